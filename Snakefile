@@ -1,0 +1,59 @@
+# The learnability gap of autoencoder latent spaces, as a workflow.
+#
+# Path grammar of all outputs ({results} is config["results"]):
+#   {results}/study.json
+#   {results}/datasets/{dataset}/{images.npy,images_small.npy,samples.parquet,dataset.json}
+#   {results}/folds/{dataset}.parquet
+#   {results}/weights/{dataset}/{autoencoder}/        fine-tuned weights
+#   {results}/encodings/{dataset}/{autoencoder}/{latents.npy,reconstructions.npy,fidelity.parquet,autoencoder.json}
+#   {results}/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}/{predictions.parquet,metrics.json,...}
+#   {results}/tables/{table}.{csv,md,html,tex}
+#   {results}/significance/{test}.csv
+#   {results}/logs/{rule}/...
+import os
+import sys
+
+from snakemake.utils import min_version, validate
+
+min_version("9.20")
+
+sys.path.insert(0, os.path.join(workflow.basedir, "workflow", "src"))
+
+
+configfile: os.path.join(workflow.basedir, "config.yaml")
+
+
+validate(config, "workflow/schemas/config.schema.yaml")
+
+
+include: "workflow/rules/common.smk"
+
+
+pathvars:
+    results=config["results"],
+
+
+wildcard_constraints:
+    dataset=one_of(config["datasets"]),
+    autoencoder=one_of(["original", *config["autoencoders"]]),
+    space="image|latent|reconstruction",
+    recipe=one_of(config["recipes"]),
+    fold=r"\d+",
+    table=r"table\d",
+
+
+rule all:
+    input:
+        files_of_study(),
+    default_target: True
+
+
+include: "workflow/rules/datasets.smk"
+include: "workflow/rules/autoencoders.smk"
+include: "workflow/rules/classifiers.smk"
+include: "workflow/rules/tables.smk"
+include: "workflow/rules/targets.smk"
+
+
+onstart:
+    check_before_start(workflow.dag.needrun_jobs())

@@ -1,0 +1,52 @@
+rule finetune_autoencoder:
+    input:
+        images="<results>/datasets/{dataset}/images.npy",
+        card="<results>/datasets/{dataset}/dataset.json",
+    output:
+        weights="<results>/weights/{dataset}/{autoencoder}/diffusion_pytorch_model.safetensors",
+        config="<results>/weights/{dataset}/{autoencoder}/config.json",
+        history="<results>/weights/{dataset}/{autoencoder}/history.csv",
+    params:
+        entry=autoencoder_params,
+        seed=config["seed"],
+        torch_threads=1,
+        code=code_digest("finetune_autoencoder"),
+    log:
+        "<results>/logs/finetune_autoencoder/{dataset}.{autoencoder}.log",
+    conda:
+        "../../envs/learnability.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=720,
+    message:
+        "Fine-tuning {wildcards.autoencoder} on {wildcards.dataset}"
+    script:
+        "../scripts/finetune_autoencoder.py"
+
+
+rule encode_dataset:
+    input:
+        unpack(finetuned_weights),
+        images="<results>/datasets/{dataset}/images.npy",
+        samples="<results>/datasets/{dataset}/samples.parquet",
+        card="<results>/datasets/{dataset}/dataset.json",
+    output:
+        latents="<results>/encodings/{dataset}/{autoencoder}/latents.npy",
+        reconstructions="<results>/encodings/{dataset}/{autoencoder}/reconstructions.npy",
+        fidelity="<results>/encodings/{dataset}/{autoencoder}/fidelity.parquet",
+        card="<results>/encodings/{dataset}/{autoencoder}/autoencoder.json",
+    params:
+        entry=autoencoder_params,
+        torch_threads=1,
+        code=code_digest("encode_dataset"),
+    log:
+        "<results>/logs/encode_dataset/{dataset}.{autoencoder}.log",
+    conda:
+        "../../envs/learnability.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=720,
+    message:
+        "Encoding {wildcards.dataset} with {wildcards.autoencoder}: latents, reconstructions, fidelity"
+    script:
+        "../scripts/encode_dataset.py"

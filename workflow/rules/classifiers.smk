@@ -1,0 +1,30 @@
+rule train_classifier:
+    input:
+        unpack(array_of_space),
+        samples="<results>/datasets/{dataset}/samples.parquet",
+        card="<results>/datasets/{dataset}/dataset.json",
+        folds="<results>/folds/{dataset}.parquet",
+    output:
+        predictions=RUN + "predictions.parquet",
+        metrics=RUN + "metrics.json",
+        history=RUN + "history.csv",
+        weights=RUN + "model.safetensors",
+        model=RUN + "model.json",
+    params:
+        recipe=recipe_params,
+        seed=lambda wildcards: config["seed"] + int(wildcards.fold),
+        n_splits=config["study"]["n_splits"],
+        # One and two threads give different bits: the number belongs to the result, not to the machine.
+        torch_threads=1,
+        code=code_digest("train_classifier"),
+    log:
+        "<results>/logs/train_classifier/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
+    conda:
+        "../../envs/learnability.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=480,
+    message:
+        "Training {wildcards.recipe} on {wildcards.dataset}, {wildcards.space} space ({wildcards.autoencoder}), fold {wildcards.fold}"
+    script:
+        "../scripts/train_classifier.py"

@@ -1,0 +1,146 @@
+# Helper functions of the rules; what needs no Snakemake is in the package.
+import re
+from pathlib import Path
+
+from learnability.contracts import InputError
+from learnability.provenance import code_digest
+from learnability.study import (
+    cells,
+    check_growth,
+    check_study,
+    content,
+    finetuned_pairs,
+    resolve_autoencoder,
+    resolve_recipe,
+    science,
+)
+from snakemake.exceptions import WorkflowError
+
+RUN = "<results>/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}/"
+TABLE_FORMATS = ["csv", "md", "html", "tex"]
+TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
+
+
+def one_of(names):
+    """A wildcard constraint: one of these names."""
+    return "|".join(re.escape(name) for name in names)
+
+
+def refused(check, *arguments):
+    """Run a check of the configuration; its message becomes Snakemake's own error."""
+    try:
+        return check(*arguments)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def find_shipped_weights():
+    """Weights that come with this repository are found from any working directory."""
+    for entry in config["autoencoders"].values():
+        shipped = Path(workflow.basedir, entry.get("source") or "?")
+        if shipped.is_dir():
+            entry["source"] = str(shipped)
+
+
+def files_of_study():
+    """Everything that `all` makes."""
+    return [table_files("table1"), table_files("table2"), significance_files()]
+
+
+def table_files(table):
+    return [f"<results>/tables/{table}.{extension}" for extension in TABLE_FORMATS]
+
+
+def significance_files():
+    return [f"<results>/significance/{test}.csv" for test in TESTS]
+
+
+def run_files(name, **chosen):
+    """One file of every run of Table 1, or of those with the chosen wildcard values."""
+    return [
+        (RUN + name).format(**cell)
+        for cell in cells(config)
+        if all(cell[key] == value for key, value in chosen.items())
+    ]
+
+
+def encoding_files(name):
+    return [
+        f"<results>/encodings/{dataset}/{autoencoder}/{name}"
+        for dataset in config["study"]["datasets"]
+        for autoencoder in config["study"]["autoencoders"]
+    ]
+
+
+def dataset_cards():
+    return [f"<results>/datasets/{dataset}/dataset.json" for dataset in config["study"]["datasets"]]
+
+
+def array_of_space(wildcards):
+    """The packed array that a classifier reads, and the card of the autoencoder that made it."""
+    if (wildcards.space == "image") != (wildcards.autoencoder == "original"):
+        raise WorkflowError(
+            f"{wildcards.space}/{wildcards.autoencoder}: image space goes with `original`, and only it does"
+        )
+    if int(wildcards.fold) >= config["study"]["n_splits"]:
+        raise WorkflowError(f"fold{wildcards.fold}: folds count from 0 to n_splits - 1")
+    if wildcards.space == "image":
+        return {"array": f"<results>/datasets/{wildcards.dataset}/images_small.npy"}
+    encoding = f"<results>/encodings/{wildcards.dataset}/{wildcards.autoencoder}"
+    return {
+        "array": f"{encoding}/{wildcards.space}s.npy",
+        "autoencoder": f"{encoding}/autoencoder.json",
+    }
+
+
+def finetuned_weights(wildcards):
+    """The weights that the workflow itself makes, as an input of the encoding."""
+    if "finetune" not in config["autoencoders"][wildcards.autoencoder]:
+        return {}
+    folder = f"<results>/weights/{wildcards.dataset}/{wildcards.autoencoder}"
+    return {"weights": f"{folder}/diffusion_pytorch_model.safetensors"}
+
+
+def dataset_params(wildcards):
+    entry = config["datasets"][wildcards.dataset]
+    # Only `drop` makes the packed images depend on the number of folds.
+    folds = {"n_splits": config["study"]["n_splits"]} if entry["rare_classes"] == "drop" else {}
+    return science(entry) | folds
+
+
+def autoencoder_params(wildcards):
+    return science(resolve_autoencoder(config, wildcards.autoencoder))
+
+
+def recipe_params(wildcards):
+    return resolve_recipe(config, wildcards.recipe)
+
+
+def labels():
+    """What the tables show instead of identifiers, in the study's order."""
+    return {
+        kind: {name: config[kind][name]["label"] for name in config["study"][kind]}
+        for kind in ("datasets", "autoencoders")
+    }
+
+
+def footnotes(table):
+    notes = list(config["tables"][table]["footnotes"])
+    if any("finetune" in config["autoencoders"][name] for name in config["study"]["autoencoders"]):
+        notes.append(config["tables"]["finetuning_note"])
+    return notes
+
+
+def check_before_start(jobs):
+    """Say in one message what the jobs that will run lack, before the first of them."""
+    from learnability.check import missing_inputs  # here, because every command would wait for its imports
+
+    planned = [(job.rule.name, dict(job.wildcards)) for job in jobs]
+    missing = missing_inputs(config, planned)
+    if missing:
+        raise WorkflowError("The study cannot start:\n  - " + "\n  - ".join(missing))
+
+
+refused(check_study, config)
+refused(check_growth, config, config["results"])
+find_shipped_weights()

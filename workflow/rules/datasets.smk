@@ -1,0 +1,46 @@
+rule prepare_dataset:
+    output:
+        images="<results>/datasets/{dataset}/images.npy",
+        images_small="<results>/datasets/{dataset}/images_small.npy",
+        samples="<results>/datasets/{dataset}/samples.parquet",
+        card="<results>/datasets/{dataset}/dataset.json",
+    params:
+        entry=dataset_params,
+        image_size=config["image_size"],
+        classifier_size=config["classifier_size"],
+        code=code_digest("prepare_dataset"),
+    log:
+        "<results>/logs/prepare_dataset/{dataset}.log",
+    conda:
+        "../../envs/learnability.yaml"
+    threads: 4
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    message:
+        "Packing the images of {wildcards.dataset}"
+    script:
+        "../scripts/prepare_dataset.py"
+
+
+rule make_folds:
+    input:
+        samples="<results>/datasets/{dataset}/samples.parquet",
+    output:
+        "<results>/folds/{dataset}.parquet",
+    params:
+        n_splits=config["study"]["n_splits"],
+        seed=config["seed"],
+        rare_classes=lambda wildcards: config["datasets"][wildcards.dataset]["rare_classes"],
+        code=code_digest("make_folds"),
+    log:
+        "<results>/logs/make_folds/{dataset}.log",
+    conda:
+        "../../envs/learnability.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    message:
+        "Folding {wildcards.dataset}, groups kept whole"
+    script:
+        "../scripts/make_folds.py"

@@ -1,0 +1,87 @@
+# Cheap steps of the head node. Everything here is computed from the files of the runs and encodings.
+
+
+localrules:
+    record_study,
+    make_table1,
+    make_table2,
+    test_significance,
+
+
+rule record_study:
+    output:
+        "<results>/study.json",
+    params:
+        content=content(config),
+    log:
+        "<results>/logs/record_study/study.log",
+    conda:
+        "../../envs/learnability.yaml"
+    script:
+        "../scripts/record_study.py"
+
+
+rule make_table1:
+    input:
+        study="<results>/study.json",
+        metrics=run_files("metrics.json"),
+        cards=dataset_cards(),
+    output:
+        table_files("table1"),
+    params:
+        labels=labels(),
+        folds=config["study"]["folds"],
+        footnotes=footnotes("table1"),
+        code=code_digest("make_table1"),
+    log:
+        "<results>/logs/make_table1/table1.log",
+    conda:
+        "../../envs/learnability.yaml"
+    message:
+        "Table 1: the learnability gap"
+    script:
+        "../scripts/make_table1.py"
+
+
+rule make_table2:
+    input:
+        study="<results>/study.json",
+        fidelity=encoding_files("fidelity.parquet"),
+        autoencoders=encoding_files("autoencoder.json"),
+        cards=dataset_cards(),
+    output:
+        table_files("table2"),
+    params:
+        labels=labels(),
+        footnotes=footnotes("table2"),
+        code=code_digest("make_table2"),
+    log:
+        "<results>/logs/make_table2/table2.log",
+    conda:
+        "../../envs/learnability.yaml"
+    message:
+        "Table 2: reconstruction fidelity"
+    script:
+        "../scripts/make_table2.py"
+
+
+rule test_significance:
+    input:
+        study="<results>/study.json",
+        metrics=run_files("metrics.json"),
+        fidelity=encoding_files("fidelity.parquet"),
+        autoencoders=encoding_files("autoencoder.json"),
+    output:
+        significance_files(),
+    params:
+        margin=config["significance"]["equivalence_margin"],
+        pairs=finetuned_pairs(config),
+        code=code_digest("test_significance"),
+    log:
+        "<results>/logs/test_significance/significance.log",
+    conda:
+        "../../envs/learnability.yaml"
+    message:
+        "Significance of the gap, and equivalence of reconstructions and images"
+    script:
+        "../scripts/test_significance.py"

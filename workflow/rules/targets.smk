@@ -1,0 +1,44 @@
+# Named stopping points: table1, table2, significance, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
+
+
+localrules:
+    table1,
+    table2,
+    significance,
+
+
+rule table1:
+    input:
+        table_files("table1"),
+
+
+rule table2:
+    input:
+        table_files("table2"),
+
+
+rule significance:
+    input:
+        significance_files(),
+
+
+for _dataset in config["study"]["datasets"]:
+
+    rule:
+        name:
+            f"train/{_dataset}"
+        localrule: True
+        input:
+            run_files("metrics.json", dataset=_dataset),
+
+
+for _dataset, _space, _autoencoder in sorted(
+    {(cell["dataset"], cell["space"], cell["autoencoder"]) for cell in cells(config)}
+):
+
+    rule:
+        name:
+            f"train/{_dataset}/{_space}/{_autoencoder}"
+        localrule: True
+        input:
+            run_files("metrics.json", dataset=_dataset, space=_space, autoencoder=_autoencoder),

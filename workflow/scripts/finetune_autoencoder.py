@@ -1,0 +1,17 @@
+"""Fine-tune one autoencoder on the images of one dataset."""
+
+from pathlib import Path
+
+from learnability.autoencoders.finetuning import finetune_autoencoder
+from learnability.jobs import choose_device, job
+from learnability.study import resolve_autoencoder
+
+with job(snakemake.log[0]):
+    finetune_autoencoder(
+        entry=resolve_autoencoder(snakemake.config, snakemake.wildcards.autoencoder),
+        dataset=Path(snakemake.input.images).parent,
+        seed=snakemake.params.seed,
+        code=snakemake.params.code,
+        folder=Path(snakemake.output.weights).parent,
+        device=choose_device(snakemake.params.torch_threads),
+    )

@@ -1,0 +1,23 @@
+"""Train one classifier on one fold of one space."""
+
+from pathlib import Path
+
+from learnability.jobs import choose_device, job
+from learnability.training import train_classifier
+
+with job(snakemake.log[0]):
+    card = snakemake.input.get("autoencoder")
+    train_classifier(
+        cell={key: snakemake.wildcards[key] for key in ("dataset", "autoencoder", "space", "recipe")}
+        | {"fold": int(snakemake.wildcards.fold)},
+        recipe=snakemake.params.recipe,
+        seed=snakemake.params.seed,
+        n_splits=snakemake.params.n_splits,
+        code=snakemake.params.code,
+        array=Path(snakemake.input.array),
+        dataset=Path(snakemake.input.samples).parent,
+        autoencoder_card=Path(card) if card else None,
+        folds=Path(snakemake.input.folds),
+        folder=Path(snakemake.output.predictions).parent,
+        device=choose_device(snakemake.params.torch_threads),
+    )

@@ -1,0 +1,38 @@
+"""Frozen autoencoders behind one interface; a control is an autoencoder too, so nothing treats it specially.
+
+    encode(x: (N, 3, H, W) float in [-1, 1]) -> z (N, C, h, w)        decode(z) -> x_hat (N, 3, H, W)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # a check of the config must not wait for torch
+    import torch
+
+CONTROLS = ("pixel_unshuffle",)
+DIFFUSERS = ("AutoencoderKL", "AutoencoderKLFlux2", "AutoencoderTiny")
+
+
+class Autoencoder(Protocol):
+    """What every family offers. `z` is raw: the posterior mode, no scaling factor, no normalisation."""
+
+    channels: int  # C of the latent
+    factor: int  # H / h
+    latent_dtype: str  # how a latent is stored: float16, or uint8 where it holds grey levels
+    provenance: dict  # source, digest of the weights, parameters
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor: ...
+
+    def decode(self, z: torch.Tensor) -> torch.Tensor: ...
+
+
+def load_autoencoder(entry: dict, device: torch.device) -> Autoencoder:
+    """Build the autoencoder of a config entry, in float32 and evaluation mode, on `device`."""
+    if entry["class"] in CONTROLS:
+        from .controls import PixelUnshuffle
+
+        return PixelUnshuffle(entry["factor"])
+    from .diffusers_family import DiffusersAutoencoder
+
+    return DiffusersAutoencoder(entry, device)

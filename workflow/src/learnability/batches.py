@@ -1,0 +1,77 @@
+"""Batches of a packed array on the device: resident there when they fit, else in memory, else read ahead."""
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+
+SHARE = 0.6  # of the free memory that data may take; the rest is the network's
+
+
+class Rows:
+    """Random batches of a packed array (N, ...); images (N, H, W, C) come out as (n, C, H, W)."""
+
+    def __init__(self, array: np.ndarray, device: torch.device, channels_last: bool):
+        self.array, self.device, self.channels_last = array, device, channels_last
+        self.resident = None
+        if array.nbytes < SHARE * free_memory(device):
+            self.resident = torch.from_numpy(np.array(array)).to(device)
+        elif array.nbytes < SHARE * free_memory(torch.device("cpu")):
+            self.array = np.array(array)
+
+    def batches(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
+        """Yield rows `order` (n,) in batches, in their stored dtype, on the device."""
+        chunks = np.split(order, range(batch_size, len(order), batch_size))
+        for rows in self._resident(chunks) if self.resident is not None else self._read_ahead(chunks):
+            # Moving axes instead of bytes: the memory layout is what a GPU's convolutions want anyway.
+            yield rows.permute(0, 3, 1, 2) if self.channels_last else rows
+
+    def _resident(self, chunks: list[np.ndarray]) -> Iterator[torch.Tensor]:
+        for chunk in chunks:
+            yield self.resident[torch.from_numpy(chunk).to(self.device)]
+
+    def _read_ahead(self, chunks: list[np.ndarray], ahead: int = 2) -> Iterator[torch.Tensor]:
+        with ThreadPoolExecutor(1) as pool:
+            waiting: deque = deque()
+            for chunk in chunks:
+                waiting.append(pool.submit(self._gather, chunk))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result().to(self.device, non_blocking=True)
+            while waiting:
+                yield waiting.popleft().result().to(self.device, non_blocking=True)
+
+    def _gather(self, chunk: np.ndarray) -> torch.Tensor:
+        order = np.argsort(chunk)  # the disk is read in one direction
+        rows = np.empty((len(chunk), *self.array.shape[1:]), self.array.dtype)
+        rows[order] = self.array[chunk[order]]
+        tensor = torch.from_numpy(rows)
+        return tensor.pin_memory() if self.device.type == "cuda" else tensor
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free now on a GPU, or on the host within the limit of the job's control group."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    free = psutil.virtual_memory().available
+    group = Path("/proc/self/cgroup").read_text().split("::")[-1].strip() if Path("/proc/self/cgroup").exists() else ""
+    limit, used = (Path(f"/sys/fs/cgroup{group}/memory.{name}") for name in ("max", "current"))
+    if limit.is_file() and used.is_file() and limit.read_text().strip() != "max":
+        free = min(free, int(limit.read_text()) - int(used.read_text()))
+    return free
+
+
+def channel_moments(array: np.ndarray, rows: np.ndarray, block: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel of latents (N, C, h, w) over `rows`, accumulated in float64."""
+    total = np.zeros(array.shape[1])
+    square = np.zeros(array.shape[1])
+    for start in range(0, len(rows), block):
+        z = np.asarray(array[rows[start : start + block]], dtype=np.float64)
+        total += z.sum(axis=(0, 2, 3))
+        square += np.square(z).sum(axis=(0, 2, 3))
+    number = len(rows) * array.shape[2] * array.shape[3]
+    mean = total / number
+    return mean, np.sqrt(np.maximum(square / number - mean**2, 0))

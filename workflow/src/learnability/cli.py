@@ -1,0 +1,56 @@
+"""Commands for a person: `python -m learnability.cli show FOLDER` prints Table 1 of a study."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from .contracts import InputError, read_json
+
+SPACE_NAMES = {"image": "image", "latent": "LS", "reconstruction": "RS"}
+
+
+def show(folder: Path) -> None:
+    """Print balanced accuracy of every space, and the gap, and say where the rest lies."""
+    from rich.console import Console
+    from rich.table import Table
+
+    path = folder / "tables" / "table1.csv"
+    if not path.is_file():
+        raise InputError(f"{path} does not exist yet; run the study first (make demo, or snakemake)")
+    scores = pd.read_csv(path)
+    scores = scores[scores["metric"] == "balanced_accuracy"]
+    datasets = list(dict.fromkeys(scores["dataset"]))
+    synthetic = [name for name in datasets if read_json(folder / "datasets" / name / "dataset.json")["synthetic"]]
+    grid = Table(title=f"Table 1, balanced accuracy, mean over {scores['n_folds'].max()} folds")
+    grid.add_column("autoencoder")
+    grid.add_column("space")
+    for name in datasets:
+        grid.add_column(name + (" (phantom)" if name in synthetic and "phantom" not in name else ""), justify="right")
+    for (autoencoder, space), rows in scores.groupby(["autoencoder", "space"], sort=False):
+        mean = rows.set_index("dataset")["mean"]
+        cells = [f"{mean[name]:.3f}" if name in mean else "–" for name in datasets]
+        grid.add_row(autoencoder, SPACE_NAMES[space], *cells, end_section=space != "latent")
+    console = Console()
+    console.print(grid)
+    if synthetic:
+        console.print("Phantom data: synthetic images, not patients.")
+    console.print(f"Tables 1 and 2 (csv, md, html, tex): {folder / 'tables'}")
+    console.print(f"Significance: {folder / 'significance'}   runs: {folder / 'runs'}   logs: {folder / 'logs'}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="learnability", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    show_parser = commands.add_parser("show", help="print Table 1 of a results folder")
+    show_parser.add_argument("folder", type=Path)
+    chosen = parser.parse_args(arguments)
+    try:
+        show(chosen.folder)
+    except InputError as error:
+        sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""Decode every image of a collection once, bring it to size, and pack it (the step prepare_dataset)."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from ..contracts import SAMPLES, InputError, check_samples, write_json, write_parquet, write_text
+from ..folds import find_rare_classes
+from ..store import PackedWriter, area_average, as_rgb
+from . import Source, open_source
+
+BLOCK = 256  # images decoded before they are written: bounds the memory
+
+
+def prepare_dataset(name: str, entry: dict, image_size: int, classifier_size: int, n_splits: int, folder: Path, threads: int):
+    """Write images.npy, images_small.npy, samples.parquet and dataset.json of one dataset into `folder`.
+
+    images.npy is uint8 (N, image_size, image_size, C); images_small.npy (N, s, s, 3) its area average. An
+    image that cannot be read is listed; more than `max_bad_images` of them stop the job.
+    """
+    source = open_source(entry)
+    check_samples(source.samples, name)
+    if entry["rare_classes"] == "drop":
+        source = without_rare_classes(source, n_splits)
+    bad: dict[int, str] = {}
+    images = PackedWriter(folder / "images.npy", (image_size, image_size, source.channels), "uint8")
+    small = PackedWriter(folder / "images_small.npy", (classifier_size, classifier_size, 3), "uint8")
+    with images, small:
+        for block in read_blocks(source, image_size, entry["resize"], threads, bad):
+            images.write(block)
+            small.write(as_rgb(area_average(block, classifier_size)))
+            print(f"{name}: {images.rows + len(bad)} of {len(source.samples)} images", flush=True)
+        check_bad_images(bad, source, entry["max_bad_images"], folder)
+    samples = source.samples.drop(index=source.samples.index[list(bad)]).reset_index(drop=True)
+    samples["label"] = samples["label_name"].map(source.classes.index).astype("int64")
+    write_parquet(samples[SAMPLES], folder / "samples.parquet")
+    card = make_card(name, entry, source, samples, image_size, classifier_size)
+    card |= {"bad_images": len(bad), "digest": images.digest, "digest_small": small.digest}
+    write_json(card, folder / "dataset.json")
+
+
+def without_rare_classes(source: Source, n_splits: int) -> Source:
+    """Leave out the classes that have fewer groups than there are folds (`rare_classes: drop`)."""
+    rare = find_rare_classes(source.samples, n_splits)
+    keep = np.flatnonzero(~source.samples["label_name"].isin(rare))
+    print(f"classes dropped, with their groups (fewer than {n_splits}): {rare or 'none'}")
+    return Source(
+        samples=source.samples.iloc[keep].reset_index(drop=True),
+        classes=[label for label in source.classes if label not in rare],
+        read=lambda i: source.read(int(keep[i])),
+        channels=source.channels,
+        synthetic=source.synthetic,
+        provenance=source.provenance | {"classes_dropped": rare},
+    )
+
+
+def read_blocks(source: Source, size: int, resize: str, threads: int, bad: dict[int, str]) -> Iterator[np.ndarray]:
+    """Yield uint8 blocks (n, size, size, C) in order; what cannot be read is noted in `bad` and left out."""
+
+    def read(i: int) -> np.ndarray | None:
+        try:
+            return fit(source.read(i), size, resize)
+        except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for missing and broken files
+            bad[i] = f"{type(error).__name__}: {error}"
+            return None
+
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(source.samples), BLOCK):
+            block = pool.map(read, range(start, min(start + BLOCK, len(source.samples))))
+            read_ones = [image for image in block if image is not None]
+            if read_ones:
+                yield np.stack(read_ones)
+
+
+def fit(image: np.ndarray, size: int, resize: str) -> np.ndarray:
+    """Bring uint8 (H, W, C) to (size, size, C): `squash` as the paper's code, or centre `crop`, or black `pad`."""
+    height, width, channels = image.shape
+    if (height, width) == (size, size):
+        return image
+    if resize == "crop":
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        image = image[top : top + side, left : left + side]
+    elif resize == "pad":
+        side = max(height, width)
+        top, left = (side - height) // 2, (side - width) // 2
+        canvas = np.zeros((side, side, channels), np.uint8)
+        canvas[top : top + height, left : left + width] = image
+        image = canvas
+    picture = Image.fromarray(image if channels == 3 else image[..., 0])
+    return np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC)).reshape(size, size, channels)
+
+
+def check_bad_images(bad: dict[int, str], source: Source, most: int, folder: Path) -> None:
+    """Write the list of unreadable images; stop when there are more than the config allows."""
+    if not bad:
+        return
+    lines = [f"{source.samples['sample_id'].iloc[i]}\t{bad[i]}" for i in sorted(bad)]
+    write_text("\n".join(lines) + "\n", folder / "bad_images.txt")
+    if len(bad) > most:
+        raise InputError(
+            f"{len(bad)} images could not be read, {most} are allowed (max_bad_images); the first is {lines[0]}. "
+            f"All are listed in {folder / 'bad_images.txt'}: mend them, or raise max_bad_images to leave them out"
+        )
+
+
+def make_card(name: str, entry: dict, source: Source, samples: pd.DataFrame, image_size: int, classifier_size: int) -> dict:
+    """Describe the packed dataset: classes in order, counts, imbalance, whether it is synthetic."""
+    counts = {label: int((samples["label_name"] == label).sum()) for label in source.classes}
+    empty = [label for label, count in counts.items() if count == 0]
+    if empty:
+        raise InputError(f"datasets.{name}: no image of class(es) {empty}; remove them from `classes`")
+    if len(source.classes) < 2:
+        raise InputError(f"datasets.{name}: only one class, {source.classes}; a classifier needs two")
+    positive = entry.get("positive")
+    if len(source.classes) == 2 and positive not in source.classes:
+        raise InputError(f"datasets.{name}.positive is {positive!r}; name the positive one of {source.classes}")
+    return {
+        "dataset": name,
+        "synthetic": source.synthetic,
+        "classes": source.classes,
+        "positive": positive,
+        "images": len(samples),
+        "groups": int(samples["group"].nunique()),
+        "counts": counts,
+        "imbalance_ratio": max(counts.values()) / min(counts.values()),
+        "image_size": image_size,
+        "classifier_size": classifier_size,
+        "channels": source.channels,
+        "resize": entry["resize"],
+        "subset": entry.get("subset"),
+        "provenance": source.provenance,
+    }

@@ -1,0 +1,30 @@
+"""Questions to the model hub that a check may ask: is a file cached, or could it be fetched?"""
+
+import os
+
+
+def why_missing(repository: str, filename: str, revision: str | None) -> str | None:
+    """Say why a file of a hub repository cannot be had and what to do, or return None."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled
+
+    if isinstance(try_to_load_from_cache(repository, filename, revision=revision), str):
+        return None
+    fetch = f"`hf download {repository} {filename}`" + (f" --revision {revision}" if revision else "")
+    try:
+        get_hf_file_metadata(hf_hub_url(repository, filename, revision=revision), timeout=5)
+    except GatedRepoError:
+        return f"{repository} is gated: accept its licence at https://huggingface.co/{repository}, then set HF_TOKEN"
+    except OfflineModeIsEnabled:
+        return f"{repository} is not in the local cache and the hub is switched off; run {fetch} where it is not"
+    except HfHubHTTPError as error:
+        if error.response is not None and error.response.status_code in (401, 403):
+            token = "is refused" if "HF_TOKEN" in os.environ else "is not set"
+            return f"{repository} needs a token and HF_TOKEN {token}; accept its licence on the hub, then set it"
+        return f"{repository}/{filename} is not on the hub ({error}); check the id and the revision"
+    except Exception as error:  # no network: every HTTP library has its own name for it
+        return (
+            f"{repository} is neither a folder nor in the local cache, and the hub cannot be reached "
+            f"({type(error).__name__}); run {fetch} where it can, or give a local folder"
+        )
+    return None

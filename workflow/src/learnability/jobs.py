@@ -1,0 +1,42 @@
+"""What every script of a rule does around its one call: log, fixed threads, and one message for a bad input."""
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .contracts import InputError
+
+
+@contextmanager
+def job(log: str) -> Iterator[None]:
+    """Send output to the job's log; an InputError ends the job with its message alone, anything else with a trace."""
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    terminal = os.dup(2)
+    with open(log, "w", buffering=1, encoding="utf-8") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        except (InputError, OSError) as error:
+            print(f"Error: {error}", file=sys.stderr, flush=True)
+            os.write(terminal, f"\nError: {error}\n".encode())
+            if not isinstance(error, InputError):
+                traceback.print_exc()  # into the log only; an InputError says all by itself
+            sys.exit(1)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+
+
+def choose_device(threads: int):
+    """Return the GPU if there is one, else the CPU with a fixed number of threads.
+
+    One and two threads give different bits, so the number is the rule's, not the machine's.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

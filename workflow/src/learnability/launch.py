@@ -1,0 +1,91 @@
+"""Start a local run of Snakemake after clearing what a killed one left behind: orphan jobs and the lock.
+
+    python -m learnability.launch snakemake --profile profiles/local ...
+
+Snakemake itself neither finds the jobs of a head process that was killed nor knows that a lock's owner is dead.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+MARK = "LEARNABILITY_RUN"  # in the environment of every process of a run: folder|head|its start|its parent
+
+
+def mark_of(process: psutil.Process) -> str | None:
+    """The mark that a process inherited, or None; processes of other users cannot be read."""
+    try:
+        return process.environ().get(MARK)
+    except (psutil.Error, OSError):
+        return None
+
+
+def head_is_alive(mark: str) -> bool:
+    """Whether the head process of a mark still runs, and whoever started it does too."""
+    _, pid, started, parent = mark.rsplit("|", 3)
+    try:
+        head = psutil.Process(int(pid))
+        same = abs(head.create_time() - float(started)) < 1
+        return same and head.status() != psutil.STATUS_ZOMBIE and head.ppid() == int(parent)
+    except psutil.Error:
+        return False
+
+
+def processes_of(folder: Path) -> list[tuple[psutil.Process, str]]:
+    """Every other process that belongs to a run in `folder`, with its mark."""
+    found = []
+    for process in psutil.process_iter():
+        mark = mark_of(process) if process.pid != os.getpid() else None
+        if mark and mark.startswith(f"{folder}|"):
+            found.append((process, mark))
+    return found
+
+
+def end_orphans(folder: Path) -> None:
+    """End the processes of runs whose head is dead; stop if a run is alive. What they had done stays done."""
+    found = processes_of(folder)
+    alive = sorted({mark.rsplit("|", 3)[1] for _, mark in found if head_is_alive(mark)})
+    if alive:
+        sys.exit(f"Error: a run in {folder} is going on (process {', '.join(alive)}); wait for it, or stop it first")
+    for process, _ in found:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs([process for process, _ in found], timeout=10)
+    if found:
+        print(f"ended {len(found)} process(es) of a run that was killed", flush=True)
+
+
+def other_snakemake(folder: Path) -> bool:
+    """Whether a Snakemake that was not started here works in `folder`: then a lock may be its own."""
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and "snakemake" in " ".join(process.cmdline()) and process.cwd() == str(folder):
+                return True
+        except (psutil.Error, OSError):
+            continue
+    return False
+
+
+def clear_lock(folder: Path, command: list[str]) -> None:
+    """Remove Snakemake's lock when its owner is dead."""
+    if any((folder / ".snakemake" / "locks").glob("*.lock")) and not other_snakemake(folder):
+        print("clearing the lock of a run that was killed", flush=True)
+        subprocess.run([*command, "--unlock"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def main(command: list[str]) -> None:
+    """Clear up, then become Snakemake; its exit code is this program's."""
+    folder = Path.cwd()
+    end_orphans(folder)
+    clear_lock(folder, command)
+    os.environ[MARK] = f"{folder}|{os.getpid()}|{psutil.Process().create_time()}|{os.getppid()}"
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

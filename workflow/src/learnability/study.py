@@ -1,0 +1,143 @@
+"""What a study consists of, read from its configuration: recipes, cells, and which part of an entry is science."""
+
+from pathlib import Path
+
+from .contracts import SCORES, InputError, digest, read_json
+
+RECIPE_KEYS = {
+    "model", "model_options", "init", "loss", "max_margin", "scale", "drw", "lr", "weight_decay", "batch_size",
+    "epochs", "patience", "augment", "rotate_degrees", "mask", "latent_std",
+}  # fmt: skip
+# Facts of the machine or of the presentation: changing them changes no result, so they rerun nothing.
+NOT_SCIENCE = {"root", "label", "max_bad_images", "licence", "gated", "access"}
+
+
+def resolve_recipe(config: dict, name: str) -> dict:
+    """Return a recipe with what it inherits from its `base`; every training key must be there in the end."""
+    recipes, seen = config["recipes"], []
+    resolved: dict = {}
+    while name is not None:
+        if name not in recipes or name in seen:
+            raise InputError(f"recipes.{name}: {'its bases form a circle' if name in seen else 'not defined'}")
+        seen.append(name)
+        resolved = recipes[name] | resolved
+        name = recipes[name].get("base")
+    missing = RECIPE_KEYS - resolved.keys()
+    if missing:
+        raise InputError(f"recipes.{seen[0]}: missing {sorted(missing)}; write them, or name a `base` that has them")
+    return {key: resolved[key] for key in sorted(RECIPE_KEYS)}
+
+
+def resolve_autoencoder(config: dict, name: str) -> dict:
+    """Return an autoencoder entry; a fine-tuned one takes class and layout from its `base`."""
+    entries = config["autoencoders"]
+    if name not in entries:
+        raise InputError(f"autoencoders.{name}: not defined; known are {sorted(entries)}")
+    base = entries[name].get("base")
+    if base is None:
+        return entries[name]
+    if base not in entries or "base" in entries[base]:
+        raise InputError(f"autoencoders.{name}.base is {base!r}; name an autoencoder that has its own weights")
+    return entries[base] | entries[name]
+
+
+def science(entry: dict) -> dict:
+    """The part of a dataset or autoencoder entry that results depend on; folders of data and weights are not."""
+    kept = {key: value for key, value in entry.items() if key not in NOT_SCIENCE}
+    if is_folder(kept.get("source", "")):
+        del kept["source"]
+    return kept
+
+
+def is_folder(source: str) -> bool:
+    """Whether a source of weights is a folder of this machine; else it is a hub id, owner/name."""
+    return source.startswith((".", "/", "~", "$")) or source.count("/") > 1
+
+
+def cells(config: dict, table: str = "table1") -> list[dict]:
+    """Every run of a table: dataset, space, autoencoder, recipe, fold. Image space has no autoencoder."""
+    study = config["study"]
+    found = []
+    for dataset in study["datasets"]:
+        for autoencoder, space, recipe in columns(config, table):
+            for fold in study["folds"]:
+                found.append(
+                    {"dataset": dataset, "autoencoder": autoencoder, "space": space, "recipe": recipe, "fold": fold}
+                )
+    return found
+
+
+def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
+    """Every (autoencoder, space, recipe) of a table, in the order of its rows: image first, then LS and RS."""
+    study, found = config["study"], []
+    for autoencoder in ["original", *study["autoencoders"]]:
+        for recipe in study["recipes"][table]:
+            for space in config["recipes"][recipe]["spaces"]:
+                if space in study["spaces"] and (space == "image") == (autoencoder == "original"):
+                    found.append((autoencoder, space, recipe))
+    order = {"image": 0, "latent": 1, "reconstruction": 2}
+    return sorted(found, key=lambda row: (["original", *study["autoencoders"]].index(row[0]), order[row[1]]))
+
+
+def check_study(config: dict) -> None:
+    """Refuse a study that names what is not defined, or whose numbers cannot work; each message names the key."""
+    study = config["study"]
+    for key in ("datasets", "autoencoders"):
+        unknown = [name for name in study[key] if name not in config[key]]
+        if unknown:
+            raise InputError(f"study.{key}: {unknown} not defined under {key}; known are {sorted(config[key])}")
+    if study["n_splits"] < 3:
+        raise InputError(f"study.n_splits is {study['n_splits']}; at least 3: train, validation and test")
+    outside = [fold for fold in study["folds"] if fold not in range(study["n_splits"])]
+    if outside:
+        raise InputError(f"study.folds: {outside} outside 0..{study['n_splits'] - 1} (folds count from 0)")
+    if config["image_size"] % config["classifier_size"]:
+        raise InputError("image_size must be a multiple of classifier_size, so that area averaging is exact")
+    for table, names in study["recipes"].items():
+        for name in names:
+            resolve_recipe(config, name)
+            if "spaces" not in config["recipes"][name]:
+                raise InputError(f"recipes.{name}.spaces: missing; say in which spaces {table} uses it")
+    for name in study["autoencoders"]:
+        resolve_autoencoder(config, name)
+
+
+def content(config: dict) -> dict:
+    """The lists that make a study, with their digest: the content of study.json."""
+    study = config["study"]
+    lists = {key: study[key] for key in ("datasets", "autoencoders", "spaces", "folds")}
+    lists |= {"recipes": study["recipes"], "n_splits": study["n_splits"], "scores": SCORES}
+    return {"digest": digest(lists), **lists}
+
+
+def check_growth(config: dict, results: str) -> None:
+    """Refuse a study that would drop rows from tables that exist; growing is fine."""
+    path = Path(results) / "study.json"
+    if not path.is_file() or not list(Path(results).glob("tables/*.csv")):
+        return
+    before, now = read_json(path), content(config)
+    dropped = [
+        f"{key} {value!r}"
+        for key in ("datasets", "autoencoders", "spaces", "folds")
+        for value in before[key]
+        if value not in now[key]
+    ]
+    dropped += [
+        f"recipe {recipe!r} of {table}"
+        for table, recipes in before["recipes"].items()
+        for recipe in recipes
+        if recipe not in now["recipes"].get(table, [])
+    ]
+    if dropped:
+        raise InputError(
+            f"{path}: this study is smaller than the one whose tables exist there; without {', '.join(dropped)} "
+            "rows would vanish from them. Ask for a part by target (train/<dataset>, any file), or give this study "
+            f"its own folder with `--config results=...`, or remove {Path(results) / 'tables'} on purpose"
+        )
+
+
+def finetuned_pairs(config: dict) -> list[tuple[str, str]]:
+    """(fine-tuned, base) for every fine-tuned autoencoder of the study whose base is in it too."""
+    names = config["study"]["autoencoders"]
+    pairs = [(name, config["autoencoders"][name].get("base")) for name in names]
+    return [(name, base) for name, base in pairs if base in names]

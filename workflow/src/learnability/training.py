@@ -1,0 +1,267 @@
+"""One engine for every recipe: train a classifier on one fold of one space, resume it, evaluate it."""
+
+import resource
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
+
+from .augmentation import augment, mask_elements
+from .batches import Rows, channel_moments
+from .checkpoints import load_checkpoint, save_checkpoint
+from .classifiers.classifier import Classifier, build_classifier, image_moments
+from .contracts import (
+    InputError,
+    digest,
+    file_digest,
+    read_folds,
+    read_json,
+    read_predictions,
+    read_samples,
+    split_rows,
+    write_csv,
+    write_json,
+    write_parquet,
+)
+from .losses import build_loss
+from .metrics import area_under_curve, balanced_accuracy, matthews_correlation
+from .store import open_packed, written_whole
+
+EVALUATION_BATCH = 512
+
+
+@dataclass
+class Fold:
+    """The data of one run: rows of a packed array, their labels, and which rows are in which split."""
+
+    rows: Rows
+    array: np.ndarray
+    samples: pd.DataFrame
+    label: np.ndarray  # (N,)
+    split: dict[str, np.ndarray]
+    card: dict  # of the dataset
+    source: dict  # role of the autoencoder and digest of the array
+
+
+def train_classifier(
+    cell: dict,
+    recipe: dict,
+    seed: int,
+    n_splits: int,
+    code: str,
+    array: Path,
+    dataset: Path,
+    autoencoder_card: Path | None,
+    folds: Path,
+    folder: Path,
+    device: torch.device,
+) -> None:
+    """Train one classifier and write predictions, metrics, history and the model into `folder`.
+
+    `cell` names the run (dataset, autoencoder, space, recipe, fold); `recipe` is resolved; `code` is the digest
+    of the code. A checkpoint of the same identity is resumed, and leads to the same bytes as no interruption.
+    """
+    data = load_fold(cell, n_splits, array, dataset, autoencoder_card, folds, device)
+    description = describe(cell, recipe, seed, data)
+    identity = digest([cell, recipe, seed, n_splits, code, data.source, data.card["digest"], file_digest(folds)])
+    torch.manual_seed(seed)
+    # Channels last is what tensor cores want, and makes a small ResNet on a CPU nearly twice as fast.
+    model = build_classifier(description).to(device, memory_format=torch.channels_last)
+    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
+    checkpoint = folder / "checkpoint.safetensors"
+    history, speed = fit(model, data, recipe, seed, identity, checkpoint)
+    write_predictions(model, data, folder / "predictions.parquet")
+    write_csv(pd.DataFrame(history), folder / "history.csv")
+    with written_whole(folder / "model.safetensors") as temporary:
+        save_file({key: value.contiguous() for key, value in model.state_dict().items()}, temporary)
+    write_json(description, folder / "model.json")
+    measured = score(folder / "predictions.parquet", data.card) | {
+        "epochs": len(history),
+        "best_epoch": max(history, key=lambda row: row["validation_balanced_accuracy"])["epoch"],
+        "train_samples_per_second": speed,
+        "train_peak_mb": peak_megabytes(device),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+    }
+    sizes = {f"n_{name}": len(rows) for name, rows in data.split.items()}
+    write_json(cell | {"seed": seed, "role": data.source["role"]} | measured | sizes, folder / "metrics.json")
+    checkpoint.unlink(missing_ok=True)
+
+
+def load_fold(
+    cell: dict, n_splits: int, array: Path, dataset: Path, autoencoder_card: Path | None, folds: Path, device: torch.device
+) -> Fold:
+    """Open what a run reads, and check that its parts belong together."""
+    card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
+    source = {"role": "baseline", "digest": card["digest_small"]}
+    if autoencoder_card is not None:
+        encoding = read_json(autoencoder_card)
+        if encoding["dataset_digest"] != card["digest"]:
+            raise InputError(f"{autoencoder_card}: encoded from other images than {dataset}; delete it and run again")
+        source = {"role": encoding["role"], "digest": encoding[f"digest_{array.stem}"]}
+    packed = open_packed(array)
+    if len(packed) != len(samples):
+        raise InputError(f"{array}: {len(packed)} rows for {len(samples)} samples; delete it and run again")
+    split = split_rows(read_folds(folds, samples), cell["fold"], n_splits)
+    empty = [name for name, rows in split.items() if not len(rows)]
+    if empty:
+        raise InputError(f"{folds}: fold {cell['fold']} has no {empty[0]} rows")
+    return Fold(
+        rows=Rows(packed, device, channels_last=cell["space"] != "latent"),
+        array=packed,
+        samples=samples,
+        label=samples["label"].to_numpy(),
+        split=split,
+        card=card,
+        source=source,
+    )
+
+
+def describe(cell: dict, recipe: dict, seed: int, data: Fold) -> dict:
+    """All that is needed to build the classifier again and normalise its input: the content of model.json."""
+    if cell["space"] == "latent":
+        mean, deviation = channel_moments(data.array, data.split["train"])
+        std = np.maximum(deviation, 1e-6) / recipe["latent_std"]
+        mean, std, channels, grid = mean.tolist(), std.tolist(), data.array.shape[1], data.array.shape[2:]
+    else:
+        (mean, std), channels, grid = image_moments(), 3, data.array.shape[1:3]
+    return cell | {
+        "model": recipe["model"],
+        "model_options": recipe["model_options"],
+        "init": recipe["init"],
+        "in_channels": channels,
+        "grid": list(grid),
+        "classes": data.card["classes"],
+        "mean": mean,
+        "std": std,
+        "seed": seed,
+        "synthetic": data.card["synthetic"],
+    }
+
+
+def fit(model: Classifier, data: Fold, recipe: dict, seed: int, identity: str, checkpoint: Path) -> tuple[list, float]:
+    """Train until the last epoch or until patience runs out; leave the best weights in `model`.
+
+    Returns the history (a dictionary per epoch) and the training samples per second of this process.
+    """
+    device = data.rows.device
+    counts = np.bincount(data.label[data.split["train"]], minlength=len(data.card["classes"]))
+    loss = build_loss(recipe, torch.from_numpy(counts).to(device))
+    optimiser = torch.optim.Adam(
+        model.parameters(), lr=recipe["lr"], weight_decay=recipe["weight_decay"], fused=True
+    )
+    best: dict[str, torch.Tensor] = {}
+    state = {"best_score": -1.0, "without_gain": 0, "history": []}
+    if resumed := load_checkpoint(checkpoint, identity, {"model": model}, optimiser):
+        best, state = resumed
+        print(f"resumed after epoch {len(state['history'])}", flush=True)
+    seconds, trained = 0.0, 0
+    for epoch in range(len(state["history"]) + 1, recipe["epochs"] + 1):
+        if state["without_gain"] > recipe["patience"]:
+            break
+        rate = start_epoch(optimiser, recipe, seed, epoch, state)
+        started = time.perf_counter()
+        train_loss = train_epoch(model, data, recipe, seed, epoch, loss, optimiser)
+        seconds, trained = seconds + time.perf_counter() - started, trained + len(data.split["train"])
+        predicted = predict(model, data, "validation").argmax(axis=1)
+        reached = balanced_accuracy(data.label[data.split["validation"]], predicted)
+        state["without_gain"] += 1
+        if reached > state["best_score"]:  # a tie keeps the earlier epoch
+            state |= {"best_score": reached, "without_gain": 0}
+            best = {key: value.clone() for key, value in model.state_dict().items()}
+        state["history"].append(
+            {"epoch": epoch, "lr": rate, "train_loss": train_loss, "validation_balanced_accuracy": reached}
+        )
+        save_checkpoint(checkpoint, identity, {"model": model}, best, optimiser, state)
+        print(f"epoch {epoch}/{recipe['epochs']}  loss {train_loss:.4f}  validation bACC {reached:.4f}", flush=True)
+    model.load_state_dict(best)
+    return state["history"], trained / seconds if seconds else 0.0
+
+
+def start_epoch(optimiser: torch.optim.Optimizer, recipe: dict, seed: int, epoch: int, state: dict) -> float:
+    """Seed the epoch, so that a resumed run draws the same numbers; apply the deferred switch (section 3.2)."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
+    drw, rate = recipe.get("drw"), recipe["lr"]
+    if recipe["loss"] == "ldam_drw" and epoch > drw["after_epoch"]:
+        rate *= drw["lr_factor"]
+        if epoch == drw["after_epoch"] + 1 and drw["reset_patience"]:
+            state["without_gain"] = 0
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    return rate
+
+
+def train_epoch(model: Classifier, data: Fold, recipe: dict, seed: int, epoch: int, loss, optimiser) -> float:
+    """One pass over the training rows in random order; returns the mean loss."""
+    model.train()
+    device, batch_size = data.rows.device, recipe["batch_size"]
+    order = np.random.default_rng([seed, epoch]).permutation(data.split["train"])
+    if len(order) % batch_size == 1 and len(order) > 1:
+        order = order[:-1]  # batch norm cannot train on a batch of one
+    labels = torch.from_numpy(data.label[order]).to(device)
+    total = torch.zeros((), device=device)  # summed on the device: reading it would make the host wait
+    start = 0
+    for x in data.rows.batches(order, batch_size):
+        label = labels[start : start + len(x)]
+        start += len(x)
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            x = model.normalise(augment(x.float(), recipe["augment"], recipe["rotate_degrees"]))
+            x = mask_elements(x, recipe["mask"]).contiguous(memory_format=torch.channels_last)
+            logits = model.network(x)
+        value = loss(logits.float(), label, epoch)
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        optimiser.step()
+        total += value.detach() * len(x)
+    mean = float(total) / len(order)
+    if not np.isfinite(mean):
+        raise InputError(f"the loss of epoch {epoch} is {mean}; lower recipes.*.lr, or check the input for NaN")
+    return mean
+
+
+@torch.inference_mode()
+def predict(model: Classifier, data: Fold, split: str) -> np.ndarray:
+    """Class probabilities of a split: softmax of the unscaled logits, float64 (n, K)."""
+    model.eval()
+    device = data.rows.device
+    logits = []
+    for x in data.rows.batches(data.split[split], EVALUATION_BATCH):
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            logits.append(model(x.float().contiguous(memory_format=torch.channels_last)).float())
+    return torch.cat(logits).double().softmax(dim=1).cpu().numpy()
+
+
+def write_predictions(model: Classifier, data: Fold, path: Path) -> None:
+    """Write the probabilities of the validation and test rows."""
+    parts = []
+    for split in ("validation", "test"):
+        part = data.samples.iloc[data.split[split]][["sample_id", "label"]].assign(split=split)
+        part[data.card["classes"]] = predict(model, data, split)
+        parts.append(part)
+    write_parquet(pd.concat(parts, ignore_index=True), path)
+
+
+def score(path: Path, card: dict) -> dict:
+    """Metrics on the test rows, from the predictions as they were written."""
+    predictions = read_predictions(path, card["classes"])
+    test = predictions[predictions["split"] == "test"]
+    label, probability = test["label"].to_numpy(), test[card["classes"]].to_numpy()
+    positive = card["classes"].index(card["positive"]) if len(card["classes"]) == 2 else None
+    auc, classes_used = area_under_curve(label, probability, positive)
+    predicted = probability.argmax(axis=1)
+    return {
+        "balanced_accuracy": balanced_accuracy(label, predicted),
+        "auc": auc,
+        "mcc": matthews_correlation(label, predicted),
+        "classes_used": classes_used,
+    }
+
+
+def peak_megabytes(device: torch.device) -> float:
+    """Peak memory of this process: allocated tensors on a GPU, resident memory on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
