@@ -43,9 +43,9 @@ wildcard_constraints:
 
 
 rule all:
+    default_target: True
     input:
         files_of_study(),
-    default_target: True
 
 
 include: "workflow/rules/datasets.smk"

@@ -6,11 +6,6 @@ rule finetune_autoencoder:
         weights="<results>/weights/{dataset}/{autoencoder}/diffusion_pytorch_model.safetensors",
         config="<results>/weights/{dataset}/{autoencoder}/config.json",
         history="<results>/weights/{dataset}/{autoencoder}/history.csv",
-    params:
-        entry=autoencoder_params,
-        seed=config["seed"],
-        torch_threads=1,
-        code=code_digest("finetune_autoencoder"),
     log:
         "<results>/logs/finetune_autoencoder/{dataset}.{autoencoder}.log",
     conda:
@@ -18,6 +13,11 @@ rule finetune_autoencoder:
     resources:
         mem_mb=16000,
         runtime=720,
+    params:
+        entry=autoencoder_params,
+        seed=config["seed"],
+        torch_threads=1,
+        code=code_digest("finetune_autoencoder"),
     message:
         "Fine-tuning {wildcards.autoencoder} on {wildcards.dataset}"
     script:
@@ -35,10 +35,6 @@ rule encode_dataset:
         reconstructions="<results>/encodings/{dataset}/{autoencoder}/reconstructions.npy",
         fidelity="<results>/encodings/{dataset}/{autoencoder}/fidelity.parquet",
         card="<results>/encodings/{dataset}/{autoencoder}/autoencoder.json",
-    params:
-        entry=autoencoder_params,
-        torch_threads=1,
-        code=code_digest("encode_dataset"),
     log:
         "<results>/logs/encode_dataset/{dataset}.{autoencoder}.log",
     conda:
@@ -46,6 +42,10 @@ rule encode_dataset:
     resources:
         mem_mb=16000,
         runtime=720,
+    params:
+        entry=autoencoder_params,
+        torch_threads=1,
+        code=code_digest("encode_dataset"),
     message:
         "Encoding {wildcards.dataset} with {wildcards.autoencoder}: latents, reconstructions, fidelity"
     script:

@@ -10,13 +10,6 @@ rule train_classifier:
         history=RUN + "history.csv",
         weights=RUN + "model.safetensors",
         model=RUN + "model.json",
-    params:
-        recipe=recipe_params,
-        seed=lambda wildcards: config["seed"] + int(wildcards.fold),
-        n_splits=config["study"]["n_splits"],
-        # One and two threads give different bits: the number belongs to the result, not to the machine.
-        torch_threads=1,
-        code=code_digest("train_classifier"),
     log:
         "<results>/logs/train_classifier/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
     conda:
@@ -24,6 +17,13 @@ rule train_classifier:
     resources:
         mem_mb=16000,
         runtime=480,
+    params:
+        recipe=recipe_params,
+        seed=lambda wildcards: config["seed"] + int(wildcards.fold),
+        n_splits=config["study"]["n_splits"],
+        # One and two threads give different bits: the number belongs to the result, not to the machine.
+        torch_threads=1,
+        code=code_digest("train_classifier"),
     message:
         "Training {wildcards.recipe} on {wildcards.dataset}, {wildcards.space} space ({wildcards.autoencoder}), fold {wildcards.fold}"
     script:

@@ -4,11 +4,6 @@ rule prepare_dataset:
         images_small="<results>/datasets/{dataset}/images_small.npy",
         samples="<results>/datasets/{dataset}/samples.parquet",
         card="<results>/datasets/{dataset}/dataset.json",
-    params:
-        entry=dataset_params,
-        image_size=config["image_size"],
-        classifier_size=config["classifier_size"],
-        code=code_digest("prepare_dataset"),
     log:
         "<results>/logs/prepare_dataset/{dataset}.log",
     conda:
@@ -17,6 +12,11 @@ rule prepare_dataset:
     resources:
         mem_mb=8000,
         runtime=240,
+    params:
+        entry=dataset_params,
+        image_size=config["image_size"],
+        classifier_size=config["classifier_size"],
+        code=code_digest("prepare_dataset"),
     message:
         "Packing the images of {wildcards.dataset}"
     script:
@@ -28,11 +28,6 @@ rule make_folds:
         samples="<results>/datasets/{dataset}/samples.parquet",
     output:
         "<results>/folds/{dataset}.parquet",
-    params:
-        n_splits=config["study"]["n_splits"],
-        seed=config["seed"],
-        rare_classes=lambda wildcards: config["datasets"][wildcards.dataset]["rare_classes"],
-        code=code_digest("make_folds"),
     log:
         "<results>/logs/make_folds/{dataset}.log",
     conda:
@@ -40,6 +35,11 @@ rule make_folds:
     resources:
         mem_mb=2000,
         runtime=20,
+    params:
+        n_splits=config["study"]["n_splits"],
+        seed=config["seed"],
+        rare_classes=lambda wildcards: config["datasets"][wildcards.dataset]["rare_classes"],
+        code=code_digest("make_folds"),
     message:
         "Folding {wildcards.dataset}, groups kept whole"
     script:

@@ -11,12 +11,12 @@ localrules:
 rule record_study:
     output:
         "<results>/study.json",
-    params:
-        content=content(config),
     log:
         "<results>/logs/record_study/study.log",
     conda:
         "../../envs/learnability.yaml"
+    params:
+        content=content(config),
     script:
         "../scripts/record_study.py"
 
@@ -28,15 +28,15 @@ rule make_table1:
         cards=dataset_cards(),
     output:
         table_files("table1"),
+    log:
+        "<results>/logs/make_table1/table1.log",
+    conda:
+        "../../envs/learnability.yaml"
     params:
         labels=labels(),
         folds=config["study"]["folds"],
         footnotes=footnotes("table1"),
         code=code_digest("make_table1"),
-    log:
-        "<results>/logs/make_table1/table1.log",
-    conda:
-        "../../envs/learnability.yaml"
     message:
         "Table 1: the learnability gap"
     script:
@@ -51,14 +51,14 @@ rule make_table2:
         cards=dataset_cards(),
     output:
         table_files("table2"),
-    params:
-        labels=labels(),
-        footnotes=footnotes("table2"),
-        code=code_digest("make_table2"),
     log:
         "<results>/logs/make_table2/table2.log",
     conda:
         "../../envs/learnability.yaml"
+    params:
+        labels=labels(),
+        footnotes=footnotes("table2"),
+        code=code_digest("make_table2"),
     message:
         "Table 2: reconstruction fidelity"
     script:
@@ -73,14 +73,14 @@ rule test_significance:
         autoencoders=encoding_files("autoencoder.json"),
     output:
         significance_files(),
-    params:
-        margin=config["significance"]["equivalence_margin"],
-        pairs=finetuned_pairs(config),
-        code=code_digest("test_significance"),
     log:
         "<results>/logs/test_significance/significance.log",
     conda:
         "../../envs/learnability.yaml"
+    params:
+        margin=config["significance"]["equivalence_margin"],
+        pairs=finetuned_pairs(config),
+        code=code_digest("test_significance"),
     message:
         "Significance of the gap, and equivalence of reconstructions and images"
     script:

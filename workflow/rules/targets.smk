@@ -27,9 +27,9 @@ for _dataset in config["study"]["datasets"]:
     rule:
         name:
             f"train/{_dataset}"
-        localrule: True
         input:
             run_files("metrics.json", dataset=_dataset),
+        localrule: True
 
 
 for _dataset, _space, _autoencoder in sorted(
@@ -39,6 +39,6 @@ for _dataset, _space, _autoencoder in sorted(
     rule:
         name:
             f"train/{_dataset}/{_space}/{_autoencoder}"
-        localrule: True
         input:
             run_files("metrics.json", dataset=_dataset, space=_space, autoencoder=_autoencoder),
+        localrule: True

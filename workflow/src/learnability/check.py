@@ -1,8 +1,8 @@
 """What the planned jobs need and do not find: asked before the first of them runs, in seconds, without a GPU."""
 
 from .autoencoders.weights import missing_weights
-from .classifiers.weights import missing_imagenet_weights
 from .classifiers.grid import misfit
+from .classifiers.weights import missing_imagenet_weights
 from .contracts import InputError
 from .datasets import open_source
 from .study import resolve_autoencoder, resolve_recipe

@@ -24,7 +24,9 @@ def save_checkpoint(path: Path, identity: str, modules: dict[str, torch.nn.Modul
         )
 
 
-def load_checkpoint(path: Path, identity: str, modules: dict[str, torch.nn.Module], optimiser) -> tuple[dict, dict] | None:
+def load_checkpoint(
+    path: Path, identity: str, modules: dict[str, torch.nn.Module], optimiser
+) -> tuple[dict, dict] | None:
     """Restore modules and optimiser; return (best, state), or None where there is nothing of this identity."""
     if not path.is_file():
         return None

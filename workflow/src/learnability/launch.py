@@ -64,7 +64,11 @@ def other_snakemake(folder: Path) -> bool:
     """Whether a Snakemake that was not started here works in `folder`: then a lock may be its own."""
     for process in psutil.process_iter():
         try:
-            if process.pid != os.getpid() and "snakemake" in " ".join(process.cmdline()) and process.cwd() == str(folder):
+            if (
+                process.pid != os.getpid()
+                and "snakemake" in " ".join(process.cmdline())
+                and process.cwd() == str(folder)
+            ):
                 return True
         except (psutil.Error, OSError):
             continue

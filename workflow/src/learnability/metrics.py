@@ -24,7 +24,7 @@ def matthews_correlation(label: np.ndarray, predicted: np.ndarray) -> float:
 
 def binary_auc(positive: np.ndarray, score: np.ndarray) -> float:
     """Area under the ROC curve from mid-ranks (Mann-Whitney); needs both positives and negatives."""
-    values, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(score, return_inverse=True, return_counts=True)
     rank = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # ranks from 1, ties share their mean
     n_positive = int(positive.sum())
     n_negative = len(positive) - n_positive

@@ -48,9 +48,7 @@ class PackedWriter:
     def write(self, rows: np.ndarray) -> None:
         """Append rows (n, *row_shape) of exactly the dtype that the file was opened with."""
         if rows.shape[1:] != self.row_shape or rows.dtype != self.dtype:
-            raise ValueError(
-                f"{self.path}: rows {rows.dtype}{rows.shape[1:]}, expected {self.dtype}{self.row_shape}"
-            )
+            raise ValueError(f"{self.path}: rows {rows.dtype}{rows.shape[1:]}, expected {self.dtype}{self.row_shape}")
         data = np.ascontiguousarray(rows).data
         self._file.write(data)
         self.hash.update(data)

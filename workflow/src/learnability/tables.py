@@ -77,13 +77,11 @@ def _refuse_wrong_folds(cell: pd.DataFrame, folds: Sequence[int], where: str) ->
     found = cell["fold"].value_counts(dropna=False)
     for fold in [*folds, *found.index]:
         if found.get(fold, 0) != int(fold in folds):
-            problem = f"is there {found[fold]} times" if fold in found else "is missing"
+            problem = f"has {found[fold]} row(s)" if fold in found else "is missing"
             raise ValueError(f"{where}, fold {fold} {problem}; expected folds {list(folds)}, one row each")
     for metric in TABLE1_METRICS:
         for fold in cell.loc[~np.isfinite(cell[metric].astype(float)), "fold"]:
-            raise ValueError(
-                f"{where}, fold {fold}: {metric} is not a finite number; evaluate that run again"
-            )
+            raise ValueError(f"{where}, fold {fold}: {metric} is not a finite number; evaluate that run again")
 
 
 def table2(fidelity: pd.DataFrame) -> pd.DataFrame:
@@ -258,13 +256,13 @@ def _latex(layout: Layout) -> str:
         "% \\usepackage{booktabs}\n\\begin{table}[t]\n\\centering",
         rf"\caption{{{_latex_text(layout.caption)}}}",
         rf"\label{{tab:{layout.title.lower().replace(' ', '')}}}",
-        # Four datasets with sd are twelve wide columns.
-        r"\scriptsize\setlength{\tabcolsep}{2pt}",
+        # Four datasets with sd are twelve wide columns: what is wider than the text hangs out on both sides.
+        r"\scriptsize\setlength{\tabcolsep}{2pt}\makebox[\linewidth]{%",
         rf"\begin{{tabular}}{{{'l' * len(layout.stubs)}{'c' * width * len(spanners)}}}",
         "\\toprule\n" + " & ".join([""] * len(layout.stubs) + spanners) + r" \\",
         "".join(rf"\cmidrule(lr){{{start}-{start + width - 1}}}" for start in starts),
         _latex_row([*layout.stubs, *layout.metrics * len(spanners)]) + "\n\\midrule",
-        "\n\\midrule\n".join(sections) + "\n\\bottomrule\n\\end{tabular}",
+        "\n\\midrule\n".join(sections) + "\n\\bottomrule\n\\end{tabular}}",
         *(rf"\par\smallskip{{\small {_latex_text(note)}\par}}" for note in layout.footnotes),
         "\\end{table}\n",
     ]

@@ -92,7 +92,13 @@ def train_classifier(
 
 
 def load_fold(
-    cell: dict, n_splits: int, array: Path, dataset: Path, autoencoder_card: Path | None, folds: Path, device: torch.device
+    cell: dict,
+    n_splits: int,
+    array: Path,
+    dataset: Path,
+    autoencoder_card: Path | None,
+    folds: Path,
+    device: torch.device,
 ) -> Fold:
     """Open what a run reads, and check that its parts belong together."""
     card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
@@ -150,9 +156,7 @@ def fit(model: Classifier, data: Fold, recipe: dict, seed: int, identity: str, c
     device = data.rows.device
     counts = np.bincount(data.label[data.split["train"]], minlength=len(data.card["classes"]))
     loss = build_loss(recipe, torch.from_numpy(counts).to(device))
-    optimiser = torch.optim.Adam(
-        model.parameters(), lr=recipe["lr"], weight_decay=recipe["weight_decay"], fused=True
-    )
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe["lr"], weight_decay=recipe["weight_decay"], fused=True)
     best: dict[str, torch.Tensor] = {}
     state = {"best_score": -1.0, "without_gain": 0, "history": []}
     if resumed := load_checkpoint(checkpoint, identity, {"model": model}, optimiser):

@@ -1,6 +1,6 @@
 """Frozen autoencoders behind one interface; a control is an autoencoder too, so nothing treats it specially.
 
-    encode(x: (N, 3, H, W) float in [-1, 1]) -> z (N, C, h, w)        decode(z) -> x_hat (N, 3, H, W)
+encode(x: (N, 3, H, W) float in [-1, 1]) -> z (N, C, h, w)        decode(z) -> x_hat (N, 3, H, W)
 """
 
 from __future__ import annotations

@@ -49,9 +49,13 @@ def check_layout(name: str, entry: dict, autoencoder: Autoencoder, size: int) ->
     """Refuse weights whose latent is not what the config says, and an image that its factor does not divide."""
     for key in ("channels", "factor"):
         if entry[key] != getattr(autoencoder, key):
-            raise InputError(f"autoencoders.{name}.{key} is {entry[key]}, but the weights have {getattr(autoencoder, key)}")
+            raise InputError(
+                f"autoencoders.{name}.{key} is {entry[key]}, but the weights have {getattr(autoencoder, key)}"
+            )
     if size % autoencoder.factor:
-        raise InputError(f"image_size {size} is not a multiple of the factor {autoencoder.factor} of autoencoder {name}")
+        raise InputError(
+            f"image_size {size} is not a multiple of the factor {autoencoder.factor} of autoencoder {name}"
+        )
 
 
 def encode_batch(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series) -> tuple[np.ndarray, torch.Tensor]:

@@ -12,9 +12,7 @@ from ..store import as_rgb, open_packed, written_whole
 from .weights import weights_folder
 
 
-def finetune_autoencoder(
-    entry: dict, dataset: Path, seed: int, code: str, folder: Path, device: torch.device
-) -> None:
+def finetune_autoencoder(entry: dict, dataset: Path, seed: int, code: str, folder: Path, device: torch.device) -> None:
     """Fine-tune all weights for `steps` steps and write a diffusers folder, with its curves in history.csv.
 
     Stage 1 of MedVAE's recipe (methods: section 2.5) without its perceptual and adversarial terms: the sum of

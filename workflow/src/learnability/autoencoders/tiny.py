@@ -55,9 +55,7 @@ def generic_images(count: int, side: int, seed: int) -> torch.Tensor:
     random = torch.Generator().manual_seed(seed)
     axis = torch.arange(side, dtype=torch.float32)
     y, x = axis[:, None].expand(1, side, side), axis[None, :].expand(1, side, side)
-    image = (
-        _colours(count, random) + 0.25 * _fields(count, side, random) * _one(count, random, 0, 1.5)[:, None]
-    )
+    image = _colours(count, random) + 0.25 * _fields(count, side, random) * _one(count, random, 0, 1.5)[:, None]
     slope = _waves(count, y, x, random, periods=(4 * side, 12 * side))
     image = image + (0.5 * slope * _one(count, random, 0, 1))[:, None]
     for _ in range(5):
@@ -156,9 +154,7 @@ def _start_with_little_noise(model: torch.nn.Module) -> None:
 def _fit(model: torch.nn.Module, name: str, steps: int, seed: int) -> None:
     """Minimise squared and absolute error, fine and coarse, plus a slight KL term; prints its progress."""
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.05
-    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.05)
     random = torch.Generator().manual_seed(seed)
     for step in range(steps):
         # A quarter of the pixels costs a third of the time; the last tenth of the steps fits the full size.

@@ -1,5 +1,6 @@
 """Where the ImageNet weights of a network are: the hub's cache, or the hub."""
 
+from ..hub import why_missing
 
 PAPER_WEIGHTS = {"resnet50": "resnet50.tv_in1k", "convnext_tiny": "convnext_tiny.fb_in1k"}  # torchvision's
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+
 @dataclass
 class Source:
     """A collection that is ready to be packed: what each image is, and how to read it.

@@ -16,7 +16,9 @@ from . import Source, open_source
 BLOCK = 256  # images decoded before they are written: bounds the memory
 
 
-def prepare_dataset(name: str, entry: dict, image_size: int, classifier_size: int, n_splits: int, folder: Path, threads: int):
+def prepare_dataset(
+    name: str, entry: dict, image_size: int, classifier_size: int, n_splits: int, folder: Path, threads: int
+):
     """Write images.npy, images_small.npy, samples.parquet and dataset.json of one dataset into `folder`.
 
     images.npy is uint8 (N, image_size, image_size, C); images_small.npy (N, s, s, 3) its area average. An
@@ -108,7 +110,9 @@ def check_bad_images(bad: dict[int, str], source: Source, most: int, folder: Pat
         )
 
 
-def make_card(name: str, entry: dict, source: Source, samples: pd.DataFrame, image_size: int, classifier_size: int) -> dict:
+def make_card(
+    name: str, entry: dict, source: Source, samples: pd.DataFrame, image_size: int, classifier_size: int
+) -> dict:
     """Describe the packed dataset: classes in order, counts, imbalance, whether it is synthetic."""
     counts = {label: int((samples["label_name"] == label).sum()) for label in source.classes}
     empty = [label for label, count in counts.items() if count == 0]

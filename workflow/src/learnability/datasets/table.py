@@ -71,7 +71,9 @@ def join_table(rows: pd.DataFrame, other: pd.DataFrame, on: str, path: Path) -> 
         raise InputError(f"{path}: values of {on!r} repeat; the table to join needs one row per {on!r}")
     missing = ~rows[on].isin(other[on])
     if missing.any():
-        raise InputError(f"{path}: {missing.sum()} rows have no partner, the first is {rows.loc[missing, on].iloc[0]!r}")
+        raise InputError(
+            f"{path}: {missing.sum()} rows have no partner, the first is {rows.loc[missing, on].iloc[0]!r}"
+        )
     new = [name for name in other.columns if name == on or name not in rows.columns]
     return rows.merge(other[new], on=on, how="left", validate="many_to_one")
 
