@@ -35,7 +35,8 @@ test: $(VENV)/installed
 lock:
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet -r envs/requirements.in
-	$(BIN)/python -m pip freeze --exclude-editable > envs/requirements.txt
+	# CUDA's packages exist for Linux alone.
+	$(BIN)/python -m pip freeze | sed -E 's/^((nvidia|triton|cuda)[^=]*==.*)$$/\1 ; sys_platform == "linux"/' > envs/requirements.txt
 
 clean-demo:
 	rm -rf results/demo

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnability.tables import Labels, render_table1, render_table2, table1, table2
+from learnability.tables import Labels, labels_of, render_table1, render_table2, table1, table2
 
 LABELS = Labels(
     datasets={"isic2019": "ISIC-2019", "cardium": "Cardium"},
-    autoencoders={"flux1": "Flux.1", "sd14": "SD 1.4", "random_init": "Random", "unshuffle": "Unshuffle"},
+    autoencoders={"sd14": "SD 1.4", "flux1": "Flux.1", "random_init": "Random", "unshuffle": "Unshuffle"},
 )
 ROLES = {"original": "baseline", "flux1": "family", "sd14": "family"}
 NASTY = r"CT_RATE & <x> 50% #1 $5 {a} ~^\ |*[b]"
@@ -32,13 +32,11 @@ def metrics_frame(cells, folds=(0, 1, 2), datasets=("cardium", "isic2019")):
         recipe = "latent" if space == "latent" else "image"
         scores = {"balanced_accuracy": 0.3 + number**2 / 900, "auc": 0.5 + number / 99, "mcc": number / 77}
         identity = {"dataset": dataset, "autoencoder": autoencoder, "space": space, "recipe": recipe}
-        rows.append(
-            {**identity, "role": ROLES.get(autoencoder, "control"), "fold": fold, "seed": fold, **scores}
-        )
+        rows.append({**identity, "role": ROLES.get(autoencoder, "control"), "fold": fold, "seed": fold, **scores})
     return pd.DataFrame(rows)
 
 
-CELLS = [("original", "image"), *product(("sd14", "flux1"), ("latent", "reconstruction"))]
+CELLS = [("original", "image"), *product(("flux1", "sd14"), ("latent", "reconstruction"))]
 CONTROLS = [("unshuffle", "latent"), ("unshuffle", "reconstruction"), ("random_init", "latent")]
 
 
@@ -139,9 +137,7 @@ def test_table1_does_not_depend_on_the_order_of_folds():
     metrics = metrics_frame([("original", "image")], folds=range(5), datasets=["cardium"])
     # In double precision these sum to 0.6000000000000001 or 0.6 depending on the order.
     metrics["mcc"] = [0.1, 0.2, 0.3, 0.0, 0.0]
-    pd.testing.assert_frame_equal(
-        table1(metrics, range(5)), table1(metrics[::-1], range(5)), check_exact=True
-    )
+    pd.testing.assert_frame_equal(table1(metrics, range(5)), table1(metrics[::-1], range(5)), check_exact=True)
 
 
 def test_table1_of_a_single_fold_has_sd_zero():
@@ -165,9 +161,7 @@ def test_table1_of_a_single_fold_has_sd_zero():
     ],
 )
 def test_table1_refuses_wrong_folds_and_names_the_cell(change, message):
-    metrics = metrics_frame(
-        [("flux1", "reconstruction"), ("sd14", "latent")], datasets=["isic2019", "cardium"]
-    )
+    metrics = metrics_frame([("flux1", "reconstruction"), ("sd14", "latent")], datasets=["isic2019", "cardium"])
     # Rows 6 to 8 are folds 0 to 2 of the third cell.
     metrics = pd.concat([metrics[:6], change(metrics[6:9]), metrics[9:]])
     where = "dataset cardium, autoencoder flux1, role family, space reconstruction, recipe image"
@@ -208,9 +202,7 @@ def test_table2_with_identical_images():
 def test_table2_refuses_nan_and_names_the_image(metric):
     fidelity = fidelity_frame(sd14=[(30.0, 0.9), (31.0, 0.8)])
     fidelity.loc[1, metric] = np.nan
-    with pytest.raises(
-        ValueError, match="dataset isic2019, autoencoder sd14, sample_id s1: psnr or ssim is NaN"
-    ):
+    with pytest.raises(ValueError, match="dataset isic2019, autoencoder sd14, sample_id s1: psnr or ssim is NaN"):
         table2(fidelity)
 
 
@@ -254,14 +246,12 @@ def test_table1_layout():
     table = table1(metrics_frame([*CELLS, *CONTROLS]), [0, 1, 2])
     rendered = render_table1(table, LABELS, with_sd=False)
     heads, *rows = markdown_rows(rendered["md"])
-    names = [
-        f"{dataset} {metric}" for dataset in ("ISIC-2019", "Cardium") for metric in ("bACC", "AUC", "MCC")
-    ]
+    names = [f"{dataset} {metric}" for dataset in ("ISIC-2019", "Cardium") for metric in ("bACC", "AUC", "MCC")]
     assert heads == ["Method", "Sp.", *names]
-    families = [["Image Space", "–"], ["Flux.1", "LS"], ["", "RS"], ["SD 1.4", "LS"], ["", "RS"]]
+    families = [["Image Space", "–"], ["SD 1.4", "LS"], ["", "RS"], ["Flux.1", "LS"], ["", "RS"]]
     controls = [["Random (control)", "LS"], ["", "RS"], ["Unshuffle (control)", "LS"], ["", "RS"]]
     assert [row[:2] for row in rows] == families + controls
-    first = value(table, dataset="isic2019", autoencoder="flux1", space="reconstruction", metric="auc")
+    first = value(table, dataset="isic2019", autoencoder="sd14", space="reconstruction", metric="auc")
     assert rows[2][3] == f"{first['mean']:.3f}".removeprefix("0")
     assert rows[6][2:] == ["–"] * 6
 
@@ -269,7 +259,7 @@ def test_table1_layout():
     assert top == ["Method", "Sp.", *["ISIC-2019"] * 3, *["Cardium"] * 3]
     assert second == ["Method", "Sp.", *["bACC", "AUC", "MCC"] * 2]
     assert [row[1:] for row in body] == [row[1:] for row in rows]
-    assert [row[0] for row in body[:4]] == ["Image Space", "Flux.1", "Flux.1", "SD 1.4"]
+    assert [row[0] for row in body[:4]] == ["Image Space", "SD 1.4", "SD 1.4", "Flux.1"]
     ruled = ElementTree.fromstring(rendered["html"]).findall("body/table/tbody[@class='ruled']/tr[1]/th")
     assert [head.text for head in ruled] == ["Image Space", "Random (control)"]
 
@@ -292,8 +282,8 @@ def test_table2_layout():
     flux_only = frame.query("autoencoder == 'flux1'").assign(dataset="cardium")
     rendered = render_table2(table2(pd.concat([frame, flux_only])), LABELS)
     rows = [
-        ["Flux.1", ".500", "40.0", ".500", "40.0"],
         ["SD 1.4", ".971", "37.3", "–", "–"],
+        ["Flux.1", ".500", "40.0", ".500", "40.0"],
         ["Unshuffle (control)", "1.000", "∞", "–", "–"],
     ]
     heads = ["Autoencoder", "ISIC-2019 SSIM", "ISIC-2019 PSNR", "Cardium SSIM", "Cardium PSNR"]
@@ -303,9 +293,7 @@ def test_table2_layout():
     assert latex_rows(rendered["tex"])[2:] == [[in_tex.get(cell, cell) for cell in row] for row in rows]
 
 
-@pytest.mark.parametrize(
-    ("label", "shown"), [("Cardium", "Cardium (phantom)"), ("Heart Phantoms", "Heart Phantoms")]
-)
+@pytest.mark.parametrize(("label", "shown"), [("Cardium", "Cardium (phantom)"), ("Heart Phantoms", "Heart Phantoms")])
 def test_phantom_data_are_named_as_such(label, shown):
     labels = Labels({"isic2019": "ISIC-2019", "cardium": label}, {}, frozenset({"cardium"}))
     rendered = render_table1(long_table1(0.5), labels)
@@ -314,6 +302,12 @@ def test_phantom_data_are_named_as_such(label, shown):
         assert shown in text
         assert "Phantom data: synthetic images, not patients." in text
         assert "ISIC" not in text
+
+
+def test_what_is_synthetic_is_known_from_the_cards():
+    cards = [{"dataset": "cardium", "synthetic": True}, {"dataset": "isic2019", "synthetic": False}]
+    labels = labels_of({"datasets": LABELS.datasets, "autoencoders": LABELS.autoencoders}, cards)
+    assert labels == Labels(LABELS.datasets, LABELS.autoencoders, frozenset({"cardium"}))
 
 
 def test_tables_of_patients_do_not_speak_of_phantoms():
@@ -388,9 +382,7 @@ def test_latex_is_escaped_and_rectangular():
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
 def test_latex_compiles_with_booktabs_alone(tmp_path):
     body = "\n".join(rendered["tex"] for rendered in nasty_tables())
-    source = (
-        "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n" + body + "\\end{document}\n"
-    )
+    source = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n" + body + "\\end{document}\n"
     (tmp_path / "tables.tex").write_text(source, encoding="utf-8")
     command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "-draftmode", "tables.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

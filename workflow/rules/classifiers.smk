@@ -5,11 +5,11 @@ rule train_classifier:
         card="<results>/datasets/{dataset}/dataset.json",
         folds="<results>/folds/{dataset}.parquet",
     output:
-        predictions=RUN + "predictions.parquet",
-        metrics=RUN + "metrics.json",
-        history=RUN + "history.csv",
-        weights=RUN + "model.safetensors",
-        model=RUN + "model.json",
+        predictions=f"{RUN}/predictions.parquet",
+        metrics=f"{RUN}/metrics.json",
+        history=f"{RUN}/history.csv",
+        weights=f"{RUN}/model.safetensors",
+        model=f"{RUN}/model.json",
     log:
         "<results>/logs/train_classifier/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
     conda:

@@ -16,7 +16,7 @@ from learnability.study import (
 )
 from snakemake.exceptions import WorkflowError
 
-RUN = "<results>/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}/"
+RUN = "<results>/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
 TABLE_FORMATS = ["csv", "md", "html", "tex"]
 TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
 
@@ -58,7 +58,7 @@ def significance_files():
 def run_files(name, **chosen):
     """One file of every run of Table 1, or of those with the chosen wildcard values."""
     return [
-        (RUN + name).format(**cell)
+        f"{RUN}/{name}".format(**cell)
         for cell in cells(config)
         if all(cell[key] == value for key, value in chosen.items())
     ]

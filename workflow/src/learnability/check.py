@@ -10,7 +10,7 @@ from .study import resolve_autoencoder, resolve_recipe
 
 def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
     """One message for each thing that is missing or does not fit; `planned` holds (rule, wildcards) of every job."""
-    checks = {"prepare_dataset": check_dataset, "finetune_autoencoder": check_weights, "encode_dataset": check_weights}
+    checks = {"prepare_dataset": check_dataset, "finetune_autoencoder": check_weights, "encode_dataset": check_encoding}
     checks["train_classifier"] = check_training
     messages: dict[str, None] = {}  # in order, each once
     for rule, wildcards in planned:
@@ -24,7 +24,7 @@ def check_dataset(config: dict, wildcards: dict) -> list[str]:
     name = wildcards["dataset"]
     try:
         open_source(config["datasets"][name])
-    except InputError as error:
+    except (InputError, ValueError) as error:  # a phantom's entry is refused with a ValueError
         return [f"datasets.{name}: {error}"]
     return []
 
@@ -35,6 +35,12 @@ def check_weights(config: dict, wildcards: dict) -> list[str]:
     entry = resolve_autoencoder(config, name)
     message = missing_weights(entry) if entry.get("source") else None
     return [f"autoencoders.{entry.get('base', name)}: {message}"] if message else []
+
+
+def check_encoding(config: dict, wildcards: dict) -> list[str]:
+    """As check_weights, but weights that the workflow fine-tunes are an input of the job, and the base is not."""
+    entry = config["autoencoders"][wildcards["autoencoder"]]
+    return [] if "finetune" in entry else check_weights(config, wildcards)
 
 
 def check_training(config: dict, wildcards: dict) -> list[str]:

@@ -1,5 +1,6 @@
 """The state of a training after an epoch, in one safetensors file; one of another run is never resumed from."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -16,12 +17,16 @@ def save_checkpoint(path: Path, identity: str, modules: dict[str, torch.nn.Modul
     tensors |= {f"best/{key}": value for key, value in best.items()}
     for index, moments in optimiser.state_dict()["state"].items():
         tensors |= {f"optimiser/{index}/{key}": value for key, value in moments.items()}
+    write_tensors(tensors, path, {"identity": identity, "state": json.dumps(state)})
+
+
+def write_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file; a full disk is an OSError here as everywhere, which safetensors does not make it."""
     with written_whole(path) as temporary:
-        save_file(
-            {key: value.contiguous() for key, value in tensors.items()},
-            temporary,
-            metadata={"identity": identity, "state": json.dumps(state)},
-        )
+        try:
+            save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata)
+        except SafetensorError as error:
+            raise OSError(errno.EIO, str(error)) from error
 
 
 def load_checkpoint(
@@ -42,9 +47,12 @@ def load_checkpoint(
         return None
     for name, module in modules.items():
         module.load_state_dict(_under(tensors, name))
+    weights = [weight for group in optimiser.param_groups for weight in group["params"]]
     moments: dict[int, dict] = {}
     for key, value in _under(tensors, "optimiser").items():
         index, entry = key.split("/")
+        if value.dim():  # fused Adam reads moments in the order in memory of their weight, channels last
+            value = torch.empty_like(weights[int(index)]).copy_(value)
         moments.setdefault(int(index), {})[entry] = value
     optimiser.load_state_dict({"state": moments, "param_groups": optimiser.state_dict()["param_groups"]})
     return _under(tensors, "best"), json.loads(metadata["state"])

@@ -81,7 +81,8 @@ def check_samples(samples: pd.DataFrame, origin: str) -> None:
         missing = samples[column].isna() | (samples[column].astype(str) == "")
         if missing.any():
             first = samples.loc[missing, "sample_id"].iloc[0]
-            raise InputError(f"{origin}: {missing.sum()} rows without {column}, the first is {first!r}")
+            advice = "fill them in, or take them out"
+            raise InputError(f"{origin}: {missing.sum()} rows without {column}, the first is {first!r}; {advice}")
 
 
 def read_samples(path: str | Path) -> pd.DataFrame:
@@ -125,8 +126,8 @@ def split_rows(fold: np.ndarray, k: int, n_splits: int) -> dict[str, np.ndarray]
 def read_predictions(path: str | Path, classes: list[str]) -> pd.DataFrame:
     """sample_id, label, split, then one probability per class in the card's order; rows sum to one."""
     predictions = _read(path, PREDICTIONS + classes)
-    total = predictions[classes].sum(axis=1).to_numpy()
-    if not np.allclose(total, 1.0, atol=1e-9):
+    total = predictions[classes].to_numpy().sum(axis=1)
+    if not np.allclose(total, 1.0, rtol=0, atol=1e-9):
         raise InputError(f"{path}: probabilities do not sum to one; delete it and run again")
     return predictions
 

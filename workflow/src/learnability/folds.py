@@ -19,8 +19,11 @@ def make_folds(samples: pd.DataFrame, n_splits: int, seed: int, rare_classes: st
     check_rare_classes(samples, n_splits, rare_classes, origin)
     splitter = StratifiedGroupKFold(n_splits=n_splits, shuffle=True, random_state=seed)
     fold = np.full(len(samples), -1)
-    for k, (_, test) in enumerate(splitter.split(samples, samples["label"], samples["group"])):
-        fold[test] = k
+    try:
+        for k, (_, test) in enumerate(splitter.split(samples, samples["label"], samples["group"])):
+            fold[test] = k
+    except ValueError as error:  # no class has as many images as there are folds
+        raise InputError(f"{origin}: {error} Lower study.n_splits, or add images") from None
     if (fold < 0).any() or len(np.unique(fold)) != n_splits:
         raise InputError(f"{origin}: {samples['group'].nunique()} groups cannot fill {n_splits} folds")
     check_groups(samples["group"].to_numpy(), fold, origin)

@@ -1,16 +1,23 @@
-"""Questions to the model hub that a check may ask: is a file cached, or could it be fetched?"""
+"""Questions to the model hub that a check may ask: are files cached, or could they be fetched?"""
 
 import os
+from functools import cache
 
 
-def why_missing(repository: str, filename: str, revision: str | None) -> str | None:
-    """Say why a file of a hub repository cannot be had and what to do, or return None."""
+@cache  # hundreds of planned jobs ask for the same weights
+def why_missing(repository: str, filenames: tuple[str, ...], revision: str | None) -> str | None:
+    """Say why files of a hub repository cannot be had and what to do, or return None."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
-    if isinstance(try_to_load_from_cache(repository, filename, revision=revision), str):
+    try:
+        cached = [isinstance(try_to_load_from_cache(repository, name, revision=revision), str) for name in filenames]
+    except HFValidationError:
+        return f"{repository} is neither a hub id (owner/name) nor a folder; begin a relative folder with ./"
+    if all(cached):
         return None
-    fetch = f"`hf download {repository} {filename}`" + (f" --revision {revision}" if revision else "")
+    filename = filenames[cached.index(False)]
+    fetch = " ".join(["`hf download", repository, *filenames, *(["--revision", revision] if revision else [])]) + "`"
     try:
         get_hf_file_metadata(hf_hub_url(repository, filename, revision=revision), timeout=5)
     except GatedRepoError:

@@ -62,13 +62,10 @@ def end_orphans(folder: Path) -> None:
 
 def other_snakemake(folder: Path) -> bool:
     """Whether a Snakemake that was not started here works in `folder`: then a lock may be its own."""
+    own = {os.getpid(), *(process.pid for process in psutil.Process().parents())}  # such as `timeout`, or a shell
     for process in psutil.process_iter():
         try:
-            if (
-                process.pid != os.getpid()
-                and "snakemake" in " ".join(process.cmdline())
-                and process.cwd() == str(folder)
-            ):
+            if process.pid not in own and "snakemake" in " ".join(process.cmdline()) and process.cwd() == str(folder):
                 return True
         except (psutil.Error, OSError):
             continue

@@ -46,7 +46,10 @@ def imported_modules(tree: ast.Module, path: Path) -> list[Path]:
     names: set[tuple[Path, str]] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
-            names |= {(folder, name) for folder, name in import_targets(node, path)}
+            names |= set(import_targets(node, path))
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                names |= set(import_targets(ast.ImportFrom(alias.name, [], level=0), path))
     files = []
     for folder, name in names:
         for candidate in (folder / f"{name}.py", folder / name / "__init__.py"):

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,10 +56,13 @@ class PackedWriter:
         self.rows += len(rows)
 
     def __exit__(self, *error) -> None:
-        with self._file:
-            if error[0] is None:
-                self._file.seek(0)
-                self._write_header()
+        try:
+            with self._file:
+                if error[0] is None:
+                    self._file.seek(0)
+                    self._write_header()
+        except OSError:  # a full disk may show only here, when what is buffered is written
+            error = error if error[0] else sys.exc_info()
         self._whole.__exit__(*error)
 
     @property

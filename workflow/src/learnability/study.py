@@ -99,7 +99,11 @@ def check_study(config: dict) -> None:
             if "spaces" not in config["recipes"][name]:
                 raise InputError(f"recipes.{name}.spaces: missing; say in which spaces {table} uses it")
     for name in study["autoencoders"]:
-        resolve_autoencoder(config, name)
+        factor = resolve_autoencoder(config, name)["factor"]
+        if config["image_size"] % factor:
+            raise InputError(
+                f"image_size {config['image_size']} is not a multiple of autoencoders.{name}.factor, {factor}"
+            )
 
 
 def content(config: dict) -> dict:

@@ -31,6 +31,7 @@ th[scope=colgroup] { border-bottom: 1px solid #999; }
 .name { text-align: left; vertical-align: top; }
 .ruled { border-top: 1px solid; }
 tfoot td { text-align: left; white-space: normal; font-size: 13px; }
+tfoot p { margin: .2rem 0; }
 """
 
 Block = tuple[str, list[list[str]]]
@@ -43,6 +44,11 @@ class Labels:
     datasets: dict[str, str]
     autoencoders: dict[str, str]
     synthetic: frozenset[str] = frozenset()
+
+
+def labels_of(labels: dict[str, dict[str, str]], cards: Iterable[dict]) -> Labels:
+    """The configured labels; that a dataset is synthetic is known from its card alone."""
+    return Labels(**labels, synthetic=frozenset(card["dataset"] for card in cards if card["synthetic"]))
 
 
 @dataclass(frozen=True)
@@ -257,7 +263,7 @@ def _latex(layout: Layout) -> str:
         rf"\caption{{{_latex_text(layout.caption)}}}",
         rf"\label{{tab:{layout.title.lower().replace(' ', '')}}}",
         # Four datasets with sd are twelve wide columns: what is wider than the text hangs out on both sides.
-        r"\scriptsize\setlength{\tabcolsep}{2pt}\makebox[\linewidth]{%",
+        r"\par\smallskip\scriptsize\setlength{\tabcolsep}{2pt}\makebox[\linewidth]{%",
         rf"\begin{{tabular}}{{{'l' * len(layout.stubs)}{'c' * width * len(spanners)}}}",
         "\\toprule\n" + " & ".join([""] * len(layout.stubs) + spanners) + r" \\",
         "".join(rf"\cmidrule(lr){{{start}-{start + width - 1}}}" for start in starts),
@@ -270,9 +276,10 @@ def _latex(layout: Layout) -> str:
 
 
 def _latex_row(cells: list[str]) -> str:
-    return " & ".join(map(_latex_text, cells)) + r" \\"
+    """A number's minus is set as one, and ± loses its spaces so that the row stays narrow."""
+    row = " & ".join(re.sub(r"^-(?=[.\d])", "$-$", _latex_text(cell)) for cell in cells)
+    return row.replace(r" $\pm$ ", r"$\pm$") + r" \\"
 
 
 def _latex_text(text: str) -> str:
-    """Escaped text; a number's minus is set as one; ± loses its spaces so that a row stays narrow."""
-    return re.sub(r"^-(?=[.\d])", "$-$", text.translate(LATEX_ESCAPES)).replace(r" $\pm$ ", r"$\pm$")
+    return text.translate(LATEX_ESCAPES)

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 
 from .augmentation import augment, mask_elements
 from .batches import Rows, channel_moments
-from .checkpoints import load_checkpoint, save_checkpoint
+from .checkpoints import load_checkpoint, save_checkpoint, write_tensors
 from .classifiers.classifier import Classifier, build_classifier, image_moments
 from .contracts import (
     InputError,
@@ -29,7 +28,7 @@ from .contracts import (
 )
 from .losses import build_loss
 from .metrics import area_under_curve, balanced_accuracy, matthews_correlation
-from .store import open_packed, written_whole
+from .store import open_packed
 
 EVALUATION_BATCH = 512
 
@@ -67,7 +66,8 @@ def train_classifier(
     """
     data = load_fold(cell, n_splits, array, dataset, autoencoder_card, folds, device)
     description = describe(cell, recipe, seed, data)
-    identity = digest([cell, recipe, seed, n_splits, code, data.source, data.card["digest"], file_digest(folds)])
+    files = [file_digest(folds), file_digest(dataset / "samples.parquet")]  # folds and labels
+    identity = digest([cell, recipe, seed, n_splits, code, data.source, data.card["digest"], files])
     torch.manual_seed(seed)
     # Channels last is what tensor cores want, and makes a small ResNet on a CPU nearly twice as fast.
     model = build_classifier(description).to(device, memory_format=torch.channels_last)
@@ -76,8 +76,7 @@ def train_classifier(
     history, speed = fit(model, data, recipe, seed, identity, checkpoint)
     write_predictions(model, data, folder / "predictions.parquet")
     write_csv(pd.DataFrame(history), folder / "history.csv")
-    with written_whole(folder / "model.safetensors") as temporary:
-        save_file({key: value.contiguous() for key, value in model.state_dict().items()}, temporary)
+    write_tensors(model.state_dict(), folder / "model.safetensors")
     write_json(description, folder / "model.json")
     measured = score(folder / "predictions.parquet", data.card) | {
         "epochs": len(history),

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 BATCH, FULL_SIDE, CROP_SIDE = 16, 64, 32
-LEARNING_RATE, KL_WEIGHT, PROGRESS_EVERY = 3e-3, 1e-6, 200
+LEARNING_RATE, KL_WEIGHT, PROGRESS_EVERY = 1.5e-3, 1e-6, 200
 
 # name -> (diffusers class, widths from full resolution down, what else its config holds)
 ARCHITECTURES = {
@@ -134,7 +134,7 @@ def train_tiny(name: str, folder: str | Path, steps: int, seed: int) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build_tiny(name).train()
-    _start_with_little_noise(model)
+        _start_near_linear(model)
     _fit(model, name, steps, seed)
     folder = Path(folder)
     partial = folder.with_name(folder.name + ".partial")
@@ -144,17 +144,29 @@ def train_tiny(name: str, folder: str | Path, steps: int, seed: int) -> None:
     partial.rename(folder)
 
 
-def _start_with_little_noise(model: torch.nn.Module) -> None:
-    """Set the bias of the latents' log-variance low: unit noise at the start would hide the signal."""
+def _start_near_linear(model: torch.nn.Module) -> None:
+    """Start as an almost linear map that keeps its input; the usual start learns brightness and never colour."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.zeros_(module.bias)
+            if module.stride == (1, 1):
+                middle = module.kernel_size[0] // 2
+                centre = torch.nn.init.orthogonal_(torch.empty(module.out_channels, module.in_channels))
+                module.weight.data.mul_(0.3)[:, :, middle, middle] += centre
+            else:
+                torch.nn.init.orthogonal_(module.weight)
+    for name, weight in model.named_parameters():
+        if name.endswith("conv2.weight"):  # the last convolution of a residual branch
+            weight.data.mul_(0.2)
+    # Unit noise on the latents would hide the signal, so their log-variance starts low.
     last = model.quant_conv if model.config.use_quant_conv else model.encoder.conv_out
-    with torch.no_grad():
-        last.bias[model.config.latent_channels :] = -6
+    last.bias.data[model.config.latent_channels :] = -6
 
 
 def _fit(model: torch.nn.Module, name: str, steps: int, seed: int) -> None:
     """Minimise squared and absolute error, fine and coarse, plus a slight KL term; prints its progress."""
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.95))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps, pct_start=0.1)
     random = torch.Generator().manual_seed(seed)
     for step in range(steps):
         # A quarter of the pixels costs a third of the time; the last tenth of the steps fits the full size.

@@ -28,7 +28,8 @@ def missing_weights(entry: dict) -> str | None:
     """Say why the weights of an entry cannot be had and what to do, or return None."""
     source, subfolder = entry["source"], entry.get("subfolder") or ""
     if not is_folder(source):
-        return why_missing(source, f"{subfolder}/{WEIGHTS}".lstrip("/"), entry.get("revision"))
+        files = tuple(f"{subfolder}/{name}".lstrip("/") for name in ("config.json", WEIGHTS))
+        return why_missing(source, files, entry.get("revision"))
     unset = [name for name in string.Template(source).get_identifiers() if name not in os.environ]
     if unset:
         return f"set the environment variable {unset[0]} to the folder of the weights (diffusers format)"

@@ -39,13 +39,21 @@ def build_classifier(description: dict) -> Classifier:
     name, pretrained = description["model"], description["init"] == "imagenet"
     if message := misfit(name, description["model_options"], min(description["grid"])):
         raise InputError(message)
-    network = timm.create_model(
-        imagenet_name(name) if pretrained else name,
-        pretrained=pretrained,
-        in_chans=description["in_channels"],
-        num_classes=len(description["classes"]),
-        **description["model_options"],
-    )
+    try:
+        network = timm.create_model(
+            imagenet_name(name) if pretrained else name,
+            pretrained=pretrained,
+            in_chans=description["in_channels"],
+            num_classes=len(description["classes"]),
+            **description["model_options"],
+        )
+    except RuntimeError as error:
+        if not pretrained:
+            raise
+        raise InputError(
+            f"the ImageNet weights of {name} do not fit model_options {description['model_options']} of the recipe; "
+            "set `init: random`, or leave the options as the weights were trained with"
+        ) from error
     if pretrained and description["space"] == "latent":
         # Weights made for RGB mean nothing on latent channels: a fresh input layer, for every channel count.
         first = network.get_submodule(network.pretrained_cfg["first_conv"])

@@ -17,4 +17,4 @@ def missing_imagenet_weights(model: str) -> str | None:
     settings = timm.get_pretrained_cfg(imagenet_name(model))
     if settings is None or not settings.hf_hub_id:
         return f"timm has no ImageNet weights for {model}; use `init: random`"
-    return why_missing(settings.hf_hub_id, "model.safetensors", None)
+    return why_missing(settings.hf_hub_id, ("model.safetensors",), None)

@@ -14,6 +14,7 @@ from ..store import PackedWriter, area_average, as_rgb
 from . import Source, open_source
 
 BLOCK = 256  # images decoded before they are written: bounds the memory
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # PIL's, of missing and broken files
 
 
 def prepare_dataset(
@@ -28,6 +29,7 @@ def prepare_dataset(
     check_samples(source.samples, name)
     if entry["rare_classes"] == "drop":
         source = without_rare_classes(source, n_splits)
+    check_classes(name, entry, source.classes, source.samples)
     bad: dict[int, str] = {}
     images = PackedWriter(folder / "images.npy", (image_size, image_size, source.channels), "uint8")
     small = PackedWriter(folder / "images_small.npy", (classifier_size, classifier_size, 3), "uint8")
@@ -37,7 +39,8 @@ def prepare_dataset(
             small.write(as_rgb(area_average(block, classifier_size)))
             print(f"{name}: {images.rows + len(bad)} of {len(source.samples)} images", flush=True)
         check_bad_images(bad, source, entry["max_bad_images"], folder)
-    samples = source.samples.drop(index=source.samples.index[list(bad)]).reset_index(drop=True)
+        samples = source.samples.drop(index=source.samples.index[list(bad)]).reset_index(drop=True)
+        check_classes(name, entry, source.classes, samples)
     samples["label"] = samples["label_name"].map(source.classes.index).astype("int64")
     write_parquet(samples[SAMPLES], folder / "samples.parquet")
     card = make_card(name, entry, source, samples, image_size, classifier_size)
@@ -66,7 +69,7 @@ def read_blocks(source: Source, size: int, resize: str, threads: int, bad: dict[
     def read(i: int) -> np.ndarray | None:
         try:
             return fit(source.read(i), size, resize)
-        except (OSError, SyntaxError, ValueError) as error:  # what PIL raises for missing and broken files
+        except UNREADABLE as error:
             bad[i] = f"{type(error).__name__}: {error}"
             return None
 
@@ -100,6 +103,7 @@ def fit(image: np.ndarray, size: int, resize: str) -> np.ndarray:
 def check_bad_images(bad: dict[int, str], source: Source, most: int, folder: Path) -> None:
     """Write the list of unreadable images; stop when there are more than the config allows."""
     if not bad:
+        (folder / "bad_images.txt").unlink(missing_ok=True)  # of an earlier attempt
         return
     lines = [f"{source.samples['sample_id'].iloc[i]}\t{bad[i]}" for i in sorted(bad)]
     write_text("\n".join(lines) + "\n", folder / "bad_images.txt")
@@ -110,24 +114,29 @@ def check_bad_images(bad: dict[int, str], source: Source, most: int, folder: Pat
         )
 
 
+def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFrame) -> None:
+    """Refuse a class without images, fewer than two classes, and two of which none is named the positive one."""
+    present = set(samples["label_name"])
+    empty = [label for label in classes if label not in present]
+    if empty:
+        raise InputError(f"datasets.{name}: no image of class(es) {empty}; remove them from `classes`")
+    if len(classes) < 2:
+        raise InputError(f"datasets.{name}: only one class, {classes}; a classifier needs two")
+    positive = entry.get("positive")
+    if len(classes) == 2 and positive not in classes:
+        raise InputError(f"datasets.{name}.positive is {positive!r}; name the positive one of {classes}")
+
+
 def make_card(
     name: str, entry: dict, source: Source, samples: pd.DataFrame, image_size: int, classifier_size: int
 ) -> dict:
     """Describe the packed dataset: classes in order, counts, imbalance, whether it is synthetic."""
     counts = {label: int((samples["label_name"] == label).sum()) for label in source.classes}
-    empty = [label for label, count in counts.items() if count == 0]
-    if empty:
-        raise InputError(f"datasets.{name}: no image of class(es) {empty}; remove them from `classes`")
-    if len(source.classes) < 2:
-        raise InputError(f"datasets.{name}: only one class, {source.classes}; a classifier needs two")
-    positive = entry.get("positive")
-    if len(source.classes) == 2 and positive not in source.classes:
-        raise InputError(f"datasets.{name}.positive is {positive!r}; name the positive one of {source.classes}")
     return {
         "dataset": name,
         "synthetic": source.synthetic,
         "classes": source.classes,
-        "positive": positive,
+        "positive": entry.get("positive"),
         "images": len(samples),
         "groups": int(samples["group"].nunique()),
         "counts": counts,

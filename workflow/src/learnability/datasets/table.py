@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ..contracts import InputError, file_digest
+from ..contracts import InputError, check_samples, file_digest
 from . import Source
 
 
@@ -19,7 +19,7 @@ def open_source(entry: dict) -> Source:
     tables = [root / entry["table"]]
     if join := entry.get("join"):
         tables.append(root / join["table"])
-        rows = join_table(rows, read_table(tables[1]), join["on"], tables[1])
+        rows = join_table(rows, read_table(tables[1]), join["on"], tables)
     origin = str(tables[0])
     samples = pd.DataFrame(
         {
@@ -28,10 +28,14 @@ def open_source(entry: dict) -> Source:
             "group": groups(rows, entry, origin),
         }
     )
+    check_samples(samples, origin)
     classes = entry.get("classes") or sorted(samples["label_name"].unique())
     unknown = sorted(set(samples["label_name"]) - set(classes))
     if unknown:
-        raise InputError(f"{origin}: labels {unknown} are not among the dataset's classes {classes}")
+        raise InputError(
+            f"{origin}: labels {unknown} are not among the dataset's classes {classes}; add them to `classes`, "
+            "or take their rows out"
+        )
     paths = [str(root / fill(entry["image_path"], row, origin)) for row in rows.to_dict("records")]
     if subset := entry.get("subset"):
         chosen = stratified_subset(samples, subset["images"], subset.get("seed", 0))
@@ -60,19 +64,24 @@ def resolve_root(root: str) -> Path:
 def read_table(path: Path) -> pd.DataFrame:
     """Read a CSV with every value as text; blank cells are empty strings."""
     if not path.is_file():
-        raise InputError(f"{path} does not exist; expected the dataset's table there")
-    return pd.read_csv(path, dtype=str, keep_default_na=False)
+        raise InputError(f"{path} does not exist; expected a CSV there: correct `table` or `root`")
+    try:
+        return pd.read_csv(path, dtype=str, keep_default_na=False)
+    except ValueError as error:  # empty, ragged, or not UTF-8
+        raise InputError(f"{path}: {str(error).strip()}; expected a CSV in UTF-8 with a header") from None
 
 
-def join_table(rows: pd.DataFrame, other: pd.DataFrame, on: str, path: Path) -> pd.DataFrame:
+def join_table(rows: pd.DataFrame, other: pd.DataFrame, on: str, paths: list[Path]) -> pd.DataFrame:
     """Add the columns of a second table by a shared key; every row must find exactly one partner."""
-    column(rows, on, "join")
+    first, path = paths
+    column(rows, on, str(first))
     if column(other, on, str(path)).duplicated().any():
         raise InputError(f"{path}: values of {on!r} repeat; the table to join needs one row per {on!r}")
     missing = ~rows[on].isin(other[on])
     if missing.any():
         raise InputError(
-            f"{path}: {missing.sum()} rows have no partner, the first is {rows.loc[missing, on].iloc[0]!r}"
+            f"{path}: {missing.sum()} rows of {first.name} have no partner here, the first is "
+            f"{rows.loc[missing, on].iloc[0]!r}; add them here, or take them out there"
         )
     new = [name for name in other.columns if name == on or name not in rows.columns]
     return rows.merge(other[new], on=on, how="left", validate="many_to_one")
@@ -80,7 +89,7 @@ def join_table(rows: pd.DataFrame, other: pd.DataFrame, on: str, path: Path) -> 
 
 def column(rows: pd.DataFrame, name: str, origin: str) -> pd.Series:
     if name not in rows.columns:
-        raise InputError(f"{origin}: no column {name!r}; the header is {list(rows.columns)}")
+        raise InputError(f"{origin}: no column {name!r}; name one of its header in the config: {list(rows.columns)}")
     return rows[name]
 
 
@@ -96,7 +105,7 @@ def labels(rows: pd.DataFrame, entry: dict, origin: str) -> pd.Series:
         found = [name for name, value in zip(names, values[wrong[0]], strict=True) if value != 0]
         raise InputError(
             f"{origin}: {len(wrong)} rows without exactly one positive label; the first is "
-            f"{rows[entry['image_column']].iloc[wrong[0]]!r} with {found or 'none'}"
+            f"{rows[entry['image_column']].iloc[wrong[0]]!r} with {found or 'none'}; correct them or take them out"
         )
     return pd.Series(np.array(names)[values.argmax(axis=1)], index=rows.index)
 
@@ -116,6 +125,8 @@ def fill(pattern: str, row: dict, origin: str) -> str:
         return pattern.format_map(row)
     except KeyError as error:
         raise InputError(f"{origin}: image_path names column {error}; the header is {list(row)}") from None
+    except (ValueError, AttributeError, LookupError, TypeError) as error:
+        raise InputError(f"image_path {pattern!r}: {error}; write columns as {{name}} or {{name:.2}}") from None
 
 
 def stratified_subset(samples: pd.DataFrame, images: int, seed: int) -> np.ndarray:
@@ -125,7 +136,7 @@ def stratified_subset(samples: pd.DataFrame, images: int, seed: int) -> np.ndarr
     chosen = []
     for _, members in per_group.groupby("first", sort=True):
         members = members.iloc[generator.permutation(len(members))]
-        quota = round(images * members["size"].sum() / len(samples))
+        quota = max(1, round(images * members["size"].sum() / len(samples)))  # no class vanishes
         before = members["size"].cumsum() - members["size"]
         chosen.extend(members.index[before < quota])
     return np.flatnonzero(samples["group"].isin(chosen))

@@ -1,0 +1,119 @@
+"""The demo itself, run as `make demo` runs it (or found finished), and whether its numbers mean something."""
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from learnability.contracts import read_json, read_samples, write_parquet
+from learnability.study import resolve_recipe
+from learnability.training import train_classifier
+from tests.conftest import CHECKOUT, run
+
+RESULTS = CHECKOUT / "results" / "demo"
+
+
+@pytest.fixture(scope="module")
+def table1() -> pd.DataFrame:
+    """Table 1 of the demo; a finished demo is not run again."""
+    run(
+        sys.executable, "-m", "learnability.launch", sys.executable, "-m", "snakemake",
+        "--profile", "profiles/local", "--configfile", "workflow/studies/demo.yaml",
+    )  # fmt: skip
+    return pd.read_csv(RESULTS / "tables" / "table1.csv")
+
+
+def accuracy(table1: pd.DataFrame, space: str) -> pd.Series:
+    chosen = table1[(table1["metric"] == "balanced_accuracy") & (table1["space"] == space)]
+    return chosen.set_index(["dataset", "autoencoder"])["mean"]
+
+
+def test_the_whole_miniature_is_there(table1):
+    assert len(accuracy(table1, "image")) == 4
+    assert len(accuracy(table1, "latent")) == len(accuracy(table1, "reconstruction")) == 20
+    assert (table1["n_folds"] == 2).all()
+
+
+def test_image_space_learns_every_phantom(table1):
+    for (dataset, _), value in accuracy(table1, "image").items():
+        classes = len(read_json(RESULTS / "datasets" / dataset / "dataset.json")["classes"])
+        assert value >= 1 / classes + 0.15, dataset
+
+
+def test_reconstructions_keep_what_the_images_say(table1):
+    image = accuracy(table1, "image").droplevel("autoencoder")
+    reconstruction = accuracy(table1, "reconstruction")
+    difference = reconstruction - image.reindex(reconstruction.index.get_level_values("dataset")).to_numpy()
+    assert difference.abs().mean() <= 0.10
+
+
+def test_reconstructions_reach_22_db(table1):
+    table2 = pd.read_csv(RESULTS / "tables" / "table2.csv")
+    assert (table2.loc[table2["metric"] == "psnr", "mean"] >= 22).all()
+
+
+def test_fine_tuning_on_a_phantom_raises_fidelity_there(table1):
+    table2 = pd.read_csv(RESULTS / "tables" / "table2.csv")
+    psnr = table2[table2["metric"] == "psnr"].pivot(index="dataset", columns="autoencoder", values="mean")
+    assert (psnr["tiny_medvae_ft"] > psnr["tiny_medvae"]).all()
+
+
+def test_phantoms_are_called_phantoms_wherever_they_are_shown(table1):
+    for path in RESULTS.glob("tables/table[12].*"):
+        assert "phantom" in path.read_text(encoding="utf-8").lower(), path
+    for card in RESULTS.glob("datasets/*/dataset.json"):
+        assert read_json(card)["synthetic"] is True
+
+
+def permuted(dataset: Path, folder: Path) -> Path:
+    """The dataset with its labels dealt anew to the groups: nothing is left to learn."""
+    samples = read_samples(dataset / "samples.parquet")
+    names = samples.groupby("group")[["label", "label_name"]].first()
+    dealt = names.iloc[np.random.default_rng(0).permutation(len(names))].set_axis(names.index)
+    samples[["label", "label_name"]] = dealt.loc[samples["group"]].to_numpy()
+    samples["label"] = samples["label"].astype("int64")
+    folder.mkdir(parents=True)
+    write_parquet(samples, folder / "samples.parquet")
+    (folder / "dataset.json").write_bytes((dataset / "dataset.json").read_bytes())
+    return folder
+
+
+def standard_error(samples: pd.DataFrame, classes: int) -> float:
+    """Of balanced accuracy at chance on one fold in five; images of a group count as one."""
+    groups = samples.groupby("label")["group"].nunique().to_numpy() / 5
+    return float(np.sqrt((1 / classes) * (1 - 1 / classes) / groups).mean() / np.sqrt(classes))
+
+
+@pytest.mark.parametrize("space", ["image", "latent", "reconstruction"])
+def test_with_permuted_labels_everything_is_at_chance(table1, tmp_path, space):
+    """Mean over the phantoms and two folds, within two standard errors of chance."""
+    config = yaml.safe_load((CHECKOUT / "config.yaml").read_text())
+    for name, changes in yaml.safe_load((CHECKOUT / "workflow/studies/demo.yaml").read_text())["recipes"].items():
+        drw = config["recipes"][name].get("drw", {}) | changes.get("drw", {})
+        config["recipes"][name] |= changes | ({"drw": drw} if drw else {})
+    recipe = resolve_recipe(config, "latent" if space == "latent" else "image")
+    torch.set_num_threads(1)
+    excess, variance = [], []
+    for dataset in sorted((RESULTS / "datasets").iterdir()):
+        folder = permuted(dataset, tmp_path / dataset.name)
+        encoding = RESULTS / "encodings" / dataset.name / "tiny_flux2"
+        array = dataset / "images_small.npy" if space == "image" else encoding / f"{space}s.npy"
+        classes = len(read_json(dataset / "dataset.json")["classes"])
+        for fold in (0, 1):
+            cell = {"dataset": dataset.name, "autoencoder": "-", "space": space, "recipe": "-", "fold": fold}
+            run_folder = tmp_path / "runs" / dataset.name / str(fold)
+            with contextlib.redirect_stdout(io.StringIO()):
+                train_classifier(
+                    cell, recipe | {"epochs": 6}, fold, 5, "-", array, folder,
+                    None if space == "image" else encoding / "autoencoder.json",
+                    RESULTS / "folds" / f"{dataset.name}.parquet", run_folder, torch.device("cpu"),
+                )  # fmt: skip
+            excess.append(read_json(run_folder / "metrics.json")["balanced_accuracy"] - 1 / classes)
+            variance.append(standard_error(read_samples(folder / "samples.parquet"), classes) ** 2)
+    assert abs(np.mean(excess)) <= 2 * np.sqrt(np.sum(variance)) / len(variance)

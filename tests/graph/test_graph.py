@@ -1,0 +1,110 @@
+"""Dry runs: how many jobs of each rule a command would start, without data, weights or a cluster."""
+
+import pytest
+
+from tests.conftest import CHECKOUT, job_counts, snakemake
+
+TABLE1 = {"train_classifier": 220, "encode_dataset": 20, "prepare_dataset": 4, "make_folds": 4}
+
+
+def jobs(*arguments: str, **options) -> dict[str, int]:
+    return job_counts(snakemake("-n", *arguments, **options))
+
+
+def test_the_published_study_is_220_trainings_and_20_encodings(checkout):
+    counts = jobs("table1", folder=checkout)
+    assert {rule: counts[rule] for rule in TABLE1} == TABLE1
+    assert counts["finetune_autoencoder"] == 4
+
+
+def test_all_adds_table_2_and_the_tests_and_no_training(checkout):
+    counts = jobs(folder=checkout)
+    assert {rule: counts[rule] for rule in TABLE1} == TABLE1
+    assert counts["make_table2"] == counts["test_significance"] == counts["record_study"] == 1
+
+
+def test_one_dataset_is_a_quarter_of_the_study(checkout):
+    counts = jobs("train/isic2019", folder=checkout)
+    assert counts == {
+        "train_classifier": 55, "encode_dataset": 5, "prepare_dataset": 1, "make_folds": 1,
+        "finetune_autoencoder": 1, "train/isic2019": 1,
+    }  # fmt: skip
+
+
+def test_one_cell_needs_its_own_encoding_only(checkout):
+    counts = jobs("train/isic2019/latent/flux2", folder=checkout)
+    assert counts["train_classifier"] == 5
+    assert counts["encode_dataset"] == 1
+    assert "finetune_autoencoder" not in counts
+
+
+def test_one_file_is_one_training(checkout):
+    path = "results/runs/isic2019/latent/flux2/latent/fold3/metrics.json"
+    assert jobs(path, folder=checkout)["train_classifier"] == 1
+
+
+def test_a_run_whose_weights_are_fine_tuned_waits_for_them(checkout):
+    assert jobs("train/cardium/latent/medvae_ft", folder=checkout)["finetune_autoencoder"] == 1
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [("--profile", "slurm"), ("--workflow-profile", "slurm"), ("--profile", "profiles/slurm")],
+    ids=lambda words: " ".join(words),
+)
+def test_every_spelling_of_the_slurm_profile_works(checkout, profile):
+    assert jobs(*profile, "--", "train/cardium/image/original", folder=checkout)["train_classifier"] == 5
+
+
+@pytest.mark.parametrize("profile", ["profiles/local", "profiles/slurm_site"])
+def test_the_other_profiles_are_read(checkout, profile):
+    output = snakemake("--profile", profile, "-n", "table2", folder=checkout)
+    assert "encode" in output
+
+
+def test_the_workflow_runs_from_another_directory(checkout, tmp_path):
+    counts = jobs("-s", str(checkout / "Snakefile"), "--directory", str(tmp_path), "table1", folder=checkout)
+    assert counts["train_classifier"] == 220
+
+
+@pytest.mark.parametrize("study", ["demo", "ham10000"])
+def test_the_other_studies_have_a_graph(checkout, study):
+    counts = jobs("--configfile", f"workflow/studies/{study}.yaml", folder=checkout)
+    assert counts["train_classifier"] == {"demo": 88, "ham10000": 35}[study]
+
+
+def test_an_unknown_key_stops_before_the_graph(checkout):
+    output = snakemake("-n", "--config", "sead=1", folder=checkout, code=None)
+    assert "sead" in output
+
+
+def test_an_image_run_of_an_autoencoder_is_refused(checkout):
+    path = "results/runs/isic2019/image/flux2/image/fold3/metrics.json"
+    assert "image space goes with `original`" in snakemake("-n", path, folder=checkout, code=None)
+
+
+def test_a_fold_beyond_the_last_is_refused(checkout):
+    path = "results/runs/isic2019/image/original/image/fold7/metrics.json"
+    assert "folds count from 0" in snakemake("-n", path, folder=checkout, code=None)
+
+
+def test_what_is_missing_is_said_in_one_message_before_the_first_job(checkout):
+    """No data, no weights: both datasets of the planned jobs are named, and nothing is left behind."""
+    output = snakemake(
+        "--cores", "1", "train/isic2019/image/original", "train/cardium/image/original",
+        folder=checkout, code=None, HF_HUB_OFFLINE="1",
+    )  # fmt: skip
+    assert "datasets.isic2019" in output
+    assert "ISIC2019_ROOT" in output
+    assert "CARDIUM_ROOT" in output
+    assert "MIMIC" not in output
+    assert "recipes.image.init" in output
+    assert not (checkout / "results" / "datasets").exists()
+
+
+def test_every_rule_that_computes_has_a_log_and_an_environment():
+    for path in (CHECKOUT / "workflow" / "rules").glob("*.smk"):
+        for block in path.read_text().split("\nrule ")[1:]:
+            if "script:" in block:
+                assert "log:" in block, block
+                assert "conda:" in block, block

@@ -1,0 +1,85 @@
+"""A study small enough to train in a second: 100 images in three classes, told apart by their brightness."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from learnability import training
+from learnability.contracts import FOLDS, SAMPLES, write_json, write_parquet
+from learnability.store import PackedWriter
+
+CLASSES = ["benign", "odd", "rare"]
+IMAGE = {
+    "model": "resnet18",
+    "model_options": {"layers": [1, 1, 1, 1], "channels": [8, 16, 16, 16]},
+    "init": "random",
+    "loss": "ldam_drw",
+    "max_margin": 0.5,
+    "scale": 30,
+    "drw": {"after_epoch": 2, "lr_factor": 0.1, "reset_patience": True, "beta": 0.999},
+    "lr": 2e-3,
+    "weight_decay": 0,
+    "batch_size": 16,
+    "epochs": 4,
+    "patience": 9,
+    "augment": ["flip", "rotate"],
+    "rotate_degrees": 15,
+    "mask": 0,
+    "latent_std": 0.5,
+}
+CONVNEXT = {"patch_size": 1, "depths": [1, 1, 1, 1], "dims": [8, 16, 16, 16]}
+LATENT = IMAGE | {"model": "convnext_tiny", "model_options": CONVNEXT, "augment": [], "mask": 0.2}
+RESULTS = ("predictions.parquet", "model.safetensors", "history.csv")  # repeatable to the byte
+TEST, VALIDATION = (np.arange(k, 100, 5) for k in (1, 2))  # rows; the fold is 1 of 5
+TRAIN = np.setdiff1d(np.arange(100), [TEST, VALIDATION])
+
+
+def write_study(folder: Path) -> Path:
+    """Write the data set, its folds, and an encoding of it with four channels of unlike scale."""
+    random = np.random.default_rng(0)
+    label = random.permutation(np.repeat([0, 1, 2], [50, 30, 20]))
+    images = (60 + 60 * label)[:, None, None, None] + random.normal(0, 25, (100, 16, 16, 3))
+    latents = images[:, :8, :8, :1].transpose(0, 3, 1, 2) / np.reshape([20.0, -50, 9, 1], (4, 1, 1)) + 5
+    write_arrays(folder, images.clip(0, 255).astype(np.uint8), latents.astype(np.float16))
+    names = [f"image{i:03d}" for i in range(100)]
+    samples = pd.DataFrame({"sample_id": names, "label": label, "group": names})
+    samples["label_name"] = [CLASSES[k] for k in label]
+    write_parquet(samples[SAMPLES], folder / "samples.parquet")
+    write_parquet(pd.DataFrame({"sample_id": names, "fold": np.arange(100) % 5})[FOLDS], folder / "folds.parquet")
+    return folder
+
+
+def write_arrays(folder: Path, images: np.ndarray, latents: np.ndarray) -> None:
+    """Write images_small.npy and latents.npy, and the cards that hold their digests."""
+    packed = {}
+    for name, rows in (("images_small", images), ("latents", latents)):
+        with PackedWriter(folder / f"{name}.npy", rows.shape[1:], rows.dtype.name) as writer:
+            writer.write(rows)
+        packed[name] = writer.digest
+    card = {"classes": CLASSES, "positive": None, "digest": "of images.npy", "synthetic": True}
+    write_json(card | {"digest_small": packed["images_small"]}, folder / "dataset.json")
+    encoding = {"dataset_digest": "of images.npy", "role": "control", "digest_latents": packed["latents"]}
+    write_json(encoding, folder / "autoencoder.json")
+
+
+def inputs(study: Path, recipe: dict) -> dict:
+    """The arguments of load_fold for a recipe: image space for the ResNet, latent space for the ConvNeXt."""
+    latent = recipe["model"] == "convnext_tiny"
+    space, autoencoder = ("latent", "grey") if latent else ("image", "original")
+    return {
+        "cell": {"dataset": "lights", "autoencoder": autoencoder, "space": space, "recipe": "tried", "fold": 1},
+        "n_splits": 5,
+        "array": study / ("latents.npy" if latent else "images_small.npy"),
+        "dataset": study,
+        "autoencoder_card": study / "autoencoder.json" if latent else None,
+        "folds": study / "folds.parquet",
+        "device": torch.device("cpu"),
+    }
+
+
+def train(study: Path, folder: str, recipe: dict, seed: int = 1) -> dict[str, bytes]:
+    """Train into study/folder and return the bytes of what must be repeatable."""
+    training.train_classifier(recipe=recipe, seed=seed, code="code", folder=study / folder, **inputs(study, recipe))
+    return {name: (study / folder / name).read_bytes() for name in RESULTS}

@@ -1,0 +1,28 @@
+"""What several unit tests share: a fixed number of threads, and a disk that is full."""
+
+import resource
+import signal
+
+import pytest
+
+
+@pytest.fixture
+def one_thread():
+    """Repeatable bits need a fixed number of threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def small_disk():
+    """No file may grow beyond 2,000 bytes: what a full disk does, without filling one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)

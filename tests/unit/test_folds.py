@@ -1,0 +1,154 @@
+"""Folds: a partition in which groups stay whole, classes keep their share, and leakage is refused."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.model_selection import StratifiedGroupKFold
+
+from learnability.contracts import InputError, read_folds, split_rows, write_parquet
+from learnability.folds import find_rare_classes, make_folds
+
+
+def invented_samples(counts, seed=0):
+    """Samples with `counts` groups per class, one to four images a group, in shuffled order."""
+    generator = np.random.default_rng(seed)
+    rows = [
+        (f"{name}{group}-{image}", label, name, f"{name}{group}")
+        for label, (name, number) in enumerate(counts.items())
+        for group in range(number)
+        for image in range(generator.integers(1, 5))
+    ]
+    frame = pd.DataFrame(rows, columns=["sample_id", "label", "label_name", "group"])
+    return frame.sample(frac=1, random_state=seed).reset_index(drop=True)
+
+
+SAMPLES = invented_samples({"common": 120, "middling": 40, "seldom": 12})
+
+
+def folds_of(samples, n_splits=5, seed=0, rare_classes="error"):
+    return make_folds(samples, n_splits, seed, rare_classes, origin="datasets.invented")
+
+
+def test_folds_are_a_partition_in_the_order_of_the_samples():
+    folds = folds_of(SAMPLES)
+    assert list(folds.columns) == ["sample_id", "fold"]
+    assert folds["sample_id"].tolist() == SAMPLES["sample_id"].tolist()
+    assert set(folds["fold"]) == {0, 1, 2, 3, 4}
+
+
+def test_every_group_is_in_one_fold():
+    groups_with_many = SAMPLES["group"].value_counts() > 1
+    assert groups_with_many.sum() > 50  # else this says nothing
+    assert (folds_of(SAMPLES)["fold"].groupby(SAMPLES["group"]).nunique() == 1).all()
+
+
+def test_every_fold_has_its_share_of_every_class():
+    table = pd.crosstab(folds_of(SAMPLES)["fold"], SAMPLES["label_name"])
+    share = table / table.sum()
+    assert share.to_numpy() == pytest.approx(0.2, abs=0.08)
+    assert share["common"].to_numpy() == pytest.approx(0.2, abs=0.02)
+
+
+@pytest.mark.parametrize(("n_splits", "seed"), [(5, 0), (3, 7)])
+def test_folds_are_those_of_scikit_learn(n_splits, seed):
+    splitter = StratifiedGroupKFold(n_splits=n_splits, shuffle=True, random_state=seed)
+    fold = folds_of(SAMPLES, n_splits, seed)["fold"].to_numpy()
+    for k, (_, test) in enumerate(splitter.split(np.zeros(len(SAMPLES)), SAMPLES["label"], SAMPLES["group"])):
+        assert np.array_equal(np.flatnonzero(fold == k), test)
+
+
+def test_the_seed_decides_and_nothing_else():
+    assert folds_of(SAMPLES).equals(folds_of(SAMPLES))
+    assert not folds_of(SAMPLES).equals(folds_of(SAMPLES, seed=1))
+
+
+def test_a_rare_class_stops_with_its_name_and_the_ways_out():
+    samples = invented_samples({"common": 30, "scarce": 2, "rarest": 1})
+    with pytest.raises(InputError) as caught:
+        folds_of(samples)
+    message = str(caught.value)
+    expected = ["datasets.invented", "5 folds", "rarest (1), scarce (2)", "`drop`", "`keep`", "lower study.n_splits"]
+    assert [part for part in expected if part not in message] == []
+
+
+def test_a_rare_class_is_kept_when_asked_and_said_aloud(capsys):
+    samples = invented_samples({"common": 30, "scarce": 2})
+    folds = folds_of(samples, rare_classes="keep")
+    assert len(folds) == len(samples)
+    assert folds["fold"][samples["label_name"] == "scarce"].nunique() == 2
+    assert "kept although rarer than 5 groups: scarce (2)" in capsys.readouterr().out
+
+
+def test_rarity_is_counted_in_groups_not_in_images():
+    samples = pd.DataFrame({"label_name": ["a"] * 50 + ["b"] * 5, "group": ["one", "two"] * 25 + list("vwxyz")})
+    assert find_rare_classes(samples, 5) == {"a": 2}
+    assert find_rare_classes(samples, 2) == {}
+
+
+@pytest.mark.parametrize("n_splits", [1, 2])
+def test_fewer_than_three_folds_are_refused(n_splits):
+    with pytest.raises(InputError, match=rf"study\.n_splits is {n_splits}; at least 3"):
+        folds_of(SAMPLES, n_splits)
+
+
+@pytest.mark.parametrize(("counts", "copies"), [({"a": 1, "b": 1}, 1), ({"a": 2, "b": 1}, 8)])
+def test_fewer_groups_than_folds_give_one_message(counts, copies):
+    samples = pd.concat([invented_samples(counts)] * copies, ignore_index=True)
+    with pytest.raises(InputError, match=r"datasets\.invented: .*n_splits=5.* Lower study\.n_splits, or add images"):
+        folds_of(samples, rare_classes="keep")
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A folds file as the workflow leaves it, and its table."""
+    folds = folds_of(SAMPLES)
+    write_parquet(folds, tmp_path / "folds.parquet")
+    return tmp_path / "folds.parquet", folds
+
+
+def test_folds_are_read_in_the_order_of_the_samples(written):
+    path, folds = written
+    assert np.array_equal(read_folds(path, SAMPLES), folds["fold"])
+    backwards = SAMPLES[::-1].reset_index(drop=True)
+    assert np.array_equal(read_folds(path, backwards), folds["fold"][::-1])
+
+
+def test_a_group_in_two_folds_is_refused(written):
+    path, folds = written
+    row = SAMPLES.index[SAMPLES["group"].duplicated()][0]
+    folds.loc[row, "fold"] = (folds.loc[row, "fold"] + 1) % 5
+    write_parquet(folds, path)
+    with pytest.raises(InputError, match=r"folds\.parquet: 1 group\(s\) have images in more than one fold.*Delete"):
+        read_folds(path, SAMPLES)
+
+
+def test_folds_of_another_dataset_are_refused(written):
+    path, _ = written
+    with pytest.raises(InputError, match=r"folds\.parquet: .* samples are not in the dataset; delete it"):
+        read_folds(path, SAMPLES[SAMPLES["label_name"] != "seldom"])
+
+
+def test_a_sample_without_a_fold_is_in_no_split(written):
+    path, folds = written
+    group = SAMPLES["group"].iloc[0]
+    write_parquet(folds[SAMPLES["group"] != group], path)
+    fold = read_folds(path, SAMPLES)
+    assert (fold == -1).tolist() == (SAMPLES["group"] == group).tolist()
+    rows = np.concatenate(list(split_rows(fold, 0, 5).values()))
+    assert sorted(rows) == np.flatnonzero(fold >= 0).tolist()
+
+
+@pytest.mark.parametrize(("k", "validation", "train"), [(0, 1, {2, 3, 4}), (3, 4, {0, 1, 2}), (4, 0, {1, 2, 3})])
+def test_validation_is_the_next_fold_and_training_the_rest(k, validation, train):
+    fold = folds_of(SAMPLES)["fold"].to_numpy()
+    split = split_rows(fold, k, 5)
+    assert set(fold[split["test"]]) == {k}
+    assert set(fold[split["validation"]]) == {validation}
+    assert set(fold[split["train"]]) == train
+    assert sorted(np.concatenate(list(split.values()))) == list(range(len(fold)))
+
+
+def test_no_group_is_in_two_splits():
+    fold = folds_of(SAMPLES)["fold"].to_numpy()
+    groups = [set(SAMPLES["group"].iloc[rows]) for rows in split_rows(fold, 2, 5).values()]
+    assert sum(map(len, groups)) == len(set.union(*groups)) == SAMPLES["group"].nunique()

@@ -1,0 +1,125 @@
+"""The schema of the configuration: the studies of the repository pass, slips are refused, every key is explained."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config, validate
+
+CHECKOUT = Path(__file__).parents[2]
+SCHEMA = CHECKOUT / "workflow/schemas/config.schema.yaml"
+PUBLISHED = yaml.safe_load((CHECKOUT / "config.yaml").read_text(encoding="utf-8"))
+STUDIES = sorted((CHECKOUT / "workflow/studies").glob("*.yaml"))
+
+
+def validated(changes):
+    """The published configuration with changes merged, validated and completed as the Snakefile does it."""
+    config = copy.deepcopy(PUBLISHED)
+    update_config(config, changes)
+    validate(config, str(SCHEMA))
+    return config
+
+
+def properties(schema, path=""):
+    """Every property of a schema, at any depth, with its path; conditions only name properties again."""
+    for name, content in schema.get("properties", {}).items():
+        yield f"{path}/{name}", content
+        yield from properties(content, f"{path}/{name}")
+    for key in ("items", "additionalProperties"):
+        if isinstance(schema.get(key), dict):
+            yield from properties(schema[key], path)
+    for name, content in schema.get("$defs", {}).items():
+        yield from properties(content, f"{path}/$defs/{name}")
+
+
+def objects(schema):
+    """Every schema of an object that lists its properties."""
+    if isinstance(schema, dict):
+        if "properties" in schema and schema.get("type") == "object":
+            yield schema
+        for content in schema.values():
+            yield from objects(content)
+
+
+def test_the_published_study_is_valid_and_gets_its_defaults():
+    dataset = validated({})["datasets"]["isic2019"]
+    assert (dataset["resize"], dataset["rare_classes"], dataset["max_bad_images"]) == ("squash", "error", 0)
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_study_merged_over_the_published_one_is_valid(path):
+    study = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert validated(study)["study"]["datasets"] == study["study"]["datasets"]  # lists replace
+
+
+def test_demo_is_among_the_studies():
+    assert "demo" in [path.stem for path in STUDIES]
+
+
+DIFFUSERS = {"label": "Mine", "role": "family", "class": "AutoencoderKL", "channels": 4, "factor": 8}
+TABLE = {"label": "Mine", "format": "table", "root": "/data", "table": "a.csv", "image_column": "id", "image_path": "x"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"autoencoders": {"mine": {**DIFFUSERS, "source": "/weights"}}},
+        {"datasets": {"mine": {**TABLE, "label_column": "dx"}}},
+    ],
+)
+def test_an_entry_of_ones_own_is_valid(changes):
+    validated(changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"recipes": {"image": {"learning_rate": 0.1}}}, "learning_rate"),
+        ({"recipes": {"image": {"drw": {"afterepoch": 3}}}}, "afterepoch"),
+        ({"datasets": {"isic2019": {"rooot": "/data"}}}, "rooot"),
+        ({"study": {"autoencoder": ["flux2"]}}, "autoencoder"),
+        ({"imagesize": 256}, "imagesize"),
+        ({"recipes": {"image": {"lr": "1e-4"}}}, "'1e-4' is not of type 'number'"),
+        ({"recipes": {"image": {"spaces": ["latent", "pixels"]}}}, "'pixels' is not one of"),
+        ({"study": {"spaces": ["images"]}}, "'images' is not one of"),
+        ({"study": {"folds": []}}, "folds"),
+        ({"study": {"folds": [0, 0]}}, "non-unique"),
+        ({"recipes": {"latent": {"mask": 1}}}, "mask"),
+        ({"datasets": {"isic2019": {"label_column": "dx"}}}, "isic2019"),
+        ({"datasets": {"isic2019": {"rare_classes": "ignore"}}}, "'ignore' is not one of"),
+        ({"datasets": {"Mine": {**TABLE, "label_column": "dx"}}}, "'Mine' does not match"),
+        ({"datasets": {"mine": {**TABLE, "format": "phantom"}}}, "'modality' is a required property"),
+        ({"autoencoders": {"mine": DIFFUSERS}}, "'source' is a required property"),
+        ({"autoencoders": {"mine": {"label": "Mine", "role": "family", "base": "medvae"}}}, "mine"),
+        ({"autoencoders": {"original": {**DIFFUSERS, "source": "/weights"}}}, "original"),
+        ({"autoencoders": {"sd14": {"class": "AutoencoderXL"}}}, "'AutoencoderXL' is not one of"),
+        ({"autoencoders": {"sd14": {"role": "baseline"}}}, "'baseline' is not one of"),
+    ],
+)
+def test_a_slip_is_refused_and_named(changes, named):
+    with pytest.raises(WorkflowError) as caught:
+        validated(changes)
+    assert named in str(caught.value)
+
+
+def test_yaml_reads_1e_4_without_a_point_as_text():
+    assert yaml.safe_load("1e-4") == "1e-4"  # why lr is written 1.0e-4
+    assert PUBLISHED["recipes"]["image"]["lr"] == 0.0001
+
+
+def test_every_property_has_a_description():
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    found = list(properties(schema))
+    assert len(found) > 80
+    assert [path for path, content in found if len(content.get("description", "")) < 6] == []
+
+
+def test_every_object_refuses_keys_it_does_not_know():
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    found = list(objects(schema))
+    assert len(found) > 9
+    assert [
+        list(content["properties"])[:3] for content in found if content.get("additionalProperties") is not False
+    ] == []

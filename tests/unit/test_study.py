@@ -1,0 +1,236 @@
+"""What a study is: recipes and their bases, the cells of the published study, and the checks of a configuration."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from learnability.contracts import InputError, write_json, write_text
+from learnability.study import (
+    cells,
+    check_growth,
+    check_study,
+    columns,
+    content,
+    finetuned_pairs,
+    is_folder,
+    resolve_autoencoder,
+    resolve_recipe,
+    science,
+)
+
+CHECKOUT = Path(__file__).parents[2]
+PUBLISHED = yaml.safe_load((CHECKOUT / "config.yaml").read_text(encoding="utf-8"))
+STUDIES = sorted((CHECKOUT / "workflow/studies").glob("*.yaml"))
+
+
+def published(**changes):
+    """The published configuration with changes merged as Snakemake merges them."""
+    config = copy.deepcopy(PUBLISHED)
+    update_config(config, changes)
+    return config
+
+
+def message_of(check, *arguments):
+    with pytest.raises(InputError) as caught:
+        check(*arguments)
+    return str(caught.value)
+
+
+def test_a_recipe_inherits_what_it_does_not_say():
+    image, latent = (resolve_recipe(PUBLISHED, name) for name in ("image", "latent"))
+    assert (latent["model"], latent["augment"], latent["mask"]) == ("convnext_tiny", [], 0.2)
+    assert (image["model"], image["augment"], image["mask"]) == ("resnet50", ["flip", "rotate"], 0)
+    same = image.keys() - {"model", "model_options", "augment", "mask"}
+    assert {key: image[key] for key in same} == {key: latent[key] for key in same}
+
+
+def test_the_nearest_base_wins():
+    recipes = {"a": {"base": "latent", "lr": 0.5}, "b": {"base": "a", "mask": 0.9}}
+    resolved = resolve_recipe(published(recipes=recipes), "b")
+    assert (resolved["mask"], resolved["lr"], resolved["model"]) == (0.9, 0.5, "convnext_tiny")
+
+
+def test_a_resolved_recipe_says_nothing_of_where_it_is_used():
+    recipe = resolve_recipe(PUBLISHED, "latent")
+    assert not {"base", "spaces"} & recipe.keys()
+    assert list(recipe) == sorted(recipe)
+
+
+@pytest.mark.parametrize(
+    ("recipes", "message"),
+    [
+        ({"a": {"base": "b"}, "b": {"base": "a"}}, "recipes.a: its bases form a circle"),
+        ({"a": {"base": "a"}}, "recipes.a: its bases form a circle"),
+        ({"a": {"base": "nowhere"}}, "recipes.nowhere: not defined"),
+        ({"a": {"model": "resnet18"}}, "recipes.a: missing ['augment', 'batch_size'"),
+    ],
+)
+def test_a_recipe_that_cannot_be_resolved_is_named(recipes, message):
+    assert message in message_of(resolve_recipe, published(recipes=recipes), "a")
+
+
+def test_the_published_study_has_220_runs_of_table1():
+    runs = cells(PUBLISHED)
+    assert len(runs) == 220
+    assert len({tuple(run.values()) for run in runs}) == 220
+    assert sum(run["space"] == "image" for run in runs) == 20
+    assert {run["fold"] for run in runs} == {0, 1, 2, 3, 4}
+    assert {run["dataset"] for run in runs} == {"ct_rate", "isic2019", "mimic_cxr_lt", "cardium"}
+
+
+def test_image_space_goes_with_original_and_each_space_with_its_recipe():
+    for run in cells(PUBLISHED):
+        assert (run["space"] == "image") == (run["autoencoder"] == "original")
+        assert run["recipe"] == ("latent" if run["space"] == "latent" else "image")
+
+
+def test_columns_are_image_then_latent_and_reconstruction_of_each_autoencoder():
+    expected = [("original", "image", "image")]
+    for name in ("sd14", "flux1", "flux2", "medvae", "medvae_ft"):
+        expected += [(name, "latent", "latent"), (name, "reconstruction", "image")]
+    assert columns(PUBLISHED, "table1") == expected
+
+
+def test_the_order_of_recipes_does_not_change_the_order_of_columns():
+    turned = published(study={"recipes": {"table1": ["latent", "image"]}})
+    assert columns(turned, "table1") == columns(PUBLISHED, "table1")
+
+
+def test_spaces_that_are_not_run_have_no_cells():
+    runs = cells(published(study={"spaces": ["image", "reconstruction"], "folds": [3]}))
+    assert len(runs) == 4 * 6
+    assert {run["space"] for run in runs} == {"image", "reconstruction"}
+
+
+@pytest.mark.parametrize("source", ["/data/vae", "./vae", "../vae", "~/vae", "${VAE}", "a/b/c"])
+def test_a_folder_of_this_machine_is_no_science(source):
+    assert is_folder(source)
+    entry = {"class": "AutoencoderKL", "source": source, "channels": 4}
+    assert science(entry) == {"class": "AutoencoderKL", "channels": 4}
+    assert entry["source"] == source  # the entry itself is left as it is
+
+
+def test_a_hub_id_is_science_and_where_data_lie_or_what_they_are_called_is_not():
+    assert (
+        science(PUBLISHED["autoencoders"]["flux2"]).items()
+        >= {
+            "source": "black-forest-labs/FLUX.2-dev",
+            "subfolder": "vae",
+            "role": "family",
+        }.items()
+    )
+    assert not {"label", "licence", "gated"} & science(PUBLISHED["autoencoders"]["flux2"]).keys()
+    dataset = PUBLISHED["datasets"]["isic2019"] | {"max_bad_images": 3}
+    assert dataset.keys() - science(dataset).keys() == {"root", "label", "max_bad_images"}
+
+
+def test_a_fine_tuned_autoencoder_takes_class_and_layout_from_its_base():
+    entry = resolve_autoencoder(PUBLISHED, "medvae_ft")
+    assert (entry["class"], entry["channels"], entry["factor"]) == ("AutoencoderKL", 3, 4)
+    assert (entry["label"], entry["finetune"]["steps"]) == ("MedVAE-FT", 20000)
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "message"),
+    [
+        ("nowhere", None, "autoencoders.nowhere: not defined; known are ['flux1', "),
+        ("medvae_ft", "nowhere", "autoencoders.medvae_ft.base is 'nowhere'; name an autoencoder that has its own"),
+        ("medvae_ft", "medvae_ft", "autoencoders.medvae_ft.base is 'medvae_ft'; name an autoencoder"),
+    ],
+)
+def test_an_autoencoder_without_weights_of_its_own_or_of_a_base_is_named(name, base, message):
+    config = published(autoencoders={"medvae_ft": {"base": base}} if base else {})
+    assert message in message_of(resolve_autoencoder, config, name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"study": {"datasets": ["isic2019", "isic"]}},
+            "study.datasets: ['isic'] not defined under datasets; known are",
+        ),
+        ({"study": {"autoencoders": ["flux3"]}}, "study.autoencoders: ['flux3'] not defined"),
+        ({"study": {"recipes": {"table1": ["image", "nowhere"]}}}, "recipes.nowhere: not defined"),
+        ({"study": {"n_splits": 2, "folds": [0]}}, "study.n_splits is 2; at least 3"),
+        ({"study": {"folds": [0, 5]}}, "study.folds: [5] outside 0..4"),
+        ({"study": {"folds": [-1]}}, "study.folds: [-1] outside 0..4"),
+        ({"image_size": 500}, "image_size must be a multiple of classifier_size"),
+        (
+            {"image_size": 516, "classifier_size": 258},
+            "image_size 516 is not a multiple of autoencoders.sd14.factor, 8",
+        ),
+        ({"autoencoders": {"medvae_ft": {"base": "x"}}}, "autoencoders.medvae_ft.base is 'x'"),
+        (
+            {"recipes": {"extra": {"base": "image"}}, "study": {"recipes": {"table1": ["extra"]}}},
+            "recipes.extra.spaces: missing; say in which spaces table1 uses it",
+        ),
+    ],
+)
+def test_a_study_that_cannot_work_is_refused_with_its_key(changes, message):
+    assert message in message_of(check_study, published(**changes))
+
+
+@pytest.mark.parametrize("path", [None, *STUDIES], ids=lambda path: path.stem if path else "published")
+def test_the_studies_of_the_repository_can_work(path):
+    config = published(**yaml.safe_load(path.read_text(encoding="utf-8")) if path else {})
+    check_study(config)
+    assert cells(config)
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A folder of the published study with its study.json and a table."""
+    write_json(content(PUBLISHED), tmp_path / "study.json")
+    write_text("dataset\n", tmp_path / "tables/table1.csv")
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("key", "kept", "gone"),
+    [
+        ("datasets", ["isic2019"], "datasets 'ct_rate', datasets 'mimic_cxr_lt', datasets 'cardium'"),
+        ("autoencoders", ["sd14", "flux1", "flux2", "medvae"], "autoencoders 'medvae_ft'"),
+        ("spaces", ["image", "latent"], "spaces 'reconstruction'"),
+        ("folds", [0, 1, 2, 3], "folds 4"),
+        ("recipes", {"table1": ["image"]}, "recipe 'latent' of table1"),
+    ],
+)
+def test_a_smaller_study_is_refused_while_its_tables_exist(results, key, kept, gone):
+    message = message_of(check_growth, published(study={key: kept}), results)
+    expected = [
+        f"{results}/study.json: ",
+        f"without {gone} rows would vanish",
+        "--config results=",
+        f"{results}/tables",
+    ]
+    assert [part for part in expected if part not in message] == [], message
+
+
+def test_a_study_may_grow_and_change_its_order(results):
+    check_growth(PUBLISHED, results)
+    check_growth(
+        published(study={"autoencoders": [*PUBLISHED["study"]["autoencoders"][::-1], "pixel_unshuffle_8"]}), results
+    )
+
+
+def test_a_study_without_tables_may_become_anything(results, tmp_path):
+    smaller = published(study={"datasets": ["cardium"], "folds": [0]})
+    (tmp_path / "tables/table1.csv").unlink()
+    check_growth(smaller, results)
+    check_growth(smaller, str(tmp_path / "new"))
+
+
+def test_the_content_of_a_study_has_a_digest_that_follows_its_lists():
+    same, other = published(image_size=256), published(study={"folds": [0, 1, 2, 3]})
+    assert content(same) == content(PUBLISHED)
+    assert content(other)["digest"] != content(PUBLISHED)["digest"]
+
+
+def test_fine_tuned_pairs_need_both_sides_in_the_study():
+    assert finetuned_pairs(PUBLISHED) == [("medvae_ft", "medvae")]
+    assert finetuned_pairs(published(study={"autoencoders": ["sd14", "medvae_ft"]})) == []
+    assert finetuned_pairs(published(study={"autoencoders": ["sd14", "medvae"]})) == []

@@ -1,0 +1,136 @@
+"""The training engine: a resumed or repeated run gives the same bytes, and early stopping keeps its rules."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from learnability import training
+from learnability.contracts import write_parquet
+from tests.lights import IMAGE, LATENT, RESULTS, inputs, train, write_study
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def study(tmp_path) -> Path:
+    return write_study(tmp_path)
+
+
+def interrupt(study: Path, folder: str, recipe: dict, epoch: int, seed: int = 1) -> Path:
+    """Train until `epoch` is about to begin; returns the checkpoint that is left."""
+    whole = training.train_epoch
+
+    def stopped(model, data, recipe, seed, now, *rest):
+        if now == epoch:
+            raise KeyboardInterrupt
+        return whole(model, data, recipe, seed, now, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "train_epoch", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(study, folder, recipe, seed)
+    assert not (study / folder / "predictions.parquet").exists()
+    return study / folder / "checkpoint.safetensors"
+
+
+@pytest.mark.parametrize("recipe", [IMAGE, LATENT], ids=["image", "latent"])
+def test_an_interrupted_run_ends_in_the_same_bytes_as_one_without_interruption(study, recipe, capsys):
+    whole = train(study, "whole", recipe)
+    interrupt(study, "resumed", recipe, epoch=2)  # before the switch of the loss
+    interrupt(study, "resumed", recipe, epoch=4)  # after it
+    assert "resumed after epoch 1\n" in capsys.readouterr().out
+    resumed = train(study, "resumed", recipe)
+    assert "resumed after epoch 3\n" in capsys.readouterr().out
+    for name in RESULTS:
+        assert resumed[name] == whole[name], name
+    assert not (study / "resumed" / "checkpoint.safetensors").exists()
+
+
+def test_the_same_seed_repeats_a_run_to_the_byte_and_another_does_not(study):
+    recipe = LATENT | {"epochs": 2}
+    first, second, other = (train(study, f"run{i}", recipe, seed) for i, seed in enumerate((1, 1, 2)))
+    assert first == second
+    assert all(first[name] != other[name] for name in RESULTS)
+
+
+def test_a_checkpoint_of_another_run_is_discarded(study, capsys):
+    recipe = LATENT | {"epochs": 2}
+    samples = pd.read_parquet(study / "samples.parquet")
+    checkpoint = interrupt(study, "run", recipe, epoch=2)
+    kept = checkpoint.read_bytes()
+    fresh = train(study, "fresh", recipe, seed=2)
+    assert train(study, "run", recipe, seed=2) == fresh
+    assert "left by another recipe, code, data or seed; discarded" in capsys.readouterr().out
+    samples.loc[[0, 7], ["label", "label_name"]] = samples.loc[[7, 0], ["label", "label_name"]].to_numpy()
+    write_parquet(samples, study / "samples.parquet")
+    for changed in (recipe, recipe | {"lr": 1e-3}):  # other labels, another recipe
+        checkpoint.write_bytes(kept)
+        train(study, "run", changed)
+        assert "discarded" in capsys.readouterr().out
+
+
+def test_a_broken_checkpoint_is_discarded(study, capsys):
+    recipe = LATENT | {"epochs": 2}
+    fresh = train(study, "fresh", recipe)
+    checkpoint = interrupt(study, "run", recipe, epoch=2)
+    content = checkpoint.read_bytes()
+    for broken in (content[: len(content) // 2], content[:50], b"", b"not a checkpoint at all"):
+        checkpoint.write_bytes(broken)
+        assert train(study, "run", recipe) == fresh
+        assert "discarded" in capsys.readouterr().out
+
+
+def scripted(monkeypatch, study: Path, scores: list[float], **changes) -> tuple[list, list, torch.Tensor]:
+    """Run fit with the given validation scores, each epoch writing its number into the model's weights."""
+    recipe, rates = LATENT | {"epochs": len(scores)} | changes, []
+
+    def train_epoch(model, data, recipe, seed, epoch, loss, optimiser):
+        next(model.parameters()).data.fill_(epoch)
+        rates.append(optimiser.param_groups[0]["lr"])
+        return 0.5
+
+    given = inputs(study, recipe)
+    data = training.load_fold(**given)
+    model = training.build_classifier(training.describe(given["cell"], recipe, 0, data))
+    left = iter(scores)
+    monkeypatch.setattr(training, "train_epoch", train_epoch)
+    monkeypatch.setattr(training, "predict", lambda *_: np.zeros((1, 3)))
+    monkeypatch.setattr(training, "balanced_accuracy", lambda *_: next(left))
+    history, _ = training.fit(model, data, recipe, 0, "me", study / "checkpoint.safetensors")
+    return history, rates, next(model.parameters())
+
+
+def test_training_stops_when_the_epochs_without_gain_exceed_patience(monkeypatch, study):
+    history, _, weight = scripted(monkeypatch, study, [0.4, 0.5, 0.3, 0.3, 0.3, 0.9], patience=2, loss="cross_entropy")
+    assert [row["epoch"] for row in history] == [1, 2, 3, 4, 5]
+    assert [row["validation_balanced_accuracy"] for row in history] == [0.4, 0.5, 0.3, 0.3, 0.3]
+    assert (weight == 2).all()
+
+
+def test_a_tie_is_no_gain_and_keeps_the_earlier_epoch(monkeypatch, study):
+    history, _, weight = scripted(monkeypatch, study, [0.4, 0.5, 0.5, 0.5, 0.9], patience=1, loss="cross_entropy")
+    assert len(history) == 4
+    assert (weight == 2).all()
+
+
+def test_the_switch_resets_patience_and_multiplies_the_rate(monkeypatch, study):
+    drw = {"after_epoch": 3, "lr_factor": 0.1, "reset_patience": True, "beta": 0.99}
+    scores = [0.5] + [0.4] * 9
+    history, rates, _ = scripted(monkeypatch, study, scores, patience=2, lr=1e-3, drw=drw)
+    assert len(history) == 6
+    assert rates == [row["lr"] for row in history] == [1e-3] * 3 + [1e-3 * 0.1] * 3
+    (study / "checkpoint.safetensors").unlink()
+    history, rates, _ = scripted(monkeypatch, study, scores, patience=2, lr=1e-3, drw=drw | {"reset_patience": False})
+    assert rates == [1e-3] * 3 + [1e-3 * 0.1]
+
+
+def test_a_run_whose_patience_ran_out_before_it_was_killed_trains_no_further(monkeypatch, study):
+    scores = [0.5, 0.4, 0.4, 0.9]
+    history, _, _ = scripted(monkeypatch, study, scores, patience=1, loss="cross_entropy")
+    again, rates, weight = scripted(monkeypatch, study, scores, patience=1, loss="cross_entropy")
+    assert again == history
+    assert rates == []
+    assert (weight == 1).all()
