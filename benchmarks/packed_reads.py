@@ -1,6 +1,6 @@
 """How much faster random batches come from one packed file than from a file per sample; prints the ratio.
 
-    python benchmarks/packed_reads.py [--samples 4000]
+python benchmarks/packed_reads.py [--samples 4000]
 """
 
 import argparse
@@ -42,7 +42,9 @@ def main() -> None:
 
         def from_files() -> None:
             for start in range(0, number, BATCH):
-                torch.stack([torch.load(Path(folder, f"{i}.pt"), weights_only=True) for i in order[start : start + BATCH]])
+                torch.stack(
+                    [torch.load(Path(folder, f"{i}.pt"), weights_only=True) for i in order[start : start + BATCH]]
+                )
 
         packed = seconds_per_epoch(lambda: list(rows.batches(order, BATCH)))
         files = seconds_per_epoch(from_files)

@@ -40,9 +40,7 @@ def test_same_bytes_in_any_order_and_from_threads(modality):
 
 
 def test_another_seed_gives_other_images():
-    assert not np.array_equal(
-        open_source(entry_for("ct")).read(0), open_source(entry_for("ct", seed=1)).read(0)
-    )
+    assert not np.array_equal(open_source(entry_for("ct")).read(0), open_source(entry_for("ct", seed=1)).read(0))
 
 
 def test_an_image_does_not_depend_on_how_many_groups_follow():

@@ -57,9 +57,7 @@ def study(datasets=DATASETS, families=FAMILIES, controls=(), n_folds=5, gap=0.1)
     rows = []
     for dataset in datasets:
         seeds = {name: sum(map(ord, dataset + name)) for name in ("original", *families, *controls)}
-        noise = {
-            name: np.random.default_rng(seed).normal(0, 0.02, (2, n_folds)) for name, seed in seeds.items()
-        }
+        noise = {name: np.random.default_rng(seed).normal(0, 0.02, (2, n_folds)) for name, seed in seeds.items()}
         rows += cell_runs(dataset, "original", "image", 0.6 + noise["original"][0], role="baseline")
         for name in (*families, *controls):
             role = "control" if name in controls else "family"
@@ -70,9 +68,7 @@ def study(datasets=DATASETS, families=FAMILIES, controls=(), n_folds=5, gap=0.1)
 
 def fidelity_of(metrics, seed=3):
     """One PSNR per autoencoder and dataset of a study."""
-    cells = metrics.loc[
-        metrics["space"] == "reconstruction", ["dataset", "autoencoder", "role"]
-    ].drop_duplicates()
+    cells = metrics.loc[metrics["space"] == "reconstruction", ["dataset", "autoencoder", "role"]].drop_duplicates()
     psnr = np.random.default_rng(seed).uniform(24, 42, len(cells))
     return cells.assign(psnr=psnr, ssim=0.95).reset_index(drop=True)
 
@@ -89,9 +85,7 @@ def one_cell(first, second, first_space="reconstruction", second_space="latent",
 def scores(metrics, dataset, autoencoder, space, metric="balanced_accuracy"):
     """The scores of one cell in the order of the folds."""
     names = metrics[["dataset", "autoencoder", "space"]]
-    return (
-        metrics[(names == [dataset, autoencoder, space]).all(axis=1)].sort_values("fold")[metric].to_numpy()
-    )
+    return metrics[(names == [dataset, autoencoder, space]).all(axis=1)].sort_values("fold")[metric].to_numpy()
 
 
 def only(table, **labels):
@@ -163,9 +157,7 @@ def test_ratio_of_test_to_training_rows_is_the_mean_over_folds():
     for fold, (n_train, n_test) in enumerate([(600, 200), (500, 250), (400, 300)]):
         metrics.loc[metrics["fold"] == fold, ["n_train", "n_test"]] = (n_train, n_test)
     differences, ratio = [0.1, 0.2, 0.05], (1 / 3 + 1 / 2 + 3 / 4) / 3
-    row = only(
-        significance.latent_vs_reconstruction(metrics), test="corrected_paired_t", metric="balanced_accuracy"
-    )
+    row = only(significance.latent_vs_reconstruction(metrics), test="corrected_paired_t", metric="balanced_accuracy")
     by_hand = np.mean(differences) / (np.std(differences, ddof=1) * np.sqrt(1 / 3 + ratio))
     assert row["statistic"] == pytest.approx(by_hand)
 
@@ -251,9 +243,7 @@ def test_signed_rank_without_ties_is_that_of_scipy(n, alternative):
 
 def test_twenty_positive_differences_give_one_in_two_to_the_twenty():
     differences = np.linspace(0.01, 0.28, 20)
-    assert (
-        significance.signed_rank(differences, "greater")["p"] == 1 / 2**20 == pytest.approx(9.54e-7, rel=1e-3)
-    )
+    assert significance.signed_rank(differences, "greater")["p"] == 1 / 2**20 == pytest.approx(9.54e-7, rel=1e-3)
     assert significance.signed_rank(differences, "two-sided")["p"] == pytest.approx(1.91e-6, rel=2e-3)
     assert significance.signed_rank(differences, "less")["p"] == 1.0
 
@@ -642,11 +632,7 @@ def test_a_study_without_a_space_skips_what_needs_it(gone, empty):
 
 def test_a_cell_without_latents_is_skipped_alone():
     metrics = study()
-    gone = (
-        (metrics["autoencoder"] == "flux1")
-        & (metrics["space"] == "latent")
-        & (metrics["dataset"] == "cardium")
-    )
+    gone = (metrics["autoencoder"] == "flux1") & (metrics["space"] == "latent") & (metrics["dataset"] == "cardium")
     table = significance.latent_vs_reconstruction(metrics[~gone])
     assert len(table) == 19 * 3 * 2
     assert table[(table["autoencoder"] == "flux1") & (table["dataset"] == "cardium")].empty

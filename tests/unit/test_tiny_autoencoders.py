@@ -70,8 +70,7 @@ def test_training_repeats_to_the_byte_and_leaves_nothing_half_written(tmp_path):
     for folder in ("first", "second"):
         tiny.train_tiny("tiny_sd14", tmp_path / folder, steps=3, seed=1)
     first, second = (
-        {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
-        for folder in ("first", "second")
+        {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()} for folder in ("first", "second")
     )
     assert first == second
     assert set(first) == {"config.json", "diffusion_pytorch_model.safetensors"}

@@ -15,18 +15,7 @@ from learnability.checkpoints import save_checkpoint
 from learnability.classifiers.classifier import build_classifier
 from learnability.contracts import InputError, read_json, write_json, write_parquet
 from learnability.store import open_packed
-from tests.lights import (
-    CLASSES,
-    IMAGE,
-    LATENT,
-    TEST,
-    TRAIN,
-    VALIDATION,
-    inputs,
-    train,
-    write_arrays,
-    write_study,
-)
+from tests.lights import CLASSES, IMAGE, LATENT, TEST, TRAIN, VALIDATION, inputs, train, write_arrays, write_study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -43,10 +32,8 @@ def arrays(study: Path) -> tuple[np.ndarray, np.ndarray]:
 
 def test_predictions_have_exactly_the_agreed_columns_rows_and_types(study):
     train(study, "run", IMAGE | {"epochs": 1})
-    predictions, samples = (
-        pd.read_parquet(study / "run" / "predictions.parquet"),
-        pd.read_parquet(study / "samples.parquet"),
-    )
+    predictions = pd.read_parquet(study / "run" / "predictions.parquet")
+    samples = pd.read_parquet(study / "samples.parquet")
     assert list(predictions.columns) == ["sample_id", "label", "split", *CLASSES]
     assert [dtype.name for dtype in predictions.dtypes[CLASSES]] == ["float64"] * 3
     assert predictions["label"].dtype.kind == "i"
@@ -59,10 +46,8 @@ def test_predictions_have_exactly_the_agreed_columns_rows_and_types(study):
 
 def test_metrics_are_those_that_scikit_learn_computes_from_the_predictions(study):
     train(study, "run", IMAGE | {"epochs": 6, "drw": IMAGE["drw"] | {"after_epoch": 5}})
-    found, predictions = (
-        read_json(study / "run" / "metrics.json"),
-        pd.read_parquet(study / "run" / "predictions.parquet"),
-    )
+    found = read_json(study / "run" / "metrics.json")
+    predictions = pd.read_parquet(study / "run" / "predictions.parquet")
     test = predictions[predictions["split"] == "test"]
     label, probability = test["label"].to_numpy(), test[CLASSES].to_numpy()
     expected = {
@@ -182,7 +167,5 @@ def test_a_last_batch_of_one_is_left_out_because_batch_norm_cannot_train_on_it(s
 def test_a_full_disk_names_the_checkpoint_that_does_not_fit(tmp_path, small_disk):
     model = torch.nn.Linear(100, 100)
     with pytest.raises(OSError, match=r"checkpoint\.safetensors could not be written.*File too large"):
-        save_checkpoint(
-            tmp_path / "checkpoint.safetensors", "me", {"model": model}, {}, torch.optim.Adam([model.weight]), {}
-        )
+        save_checkpoint(tmp_path / "checkpoint.safetensors", "me", model, {}, torch.optim.Adam([model.weight]), {})
     assert list(tmp_path.iterdir()) == []

@@ -24,10 +24,11 @@ def show(folder: Path) -> None:
     datasets = list(dict.fromkeys(scores["dataset"]))
     synthetic = [name for name in datasets if read_json(folder / "datasets" / name / "dataset.json")["synthetic"]]
     grid = Table(title=f"Table 1, balanced accuracy, mean over {scores['n_folds'].max()} folds")
-    grid.add_column("autoencoder")
+    grid.add_column("autoencoder", overflow="fold")  # a name that is cut could be another's
     grid.add_column("space")
     for name in datasets:
-        grid.add_column(name + (" (phantom)" if name in synthetic and "phantom" not in name else ""), justify="right")
+        shown = name + (" (phantom)" if name in synthetic and "phantom" not in name else "")
+        grid.add_column(shown, justify="right", overflow="fold")
     for (autoencoder, space), rows in scores.groupby(["autoencoder", "space"], sort=False):
         mean = rows.set_index("dataset")["mean"]
         cells = [f"{mean[name]:.3f}" if name in mean else "–" for name in datasets]
@@ -36,8 +37,10 @@ def show(folder: Path) -> None:
     console.print(grid)
     if synthetic:
         console.print("Phantom data: synthetic images, not patients.")
-    console.print(f"Tables 1 and 2 (csv, md, html, tex): {folder / 'tables'}")
-    console.print(f"Significance: {folder / 'significance'}   runs: {folder / 'runs'}   logs: {folder / 'logs'}")
+    console.print(f"Tables 1 and 2 (csv, md, html, tex): {folder / 'tables'}", soft_wrap=True)
+    console.print(
+        f"Significance: {folder / 'significance'}   runs: {folder / 'runs'}   logs: {folder / 'logs'}", soft_wrap=True
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:

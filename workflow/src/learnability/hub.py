@@ -27,7 +27,10 @@ def why_missing(repository: str, filenames: tuple[str, ...], revision: str | Non
     except HfHubHTTPError as error:
         if error.response is not None and error.response.status_code in (401, 403):
             token = "is refused" if "HF_TOKEN" in os.environ else "is not set"
-            return f"{repository} needs a token and HF_TOKEN {token}; accept its licence on the hub, then set it"
+            return (
+                f"{repository} does not exist or needs a token, and HF_TOKEN {token}; check the id, or accept its "
+                "licence on the hub and set it"
+            )
         return f"{repository}/{filename} is not on the hub ({error}); check the id and the revision"
     except Exception as error:  # no network: every HTTP library has its own name for it
         return (

@@ -21,8 +21,8 @@ def job(log: str) -> Iterator[None]:
         try:
             yield
         except (InputError, OSError) as error:
+            os.write(terminal, f"\nError: {error}\n".encode())  # first: a full disk may refuse the log as well
             print(f"Error: {error}", file=sys.stderr, flush=True)
-            os.write(terminal, f"\nError: {error}\n".encode())
             if not isinstance(error, InputError):
                 traceback.print_exc()  # into the log only; an InputError says all by itself
             sys.exit(1)

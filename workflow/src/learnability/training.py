@@ -2,7 +2,6 @@
 
 import resource
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,40 +9,14 @@ import pandas as pd
 import torch
 
 from .augmentation import augment, mask_elements
-from .batches import Rows, channel_moments
 from .checkpoints import load_checkpoint, save_checkpoint, write_tensors
-from .classifiers.classifier import Classifier, build_classifier, image_moments
-from .contracts import (
-    InputError,
-    digest,
-    file_digest,
-    read_folds,
-    read_json,
-    read_predictions,
-    read_samples,
-    split_rows,
-    write_csv,
-    write_json,
-    write_parquet,
-)
+from .classifiers.classifier import Classifier, build_classifier
+from .contracts import InputError, digest, file_digest, read_predictions, write_csv, write_json, write_parquet
+from .fold_data import Fold, describe, load_fold
 from .losses import build_loss
 from .metrics import area_under_curve, balanced_accuracy, matthews_correlation
-from .store import open_packed
 
 EVALUATION_BATCH = 512
-
-
-@dataclass
-class Fold:
-    """The data of one run: rows of a packed array, their labels, and which rows are in which split."""
-
-    rows: Rows
-    array: np.ndarray
-    samples: pd.DataFrame
-    label: np.ndarray  # (N,)
-    split: dict[str, np.ndarray]
-    card: dict  # of the dataset
-    source: dict  # role of the autoencoder and digest of the array
 
 
 def train_classifier(
@@ -90,63 +63,6 @@ def train_classifier(
     checkpoint.unlink(missing_ok=True)
 
 
-def load_fold(
-    cell: dict,
-    n_splits: int,
-    array: Path,
-    dataset: Path,
-    autoencoder_card: Path | None,
-    folds: Path,
-    device: torch.device,
-) -> Fold:
-    """Open what a run reads, and check that its parts belong together."""
-    card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
-    source = {"role": "baseline", "digest": card["digest_small"]}
-    if autoencoder_card is not None:
-        encoding = read_json(autoencoder_card)
-        if encoding["dataset_digest"] != card["digest"]:
-            raise InputError(f"{autoencoder_card}: encoded from other images than {dataset}; delete it and run again")
-        source = {"role": encoding["role"], "digest": encoding[f"digest_{array.stem}"]}
-    packed = open_packed(array)
-    if len(packed) != len(samples):
-        raise InputError(f"{array}: {len(packed)} rows for {len(samples)} samples; delete it and run again")
-    split = split_rows(read_folds(folds, samples), cell["fold"], n_splits)
-    empty = [name for name, rows in split.items() if not len(rows)]
-    if empty:
-        raise InputError(f"{folds}: fold {cell['fold']} has no {empty[0]} rows")
-    return Fold(
-        rows=Rows(packed, device, channels_last=cell["space"] != "latent"),
-        array=packed,
-        samples=samples,
-        label=samples["label"].to_numpy(),
-        split=split,
-        card=card,
-        source=source,
-    )
-
-
-def describe(cell: dict, recipe: dict, seed: int, data: Fold) -> dict:
-    """All that is needed to build the classifier again and normalise its input: the content of model.json."""
-    if cell["space"] == "latent":
-        mean, deviation = channel_moments(data.array, data.split["train"])
-        std = np.maximum(deviation, 1e-6) / recipe["latent_std"]
-        mean, std, channels, grid = mean.tolist(), std.tolist(), data.array.shape[1], data.array.shape[2:]
-    else:
-        (mean, std), channels, grid = image_moments(), 3, data.array.shape[1:3]
-    return cell | {
-        "model": recipe["model"],
-        "model_options": recipe["model_options"],
-        "init": recipe["init"],
-        "in_channels": channels,
-        "grid": list(grid),
-        "classes": data.card["classes"],
-        "mean": mean,
-        "std": std,
-        "seed": seed,
-        "synthetic": data.card["synthetic"],
-    }
-
-
 def fit(model: Classifier, data: Fold, recipe: dict, seed: int, identity: str, checkpoint: Path) -> tuple[list, float]:
     """Train until the last epoch or until patience runs out; leave the best weights in `model`.
 
@@ -158,7 +74,7 @@ def fit(model: Classifier, data: Fold, recipe: dict, seed: int, identity: str, c
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe["lr"], weight_decay=recipe["weight_decay"], fused=True)
     best: dict[str, torch.Tensor] = {}
     state = {"best_score": -1.0, "without_gain": 0, "history": []}
-    if resumed := load_checkpoint(checkpoint, identity, {"model": model}, optimiser):
+    if resumed := load_checkpoint(checkpoint, identity, model, optimiser):
         best, state = resumed
         print(f"resumed after epoch {len(state['history'])}", flush=True)
     seconds, trained = 0.0, 0
@@ -178,7 +94,7 @@ def fit(model: Classifier, data: Fold, recipe: dict, seed: int, identity: str, c
         state["history"].append(
             {"epoch": epoch, "lr": rate, "train_loss": train_loss, "validation_balanced_accuracy": reached}
         )
-        save_checkpoint(checkpoint, identity, {"model": model}, best, optimiser, state)
+        save_checkpoint(checkpoint, identity, model, best, optimiser, state)
         print(f"epoch {epoch}/{recipe['epochs']}  loss {train_loss:.4f}  validation bACC {reached:.4f}", flush=True)
     model.load_state_dict(best)
     return state["history"], trained / seconds if seconds else 0.0

@@ -33,7 +33,7 @@ def encode_dataset(name: str, entry: dict, dataset: Path, folder: Path, device: 
     scores, batch = [], max(1, PIXELS // size**2)
     with latents, reconstructions, torch.inference_mode():
         for start in range(0, len(images), batch):
-            x = torch.from_numpy(as_rgb(images[start : start + batch])).to(device).permute(0, 3, 1, 2)
+            x = torch.from_numpy(np.array(as_rgb(images[start : start + batch]))).to(device).permute(0, 3, 1, 2)
             z, x_hat = encode_batch(autoencoder, x, samples["sample_id"].iloc[start : start + batch])
             latents.write(z)
             reconstructions.write(area_average(x_hat.permute(0, 2, 3, 1).cpu().numpy(), small))

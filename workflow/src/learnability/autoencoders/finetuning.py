@@ -7,9 +7,11 @@ import pandas as pd
 import torch
 
 from ..checkpoints import load_checkpoint, save_checkpoint
-from ..contracts import InputError, digest, read_json, write_csv
+from ..contracts import InputError, digest, file_digest, read_json, write_csv
 from ..store import as_rgb, open_packed, written_whole
-from .weights import weights_folder
+from .diffusers_family import load_model
+
+VARIATIONAL = ("AutoencoderKL", "AutoencoderKLFlux2")
 
 
 def finetune_autoencoder(entry: dict, dataset: Path, seed: int, code: str, folder: Path, device: torch.device) -> None:
@@ -19,16 +21,17 @@ def finetune_autoencoder(entry: dict, dataset: Path, seed: int, code: str, folde
     |x - x_hat| over pixels plus `kl_weight` times KL, per image; Adam, betas (0.5, 0.9). All images are seen: as
     a hospital tunes on all it has. Resumes from its checkpoint.
     """
-    import diffusers
-
+    if entry["class"] not in VARIATIONAL:
+        raise InputError(f"{entry['class']} cannot be fine-tuned: it has no posterior; take a base of {VARIATIONAL}")
     settings = entry["finetune"]
     card, images = read_json(dataset / "dataset.json"), open_packed(dataset / "images.npy")
-    source = weights_folder(entry)
-    model = getattr(diffusers, entry["class"]).from_pretrained(source, torch_dtype=torch.float32).to(device).train()
+    model, source = load_model(entry)
+    model.to(device).train()
     optimiser = torch.optim.Adam(model.parameters(), lr=settings["lr"], betas=(0.5, 0.9), fused=True)
     checkpoint, state = folder / "checkpoint.safetensors", {"history": []}
-    identity = digest([settings, card["digest"], seed, code])
-    if resumed := load_checkpoint(checkpoint, identity, {"model": model}, optimiser):
+    start = [file_digest(path) for path in sorted(source.glob("*.safetensors"))]
+    identity = digest([settings, card["digest"], seed, code, start])
+    if resumed := load_checkpoint(checkpoint, identity, model, optimiser):
         state = resumed[1]
         print(f"resumed after step {state['history'][-1]['step']}", flush=True)
     done = state["history"][-1]["step"] if state["history"] else 0
@@ -37,7 +40,7 @@ def finetune_autoencoder(entry: dict, dataset: Path, seed: int, code: str, folde
         means = train_steps(model, optimiser, images, settings, seed, range(done, until), device)
         state["history"].append({"step": until} | means)
         print(f"step {until}/{settings['steps']}  " + "  ".join(f"{k} {v:.4f}" for k, v in means.items()), flush=True)
-        save_checkpoint(checkpoint, identity, {"model": model}, {}, optimiser, state)
+        save_checkpoint(checkpoint, identity, model, {}, optimiser, state)
         done = until
     save_folder(model, folder)
     write_csv(pd.DataFrame(state["history"]), folder / "history.csv")

@@ -1,0 +1,218 @@
+"""Encoding: what is stored is the family's own code, and reconstructions are decoded from what is stored."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from skimage.metrics import peak_signal_noise_ratio
+
+from learnability.autoencoders import encode, load_autoencoder
+from learnability.autoencoders.encode import encode_dataset
+from learnability.contracts import InputError, read_json
+from learnability.store import area_average, open_packed
+from tests.autoencoders import FAMILIES, as_input, build, save, write_dataset
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+CPU = torch.device("cpu")
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+ENCODING = ["autoencoder.json", "fidelity.parquet", "latents.npy", "reconstructions.npy"]
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return write_dataset(tmp_path / "dataset")
+
+
+def encode_into(tmp_path, name: str, entry: dict, dataset):
+    encode_dataset(name, entry, dataset, tmp_path / "encoding", CPU)
+    assert sorted(path.name for path in (tmp_path / "encoding").iterdir()) == ENCODING
+    return tmp_path / "encoding"
+
+
+def refused(tmp_path, entry: dict, dataset, message: str) -> None:
+    """The encoding is refused with the message, and nothing is left in its folder."""
+    with pytest.raises(InputError, match=message):
+        encode_dataset("mine", entry, dataset, tmp_path / "encoding", CPU)
+    assert list((tmp_path / "encoding").glob("*")) == []
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_every_family_encodes_to_its_raw_posterior_mode_and_decodes_as_diffusers_does(name, tmp_path, dataset):
+    ours, theirs = load_autoencoder(save(name, tmp_path / "weights"), CPU), build(name)
+    x = as_input(open_packed(dataset / "images.npy"))
+    with torch.inference_mode():
+        z, code = ours.encode(x), theirs.encode(x)
+        assert torch.equal(z, code.latents if name == "tae" else code.latent_dist.mean)
+        assert torch.equal(ours.decode(z), theirs.decode(z).sample)
+    assert z.shape == (5, ours.channels, 64 // ours.factor, 64 // ours.factor)
+    assert (ours.channels, ours.factor) == (FAMILIES[name][1], 8)
+    assert ours.provenance["parameters"] == sum(weight.numel() for weight in theirs.parameters())
+    assert not ours.model.training
+
+
+@pytest.mark.parametrize("name", ["sd", "tae"])
+def test_an_encoding_equals_the_one_made_step_by_step_with_diffusers(name, tmp_path, dataset, monkeypatch):
+    monkeypatch.setattr(encode, "PIXELS", 2 * 64 * 64)  # batches of 2, 2 and 1
+    folder = encode_into(tmp_path, name, save(name, tmp_path / "weights"), dataset)
+    images, theirs = open_packed(dataset / "images.npy"), build(name)
+    fidelity = pd.read_parquet(folder / "fidelity.parquet")
+    assert fidelity["sample_id"].tolist() == [f"image{i}" for i in range(5)]
+    for i in range(5):
+        with torch.inference_mode():
+            code = theirs.encode(as_input(images[i : i + 1]))
+            z = (code.latents if name == "tae" else code.latent_dist.mean).half().numpy()
+            stored = open_packed(folder / "latents.npy")[i : i + 1]
+            assert stored.dtype == np.float16
+            np.testing.assert_allclose(stored.astype(float), z.astype(float), rtol=2e-3, atol=1e-4)
+            decoded = theirs.decode(torch.from_numpy(stored.astype(np.float32))).sample.clamp(-1, 1)
+        x_hat = ((decoded + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+        small = open_packed(folder / "reconstructions.npy")[i].astype(int)
+        # A batch of another size rounds the last bit differently, so that a grey level may tip over.
+        assert np.abs(small - area_average(x_hat, 32)[0]).max() <= 1
+        psnr = peak_signal_noise_ratio(images[i], x_hat[0], data_range=255)
+        assert fidelity["psnr"][i] == pytest.approx(psnr, abs=1e-3)
+        assert fidelity["ssim"][i] < 0.9
+
+
+class Offset:
+    """An autoencoder whose latents lie where float16 has steps of a half: storing costs what a test can see."""
+
+    channels, factor, latent_dtype, provenance = 3, 1, "float16", {"source": "test"}
+
+    def encode(self, x):
+        return x * 8 + 1000
+
+    def decode(self, z):
+        return (z - 1000) / 8
+
+
+OFFSET = {"class": "Offset", "channels": 3, "factor": 1, "role": "family"}
+
+
+def test_reconstructions_and_fidelity_come_from_the_latents_as_they_are_stored(tmp_path, dataset, monkeypatch):
+    monkeypatch.setattr(encode, "load_autoencoder", lambda *_: Offset())
+    folder = encode_into(tmp_path, "offset", OFFSET, dataset)
+    stored = open_packed(folder / "latents.npy").astype(np.float32)
+    assert (stored * 2 == np.round(stored * 2)).all()
+    x_hat = np.round(np.clip((stored - 1000) / 8 + 1, 0, 2) * 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
+    np.testing.assert_array_equal(open_packed(folder / "reconstructions.npy"), area_average(x_hat, 32))
+    expected = [peak_signal_noise_ratio(*pair) for pair in zip(open_packed(dataset / "images.npy"), x_hat, strict=True)]
+    fidelity = pd.read_parquet(folder / "fidelity.parquet")
+    np.testing.assert_allclose(fidelity["psnr"], expected, rtol=1e-9)
+    assert fidelity["psnr"].max() < 45
+
+
+def test_the_card_says_what_was_encoded_with_what(tmp_path, dataset):
+    entry = save("sd", tmp_path / "weights") | {"licence": "MIT"}
+    card = read_json(encode_into(tmp_path, "mine", entry, dataset) / "autoencoder.json")
+    digests = {key: card.pop(key) for key in ("digest_latents", "digest_reconstructions", "weights_digest")}
+    assert all(len(digest) == 64 for digest in digests.values())
+    assert card == {
+        "autoencoder": "mine",
+        "role": "family",
+        "dataset": "waves",
+        "dataset_digest": "of images.npy",
+        "class": "AutoencoderKL",
+        "licence": "MIT",
+        "channels": 4,
+        "factor": 8,
+        "grid": [8, 8],
+        "compression": 48.0,
+        "latent_dtype": "float16",
+        "precision": "float32",
+        "source": str(tmp_path / "weights"),
+        "parameters": sum(weight.numel() for weight in build("sd").parameters()),
+    }
+
+
+@pytest.mark.parametrize(("factor", "grey"), [(8, False), (4, False), (4, True)])
+def test_the_pixel_unshuffle_control_loses_nothing(factor, grey, tmp_path):
+    dataset = write_dataset(tmp_path / "dataset", channels=1 if grey else 3)
+    entry = {"class": "pixel_unshuffle", "channels": 3 * factor**2, "factor": factor, "role": "control"}
+    folder = encode_into(tmp_path, "control", entry, dataset)
+    latents = open_packed(folder / "latents.npy")
+    assert latents.dtype == np.uint8
+    assert latents.shape == (5, 3 * factor**2, 64 // factor, 64 // factor)
+    images = np.broadcast_to(open_packed(dataset / "images.npy"), (5, 64, 64, 3))
+    np.testing.assert_array_equal(latents[:, factor + 2, 1, 2], images[:, factor + 1, 2 * factor + 2, 0])
+    assert (folder / "reconstructions.npy").read_bytes() == (dataset / "images_small.npy").read_bytes()
+    fidelity = pd.read_parquet(folder / "fidelity.parquet")
+    assert (fidelity["psnr"] == np.inf).all()
+    assert (fidelity["ssim"] == 1).all()
+    assert read_json(folder / "autoencoder.json")["role"] == "control"
+
+
+def test_latents_that_are_no_number_name_the_image_and_leave_nothing(tmp_path, dataset, monkeypatch):
+    entry = save("sd", tmp_path / "weights")
+    weights = load_file(tmp_path / "weights" / WEIGHTS)
+    weights["encoder.conv_in.weight"][0, 0, 0, 0] = torch.nan
+    save_file(weights, tmp_path / "weights" / WEIGHTS, {"format": "pt"})
+    refused(tmp_path, entry, dataset, r"latent of image 'image0' has NaN, infinity or values beyond float16")
+
+
+def test_a_latent_beyond_float16_in_a_later_batch_names_its_own_image(tmp_path, dataset, monkeypatch):
+    monkeypatch.setattr(encode, "PIXELS", 2 * 64 * 64)
+    monkeypatch.setattr(encode, "load_autoencoder", lambda *_: Offset())
+    third = as_input(open_packed(dataset / "images.npy")[3:4])
+    overflow = lambda _, x: x + 1e5 * (x == third).flatten(1).all(1).view(-1, 1, 1, 1)  # noqa: E731
+    monkeypatch.setattr(Offset, "encode", overflow)
+    refused(tmp_path, OFFSET, dataset, "latent of image 'image3' has NaN, infinity or values beyond float16")
+
+
+def test_a_layout_that_the_weights_do_not_have_is_refused_by_its_key(tmp_path, dataset):
+    entry = save("sd", tmp_path / "weights")
+    refused(tmp_path, entry | {"channels": 16}, dataset, r"autoencoders\.mine\.channels is 16, but the weights have 4")
+    refused(tmp_path, entry | {"factor": 4}, dataset, r"autoencoders\.mine\.factor is 4, but the weights have 8")
+    control = {"class": "pixel_unshuffle", "channels": 3 * 24**2, "factor": 24, "role": "control"}
+    refused(tmp_path, control, dataset, "image_size 64 is not a multiple of the factor 24 of autoencoder mine")
+
+
+def test_weights_that_are_not_where_they_should_be_are_refused_with_what_to_do(tmp_path, dataset, monkeypatch):
+    entry = save("sd", tmp_path / "weights")
+    (tmp_path / "weights" / "config.json").rename(tmp_path / "config.json")
+    expected = "is no diffusers folder: expected config.json and a .safetensors file in it"
+    refused(tmp_path, entry, dataset, f"weights {expected}")
+    refused(tmp_path, entry | {"subfolder": "vae"}, dataset, f"weights/vae {expected}")
+    refused(tmp_path, entry | {"source": f"{tmp_path}/nowhere"}, dataset, f"nowhere {expected}")
+    monkeypatch.delenv("MY_WEIGHTS", raising=False)
+    message = r"source \$\{MY_WEIGHTS\}/sd: set the environment variable MY_WEIGHTS to the folder of the weights"
+    refused(tmp_path, entry | {"source": "${MY_WEIGHTS}/sd"}, dataset, message)
+
+
+def test_a_folder_named_by_an_environment_variable_and_a_subfolder_is_found(tmp_path, monkeypatch):
+    entry = save("tae", tmp_path / "weights" / "vae")
+    monkeypatch.setenv("MY_WEIGHTS", str(tmp_path))
+    found = load_autoencoder(entry | {"source": "$MY_WEIGHTS/weights", "subfolder": "vae"}, CPU)
+    assert found.provenance["source"] == "$MY_WEIGHTS/weights"  # as the config says: no path of this machine
+
+
+def test_weights_of_another_class_or_with_other_tensors_are_refused(tmp_path, dataset):
+    sd, flux2 = save("sd", tmp_path / "sd"), save("flux2", tmp_path / "flux2")
+    refused(tmp_path, sd | {"class": "AutoencoderTiny"}, dataset, "weights do not fit AutoencoderTiny: .* missing")
+    refused(tmp_path, sd | {"class": "AutoencoderKLFlux2"}, dataset, "do not fit .* 3 tensors missing .'bn")
+    refused(tmp_path, flux2 | {"class": "AutoencoderKL"}, dataset, "do not fit AutoencoderKL: .* 3 unknown .'bn")
+    config = tmp_path / "sd" / "config.json"
+    settings = json.loads(config.read_text())
+    config.write_text(json.dumps(settings | {"use_quant_conv": False}))  # diffusers would leave a layer out
+    refused(tmp_path, sd, dataset, r"2 unknown \['quant_conv.bias', 'quant_conv.weight'\]")
+    config.write_text(json.dumps(settings | {"latent_channels": 16}))
+    refused(tmp_path, sd, dataset, "sd: cannot be read as AutoencoderKL: .*expected shape")
+    config.write_text(json.dumps(settings))
+    content = (tmp_path / "sd" / WEIGHTS).read_bytes()
+    (tmp_path / "sd" / WEIGHTS).write_bytes(content[:5000])
+    refused(tmp_path, sd, dataset, "sd: cannot be read as AutoencoderKL")
+
+
+def test_weights_with_the_old_names_of_attention_are_read(tmp_path, dataset):
+    entry = save("sd", tmp_path / "weights")  # as the published weights of Stable Diffusion 1 have them
+    new = ("to_q", "to_k", "to_v", "to_out.0")
+    weights = load_file(tmp_path / "weights" / WEIGHTS)
+    for now, before in zip(new, ("query", "key", "value", "proj_attn"), strict=True):
+        weights = {key.replace(now, before): value for key, value in weights.items()}
+    save_file(weights, tmp_path / "weights" / WEIGHTS, {"format": "pt"})
+    x = as_input(open_packed(dataset / "images.npy"))
+    with torch.inference_mode():
+        assert torch.equal(load_autoencoder(entry, CPU).encode(x), build("sd").encode(x).latent_dist.mean)

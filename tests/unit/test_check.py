@@ -1,0 +1,236 @@
+"""The check before the start: everything the planned jobs lack, in one list, and nothing that they do not need."""
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import huggingface_hub
+import pytest
+import yaml
+from huggingface_hub import errors
+
+from learnability import check, hub
+from learnability.check import missing_inputs
+
+CHECKOUT = Path(__file__).parents[2]
+RUN = {"dataset": "isic2019", "space": "latent", "autoencoder": "medvae", "recipe": "latent", "fold": "0"}
+ROOTS = ["CT_RATE_ROOT", "ISIC2019_ROOT", "MIMIC_CXR_LT_ROOT", "CARDIUM_ROOT", "MEDVAE_WEIGHTS"]
+
+
+@pytest.fixture
+def config(monkeypatch):
+    """The published study on a machine that has nothing of it; networks start at random."""
+    for name in ROOTS:
+        monkeypatch.delenv(name, raising=False)
+    loaded = yaml.safe_load((CHECKOUT / "config.yaml").read_text(encoding="utf-8"))
+    loaded["recipes"]["image"]["init"] = "random"
+    return loaded
+
+
+class Hub:
+    """A stand-in for the model hub: raises `answer` for every file, and counts the questions."""
+
+    def __init__(self):
+        self.answer, self.asked = None, []
+
+    def metadata(self, url, **_):
+        self.asked.append(url)
+        if self.answer is not None:
+            raise self.answer
+
+
+@pytest.fixture
+def fake_hub(monkeypatch):
+    """No network and an empty cache; answers are not remembered from test to test."""
+    fake = Hub()
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", fake.metadata)
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
+    hub.why_missing.cache_clear()
+    yield fake
+    hub.why_missing.cache_clear()
+
+
+def refusal(kind, code):
+    """An error of the hub as its client raises it, whatever HTTP library that uses."""
+    return kind("refused", response=SimpleNamespace(status_code=code, headers={}, request=None))
+
+
+def write_weights(folder):
+    folder.mkdir(parents=True)
+    for name in ("config.json", "diffusion_pytorch_model.safetensors"):
+        (folder / name).write_bytes(b"{}")
+    return folder
+
+
+def test_everything_that_is_missing_is_said_at_once(config, fake_hub):
+    fake_hub.answer = ConnectionError("no network")
+    planned = [
+        ("prepare_dataset", {"dataset": "isic2019"}),
+        ("prepare_dataset", {"dataset": "cardium"}),
+        ("make_folds", {"dataset": "isic2019"}),
+        ("encode_dataset", {"dataset": "isic2019", "autoencoder": "medvae"}),
+        ("encode_dataset", {"dataset": "isic2019", "autoencoder": "sd14"}),
+        ("train_classifier", RUN),
+        ("make_table1", {}),
+    ]
+    config["image_size"] = 64  # the stem of 4 leaves nothing of a latent of 16 x 16
+    messages = missing_inputs(config, planned)
+    starts = [
+        "datasets.isic2019: ",
+        "datasets.cardium: ",
+        "autoencoders.medvae: ",
+        "autoencoders.sd14: ",
+        "recipes.latent",
+    ]
+    assert len(messages) == 5
+    assert [start for start, message in zip(starts, messages, strict=True) if not message.startswith(start)] == []
+    assert "ISIC2019_ROOT" in messages[0]
+    assert "MEDVAE_WEIGHTS" in messages[2]
+
+
+def test_only_planned_jobs_are_asked_about(config, fake_hub):
+    fake_hub.answer = ConnectionError("no network")
+    assert missing_inputs(config, []) == []
+    assert missing_inputs(config, [("make_table1", {}), ("make_folds", {"dataset": "cardium"})]) == []
+    (message,) = missing_inputs(config, [("prepare_dataset", {"dataset": "cardium"})])
+    assert "CARDIUM_ROOT" in message
+    assert fake_hub.asked == []
+
+
+def test_the_same_lack_is_said_once_and_the_hub_is_asked_once(config, fake_hub):
+    fake_hub.answer = ConnectionError("no network")
+    datasets = ["isic2019", "cardium", "ct_rate"]
+    planned = [("encode_dataset", {"dataset": name, "autoencoder": "sd14"}) for name in datasets]
+    assert len(missing_inputs(config, planned)) == 1
+    assert len(fake_hub.asked) == 1
+
+
+def test_a_local_folder_that_is_complete_lacks_nothing(config, fake_hub, monkeypatch, tmp_path):
+    monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
+    jobs = [
+        (rule, {"dataset": "cardium", "autoencoder": "medvae"}) for rule in ("encode_dataset", "finetune_autoencoder")
+    ]
+    assert missing_inputs(config, [*jobs, ("train_classifier", RUN)]) == []
+    assert fake_hub.asked == []
+
+
+@pytest.mark.parametrize("name", ["config.json", "diffusion_pytorch_model.safetensors"])
+def test_a_local_folder_without_config_or_weights_is_named(config, monkeypatch, tmp_path, name):
+    folder = write_weights(tmp_path / "medvae")
+    (folder / name).unlink()
+    monkeypatch.setenv("MEDVAE_WEIGHTS", str(folder))
+    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "medvae"})])
+    assert f"autoencoders.medvae: {folder} is no diffusers folder: expected config.json and a .safetensors" in message
+
+
+def test_fine_tuning_needs_the_base_and_encoding_with_the_result_does_not(config):
+    wildcards = {"dataset": "cardium", "autoencoder": "medvae_ft"}
+    (message,) = missing_inputs(config, [("finetune_autoencoder", wildcards)])
+    assert message.startswith("autoencoders.medvae: set the environment variable MEDVAE_WEIGHTS")
+    assert missing_inputs(config, [("encode_dataset", wildcards)]) == []
+
+
+@pytest.mark.parametrize(
+    ("space", "autoencoder", "recipe", "image_size", "fits"),
+    [
+        ("latent", "flux2", "latent", 512, True),
+        ("latent", "flux2", "latent", 248, False),
+        ("latent", "medvae", "latent", 248, True),  # its factor is 4
+        ("reconstruction", "flux2", "image", 64, True),  # a ResNet on pixels
+    ],
+)
+def test_a_stem_that_does_not_fit_the_grid_is_found_before_training(
+    config, space, autoencoder, recipe, image_size, fits
+):
+    config["image_size"] = image_size
+    job = RUN | {"space": space, "autoencoder": autoencoder, "recipe": recipe}
+    messages = missing_inputs(config, [("train_classifier", job)])
+    assert messages == [] if fits else "does not fit a grid of 31 x 31" in messages[0]
+    assert fits or messages[0].startswith("recipes.latent on flux2: convnext_tiny with patch_size 4")
+
+
+def test_a_gated_hub_id_says_where_to_accept_the_licence(config, fake_hub):
+    fake_hub.answer = refusal(errors.GatedRepoError, 403)
+    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "flux2"})])
+    page = "https://huggingface.co/black-forest-labs/FLUX.2-dev"
+    assert message == (
+        f"autoencoders.flux2: black-forest-labs/FLUX.2-dev is gated: accept its licence at {page}, then set HF_TOKEN"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "expected"),
+    [
+        (errors.RepositoryNotFoundError, 401, "does not exist or needs a token, and HF_TOKEN is not set; check the id"),
+        (errors.RemoteEntryNotFoundError, 404, "is not on the hub (refused); check the id and the revision"),
+    ],
+)
+def test_what_the_hub_does_not_have_is_named(config, fake_hub, monkeypatch, kind, code, expected):
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    fake_hub.answer = refusal(kind, code)
+    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "sd14"})])
+    assert expected in message
+    assert "CompVis/stable-diffusion-v1-4" in message
+
+
+def test_the_command_fetches_all_that_loading_needs(config, fake_hub):
+    fake_hub.answer = ConnectionError("no network")
+    config["autoencoders"]["sd14"]["revision"] = "main"
+    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "sd14"})])
+    files = "vae/config.json vae/diffusion_pytorch_model.safetensors"
+    assert f"`hf download CompVis/stable-diffusion-v1-4 {files} --revision main`" in message
+
+
+def test_what_the_hub_has_or_the_cache_holds_is_not_missing(config, fake_hub, monkeypatch):
+    job = [("encode_dataset", {"dataset": "cardium", "autoencoder": "sd14"})]
+    assert missing_inputs(config, job) == []
+    assert len(fake_hub.asked) == 1
+    hub.why_missing.cache_clear()
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: "/cache/file")
+    fake_hub.answer = ConnectionError("no network")
+    assert missing_inputs(config, job) == []
+
+
+def test_a_source_that_is_neither_folder_nor_hub_id_is_named(config):
+    config["autoencoders"]["sd14"]["source"] = "my weights"
+    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "sd14"})])
+    assert "my weights is neither a hub id (owner/name) nor a folder" in message
+
+
+@pytest.mark.parametrize(("model", "asked"), [("convnext_tiny", "timm/convnext_tiny.fb_in1k"), ("nowhere", None)])
+def test_imagenet_weights_are_those_of_the_paper_and_asked_of_the_hub(config, fake_hub, monkeypatch, model, asked):
+    # timm takes seconds to import; that it knows these names is asked of it where the networks are tested.
+    known = {"convnext_tiny.fb_in1k": SimpleNamespace(hf_hub_id="timm/convnext_tiny.fb_in1k")}
+    monkeypatch.setitem(sys.modules, "timm", SimpleNamespace(get_pretrained_cfg=known.get))
+    fake_hub.answer = ConnectionError("no network")
+    config["recipes"]["latent"] |= {"init": "imagenet", "model": model}
+    (message,) = missing_inputs(config, [("train_classifier", RUN)])
+    assert message.startswith("recipes.latent.init: ")
+    assert (f"`hf download {asked} model.safetensors`" if asked else "use `init: random`") in message
+
+
+def test_a_wrong_phantom_is_a_message_too(config):
+    config["datasets"]["mine"] = {"format": "phantom", "modality": "mri", "groups": {"a": 1}, "size": 32, "seed": 0}
+    (message,) = missing_inputs(config, [("prepare_dataset", {"dataset": "mine"})])
+    assert message.startswith("datasets.mine: phantom dataset: ")
+
+
+def test_a_hub_that_is_switched_off_is_said_with_the_command(tmp_path):
+    code = (
+        "from learnability.hub import why_missing\n"
+        "print(why_missing('owner/name', ('vae/config.json', 'vae/x.safetensors'), None))"
+    )
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    environment["PYTHONPATH"] = str(CHECKOUT / "workflow/src")
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "owner/name is not in the local cache and the hub is switched off" in done.stdout
+    assert "`hf download owner/name vae/config.json vae/x.safetensors`" in done.stdout
+
+
+def test_the_configuration_is_left_as_it_was(config, fake_hub):
+    before = copy.deepcopy(config)
+    check.missing_inputs(config, [("train_classifier", RUN), ("prepare_dataset", {"dataset": "cardium"})])
+    assert config == before

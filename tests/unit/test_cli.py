@@ -1,0 +1,84 @@
+"""The command that shows Table 1 to a person."""
+
+import pandas as pd
+import pytest
+
+from learnability import cli
+from learnability.contracts import write_csv, write_json
+
+
+def write_results(folder, **datasets):
+    """A results folder with Table 1 of two autoencoders; `datasets` says which are synthetic."""
+    rows = []
+    for number, name in enumerate(datasets):
+        cells = [("original", "image")] + [(a, s) for a in ("sd14", "flux2") for s in ("latent", "reconstruction")]
+        for place, (autoencoder, space) in enumerate(cells):
+            cell = {"dataset": name, "autoencoder": autoencoder, "role": "family", "space": space, "recipe": "image"}
+            mean = 0.5 + 0.1 * number + 0.01 * place
+            rows += [cell | {"metric": "balanced_accuracy", "mean": mean, "sd": 0.1, "n_folds": 4}]
+            rows += [cell | {"metric": "auc", "mean": 0.999, "sd": 0.1, "n_folds": 4}]
+    write_csv(pd.DataFrame(rows), folder / "tables/table1.csv")
+    for name, synthetic in datasets.items():
+        write_json({"synthetic": synthetic}, folder / "datasets" / name / "dataset.json")
+    return folder
+
+
+def test_show_prints_balanced_accuracy_of_every_cell(tmp_path, capsys):
+    cli.main(["show", str(write_results(tmp_path, isic2019=False, cardium=False))])
+    printed = capsys.readouterr().out
+    lines = [[cell.strip() for cell in line.strip("│┃ \n").split("│")] for line in printed.splitlines() if "│" in line]
+    assert lines == [
+        ["original", "image", "0.500", "0.600"],
+        ["sd14", "LS", "0.510", "0.610"],
+        ["sd14", "RS", "0.520", "0.620"],
+        ["flux2", "LS", "0.530", "0.630"],
+        ["flux2", "RS", "0.540", "0.640"],
+    ]
+    assert "mean over 4 folds" in " ".join(printed.split())
+    assert "0.999" not in printed
+    assert "hantom" not in printed
+
+
+def test_a_synthetic_dataset_is_called_a_phantom(tmp_path, capsys):
+    cli.main(["show", str(write_results(tmp_path, shapes=True, isic2019=False))])
+    printed = capsys.readouterr().out
+    assert "shapes (phantom)" in printed
+    assert "isic2019 (phantom)" not in printed
+    assert "Phantom data: synthetic images, not patients." in " ".join(printed.split())
+
+
+def test_on_a_narrow_terminal_no_name_is_cut_and_no_path_is_broken(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "50")
+    cli.main(
+        ["show", str(write_results(tmp_path, **dict.fromkeys(["ct_shapes", "skin_shapes", "chest_shapes"], True)))]
+    )
+    printed = capsys.readouterr().out
+    assert "…" not in printed
+    assert f"logs: {tmp_path}/logs\n" in printed
+
+
+def test_a_cell_that_table1_does_not_have_is_a_dash(tmp_path, capsys):
+    write_results(tmp_path, isic2019=False, cardium=False)
+    table = pd.read_csv(tmp_path / "tables/table1.csv")
+    write_csv(
+        table[(table["dataset"] != "cardium") | (table["autoencoder"] != "flux2")], tmp_path / "tables/table1.csv"
+    )
+    cli.main(["show", str(tmp_path)])
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "flux2" in line and "RS" in line]
+    assert row.count("–") == 1
+
+
+def test_a_folder_without_a_table_ends_with_a_message(tmp_path, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["show", str(tmp_path / "nowhere")])
+    # A text given to SystemExit is printed, and the exit code is 1.
+    assert str(caught.value).startswith(
+        f"Error: {tmp_path}/nowhere/tables/table1.csv does not exist yet; run the study"
+    )
+
+
+def test_without_a_command_the_usage_is_shown(capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([])
+    assert caught.value.code == 2
+    assert "show" in capsys.readouterr().err

@@ -1,0 +1,83 @@
+"""What a run reads: the rows of one space, their labels, which of them train, and how they are normalised."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from .batches import Rows, channel_moments
+from .classifiers.classifier import image_moments
+from .contracts import InputError, read_folds, read_json, read_samples, split_rows
+from .store import open_packed
+
+
+@dataclass
+class Fold:
+    """The data of one run: rows of a packed array, their labels, and which rows are in which split."""
+
+    rows: Rows
+    array: np.ndarray
+    samples: pd.DataFrame
+    label: np.ndarray  # (N,)
+    split: dict[str, np.ndarray]
+    card: dict  # of the dataset
+    source: dict  # role of the autoencoder and digest of the array
+
+
+def load_fold(
+    cell: dict,
+    n_splits: int,
+    array: Path,
+    dataset: Path,
+    autoencoder_card: Path | None,
+    folds: Path,
+    device: torch.device,
+) -> Fold:
+    """Open what a run reads, and check that its parts belong together."""
+    card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
+    source = {"role": "baseline", "digest": card["digest_small"]}
+    if autoencoder_card is not None:
+        encoding = read_json(autoencoder_card)
+        if encoding["dataset_digest"] != card["digest"]:
+            raise InputError(f"{autoencoder_card}: encoded from other images than {dataset}; delete it and run again")
+        source = {"role": encoding["role"], "digest": encoding[f"digest_{array.stem}"]}
+    packed = open_packed(array)
+    if len(packed) != len(samples):
+        raise InputError(f"{array}: {len(packed)} rows for {len(samples)} samples; delete it and run again")
+    split = split_rows(read_folds(folds, samples), cell["fold"], n_splits)
+    empty = [name for name, rows in split.items() if not len(rows)]
+    if empty:
+        raise InputError(f"{folds}: fold {cell['fold']} has no {empty[0]} rows")
+    return Fold(
+        rows=Rows(packed, device, channels_last=cell["space"] != "latent"),
+        array=packed,
+        samples=samples,
+        label=samples["label"].to_numpy(),
+        split=split,
+        card=card,
+        source=source,
+    )
+
+
+def describe(cell: dict, recipe: dict, seed: int, data: Fold) -> dict:
+    """All that is needed to build the classifier again and normalise its input: the content of model.json."""
+    if cell["space"] == "latent":
+        mean, deviation = channel_moments(data.array, data.split["train"])
+        std = np.maximum(deviation, 1e-6) / recipe["latent_std"]
+        mean, std, channels, grid = mean.tolist(), std.tolist(), data.array.shape[1], data.array.shape[2:]
+    else:
+        (mean, std), channels, grid = image_moments(), 3, data.array.shape[1:3]
+    return cell | {
+        "model": recipe["model"],
+        "model_options": recipe["model_options"],
+        "init": recipe["init"],
+        "in_channels": channels,
+        "grid": list(grid),
+        "classes": data.card["classes"],
+        "mean": mean,
+        "std": std,
+        "seed": seed,
+        "synthetic": data.card["synthetic"],
+    }
