@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from learnability import training
+from learnability.batches import Rows
 from learnability.contracts import write_parquet
-from tests.lights import IMAGE, LATENT, RESULTS, inputs, train, write_study
+from tests.lights import IMAGE, LATENT, RESULTS, TRAIN, VALIDATION, inputs, train, write_study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -54,6 +55,21 @@ def test_the_same_seed_repeats_a_run_to_the_byte_and_another_does_not(study):
     first, second, other = (train(study, f"run{i}", recipe, seed) for i, seed in enumerate((1, 1, 2)))
     assert first == second
     assert all(first[name] != other[name] for name in RESULTS)
+
+
+def test_every_epoch_sees_each_training_row_once_in_an_order_of_its_own(study, monkeypatch):
+    whole, orders = Rows.batches, []
+
+    def noted(rows, order, batch_size):
+        orders.append(order.tolist())
+        return whole(rows, order, batch_size)
+
+    monkeypatch.setattr(Rows, "batches", noted)
+    train(study, "run", LATENT | {"epochs": 2})
+    first, second = orders[0], orders[2]  # between and after them, validation
+    assert sorted(first) == sorted(second) == TRAIN.tolist()
+    assert first != second != TRAIN.tolist()
+    assert orders[1] == orders[3] == VALIDATION.tolist()
 
 
 def test_a_checkpoint_of_another_run_is_discarded(study, capsys):

@@ -8,7 +8,6 @@ rule prepare_dataset:
         "<results>/logs/prepare_dataset/{dataset}.log",
     conda:
         "../../envs/learnability.yaml"
-    threads: 4
     resources:
         mem_mb=8000,
         runtime=240,
