@@ -54,6 +54,19 @@ def test_fine_tuning_in_two_sessions_gives_the_bytes_of_one(tmp_path, dataset, c
     assert finetune(tmp_path / "other", entry, dataset, seed=1) != whole
 
 
+def test_each_step_draws_images_of_its_own(tmp_path, dataset, monkeypatch):
+    whole, drawn = finetuning.as_rgb, []
+
+    def noted(images):
+        drawn.append(images.tobytes())
+        return whole(images)
+
+    monkeypatch.setattr(finetuning, "as_rgb", noted)
+    finetune(tmp_path / "tuned", save("sd", tmp_path / "weights"), dataset)
+    assert len(drawn) == 6
+    assert len(set(drawn)) > 3  # of the 15 pairs that five images make
+
+
 def test_a_checkpoint_that_began_from_other_weights_is_discarded(tmp_path, dataset, capsys):
     entry, other = save("sd", tmp_path / "weights"), save("sd", tmp_path / "others")
     model = load_autoencoder(other, CPU).model

@@ -27,7 +27,14 @@ rule make_table1:
         metrics=run_files("metrics.json"),
         cards=dataset_cards(),
     output:
-        table_files("table1"),
+        csv="<results>/tables/table1.csv",
+        md="<results>/tables/table1.md",
+        html=report(
+            "<results>/tables/table1.html",
+            caption="../report/table1.rst",
+            category="Tables",
+        ),
+        tex="<results>/tables/table1.tex",
     log:
         "<results>/logs/make_table1/table1.log",
     conda:
@@ -50,7 +57,14 @@ rule make_table2:
         autoencoders=encoding_files("autoencoder.json"),
         cards=dataset_cards(),
     output:
-        table_files("table2"),
+        csv="<results>/tables/table2.csv",
+        md="<results>/tables/table2.md",
+        html=report(
+            "<results>/tables/table2.html",
+            caption="../report/table2.rst",
+            category="Tables",
+        ),
+        tex="<results>/tables/table2.tex",
     log:
         "<results>/logs/make_table2/table2.log",
     conda:

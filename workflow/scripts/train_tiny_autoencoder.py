@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-import torch
-
 from learnability.autoencoders.tiny import train_tiny
+from learnability.jobs import choose_device, job
 
-torch.set_num_threads(snakemake.threads)
-train_tiny(
-    name=snakemake.wildcards.autoencoder,
-    folder=Path(snakemake.output[0]).parent,
-    steps=snakemake.params.steps,
-    seed=snakemake.params.seed,
-)
+with job(snakemake.log[0]):
+    choose_device(snakemake.params.torch_threads)
+    train_tiny(
+        name=snakemake.wildcards.autoencoder,
+        folder=Path(snakemake.output.weights).parent,
+        steps=snakemake.params.steps,
+        seed=snakemake.params.seed,
+    )

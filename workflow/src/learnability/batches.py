@@ -53,14 +53,16 @@ class Rows:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free now on a GPU, or on the host within the limit of the job's control group."""
+    """Bytes that are free now on a GPU, or on the host within the limits of the job's control groups (version 2)."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     free = psutil.virtual_memory().available
-    group = Path("/proc/self/cgroup").read_text().split("::")[-1].strip() if Path("/proc/self/cgroup").exists() else ""
-    limit, used = (Path(f"/sys/fs/cgroup{group}/memory.{name}") for name in ("max", "current"))
-    if limit.is_file() and used.is_file() and limit.read_text().strip() != "max":
-        free = min(free, int(limit.read_text()) - int(used.read_text()))
+    own = Path("/proc/self/cgroup")
+    group = Path("/sys/fs/cgroup", own.read_text().split("::")[-1].strip().lstrip("/")) if own.is_file() else None
+    for folder in [group, *group.parents] if group else []:  # a scheduler may limit the job, not this process
+        limit, used = folder / "memory.max", folder / "memory.current"
+        if limit.is_file() and used.is_file() and limit.read_text().strip() != "max":
+            free = min(free, int(limit.read_text()) - int(used.read_text()))
     return free
 
 

@@ -29,7 +29,7 @@ def open_source(entry: dict) -> Source:
         }
     )
     check_samples(samples, origin)
-    classes = entry.get("classes") or sorted(samples["label_name"].unique())
+    classes = entry.get("classes") or sorted(entry.get("label_columns") or samples["label_name"].unique())
     unknown = sorted(set(samples["label_name"]) - set(classes))
     if unknown:
         raise InputError(
