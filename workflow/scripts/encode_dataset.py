@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from learnability.autoencoders.encode import encode_dataset
 from learnability.jobs import choose_device, job
-from learnability.study import resolve_autoencoder
 
 with job(snakemake.log[0]):
+    from learnability.autoencoders.encode import encode_dataset
+    from learnability.study import resolve_autoencoder
+
     entry = resolve_autoencoder(snakemake.config, snakemake.wildcards.autoencoder)
     if snakemake.input.get("weights"):  # fine-tuned by the workflow
         entry = entry | {"source": str(Path(snakemake.input.weights).parent), "subfolder": None}

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from learnability.autoencoders.finetuning import finetune_autoencoder
 from learnability.jobs import choose_device, job
-from learnability.study import resolve_autoencoder
 
 with job(snakemake.log[0]):
+    from learnability.autoencoders.finetuning import finetune_autoencoder
+    from learnability.study import resolve_autoencoder
+
     finetune_autoencoder(
         entry=resolve_autoencoder(snakemake.config, snakemake.wildcards.autoencoder),
         dataset=Path(snakemake.input.images).parent,

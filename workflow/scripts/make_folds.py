@@ -1,10 +1,11 @@
 """Assign the samples of one dataset to grouped, stratified folds."""
 
-from learnability.contracts import read_samples, write_parquet
-from learnability.folds import make_folds
 from learnability.jobs import job
 
 with job(snakemake.log[0]):
+    from learnability.contracts import read_samples, write_parquet
+    from learnability.folds import make_folds
+
     folds = make_folds(
         read_samples(snakemake.input.samples),
         n_splits=snakemake.params.n_splits,

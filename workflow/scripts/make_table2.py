@@ -1,10 +1,11 @@
 """Table 2: PSNR and SSIM of every autoencoder and dataset."""
 
-from learnability.contracts import read_encodings, read_json, write_csv, write_text
 from learnability.jobs import job
-from learnability.tables import labels_of, render_table2, table2
 
 with job(snakemake.log[0]):
+    from learnability.contracts import read_encodings, read_json, write_csv, write_text
+    from learnability.tables import labels_of, render_table2, table2
+
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
     table = table2(read_encodings(snakemake.input.fidelity, snakemake.input.autoencoders))
     write_csv(table, snakemake.output.csv)

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from learnability.datasets.prepare import prepare_dataset
 from learnability.jobs import job
 
 with job(snakemake.log[0]):
+    from learnability.datasets.prepare import prepare_dataset
+
     prepare_dataset(
         name=snakemake.wildcards.dataset,
         entry=snakemake.config["datasets"][snakemake.wildcards.dataset],

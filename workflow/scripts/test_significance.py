@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from learnability import significance
-from learnability.contracts import read_encodings, read_metrics, write_csv
 from learnability.jobs import job
 
 with job(snakemake.log[0]):
+    from learnability import significance
+    from learnability.contracts import read_encodings, read_metrics, write_csv
+
     metrics = read_metrics(snakemake.input.metrics)
     images = read_encodings(snakemake.input.fidelity, snakemake.input.autoencoders)
     fidelity = images.groupby(["dataset", "autoencoder", "role"], sort=False)[["psnr", "ssim"]].mean().reset_index()

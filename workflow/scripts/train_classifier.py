@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from learnability.jobs import choose_device, job
-from learnability.training import train_classifier
 
 with job(snakemake.log[0]):
+    from learnability.training import train_classifier
+
     card = snakemake.input.get("autoencoder")
     train_classifier(
         cell={key: snakemake.wildcards[key] for key in ("dataset", "autoencoder", "space", "recipe")}

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from learnability.autoencoders.tiny import train_tiny
 from learnability.jobs import choose_device, job
 
 with job(snakemake.log[0]):
+    from learnability.autoencoders.tiny import train_tiny
+
     choose_device(snakemake.params.torch_threads)
     train_tiny(
         name=snakemake.wildcards.autoencoder,
