@@ -29,7 +29,7 @@ test: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Exact versions of what envs/requirements.in names, as installed in a fresh environment.
 lock:
