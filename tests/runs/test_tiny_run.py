@@ -183,7 +183,7 @@ def test_a_broken_image_stops_with_its_name_and_leaves_nothing(tmp_path):
     broken = sorted((data / "png").iterdir())[3]
     broken.write_bytes(broken.read_bytes()[:200])
     target = "results/wet/datasets/clinic/images.npy"
-    output = snakemake("--cores", "1", *STUDY, target, folder=folder, code=None, CLINIC_ROOT=str(data))
+    output = snakemake("--cores", "1", *STUDY, "--", target, folder=folder, code=None, CLINIC_ROOT=str(data))
     assert broken.stem in output
     assert "max_bad_images" in output
     assert not (folder / target).exists()
