@@ -1,5 +1,5 @@
 # make demo   the study in miniature, on phantoms; about ten minutes on two cores
-# make test   every check; about fifteen minutes on two cores
+# make test   every check, the demo among them
 # Both make their own environment in .venv first.
 
 PYTHON ?= python3
