@@ -9,7 +9,7 @@ import torch.nn.functional as F
 def augment(x: torch.Tensor, names: list[str], degrees: float) -> torch.Tensor:
     """Random horizontal flip and rotation by up to ±`degrees` of each image; float (N, C, H, W), black outside.
 
-    Both in one resampling. The paper uses them in image and reconstruction space (section 1.3).
+    Both in one resampling. The paper uses them in image and reconstruction space (docs/protocol.md).
     """
     if not names:
         return x
@@ -27,5 +27,5 @@ def augment(x: torch.Tensor, names: list[str], degrees: float) -> torch.Tensor:
 
 
 def mask_elements(x: torch.Tensor, rate: float) -> torch.Tensor:
-    """Set each element to zero, the mean of a normalised latent, with probability `rate` (section 1.3)."""
+    """Set each element to zero, the mean of a normalised latent, with probability `rate` (docs/protocol.md)."""
     return x * (torch.rand_like(x) >= rate) if rate else x

@@ -113,7 +113,7 @@ def check_groups(group: np.ndarray, fold: np.ndarray, origin: str) -> None:
 
 
 def split_rows(fold: np.ndarray, k: int, n_splits: int) -> dict[str, np.ndarray]:
-    """Rows of each split of fold k: test = fold k, validation = the next one, train = the rest (section 1.2)."""
+    """Rows of each split of fold k: test = fold k, validation = the next one, train = the rest (docs/protocol.md)."""
     validation = (k + 1) % n_splits
     rest = (fold != k) & (fold != validation) & (fold >= 0)
     return {

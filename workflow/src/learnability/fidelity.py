@@ -1,4 +1,4 @@
-"""PSNR and SSIM of reconstructions, per image, on 8-bit values (methods: reconstruction metrics)."""
+"""PSNR and SSIM of reconstructions, per image, on 8-bit values (docs/protocol.md)."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""Grouped, stratified folds: identical for all spaces, autoencoders and recipes (methods: section 1.2)."""
+"""Grouped, stratified folds: identical for all spaces, autoencoders and recipes (docs/protocol.md)."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""LDAM with deferred re-weighting (Cao et al. 2019, arXiv 1906.07413; methods: section 3.1)."""
+"""LDAM with deferred re-weighting (Cao et al. 2019, arXiv 1906.07413)."""
 
 import torch
 import torch.nn.functional as F

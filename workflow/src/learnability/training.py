@@ -101,7 +101,7 @@ def fit(model: Classifier, data: Fold, recipe: dict, seed: int, identity: str, c
 
 
 def start_epoch(optimiser: torch.optim.Optimizer, recipe: dict, seed: int, epoch: int, state: dict) -> float:
-    """Seed the epoch, so that a resumed run draws the same numbers; apply the deferred switch (section 3.2)."""
+    """Seed the epoch, so that a resumed run draws the same numbers; apply the deferred switch (docs/protocol.md)."""
     torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
     drw, rate = recipe.get("drw"), recipe["lr"]
     if recipe["loss"] == "ldam_drw" and epoch > drw["after_epoch"]:

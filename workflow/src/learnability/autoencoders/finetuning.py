@@ -17,7 +17,7 @@ VARIATIONAL = ("AutoencoderKL", "AutoencoderKLFlux2")
 def finetune_autoencoder(entry: dict, dataset: Path, seed: int, code: str, folder: Path, device: torch.device) -> None:
     """Fine-tune all weights for `steps` steps and write a diffusers folder, with its curves in history.csv.
 
-    Stage 1 of MedVAE's recipe (methods: section 2.5) without its perceptual and adversarial terms: the sum of
+    Stage 1 of MedVAE's recipe (docs/protocol.md) without its perceptual and adversarial terms: the sum of
     |x - x_hat| over pixels plus `kl_weight` times KL, per image; Adam, betas (0.5, 0.9). All images are seen: as
     a hospital tunes on all it has. Resumes from its checkpoint.
     """

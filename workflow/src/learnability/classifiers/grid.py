@@ -1,4 +1,4 @@
-"""Whether a network fits the grid it is given (methods: section 3.3)."""
+"""Whether a network fits the grid it is given (docs/protocol.md)."""
 
 
 def misfit(model: str, options: dict, side: int) -> str | None:
