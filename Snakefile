@@ -15,7 +15,7 @@ import sys
 
 from snakemake.utils import min_version, validate
 
-min_version("9.20")
+min_version("9.27")
 
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow", "src"))
 
