@@ -4,6 +4,7 @@
 #   {results}/study.json
 #   {results}/datasets/{dataset}/{images.npy,images_small.npy,samples.parquet,dataset.json}
 #   {results}/folds/{dataset}.parquet
+#   {results}/weights/{name}/source.json              weights from the model hub, and beside it their files
 #   {results}/weights/{dataset}/{autoencoder}/        fine-tuned weights
 #   {results}/encodings/{dataset}/{autoencoder}/{latents.npy,reconstructions.npy,fidelity.parquet,autoencoder.json}
 #   {results}/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}/{predictions.parquet,metrics.json,...}
@@ -49,6 +50,7 @@ rule all:
 
 
 include: "workflow/rules/datasets.smk"
+include: "workflow/rules/weights.smk"
 include: "workflow/rules/autoencoders.smk"
 include: "workflow/rules/classifiers.smk"
 include: "workflow/rules/tables.smk"

@@ -80,7 +80,7 @@ def test_an_encoding_equals_the_one_made_step_by_step_with_diffusers(name, tmp_p
 class Offset:
     """An autoencoder whose latents lie where float16 has steps of a half: storing costs what a test can see."""
 
-    channels, factor, latent_dtype, provenance = 3, 1, "float16", {"source": "test"}
+    channels, factor, latent_dtype, decodes, provenance = 3, 1, "float16", True, {"source": "test"}
 
     def encode(self, x):
         return x * 8 + 1000
@@ -122,6 +122,7 @@ def test_the_card_says_what_was_encoded_with_what(tmp_path, dataset):
         "grid": [8, 8],
         "compression": 48.0,
         "latent_dtype": "float16",
+        "decodes": True,
         "precision": "float32",
         "source": str(tmp_path / "weights"),
         "parameters": sum(weight.numel() for weight in build("sd").parameters()),
@@ -173,10 +174,12 @@ def test_a_layout_that_the_weights_do_not_have_is_refused_by_its_key(tmp_path, d
 def test_weights_that_are_not_where_they_should_be_are_refused_with_what_to_do(tmp_path, dataset, monkeypatch):
     entry = save("sd", tmp_path / "weights")
     (tmp_path / "weights" / "config.json").rename(tmp_path / "config.json")
-    expected = "is no diffusers folder: expected config.json and a .safetensors file in it"
-    refused(tmp_path, entry, dataset, f"weights {expected}")
-    refused(tmp_path, entry | {"subfolder": "vae"}, dataset, f"weights/vae {expected}")
-    refused(tmp_path, entry | {"source": f"{tmp_path}/nowhere"}, dataset, f"nowhere {expected}")
+    expected = "does not exist; expected the weights of AutoencoderKL there"
+    refused(tmp_path, entry, dataset, f"weights/config.json {expected}")
+    refused(tmp_path, entry | {"subfolder": "vae"}, dataset, f"weights/vae/config.json {expected}")
+    refused(tmp_path, entry | {"source": f"{tmp_path}/nowhere"}, dataset, "nowhere is not a folder; expected the weig")
+    (tmp_path / "config.json").rename(tmp_path / "weights" / "config.json")
+    refused(tmp_path, entry | {"variant": "fp16"}, dataset, rf"diffusion_pytorch_model.fp16.safetensors {expected}")
     monkeypatch.delenv("MY_WEIGHTS", raising=False)
     message = r"source \$\{MY_WEIGHTS\}/sd: set the environment variable MY_WEIGHTS to the folder of the weights"
     refused(tmp_path, entry | {"source": "${MY_WEIGHTS}/sd"}, dataset, message)

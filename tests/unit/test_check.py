@@ -13,7 +13,9 @@ import yaml
 from huggingface_hub import errors
 
 from learnability import check, hub
+from learnability.autoencoders.weights import weights_digest
 from learnability.check import missing_inputs
+from learnability.contracts import write_json
 
 CHECKOUT = Path(__file__).parents[2]
 RUN = {"dataset": "isic2019", "space": "latent", "autoencoder": "medvae", "recipe": "latent", "fold": "0"}
@@ -72,6 +74,7 @@ def test_everything_that_is_missing_is_said_at_once(config, fake_hub):
         ("prepare_dataset", {"dataset": "cardium"}),
         ("make_folds", {"dataset": "isic2019"}),
         ("encode_dataset", {"dataset": "isic2019", "autoencoder": "medvae"}),
+        ("fetch_weights", {"name": "sd14"}),
         ("encode_dataset", {"dataset": "isic2019", "autoencoder": "sd14"}),
         ("train_classifier", RUN),
         ("make_table1", {}),
@@ -100,11 +103,13 @@ def test_only_planned_jobs_are_asked_about(config, fake_hub):
     assert fake_hub.asked == []
 
 
-def test_the_same_lack_is_said_once_and_the_hub_is_asked_once(config, fake_hub):
+def test_the_hub_is_asked_once_and_only_for_what_will_be_fetched(config, fake_hub):
     fake_hub.answer = ConnectionError("no network")
     datasets = ["isic2019", "cardium", "ct_rate"]
     planned = [("encode_dataset", {"dataset": name, "autoencoder": "sd14"}) for name in datasets]
-    assert len(missing_inputs(config, planned)) == 1
+    assert missing_inputs(config, planned) == []  # what fetch_weights has brought is there
+    assert fake_hub.asked == []
+    assert len(missing_inputs(config, [("fetch_weights", {"name": "sd14"}), *planned] * 2)) == 1
     assert len(fake_hub.asked) == 1
 
 
@@ -123,7 +128,9 @@ def test_a_local_folder_without_config_or_weights_is_named(config, monkeypatch, 
     (folder / name).unlink()
     monkeypatch.setenv("MEDVAE_WEIGHTS", str(folder))
     (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "medvae"})])
-    assert f"autoencoders.medvae: {folder} is no diffusers folder: expected config.json and a .safetensors" in message
+    assert (
+        message == f"autoencoders.medvae: {folder / name} does not exist; expected the weights of AutoencoderKL there"
+    )
 
 
 def test_fine_tuning_needs_the_base_and_encoding_with_the_result_does_not(config):
@@ -154,7 +161,7 @@ def test_a_stem_that_does_not_fit_the_grid_is_found_before_training(
 
 def test_a_gated_hub_id_says_where_to_accept_the_licence(config, fake_hub):
     fake_hub.answer = refusal(errors.GatedRepoError, 403)
-    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "flux2"})])
+    (message,) = missing_inputs(config, [("fetch_weights", {"name": "flux2"})])
     page = "https://huggingface.co/black-forest-labs/FLUX.2-dev"
     assert message == (
         f"autoencoders.flux2: black-forest-labs/FLUX.2-dev is gated: accept its licence at {page}, then set HF_TOKEN"
@@ -171,7 +178,7 @@ def test_a_gated_hub_id_says_where_to_accept_the_licence(config, fake_hub):
 def test_what_the_hub_does_not_have_is_named(config, fake_hub, monkeypatch, kind, code, expected):
     monkeypatch.delenv("HF_TOKEN", raising=False)
     fake_hub.answer = refusal(kind, code)
-    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "sd14"})])
+    (message,) = missing_inputs(config, [("fetch_weights", {"name": "sd14"})])
     assert expected in message
     assert "CompVis/stable-diffusion-v1-4" in message
 
@@ -179,13 +186,13 @@ def test_what_the_hub_does_not_have_is_named(config, fake_hub, monkeypatch, kind
 def test_the_command_fetches_all_that_loading_needs(config, fake_hub):
     fake_hub.answer = ConnectionError("no network")
     config["autoencoders"]["sd14"]["revision"] = "main"
-    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "sd14"})])
+    (message,) = missing_inputs(config, [("fetch_weights", {"name": "sd14"})])
     files = "vae/config.json vae/diffusion_pytorch_model.safetensors"
     assert f"`hf download CompVis/stable-diffusion-v1-4 {files} --revision main`" in message
 
 
 def test_what_the_hub_has_or_the_cache_holds_is_not_missing(config, fake_hub, monkeypatch):
-    job = [("encode_dataset", {"dataset": "cardium", "autoencoder": "sd14"})]
+    job = [("fetch_weights", {"name": "sd14"})]
     assert missing_inputs(config, job) == []
     assert len(fake_hub.asked) == 1
     hub.why_missing.cache_clear()
@@ -194,22 +201,62 @@ def test_what_the_hub_has_or_the_cache_holds_is_not_missing(config, fake_hub, mo
     assert missing_inputs(config, job) == []
 
 
+def test_a_hub_that_is_out_of_order_is_no_wrong_name(config, fake_hub):
+    fake_hub.answer = refusal(errors.HfHubHTTPError, 503)
+    (message,) = missing_inputs(config, [("fetch_weights", {"name": "sd14"})])
+    assert "the hub answered 503 for CompVis/stable-diffusion-v1-4/vae/config.json; try again later" in message
+
+
 def test_a_source_that_is_neither_folder_nor_hub_id_is_named(config):
-    config["autoencoders"]["sd14"]["source"] = "my weights"
-    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "sd14"})])
+    config["autoencoders"]["sd14"] |= {"source": "my weights"}
+    (message,) = missing_inputs(config, [("fetch_weights", {"name": "sd14"})])
     assert "my weights is neither a hub id (owner/name) nor a folder" in message
 
 
-@pytest.mark.parametrize(("model", "asked"), [("convnext_tiny", "timm/convnext_tiny.fb_in1k"), ("nowhere", None)])
-def test_imagenet_weights_are_those_of_the_paper_and_asked_of_the_hub(config, fake_hub, monkeypatch, model, asked):
-    # timm takes seconds to import; that it knows these names is asked of it where the networks are tested.
-    known = {"convnext_tiny.fb_in1k": SimpleNamespace(hf_hub_id="timm/convnext_tiny.fb_in1k")}
-    monkeypatch.setitem(sys.modules, "timm", SimpleNamespace(get_pretrained_cfg=known.get))
+def test_imagenet_weights_are_fetched_from_the_hub_or_read_from_a_folder(config, fake_hub, monkeypatch, tmp_path):
+    config["recipes"]["latent"]["init"] = "imagenet"
     fake_hub.answer = ConnectionError("no network")
-    config["recipes"]["latent"] |= {"init": "imagenet", "model": model}
+    (message,) = missing_inputs(config, [("fetch_weights", {"name": "convnext_tiny"}), ("train_classifier", RUN)])
+    assert message.startswith("pretrained.convnext_tiny: timm/convnext_tiny.fb_in1k ")
+    assert "`hf download timm/convnext_tiny.fb_in1k model.safetensors --revision b43a" in message
+    config["pretrained"]["convnext_tiny"] = {"source": "${CONVNEXT}"}
     (message,) = missing_inputs(config, [("train_classifier", RUN)])
-    assert message.startswith("recipes.latent.init: ")
-    assert (f"`hf download {asked} model.safetensors`" if asked else "use `init: random`") in message
+    assert "pretrained.convnext_tiny: source ${CONVNEXT}: set the environment variable CONVNEXT" in message
+    monkeypatch.setenv("CONVNEXT", str(tmp_path))
+    (message,) = missing_inputs(config, [("train_classifier", RUN)])
+    assert f"{tmp_path}/model.safetensors does not exist" in message
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    assert missing_inputs(config, [("train_classifier", RUN)]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("AutoencoderXL", "class AutoencoderXL: diffusers has none of this name; your own is module:Class"),
+        ("nowhere.at_all:Mine", "class nowhere.at_all:Mine: there is no module nowhere.at_all"),
+    ],
+)
+def test_a_class_that_is_nowhere_is_named_without_importing_diffusers(config, tmp_path, name, expected):
+    config["autoencoders"]["mine"] = {"class": name, "source": str(tmp_path), "channels": 4, "factor": 8}
+    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "mine"})])
+    assert message.startswith(f"autoencoders.mine: {expected}")
+
+
+def test_latents_of_other_weights_are_not_reused_silently(config, monkeypatch, tmp_path):
+    """The same folder, other weights: the runs that would read the old encoding are refused before they start."""
+    monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
+    config["results"] = str(tmp_path / "results")
+    folder = tmp_path / "results/encodings/isic2019/medvae"
+    assert missing_inputs(config, [("train_classifier", RUN)]) == []  # not encoded yet
+    write_json({"weights_digest": weights_digest(config["autoencoders"]["medvae"])}, folder / "autoencoder.json")
+    assert missing_inputs(config, [("train_classifier", RUN)]) == []
+    (tmp_path / "medvae" / "diffusion_pytorch_model.safetensors").write_bytes(b"other")
+    (message,) = missing_inputs(config, [("train_classifier", RUN)])
+    assert message.startswith(f"autoencoders.medvae: {folder} was encoded by other weights (")
+    encode = ("encode_dataset", {"dataset": "isic2019", "autoencoder": "medvae"})
+    assert missing_inputs(config, [encode, ("train_classifier", RUN)]) == []  # it is made anew
+    monkeypatch.delenv("MEDVAE_WEIGHTS")
+    assert missing_inputs(config, [("train_classifier", RUN)]) == []  # weights that are gone change nothing
 
 
 def test_a_wrong_phantom_is_a_message_too(config):

@@ -1,28 +1,28 @@
 """Classifiers take every grid and channel count of the study; augmentation and masking do what their names say."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
 from learnability.augmentation import augment, mask_elements
 from learnability.classifiers.classifier import Classifier, build_classifier, image_moments
 from learnability.classifiers.grid import misfit
-from learnability.classifiers.weights import imagenet_name
 from learnability.contracts import InputError
 
 CONVNEXT = {"depths": [1, 1, 1, 1], "dims": [8, 16, 32, 64]}
 RESNET = {"layers": [1, 1, 1, 1], "channels": [8, 16, 32, 64]}
 
 
-def described(channels: int, model: str = "convnext_tiny", side: int = 32, init: str = "random", **options) -> dict:
+def described(channels: int, model: str = "convnext_tiny", side: int = 32, **options) -> dict:
     return {
         "model": model,
         "model_options": (CONVNEXT if model == "convnext_tiny" else RESNET) | options,
-        "init": init,
         "space": "latent",
         "in_channels": channels,
         "grid": [side, side],
@@ -97,21 +97,21 @@ def test_model_json_and_weights_are_all_that_is_needed_to_build_the_classifier_a
 
 
 def pretrained(tmp_path, model: str) -> tuple[dict, dict]:
-    """Weights as if trained on RGB images of 1,000 classes, and the option that makes timm read them."""
+    """Weights as if trained on RGB images of 1,000 classes, and the file that holds them."""
     network = timm.create_model(model, **(CONVNEXT if model == "convnext_tiny" else RESNET))
     for parameter in network.parameters():
         parameter.data += 0.01  # timm starts biases at zero, where a fresh one could not be told
     save_file(network.state_dict(), tmp_path / "weights.safetensors")
-    return network.state_dict(), {"pretrained_cfg_overlay": {"file": str(tmp_path / "weights.safetensors")}}
+    return network.state_dict(), tmp_path / "weights.safetensors"
 
 
 @pytest.mark.parametrize(
     ("model", "first", "head"), [("resnet18", "conv1", "fc"), ("convnext_tiny", "stem.0", "head.fc")]
 )
 def test_imagenet_weights_start_a_latent_classifier_except_for_its_first_and_last_layer(tmp_path, model, first, head):
-    weights, overlay = pretrained(tmp_path, model)
+    weights, file = pretrained(tmp_path, model)
     for space, channels in (("latent", 3), ("latent", 16), ("image", 3)):
-        built = build_classifier(described(channels, model, init="imagenet", **overlay) | {"space": space})
+        built = build_classifier(described(channels, model) | {"space": space}, file)
         fresh = {f"{layer}.{part}" for layer in [head, first][: 1 + (space == "latent")] for part in ("weight", "bias")}
         for key, value in built.network.state_dict().items():
             kept = value.shape == weights[key].shape and torch.equal(value, weights[key])
@@ -119,16 +119,18 @@ def test_imagenet_weights_start_a_latent_classifier_except_for_its_first_and_las
 
 
 def test_imagenet_weights_that_do_not_fit_the_options_are_refused(tmp_path):
-    _, overlay = pretrained(tmp_path, "convnext_tiny")
-    with pytest.raises(InputError, match=r"ImageNet weights of convnext_tiny do not fit .*init: random"):
-        build_classifier(described(4, side=16, init="imagenet", patch_size=1, **overlay))
+    _, file = pretrained(tmp_path, "convnext_tiny")
+    with pytest.raises(InputError, match=r"these weights do not fit convnext_tiny .*init: random"):
+        build_classifier(described(4, side=16, patch_size=1), file)
 
 
 def test_the_paper_starts_from_the_weights_of_torchvision():
-    assert imagenet_name("resnet50") == "resnet50.tv_in1k"
-    assert imagenet_name("convnext_tiny") == "convnext_tiny.fb_in1k"
-    for name in ("resnet50", "convnext_tiny"):
-        assert timm.is_model_pretrained(imagenet_name(name))
+    """timm knows the published repositories as the weights of these networks."""
+    published = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8"))["pretrained"]
+    for model, entry in published.items():
+        tag = entry["source"].removeprefix("timm/")
+        assert tag.partition(".")[0] == model
+        assert timm.get_pretrained_cfg(tag).hf_hub_id == entry["source"]
 
 
 def test_no_augmentation_is_the_identity():

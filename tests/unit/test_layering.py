@@ -62,7 +62,7 @@ def test_the_imports_are_seen():
     direct = imports("learnability.training", FILES["learnability.training"], inside_functions=False)
     assert {"torch", "learnability.losses", "learnability.classifiers.classifier"} <= direct
     through = reach("learnability.training", FILES["learnability.training"], inside_functions=False)
-    assert {"learnability.classifiers.grid", "learnability.hub"} <= through - direct
+    assert {"learnability.classifiers.grid", "learnability.store"} <= through - direct
     lazy = "learnability.classifiers.classifier"
     assert "timm" in imports(lazy, FILES[lazy], True) - imports(lazy, FILES[lazy], False)
     assert {"contracts", "folds", "metrics", "significance", "study", "tables"} <= set(LIGHT)
@@ -91,7 +91,7 @@ def test_the_scripts_of_cheap_rules_start_without_torch(script):
     assert reach(script, SCRIPTS[script], inside_functions=False) & HEAVY == set()
 
 
-@pytest.mark.parametrize("name", ["check", "study", "provenance", "contracts"])
+@pytest.mark.parametrize("name", ["check", "study", "provenance", "contracts", "hub", "autoencoders.own_class"])
 def test_what_the_snakefile_imports_starts_without_torch(name):
     name = f"learnability.{name}"
     assert reach(name, FILES[name], inside_functions=False) & HEAVY == set()

@@ -94,7 +94,8 @@ def test_an_entry_of_ones_own_is_valid(changes):
         ({"autoencoders": {"mine": DIFFUSERS}}, "'source' is a required property"),
         ({"autoencoders": {"mine": {"label": "Mine", "role": "family", "base": "medvae"}}}, "mine"),
         ({"autoencoders": {"original": {**DIFFUSERS, "source": "/weights"}}}, "original"),
-        ({"autoencoders": {"sd14": {"class": "AutoencoderXL"}}}, "'AutoencoderXL' is not one of"),
+        ({"autoencoders": {"sd14": {"class": "pixel_unshufle"}}}, "'pixel_unshufle' does not match"),
+        ({"autoencoders": {"sd14": {"layout": "folded"}}}, "'folded' is not one of"),
         ({"autoencoders": {"sd14": {"role": "baseline"}}}, "'baseline' is not one of"),
     ],
 )

@@ -1,5 +1,6 @@
 rule finetune_autoencoder:
     input:
+        unpack(base_weights),
         images="<results>/datasets/{dataset}/images.npy",
         card="<results>/datasets/{dataset}/dataset.json",
     output:
@@ -26,7 +27,7 @@ rule finetune_autoencoder:
 
 rule encode_dataset:
     input:
-        unpack(finetuned_weights),
+        unpack(autoencoder_weights),
         images="<results>/datasets/{dataset}/images.npy",
         samples="<results>/datasets/{dataset}/samples.parquet",
         card="<results>/datasets/{dataset}/dataset.json",
@@ -37,6 +38,8 @@ rule encode_dataset:
         card="<results>/encodings/{dataset}/{autoencoder}/autoencoder.json",
     log:
         "<results>/logs/encode_dataset/{dataset}.{autoencoder}.log",
+    wildcard_constraints:
+        autoencoder=one_of(set(config["autoencoders"]) - LATENT_ONLY),
     conda:
         "../../envs/learnability.yaml"
     resources:
@@ -48,6 +51,35 @@ rule encode_dataset:
         code=code_digest("encode_dataset"),
     message:
         "Encoding {wildcards.dataset} with {wildcards.autoencoder}: latents, reconstructions, fidelity"
+    script:
+        "../scripts/encode_dataset.py"
+
+
+rule encode_latents:
+    # The same step for an autoencoder without a decoder.
+    input:
+        unpack(autoencoder_weights),
+        images="<results>/datasets/{dataset}/images.npy",
+        samples="<results>/datasets/{dataset}/samples.parquet",
+        card="<results>/datasets/{dataset}/dataset.json",
+    output:
+        latents="<results>/encodings/{dataset}/{autoencoder}/latents.npy",
+        card="<results>/encodings/{dataset}/{autoencoder}/autoencoder.json",
+    log:
+        "<results>/logs/encode_latents/{dataset}.{autoencoder}.log",
+    wildcard_constraints:
+        autoencoder=one_of(LATENT_ONLY),
+    conda:
+        "../../envs/learnability.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=720,
+    params:
+        entry=autoencoder_params,
+        torch_threads=1,
+        code=code_digest("encode_dataset"),
+    message:
+        "Encoding {wildcards.dataset} with {wildcards.autoencoder}: latents alone, there is no decoder"
     script:
         "../scripts/encode_dataset.py"
 

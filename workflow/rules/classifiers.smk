@@ -1,6 +1,7 @@
 rule train_classifier:
     input:
         unpack(array_of_space),
+        unpack(start_weights),
         samples="<results>/datasets/{dataset}/samples.parquet",
         card="<results>/datasets/{dataset}/dataset.json",
         folds="<results>/folds/{dataset}.parquet",

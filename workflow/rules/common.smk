@@ -2,14 +2,18 @@
 import re
 from pathlib import Path
 
-from learnability.contracts import InputError
+from learnability.autoencoders.own_class import find_module
+from learnability.contracts import InputError, file_digest
+from learnability.hub import weights_to_fetch
 from learnability.provenance import code_digest
 from learnability.study import (
     cells,
     check_growth,
     check_study,
     content,
+    decodes,
     finetuned_pairs,
+    pretrained_weights,
     resolve_autoencoder,
     resolve_recipe,
     science,
@@ -22,8 +26,8 @@ TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "f
 
 
 def one_of(names):
-    """A wildcard constraint: one of these names."""
-    return "|".join(re.escape(name) for name in names)
+    """A wildcard constraint: one of these names; without any, nothing."""
+    return "|".join(re.escape(name) for name in sorted(names)) or "(?!)"
 
 
 def refused(check, *arguments):
@@ -65,10 +69,12 @@ def run_files(name, **chosen):
 
 
 def encoding_files(name):
+    """One file of every encoding that has reconstructions."""
     return [
         f"<results>/encodings/{dataset}/{autoencoder}/{name}"
         for dataset in config["study"]["datasets"]
         for autoencoder in config["study"]["autoencoders"]
+        if decodes(config, autoencoder)
     ]
 
 
@@ -93,12 +99,28 @@ def array_of_space(wildcards):
     }
 
 
-def finetuned_weights(wildcards):
-    """The weights that the workflow itself makes, as an input of the encoding."""
+def autoencoder_weights(wildcards):
+    """The weights that the workflow itself brings or makes, as an input of the encoding."""
     if "finetune" not in config["autoencoders"][wildcards.autoencoder]:
-        return {}
+        return fetched_weights(wildcards.autoencoder)
     folder = f"<results>/weights/{wildcards.dataset}/{wildcards.autoencoder}"
     return {"weights": f"{folder}/diffusion_pytorch_model.safetensors"}
+
+
+def base_weights(wildcards):
+    """What fine-tuning starts from."""
+    return fetched_weights(config["autoencoders"][wildcards.autoencoder]["base"])
+
+
+def start_weights(wildcards):
+    """What a training starts from."""
+    recipe = resolve_recipe(config, wildcards.recipe)
+    return fetched_weights(recipe["model"]) if recipe["init"] == "imagenet" else {}
+
+
+def fetched_weights(name):
+    """The record that fetch_weights leaves beside what it brought; weights in a user's folder are no input."""
+    return {"weights": f"<results>/weights/{name}/source.json"} if name in FETCHED else {}
 
 
 def dataset_params(wildcards):
@@ -109,11 +131,16 @@ def dataset_params(wildcards):
 
 
 def autoencoder_params(wildcards):
-    return science(resolve_autoencoder(config, wildcards.autoencoder))
+    entry = science(resolve_autoencoder(config, wildcards.autoencoder))
+    # A class of the user's own is code that the digest of our modules does not see.
+    return entry | {"own_code": file_digest(find_module(entry["class"])) if ":" in entry["class"] else None}
 
 
 def recipe_params(wildcards):
-    return resolve_recipe(config, wildcards.recipe)
+    """The resolved recipe, and which weights it starts from."""
+    recipe = resolve_recipe(config, wildcards.recipe)
+    start = pretrained_weights(config, recipe)
+    return recipe | ({"pretrained": science(start)} if start else {})
 
 
 def labels():
@@ -142,5 +169,7 @@ def check_before_start(jobs):
 
 
 refused(check_study, config)
+LATENT_ONLY = {name for name in config["autoencoders"] if not decodes(config, name)}
+FETCHED = weights_to_fetch(config)
 refused(check_growth, config, config["results"])
 find_shipped_weights()

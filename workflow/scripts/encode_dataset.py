@@ -9,8 +9,10 @@ with job(snakemake.log[0]):
     from learnability.study import resolve_autoencoder
 
     entry = resolve_autoencoder(snakemake.config, snakemake.wildcards.autoencoder)
-    if snakemake.input.get("weights"):  # fine-tuned by the workflow
-        entry = entry | {"source": str(Path(snakemake.input.weights).parent), "subfolder": None}
+    if weights := snakemake.input.get("weights"):  # fetched or fine-tuned by the workflow
+        entry = entry | {"folder": str(Path(weights).parent)}
+    if "finetune" in entry:
+        entry |= {"source": f"{entry['source']}, fine-tuned", "subfolder": None, "variant": None}
     encode_dataset(
         name=snakemake.wildcards.autoencoder,
         entry=entry,

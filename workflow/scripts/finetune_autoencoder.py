@@ -8,8 +8,11 @@ with job(snakemake.log[0]):
     from learnability.autoencoders.finetuning import finetune_autoencoder
     from learnability.study import resolve_autoencoder
 
+    entry = resolve_autoencoder(snakemake.config, snakemake.wildcards.autoencoder)
+    if weights := snakemake.input.get("weights"):  # of the base, fetched by the workflow
+        entry = entry | {"folder": str(Path(weights).parent)}
     finetune_autoencoder(
-        entry=resolve_autoencoder(snakemake.config, snakemake.wildcards.autoencoder),
+        entry=entry,
         dataset=Path(snakemake.input.images).parent,
         seed=snakemake.params.seed,
         code=snakemake.params.code,

@@ -5,8 +5,14 @@ from pathlib import Path
 from learnability.jobs import choose_device, job
 
 with job(snakemake.log[0]):
+    from learnability.classifiers.weights import FILE, pretrained_file
+    from learnability.study import pretrained_weights
     from learnability.training import train_classifier
 
+    pretrained = None
+    if start := pretrained_weights(snakemake.config, snakemake.params.recipe):
+        fetched = snakemake.input.get("weights")
+        pretrained = Path(fetched).with_name(FILE) if fetched else pretrained_file(start["source"])
     card = snakemake.input.get("autoencoder")
     train_classifier(
         cell={key: snakemake.wildcards[key] for key in ("dataset", "autoencoder", "space", "recipe")}
@@ -21,4 +27,5 @@ with job(snakemake.log[0]):
         folds=Path(snakemake.input.folds),
         folder=Path(snakemake.output.predictions).parent,
         device=choose_device(snakemake.params.torch_threads),
+        pretrained=pretrained,
     )

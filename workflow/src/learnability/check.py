@@ -1,21 +1,36 @@
 """What the planned jobs need and do not find: asked before the first of them runs, in seconds, without a GPU."""
 
-from .autoencoders.weights import missing_weights
+from pathlib import Path
+
+from .autoencoders import CONTROLS
+from .autoencoders.own_class import find_module, is_in_diffusers
+from .autoencoders.weights import missing_weights, weights_digest
 from .classifiers.grid import misfit
-from .classifiers.weights import missing_imagenet_weights
-from .contracts import InputError
+from .classifiers.weights import pretrained_file
+from .contracts import InputError, read_json
 from .datasets import open_source
-from .study import resolve_autoencoder, resolve_recipe
+from .hub import weights_to_fetch, why_missing
+from .study import is_folder, pretrained_weights, resolve_autoencoder, resolve_recipe
 
 
 def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
     """One message for each thing that is missing or does not fit; `planned` holds (rule, wildcards) of every job."""
-    checks = {"prepare_dataset": check_dataset, "finetune_autoencoder": check_weights, "encode_dataset": check_encoding}
-    checks["train_classifier"] = check_training
+    checks = {
+        "prepare_dataset": check_dataset,
+        "fetch_weights": check_hub,
+        "finetune_autoencoder": check_weights,
+        "encode_dataset": check_encoding,
+        "encode_latents": check_encoding,
+        "train_classifier": check_training,
+    }
     messages: dict[str, None] = {}  # in order, each once
     for rule, wildcards in planned:
         if rule in checks:
             messages.update(dict.fromkeys(checks[rule](config, wildcards)))
+    encoded = {(w["dataset"], w["autoencoder"]) for rule, w in planned if rule.startswith("encode_")}
+    for rule, wildcards in planned:
+        if rule == "train_classifier" and (wildcards["dataset"], wildcards["autoencoder"]) not in encoded:
+            messages.update(dict.fromkeys(check_changed_weights(config, wildcards)))
     return list(messages)
 
 
@@ -29,11 +44,27 @@ def check_dataset(config: dict, wildcards: dict) -> list[str]:
     return []
 
 
+def check_hub(config: dict, wildcards: dict) -> list[str]:
+    """The files can be fetched, or are in the hub's cache on this machine."""
+    name = wildcards["name"]
+    request = weights_to_fetch(config)[name]
+    message = why_missing(request["repository"], tuple(request["files"]), request["revision"])
+    section = "autoencoders" if name in config["autoencoders"] else "pretrained"
+    return [f"{section}.{name}: {message}"] if message else []
+
+
 def check_weights(config: dict, wildcards: dict) -> list[str]:
-    """The weights are in a folder, in the cache, or can be fetched."""
+    """Weights in a folder of the user's are there, and a class of his own can be imported."""
     name = wildcards["autoencoder"]
     entry = resolve_autoencoder(config, name)
-    message = missing_weights(entry) if entry.get("source") else None
+    try:
+        if ":" in entry["class"]:
+            find_module(entry["class"])
+        elif entry["class"] not in CONTROLS and not is_in_diffusers(entry["class"]):
+            raise InputError(f"class {entry['class']}: diffusers has none of this name; your own is module:Class")
+        message = missing_weights(entry) if is_folder(entry.get("source", "")) else None
+    except InputError as error:
+        message = str(error)
     return [f"autoencoders.{entry.get('base', name)}: {message}"] if message else []
 
 
@@ -51,6 +82,26 @@ def check_training(config: dict, wildcards: dict) -> list[str]:
         side = config["image_size"] // resolve_autoencoder(config, wildcards["autoencoder"])["factor"]
     if message := misfit(recipe["model"], recipe["model_options"], side):
         found.append(f"recipes.{wildcards['recipe']} on {wildcards['autoencoder']}: {message}")
-    if recipe["init"] == "imagenet" and (message := missing_imagenet_weights(recipe["model"])):
-        found.append(f"recipes.{wildcards['recipe']}.init: {message}")
+    start = pretrained_weights(config, recipe)
+    if start and is_folder(start["source"]):
+        try:
+            pretrained_file(start["source"])
+        except InputError as error:
+            found.append(f"pretrained.{recipe['model']}: {error}")
     return found
+
+
+def check_changed_weights(config: dict, wildcards: dict) -> list[str]:
+    """An encoding that is read, not made anew, was made by the weights that lie in the user's folder now."""
+    name = wildcards["autoencoder"]
+    card = Path(config["results"], "encodings", wildcards["dataset"], name, "autoencoder.json")
+    entry = config["autoencoders"].get(name, {})
+    if not card.is_file() or not is_folder(entry.get("source", "")) or missing_weights(entry) or ":" in entry["class"]:
+        return []  # moved or absent weights are no reason to encode anew: the card's digest says what they were
+    before, now = read_json(card)["weights_digest"], weights_digest(entry)
+    if before == now:
+        return []
+    return [
+        f"autoencoders.{name}: {card.parent} was encoded by other weights ({before[:12]}) than those in its source now "
+        f"({now[:12]}); remove that folder to encode anew, or point `source` to the weights that were used"
+    ]

@@ -41,12 +41,26 @@ def resolve_autoencoder(config: dict, name: str) -> dict:
     return entries[base] | entries[name]
 
 
+def decodes(config: dict, name: str) -> bool:
+    """Whether an autoencoder has a decoder; without one there is a latent space and nothing else."""
+    return resolve_autoencoder(config, name).get("decodes", True)
+
+
 def science(entry: dict) -> dict:
     """The part of a dataset or autoencoder entry that results depend on; folders of data and weights are not."""
     kept = {key: value for key, value in entry.items() if key not in NOT_SCIENCE}
     if is_folder(kept.get("source", "")):
         del kept["source"]
     return kept
+
+
+def pretrained_weights(config: dict, recipe: dict) -> dict | None:
+    """The `pretrained` entry that a resolved recipe starts from, or None for a random start."""
+    if recipe["init"] == "random":
+        return None
+    if recipe["model"] not in config["pretrained"]:
+        raise InputError(f"pretrained.{recipe['model']}: missing; name its weights there, or set `init: random`")
+    return config["pretrained"][recipe["model"]]
 
 
 def is_folder(source: str) -> bool:
@@ -73,7 +87,9 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
     for autoencoder in ["original", *study["autoencoders"]]:
         for recipe in study["recipes"][table]:
             for space in config["recipes"][recipe]["spaces"]:
-                if space in study["spaces"] and (space == "image") == (autoencoder == "original"):
+                if space not in study["spaces"] or (space == "image") != (autoencoder == "original"):
+                    continue
+                if space != "reconstruction" or decodes(config, autoencoder):
                     found.append((autoencoder, space, recipe))
     order = {"image": 0, "latent": 1, "reconstruction": 2}
     return sorted(found, key=lambda row: (["original", *study["autoencoders"]].index(row[0]), order[row[1]]))
@@ -95,7 +111,7 @@ def check_study(config: dict) -> None:
         raise InputError("image_size must be a multiple of classifier_size, so that area averaging is exact")
     for table, names in study["recipes"].items():
         for name in names:
-            resolve_recipe(config, name)
+            pretrained_weights(config, resolve_recipe(config, name))
             if "spaces" not in config["recipes"][name]:
                 raise InputError(f"recipes.{name}.spaces: missing; say in which spaces {table} uses it")
     for name in study["autoencoders"]:

@@ -31,19 +31,23 @@ def train_classifier(
     folds: Path,
     folder: Path,
     device: torch.device,
+    pretrained: Path | None = None,
 ) -> None:
     """Train one classifier and write predictions, metrics, history and the model into `folder`.
 
     `cell` names the run (dataset, autoencoder, space, recipe, fold); `recipe` is resolved; `code` is the digest
-    of the code. A checkpoint of the same identity is resumed, and leads to the same bytes as no interruption.
+    of the code; `pretrained` is the file of weights to start from. A checkpoint of the same identity is resumed,
+    and leads to the same bytes as no interruption.
     """
     data = load_fold(cell, n_splits, array, dataset, autoencoder_card, folds, device)
     description = describe(cell, recipe, seed, data)
     files = [file_digest(folds), file_digest(dataset / "samples.parquet")]  # folds and labels
-    identity = digest([cell, recipe, seed, n_splits, code, data.source, data.card["digest"], files])
+    if pretrained:
+        description["pretrained_digest"] = file_digest(pretrained)
+    identity = digest([description, recipe, n_splits, code, data.source, data.card["digest"], files])
     torch.manual_seed(seed)
     # Channels last is what tensor cores want, and makes a small ResNet on a CPU nearly twice as fast.
-    model = build_classifier(description).to(device, memory_format=torch.channels_last)
+    model = build_classifier(description, pretrained).to(device, memory_format=torch.channels_last)
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
     checkpoint = folder / "checkpoint.safetensors"
     history, speed = fit(model, data, recipe, seed, identity, checkpoint)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:  # a check of the config must not wait for torch
     import torch
 
-CONTROLS = ("pixel_unshuffle",)
-DIFFUSERS = ("AutoencoderKL", "AutoencoderKLFlux2", "AutoencoderTiny")
+CONTROLS = ("pixel_unshuffle", "area_downsample", "random_init")
 
 
 class Autoencoder(Protocol):
@@ -20,6 +19,7 @@ class Autoencoder(Protocol):
     channels: int  # C of the latent
     factor: int  # H / h
     latent_dtype: str  # how a latent is stored: float16, or uint8 where it holds grey levels
+    decodes: bool  # without a decoder there is a latent space and nothing else
     provenance: dict  # source, digest of the weights, parameters
 
     def encode(self, x: torch.Tensor) -> torch.Tensor: ...
@@ -28,11 +28,26 @@ class Autoencoder(Protocol):
 
 
 def load_autoencoder(entry: dict, device: torch.device) -> Autoencoder:
-    """Build the autoencoder of a config entry, in float32 and evaluation mode, on `device`."""
-    if entry["class"] in CONTROLS:
-        from .controls import PixelUnshuffle
+    """Build the autoencoder of a config entry, in evaluation mode, on `device`.
 
-        return PixelUnshuffle(entry["factor"])
+    `class` is a control, a diffusers class, or `module:Class` of the user's own.
+    """
+    if entry["class"] in CONTROLS:
+        return load_control(entry, device)
+    if ":" in entry["class"]:
+        from .custom import CustomAutoencoder
+
+        return CustomAutoencoder(entry, device)
     from .diffusers_family import DiffusersAutoencoder
 
     return DiffusersAutoencoder(entry, device)
+
+
+def load_control(entry: dict, device: torch.device) -> Autoencoder:
+    """Build a control; it needs no weights."""
+    from .controls import AreaDownsample, PixelUnshuffle, RandomInit
+
+    if entry["class"] == "random_init":
+        return RandomInit(entry["channels"], entry["factor"], entry.get("options", {}), device)
+    control = {"pixel_unshuffle": PixelUnshuffle, "area_downsample": AreaDownsample}[entry["class"]]
+    return control(entry["factor"])

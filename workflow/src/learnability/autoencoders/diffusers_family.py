@@ -1,51 +1,93 @@
-"""Autoencoders in diffusers format, from a local folder or a hub id."""
+"""Autoencoders in diffusers format, of any class, from a local folder."""
 
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from safetensors import SafetensorError
 
-from ..contracts import InputError, digest, file_digest
-from .weights import weights_folder
+from ..contracts import InputError
+from .layout import measure_layout
+from .weights import weights_digest, weights_folder
 
 
 class DiffusersAutoencoder:
-    """A diffusers autoencoder; the latent is the raw posterior mode, FLUX.2 in its native layout."""
+    """A diffusers autoencoder; the latent is its raw code: the posterior mode, or the quantised code of a VQModel.
 
-    latent_dtype = "float16"
+    No tiling, no slicing: both change the result at the seams. A one-channel model sees the channel mean, and its
+    grey image is repeated to RGB.
+    """
+
+    latent_dtype, decodes = "float16", True
 
     def __init__(self, entry: dict, device: torch.device):
-        model, folder = load_model(entry)
-        self.model = model.eval().requires_grad_(False).to(device)
-        self.channels = self.model.config.latent_channels
-        levels = getattr(self.model.config, "block_out_channels", None) or self.model.config.encoder_block_out_channels
-        self.factor = 2 ** (len(levels) - 1)
+        self.model = load_model(entry)[0].eval().requires_grad_(False).to(device)
+        self.grey = getattr(self.model.config, "in_channels", 3) == 1
+        self.packing = Packing(self.model) if entry.get("layout") == "packed" else None
+        self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
         self.provenance = {
             "source": entry["source"],
-            "weights_digest": digest([file_digest(path) for path in sorted(folder.glob("*.safetensors"))]),
+            "weights_digest": weights_digest(entry),
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
         }
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        code = self.model.encode(x)
-        # AutoencoderTiny has no posterior: its encoder is deterministic.
-        return code.latents if hasattr(code, "latents") else code.latent_dist.mode()
+        """(N, 3, H, W) in [-1, 1] -> (N, C, h, w) float32."""
+        x = x.mean(dim=1, keepdim=True) if self.grey else x
+        z = raw_code(self.model, x.to(self.model.dtype)).float()
+        return self.packing.pack(z) if self.packing else z
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        return self.model.decode(z).sample
+        z = (self.packing.unpack(z) if self.packing else z).to(self.model.dtype)
+        # A VQModel would quantise again what is quantised already.
+        options = {"force_not_quantize": True} if hasattr(self.model, "quantize") else {}
+        x_hat = self.model.decode(z, **options).sample.float()
+        return x_hat.expand(-1, 3, -1, -1) if self.grey else x_hat
+
+
+def raw_code(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """The code of images without randomness: diffusers' classes return it under different names."""
+    code = model.encode(x)
+    if hasattr(code, "latent_dist"):
+        return code.latent_dist.mode()
+    z = code.latents if hasattr(code, "latents") else code.latent
+    return model.quantize(z)[0] if hasattr(model, "quantize") else z
+
+
+class Packing:
+    """FLUX.2's latent as its transformer sees it: 2 x 2 positions in one, normalised by stored statistics.
+
+    (N, 32, h, w) <-> (N, 128, h / 2, w / 2), with mean and variance of the model's batch norm.
+    """
+
+    def __init__(self, model: torch.nn.Module):
+        if not hasattr(model, "bn"):
+            raise InputError(f"layout: packed needs FLUX.2's AutoencoderKLFlux2, not {type(model).__name__}")
+        self.mean = model.bn.running_mean.view(1, -1, 1, 1)
+        self.std = (model.bn.running_var.view(1, -1, 1, 1) + model.config.batch_norm_eps).sqrt()
+
+    def pack(self, z: torch.Tensor) -> torch.Tensor:
+        return (F.pixel_unshuffle(z, 2) - self.mean) / self.std
+
+    def unpack(self, z: torch.Tensor) -> torch.Tensor:
+        return F.pixel_shuffle(z * self.std + self.mean, 2)
 
 
 def load_model(entry: dict) -> tuple[torch.nn.Module, Path]:
     """The model of a config entry and the folder it came from; every tensor of model and weights must have its match.
 
-    float32 (TF32 on a GPU): bfloat16 costs enough PSNR to blur Table 2.
+    float32 (TF32 on a GPU) unless `torch_dtype` says otherwise: bfloat16 costs enough PSNR to blur Table 2.
     """
     import diffusers
 
-    folder = weights_folder(entry)
+    folder, dtype = weights_folder(entry), getattr(torch, entry.get("torch_dtype", "float32"))
     try:
         model, loading = getattr(diffusers, entry["class"]).from_pretrained(
-            folder, torch_dtype=torch.float32, use_safetensors=True, output_loading_info=True
+            folder,
+            torch_dtype=dtype,
+            variant=entry.get("variant"),
+            use_safetensors=True,
+            output_loading_info=True,
         )
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{folder}: cannot be read as {entry['class']}: {error}") from error
@@ -55,4 +97,7 @@ def load_model(entry: dict) -> tuple[torch.nn.Module, Path]:
             f"{folder}: weights do not fit {entry['class']}: {len(missing)} tensors missing {missing[:3]}, "
             f"{len(unknown)} unknown {unknown[:3]}; give the class that its config.json names, with its own weights"
         )
+    is_flux = hasattr(model, "bn") or not getattr(model.config, "use_quant_conv", True)
+    if is_flux and dtype is torch.float16:
+        raise InputError(f"{folder}: FLUX encoders overflow in float16; set torch_dtype to float32 or bfloat16")
     return model, folder

@@ -1,6 +1,7 @@
 """One pass over a dataset: latents, reconstructions and fidelity of one autoencoder (the step encode_dataset)."""
 
 import math
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,8 @@ def encode_dataset(name: str, entry: dict, dataset: Path, folder: Path, device: 
     """Write latents.npy, reconstructions.npy, fidelity.parquet and autoencoder.json into `folder`.
 
     Reconstructions are decoded from the latents as stored, clamped and rounded to 8 bits at `image_size`;
-    fidelity is measured there; then they are area-averaged exactly as images_small.npy is.
+    fidelity is measured there; then they are area-averaged exactly as images_small.npy is. Without a decoder
+    there are latents and the card alone.
     """
     card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
     images = open_packed(dataset / "images.npy")
@@ -29,21 +31,27 @@ def encode_dataset(name: str, entry: dict, dataset: Path, folder: Path, device: 
     size, small = card["image_size"], card["classifier_size"]
     check_layout(name, entry, autoencoder, size)
     grid = (autoencoder.channels, size // autoencoder.factor, size // autoencoder.factor)
-    latents = PackedWriter(folder / "latents.npy", grid, autoencoder.latent_dtype)
-    reconstructions = PackedWriter(folder / "reconstructions.npy", (small, small, 3), "uint8")
+    packed = {"latents": PackedWriter(folder / "latents.npy", grid, autoencoder.latent_dtype)}
+    if autoencoder.decodes:
+        packed["reconstructions"] = PackedWriter(folder / "reconstructions.npy", (small, small, 3), "uint8")
     scores, batch = [], max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // size**2)
-    with latents, reconstructions, torch.inference_mode():
+    with ExitStack() as files, torch.inference_mode():
+        for writer in packed.values():
+            files.enter_context(writer)
         for start in range(0, len(images), batch):
             x = torch.from_numpy(np.array(as_rgb(images[start : start + batch]))).to(device).permute(0, 3, 1, 2)
-            z, x_hat = encode_batch(autoencoder, x, samples["sample_id"].iloc[start : start + batch])
-            latents.write(z)
-            reconstructions.write(area_average(x_hat.permute(0, 2, 3, 1).cpu().numpy(), small))
-            scores.append(torch.stack([psnr(x, x_hat), ssim(x, x_hat)], dim=1).cpu().numpy())
-            print(f"{name}: {latents.rows} of {len(images)} images", flush=True)
-    fidelity = pd.DataFrame(np.concatenate(scores), columns=FIDELITY[1:])
-    fidelity.insert(0, "sample_id", samples["sample_id"])
-    write_parquet(fidelity, folder / "fidelity.parquet")
-    write_card(name, entry, card, autoencoder, latents, reconstructions, folder, device)
+            z = encode_batch(autoencoder, x, samples["sample_id"].iloc[start : start + batch])
+            packed["latents"].write(z.cpu().numpy())
+            if autoencoder.decodes:
+                x_hat = decode_batch(autoencoder, z)
+                packed["reconstructions"].write(area_average(x_hat.permute(0, 2, 3, 1).cpu().numpy(), small))
+                scores.append(torch.stack([psnr(x, x_hat), ssim(x, x_hat)], dim=1).cpu().numpy())
+            print(f"{name}: {packed['latents'].rows} of {len(images)} images", flush=True)
+    if scores:
+        fidelity = pd.DataFrame(np.concatenate(scores), columns=FIDELITY[1:])
+        fidelity.insert(0, "sample_id", samples["sample_id"])
+        write_parquet(fidelity, folder / "fidelity.parquet")
+    write_json(describe(name, entry, card, autoencoder, packed, device), folder / "autoencoder.json")
 
 
 def check_layout(name: str, entry: dict, autoencoder: Autoencoder, size: int) -> None:
@@ -53,14 +61,19 @@ def check_layout(name: str, entry: dict, autoencoder: Autoencoder, size: int) ->
             raise InputError(
                 f"autoencoders.{name}.{key} is {entry[key]}, but the weights have {getattr(autoencoder, key)}"
             )
+    if entry.get("decodes", True) != autoencoder.decodes:
+        what = "has a decoder" if autoencoder.decodes else "cannot be decoded"
+        raise InputError(
+            f"autoencoder {name} {what}; set autoencoders.{name}.decodes to {str(autoencoder.decodes).lower()}"
+        )
     if size % autoencoder.factor:
         raise InputError(
             f"image_size {size} is not a multiple of the factor {autoencoder.factor} of autoencoder {name}"
         )
 
 
-def encode_batch(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series) -> tuple[np.ndarray, torch.Tensor]:
-    """Encode and decode uint8 x (n, 3, H, W): the latents as they are stored, and x_hat as uint8."""
+def encode_batch(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series) -> torch.Tensor:
+    """Encode uint8 x (n, 3, H, W) to latents (n, C, h, w) as they are stored."""
     z = autoencoder.encode(x.float() / 127.5 - 1)  # (n, C, h, w)
     stored = z.to(getattr(torch, autoencoder.latent_dtype))
     finite = torch.isfinite(z).flatten(1).all(1) & torch.isfinite(stored.float()).flatten(1).all(1)
@@ -70,37 +83,33 @@ def encode_batch(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series) -> t
             f"latent of image {first!r} has NaN, infinity or values beyond {autoencoder.latent_dtype}; "
             "check that the weights belong to this class and that the input is an 8-bit image"
         )
-    x_hat = autoencoder.decode(stored.float())
-    x_hat = ((x_hat.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return stored.cpu().numpy(), x_hat
+    return stored
 
 
-def write_card(
-    name: str,
-    entry: dict,
-    card: dict,
-    autoencoder: Autoencoder,
-    latents: PackedWriter,
-    reconstructions: PackedWriter,
-    folder: Path,
-    device: torch.device,
-) -> None:
-    """Describe the encoding: which weights, which layout, which data, in which precision."""
-    channels, height, width = latents.row_shape
-    content = {
+def decode_batch(autoencoder: Autoencoder, z: torch.Tensor) -> torch.Tensor:
+    """Decode stored latents (n, C, h, w) to uint8 x_hat (n, 3, H, W)."""
+    return ((autoencoder.decode(z.float()).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def describe(
+    name: str, entry: dict, card: dict, autoencoder: Autoencoder, packed: dict[str, PackedWriter], device: torch.device
+) -> dict:
+    """The content of autoencoder.json: which weights, which layout, which data, in which precision."""
+    row = packed["latents"].row_shape  # C, h, w
+    precision = entry.get("torch_dtype", "float32")
+    return {
         "autoencoder": name,
         "role": entry["role"],
         "dataset": card["dataset"],
         "dataset_digest": card["digest"],
         "class": entry["class"],
         "licence": entry.get("licence", "not stated"),
-        "channels": channels,
+        "channels": row[0],
         "factor": autoencoder.factor,
-        "grid": [height, width],
-        "compression": 3 * card["image_size"] ** 2 / math.prod(latents.row_shape),
+        "grid": list(row[1:]),
+        "compression": 3 * card["image_size"] ** 2 / math.prod(row),
         "latent_dtype": autoencoder.latent_dtype,
-        "precision": "tf32" if device.type == "cuda" else "float32",
-        "digest_latents": latents.digest,
-        "digest_reconstructions": reconstructions.digest,
-    }
-    write_json(content | autoencoder.provenance, folder / "autoencoder.json")
+        "decodes": autoencoder.decodes,
+        "precision": "tf32" if device.type == "cuda" and precision == "float32" else precision,
+        **{f"digest_{kind}": writer.digest for kind, writer in packed.items()},
+    } | autoencoder.provenance

@@ -1,11 +1,12 @@
 """Classifiers for images and latents: a timm network that normalises its raw input itself."""
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
 from ..contracts import InputError
 from .grid import misfit
-from .weights import imagenet_name
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in [0, 1]
 
@@ -29,20 +30,22 @@ class Classifier(nn.Module):
         return self.network(self.normalise(x))
 
 
-def build_classifier(description: dict) -> Classifier:
+def build_classifier(description: dict, pretrained: Path | None = None) -> Classifier:
     """Build a classifier from a description: that of a recipe's run, or the model.json beside saved weights.
 
-    Keys: model (a timm name), model_options, init (imagenet | random), in_channels, grid, classes, mean, std.
+    Keys: model (a timm name), model_options, in_channels, grid, classes, mean, std. `pretrained` is the file of
+    weights to start from; the last layer, and the first where the channels differ, are made for this task.
     """
     import timm
 
-    name, pretrained = description["model"], description["init"] == "imagenet"
+    name = description["model"]
     if message := misfit(name, description["model_options"], min(description["grid"])):
         raise InputError(message)
     try:
         network = timm.create_model(
-            imagenet_name(name) if pretrained else name,
-            pretrained=pretrained,
+            name,
+            pretrained=pretrained is not None,
+            pretrained_cfg_overlay={"file": str(pretrained)} if pretrained else None,
             in_chans=description["in_channels"],
             num_classes=len(description["classes"]),
             **description["model_options"],
@@ -51,7 +54,7 @@ def build_classifier(description: dict) -> Classifier:
         if not pretrained:
             raise
         raise InputError(
-            f"the ImageNet weights of {name} do not fit model_options {description['model_options']} of the recipe; "
+            f"{pretrained}: these weights do not fit {name} with model_options {description['model_options']}; "
             "set `init: random`, or leave the options as the weights were trained with"
         ) from error
     if pretrained and description["space"] == "latent":

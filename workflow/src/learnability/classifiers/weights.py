@@ -1,20 +1,20 @@
-"""Where the ImageNet weights of a network are: the hub's cache, or the hub."""
+"""Where the weights are that a network starts from: a folder of the user's, or what fetch_weights brought."""
 
-from ..hub import why_missing
+import os
+import string
+from pathlib import Path
 
-PAPER_WEIGHTS = {"resnet50": "resnet50.tv_in1k", "convnext_tiny": "convnext_tiny.fb_in1k"}  # torchvision's
+from ..contracts import InputError
+
+FILE = "model.safetensors"  # as timm's repositories on the hub name it
 
 
-def imagenet_name(model: str) -> str:
-    """The timm name of a network with the ImageNet weights that the paper starts from."""
-    return PAPER_WEIGHTS.get(model, model)
-
-
-def missing_imagenet_weights(model: str) -> str | None:
-    """Say why the weights cannot be had, or None."""
-    import timm
-
-    settings = timm.get_pretrained_cfg(imagenet_name(model))
-    if settings is None or not settings.hf_hub_id:
-        return f"timm has no ImageNet weights for {model}; use `init: random`"
-    return why_missing(settings.hf_hub_id, ("model.safetensors",), None)
+def pretrained_file(source: str) -> Path:
+    """The weights file in a folder; the folder may name environment variables."""
+    unset = [name for name in string.Template(source).get_identifiers() if name not in os.environ]
+    if unset:
+        raise InputError(f"source {source}: set the environment variable {unset[0]} to the folder of the weights")
+    path = Path(os.path.expandvars(source)).expanduser() / FILE
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; expected the weights of a timm model there")
+    return path

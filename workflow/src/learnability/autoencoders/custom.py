@@ -1,0 +1,40 @@
+"""A user's own autoencoder: any importable class with `encode` and, where it can, `decode`."""
+
+import torch
+
+from ..contracts import digest, file_digest
+from .layout import measure_layout
+from .own_class import find_module, load_class
+from .weights import local_folder
+
+
+class CustomAutoencoder:
+    """An object of the class that the config names as `module:Class`.
+
+    It is called as Class(**options), or Class(folder, **options) where the entry has a `source`. encode takes
+    (N, 3, H, W) float32 in [-1, 1] and returns (N, C, h, w); decode takes that back. A torch module is put in
+    evaluation mode on the device; anything else minds its own device.
+    """
+
+    latent_dtype = "float16"
+
+    def __init__(self, entry: dict, device: torch.device):
+        folder = [local_folder(entry["source"])] if "source" in entry else []
+        model = load_class(entry["class"])(*folder, **entry.get("options", {}))
+        if isinstance(model, torch.nn.Module):
+            model = model.eval().requires_grad_(False).to(device)
+        self.model, self.decodes = model, hasattr(model, "decode")
+        self.channels, self.factor = measure_layout(model.encode, entry["factor"], device)
+        files = [path for root in folder for path in sorted(root.rglob("*")) if path.is_file()]
+        module = find_module(entry["class"])
+        self.provenance = {
+            "source": entry.get("source", entry["class"]),
+            "weights_digest": digest([file_digest(path) for path in [module, *files]]),
+            "parameters": sum(parameter.numel() for parameter in getattr(model, "parameters", list)()),
+        }
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        return self.model.encode(x)
+
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
+        return self.model.decode(z)
