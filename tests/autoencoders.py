@@ -24,11 +24,33 @@ TINY = {
     "num_decoder_blocks": (1, 1, 1, 1),
 }
 NO_QUANT = {"use_quant_conv": False, "use_post_quant_conv": False}
+LEVELS = {"in_channels": 3, "out_channels": 3, "norm_num_groups": 4}
+ASYMMETRIC = LEVELS | {
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "down_block_out_channels": (8, 8, 16, 16),
+    "up_block_out_channels": (8, 8, 16, 16),
+}
+QUANTISED = LEVELS | {key: BLOCKS[key] for key in ("down_block_types", "up_block_types", "block_out_channels")}
+DEEP = {
+    "encoder_block_out_channels": (8, 8, 16, 16, 16, 16),
+    "decoder_block_out_channels": (8, 8, 16, 16, 16, 16),
+    "encoder_layers_per_block": (1,) * 6,
+    "decoder_layers_per_block": (1,) * 6,
+    "encoder_qkv_multiscales": ((),) * 6,
+    "decoder_qkv_multiscales": ((),) * 6,
+}
 FAMILIES = {  # name: (class, latent channels, arguments)
     "sd": ("AutoencoderKL", 4, BLOCKS | {"scaling_factor": 0.18215}),
     "flux1": ("AutoencoderKL", 16, BLOCKS | NO_QUANT | {"scaling_factor": 0.3611, "shift_factor": 0.1159}),
     "flux2": ("AutoencoderKLFlux2", 32, BLOCKS),
     "tae": ("AutoencoderTiny", 4, TINY),
+}
+OTHERS = {
+    "asymmetric": ("AsymmetricAutoencoderKL", 4, ASYMMETRIC),
+    "vq": ("VQModel", 3, QUANTISED | {"num_vq_embeddings": 32}),
+    "dc": ("AutoencoderDC", 8, DEEP),
+    "grey": ("AutoencoderKL", 4, BLOCKS | {"in_channels": 1, "out_channels": 1}),
 }
 
 
@@ -36,7 +58,7 @@ def build(name: str) -> torch.nn.Module:
     """A random autoencoder of a family, in evaluation mode; the same at every call."""
     import diffusers
 
-    family, channels, arguments = FAMILIES[name]
+    family, channels, arguments = (FAMILIES | OTHERS)[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return getattr(diffusers, family)(latent_channels=channels, **arguments).eval()
@@ -45,8 +67,9 @@ def build(name: str) -> torch.nn.Module:
 def save(name: str, folder: Path) -> dict:
     """Save a random autoencoder as a diffusers folder; returns the config entry that names it."""
     build(name).save_pretrained(folder)
-    family, channels, _ = FAMILIES[name]
-    return {"class": family, "source": str(folder), "channels": channels, "factor": 8, "role": "family"}
+    family, channels, _ = (FAMILIES | OTHERS)[name]
+    factor = 32 if name == "dc" else 8
+    return {"class": family, "source": str(folder), "channels": channels, "factor": factor, "role": "family"}
 
 
 def write_dataset(folder: Path, number: int = 5, channels: int = 3, constant: bool = False) -> Path:
