@@ -18,11 +18,12 @@ $(VENV)/installed: envs/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; give it as make PYTHON=...")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
 demo: $(VENV)/installed
 	@$(BIN)/python -m learnability.launch snakemake --profile profiles/local --configfile workflow/studies/demo.yaml
-	@$(BIN)/python -m learnability.cli show results/demo
+	@$(BIN)/learnability show results/demo
 
 test: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -36,7 +37,7 @@ lock:
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet -r envs/requirements.in
 	# CUDA's packages exist for Linux alone.
-	$(BIN)/python -m pip freeze | sed -E 's/^((nvidia|triton|cuda)[^=]*==.*)$$/\1 ; sys_platform == "linux"/' > envs/requirements.txt
+	$(BIN)/python -m pip freeze --exclude-editable | sed -E 's/^((nvidia|triton|cuda)[^=]*==.*)$$/\1 ; sys_platform == "linux"/' > envs/requirements.txt
 
 clean-demo:
 	rm -rf results/demo

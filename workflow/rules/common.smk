@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 
 from learnability.autoencoders.own_class import find_module
+from learnability.configuration import find_shipped_weights
 from learnability.contracts import InputError, file_digest
 from learnability.hub import weights_to_fetch
 from learnability.provenance import code_digest
@@ -36,14 +37,6 @@ def refused(check, *arguments):
         return check(*arguments)
     except InputError as error:
         raise WorkflowError(str(error)) from None
-
-
-def find_shipped_weights():
-    """Weights that come with this repository are found from any working directory."""
-    for entry in config["autoencoders"].values():
-        shipped = Path(workflow.basedir, entry.get("source") or "?")
-        if shipped.is_dir():
-            entry["source"] = str(shipped)
 
 
 def files_of_study():
@@ -172,4 +165,4 @@ refused(check_study, config)
 LATENT_ONLY = {name for name in config["autoencoders"] if not decodes(config, name)}
 FETCHED = weights_to_fetch(config)
 refused(check_growth, config, config["results"])
-find_shipped_weights()
+find_shipped_weights(config, Path(workflow.basedir))

@@ -1,10 +1,11 @@
-"""Commands for a person: `python -m learnability.cli show FOLDER` prints Table 1 of a study."""
+"""Commands for a person: `learnability check` before a study, `learnability show FOLDER` after it."""
 
 import argparse
 import sys
 from pathlib import Path
 
 import pandas as pd
+from rich.markup import escape
 
 from .contracts import InputError, read_json
 
@@ -24,11 +25,11 @@ def show(folder: Path) -> None:
     datasets = list(dict.fromkeys(scores["dataset"]))
     synthetic = [name for name in datasets if read_json(folder / "datasets" / name / "dataset.json")["synthetic"]]
     grid = Table(title=f"Table 1, balanced accuracy, mean over {scores['n_folds'].max()} folds")
-    grid.add_column("autoencoder", overflow="fold")  # a name that is cut could be another's
+    grid.add_column("autoencoder", no_wrap=True, overflow="fold")  # a name that is cut could be another's
     grid.add_column("space")
     for name in datasets:
         shown = name + (" (phantom)" if name in synthetic and "phantom" not in name else "")
-        grid.add_column(shown, justify="right", overflow="fold")
+        grid.add_column(shown.replace("_", " "), justify="right", overflow="fold")  # words may go on the next line
     for (autoencoder, space), rows in scores.groupby(["autoencoder", "space"], sort=False):
         mean = rows.set_index("dataset")["mean"]
         cells = [f"{mean[name]:.3f}" if name in mean else "–" for name in datasets]
@@ -43,14 +44,44 @@ def show(folder: Path) -> None:
     )
 
 
+def check(files: list[Path], images: int) -> bool:
+    """Print a line for every dataset, autoencoder and starting weight of a study; True where it could run."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from .configuration import read_config
+    from .readiness import examine
+
+    lines = examine(read_config(*files), images)
+    grid = Table.grid(padding=(0, 2))
+    for line in lines:
+        mark = "[yellow]warning" if line.warning else "[green]ok" if line.ready else "[red]missing"
+        grid.add_row(mark, line.subject, escape(line.text))
+    console = Console()
+    console.print(grid)
+    missing = sum(not line.ready for line in lines)
+    console.print(f"\n{missing} missing: the study cannot run yet." if missing else "\nThe study can run.")
+    return not missing
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="learnability", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     show_parser = commands.add_parser("show", help="print Table 1 of a results folder")
     show_parser.add_argument("folder", type=Path)
+    check_parser = commands.add_parser("check", help="what a study needs, and whether it is there; no GPU needed")
+    check_parser.add_argument(
+        "--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files, merged over config.yaml"
+    )
+    check_parser.add_argument(
+        "--images", type=int, default=4, help="images of the round trip through each autoencoder; 0 leaves it out"
+    )
     chosen = parser.parse_args(arguments)
     try:
-        show(chosen.folder)
+        if chosen.command == "show":
+            show(chosen.folder)
+        elif not check(chosen.configfile, chosen.images):
+            sys.exit(1)
     except InputError as error:
         sys.exit(f"Error: {error}")
 

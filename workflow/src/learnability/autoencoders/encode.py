@@ -62,10 +62,8 @@ def check_layout(name: str, entry: dict, autoencoder: Autoencoder, size: int) ->
                 f"autoencoders.{name}.{key} is {entry[key]}, but the weights have {getattr(autoencoder, key)}"
             )
     if entry.get("decodes", True) != autoencoder.decodes:
-        what = "has a decoder" if autoencoder.decodes else "cannot be decoded"
-        raise InputError(
-            f"autoencoder {name} {what}; set autoencoders.{name}.decodes to {str(autoencoder.decodes).lower()}"
-        )
+        what = "has a decoder; leave out" if autoencoder.decodes else "cannot be decoded; write"
+        raise InputError(f"autoencoder {name} {what} autoencoders.{name}.decodes: false")
     if size % autoencoder.factor:
         raise InputError(
             f"image_size {size} is not a multiple of the factor {autoencoder.factor} of autoencoder {name}"

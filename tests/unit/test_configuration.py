@@ -1,0 +1,53 @@
+"""Outside Snakemake a study is read as Snakemake reads it; slips are named."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from snakemake.utils import update_config, validate
+
+from learnability.configuration import ROOT, SCHEMA, read_config
+from learnability.contracts import InputError
+
+STUDIES = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("study", [None, *STUDIES], ids=lambda path: path.stem if path else "published")
+def test_a_study_is_what_snakemake_makes_of_its_files(study):
+    expected = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    if study:
+        update_config(expected, yaml.safe_load(study.read_text(encoding="utf-8")))
+    validate(expected, str(SCHEMA))
+    found = read_config(*([study] if study else []))
+    for entry in expected["autoencoders"].values():
+        if (ROOT / entry.get("source", "?")).is_dir():  # shipped weights are found from any folder
+            entry["source"] = str(ROOT / entry["source"])
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sead: 3", "configuration, top level: .*'sead' was unexpected"),
+        ("recipes: {latent: {lr: fast}}", r"configuration, recipes\.latent\.lr: 'fast' is not of type 'number'"),
+        ("- a list", "expected keys with values, found list"),
+        ("a: [", "no YAML"),
+    ],
+)
+def test_a_slip_is_named(tmp_path, text, message):
+    study = tmp_path / "study.yaml"
+    study.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_config(study)
+
+
+def test_a_study_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"nowhere.yaml does not exist; give a study file"):
+        read_config(Path(tmp_path / "nowhere.yaml"))
+
+
+def test_reading_twice_gives_the_same():
+    first = read_config(STUDIES[0])
+    kept = copy.deepcopy(first)
+    assert read_config(STUDIES[0]) == kept == first
