@@ -152,9 +152,26 @@ def test_forcerun_really_trains_again_and_gives_the_same_bytes(finished, clinic)
     snakemake("--cores", "2", *STUDY, folder=finished, CLINIC_ROOT=str(clinic))  # the tables follow
 
 
-def test_killed_three_times_the_study_ends_in_the_same_bytes(finished, clinic, tmp_path):
-    """SIGKILL to the head process alone: its jobs are orphans, its lock stays; the launcher deals with both."""
-    folder = copy_checkout(tmp_path / "killed")
+def kill_head(head: subprocess.Popen) -> None:
+    """The head process alone dies: its jobs are orphans, its lock stays."""
+    head.kill()
+
+
+def terminate_head(head: subprocess.Popen) -> None:
+    """What a shutdown, or a batch system, sends."""
+    head.terminate()
+
+
+def press_control_c(head: subprocess.Popen) -> None:
+    """A terminal sends the signal to the head process and its jobs alike."""
+    os.killpg(head.pid, signal.SIGINT)
+
+
+@pytest.mark.parametrize(
+    "ends", [[kill_head] * 3, [press_control_c, terminate_head, press_control_c]], ids=["SIGKILL", "Ctrl-C and SIGTERM"]
+)
+def test_ended_three_times_the_study_goes_on_to_the_same_bytes(finished, clinic, tmp_path, ends):
+    folder = copy_checkout(tmp_path / "ended")
     results = folder / "results" / "wet"
     command = [sys.executable, "-m", "learnability.launch", sys.executable, "-m", "snakemake"]
     command += ["--profile", "profiles/local", "--cores", "2", *STUDY]
@@ -164,17 +181,16 @@ def test_killed_three_times_the_study_ends_in_the_same_bytes(finished, clinic, t
         lambda: list(results.glob("runs/**/checkpoint.safetensors")),  # in the middle of a training
         lambda: len(list(results.glob("runs/**/metrics.json"))) >= 5,  # some finished, some not begun
     )
-    for reached in moments:
-        head = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+    for reached, end in zip(moments, ends, strict=True):
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        head = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **quiet)
         while not reached():
-            assert head.poll() is None, "the study ended before it was killed"
+            assert head.poll() is None, "the study finished before it was ended"
             time.sleep(0.02)
-        head.send_signal(signal.SIGKILL)
-        head.wait()
+        end(head)
+        assert head.wait(timeout=120) != 0
     output = run(*command, folder=folder, CLINIC_ROOT=str(clinic))
-    assert "that was killed" in output
+    assert ("that was killed" in output) == (kill_head in ends)
     assert digest_of(results) == digest_of(finished / "results/wet")
 
 
