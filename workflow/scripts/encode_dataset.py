@@ -6,11 +6,12 @@ from learnability.jobs import choose_device, job
 
 with job(snakemake.log[0]):
     from learnability.autoencoders.encode import encode_dataset
+    from learnability.autoencoders.weights import finetuned
     from learnability.study import resolve_autoencoder
 
     entry = resolve_autoencoder(snakemake.config, snakemake.wildcards.autoencoder)
     if snakemake.input.get("weights"):  # fine-tuned by the workflow
-        entry = entry | {"source": str(Path(snakemake.input.weights).parent), "subfolder": None}
+        entry = finetuned(entry, Path(snakemake.input.weights).parent)
     encode_dataset(
         name=snakemake.wildcards.autoencoder,
         entry=entry,

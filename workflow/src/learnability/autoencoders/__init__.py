@@ -19,6 +19,7 @@ class Autoencoder(Protocol):
 
     channels: int  # C of the latent
     factor: int  # H / h
+    decodes: bool  # False where a latent has no decoder: latent space only
     latent_dtype: str  # how a latent is stored: float16, or uint8 where it holds grey levels
     provenance: dict  # source, digest of the weights, parameters
 
@@ -33,6 +34,22 @@ def load_autoencoder(entry: dict, device: torch.device) -> Autoencoder:
         from .controls import PixelUnshuffle
 
         return PixelUnshuffle(entry["factor"])
+    if entry["class"] == "MedVAE":
+        from .medvae import MedVAE
+
+        return MedVAE(entry, device)
     from .diffusers_family import DiffusersAutoencoder
 
     return DiffusersAutoencoder(entry, device)
+
+
+def scale_input(x: torch.Tensor, entry: dict) -> torch.Tensor:
+    """uint8 (N, 3, H, W) to what an autoencoder sees, in [-1, 1]: /255, or with `input: minmax` per image and channel.
+
+    Min-max is how MedVAE's own package reads an image; a channel of one value becomes -1.
+    """
+    x = x.float()
+    if entry.get("input", "fixed") == "fixed":
+        return x / 127.5 - 1
+    low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)  # (N, 3, 1, 1)
+    return (x - low) / (high - low).clamp(min=1) * 2 - 1

@@ -11,7 +11,7 @@ class PixelUnshuffle:
     on it sees the image on the grid of a latent: what it loses against image space is not the encoding's fault.
     """
 
-    latent_dtype = "uint8"
+    decodes, latent_dtype = True, "uint8"
 
     def __init__(self, factor: int):
         self.factor, self.channels = factor, 3 * factor * factor

@@ -10,7 +10,7 @@ import torch
 from ..contracts import FIDELITY, InputError, read_json, read_samples, write_json, write_parquet
 from ..fidelity import psnr, ssim
 from ..store import PackedWriter, area_average, as_rgb, open_packed
-from . import Autoencoder, load_autoencoder
+from . import Autoencoder, load_autoencoder, scale_input
 
 PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones take twice the time
 GPU_FACTOR = 8  # on a GPU: four images at the paper's size
@@ -20,7 +20,8 @@ def encode_dataset(name: str, entry: dict, dataset: Path, folder: Path, device: 
     """Write latents.npy, reconstructions.npy, fidelity.parquet and autoencoder.json into `folder`.
 
     Reconstructions are decoded from the latents as stored, clamped and rounded to 8 bits at `image_size`;
-    fidelity is measured there; then they are area-averaged exactly as images_small.npy is.
+    fidelity is measured there, against the image as the autoencoder saw it; then they are area-averaged exactly as
+    images_small.npy is.
     """
     card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
     images = open_packed(dataset / "images.npy")
@@ -35,10 +36,12 @@ def encode_dataset(name: str, entry: dict, dataset: Path, folder: Path, device: 
     with latents, reconstructions, torch.inference_mode():
         for start in range(0, len(images), batch):
             x = torch.from_numpy(np.array(as_rgb(images[start : start + batch]))).to(device).permute(0, 3, 1, 2)
+            x = scale_input(x, entry)  # (n, 3, H, W)
             z, x_hat = encode_batch(autoencoder, x, samples["sample_id"].iloc[start : start + batch])
             latents.write(z)
             reconstructions.write(area_average(x_hat.permute(0, 2, 3, 1).cpu().numpy(), small))
-            scores.append(torch.stack([psnr(x, x_hat), ssim(x, x_hat)], dim=1).cpu().numpy())
+            seen = to_grey_levels(x)  # the image itself, or with `input: minmax` the scaled one
+            scores.append(torch.stack([psnr(seen, x_hat), ssim(seen, x_hat)], dim=1).cpu().numpy())
             print(f"{name}: {latents.rows} of {len(images)} images", flush=True)
     fidelity = pd.DataFrame(np.concatenate(scores), columns=FIDELITY[1:])
     fidelity.insert(0, "sample_id", samples["sample_id"])
@@ -60,8 +63,8 @@ def check_layout(name: str, entry: dict, autoencoder: Autoencoder, size: int) ->
 
 
 def encode_batch(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series) -> tuple[np.ndarray, torch.Tensor]:
-    """Encode and decode uint8 x (n, 3, H, W): the latents as they are stored, and x_hat as uint8."""
-    z = autoencoder.encode(x.float() / 127.5 - 1)  # (n, C, h, w)
+    """Encode and decode x (n, 3, H, W) in [-1, 1]: the latents as they are stored, and x_hat as uint8."""
+    z = autoencoder.encode(x)  # (n, C, h, w)
     stored = z.to(getattr(torch, autoencoder.latent_dtype))
     finite = torch.isfinite(z).flatten(1).all(1) & torch.isfinite(stored.float()).flatten(1).all(1)
     if not bool(finite.all()):
@@ -70,9 +73,12 @@ def encode_batch(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series) -> t
             f"latent of image {first!r} has NaN, infinity or values beyond {autoencoder.latent_dtype}; "
             "check that the weights belong to this class and that the input is an 8-bit image"
         )
-    x_hat = autoencoder.decode(stored.float())
-    x_hat = ((x_hat.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    return stored.cpu().numpy(), x_hat
+    return stored.cpu().numpy(), to_grey_levels(autoencoder.decode(stored.float()))
+
+
+def to_grey_levels(x: torch.Tensor) -> torch.Tensor:
+    """[-1, 1] to uint8 0..255, clamped and rounded."""
+    return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
 def write_card(
@@ -96,6 +102,7 @@ def write_card(
         "licence": entry.get("licence", "not stated"),
         "channels": channels,
         "factor": autoencoder.factor,
+        "input": entry.get("input", "fixed"),
         "grid": [height, width],
         "compression": 3 * card["image_size"] ** 2 / math.prod(latents.row_shape),
         "latent_dtype": autoencoder.latent_dtype,
