@@ -58,9 +58,15 @@ def refusal(kind, code):
     return kind("refused", response=SimpleNamespace(status_code=code, headers={}, request=None))
 
 
+@pytest.fixture
+def local_medvae(config):
+    """MedVAE from a folder that an environment variable names, instead of the hub."""
+    config["autoencoders"]["medvae"]["source"] = "${MEDVAE_WEIGHTS}"
+
+
 def write_weights(folder):
     folder.mkdir(parents=True)
-    for name in ("config.json", "diffusion_pytorch_model.safetensors"):
+    for name in ("config.json", "diffusion_pytorch_model.safetensors", "vae_4x_3c_2D.ckpt"):
         (folder / name).write_bytes(b"{}")
     return folder
 
@@ -88,7 +94,7 @@ def test_everything_that_is_missing_is_said_at_once(config, fake_hub):
     assert len(messages) == 5
     assert [start for start, message in zip(starts, messages, strict=True) if not message.startswith(start)] == []
     assert "ISIC2019_ROOT" in messages[0]
-    assert "MEDVAE_WEIGHTS" in messages[2]
+    assert "`hf download stanfordmimi/MedVAE model_weights/vae_4x_3c_2D.ckpt`" in messages[2]
 
 
 def test_only_planned_jobs_are_asked_about(config, fake_hub):
@@ -108,6 +114,7 @@ def test_the_same_lack_is_said_once_and_the_hub_is_asked_once(config, fake_hub):
     assert len(fake_hub.asked) == 1
 
 
+@pytest.mark.usefixtures("local_medvae")
 def test_a_local_folder_that_is_complete_lacks_nothing(config, fake_hub, monkeypatch, tmp_path):
     monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
     jobs = [
@@ -118,14 +125,31 @@ def test_a_local_folder_that_is_complete_lacks_nothing(config, fake_hub, monkeyp
 
 
 @pytest.mark.parametrize("name", ["config.json", "diffusion_pytorch_model.safetensors"])
-def test_a_local_folder_without_config_or_weights_is_named(config, monkeypatch, tmp_path, name):
-    folder = write_weights(tmp_path / "medvae")
+def test_a_local_folder_without_config_or_weights_is_named(config, tmp_path, name):
+    folder = write_weights(tmp_path / "sd14")
     (folder / name).unlink()
+    config["autoencoders"]["sd14"] |= {"source": str(tmp_path), "subfolder": "sd14"}
+    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "sd14"})])
+    assert f"autoencoders.sd14: {folder} is no diffusers folder: expected config.json and a .safetensors" in message
+
+
+@pytest.mark.usefixtures("local_medvae")
+def test_a_local_folder_without_the_checkpoint_of_medvae_is_named(config, monkeypatch, tmp_path):
+    folder = write_weights(tmp_path / "medvae")
+    (folder / "vae_4x_3c_2D.ckpt").unlink()
     monkeypatch.setenv("MEDVAE_WEIGHTS", str(folder))
     (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "medvae"})])
-    assert f"autoencoders.medvae: {folder} is no diffusers folder: expected config.json and a .safetensors" in message
+    assert message.startswith(f"autoencoders.medvae: {folder} has no vae_4x_3c_2D.ckpt: fetch it with `hf download")
 
 
+def test_a_layout_that_the_variant_of_medvae_does_not_have_is_found_without_its_weights(config, fake_hub):
+    config["autoencoders"]["medvae"]["variant"] = "medvae_8_4_2d"
+    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "medvae"})])
+    assert message.startswith("autoencoders.medvae: medvae_8_4_2d has channels 4 and factor 8, not 3 and 4; write them")
+    assert fake_hub.asked == []
+
+
+@pytest.mark.usefixtures("local_medvae")
 def test_fine_tuning_needs_the_base_and_encoding_with_the_result_does_not(config):
     wildcards = {"dataset": "cardium", "autoencoder": "medvae_ft"}
     (message,) = missing_inputs(config, [("finetune_autoencoder", wildcards)])
