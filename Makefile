@@ -1,6 +1,7 @@
 # make demo   the study in miniature, on phantoms; about ten minutes on two cores
 # make test   every check, the demo among them
 # Both make their own environment in .venv first.
+# make test-parity   the checks against MedVAE's own package, which `make test` skips; installs it into .venv-parity
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +10,7 @@ export PYTHONPATH := $(CURDIR)/workflow/src
 # Jobs and the snakemake they start are found whatever the shell has activated.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test environment lock clean-demo
+.PHONY: demo test test-parity environment lock clean-demo
 
 environment: $(VENV)/installed
 
@@ -31,6 +32,15 @@ test: $(VENV)/installed
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-parity: .venv-parity/installed
+	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/.venv-parity $(BIN)/python -m pytest tests/parity
+
+# A folder beside the environment, not in it: the study itself never needs the package.
+.venv-parity/installed: envs/parity.txt $(VENV)/installed
+	rm -rf .venv-parity
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .venv-parity -r envs/parity.txt
+	touch $@
 
 # Exact versions of what envs/requirements.in names, as installed in a fresh environment.
 lock:

@@ -95,3 +95,50 @@ def write_dataset(folder: Path, number: int = 5, channels: int = 3, constant: bo
 def as_input(images: np.ndarray) -> torch.Tensor:
     """uint8 (N, H, W, 3) -> (N, 3, H, W) in [-1, 1]."""
     return torch.from_numpy(np.array(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def medvae_layers(levels: int) -> list[tuple[str, str]]:
+    """(MedVAE's name, diffusers' name) of every layer with weights, each architecture written out from end to end."""
+    inside = [("norm1", "norm1"), ("conv1", "conv1"), ("norm2", "norm2"), ("conv2", "conv2")]
+    inside.append(("nin_shortcut", "conv_shortcut"))
+    attention = [("norm", "group_norm"), ("q", "to_q"), ("k", "to_k"), ("v", "to_v"), ("proj_out", "to_out.0")]
+    blocks, layers = [], [("quant_conv", "quant_conv"), ("post_quant_conv", "post_quant_conv")]
+    for side in ("encoder", "decoder"):
+        layers += [(f"{side}.{name}", f"{side}.{name}") for name in ("conv_in", "conv_out")]
+        layers.append((f"{side}.norm_out", f"{side}.conv_norm_out"))
+        layers += [(f"{side}.mid.attn_1.{a}", f"{side}.mid_block.attentions.0.{b}") for a, b in attention]
+        blocks += [(f"{side}.mid.block_{i + 1}", f"{side}.mid_block.resnets.{i}") for i in range(2)]
+    for level in range(levels):
+        turned = levels - 1 - level  # diffusers counts the levels of the decoder from the latent
+        blocks += [(f"encoder.down.{level}.block.{i}", f"encoder.down_blocks.{level}.resnets.{i}") for i in range(2)]
+        blocks += [(f"decoder.up.{level}.block.{i}", f"decoder.up_blocks.{turned}.resnets.{i}") for i in range(3)]
+        if level < levels - 1:
+            layers.append((f"encoder.down.{level}.downsample.conv", f"encoder.down_blocks.{level}.downsamplers.0.conv"))
+        if level > 0:
+            layers.append((f"decoder.up.{level}.upsample.conv", f"decoder.up_blocks.{turned}.upsamplers.0.conv"))
+    return layers + [(f"{theirs}.{a}", f"{ours}.{b}") for theirs, ours in blocks for a, b in inside]
+
+
+def medvae_tensors(model: torch.nn.Module, lora: bool) -> dict[str, torch.Tensor]:
+    """The checkpoint of MedVAE whose autoencoder is `model`: with LoRA, W is what is left after taking off U D."""
+    weights, tensors = model.state_dict(), {}
+    random = torch.Generator().manual_seed(1)
+    for theirs, ours in medvae_layers(len(model.config.block_out_channels)):
+        if f"{ours}.weight" not in weights:
+            continue  # a shortcut exists only where the width changes
+        weight, last = weights[f"{ours}.weight"], theirs.split(".")[-1]
+        if ".to_" in ours:
+            weight = weight[:, :, None, None]
+        wrapped = lora and (last in ("conv1", "conv2", "nin_shortcut", "q", "k", "v", "proj_out"))
+        if wrapped:
+            up, down = (torch.randn(size, 4, generator=random) / 4 for size in (len(weight), weight[0].numel()))
+            tensors[f"{theirs}.lora_up.weight"] = up[:, :, None, None]
+            tensors[f"{theirs}.lora_down.weight"] = down.T.reshape(4, *weight.shape[1:]).contiguous()
+            weight, theirs = weight - torch.einsum("or,nr->on", up, down).reshape(weight.shape), f"{theirs}.conv"
+        tensors |= {f"{theirs}.weight": weight, f"{theirs}.bias": weights[f"{ours}.bias"]}
+    channels = model.config.latent_channels
+    stage_2 = {"channel_ds.0": (64, channels, 1), "channel_ds.2": (64, 64, 3), "channel_ds.4": (channels, 64, 1)}
+    for name, (out, into, side) in (stage_2 | {"channel_proj": (channels, channels, 1)}).items():
+        tensors[f"{name}.weight"] = torch.randn(out, into, side, side, generator=random) / 4
+        tensors[f"{name}.bias"] = torch.randn(out, generator=random) / 4
+    return tensors

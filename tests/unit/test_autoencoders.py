@@ -119,6 +119,7 @@ def test_the_card_says_what_was_encoded_with_what(tmp_path, dataset):
         "licence": "MIT",
         "channels": 4,
         "factor": 8,
+        "input": "fixed",
         "grid": [8, 8],
         "compression": 48.0,
         "latent_dtype": "float16",

@@ -60,9 +60,15 @@ def refusal(kind, code):
     return kind("refused", response=SimpleNamespace(status_code=code, headers={}, request=None))
 
 
+@pytest.fixture
+def local_medvae(config):
+    """MedVAE from a folder that an environment variable names, instead of the hub."""
+    config["autoencoders"]["medvae"]["source"] = "${MEDVAE_WEIGHTS}"
+
+
 def write_weights(folder):
     folder.mkdir(parents=True)
-    for name in ("config.json", "diffusion_pytorch_model.safetensors"):
+    for name in ("config.json", "diffusion_pytorch_model.safetensors", "vae_4x_3c_2D.ckpt"):
         (folder / name).write_bytes(b"{}")
     return folder
 
@@ -73,6 +79,7 @@ def test_everything_that_is_missing_is_said_at_once(config, fake_hub):
         ("prepare_dataset", {"dataset": "isic2019"}),
         ("prepare_dataset", {"dataset": "cardium"}),
         ("make_folds", {"dataset": "isic2019"}),
+        ("fetch_weights", {"name": "medvae"}),
         ("encode_dataset", {"dataset": "isic2019", "autoencoder": "medvae"}),
         ("fetch_weights", {"name": "sd14"}),
         ("encode_dataset", {"dataset": "isic2019", "autoencoder": "sd14"}),
@@ -91,7 +98,7 @@ def test_everything_that_is_missing_is_said_at_once(config, fake_hub):
     assert len(messages) == 5
     assert [start for start, message in zip(starts, messages, strict=True) if not message.startswith(start)] == []
     assert "ISIC2019_ROOT" in messages[0]
-    assert "MEDVAE_WEIGHTS" in messages[2]
+    assert "`hf download stanfordmimi/MedVAE model_weights/vae_4x_3c_2D.ckpt`" in messages[2]
 
 
 def test_only_planned_jobs_are_asked_about(config, fake_hub):
@@ -113,6 +120,7 @@ def test_the_hub_is_asked_once_and_only_for_what_will_be_fetched(config, fake_hu
     assert len(fake_hub.asked) == 1
 
 
+@pytest.mark.usefixtures("local_medvae")
 def test_a_local_folder_that_is_complete_lacks_nothing(config, fake_hub, monkeypatch, tmp_path):
     monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
     jobs = [
@@ -123,16 +131,31 @@ def test_a_local_folder_that_is_complete_lacks_nothing(config, fake_hub, monkeyp
 
 
 @pytest.mark.parametrize("name", ["config.json", "diffusion_pytorch_model.safetensors"])
-def test_a_local_folder_without_config_or_weights_is_named(config, monkeypatch, tmp_path, name):
-    folder = write_weights(tmp_path / "medvae")
+def test_a_local_folder_without_config_or_weights_is_named(config, tmp_path, name):
+    folder = write_weights(tmp_path / "sd14")
     (folder / name).unlink()
+    config["autoencoders"]["sd14"] |= {"source": str(tmp_path), "subfolder": "sd14"}
+    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "sd14"})])
+    assert message == f"autoencoders.sd14: {folder / name} does not exist; expected the weights of AutoencoderKL there"
+
+
+@pytest.mark.usefixtures("local_medvae")
+def test_a_local_folder_without_the_checkpoint_of_medvae_is_named(config, monkeypatch, tmp_path):
+    folder = write_weights(tmp_path / "medvae")
+    (folder / "vae_4x_3c_2D.ckpt").unlink()
     monkeypatch.setenv("MEDVAE_WEIGHTS", str(folder))
     (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "medvae"})])
-    assert (
-        message == f"autoencoders.medvae: {folder / name} does not exist; expected the weights of AutoencoderKL there"
-    )
+    assert message.startswith(f"autoencoders.medvae: {folder} has no vae_4x_3c_2D.ckpt: fetch it with `hf download")
 
 
+def test_a_layout_that_the_variant_of_medvae_does_not_have_is_found_without_its_weights(config, fake_hub):
+    config["autoencoders"]["medvae"]["variant"] = "medvae_8_4_2d"
+    (message,) = missing_inputs(config, [("encode_dataset", {"dataset": "cardium", "autoencoder": "medvae"})])
+    assert message.startswith("autoencoders.medvae: medvae_8_4_2d has channels 4 and factor 8, not 3 and 4; write them")
+    assert fake_hub.asked == []
+
+
+@pytest.mark.usefixtures("local_medvae")
 def test_fine_tuning_needs_the_base_and_encoding_with_the_result_does_not(config):
     wildcards = {"dataset": "cardium", "autoencoder": "medvae_ft"}
     (message,) = missing_inputs(config, [("finetune_autoencoder", wildcards)])
@@ -242,6 +265,7 @@ def test_a_class_that_is_nowhere_is_named_without_importing_diffusers(config, tm
     assert message.startswith(f"autoencoders.mine: {expected}")
 
 
+@pytest.mark.usefixtures("local_medvae")
 def test_latents_of_other_weights_are_not_reused_silently(config, monkeypatch, tmp_path):
     """The same folder, other weights: the runs that would read the old encoding are refused before they start."""
     monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
@@ -250,7 +274,7 @@ def test_latents_of_other_weights_are_not_reused_silently(config, monkeypatch, t
     assert missing_inputs(config, [("train_classifier", RUN)]) == []  # not encoded yet
     write_json({"weights_digest": weights_digest(config["autoencoders"]["medvae"])}, folder / "autoencoder.json")
     assert missing_inputs(config, [("train_classifier", RUN)]) == []
-    (tmp_path / "medvae" / "diffusion_pytorch_model.safetensors").write_bytes(b"other")
+    (tmp_path / "medvae" / "vae_4x_3c_2D.ckpt").write_bytes(b"other")
     (message,) = missing_inputs(config, [("train_classifier", RUN)])
     assert message.startswith(f"autoencoders.medvae: {folder} was encoded by other weights (")
     encode = ("encode_dataset", {"dataset": "isic2019", "autoencoder": "medvae"})

@@ -59,6 +59,7 @@ def test_demo_is_among_the_studies():
 
 
 DIFFUSERS = {"label": "Mine", "role": "family", "class": "AutoencoderKL", "channels": 4, "factor": 8}
+MEDVAE = DIFFUSERS | {"class": "MedVAE", "source": "stanfordmimi/MedVAE", "variant": "medvae_8_4_2d"}
 TABLE = {"label": "Mine", "format": "table", "root": "/data", "table": "a.csv", "image_column": "id", "image_path": "x"}
 
 
@@ -66,6 +67,7 @@ TABLE = {"label": "Mine", "format": "table", "root": "/data", "table": "a.csv", 
     "changes",
     [
         {"autoencoders": {"mine": {**DIFFUSERS, "source": "/weights"}}},
+        {"autoencoders": {"mine": {**MEDVAE, "latent_stage": 2, "input": "minmax"}}},
         {"datasets": {"mine": {**TABLE, "label_column": "dx"}}},
     ],
 )
@@ -93,6 +95,15 @@ def test_an_entry_of_ones_own_is_valid(changes):
         ({"datasets": {"mine": {**TABLE, "format": "phantom"}}}, "'modality' is a required property"),
         ({"autoencoders": {"mine": DIFFUSERS}}, "'source' is a required property"),
         ({"autoencoders": {"mine": {"label": "Mine", "role": "family", "base": "medvae"}}}, "mine"),
+        (
+            {"autoencoders": {"mine": {**DIFFUSERS, "class": "MedVAE", "source": "/w"}}},
+            "'variant' is a required property",
+        ),
+        ({"autoencoders": {"mine": {**DIFFUSERS, "class": "MedVAE"}}}, "'source' is a required property"),
+        ({"autoencoders": {"medvae": {"variant": "medvae_4_1_3d"}}}, "'medvae_4_1_3d' is not one of"),
+        ({"autoencoders": {"medvae": {"latent_stage": 3}}}, "3 is not one of"),
+        ({"autoencoders": {"sd14": {"latent_stage": 2}}}, "'MedVAE' was expected"),
+        ({"autoencoders": {"sd14": {"input": "zscore"}}}, "'zscore' is not one of"),
         ({"autoencoders": {"original": {**DIFFUSERS, "source": "/weights"}}}, "original"),
         ({"autoencoders": {"sd14": {"class": "pixel_unshufle"}}}, "'pixel_unshufle' does not match"),
         ({"autoencoders": {"sd14": {"layout": "folded"}}}, "'folded' is not one of"),

@@ -129,7 +129,7 @@ def test_a_hub_id_is_science_and_where_data_lie_or_what_they_are_called_is_not()
 
 def test_a_fine_tuned_autoencoder_takes_class_and_layout_from_its_base():
     entry = resolve_autoencoder(PUBLISHED, "medvae_ft")
-    assert (entry["class"], entry["channels"], entry["factor"]) == ("AutoencoderKL", 3, 4)
+    assert (entry["class"], entry["channels"], entry["factor"]) == ("MedVAE", 3, 4)
     assert (entry["label"], entry["finetune"]["steps"]) == ("MedVAE-FT", 20000)
 
 
@@ -144,6 +144,12 @@ def test_a_fine_tuned_autoencoder_takes_class_and_layout_from_its_base():
 def test_an_autoencoder_without_weights_of_its_own_or_of_a_base_is_named(name, base, message):
     config = published(autoencoders={"medvae_ft": {"base": base}} if base else {})
     assert message in message_of(resolve_autoencoder, config, name)
+
+
+def test_only_the_first_stage_of_medvae_is_fine_tuned():
+    config = published(autoencoders={"medvae": {"latent_stage": 2}})
+    message = "autoencoders.medvae_ft.base is 'medvae', which has latent_stage 2; only stage 1 is fine-tuned"
+    assert message in message_of(resolve_autoencoder, config, "medvae_ft")
 
 
 @pytest.mark.parametrize(

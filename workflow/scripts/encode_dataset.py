@@ -6,13 +6,13 @@ from learnability.jobs import choose_device, job
 
 with job(snakemake.log[0]):
     from learnability.autoencoders.encode import encode_dataset
+    from learnability.autoencoders.weights import finetuned
     from learnability.study import resolve_autoencoder
 
     entry = resolve_autoencoder(snakemake.config, snakemake.wildcards.autoencoder)
     if weights := snakemake.input.get("weights"):  # fetched or fine-tuned by the workflow
-        entry = entry | {"folder": str(Path(weights).parent)}
-    if "finetune" in entry:
-        entry |= {"source": f"{entry['source']}, fine-tuned", "subfolder": None, "variant": None}
+        folder = Path(weights).parent
+        entry = finetuned(entry, folder) if "finetune" in entry else entry | {"folder": str(folder)}
     encode_dataset(
         name=snakemake.wildcards.autoencoder,
         entry=entry,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from .autoencoders import CONTROLS
 from .autoencoders.own_class import find_module, is_in_diffusers
-from .autoencoders.weights import missing_weights, weights_digest
+from .autoencoders.weights import missing_weights, weights_digest, wrong_layout
 from .classifiers.grid import misfit
 from .classifiers.weights import pretrained_file
 from .contracts import InputError, read_json
@@ -60,9 +60,9 @@ def check_weights(config: dict, wildcards: dict) -> list[str]:
     try:
         if ":" in entry["class"]:
             find_module(entry["class"])
-        elif entry["class"] not in CONTROLS and not is_in_diffusers(entry["class"]):
+        elif entry["class"] not in (*CONTROLS, "MedVAE") and not is_in_diffusers(entry["class"]):
             raise InputError(f"class {entry['class']}: diffusers has none of this name; your own is module:Class")
-        message = missing_weights(entry) if is_folder(entry.get("source", "")) else None
+        message = missing_weights(entry) if is_folder(entry.get("source", "")) else wrong_layout(entry)
     except InputError as error:
         message = str(error)
     return [f"autoencoders.{entry.get('base', name)}: {message}"] if message else []

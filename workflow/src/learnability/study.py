@@ -38,6 +38,8 @@ def resolve_autoencoder(config: dict, name: str) -> dict:
         return entries[name]
     if base not in entries or "base" in entries[base]:
         raise InputError(f"autoencoders.{name}.base is {base!r}; name an autoencoder that has its own weights")
+    if entries[base].get("latent_stage", 1) != 1:
+        raise InputError(f"autoencoders.{name}.base is {base!r}, which has latent_stage 2; only stage 1 is fine-tuned")
     return entries[base] | entries[name]
 
 

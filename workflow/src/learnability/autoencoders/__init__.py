@@ -30,10 +30,14 @@ class Autoencoder(Protocol):
 def load_autoencoder(entry: dict, device: torch.device) -> Autoencoder:
     """Build the autoencoder of a config entry, in evaluation mode, on `device`.
 
-    `class` is a control, a diffusers class, or `module:Class` of the user's own.
+    `class` is a control, MedVAE, a diffusers class, or `module:Class` of the user's own.
     """
     if entry["class"] in CONTROLS:
         return load_control(entry, device)
+    if entry["class"] == "MedVAE":
+        from .medvae import MedVAE
+
+        return MedVAE(entry, device)
     if ":" in entry["class"]:
         from .custom import CustomAutoencoder
 
@@ -51,3 +55,15 @@ def load_control(entry: dict, device: torch.device) -> Autoencoder:
         return RandomInit(entry["channels"], entry["factor"], entry.get("options", {}), device)
     control = {"pixel_unshuffle": PixelUnshuffle, "area_downsample": AreaDownsample}[entry["class"]]
     return control(entry["factor"])
+
+
+def scale_input(x: torch.Tensor, entry: dict) -> torch.Tensor:
+    """uint8 (N, 3, H, W) to what an autoencoder sees, in [-1, 1]: /255, or with `input: minmax` per image and channel.
+
+    Min-max is how MedVAE's own package reads an image; a channel of one value becomes -1.
+    """
+    x = x.float()
+    if entry.get("input", "fixed") == "fixed":
+        return x / 127.5 - 1
+    low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)  # (N, 3, 1, 1)
+    return (x - low) / (high - low).clamp(min=1) * 2 - 1

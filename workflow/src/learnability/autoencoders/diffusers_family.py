@@ -22,7 +22,6 @@ class DiffusersAutoencoder:
 
     def __init__(self, entry: dict, device: torch.device):
         self.model = load_model(entry)[0].eval().requires_grad_(False).to(device)
-        self.grey = getattr(self.model.config, "in_channels", 3) == 1
         self.packing = Packing(self.model) if entry.get("layout") == "packed" else None
         self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
         self.provenance = {
@@ -33,16 +32,19 @@ class DiffusersAutoencoder:
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) in [-1, 1] -> (N, C, h, w) float32."""
-        x = x.mean(dim=1, keepdim=True) if self.grey else x
-        z = raw_code(self.model, x.to(self.model.dtype)).float()
+        z = raw_code(self.model, to_image_channels(x, self.model).to(self.model.dtype)).float()
         return self.packing.pack(z) if self.packing else z
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         z = (self.packing.unpack(z) if self.packing else z).to(self.model.dtype)
         # A VQModel would quantise again what is quantised already.
         options = {"force_not_quantize": True} if hasattr(self.model, "quantize") else {}
-        x_hat = self.model.decode(z, **options).sample.float()
-        return x_hat.expand(-1, 3, -1, -1) if self.grey else x_hat
+        return self.model.decode(z, **options).sample.float().expand(-1, 3, -1, -1)  # grey to RGB; RGB stays
+
+
+def to_image_channels(x: torch.Tensor, model: torch.nn.Module) -> torch.Tensor:
+    """RGB (N, 3, H, W) as `model` wants it: the mean of the channels, (N, 1, H, W), where it has one."""
+    return x.mean(dim=1, keepdim=True) if getattr(model.config, "in_channels", 3) == 1 else x
 
 
 def raw_code(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
@@ -76,8 +78,14 @@ class Packing:
 def load_model(entry: dict) -> tuple[torch.nn.Module, Path]:
     """The model of a config entry and the folder it came from; every tensor of model and weights must have its match.
 
-    float32 (TF32 on a GPU) unless `torch_dtype` says otherwise: bfloat16 costs enough PSNR to blur Table 2.
+    float32 (TF32 on a GPU) unless `torch_dtype` says otherwise: bfloat16 costs enough PSNR to blur Table 2. MedVAE
+    becomes an AutoencoderKL.
     """
+    if entry["class"] == "MedVAE":
+        from .medvae import load_medvae
+
+        model, checkpoint = load_medvae(entry)
+        return model, checkpoint.parent
     import diffusers
 
     folder, dtype = weights_folder(entry), getattr(torch, entry.get("torch_dtype", "float32"))

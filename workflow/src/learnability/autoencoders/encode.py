@@ -11,7 +11,7 @@ import torch
 from ..contracts import FIDELITY, InputError, read_json, read_samples, write_json, write_parquet
 from ..fidelity import psnr, ssim
 from ..store import PackedWriter, area_average, as_rgb, open_packed
-from . import Autoencoder, load_autoencoder
+from . import Autoencoder, load_autoencoder, scale_input
 
 PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones take twice the time
 GPU_FACTOR = 8  # on a GPU: four images at the paper's size
@@ -21,8 +21,8 @@ def encode_dataset(name: str, entry: dict, dataset: Path, folder: Path, device: 
     """Write latents.npy, reconstructions.npy, fidelity.parquet and autoencoder.json into `folder`.
 
     Reconstructions are decoded from the latents as stored, clamped and rounded to 8 bits at `image_size`;
-    fidelity is measured there; then they are area-averaged exactly as images_small.npy is. Without a decoder
-    there are latents and the card alone.
+    fidelity is measured there, against the image as the autoencoder saw it; then they are area-averaged exactly as
+    images_small.npy is. Without a decoder there are latents and the card alone.
     """
     card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
     images = open_packed(dataset / "images.npy")
@@ -40,12 +40,14 @@ def encode_dataset(name: str, entry: dict, dataset: Path, folder: Path, device: 
             files.enter_context(writer)
         for start in range(0, len(images), batch):
             x = torch.from_numpy(np.array(as_rgb(images[start : start + batch]))).to(device).permute(0, 3, 1, 2)
+            x = scale_input(x, entry)  # (n, 3, H, W)
             z = encode_batch(autoencoder, x, samples["sample_id"].iloc[start : start + batch])
             packed["latents"].write(z.cpu().numpy())
             if autoencoder.decodes:
                 x_hat = decode_batch(autoencoder, z)
                 packed["reconstructions"].write(area_average(x_hat.permute(0, 2, 3, 1).cpu().numpy(), small))
-                scores.append(torch.stack([psnr(x, x_hat), ssim(x, x_hat)], dim=1).cpu().numpy())
+                seen = to_grey_levels(x)  # the image itself, or with `input: minmax` the scaled one
+                scores.append(torch.stack([psnr(seen, x_hat), ssim(seen, x_hat)], dim=1).cpu().numpy())
             print(f"{name}: {packed['latents'].rows} of {len(images)} images", flush=True)
     if scores:
         fidelity = pd.DataFrame(np.concatenate(scores), columns=FIDELITY[1:])
@@ -71,8 +73,8 @@ def check_layout(name: str, entry: dict, autoencoder: Autoencoder, size: int) ->
 
 
 def encode_batch(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series) -> torch.Tensor:
-    """Encode uint8 x (n, 3, H, W) to latents (n, C, h, w) as they are stored."""
-    z = autoencoder.encode(x.float() / 127.5 - 1)  # (n, C, h, w)
+    """Encode x (n, 3, H, W) in [-1, 1] to latents (n, C, h, w) as they are stored."""
+    z = autoencoder.encode(x)  # (n, C, h, w)
     stored = z.to(getattr(torch, autoencoder.latent_dtype))
     finite = torch.isfinite(z).flatten(1).all(1) & torch.isfinite(stored.float()).flatten(1).all(1)
     if not bool(finite.all()):
@@ -86,7 +88,12 @@ def encode_batch(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series) -> t
 
 def decode_batch(autoencoder: Autoencoder, z: torch.Tensor) -> torch.Tensor:
     """Decode stored latents (n, C, h, w) to uint8 x_hat (n, 3, H, W)."""
-    return ((autoencoder.decode(z.float()).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+    return to_grey_levels(autoencoder.decode(z.float()))
+
+
+def to_grey_levels(x: torch.Tensor) -> torch.Tensor:
+    """[-1, 1] to uint8 0..255, clamped and rounded."""
+    return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
 def describe(
@@ -104,6 +111,7 @@ def describe(
         "licence": entry.get("licence", "not stated"),
         "channels": row[0],
         "factor": autoencoder.factor,
+        "input": entry.get("input", "fixed"),
         "grid": list(row[1:]),
         "compression": 3 * card["image_size"] ** 2 / math.prod(row),
         "latent_dtype": autoencoder.latent_dtype,

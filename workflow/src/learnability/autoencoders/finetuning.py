@@ -7,11 +7,13 @@ import pandas as pd
 import torch
 
 from ..checkpoints import load_checkpoint, save_checkpoint
-from ..contracts import InputError, digest, file_digest, read_json, write_csv
+from ..contracts import InputError, digest, read_json, write_csv
 from ..store import as_rgb, open_packed, written_whole
-from .diffusers_family import load_model
+from . import scale_input
+from .diffusers_family import load_model, to_image_channels
+from .weights import weights_digest
 
-VARIATIONAL = ("AutoencoderKL", "AutoencoderKLFlux2")
+VARIATIONAL = ("AutoencoderKL", "AutoencoderKLFlux2", "MedVAE")
 
 
 def finetune_autoencoder(entry: dict, dataset: Path, seed: int, code: str, folder: Path, device: torch.device) -> None:
@@ -23,14 +25,13 @@ def finetune_autoencoder(entry: dict, dataset: Path, seed: int, code: str, folde
     """
     if entry["class"] not in VARIATIONAL:
         raise InputError(f"{entry['class']} cannot be fine-tuned: it has no posterior; take a base of {VARIATIONAL}")
-    settings = entry["finetune"]
+    settings = entry["finetune"] | {"input": entry.get("input", "fixed")}
     card, images = read_json(dataset / "dataset.json"), open_packed(dataset / "images.npy")
-    model, source = load_model(entry)
+    model, _ = load_model(entry)
     model.to(device).train()
     optimiser = torch.optim.Adam(model.parameters(), lr=settings["lr"], betas=(0.5, 0.9), fused=True)
     checkpoint, state = folder / "checkpoint.safetensors", {"history": []}
-    start = [file_digest(path) for path in sorted(source.glob("*.safetensors"))]
-    identity = digest([settings, card["digest"], seed, code, start])
+    identity = digest([settings, card["digest"], seed, code, weights_digest(entry)])
     if resumed := load_checkpoint(checkpoint, identity, model, optimiser):
         state = resumed[1]
         print(f"resumed after step {state['history'][-1]['step']}", flush=True)
@@ -62,7 +63,8 @@ def train_steps(
     for step in steps:
         # Each step draws its own rows, so that a resumed run sees the same ones.
         rows = np.sort(np.random.default_rng([seed, step]).choice(len(images), settings["batch_size"]))
-        x = torch.from_numpy(as_rgb(images[rows])).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        x = torch.from_numpy(as_rgb(images[rows])).to(device).permute(0, 3, 1, 2)
+        x = to_image_channels(scale_input(x, settings), model)  # (n, 3 or 1, H, W) in [-1, 1]
         posterior = model.encode(x).latent_dist
         x_hat = model.decode(posterior.sample()).sample  # (n, 3, H, W)
         absolute, divergence = (x - x_hat).abs().sum() / len(x), posterior.kl().mean()

@@ -1,12 +1,13 @@
 """A few images through an autoencoder and back: does it reconstruct, and does its latent look as it should?"""
 
 import numpy as np
+import pandas as pd
 import torch
 import torch.nn.functional as F
 
 from ..fidelity import psnr
-from . import Autoencoder
-from .encode import decode_batch, encode_batch
+from . import Autoencoder, scale_input
+from .encode import decode_batch, encode_batch, to_grey_levels
 
 POOR = 20.0  # dB: below, something is wrong, not merely lossy
 RANGE_GAIN = 3.0  # dB that another input range may win by chance
@@ -14,7 +15,7 @@ SPREAD = (0.3, 3.0)  # of latents in the units that a diffusion model sees, wher
 
 
 @torch.inference_mode()
-def round_trip(autoencoder: Autoencoder, images: np.ndarray, device: torch.device) -> dict:
+def round_trip(autoencoder: Autoencoder, entry: dict, images: np.ndarray, device: torch.device) -> dict:
     """Encode and decode uint8 images (n, H, W, 3), one at a time.
 
     Returns `psnr` (mean, dB; None without a decoder), `mean`, `std` and `rms` of each latent channel, and
@@ -23,10 +24,11 @@ def round_trip(autoencoder: Autoencoder, images: np.ndarray, device: torch.devic
     latents, scores, unit_scores = [], [], []
     for number, image in enumerate(images):
         x = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None]  # (1, 3, H, W)
-        z = encode_batch(autoencoder, x, [f"number {number}"])
+        seen = scale_input(x, entry)
+        z = encode_batch(autoencoder, seen, pd.Series([f"number {number}"]))
         latents.append(z.float().cpu())
         if autoencoder.decodes:
-            scores.append(psnr(x, decode_batch(autoencoder, z)).item())
+            scores.append(psnr(to_grey_levels(seen), decode_batch(autoencoder, z)).item())
             unit_scores.append(psnr_in_unit_range(autoencoder, x))
     z = torch.cat(latents)  # (n, C, h, w)
     found = {
