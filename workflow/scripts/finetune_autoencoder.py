@@ -14,5 +14,7 @@ with job(snakemake.log[0]):
         seed=snakemake.params.seed,
         code=snakemake.params.code,
         folder=Path(snakemake.output.weights).parent,
+        folds=snakemake.input.get("folds"),
+        split=snakemake.params.split,
         device=choose_device(snakemake.params.torch_threads),
     )

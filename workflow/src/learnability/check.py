@@ -1,5 +1,6 @@
 """What the planned jobs need and do not find: asked before the first of them runs, in seconds, without a GPU."""
 
+from .autoencoders import VARIATIONAL
 from .autoencoders.weights import missing_weights
 from .classifiers.grid import misfit
 from .classifiers.weights import missing_imagenet_weights
@@ -10,8 +11,8 @@ from .study import resolve_autoencoder, resolve_recipe
 
 def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
     """One message for each thing that is missing or does not fit; `planned` holds (rule, wildcards) of every job."""
-    checks = {"prepare_dataset": check_dataset, "finetune_autoencoder": check_weights, "encode_dataset": check_encoding}
-    checks["train_classifier"] = check_training
+    checks = {"prepare_dataset": check_dataset, "finetune_autoencoder": check_finetuning}
+    checks |= {"encode_dataset": check_encoding, "train_classifier": check_training}
     messages: dict[str, None] = {}  # in order, each once
     for rule, wildcards in planned:
         if rule in checks:
@@ -35,6 +36,20 @@ def check_weights(config: dict, wildcards: dict) -> list[str]:
     entry = resolve_autoencoder(config, name)
     message = missing_weights(entry) if entry.get("source") else None
     return [f"autoencoders.{entry.get('base', name)}: {message}"] if message else []
+
+
+def check_finetuning(config: dict, wildcards: dict) -> list[str]:
+    """The base and its weights can be fine-tuned, and the weights of the perceptual loss are there."""
+    name, found = wildcards["autoencoder"], check_weights(config, wildcards)
+    entry = resolve_autoencoder(config, name)
+    if entry["class"] not in VARIATIONAL:
+        found.append(f"autoencoders.{name}.base: {entry['class']} has no posterior; take a base of {VARIATIONAL}")
+    if entry["finetune"]["perceptual"] == "lpips":
+        from .autoencoders.perceptual import missing_perceptual  # here, because it waits for torch
+
+        if message := missing_perceptual():
+            found.append(f"autoencoders.{name}.finetune.perceptual: {message}")
+    return found
 
 
 def check_encoding(config: dict, wildcards: dict) -> list[str]:

@@ -106,6 +106,39 @@ def check_study(config: dict) -> None:
             )
 
 
+def tuned_per_fold(config: dict, autoencoder: str) -> bool:
+    """Whether an autoencoder is fine-tuned anew for each fold, on its training rows; else it serves all folds."""
+    finetune = config["autoencoders"][autoencoder].get("finetune") or {}
+    return finetune.get("images") == "train_rows_per_fold"
+
+
+def fold_suffix(config: dict, autoencoder: str, fold: int) -> str:
+    """What a run of `fold` adds to the name of an autoencoder's weights and encodings: "", or @fold{k}."""
+    return f"@fold{fold}" if tuned_per_fold(config, autoencoder) else ""
+
+
+def encodings(config: dict) -> list[str]:
+    """{dataset}/{autoencoder}, or {dataset}/{autoencoder}@fold{k}, of every encoding that the study reads."""
+    study = config["study"]
+    names = [
+        f"{dataset}/{autoencoder}{fold_suffix(config, autoencoder, fold)}"
+        for dataset in study["datasets"]
+        for autoencoder in study["autoencoders"]
+        for fold in study["folds"]
+    ]
+    return list(dict.fromkeys(names))
+
+
+def finetuning_notes(config: dict) -> list[str]:
+    """One footnote per way in which the study's fine-tuned autoencoders saw images, with their labels."""
+    tuned: dict[str, list[str]] = {}
+    for name in config["study"]["autoencoders"]:
+        entry = config["autoencoders"][name]
+        if "finetune" in entry:
+            tuned.setdefault(entry["finetune"]["images"], []).append(entry["label"])
+    return [f"{', '.join(names)}: {config['tables']['finetuning_note'][images]}" for images, names in tuned.items()]
+
+
 def content(config: dict) -> dict:
     """The lists that make a study, with their digest: the content of study.json."""
     study = config["study"]

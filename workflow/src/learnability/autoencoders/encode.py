@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..contracts import FIDELITY, InputError, read_json, read_samples, write_json, write_parquet
+from ..contracts import FIDELITY, InputError, read_folds, read_json, read_samples, write_json, write_parquet
 from ..fidelity import psnr, ssim
 from ..store import PackedWriter, area_average, as_rgb, open_packed
 from . import Autoencoder, load_autoencoder
@@ -16,11 +16,20 @@ PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones 
 GPU_FACTOR = 8  # on a GPU: four images at the paper's size
 
 
-def encode_dataset(name: str, entry: dict, dataset: Path, folder: Path, device: torch.device) -> None:
+def encode_dataset(
+    name: str,
+    entry: dict,
+    dataset: Path,
+    folder: Path,
+    device: torch.device,
+    folds: Path | None = None,
+    split: dict | None = None,
+) -> None:
     """Write latents.npy, reconstructions.npy, fidelity.parquet and autoencoder.json into `folder`.
 
     Reconstructions are decoded from the latents as stored, clamped and rounded to 8 bits at `image_size`;
-    fidelity is measured there; then they are area-averaged exactly as images_small.npy is.
+    fidelity is measured there; then they are area-averaged exactly as images_small.npy is. For weights fine-tuned on
+    the training rows of one fold (`folds`, `split`), fidelity is that of the fold's test images alone.
     """
     card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
     images = open_packed(dataset / "images.npy")
@@ -42,8 +51,10 @@ def encode_dataset(name: str, entry: dict, dataset: Path, folder: Path, device: 
             print(f"{name}: {latents.rows} of {len(images)} images", flush=True)
     fidelity = pd.DataFrame(np.concatenate(scores), columns=FIDELITY[1:])
     fidelity.insert(0, "sample_id", samples["sample_id"])
-    write_parquet(fidelity, folder / "fidelity.parquet")
-    write_card(name, entry, card, autoencoder, latents, reconstructions, folder, device)
+    fold = split["fold"] if split else None
+    tested = read_folds(folds, samples) == fold if split else slice(None)
+    write_parquet(fidelity[tested], folder / "fidelity.parquet")
+    write_card(name, entry, card, autoencoder, latents, reconstructions, folder, device, fold)
 
 
 def check_layout(name: str, entry: dict, autoencoder: Autoencoder, size: int) -> None:
@@ -84,12 +95,14 @@ def write_card(
     reconstructions: PackedWriter,
     folder: Path,
     device: torch.device,
+    fold: int | None,
 ) -> None:
     """Describe the encoding: which weights, which layout, which data, in which precision."""
     channels, height, width = latents.row_shape
     content = {
         "autoencoder": name,
         "role": entry["role"],
+        "fold": fold,  # whose training rows the weights were fine-tuned on; null: they serve all folds
         "dataset": card["dataset"],
         "dataset_digest": card["digest"],
         "class": entry["class"],
