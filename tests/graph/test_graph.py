@@ -23,6 +23,45 @@ def test_all_adds_table_2_and_the_tests_and_no_training(checkout):
     assert counts["make_table2"] == counts["test_significance"] == counts["record_study"] == 1
 
 
+@pytest.fixture(scope="module")
+def per_fold(tmp_path_factory) -> tuple[str, str]:
+    """The study whose MedVAE-FT is fine-tuned on the training rows of each fold."""
+    path = tmp_path_factory.mktemp("study") / "per_fold.yaml"
+    path.write_text("autoencoders: {medvae_ft: {finetune: {images: train_rows_per_fold}}}\n")
+    return ("--configfile", str(path), "--")
+
+
+def test_fine_tuned_per_fold_it_is_20_fine_tunings_and_36_encodings(checkout, per_fold):
+    counts = jobs(*per_fold, "table1", "table2", "significance", folder=checkout)
+    assert {rule: counts[rule] for rule in TABLE1} == TABLE1 | {"encode_dataset": 36}
+    assert counts["finetune_autoencoder"] == 20
+
+
+def test_only_the_folds_that_are_run_are_fine_tuned(checkout, per_fold, tmp_path):
+    folds = tmp_path / "folds.yaml"
+    folds.write_text("study: {folds: [0, 1]}\n")
+    counts = jobs(*per_fold[:2], str(folds), "--", "table1", folder=checkout)
+    assert (counts["finetune_autoencoder"], counts["encode_dataset"]) == (4 * 2, 16 + 4 * 2)
+
+
+def test_a_run_waits_for_the_weights_of_its_own_fold(checkout, per_fold):
+    path = "results/runs/cardium/latent/medvae_ft/latent/fold3/metrics.json"
+    output = snakemake("-n", *per_fold, path, folder=checkout)
+    counts = job_counts(output)
+    assert (counts["finetune_autoencoder"], counts["encode_dataset"], counts["make_folds"]) == (1, 1, 1)
+    assert "results/encodings/cardium/medvae_ft@fold3/latents.npy" in output
+    assert "results/weights/cardium/medvae_ft@fold3/diffusion_pytorch_model.safetensors" in output
+
+
+@pytest.mark.parametrize(
+    "name", ["encodings/cardium/medvae_ft{}/latents.npy", "weights/cardium/medvae_ft{}/history.csv"]
+)
+def test_weights_of_no_fold_or_of_a_fold_follow_the_config(checkout, per_fold, name):
+    message = "`@fold` goes with finetune.images train_rows_per_fold, and only with it"
+    assert message in snakemake("-n", *per_fold, f"results/{name.format('')}", folder=checkout, code=None)
+    assert message in snakemake("-n", f"results/{name.format('@fold1')}", folder=checkout, code=None)
+
+
 def test_one_dataset_is_a_quarter_of_the_study(checkout):
     counts = jobs("train/isic2019", folder=checkout)
     assert counts == {

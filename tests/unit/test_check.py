@@ -13,10 +13,12 @@ import yaml
 from huggingface_hub import errors
 
 from learnability import check, hub
+from learnability.autoencoders import perceptual
 from learnability.check import missing_inputs
 
 CHECKOUT = Path(__file__).parents[2]
 RUN = {"dataset": "isic2019", "space": "latent", "autoencoder": "medvae", "recipe": "latent", "fold": "0"}
+TUNING = {"dataset": "cardium", "autoencoder": "medvae_ft", "of_fold": ""}
 ROOTS = ["CT_RATE_ROOT", "ISIC2019_ROOT", "MIMIC_CXR_LT_ROOT", "CARDIUM_ROOT", "MEDVAE_WEIGHTS"]
 
 
@@ -110,9 +112,8 @@ def test_the_same_lack_is_said_once_and_the_hub_is_asked_once(config, fake_hub):
 
 def test_a_local_folder_that_is_complete_lacks_nothing(config, fake_hub, monkeypatch, tmp_path):
     monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
-    jobs = [
-        (rule, {"dataset": "cardium", "autoencoder": "medvae"}) for rule in ("encode_dataset", "finetune_autoencoder")
-    ]
+    jobs = [("encode_dataset", {"dataset": "cardium", "autoencoder": "medvae"}), ("finetune_autoencoder", TUNING)]
+    monkeypatch.setattr(perceptual, "missing_perceptual", lambda: None)
     assert missing_inputs(config, [*jobs, ("train_classifier", RUN)]) == []
     assert fake_hub.asked == []
 
@@ -127,10 +128,32 @@ def test_a_local_folder_without_config_or_weights_is_named(config, monkeypatch, 
 
 
 def test_fine_tuning_needs_the_base_and_encoding_with_the_result_does_not(config):
-    wildcards = {"dataset": "cardium", "autoencoder": "medvae_ft"}
-    (message,) = missing_inputs(config, [("finetune_autoencoder", wildcards)])
+    config["autoencoders"]["medvae_ft"]["finetune"]["perceptual"] = "none"
+    (message,) = missing_inputs(config, [("finetune_autoencoder", TUNING)])
     assert message.startswith("autoencoders.medvae: set the environment variable MEDVAE_WEIGHTS")
-    assert missing_inputs(config, [("encode_dataset", wildcards)]) == []
+    assert missing_inputs(config, [("encode_dataset", TUNING)]) == []
+
+
+def test_fine_tuning_with_lpips_needs_its_backbone(config, monkeypatch, tmp_path):
+    monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(perceptual, "heads_file", lambda: tmp_path / "heads.pth")
+    folds = [("finetune_autoencoder", TUNING | {"of_fold": f"@fold{fold}"}) for fold in range(5)]
+    (message,) = missing_inputs(config, folds)
+    path = tmp_path / "torch/hub/checkpoints/vgg16-397923af.pth"
+    assert message.startswith(f"autoencoders.medvae_ft.finetune.perceptual: {path} is missing")
+    assert missing_inputs(config, [("encode_dataset", TUNING)]) == []
+    path.parent.mkdir(parents=True)
+    path.touch()
+    assert missing_inputs(config, folds) == []
+
+
+def test_a_base_without_a_posterior_is_named(config, monkeypatch, tmp_path):
+    monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
+    config["autoencoders"]["medvae"]["class"] = "AutoencoderTiny"
+    config["autoencoders"]["medvae_ft"]["finetune"]["perceptual"] = "none"
+    (message,) = missing_inputs(config, [("finetune_autoencoder", TUNING)])
+    assert message.startswith("autoencoders.medvae_ft.base: AutoencoderTiny has no posterior; take a base of ")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from learnability import training
 from learnability.checkpoints import save_checkpoint
 from learnability.classifiers.classifier import build_classifier
 from learnability.contracts import InputError, read_json, write_json, write_parquet
+from learnability.fold_data import load_fold
 from learnability.store import open_packed
 from tests.lights import CLASSES, IMAGE, LATENT, TEST, TRAIN, VALIDATION, inputs, train, write_arrays, write_study
 
@@ -143,6 +144,17 @@ def test_an_encoding_of_other_images_is_refused(study):
     write_json(card | {"dataset_digest": "of others"}, study / "autoencoder.json")
     with pytest.raises(InputError, match=r"autoencoder\.json: encoded from other images than .*; delete it"):
         train(study, "run", LATENT)
+
+
+def test_an_encoding_that_was_tuned_on_test_rows_of_the_fold_is_refused(study):
+    card = read_json(study / "autoencoder.json")
+    write_json(card | {"fold": 1}, study / "autoencoder.json")  # the fold of the run
+    load_fold(**inputs(study, LATENT))
+    write_json(card | {"fold": 2}, study / "autoencoder.json")
+    with pytest.raises(
+        InputError, match=r"autoencoder\.json: fine-tuned on the training rows of fold 2, .* fold 1 tests"
+    ):
+        load_fold(**inputs(study, LATENT))
 
 
 def test_an_array_of_another_length_is_refused(study):

@@ -135,7 +135,8 @@ def finetuning_notes(config: dict) -> list[str]:
     for name in config["study"]["autoencoders"]:
         entry = config["autoencoders"][name]
         if "finetune" in entry:
-            tuned.setdefault(entry["finetune"]["images"], []).append(entry["label"])
+            images = "train_rows_per_fold" if tuned_per_fold(config, name) else "all_images"
+            tuned.setdefault(images, []).append(entry["label"])
     return [f"{', '.join(names)}: {config['tables']['finetuning_note'][images]}" for images, names in tuned.items()]
 
 

@@ -41,7 +41,6 @@ class LPIPS(nn.Module):
         for i, layer in enumerate(self.features):
             x = layer(x)
             if i in TAPS:
-                # This norm has gradient 0 at 0; sqrt of a sum of squares has NaN, where a black corner excites nothing.
                 found.append(x / (torch.linalg.vector_norm(x, dim=1, keepdim=True) + 1e-10))
         return found
 
