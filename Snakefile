@@ -5,9 +5,10 @@
 #   {results}/datasets/{dataset}/{images.npy,images_small.npy,samples.parquet,dataset.json}
 #   {results}/folds/{dataset}.parquet
 #   {results}/weights/{name}/source.json              weights from the model hub, and beside it their files
-#   {results}/weights/{dataset}/{autoencoder}/        fine-tuned weights
-#   {results}/encodings/{dataset}/{autoencoder}/{latents.npy,reconstructions.npy,fidelity.parquet,autoencoder.json}
+#   {results}/weights/{dataset}/{autoencoder}{of_fold}/        fine-tuned weights
+#   {results}/encodings/{dataset}/{autoencoder}{of_fold}/{latents.npy,reconstructions.npy,fidelity.parquet,autoencoder.json}
 #   {results}/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}/{predictions.parquet,metrics.json,...}
+#   ({of_fold} is @fold{fold} where an autoencoder is fine-tuned on each fold's training rows, else nothing)
 #   {results}/tables/{table}.{csv,md,html,tex}
 #   {results}/significance/{test}.csv
 #   {results}/logs/{rule}/...
@@ -40,6 +41,7 @@ wildcard_constraints:
     space="image|latent|reconstruction",
     recipe=one_of(config["recipes"]),
     fold=r"\d+",
+    of_fold=one_of(["", *(f"@fold{fold}" for fold in range(config["study"]["n_splits"]))]),
     table=r"table\d",
 
 

@@ -11,7 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from learnability.autoencoders import encode, load_autoencoder
 from learnability.autoencoders.encode import encode_dataset
-from learnability.contracts import InputError, read_json
+from learnability.contracts import FOLDS, InputError, read_encodings, read_json, write_parquet
 from learnability.store import area_average, open_packed
 from tests.autoencoders import FAMILIES, as_input, build, save, write_dataset
 
@@ -113,6 +113,7 @@ def test_the_card_says_what_was_encoded_with_what(tmp_path, dataset):
     assert card == {
         "autoencoder": "mine",
         "role": "family",
+        "fold": None,
         "dataset": "waves",
         "dataset_digest": "of images.npy",
         "class": "AutoencoderKL",
@@ -128,6 +129,27 @@ def test_the_card_says_what_was_encoded_with_what(tmp_path, dataset):
         "source": str(tmp_path / "weights"),
         "parameters": sum(weight.numel() for weight in build("sd").parameters()),
     }
+
+
+def test_weights_tuned_for_a_fold_are_judged_on_its_test_images_and_encode_them_all(tmp_path, dataset):
+    entry, folds = save("sd", tmp_path / "weights"), dataset / "folds.parquet"
+    names = [f"image{i}" for i in range(5)]
+    write_parquet(pd.DataFrame({"sample_id": names, "fold": [2, 0, 1, 0, 2]})[FOLDS], folds)
+    encode_dataset("mine", entry, dataset, tmp_path / "all", CPU)
+    whole = pd.read_parquet(tmp_path / "all" / "fidelity.parquet").set_index("sample_id")
+    paths = []
+    for fold in range(3):
+        folder = tmp_path / f"mine@fold{fold}"
+        encode_dataset("mine", entry, dataset, folder, CPU, folds, {"fold": fold, "n_splits": 3})
+        assert read_json(folder / "autoencoder.json")["fold"] == fold
+        assert read_json(folder / "autoencoder.json")["autoencoder"] == "mine"
+        assert (folder / "latents.npy").read_bytes() == (tmp_path / "all" / "latents.npy").read_bytes()
+        paths.append((folder / "fidelity.parquet", folder / "autoencoder.json"))
+    parts = [pd.read_parquet(path)["sample_id"].tolist() for path, _ in paths]
+    assert parts == [["image1", "image3"], ["image2"], ["image0", "image4"]]
+    together = read_encodings(*map(list, zip(*paths, strict=True)))
+    assert set(together["autoencoder"]) == {"mine"}
+    pd.testing.assert_frame_equal(together.set_index("sample_id")[["psnr", "ssim"]].sort_index(), whole.sort_index())
 
 
 @pytest.mark.parametrize(("factor", "grey"), [(8, False), (4, False), (4, True)])

@@ -50,6 +50,13 @@ def test_what_is_kept_depends_on_the_share_of_memory_that_is_free(monkeypatch, p
     assert rows_kept(monkeypatch, packed, [int(size / 0.7), 0]).resident is None
 
 
+def test_rows_that_are_not_kept_are_read_from_the_disk(packed):
+    rows = Rows(packed, CPU, channels_last=True, keep=False)
+    assert rows.resident is None
+    assert isinstance(rows.array, np.memmap)
+    np.testing.assert_array_equal(torch.cat(list(rows.batches(np.arange(50), 8))).numpy(), packed.transpose(0, 3, 1, 2))
+
+
 def test_a_batch_larger_than_the_rows_holds_them_all(monkeypatch, packed):
     for free in ([10**9], [0, 0]):
         (x,) = rows_kept(monkeypatch, packed, free).batches(np.arange(50), 512)

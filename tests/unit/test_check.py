@@ -13,12 +13,14 @@ import yaml
 from huggingface_hub import errors
 
 from learnability import check, hub
+from learnability.autoencoders import perceptual
 from learnability.autoencoders.weights import weights_digest
 from learnability.check import missing_inputs
 from learnability.contracts import write_json
 
 CHECKOUT = Path(__file__).parents[2]
 RUN = {"dataset": "isic2019", "space": "latent", "autoencoder": "medvae", "recipe": "latent", "fold": "0"}
+TUNING = {"dataset": "cardium", "autoencoder": "medvae_ft", "of_fold": ""}
 ROOTS = ["CT_RATE_ROOT", "ISIC2019_ROOT", "MIMIC_CXR_LT_ROOT", "CARDIUM_ROOT", "MEDVAE_WEIGHTS"]
 
 
@@ -123,9 +125,8 @@ def test_the_hub_is_asked_once_and_only_for_what_will_be_fetched(config, fake_hu
 @pytest.mark.usefixtures("local_medvae")
 def test_a_local_folder_that_is_complete_lacks_nothing(config, fake_hub, monkeypatch, tmp_path):
     monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
-    jobs = [
-        (rule, {"dataset": "cardium", "autoencoder": "medvae"}) for rule in ("encode_dataset", "finetune_autoencoder")
-    ]
+    jobs = [("encode_dataset", {"dataset": "cardium", "autoencoder": "medvae"}), ("finetune_autoencoder", TUNING)]
+    monkeypatch.setattr(perceptual, "heads_file", lambda: tmp_path)
     assert missing_inputs(config, [*jobs, ("train_classifier", RUN)]) == []
     assert fake_hub.asked == []
 
@@ -157,10 +158,36 @@ def test_a_layout_that_the_variant_of_medvae_does_not_have_is_found_without_its_
 
 @pytest.mark.usefixtures("local_medvae")
 def test_fine_tuning_needs_the_base_and_encoding_with_the_result_does_not(config):
-    wildcards = {"dataset": "cardium", "autoencoder": "medvae_ft"}
-    (message,) = missing_inputs(config, [("finetune_autoencoder", wildcards)])
+    config["autoencoders"]["medvae_ft"]["finetune"]["perceptual"] = "none"
+    (message,) = missing_inputs(config, [("finetune_autoencoder", TUNING)])
     assert message.startswith("autoencoders.medvae: set the environment variable MEDVAE_WEIGHTS")
-    assert missing_inputs(config, [("encode_dataset", wildcards)]) == []
+    assert missing_inputs(config, [("encode_dataset", TUNING)]) == []
+
+
+@pytest.mark.usefixtures("local_medvae")
+def test_fine_tuning_with_lpips_needs_its_backbone_and_its_heads(config, fake_hub, monkeypatch, tmp_path):
+    monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
+    monkeypatch.setattr(perceptual, "heads_file", lambda: tmp_path / "heads.pth")
+    folds = [("finetune_autoencoder", TUNING | {"of_fold": f"@fold{fold}"}) for fold in range(5)]
+    assert missing_inputs(config, folds) == []  # fetch_weights has brought the backbone
+    fake_hub.answer = ConnectionError("no network")
+    (message,) = missing_inputs(config, [("fetch_weights", {"name": "vgg16"}), *folds])
+    assert message.startswith("pretrained.vgg16: timm/vgg16.tv_in1k is neither a folder nor in the local cache")
+    config["pretrained"]["vgg16"] = {"source": str(tmp_path / "vgg16")}
+    (message,) = missing_inputs(config, folds)
+    assert message.startswith(f"pretrained.vgg16: {tmp_path}/vgg16/model.safetensors does not exist")
+    assert missing_inputs(config, [("encode_dataset", TUNING)]) == []
+    monkeypatch.setattr(perceptual, "heads_file", lambda: None)
+    message, _ = missing_inputs(config, folds)
+    assert message.startswith("autoencoders.medvae_ft.finetune.perceptual: the package lpips is not installed")
+
+
+def test_a_base_without_a_posterior_is_named(config, monkeypatch, tmp_path):
+    monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
+    config["autoencoders"]["medvae"]["class"] = "AutoencoderTiny"
+    config["autoencoders"]["medvae_ft"]["finetune"]["perceptual"] = "none"
+    (message,) = missing_inputs(config, [("finetune_autoencoder", TUNING)])
+    assert message.startswith("autoencoders.medvae_ft.base: AutoencoderTiny has no posterior; take a base of ")
 
 
 @pytest.mark.parametrize(

@@ -312,6 +312,7 @@ def test_fidelity_with_minmax_is_that_of_the_scaled_image(tmp_path):
 def test_a_fine_tuned_medvae_is_encoded_from_the_folder_that_it_was_saved_to(name, tmp_path):
     dataset, entry = write_dataset(tmp_path / "dataset"), write(tmp_path, name)
     settings = {"steps": 2, "batch_size": 2, "lr": 1e-4, "kl_weight": 1e-6, "checkpoint_every": 1}
+    settings |= {"perceptual": "none", "adversarial": None}
     tuned = entry | {"finetune": settings, "input": "minmax"}
     finetune_autoencoder(tuned, dataset, 0, "code", tmp_path / "tuned", CPU)
     tuned = finetuned(tuned, tmp_path / "tuned")

@@ -147,6 +147,11 @@ AFTERWARDS = ["tables", "significance", "check", "cli", "launch", "provenance"]
             ["autoencoders/encode", "autoencoders/controls", "autoencoders/diffusers_family", "fidelity", "store"],
             [*AFTERWARDS, "training", "losses", "autoencoders/finetuning", "autoencoders/tiny", "datasets/table"],
         ),
+        (
+            "finetune_autoencoder",
+            [f"autoencoders/{name}" for name in ("finetuning", "adversarial", "perceptual", "diffusers_family")],
+            [*AFTERWARDS, "training", "losses", "autoencoders/encode", "datasets/table"],
+        ),
         ("prepare_dataset", ["datasets/prepare", "datasets/table", "datasets/phantom"], [*AFTERWARDS, "training"]),
         ("make_folds", ["folds", "contracts"], [*AFTERWARDS, "training", "datasets/prepare"]),
         ("make_table1", ["tables", "contracts"], [*TRAINING[:-2], *CLASSIFIERS, "significance", "fidelity"]),

@@ -60,6 +60,9 @@ def test_demo_is_among_the_studies():
 
 DIFFUSERS = {"label": "Mine", "role": "family", "class": "AutoencoderKL", "channels": 4, "factor": 8}
 MEDVAE = DIFFUSERS | {"class": "MedVAE", "source": "stanfordmimi/MedVAE", "variant": "medvae_8_4_2d"}
+TUNED = {"label": "Mine", "role": "family", "base": "medvae"}
+SILENT = {"steps": 1, "batch_size": 1, "lr": 0.1, "kl_weight": 0.0, "adversarial": None, "checkpoint_every": 1}
+FINETUNE = {**SILENT, "perceptual": "none"}
 TABLE = {"label": "Mine", "format": "table", "root": "/data", "table": "a.csv", "image_column": "id", "image_path": "x"}
 
 
@@ -69,6 +72,8 @@ TABLE = {"label": "Mine", "format": "table", "root": "/data", "table": "a.csv", 
         {"autoencoders": {"mine": {**DIFFUSERS, "source": "/weights"}}},
         {"autoencoders": {"mine": {**MEDVAE, "latent_stage": 2, "input": "minmax"}}},
         {"datasets": {"mine": {**TABLE, "label_column": "dx"}}},
+        {"autoencoders": {"mine": {**TUNED, "finetune": FINETUNE}}},
+        {"autoencoders": {"medvae_ft": {"finetune": {"adversarial": None}}}},
     ],
 )
 def test_an_entry_of_ones_own_is_valid(changes):
@@ -107,6 +112,11 @@ def test_an_entry_of_ones_own_is_valid(changes):
         ({"autoencoders": {"original": {**DIFFUSERS, "source": "/weights"}}}, "original"),
         ({"autoencoders": {"sd14": {"class": "pixel_unshufle"}}}, "'pixel_unshufle' does not match"),
         ({"autoencoders": {"sd14": {"layout": "folded"}}}, "'folded' is not one of"),
+        ({"autoencoders": {"medvae_ft": {"finetune": {"images": "train_rows"}}}}, "'train_rows' is not one of"),
+        ({"autoencoders": {"medvae_ft": {"finetune": {"perceptual": "vgg"}}}}, "'vgg' is not one of"),
+        ({"autoencoders": {"medvae_ft": {"finetune": {"adversarial": {"begin": 0}}}}}, "begin"),
+        ({"autoencoders": {"mine": {**TUNED, "finetune": {**FINETUNE, "perceptual": "lpips"}}}}, "'perceptual_weight'"),
+        ({"autoencoders": {"mine": {**TUNED, "finetune": SILENT}}}, "'perceptual' is a required property"),
         ({"autoencoders": {"sd14": {"role": "baseline"}}}, "'baseline' is not one of"),
     ],
 )

@@ -14,11 +14,15 @@ from learnability.study import (
     check_study,
     columns,
     content,
+    encodings,
     finetuned_pairs,
+    finetuning_notes,
+    fold_suffix,
     is_folder,
     resolve_autoencoder,
     resolve_recipe,
     science,
+    tuned_per_fold,
 )
 
 CHECKOUT = Path(__file__).parents[2]
@@ -240,3 +244,39 @@ def test_fine_tuned_pairs_need_both_sides_in_the_study():
     assert finetuned_pairs(PUBLISHED) == [("medvae_ft", "medvae")]
     assert finetuned_pairs(published(study={"autoencoders": ["sd14", "medvae_ft"]})) == []
     assert finetuned_pairs(published(study={"autoencoders": ["sd14", "medvae"]})) == []
+
+
+PER_FOLD = {"autoencoders": {"medvae_ft": {"finetune": {"images": "train_rows_per_fold"}}}}
+
+
+def test_the_published_study_reads_20_encodings_and_one_tuned_per_fold_36():
+    assert len(encodings(PUBLISHED)) == 20
+    assert "cardium/medvae_ft" in encodings(PUBLISHED)
+    found = encodings(published(**PER_FOLD))
+    assert len(found) == len(set(found)) == 36
+    assert [name for name in found if name.startswith("cardium/medvae_ft")] == [
+        f"cardium/medvae_ft@fold{fold}" for fold in range(5)
+    ]
+    assert encodings(
+        published(**PER_FOLD, study={"folds": [3], "datasets": ["cardium"], "autoencoders": ["medvae_ft"]})
+    ) == ["cardium/medvae_ft@fold3"]
+
+
+def test_only_what_is_tuned_per_fold_has_a_fold_in_its_name():
+    config = published(**PER_FOLD)
+    assert [fold_suffix(config, name, 2) for name in ("medvae", "medvae_ft", "pixel_unshuffle_8")] == ["", "@fold2", ""]
+    assert tuned_per_fold(config, "medvae_ft")
+    assert not tuned_per_fold(PUBLISHED, "medvae_ft")
+
+
+def test_the_footnote_says_which_images_fine_tuning_saw():
+    (everything,), (rows,) = finetuning_notes(PUBLISHED), finetuning_notes(published(**PER_FOLD))
+    assert everything.startswith("MedVAE-FT: fine-tuned on all images of the dataset, test folds included")
+    assert rows.startswith("MedVAE-FT: fine-tuned for each fold on its training images alone")
+    assert "no test image is ever seen" in rows
+    assert finetuning_notes(published(study={"autoencoders": ["sd14", "medvae"]})) == []
+    other = PUBLISHED["autoencoders"]["medvae_ft"] | {"label": "Other"}
+    both = published(
+        autoencoders={**PER_FOLD["autoencoders"], "other": other}, study={"autoencoders": ["medvae_ft", "other"]}
+    )
+    assert finetuning_notes(both) == [rows, everything.replace("MedVAE-FT", "Other")]

@@ -14,6 +14,7 @@ from learnability import training
 from learnability.checkpoints import save_checkpoint
 from learnability.classifiers.classifier import build_classifier
 from learnability.contracts import InputError, read_json, write_json, write_parquet
+from learnability.fold_data import load_fold
 from learnability.store import open_packed
 from tests.lights import CLASSES, IMAGE, LATENT, TEST, TRAIN, VALIDATION, inputs, train, write_arrays, write_study
 
@@ -145,6 +146,17 @@ def test_an_encoding_of_other_images_is_refused(study):
         train(study, "run", LATENT)
 
 
+def test_an_encoding_that_was_tuned_on_test_rows_of_the_fold_is_refused(study):
+    card = read_json(study / "autoencoder.json")
+    write_json(card | {"fold": 1}, study / "autoencoder.json")  # the fold of the run
+    load_fold(**inputs(study, LATENT))
+    write_json(card | {"fold": 2}, study / "autoencoder.json")
+    with pytest.raises(
+        InputError, match=r"autoencoder\.json: fine-tuned on the training rows of fold 2, .* fold 1 tests"
+    ):
+        load_fold(**inputs(study, LATENT))
+
+
 def test_an_array_of_another_length_is_refused(study):
     images, latents = arrays(study)
     write_arrays(study, images[:-1], latents)
@@ -167,5 +179,5 @@ def test_a_last_batch_of_one_is_left_out_because_batch_norm_cannot_train_on_it(s
 def test_a_full_disk_names_the_checkpoint_that_does_not_fit(tmp_path, small_disk):
     model = torch.nn.Linear(100, 100)
     with pytest.raises(OSError, match=r"checkpoint\.safetensors could not be written.*File too large"):
-        save_checkpoint(tmp_path / "checkpoint.safetensors", "me", model, {}, torch.optim.Adam([model.weight]), {})
+        save_checkpoint(tmp_path / "checkpoint.safetensors", "me", model, {}, [torch.optim.Adam([model.weight])], {})
     assert list(tmp_path.iterdir()) == []

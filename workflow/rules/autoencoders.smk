@@ -1,14 +1,15 @@
 rule finetune_autoencoder:
     input:
         unpack(base_weights),
+        unpack(fold_rows),
         images="<results>/datasets/{dataset}/images.npy",
         card="<results>/datasets/{dataset}/dataset.json",
     output:
-        weights="<results>/weights/{dataset}/{autoencoder}/diffusion_pytorch_model.safetensors",
-        config="<results>/weights/{dataset}/{autoencoder}/config.json",
-        history="<results>/weights/{dataset}/{autoencoder}/history.csv",
+        weights="<results>/weights/{dataset}/{autoencoder}{of_fold}/diffusion_pytorch_model.safetensors",
+        config="<results>/weights/{dataset}/{autoencoder}{of_fold}/config.json",
+        history="<results>/weights/{dataset}/{autoencoder}{of_fold}/history.csv",
     log:
-        "<results>/logs/finetune_autoencoder/{dataset}.{autoencoder}.log",
+        "<results>/logs/finetune_autoencoder/{dataset}.{autoencoder}{of_fold}.log",
     conda:
         "../../envs/learnability.yaml"
     resources:
@@ -16,11 +17,12 @@ rule finetune_autoencoder:
         runtime=720,
     params:
         entry=autoencoder_params,
+        split=fold_split,
         seed=config["seed"],
         torch_threads=1,
         code=code_digest("finetune_autoencoder"),
     message:
-        "Fine-tuning {wildcards.autoencoder} on {wildcards.dataset}"
+        "Fine-tuning {wildcards.autoencoder}{wildcards.of_fold} on {wildcards.dataset}"
     script:
         "../scripts/finetune_autoencoder.py"
 
@@ -28,16 +30,17 @@ rule finetune_autoencoder:
 rule encode_dataset:
     input:
         unpack(autoencoder_weights),
+        unpack(fold_rows),
         images="<results>/datasets/{dataset}/images.npy",
         samples="<results>/datasets/{dataset}/samples.parquet",
         card="<results>/datasets/{dataset}/dataset.json",
     output:
-        latents="<results>/encodings/{dataset}/{autoencoder}/latents.npy",
-        reconstructions="<results>/encodings/{dataset}/{autoencoder}/reconstructions.npy",
-        fidelity="<results>/encodings/{dataset}/{autoencoder}/fidelity.parquet",
-        card="<results>/encodings/{dataset}/{autoencoder}/autoencoder.json",
+        latents="<results>/encodings/{dataset}/{autoencoder}{of_fold}/latents.npy",
+        reconstructions="<results>/encodings/{dataset}/{autoencoder}{of_fold}/reconstructions.npy",
+        fidelity="<results>/encodings/{dataset}/{autoencoder}{of_fold}/fidelity.parquet",
+        card="<results>/encodings/{dataset}/{autoencoder}{of_fold}/autoencoder.json",
     log:
-        "<results>/logs/encode_dataset/{dataset}.{autoencoder}.log",
+        "<results>/logs/encode_dataset/{dataset}.{autoencoder}{of_fold}.log",
     wildcard_constraints:
         autoencoder=one_of(set(config["autoencoders"]) - LATENT_ONLY),
     conda:
@@ -47,10 +50,11 @@ rule encode_dataset:
         runtime=720,
     params:
         entry=autoencoder_params,
+        split=fold_split,
         torch_threads=1,
         code=code_digest("encode_dataset"),
     message:
-        "Encoding {wildcards.dataset} with {wildcards.autoencoder}: latents, reconstructions, fidelity"
+        "Encoding {wildcards.dataset} with {wildcards.autoencoder}{wildcards.of_fold}: latents, reconstructions, fidelity"
     script:
         "../scripts/encode_dataset.py"
 
@@ -76,6 +80,7 @@ rule encode_latents:
         runtime=720,
     params:
         entry=autoencoder_params,
+        split=None,
         torch_threads=1,
         code=code_digest("encode_dataset"),
     message:

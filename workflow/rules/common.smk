@@ -8,16 +8,22 @@ from learnability.contracts import InputError, file_digest
 from learnability.hub import weights_to_fetch
 from learnability.provenance import code_digest
 from learnability.study import (
+    BACKBONE,
     cells,
     check_growth,
     check_study,
     content,
     decodes,
+    encodings,
     finetuned_pairs,
+    finetuning_notes,
+    fold_suffix,
     pretrained_weights,
     resolve_autoencoder,
     resolve_recipe,
     science,
+    tuned_per_fold,
+    uses_lpips,
 )
 from snakemake.exceptions import WorkflowError
 
@@ -63,12 +69,7 @@ def run_files(name, **chosen):
 
 def encoding_files(name):
     """One file of every encoding that has reconstructions."""
-    return [
-        f"<results>/encodings/{dataset}/{autoencoder}/{name}"
-        for dataset in config["study"]["datasets"]
-        for autoencoder in config["study"]["autoencoders"]
-        if decodes(config, autoencoder)
-    ]
+    return [f"<results>/encodings/{encoding}/{name}" for encoding in encodings(config)]
 
 
 def dataset_cards():
@@ -85,7 +86,8 @@ def array_of_space(wildcards):
         raise WorkflowError(f"fold{wildcards.fold}: folds count from 0 to n_splits - 1")
     if wildcards.space == "image":
         return {"array": f"<results>/datasets/{wildcards.dataset}/images_small.npy"}
-    encoding = f"<results>/encodings/{wildcards.dataset}/{wildcards.autoencoder}"
+    suffix = fold_suffix(config, wildcards.autoencoder, int(wildcards.fold))
+    encoding = f"<results>/encodings/{wildcards.dataset}/{wildcards.autoencoder}{suffix}"
     return {
         "array": f"{encoding}/{wildcards.space}s.npy",
         "autoencoder": f"{encoding}/autoencoder.json",
@@ -96,13 +98,15 @@ def autoencoder_weights(wildcards):
     """The weights that the workflow itself brings or makes, as an input of the encoding."""
     if "finetune" not in config["autoencoders"][wildcards.autoencoder]:
         return fetched_weights(wildcards.autoencoder)
-    folder = f"<results>/weights/{wildcards.dataset}/{wildcards.autoencoder}"
+    folder = f"<results>/weights/{wildcards.dataset}/{wildcards.autoencoder}{wildcards.of_fold}"
     return {"weights": f"{folder}/diffusion_pytorch_model.safetensors"}
 
 
 def base_weights(wildcards):
-    """What fine-tuning starts from."""
-    return fetched_weights(config["autoencoders"][wildcards.autoencoder]["base"])
+    """What fine-tuning starts from, and what its perceptual term compares features of."""
+    entry = config["autoencoders"][wildcards.autoencoder]
+    backbone = fetched_weights(BACKBONE) if uses_lpips(entry) else {}
+    return fetched_weights(entry["base"]) | {"backbone": path for path in backbone.values()}
 
 
 def start_weights(wildcards):
@@ -114,6 +118,23 @@ def start_weights(wildcards):
 def fetched_weights(name):
     """The record that fetch_weights leaves beside what it brought; weights in a user's folder are no input."""
     return {"weights": f"<results>/weights/{name}/source.json"} if name in FETCHED else {}
+
+
+def fold_rows(wildcards):
+    """What says which rows a fold trains and tests on, as an input of what is fine-tuned for one fold."""
+    if bool(wildcards.of_fold) != tuned_per_fold(config, wildcards.autoencoder):
+        raise WorkflowError(
+            f"{wildcards.autoencoder}{wildcards.of_fold}: `@fold` goes with finetune.images train_rows_per_fold, "
+            "and only with it"
+        )
+    return {"folds": f"<results>/folds/{wildcards.dataset}.parquet"} if wildcards.of_fold else {}
+
+
+def fold_split(wildcards):
+    """The fold that weights and encodings belong to; None where they serve all folds."""
+    if not wildcards.of_fold:
+        return None
+    return {"fold": int(wildcards.of_fold.removeprefix("@fold")), "n_splits": config["study"]["n_splits"]}
 
 
 def dataset_params(wildcards):
@@ -145,10 +166,7 @@ def labels():
 
 
 def footnotes(table):
-    notes = list(config["tables"][table]["footnotes"])
-    if any("finetune" in config["autoencoders"][name] for name in config["study"]["autoencoders"]):
-        notes.append(config["tables"]["finetuning_note"])
-    return notes
+    return config["tables"][table]["footnotes"] + finetuning_notes(config)
 
 
 def check_before_start(jobs):

@@ -18,5 +18,7 @@ with job(snakemake.log[0]):
         entry=entry,
         dataset=Path(snakemake.input.images).parent,
         folder=Path(snakemake.output.latents).parent,
+        folds=snakemake.input.get("folds"),
+        split=snakemake.params.split,
         device=choose_device(snakemake.params.torch_threads),
     )

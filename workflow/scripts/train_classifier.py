@@ -5,14 +5,13 @@ from pathlib import Path
 from learnability.jobs import choose_device, job
 
 with job(snakemake.log[0]):
-    from learnability.classifiers.weights import FILE, pretrained_file
+    from learnability.classifiers.weights import pretrained_file
     from learnability.study import pretrained_weights
     from learnability.training import train_classifier
 
     pretrained = None
     if start := pretrained_weights(snakemake.config, snakemake.params.recipe):
-        fetched = snakemake.input.get("weights")
-        pretrained = Path(fetched).with_name(FILE) if fetched else pretrained_file(start["source"])
+        pretrained = pretrained_file(start, fetched=snakemake.input.get("weights"))
     card = snakemake.input.get("autoencoder")
     train_classifier(
         cell={key: snakemake.wildcards[key] for key in ("dataset", "autoencoder", "space", "recipe")}

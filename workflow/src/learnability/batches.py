@@ -13,11 +13,16 @@ SHARE = 0.6  # of the free memory that data may take; the rest is the network's
 
 
 class Rows:
-    """Random batches of a packed array (N, ...); images (N, H, W, C) come out as (n, C, H, W)."""
+    """Random batches of a packed array (N, ...); images (N, H, W, C) come out as (n, C, H, W).
 
-    def __init__(self, array: np.ndarray, device: torch.device, channels_last: bool):
+    `keep` False leaves all memory to the network, and every batch is read ahead from the array.
+    """
+
+    def __init__(self, array: np.ndarray, device: torch.device, channels_last: bool, keep: bool = True):
         self.array, self.device, self.channels_last = array, device, channels_last
         self.resident = None
+        if not keep:
+            return
         if array.nbytes < SHARE * free_memory(device):
             self.resident = torch.from_numpy(np.array(array)).to(device)
         elif array.nbytes < SHARE * free_memory(torch.device("cpu")):

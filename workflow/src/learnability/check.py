@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .autoencoders import CONTROLS
+from .autoencoders import CONTROLS, VARIATIONAL
 from .autoencoders.own_class import find_module, is_in_diffusers
 from .autoencoders.weights import missing_weights, weights_digest, wrong_layout
 from .classifiers.grid import misfit
@@ -10,7 +10,7 @@ from .classifiers.weights import pretrained_file
 from .contracts import InputError, read_json
 from .datasets import open_source
 from .hub import weights_to_fetch, why_missing
-from .study import is_folder, pretrained_weights, resolve_autoencoder, resolve_recipe
+from .study import BACKBONE, is_folder, pretrained_weights, resolve_autoencoder, resolve_recipe
 
 
 def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
@@ -18,7 +18,7 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
     checks = {
         "prepare_dataset": check_dataset,
         "fetch_weights": check_hub,
-        "finetune_autoencoder": check_weights,
+        "finetune_autoencoder": check_finetuning,
         "encode_dataset": check_encoding,
         "encode_latents": check_encoding,
         "train_classifier": check_training,
@@ -68,6 +68,21 @@ def check_weights(config: dict, wildcards: dict) -> list[str]:
     return [f"autoencoders.{entry.get('base', name)}: {message}"] if message else []
 
 
+def check_finetuning(config: dict, wildcards: dict) -> list[str]:
+    """The base and its weights can be fine-tuned, and the weights of the perceptual loss are there."""
+    name, found = wildcards["autoencoder"], check_weights(config, wildcards)
+    entry = resolve_autoencoder(config, name)
+    if entry["class"] not in VARIATIONAL:
+        found.append(f"autoencoders.{name}.base: {entry['class']} has no posterior; take a base of {VARIATIONAL}")
+    if entry["finetune"]["perceptual"] == "lpips":
+        from .autoencoders.perceptual import missing_heads  # here, because it waits for torch
+
+        if message := missing_heads():
+            found.append(f"autoencoders.{name}.finetune.perceptual: {message}")
+        found += check_pretrained(config, BACKBONE)
+    return found
+
+
 def check_encoding(config: dict, wildcards: dict) -> list[str]:
     """As check_weights, but weights that the workflow fine-tunes are an input of the job, and the base is not."""
     entry = config["autoencoders"][wildcards["autoencoder"]]
@@ -82,13 +97,17 @@ def check_training(config: dict, wildcards: dict) -> list[str]:
         side = config["image_size"] // resolve_autoencoder(config, wildcards["autoencoder"])["factor"]
     if message := misfit(recipe["model"], recipe["model_options"], side):
         found.append(f"recipes.{wildcards['recipe']} on {wildcards['autoencoder']}: {message}")
-    start = pretrained_weights(config, recipe)
-    if start and is_folder(start["source"]):
-        try:
-            pretrained_file(start["source"])
-        except InputError as error:
-            found.append(f"pretrained.{recipe['model']}: {error}")
-    return found
+    return found + (check_pretrained(config, recipe["model"]) if pretrained_weights(config, recipe) else [])
+
+
+def check_pretrained(config: dict, model: str) -> list[str]:
+    """Starting weights in a folder of the user's are there; those of the hub are fetched by a job of their own."""
+    try:
+        if is_folder(config["pretrained"][model]["source"]):
+            pretrained_file(config["pretrained"][model])
+    except InputError as error:
+        return [f"pretrained.{model}: {error}"]
+    return []
 
 
 def check_changed_weights(config: dict, wildcards: dict) -> list[str]:

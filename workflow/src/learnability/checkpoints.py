@@ -1,7 +1,8 @@
-"""The state of a training after an epoch, in one safetensors file; one of another run is never resumed from."""
+"""The state of a training between two epochs, in one safetensors file; one of another run is never resumed from."""
 
 import errno
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,13 +14,17 @@ from .store import written_whole
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # of Adam
 
 
-def save_checkpoint(path: Path, identity: str, model: torch.nn.Module, best: dict, optimiser, state: dict) -> None:
-    """Write the model, the best weights so far, Adam's moments, and `state` (JSON-serialisable)."""
-    moments = optimiser.state_dict()["state"]
-    tensors = packed("model", model.state_dict()) | packed("best", best)
-    for name in MOMENTS:
-        tensors |= packed(name, {index: moment[name] for index, moment in moments.items()})
-    metadata = {"identity": identity, "state": json.dumps(state), "moments_of": json.dumps(list(moments))}
+def save_checkpoint(
+    path: Path, identity: str, model: torch.nn.Module, best: dict, optimisers: Sequence, state: dict
+) -> None:
+    """Write the model, the best weights so far, the moments of each Adam, and `state` (JSON-serialisable)."""
+    tensors, moments_of = packed("model", model.state_dict()) | packed("best", best), []
+    for number, optimiser in enumerate(optimisers):
+        moments = optimiser.state_dict()["state"]  # empty before its first step
+        moments_of.append(list(moments))
+        for name in MOMENTS:
+            tensors |= packed(f"{name}{number}", {index: moment[name] for index, moment in moments.items()})
+    metadata = {"identity": identity, "state": json.dumps(state), "moments_of": json.dumps(moments_of)}
     write_tensors(tensors, path, metadata)
 
 
@@ -52,8 +57,10 @@ def write_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[s
             raise OSError(errno.EIO, str(error)) from error
 
 
-def load_checkpoint(path: Path, identity: str, model: torch.nn.Module, optimiser) -> tuple[dict, dict] | None:
-    """Restore model and optimiser; return (best, state), or None where there is nothing of this identity."""
+def load_checkpoint(
+    path: Path, identity: str, model: torch.nn.Module, optimisers: Sequence
+) -> tuple[dict, dict] | None:
+    """Restore model and optimisers; return (best, state), or None where there is nothing of this identity."""
     if not path.is_file():
         return None
     try:
@@ -66,13 +73,19 @@ def load_checkpoint(path: Path, identity: str, model: torch.nn.Module, optimiser
     except SafetensorError as error:
         print(f"{path}: unreadable ({error}); discarded", flush=True)
         return None
-    weights = dict(enumerate(weight for group in optimiser.param_groups for weight in group["params"]))
-    weights = {index: weights[index] for index in json.loads(metadata["moments_of"])}
-    like = {"exp_avg": weights, "exp_avg_sq": weights, "step": dict.fromkeys(weights, torch.tensor(0.0))}
-    moments = {name: unpacked(name, tensors, like[name]) for name in MOMENTS}
-    by_weight = {index: {name: moments[name][index] for name in MOMENTS} for index in weights}
-    optimiser.load_state_dict({"state": by_weight, "param_groups": optimiser.state_dict()["param_groups"]})
+    for number, (optimiser, moments_of) in enumerate(zip(optimisers, json.loads(metadata["moments_of"]), strict=True)):
+        restore_moments(optimiser, number, moments_of, tensors)
     template = model.state_dict()
     model.load_state_dict(unpacked("model", tensors, template))
     has_best = any(key.startswith("best/") for key in tensors)
     return unpacked("best", tensors, template) if has_best else {}, json.loads(metadata["state"])
+
+
+def restore_moments(optimiser, number: int, moments_of: list[int], tensors: dict[str, torch.Tensor]) -> None:
+    """Give an Adam the moments that were saved of its weights, each in its weight's order in memory."""
+    weights = dict(enumerate(weight for group in optimiser.param_groups for weight in group["params"]))
+    weights = {index: weights[index] for index in moments_of}
+    like = {"exp_avg": weights, "exp_avg_sq": weights, "step": dict.fromkeys(weights, torch.tensor(0.0))}
+    moments = {name: unpacked(f"{name}{number}", tensors, like[name]) for name in MOMENTS}
+    by_weight = {index: {name: moments[name][index] for name in MOMENTS} for index in weights}
+    optimiser.load_state_dict({"state": by_weight, "param_groups": optimiser.state_dict()["param_groups"]})

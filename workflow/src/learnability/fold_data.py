@@ -42,6 +42,11 @@ def load_fold(
         encoding = read_json(autoencoder_card)
         if encoding["dataset_digest"] != card["digest"]:
             raise InputError(f"{autoencoder_card}: encoded from other images than {dataset}; delete it and run again")
+        if encoding.get("fold") not in (None, cell["fold"]):
+            raise InputError(
+                f"{autoencoder_card}: fine-tuned on the training rows of fold {encoding['fold']}, among which are "
+                f"images that fold {cell['fold']} tests on; give fold {cell['fold']} its own encoding"
+            )
         source = {"role": encoding["role"], "digest": encoding[f"digest_{array.stem}"]}
     packed = open_packed(array)
     if len(packed) != len(samples):

@@ -8,6 +8,7 @@ RECIPE_KEYS = {
     "model", "model_options", "init", "loss", "max_margin", "scale", "drw", "lr", "weight_decay", "batch_size",
     "epochs", "patience", "augment", "rotate_degrees", "mask", "latent_std",
 }  # fmt: skip
+BACKBONE = "vgg16"  # the `pretrained` entry whose features LPIPS compares
 # Facts of the machine or of the presentation: changing them changes no result, so they rerun nothing.
 NOT_SCIENCE = {"root", "label", "max_bad_images", "licence", "gated", "access"}
 
@@ -116,12 +117,55 @@ def check_study(config: dict) -> None:
             pretrained_weights(config, resolve_recipe(config, name))
             if "spaces" not in config["recipes"][name]:
                 raise InputError(f"recipes.{name}.spaces: missing; say in which spaces {table} uses it")
+    lpips = [name for name, entry in config["autoencoders"].items() if uses_lpips(entry)]
+    if lpips and BACKBONE not in config["pretrained"]:
+        raise InputError(f"pretrained.{BACKBONE}: missing; {lpips[0]}.finetune.perceptual compares its features")
     for name in study["autoencoders"]:
         factor = resolve_autoencoder(config, name)["factor"]
         if config["image_size"] % factor:
             raise InputError(
                 f"image_size {config['image_size']} is not a multiple of autoencoders.{name}.factor, {factor}"
             )
+
+
+def uses_lpips(entry: dict) -> bool:
+    """Whether an autoencoder's entry is fine-tuned with a perceptual term."""
+    return (entry.get("finetune") or {}).get("perceptual") == "lpips"
+
+
+def tuned_per_fold(config: dict, autoencoder: str) -> bool:
+    """Whether an autoencoder is fine-tuned anew for each fold, on its training rows; else it serves all folds."""
+    finetune = config["autoencoders"][autoencoder].get("finetune") or {}
+    return finetune.get("images") == "train_rows_per_fold"
+
+
+def fold_suffix(config: dict, autoencoder: str, fold: int) -> str:
+    """What a run of `fold` adds to the name of an autoencoder's weights and encodings: "", or @fold{k}."""
+    return f"@fold{fold}" if tuned_per_fold(config, autoencoder) else ""
+
+
+def encodings(config: dict) -> list[str]:
+    """{dataset}/{autoencoder}, or {dataset}/{autoencoder}@fold{k}, of every encoding that has reconstructions."""
+    study = config["study"]
+    names = [
+        f"{dataset}/{autoencoder}{fold_suffix(config, autoencoder, fold)}"
+        for dataset in study["datasets"]
+        for autoencoder in study["autoencoders"]
+        for fold in study["folds"]
+        if decodes(config, autoencoder)
+    ]
+    return list(dict.fromkeys(names))
+
+
+def finetuning_notes(config: dict) -> list[str]:
+    """One footnote per way in which the study's fine-tuned autoencoders saw images, with their labels."""
+    tuned: dict[str, list[str]] = {}
+    for name in config["study"]["autoencoders"]:
+        entry = config["autoencoders"][name]
+        if "finetune" in entry:
+            images = "train_rows_per_fold" if tuned_per_fold(config, name) else "all_images"
+            tuned.setdefault(images, []).append(entry["label"])
+    return [f"{', '.join(names)}: {config['tables']['finetuning_note'][images]}" for images, names in tuned.items()]
 
 
 def content(config: dict) -> dict:

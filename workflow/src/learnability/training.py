@@ -78,7 +78,7 @@ def fit(model: Classifier, data: Fold, recipe: dict, seed: int, identity: str, c
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe["lr"], weight_decay=recipe["weight_decay"], fused=True)
     best: dict[str, torch.Tensor] = {}
     state = {"best_score": -1.0, "without_gain": 0, "history": []}
-    if resumed := load_checkpoint(checkpoint, identity, model, optimiser):
+    if resumed := load_checkpoint(checkpoint, identity, model, [optimiser]):
         best, state = resumed
         print(f"resumed after epoch {len(state['history'])}", flush=True)
     seconds, trained = 0.0, 0
@@ -98,7 +98,7 @@ def fit(model: Classifier, data: Fold, recipe: dict, seed: int, identity: str, c
         state["history"].append(
             {"epoch": epoch, "lr": rate, "train_loss": train_loss, "validation_balanced_accuracy": reached}
         )
-        save_checkpoint(checkpoint, identity, model, best, optimiser, state)
+        save_checkpoint(checkpoint, identity, model, best, [optimiser], state)
         print(f"epoch {epoch}/{recipe['epochs']}  loss {train_loss:.4f}  validation bACC {reached:.4f}", flush=True)
     model.load_state_dict(best)
     return state["history"], trained / seconds if seconds else 0.0

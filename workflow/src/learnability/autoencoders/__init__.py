@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # a check of the config must not wait for torch
     import torch
 
 CONTROLS = ("pixel_unshuffle", "area_downsample", "random_init")
+VARIATIONAL = ("AutoencoderKL", "AutoencoderKLFlux2", "MedVAE")  # have a posterior, so they can be fine-tuned
 
 
 class Autoencoder(Protocol):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..contracts import FIDELITY, InputError, read_json, read_samples, write_json, write_parquet
+from ..contracts import FIDELITY, InputError, read_folds, read_json, read_samples, write_json, write_parquet
 from ..fidelity import psnr, ssim
 from ..store import PackedWriter, area_average, as_rgb, open_packed
 from . import Autoencoder, load_autoencoder, scale_input
@@ -17,12 +17,21 @@ PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones 
 GPU_FACTOR = 8  # on a GPU: four images at the paper's size
 
 
-def encode_dataset(name: str, entry: dict, dataset: Path, folder: Path, device: torch.device) -> None:
+def encode_dataset(
+    name: str,
+    entry: dict,
+    dataset: Path,
+    folder: Path,
+    device: torch.device,
+    folds: Path | None = None,
+    split: dict | None = None,
+) -> None:
     """Write latents.npy, reconstructions.npy, fidelity.parquet and autoencoder.json into `folder`.
 
     Reconstructions are decoded from the latents as stored, clamped and rounded to 8 bits at `image_size`;
     fidelity is measured there, against the image as the autoencoder saw it; then they are area-averaged exactly as
-    images_small.npy is. Without a decoder there are latents and the card alone.
+    images_small.npy is. For weights fine-tuned on the training rows of one fold (`folds`, `split`), fidelity is that
+    of the fold's test images alone. Without a decoder there are latents and the card alone.
     """
     card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
     images = open_packed(dataset / "images.npy")
@@ -52,8 +61,11 @@ def encode_dataset(name: str, entry: dict, dataset: Path, folder: Path, device: 
     if scores:
         fidelity = pd.DataFrame(np.concatenate(scores), columns=FIDELITY[1:])
         fidelity.insert(0, "sample_id", samples["sample_id"])
-        write_parquet(fidelity, folder / "fidelity.parquet")
-    write_json(describe(name, entry, card, autoencoder, packed, device), folder / "autoencoder.json")
+        tested = read_folds(folds, samples) == split["fold"] if split else slice(None)
+        write_parquet(fidelity[tested], folder / "fidelity.parquet")
+    # The fold whose training rows the weights were fine-tuned on; null where they serve all folds.
+    described = describe(name, entry, card, autoencoder, packed, device)
+    write_json(described | {"fold": split["fold"] if split else None}, folder / "autoencoder.json")
 
 
 def check_layout(name: str, entry: dict, autoencoder: Autoencoder, size: int) -> None:

@@ -9,8 +9,11 @@ from ..contracts import InputError
 FILE = "model.safetensors"  # as timm's repositories on the hub name it
 
 
-def pretrained_file(source: str) -> Path:
-    """The weights file in a folder; the folder may name environment variables."""
+def pretrained_file(entry: dict, fetched: str | None = None) -> Path:
+    """The weights file of a `pretrained` entry: beside the record of fetch_weights, else in the folder `source`."""
+    if fetched:
+        return Path(fetched).with_name(FILE)
+    source = entry["source"]
     unset = [name for name in string.Template(source).get_identifiers() if name not in os.environ]
     if unset:
         raise InputError(f"source {source}: set the environment variable {unset[0]} to the folder of the weights")
