@@ -48,6 +48,11 @@ def test_the_published_study_is_valid_and_gets_its_defaults():
     assert (dataset["resize"], dataset["rare_classes"], dataset["max_bad_images"]) == ("squash", "error", 0)
 
 
+def test_fine_tuning_sees_all_images_unless_told_otherwise():
+    entry = {**TUNED, "finetune": FINETUNE}
+    assert validated({"autoencoders": {"mine": entry}})["autoencoders"]["mine"]["finetune"]["images"] == "all_images"
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_a_study_merged_over_the_published_one_is_valid(path):
     study = yaml.safe_load(path.read_text(encoding="utf-8"))
