@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # a check of the config must not wait for torch
 
 CONTROLS = ("pixel_unshuffle",)
 DIFFUSERS = ("AutoencoderKL", "AutoencoderKLFlux2", "AutoencoderTiny")
+VARIATIONAL = ("AutoencoderKL", "AutoencoderKLFlux2", "MedVAE")  # have a posterior, so they can be fine-tuned
 
 
 class Autoencoder(Protocol):

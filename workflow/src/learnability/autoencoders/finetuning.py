@@ -9,11 +9,9 @@ import torch
 from ..checkpoints import load_checkpoint, save_checkpoint
 from ..contracts import InputError, digest, read_json, write_csv
 from ..store import as_rgb, open_packed, written_whole
-from . import scale_input
+from . import VARIATIONAL, scale_input
 from .diffusers_family import load_model, to_image_channels
 from .weights import weights_digest
-
-VARIATIONAL = ("AutoencoderKL", "AutoencoderKLFlux2", "MedVAE")
 
 
 def finetune_autoencoder(entry: dict, dataset: Path, seed: int, code: str, folder: Path, device: torch.device) -> None:
