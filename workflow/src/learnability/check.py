@@ -4,7 +4,7 @@ from .autoencoders.weights import missing_weights
 from .classifiers.grid import misfit
 from .classifiers.weights import missing_imagenet_weights
 from .contracts import InputError
-from .datasets import open_source
+from .datasets import check_source
 from .study import resolve_autoencoder, resolve_recipe
 
 
@@ -20,10 +20,10 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
 
 
 def check_dataset(config: dict, wildcards: dict) -> list[str]:
-    """The dataset's folder and tables are there, with the columns and labels that the config names."""
+    """The dataset's folder and tables are there, with the columns and labels that they should have, and images."""
     name = wildcards["dataset"]
     try:
-        open_source(config["datasets"][name])
+        check_source(config["datasets"][name])
     except (InputError, ValueError) as error:  # a phantom's entry is refused with a ValueError
         return [f"datasets.{name}: {error}"]
     return []
