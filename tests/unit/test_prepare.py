@@ -36,7 +36,7 @@ def write_download(root, labels="aabbabcabc", suffix="png"):
 
 def entry_for(root, **changes):
     table = {"table": "labels.csv", "image_column": "id", "image_path": "{id}.png", "label_column": "label"}
-    defaults = {"channels": 3, "resize": "squash", "rare_classes": "error", "max_bad_images": 0}
+    defaults = {"channels": 3, "resize": "squash", "rare_classes": "error", "max_bad_images": 0, "deduplicate": False}
     return {"format": "table", "root": str(root), "group_column": "group"} | table | defaults | changes
 
 
@@ -125,7 +125,8 @@ def test_the_card_counts_what_was_packed(download, tmp_path):
 def test_a_phantom_says_that_it_is_synthetic(tmp_path):
     phantom = {"format": "phantom", "modality": "echo", "groups": {"normal": 4, "defect": 3}, "positive": "defect"}
     shape = {"images_per_group": [1, 2], "size": 32, "seed": 0}
-    _, _, card = prepare(tmp_path, phantom | shape | {"resize": "squash", "rare_classes": "error", "max_bad_images": 0})
+    defaults = {"resize": "squash", "rare_classes": "error", "max_bad_images": 0, "deduplicate": False}
+    _, _, card = prepare(tmp_path, phantom | shape | defaults)
     assert card["synthetic"] is True
     assert card["positive"] == "defect"
 

@@ -59,6 +59,14 @@ def test_demo_is_among_the_studies():
 
 
 DIFFUSERS = {"label": "Mine", "role": "family", "class": "AutoencoderKL", "channels": 4, "factor": 8}
+VOLUMES = {
+    "label": "Mine",
+    "format": "ct_rate_volumes",
+    "root": "/data",
+    "table": "findings.csv",
+    "window": [-1000, 400],
+    "slice_rule": {"every": 3, "no_finding_every": 10, "margin_mm": 10},
+}
 TABLE = {"label": "Mine", "format": "table", "root": "/data", "table": "a.csv", "image_column": "id", "image_path": "x"}
 
 
@@ -67,6 +75,9 @@ TABLE = {"label": "Mine", "format": "table", "root": "/data", "table": "a.csv", 
     [
         {"autoencoders": {"mine": {**DIFFUSERS, "source": "/weights"}}},
         {"datasets": {"mine": {**TABLE, "label_column": "dx"}}},
+        {"datasets": {"mine": {**VOLUMES, "conflicting_rows": "drop", "rescale_tables": ["metadata.csv"]}}},
+        {"datasets": {"mine": {"label": "Mine", "format": "imagenet", "root": "/data", "deduplicate": True}}},
+        {"datasets": {"mine": {"label": "Mine", "format": "medmnist", "root": "/data", "file": "a.npz"}}},
     ],
 )
 def test_an_entry_of_ones_own_is_valid(changes):
@@ -90,7 +101,16 @@ def test_an_entry_of_ones_own_is_valid(changes):
         ({"datasets": {"isic2019": {"label_column": "dx"}}}, "isic2019"),
         ({"datasets": {"isic2019": {"rare_classes": "ignore"}}}, "'ignore' is not one of"),
         ({"datasets": {"Mine": {**TABLE, "label_column": "dx"}}}, "'Mine' does not match"),
-        ({"datasets": {"mine": {**TABLE, "format": "phantom"}}}, "'modality' is a required property"),
+        ({"datasets": {"mine": {"label": "Mine", "format": "phantom"}}}, "'modality' is a required property"),
+        ({"datasets": {"mine": {"label": "Mine", "format": "cardium"}}}, "'root' is a required property"),
+        ({"datasets": {"mine": {"label": "Mine", "format": "medmnist", "root": "/data"}}}, "'file' is a required"),
+        ({"datasets": {"mine": {**VOLUMES, "slice_rule": {"every": 3}}}}, "'no_finding_every' is a required"),
+        ({"datasets": {"mine": {**VOLUMES, "window": [-1000]}}}, "[-1000] is too short"),
+        ({"datasets": {"isic2019": {"window": [-1000, 400]}}}, "'window'"),
+        ({"datasets": {"isic2019": {"conflicting_rows": "drop"}}}, "'conflicting_rows'"),
+        ({"datasets": {"ct_rate": {"conflicting_rows": "keep"}}}, "'keep' is not one of"),
+        ({"datasets": {"cardium": {"table": "cardium.csv"}}}, "'table'"),
+        ({"datasets": {"mimic_cxr_lt": {"classes": ["a", "b"]}}}, "'classes'"),
         ({"autoencoders": {"mine": DIFFUSERS}}, "'source' is a required property"),
         ({"autoencoders": {"mine": {"label": "Mine", "role": "family", "base": "medvae"}}}, "mine"),
         ({"autoencoders": {"original": {**DIFFUSERS, "source": "/weights"}}}, "original"),

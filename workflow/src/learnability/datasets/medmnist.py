@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..contracts import InputError, check_samples, file_digest
+from ..contracts import InputError, check_samples, digest
 from . import Source
 from .files import resolve_root
 from .published import compare_counts
@@ -56,7 +56,7 @@ def open_source(entry: dict) -> Source:
         classes=classes,
         read=read,
         channels=images["train"].images.row_shape[2],
-        provenance={"files": {path.name: file_digest(path)}, "rows_without_one_finding": len(codes) - len(kept)},
+        provenance={"files": {path.name: archive_digest(path)}, "rows_without_one_finding": len(codes) - len(kept)},
         grouped_by="none in this file: every image its own group, folds do not keep patients apart",
         published=compare_counts("MedMNIST 3.0.2", PUBLISHED[flag], found) if flag in PUBLISHED else None,
     )
@@ -81,6 +81,12 @@ def open_file(path: Path) -> tuple[dict[str, "StoredRows | CompressedRows"], dic
     return images, {split: each.reshape(len(each), -1) for split, each in labels.items()}
 
 
+def archive_digest(path: Path) -> str:
+    """SHA-256 of the names, sizes and check sums that an archive lists: the files have gigabytes."""
+    with zipfile.ZipFile(path) as archive:
+        return digest({info.filename: [info.file_size, info.CRC] for info in archive.infolist()})
+
+
 def decode_labels(values: np.ndarray, names: list[str] | None, path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Classes, label of each row, and the rows that carry exactly one; `values` is (N, 1), or one-hot (N, K)."""
     if values.shape[1] == 1:
@@ -103,6 +109,7 @@ class Images:
 
     path: Path
     member: str
+    number: int  # of rows
     row_shape: tuple[int, int, int]  # H, W, C
     start: int  # from the beginning of the member, behind its .npy header
 
@@ -124,7 +131,7 @@ def open_images(path: Path, member: str, expected: int) -> "StoredRows | Compres
             f"{path}: {member} is {dtype}{shape} for {expected} labels; expected uint8 (n, H, W) or (n, H, W, 3): a "
             "set of 2D images"
         )
-    images = Images(path, member, (*shape[1:3], 3 if colour else 1), start)
+    images = Images(path, member, expected, (*shape[1:3], 3 if colour else 1), start)
     return StoredRows(images) if compression == zipfile.ZIP_STORED else CompressedRows(images)
 
 
@@ -161,15 +168,18 @@ class CompressedRows:
     def __init__(self, images: Images):
         self.images, self.lock = images, threading.Lock()
         self.archive, self.stream, self.next, self.passed = zipfile.ZipFile(images.path), None, 0, {}
+        self.broken_from, self.why = float("inf"), ""
 
     def read(self, i: int) -> np.ndarray:
         """Row i as uint8 (H, W, C)."""
         with self.lock:
-            if i not in self.passed:
+            if i not in self.passed and i < self.broken_from:
                 try:
                     self.go_to(i)
                 except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-                    raise OSError(f"{self.images.path}: {error}") from error
+                    self.broken_from, self.why = self.next, str(error)
+            if i >= self.broken_from:
+                raise OSError(f"{self.images.path}: {self.why}; broken from row {self.broken_from} on")
             return np.frombuffer(self.passed.pop(i), np.uint8).reshape(self.images.row_shape)
 
     def go_to(self, i: int) -> None:
@@ -181,6 +191,8 @@ class CompressedRows:
             row = self.stream.read(self.images.row_bytes)
             if len(row) < self.images.row_bytes:
                 raise EOFError(f"{self.images.member} ends at row {self.next}")
+            if self.next + 1 == self.images.number:
+                self.stream.read(1)  # at the very end the check sum of the whole is compared
             self.passed[self.next] = row
             self.next += 1
             if len(self.passed) > KEPT:

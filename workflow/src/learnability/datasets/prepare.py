@@ -51,7 +51,7 @@ def prepare_dataset(
         samples = source.samples.drop(index=source.samples.index[list(bad)]).reset_index(drop=True)
         check_classes(name, entry, source.classes, samples)
     samples["label"] = samples["label_name"].map(source.classes.index).astype("int64")
-    duplicates = report_duplicates(samples, contents, entry.get("deduplicate", False), folder)
+    duplicates = report_duplicates(samples, contents, entry["deduplicate"], folder)
     write_parquet(samples[SAMPLES], folder / "samples.parquet")
     card = make_card(name, entry, source, samples, image_size, classifier_size)
     card |= {"duplicates": duplicates, "bad_images": len(bad)}

@@ -90,7 +90,8 @@ def read_table(path: Path, used: Iterable[str]) -> Table:
         rows = csv.read_csv(path, csv.ReadOptions(use_threads=False), convert_options=convert)
         return Table(rows.to_pandas(), header, path)
     except ValueError as error:  # empty, ragged, or not UTF-8
-        raise InputError(f"{path}: {str(error).strip()}; expected a CSV in UTF-8 with a header") from None
+        what = re.sub(r"(got \d+):.*", r"\1", str(error).strip(), flags=re.DOTALL)  # the row itself may name a patient
+        raise InputError(f"{path}: {what}; expected a CSV in UTF-8 with a header") from None
 
 
 def join_table(table: Table, other: Table, on: str) -> Table:
