@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from learnability.contracts import read_samples
-from learnability.datasets.duplicates import count_duplicates, find_duplicates, merge_groups
+from learnability.datasets.duplicates import DIGEST, count_duplicates, find_duplicates, merge_groups
 from learnability.datasets.prepare import prepare_dataset
 from learnability.folds import make_folds
 
@@ -19,7 +19,7 @@ def samples_of(rows):
 
 
 def contents_of(rows):
-    return [content.encode() for _, _, content in rows]
+    return b"".join(content.encode().ljust(DIGEST) for _, _, content in rows)
 
 
 CHAIN = [  # label, group, content: d and b share p, b and a share q, c stands alone, e repeats itself

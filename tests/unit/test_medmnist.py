@@ -153,12 +153,11 @@ def test_names_for_other_labels_are_refused(tmp_path):
 
 
 def test_damage_is_found_by_the_check_sum(tmp_path):
-    images = np.zeros((7, 64, 64), dtype=np.uint8)
-    images[3:] = np.random.default_rng(0).integers(0, 256, (4, 64, 64), dtype=np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (7, 64, 64), dtype=np.uint8)
     entry = write_npz(tmp_path, **arrays_of() | {"train_images": images})
     path = tmp_path / entry["file"]
     content = bytearray(path.read_bytes())
-    place = content.find(images[5, 10:20].tobytes()[:30])
+    place = content.find(images[5].tobytes()[:30])
     assert place > 0  # noise is stored as it is
     content[place : place + 30] = bytes(30)
     path.write_bytes(content)

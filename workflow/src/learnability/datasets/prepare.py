@@ -1,6 +1,5 @@
 """Decode every image of a collection once, bring it to size, and pack it (the step prepare_dataset)."""
 
-import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,10 +12,10 @@ from ..contracts import SAMPLES, InputError, check_samples, write_csv, write_jso
 from ..folds import find_rare_classes
 from ..store import PackedWriter, area_average, as_rgb
 from . import Source, check_images_exist, open_source
-from .duplicates import count_duplicates, find_duplicates, merge_groups
+from .duplicates import count_duplicates, digest_image, find_duplicates, merge_groups
 from .published import describe_published
 
-BLOCK = 256  # images decoded before they are written: bounds the memory
+BLOCK = 64  # images decoded before they are written: bounds the memory, and the threads that are of use
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # PIL's, of missing and broken files
 
 
@@ -38,19 +37,20 @@ def prepare_dataset(
     check_classes(name, entry, source.classes, source.samples)
     check_images_exist(source)
     bad: dict[int, str] = {}
-    contents: list[bytes] = []
+    contents = bytearray()  # a digest per image
     images = PackedWriter(folder / "images.npy", (image_size, image_size, source.channels), "uint8")
     small = PackedWriter(folder / "images_small.npy", (classifier_size, classifier_size, 3), "uint8")
     with images, small:
         for block in read_blocks(source, image_size, entry["resize"], threads, bad):
             images.write(block)
             small.write(as_rgb(area_average(block, classifier_size)))
-            contents += [hashlib.sha256(image).digest() for image in block]
+            contents += b"".join(digest_image(image) for image in block)
             print(f"{name}: {images.rows + len(bad)} of {len(source.samples)} images", flush=True)
         check_bad_images(bad, source, entry["max_bad_images"], folder)
-        samples = source.samples.drop(index=source.samples.index[list(bad)]).reset_index(drop=True)
+        samples = source.samples.drop(index=list(bad)).reset_index(drop=True) if bad else source.samples
         check_classes(name, entry, source.classes, samples)
-    samples["label"] = samples["label_name"].map(source.classes.index).astype("int64")
+    label = pd.Categorical(samples["label_name"], categories=source.classes).codes
+    samples = samples.assign(label=label.astype("int64"))
     duplicates = report_duplicates(samples, contents, entry["deduplicate"], folder)
     write_parquet(samples[SAMPLES], folder / "samples.parquet")
     card = make_card(name, entry, source, samples, image_size, classifier_size)
@@ -61,7 +61,7 @@ def prepare_dataset(
 def without_rare_classes(source: Source, n_splits: int) -> Source:
     """Leave out the classes that have fewer groups than there are folds (`rare_classes: drop`)."""
     rare = find_rare_classes(source.samples, n_splits)
-    rare |= dict.fromkeys(sorted(set(source.classes) - set(source.samples["label_name"])), 0)
+    rare |= dict.fromkeys(sorted(set(source.classes) - set(source.samples["label_name"].unique())), 0)
     print(f"classes dropped, with their groups (fewer than {n_splits}): {rare or 'none'}")
     return source.take(
         np.flatnonzero(~source.samples["label_name"].isin(rare)),
@@ -121,7 +121,7 @@ def check_bad_images(bad: dict[int, str], source: Source, most: int, folder: Pat
         )
 
 
-def report_duplicates(samples: pd.DataFrame, contents: list[bytes], merge: bool, folder: Path) -> dict:
+def report_duplicates(samples: pd.DataFrame, contents: bytes, merge: bool, folder: Path) -> dict:
     """Count and list the images with equal pixels; with `merge`, put their groups together in `samples`."""
     duplicates = find_duplicates(samples, contents)
     counts = count_duplicates(duplicates)
@@ -144,7 +144,7 @@ def report_duplicates(samples: pd.DataFrame, contents: list[bytes], merge: bool,
 
 def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFrame) -> None:
     """Refuse a class without images, fewer than two classes, and two of which none is named the positive one."""
-    present = set(samples["label_name"])
+    present = set(samples["label_name"].unique())
     empty = [label for label in classes if label not in present]
     if empty:
         raise InputError(

@@ -86,8 +86,9 @@ def read_table(path: Path, used: Iterable[str]) -> Table:
         header = list(pd.read_csv(path, nrows=0).columns)
         here = [name for name in header if name in used]
         # Arrow and not pandas: it leaves columns out and still refuses a row with too many values.
-        convert = csv.ConvertOptions(include_columns=here, column_types=dict.fromkeys(here, pyarrow.string()))
-        rows = csv.read_csv(path, csv.ReadOptions(use_threads=False), convert_options=convert)
+        convert = csv.ConvertOptions(include_columns=here, column_types=dict.fromkeys(here, pyarrow.large_string()))
+        pool = pyarrow.system_memory_pool()  # Arrow's own keeps what was freed
+        rows = csv.read_csv(path, csv.ReadOptions(use_threads=False), convert_options=convert, memory_pool=pool)
         return Table(rows.to_pandas(), header, path)
     except ValueError as error:  # empty, ragged, or not UTF-8
         what = re.sub(r"(got \d+):.*", r"\1", str(error).strip(), flags=re.DOTALL)  # the row itself may name a patient
@@ -125,7 +126,8 @@ def one_hot(table: Table, names: list[str], ids: pd.Series) -> pd.Series:
 
 def blank_is_its_own(group: pd.Series, ids: pd.Series) -> pd.Series:
     """Groups in which a row with a blank one is a group of its own, never one group of all blanks."""
-    return group.where(group != "", "image:" + ids)
+    blank = group == ""
+    return group.mask(blank, "image:" + ids[blank]) if blank.any() else group
 
 
 def check_known(samples: pd.DataFrame, classes: list[str], origin: str) -> None:
