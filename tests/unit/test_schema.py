@@ -1,6 +1,8 @@
 """The schema of the configuration: the studies of the repository pass, slips are refused, every key is explained."""
 
 import copy
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,15 @@ TABLE = {"label": "Mine", "format": "table", "root": "/data", "table": "a.csv", 
 )
 def test_an_entry_of_ones_own_is_valid(changes):
     validated(changes)
+
+
+def test_the_entries_of_the_datasets_page_are_valid():
+    text = (CHECKOUT / "docs/datasets.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"(?:^    .*\n)+", text, flags=re.MULTILINE)
+    entries = [yaml.safe_load(textwrap.dedent(block)) for block in blocks if "format:" in block]
+    assert len(entries) == 7
+    for entry in entries:
+        validated({"datasets": entry})
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,6 @@ class Images:
 
     path: Path
     member: str
-    number: int  # of rows
     row_shape: tuple[int, int, int]  # H, W, C
     start: int  # from the beginning of the member, behind its .npy header
 
@@ -131,7 +130,7 @@ def open_images(path: Path, member: str, expected: int) -> "StoredRows | Compres
             f"{path}: {member} is {dtype}{shape} for {expected} labels; expected uint8 (n, H, W) or (n, H, W, 3): a "
             "set of 2D images"
         )
-    images = Images(path, member, expected, (*shape[1:3], 3 if colour else 1), start)
+    images = Images(path, member, (*shape[1:3], 3 if colour else 1), start)
     return StoredRows(images) if compression == zipfile.ZIP_STORED else CompressedRows(images)
 
 
@@ -191,8 +190,6 @@ class CompressedRows:
             row = self.stream.read(self.images.row_bytes)
             if len(row) < self.images.row_bytes:
                 raise EOFError(f"{self.images.member} ends at row {self.next}")
-            if self.next + 1 == self.images.number:
-                self.stream.read(1)  # at the very end the check sum of the whole is compared
             self.passed[self.next] = row
             self.next += 1
             if len(self.passed) > KEPT:
