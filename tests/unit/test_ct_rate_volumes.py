@@ -129,6 +129,8 @@ def test_the_scale_of_the_header_is_applied_and_that_of_the_metadata_only_when_a
     assert plain.read(1)[-1, 0, 0] == round(255 * (stored[-1, -1] + 1024) / 2000)
     (tmp_path / "m.csv").write_text(f"VolumeName,RescaleSlope,RescaleIntercept\n{SCAN.rpartition('/')[2]},0.5,-100\n")
     rescaled = open_source(entry | {"rescale_tables": ["m.csv"]})
+    assert plain.provenance["hounsfield_units"] == "as the NIfTI headers scale them"
+    assert set(rescaled.provenance["tables"]) == {"findings.csv", "m.csv"}
     assert rescaled.read(1)[-1, 0, 0] == round(255 * (0.5 * stored[-1, -1] - 100 + 1024) / 2000)
 
 

@@ -57,7 +57,8 @@ def open_source(entry: dict, threads: int = 1) -> Source:
         read=lambda i: volumes.read(*rows[i][:2]),
         channels=1,
         provenance={
-            "tables": {table.path.name: file_digest(table.path)},
+            "tables": {name: file_digest(root / name) for name in (entry["table"], *entry.get("rescale_tables", []))},
+            "hounsfield_units": "by rescale_tables" if "rescale_tables" in entry else "as the NIfTI headers scale them",
             "window": entry["window"],
             "slice_rule": entry["slice_rule"],
             **counted,
