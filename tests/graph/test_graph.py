@@ -131,10 +131,10 @@ def test_the_workflow_runs_from_another_directory(checkout, tmp_path):
     assert counts["train_classifier"] == 220
 
 
-@pytest.mark.parametrize("study", ["demo", "ham10000"])
+@pytest.mark.parametrize("study", ["demo", "ham10000", "open"])
 def test_the_other_studies_have_a_graph(checkout, study):
     counts = jobs("--configfile", f"workflow/studies/{study}.yaml", folder=checkout)
-    assert counts["train_classifier"] == {"demo": 88, "ham10000": 35}[study]
+    assert counts["train_classifier"] == {"demo": 88, "ham10000": 35, "open": 220}[study]
 
 
 def test_an_unknown_key_stops_before_the_graph(checkout):

@@ -310,6 +310,16 @@ def test_latents_of_other_weights_are_not_reused_silently(config, monkeypatch, t
     assert missing_inputs(config, [("train_classifier", RUN)]) == []  # weights that are gone change nothing
 
 
+def test_a_root_without_the_download_says_what_belongs_there(config, monkeypatch, tmp_path):
+    for name in ROOTS:
+        monkeypatch.setenv(name, str(tmp_path))
+    names = ["isic2019", "cardium", "ct_rate", "mimic_cxr_lt"]
+    messages = missing_inputs(config, [("prepare_dataset", {"dataset": name}) for name in names])
+    expected = ["GroundTruth.csv", "no folder fold_1", "ctrate.csv does not exist", "single-label_train.csv"]
+    assert [message.split(":")[0] for message in messages] == [f"datasets.{name}" for name in names]
+    assert [part for part, message in zip(expected, messages, strict=True) if part not in message] == []
+
+
 def test_a_wrong_phantom_is_a_message_too(config):
     config["datasets"]["mine"] = {"format": "phantom", "modality": "mri", "groups": {"a": 1}, "size": 32, "seed": 0}
     (message,) = missing_inputs(config, [("prepare_dataset", {"dataset": "mine"})])

@@ -11,6 +11,7 @@ from PIL import Image
 from learnability.contracts import InputError, read_samples
 from learnability.datasets import open_source
 from learnability.datasets.prepare import fit, prepare_dataset
+from learnability.datasets.published import compare_counts
 from learnability.store import area_average, open_packed
 
 FILES = ["dataset.json", "images.npy", "images_small.npy", "samples.parquet"]
@@ -36,7 +37,7 @@ def write_download(root, labels="aabbabcabc", suffix="png"):
 
 def entry_for(root, **changes):
     table = {"table": "labels.csv", "image_column": "id", "image_path": "{id}.png", "label_column": "label"}
-    defaults = {"channels": 3, "resize": "squash", "rare_classes": "error", "max_bad_images": 0}
+    defaults = {"channels": 3, "resize": "squash", "rare_classes": "error", "max_bad_images": 0, "deduplicate": False}
     return {"format": "table", "root": str(root), "group_column": "group"} | table | defaults | changes
 
 
@@ -125,7 +126,8 @@ def test_the_card_counts_what_was_packed(download, tmp_path):
 def test_a_phantom_says_that_it_is_synthetic(tmp_path):
     phantom = {"format": "phantom", "modality": "echo", "groups": {"normal": 4, "defect": 3}, "positive": "defect"}
     shape = {"images_per_group": [1, 2], "size": 32, "seed": 0}
-    _, _, card = prepare(tmp_path, phantom | shape | {"resize": "squash", "rare_classes": "error", "max_bad_images": 0})
+    defaults = {"resize": "squash", "rare_classes": "error", "max_bad_images": 0, "deduplicate": False}
+    _, _, card = prepare(tmp_path, phantom | shape | defaults)
     assert card["synthetic"] is True
     assert card["positive"] == "defect"
 
@@ -237,6 +239,30 @@ def test_rare_classes_are_dropped_with_their_images(download, tmp_path, capsys):
     source = open_source(entry_for(download))
     assert all(np.array_equal(images[row], fit(source.read(i), 32, "squash")) for row, i in enumerate(kept))
     assert "classes dropped" in capsys.readouterr().out
+
+
+def test_a_class_without_images_is_dropped_with_the_rare_ones(download, tmp_path):
+    entry = entry_for(download, rare_classes="drop", positive="a", classes=["a", "b", "c", "d"])
+    _, _, card = prepare(tmp_path, entry)
+    assert card["classes"] == ["a", "b"]
+    assert card["provenance"]["classes_dropped"] == {"c": 2, "d": 0}
+
+
+def test_counts_are_said_beside_the_published_ones(download, tmp_path, capsys, monkeypatch):
+    opened = open_source(entry_for(download))
+    opened.published = compare_counts("the invented paper", {"a": 4, "b": 9}, {"a": 4, "b": 4, "c": 2})
+    monkeypatch.setattr("learnability.datasets.prepare.open_source", lambda entry, threads: opened)
+    _, _, card = prepare(tmp_path, entry_for(download))
+    assert card["published"]["counts"] == {"a": 4, "b": 9}
+    assert card["published"]["differences"] == {"b": {"published": 9, "found": 4}}
+    assert "counts differ from the published ones (the invented paper): b 4 instead of 9" in capsys.readouterr().out
+
+
+def test_no_job_reads_on_when_the_root_holds_no_image(tmp_path):
+    entry = entry_for(write_download(tmp_path / "download"), image_path="png/{id}.png", max_bad_images=100)
+    with pytest.raises(InputError, match=r"png/x0\.png does not exist, nor does any other of 10 images"):
+        prepare(tmp_path / "out", entry)
+    assert not (tmp_path / "out").exists()
 
 
 def test_digests_follow_the_pixels(download, tmp_path):

@@ -1,6 +1,8 @@
 """The schema of the configuration: the studies of the repository pass, slips are refused, every key is explained."""
 
 import copy
+import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,14 @@ MEDVAE = DIFFUSERS | {"class": "MedVAE", "source": "stanfordmimi/MedVAE", "varia
 TUNED = {"label": "Mine", "role": "family", "base": "medvae"}
 SILENT = {"steps": 1, "batch_size": 1, "lr": 0.1, "kl_weight": 0.0, "adversarial": None, "checkpoint_every": 1}
 FINETUNE = {**SILENT, "perceptual": "none"}
+VOLUMES = {
+    "label": "Mine",
+    "format": "ct_rate_volumes",
+    "root": "/data",
+    "table": "findings.csv",
+    "window": [-1000, 400],
+    "slice_rule": {"every": 3, "no_finding_every": 10, "margin_mm": 10},
+}
 TABLE = {"label": "Mine", "format": "table", "root": "/data", "table": "a.csv", "image_column": "id", "image_path": "x"}
 
 
@@ -79,10 +89,22 @@ TABLE = {"label": "Mine", "format": "table", "root": "/data", "table": "a.csv", 
         {"datasets": {"mine": {**TABLE, "label_column": "dx"}}},
         {"autoencoders": {"mine": {**TUNED, "finetune": FINETUNE}}},
         {"autoencoders": {"medvae_ft": {"finetune": {"adversarial": None}}}},
+        {"datasets": {"mine": {**VOLUMES, "conflicting_rows": "drop", "rescale_tables": ["metadata.csv"]}}},
+        {"datasets": {"mine": {"label": "Mine", "format": "imagenet", "root": "/data", "deduplicate": True}}},
+        {"datasets": {"mine": {"label": "Mine", "format": "medmnist", "root": "/data", "file": "a.npz"}}},
     ],
 )
 def test_an_entry_of_ones_own_is_valid(changes):
     validated(changes)
+
+
+def test_the_entries_of_the_datasets_page_are_valid():
+    text = (CHECKOUT / "docs/datasets.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"(?:^    .*\n)+", text, flags=re.MULTILINE)
+    entries = [yaml.safe_load(textwrap.dedent(block)) for block in blocks if "format:" in block]
+    assert len(entries) == 7
+    for entry in entries:
+        validated({"datasets": entry})
 
 
 @pytest.mark.parametrize(
@@ -102,7 +124,16 @@ def test_an_entry_of_ones_own_is_valid(changes):
         ({"datasets": {"isic2019": {"label_column": "dx"}}}, "isic2019"),
         ({"datasets": {"isic2019": {"rare_classes": "ignore"}}}, "'ignore' is not one of"),
         ({"datasets": {"Mine": {**TABLE, "label_column": "dx"}}}, "'Mine' does not match"),
-        ({"datasets": {"mine": {**TABLE, "format": "phantom"}}}, "'modality' is a required property"),
+        ({"datasets": {"mine": {"label": "Mine", "format": "phantom"}}}, "'modality' is a required property"),
+        ({"datasets": {"mine": {"label": "Mine", "format": "cardium"}}}, "'root' is a required property"),
+        ({"datasets": {"mine": {"label": "Mine", "format": "medmnist", "root": "/data"}}}, "'file' is a required"),
+        ({"datasets": {"mine": {**VOLUMES, "slice_rule": {"every": 3}}}}, "'no_finding_every' is a required"),
+        ({"datasets": {"mine": {**VOLUMES, "window": [-1000]}}}, "[-1000] is too short"),
+        ({"datasets": {"isic2019": {"window": [-1000, 400]}}}, "'window'"),
+        ({"datasets": {"isic2019": {"conflicting_rows": "drop"}}}, "'conflicting_rows'"),
+        ({"datasets": {"ct_rate": {"conflicting_rows": "keep"}}}, "'keep' is not one of"),
+        ({"datasets": {"cardium": {"table": "cardium.csv"}}}, "'table'"),
+        ({"datasets": {"mimic_cxr_lt": {"classes": ["a", "b"]}}}, "'classes'"),
         ({"autoencoders": {"mine": DIFFUSERS}}, "'source' is a required property"),
         ({"autoencoders": {"mine": {"label": "Mine", "role": "family", "base": "medvae"}}}, "mine"),
         (

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from learnability.contracts import InputError
-from learnability.datasets import open_source
+from learnability.datasets import check_source, open_source
+from learnability.datasets.table import read_table
 
 HAM = {
     "format": "table",
@@ -232,3 +233,24 @@ def test_a_subset_leaves_no_class_out_and_reads_its_own_images(tmp_path):
         (root / "images").mkdir(exist_ok=True)
         Image.new("L", (2, 2), i).save(root / f"images/{name}.png")
     assert [int(source.read(i).max()) for i in range(len(source.samples))] == list(range(len(source.samples)))
+
+
+def test_a_row_of_another_length_is_refused_without_showing_it(tmp_path):
+    message = message_of(entry_for(write_tree(tmp_path, HAM_ROWS + "IMG_9000009,nv,secret,4\n")))
+    assert "Expected 3 columns, got 4; expected a CSV" in message
+    assert "secret" not in message
+
+
+def test_only_the_columns_that_are_used_are_read(tmp_path):
+    rows = HAM_ROWS.replace("\n", ",x\n").replace("lesion_id,x", "lesion_id,age")
+    table = read_table(write_tree(tmp_path, rows) / "labels.csv", ["dx", "image_id", "absent"])
+    assert list(table.rows.columns) == ["image_id", "dx"]
+    assert table.header == ["image_id", "dx", "lesion_id", "age"]
+
+
+def test_a_root_without_one_image_is_found_by_the_check(tmp_path):
+    entry = entry_for(write_tree(tmp_path))
+    check_source(entry)  # one of three is there: the others are the business of max_bad_images
+    (tmp_path / "images/IMG_9000003.png").unlink()
+    with pytest.raises(InputError, match=r"IMG_9000003.png does not exist, nor does any other of 3 images"):
+        check_source(entry)

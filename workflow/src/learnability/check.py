@@ -8,7 +8,7 @@ from .autoencoders.weights import missing_weights, weights_digest, wrong_layout
 from .classifiers.grid import misfit
 from .classifiers.weights import pretrained_file
 from .contracts import InputError, read_json
-from .datasets import open_source
+from .datasets import check_source
 from .hub import weights_to_fetch, why_missing
 from .study import BACKBONE, is_folder, pretrained_weights, resolve_autoencoder, resolve_recipe
 
@@ -35,10 +35,10 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
 
 
 def check_dataset(config: dict, wildcards: dict) -> list[str]:
-    """The dataset's folder and tables are there, with the columns and labels that the config names."""
+    """The dataset's folder and tables are there, with the columns and labels that they should have, and images."""
     name = wildcards["dataset"]
     try:
-        open_source(config["datasets"][name])
+        check_source(config["datasets"][name])
     except (InputError, ValueError) as error:  # a phantom's entry is refused with a ValueError
         return [f"datasets.{name}: {error}"]
     return []

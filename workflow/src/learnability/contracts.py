@@ -71,7 +71,9 @@ def check_samples(samples: pd.DataFrame, origin: str) -> None:
     """Refuse duplicate ids, empty labels and empty groups; `origin` names the source in the message."""
     if samples.empty:
         raise InputError(f"{origin}: no labelled image found; expected at least one row")
-    duplicated = samples.loc[samples["sample_id"].duplicated(), "sample_id"]
+    ids = samples["sample_id"]
+    hashes = np.fromiter(map(hash, ids), np.int64, len(ids))  # pandas would hold a Python string of each id at once
+    duplicated = ids[ids.duplicated()] if len(np.unique(hashes)) < len(ids) else ids[:0]
     if len(duplicated):
         raise InputError(
             f"{origin}: {len(duplicated)} duplicate sample ids, the first is {duplicated.iloc[0]!r}; "

@@ -10,8 +10,9 @@ import numpy as np
 from .autoencoders import CONTROLS
 from .check import check_dataset, check_hub, check_training, check_weights
 from .contracts import InputError
-from .datasets import open_source
+from .datasets import open_source, opens_at_once
 from .datasets.prepare import fit
+from .datasets.published import describe_published
 from .hub import weights_to_fetch
 from .store import as_rgb
 from .study import cells, check_study, decodes, pretrained_weights, resolve_autoencoder, resolve_recipe
@@ -45,6 +46,8 @@ def examine_dataset(config: dict, name: str) -> tuple[Line, int | None]:
     """Whether a dataset is there, its classes and counts, and its number of images (None where it is not there)."""
     if messages := check_dataset(config, {"dataset": name}):
         return Line(name, messages[0].removeprefix(f"datasets.{name}: "), ready=False), None
+    if not opens_at_once(config["datasets"][name]):
+        return Line(name, "found; its images are counted when they are prepared"), None
     source = open_source(config["datasets"][name])
     counts = source.samples["label_name"].value_counts()
     rare = f"{counts.index[-1]} {counts.iloc[-1]:,}, {counts.index[0]} {counts.iloc[0]:,}"
@@ -52,6 +55,7 @@ def examine_dataset(config: dict, name: str) -> tuple[Line, int | None]:
     text = (
         f"{kind}: {len(source.samples):,} images of {source.samples['group'].nunique():,} groups in "
         f"{len(source.classes)} classes (from {rare}; {counts.iloc[0] / counts.iloc[-1]:.1f} : 1)"
+        f"; {describe_published(source.published)}; {source.grouped_by}"
     )
     return Line(name, text), len(source.samples)
 
@@ -59,8 +63,8 @@ def examine_dataset(config: dict, name: str) -> tuple[Line, int | None]:
 def example_images(config: dict, number: int) -> tuple[np.ndarray, str]:
     """Some images at `image_size`, uint8 (n, S, S, 3), spread over the first dataset that is there, and its name."""
     for name in config["study"]["datasets"]:
-        if number and not check_dataset(config, {"dataset": name}):
-            entry = config["datasets"][name]
+        entry = config["datasets"][name]
+        if number and not check_dataset(config, {"dataset": name}) and opens_at_once(entry):
             source = open_source(entry)
             rows = np.linspace(0, len(source.samples) - 1, min(number, len(source.samples))).astype(int)
             pictures = [fit(source.read(int(i)), config["image_size"], entry["resize"]) for i in rows]

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ..contracts import SAMPLES, InputError, check_samples, write_json, write_parquet, write_text
+from ..contracts import SAMPLES, InputError, check_samples, write_csv, write_json, write_parquet, write_text
 from ..folds import find_rare_classes
 from ..store import PackedWriter, area_average, as_rgb
-from . import Source, open_source
+from . import Source, check_images_exist, open_source
+from .duplicates import count_duplicates, digest_image, find_duplicates, merge_groups
+from .published import describe_published
 
-BLOCK = 256  # images decoded before they are written: bounds the memory
+BLOCK = 64  # images decoded before they are written: bounds the memory, and the threads that are of use
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # PIL's, of missing and broken files
 
 
@@ -23,42 +25,47 @@ def prepare_dataset(
     """Write images.npy, images_small.npy, samples.parquet and dataset.json of one dataset into `folder`.
 
     images.npy is uint8 (N, image_size, image_size, C); images_small.npy (N, s, s, 3) its area average. An
-    image that cannot be read is listed; more than `max_bad_images` of them stop the job.
+    image that cannot be read is listed; more than `max_bad_images` of them stop the job. Images with equal pixels
+    are listed too; `deduplicate` puts the groups that share one together. Memory does not grow with N but for
+    what samples.parquet holds and a digest per image.
     """
-    source = open_source(entry)
+    source = open_source(entry, threads)
     check_samples(source.samples, name)
+    print(f"{name}: {len(source.samples)} images; {describe_published(source.published)}", flush=True)
     if entry["rare_classes"] == "drop":
         source = without_rare_classes(source, n_splits)
     check_classes(name, entry, source.classes, source.samples)
+    check_images_exist(source)
     bad: dict[int, str] = {}
+    contents = bytearray()  # a digest per image
     images = PackedWriter(folder / "images.npy", (image_size, image_size, source.channels), "uint8")
     small = PackedWriter(folder / "images_small.npy", (classifier_size, classifier_size, 3), "uint8")
     with images, small:
         for block in read_blocks(source, image_size, entry["resize"], threads, bad):
             images.write(block)
             small.write(as_rgb(area_average(block, classifier_size)))
+            contents += b"".join(digest_image(image) for image in block)
             print(f"{name}: {images.rows + len(bad)} of {len(source.samples)} images", flush=True)
         check_bad_images(bad, source, entry["max_bad_images"], folder)
-        samples = source.samples.drop(index=source.samples.index[list(bad)]).reset_index(drop=True)
+        samples = source.samples.drop(index=list(bad)).reset_index(drop=True) if bad else source.samples
         check_classes(name, entry, source.classes, samples)
-    samples["label"] = samples["label_name"].map(source.classes.index).astype("int64")
+    label = pd.Categorical(samples["label_name"], categories=source.classes).codes
+    samples = samples.assign(label=label.astype("int64"))
+    duplicates = report_duplicates(samples, contents, entry["deduplicate"], folder)
     write_parquet(samples[SAMPLES], folder / "samples.parquet")
     card = make_card(name, entry, source, samples, image_size, classifier_size)
-    card |= {"bad_images": len(bad), "digest": images.digest, "digest_small": small.digest}
-    write_json(card, folder / "dataset.json")
+    card |= {"duplicates": duplicates, "bad_images": len(bad)}
+    write_json(card | {"digest": images.digest, "digest_small": small.digest}, folder / "dataset.json")
 
 
 def without_rare_classes(source: Source, n_splits: int) -> Source:
     """Leave out the classes that have fewer groups than there are folds (`rare_classes: drop`)."""
     rare = find_rare_classes(source.samples, n_splits)
-    keep = np.flatnonzero(~source.samples["label_name"].isin(rare))
+    rare |= dict.fromkeys(sorted(set(source.classes) - set(source.samples["label_name"].unique())), 0)
     print(f"classes dropped, with their groups (fewer than {n_splits}): {rare or 'none'}")
-    return Source(
-        samples=source.samples.iloc[keep].reset_index(drop=True),
+    return source.take(
+        np.flatnonzero(~source.samples["label_name"].isin(rare)),
         classes=[label for label in source.classes if label not in rare],
-        read=lambda i: source.read(int(keep[i])),
-        channels=source.channels,
-        synthetic=source.synthetic,
         provenance=source.provenance | {"classes_dropped": rare},
     )
 
@@ -114,12 +121,35 @@ def check_bad_images(bad: dict[int, str], source: Source, most: int, folder: Pat
         )
 
 
+def report_duplicates(samples: pd.DataFrame, contents: bytes, merge: bool, folder: Path) -> dict:
+    """Count and list the images with equal pixels; with `merge`, put their groups together in `samples`."""
+    duplicates = find_duplicates(samples, contents)
+    counts = count_duplicates(duplicates)
+    if len(duplicates):
+        write_csv(duplicates, folder / "duplicates.csv")
+    else:
+        (folder / "duplicates.csv").unlink(missing_ok=True)  # of an earlier attempt
+    before = samples["group"].nunique()
+    if merge:
+        samples["group"] = merge_groups(samples["group"], duplicates)
+    print(
+        f"exact duplicates: {counts['images']} images, {counts['across_groups']} with a copy in another group, "
+        f"{counts['with_conflicting_labels']} with a copy of another label"
+        + (f"; groups merged from {before} to {samples['group'].nunique()}" if merge else "")
+    )
+    if counts["across_groups"] and not merge:
+        print("these are leakage between folds; set `deduplicate: true` to put their groups together")
+    return counts | {"groups_merged": int(before - samples["group"].nunique())}
+
+
 def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFrame) -> None:
     """Refuse a class without images, fewer than two classes, and two of which none is named the positive one."""
-    present = set(samples["label_name"])
+    present = set(samples["label_name"].unique())
     empty = [label for label in classes if label not in present]
     if empty:
-        raise InputError(f"datasets.{name}: no image of class(es) {empty}; remove them from `classes`")
+        raise InputError(
+            f"datasets.{name}: no image of class(es) {empty}; remove them from `classes`, or set `rare_classes: drop`"
+        )
     if len(classes) < 2:
         raise InputError(f"datasets.{name}: only one class, {classes}; a classifier needs two")
     positive = entry.get("positive")
@@ -139,6 +169,7 @@ def make_card(
         "positive": entry.get("positive"),
         "images": len(samples),
         "groups": int(samples["group"].nunique()),
+        "grouped_by": source.grouped_by,
         "counts": counts,
         "imbalance_ratio": max(counts.values()) / min(counts.values()),
         "image_size": image_size,
@@ -146,5 +177,6 @@ def make_card(
         "channels": source.channels,
         "resize": entry["resize"],
         "subset": entry.get("subset"),
+        "published": source.published,
         "provenance": source.provenance,
     }

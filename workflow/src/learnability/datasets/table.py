@@ -1,151 +1,174 @@
-"""A table of images: a CSV with an image, a label (one column, or one-hot columns) and a group per row."""
+"""A table of images: a CSV with an image, a label (one column, or one-hot columns) and a group per row.
 
-import os
+The reading of CSV files is shared by the other formats that have one.
+"""
+
+import re
 import string
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
+import pyarrow
+from pyarrow import csv
 
 from ..contracts import InputError, check_samples, file_digest
 from . import Source
+from .files import read_image, resolve_root
+
+
+@dataclass
+class Table:
+    """A CSV of which only the columns that are used were read, every value as text; blank cells are empty."""
+
+    rows: pd.DataFrame
+    header: list[str]  # all of it, for messages
+    path: Path
+
+    def column(self, name: str) -> pd.Series:
+        if name not in self.rows.columns:
+            raise InputError(f"{self.path}: no column {name!r}; name one of its header in the config: {self.header}")
+        return self.rows[name]
 
 
 def open_source(entry: dict) -> Source:
     """Open the table that `entry` describes; keys are documented in the config schema."""
-    root = resolve_root(entry["root"])
-    rows = read_table(root / entry["table"])
+    root, pattern = resolve_root(entry["root"]), entry["image_path"]
+    fields = pattern_fields(pattern)
+    used = {entry["image_column"], *entry.get("label_columns", []), *fields}
+    used |= {entry[key] for key in ("label_column", "group_column") if key in entry}
     tables = [root / entry["table"]]
-    if join := entry.get("join"):
+    join = entry.get("join")
+    table = read_table(tables[0], used | ({join["on"]} if join else set()))
+    if join:
         tables.append(root / join["table"])
-        rows = join_table(rows, read_table(tables[1]), join["on"], tables)
-    origin = str(tables[0])
+        table = join_table(table, read_table(tables[1], used | {join["on"]}), join["on"])
+    ids = table.column(entry["image_column"])
+    label = one_hot(table, entry["label_columns"], ids) if "label_columns" in entry else None
+    group = table.column(entry["group_column"]) if "group_column" in entry else pd.Series("", index=ids.index)
     samples = pd.DataFrame(
         {
-            "sample_id": column(rows, entry["image_column"], origin),
-            "label_name": labels(rows, entry, origin),
-            "group": groups(rows, entry, origin),
+            "sample_id": ids,
+            "label_name": table.column(entry["label_column"]) if label is None else label,
+            "group": blank_is_its_own(group, ids),
         }
     )
+    origin = str(tables[0])
     check_samples(samples, origin)
     classes = entry.get("classes") or sorted(entry.get("label_columns") or samples["label_name"].unique())
-    unknown = sorted(set(samples["label_name"]) - set(classes))
+    check_known(samples, classes, origin)
+    values = {name: table.rows[name] for name in fields if name in table.rows.columns}
+    fill(pattern, {name: column.iloc[0] for name, column in values.items()}, table)
+    channels = entry.get("channels", 3)
+
+    def path(i: int) -> Path:
+        return root / fill(pattern, {name: column.iloc[i] for name, column in values.items()}, table)
+
+    return Source(
+        samples=samples,
+        classes=classes,
+        read=lambda i: read_image(path(i), channels),
+        channels=channels,
+        provenance={"tables": {each.name: file_digest(each) for each in tables}},
+        grouped_by=entry.get("group_column", "no group_column given: every image its own group"),
+        path=path,
+    )
+
+
+def read_table(path: Path, used: Iterable[str]) -> Table:
+    """Read the columns of a CSV that are used and there; the others cost memory."""
+    used = set(used)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; expected a CSV there: correct `table` or `root`")
+    try:
+        header = list(pd.read_csv(path, nrows=0).columns)
+        here = [name for name in header if name in used]
+        # Arrow and not pandas: it leaves columns out and still refuses a row with too many values.
+        convert = csv.ConvertOptions(include_columns=here, column_types=dict.fromkeys(here, pyarrow.large_string()))
+        pool = pyarrow.system_memory_pool()  # Arrow's own keeps what was freed
+        rows = csv.read_csv(path, csv.ReadOptions(use_threads=False), convert_options=convert, memory_pool=pool)
+        return Table(rows.to_pandas(), header, path)
+    except ValueError as error:  # empty, ragged, or not UTF-8
+        what = re.sub(r"(got \d+):.*", r"\1", str(error).strip(), flags=re.DOTALL)  # the row itself may name a patient
+        raise InputError(f"{path}: {what}; expected a CSV in UTF-8 with a header") from None
+
+
+def join_table(table: Table, other: Table, on: str) -> Table:
+    """Add the columns of a second table by a shared key; every row must find exactly one partner."""
+    key = table.column(on)
+    if other.column(on).duplicated().any():
+        raise InputError(f"{other.path}: values of {on!r} repeat; the table to join needs one row per {on!r}")
+    missing = ~key.isin(other.column(on))
+    if missing.any():
+        raise InputError(
+            f"{other.path}: {missing.sum()} rows of {table.path.name} have no partner here, the first is "
+            f"{key[missing].iloc[0]!r}; add them here, or take them out there"
+        )
+    new = [name for name in other.rows.columns if name == on or name not in table.rows.columns]
+    rows = table.rows.merge(other.rows[new], on=on, how="left", validate="many_to_one")
+    return Table(rows, table.header + [name for name in other.header if name not in table.header], table.path)
+
+
+def one_hot(table: Table, names: list[str], ids: pd.Series) -> pd.Series:
+    """Return the class name of each row, from one-hot columns (integers or floats) with exactly one 1."""
+    values = np.stack([pd.to_numeric(table.column(name), errors="coerce") for name in names], axis=1, dtype="float32")
+    wrong = np.flatnonzero(~np.isin(values, (0, 1)).all(axis=1) | (np.nansum(values, axis=1) != 1))
+    if len(wrong):
+        found = [name for name, value in zip(names, values[wrong[0]], strict=True) if value != 0]
+        raise InputError(
+            f"{table.path}: {len(wrong)} rows without exactly one positive label; the first is "
+            f"{ids.iloc[wrong[0]]!r} with {found or 'none'}; correct them or take them out"
+        )
+    return pd.Series(pd.array(names, dtype="str").take(values.argmax(axis=1)), index=ids.index)
+
+
+def blank_is_its_own(group: pd.Series, ids: pd.Series) -> pd.Series:
+    """Groups in which a row with a blank one is a group of its own, never one group of all blanks."""
+    blank = group == ""
+    return group.mask(blank, "image:" + ids[blank]) if blank.any() else group
+
+
+def check_known(samples: pd.DataFrame, classes: list[str], origin: str) -> None:
+    """Refuse a label that is no class of the dataset."""
+    unknown = sorted(set(samples["label_name"].unique()) - set(classes))
     if unknown:
         raise InputError(
             f"{origin}: labels {unknown} are not among the dataset's classes {classes}; add them to `classes`, "
             "or take their rows out"
         )
-    paths = [str(root / fill(entry["image_path"], row, origin)) for row in rows.to_dict("records")]
-    if subset := entry.get("subset"):
-        chosen = stratified_subset(samples, subset["images"], subset.get("seed", 0))
-        samples, paths = samples.iloc[chosen].reset_index(drop=True), [paths[i] for i in chosen]
-    channels = entry.get("channels", 3)
-    return Source(
-        samples=samples,
-        classes=classes,
-        read=lambda i: read_image(paths[i], channels),
-        channels=channels,
-        provenance={"tables": {table.name: file_digest(table) for table in tables}},
-    )
 
 
-def resolve_root(root: str) -> Path:
-    """Expand environment variables and ~; an unset variable or a missing folder is an error that says so."""
-    unset = [name for name in string.Template(root).get_identifiers() if name not in os.environ]
-    if unset:
-        raise InputError(f"root {root}: set the environment variable {unset[0]} to the dataset's folder")
-    folder = Path(os.path.expandvars(root)).expanduser()
-    if not folder.is_dir():
-        raise InputError(f"root {folder} is not a folder; point `root` at the downloaded dataset")
-    return folder
+def check_class_columns(table: Table, classes: Iterable[str], others: Iterable[str]) -> None:
+    """Refuse a label file whose one-hot columns are not exactly the classes; `others` are no labels."""
+    found = set(table.header) - set(others)
+    missing, unknown = sorted(set(classes) - found), sorted(found - set(classes))
+    if missing or unknown:
+        raise InputError(
+            f"{table.path}: the class list differs from the published one: missing {missing or 'none'}, unknown "
+            f"{unknown or 'none'}; use the official file, or describe yours with `format: table`"
+        )
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV with every value as text; blank cells are empty strings."""
-    if not path.is_file():
-        raise InputError(f"{path} does not exist; expected a CSV there: correct `table` or `root`")
+def pattern_fields(pattern: str) -> list[str]:
+    """Columns that a path pattern such as images/{image_id}.jpg names."""
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
-    except ValueError as error:  # empty, ragged, or not UTF-8
-        raise InputError(f"{path}: {str(error).strip()}; expected a CSV in UTF-8 with a header") from None
+        names = [name for _, name, _, _ in string.Formatter().parse(pattern) if name]
+    except ValueError as error:
+        raise InputError(wrong_pattern(pattern, error)) from None
+    return [re.split(r"[.\[]", name)[0] for name in names]
 
 
-def join_table(rows: pd.DataFrame, other: pd.DataFrame, on: str, paths: list[Path]) -> pd.DataFrame:
-    """Add the columns of a second table by a shared key; every row must find exactly one partner."""
-    first, path = paths
-    column(rows, on, str(first))
-    if column(other, on, str(path)).duplicated().any():
-        raise InputError(f"{path}: values of {on!r} repeat; the table to join needs one row per {on!r}")
-    missing = ~rows[on].isin(other[on])
-    if missing.any():
-        raise InputError(
-            f"{path}: {missing.sum()} rows of {first.name} have no partner here, the first is "
-            f"{rows.loc[missing, on].iloc[0]!r}; add them here, or take them out there"
-        )
-    new = [name for name in other.columns if name == on or name not in rows.columns]
-    return rows.merge(other[new], on=on, how="left", validate="many_to_one")
-
-
-def column(rows: pd.DataFrame, name: str, origin: str) -> pd.Series:
-    if name not in rows.columns:
-        raise InputError(f"{origin}: no column {name!r}; name one of its header in the config: {list(rows.columns)}")
-    return rows[name]
-
-
-def labels(rows: pd.DataFrame, entry: dict, origin: str) -> pd.Series:
-    """Return the class name of each row, from one column or from one-hot columns with exactly one 1."""
-    if "label_column" in entry:
-        return column(rows, entry["label_column"], origin)
-    names = entry["label_columns"]
-    one_hot = pd.DataFrame({name: pd.to_numeric(column(rows, name, origin), errors="coerce") for name in names})
-    values = one_hot.to_numpy()
-    wrong = np.flatnonzero(~np.isin(values, (0, 1)).all(axis=1) | (np.nansum(values, axis=1) != 1))
-    if len(wrong):
-        found = [name for name, value in zip(names, values[wrong[0]], strict=True) if value != 0]
-        raise InputError(
-            f"{origin}: {len(wrong)} rows without exactly one positive label; the first is "
-            f"{rows[entry['image_column']].iloc[wrong[0]]!r} with {found or 'none'}; correct them or take them out"
-        )
-    return pd.Series(np.array(names)[values.argmax(axis=1)], index=rows.index)
-
-
-def groups(rows: pd.DataFrame, entry: dict, origin: str) -> pd.Series:
-    """Return the group of each row; a row with a blank group, or a table without groups, is its own group."""
-    own = "image:" + rows[entry["image_column"]]
-    if "group_column" not in entry:
-        return own
-    group = column(rows, entry["group_column"], origin)
-    return group.where(group != "", own)
-
-
-def fill(pattern: str, row: dict, origin: str) -> str:
-    """Fill a path pattern such as images/{image_id}.jpg with the values of a row."""
+def fill(pattern: str, row: dict, table: Table) -> str:
+    """Fill a path pattern with the values of a row."""
     try:
         return pattern.format_map(row)
     except KeyError as error:
-        raise InputError(f"{origin}: image_path names column {error}; the header is {list(row)}") from None
+        raise InputError(f"{table.path}: image_path names column {error}; the header is {table.header}") from None
     except (ValueError, AttributeError, LookupError, TypeError) as error:
-        raise InputError(f"image_path {pattern!r}: {error}; write columns as {{name}} or {{name:.2}}") from None
+        raise InputError(wrong_pattern(pattern, error)) from None
 
 
-def stratified_subset(samples: pd.DataFrame, images: int, seed: int) -> np.ndarray:
-    """Choose about `images` rows: whole groups, drawn at random within each class in its share of the whole."""
-    generator = np.random.default_rng(seed)
-    per_group = samples.groupby("group", sort=True)["label_name"].agg(["first", "size"])
-    chosen = []
-    for _, members in per_group.groupby("first", sort=True):
-        members = members.iloc[generator.permutation(len(members))]
-        quota = max(1, round(images * members["size"].sum() / len(samples)))  # no class vanishes
-        before = members["size"].cumsum() - members["size"]
-        chosen.extend(members.index[before < quota])
-    return np.flatnonzero(samples["group"].isin(chosen))
-
-
-def read_image(path: str, channels: int) -> np.ndarray:
-    """Decode an 8-bit image to uint8 (H, W, channels); colour is RGB."""
-    with Image.open(path) as image:
-        if image.mode.startswith(("I", "F")):
-            raise OSError(f"{image.mode} pixels; expected 8 bits a channel")
-        pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
-    return pixels.reshape(*pixels.shape[:2], channels)
+def wrong_pattern(pattern: str, error: Exception) -> str:
+    return f"image_path {pattern!r}: {error}; write columns as {{name}} or {{name:.2}}"
