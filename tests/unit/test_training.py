@@ -9,8 +9,8 @@ import torch
 
 from learnability import training
 from learnability.batches import Rows
-from learnability.contracts import write_parquet
-from tests.lights import IMAGE, LATENT, RESULTS, TRAIN, VALIDATION, inputs, train, write_study
+from learnability.contracts import InputError, write_parquet
+from tests.lights import CLASSES, IMAGE, LATENT, RESULTS, TRAIN, VALIDATION, inputs, train, write_study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -152,3 +152,13 @@ def test_a_run_whose_patience_ran_out_before_it_was_killed_trains_no_further(mon
     assert again == history
     assert rates == []
     assert (weight == 1).all()
+
+
+def test_a_test_fold_of_one_class_is_refused_before_training(study, monkeypatch):
+    samples = pd.read_parquet(study / "samples.parquet")
+    samples.loc[samples.index % 5 == 1, ["label", "label_name"]] = [0, CLASSES[0]]  # the rows that fold 1 tests on
+    write_parquet(samples, study / "samples.parquet")
+    monkeypatch.setattr(training, "train_epoch", None)
+    with pytest.raises(InputError, match="test rows of fold 1 hold no class with both positives and negatives"):
+        train(study, "one_class", IMAGE)
+    assert not (study / "one_class").exists()

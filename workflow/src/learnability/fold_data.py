@@ -10,6 +10,7 @@ import torch
 from .batches import Rows, channel_moments
 from .classifiers.classifier import image_moments
 from .contracts import InputError, read_folds, read_json, read_samples, split_rows
+from .metrics import usable_classes
 from .store import open_packed
 
 
@@ -55,11 +56,17 @@ def load_fold(
     empty = [name for name, rows in split.items() if not len(rows)]
     if empty:
         raise InputError(f"{folds}: fold {cell['fold']} has no {empty[0]} rows")
+    label, classes, positive = samples["label"].to_numpy(), card["classes"], card["positive"]
+    if not usable_classes(label[split["test"]], len(classes), classes.index(positive) if positive else None):
+        raise InputError(
+            f"{folds}: the test rows of fold {cell['fold']} hold no class with both positives and negatives, so there "
+            "is no AUC; use fewer folds, or another seed"
+        )
     return Fold(
         rows=Rows(packed, device, channels_last=cell["space"] != "latent"),
         array=packed,
         samples=samples,
-        label=samples["label"].to_numpy(),
+        label=label,
         split=split,
         card=card,
         source=source,

@@ -31,14 +31,19 @@ def binary_auc(positive: np.ndarray, score: np.ndarray) -> float:
     return float((rank[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
 
 
+def usable_classes(label: np.ndarray, number: int, positive: int | None = None) -> list[int]:
+    """The classes out of `number` with both positives and negatives in `label`; of two, `positive` or none."""
+    classes = [positive] if number == 2 else range(number)
+    return [k for k in classes if 0 < np.count_nonzero(label == k) < len(label)]
+
+
 def area_under_curve(label: np.ndarray, probability: np.ndarray, positive: int | None = None) -> tuple[float, int]:
     """Mean one-versus-rest AUC over the classes with both positives and negatives, and how many those are.
 
     `label` (N,), `probability` (N, K). With two classes it is the AUC of the class `positive`. Raises ValueError
     where no class can be used.
     """
-    classes = [positive] if probability.shape[1] == 2 else range(probability.shape[1])
-    usable = [k for k in classes if 0 < np.count_nonzero(label == k) < len(label)]
+    usable = usable_classes(label, probability.shape[1], positive)
     if not usable:
         raise ValueError("AUC needs at least one class with both positives and negatives in the test fold")
     scores = [binary_auc(label == k, probability[:, k]) for k in usable]

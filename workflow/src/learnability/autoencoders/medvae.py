@@ -70,6 +70,7 @@ def build_model(variant: Variant) -> torch.nn.Module:
         up_block_types=("UpDecoderBlock2D",) * levels,
         layers_per_block=2,
         norm_num_groups=32,
+        scaling_factor=None,  # MedVAE states none, and diffusers' default is that of Stable Diffusion
     )
 
 
