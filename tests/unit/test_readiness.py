@@ -59,8 +59,12 @@ def test_a_study_that_can_run_says_what_is_there_and_what_it_will_write(study):
     assert all(line.ready for found in lines.values() for line in found)
     assert "phantom (synthetic)" in lines["mine"][0].text
     assert "of 18 groups in 2 classes (from defect " in lines["mine"][0].text
-    assert lines["tiny"][0].text == "weights found; latent 4 x 8 x 8"
-    assert lines["pixel_unshuffle_8"][0].text == "needs no weights; latent 192 x 8 x 8"
+    number = int(lines["mine"][0].text.split("(synthetic): ")[1].split()[0])
+    written = [number * (latent + 3 * 32**2) / 1e6 for latent in (4 * 64 * 2, 192 * 64)]
+    text = "latent 4 x 8 x 8, {:.1f} MB with reconstructions"
+    assert lines["tiny"][0].text == "weights found; " + text.format(written[0])
+    text = text.replace("4 x 8", "192 x 8")
+    assert lines["pixel_unshuffle_8"][0].text == "needs no weights; " + text.format(written[1])
     # 64^2 and 32^2 pixels of three bytes; 4 x 8 x 8 of two bytes, 192 x 8 x 8 of one; two reconstructions.
     megabytes = (3 * 64**2 + 3 * 32**2 + 4 * 64 * 2 + 192 * 64 + 2 * 3 * 32**2) / 1e6
     assert f"{megabytes:.2f} MB an image" in lines["disk"][0].text

@@ -37,8 +37,9 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
         datasets.append(line)
     autoencoders = []
     images, origin = example_images(config, images_per_autoencoder)
+    known = sum(number for number in sizes.values() if number is not None)
     for name in config["study"]["autoencoders"]:
-        autoencoders += examine_autoencoder(config, name, images, origin)
+        autoencoders += examine_autoencoder(config, name, images, origin, known)
     return [*datasets, *autoencoders, *examine_starts(config), *examine_machine(config, sizes)]
 
 
@@ -55,7 +56,7 @@ def examine_dataset(config: dict, name: str) -> tuple[Line, int | None]:
     text = (
         f"{kind}: {len(source.samples):,} images of {source.samples['group'].nunique():,} groups in "
         f"{len(source.classes)} classes (from {rare}; {counts.iloc[0] / counts.iloc[-1]:.1f} : 1)"
-        f"; {describe_published(source.published)}; {source.grouped_by}"
+        f"; {describe_published(source.published)}; grouped by: {source.grouped_by}"
     )
     return Line(name, text), len(source.samples)
 
@@ -72,8 +73,8 @@ def example_images(config: dict, number: int) -> tuple[np.ndarray, str]:
     return np.empty((0, 1, 1, 3), np.uint8), ""
 
 
-def examine_autoencoder(config: dict, name: str, images: np.ndarray, origin: str) -> list[Line]:
-    """Whether the weights are there or can be fetched, what a latent weighs, and a round trip where they are."""
+def examine_autoencoder(config: dict, name: str, images: np.ndarray, origin: str, known: int) -> list[Line]:
+    """Whether the weights are there or can be fetched, what the latents of `known` images weigh, and a round trip."""
     entry = resolve_autoencoder(config, name)
     owner = config["autoencoders"][name].get("base", name)
     messages = check_weights(config, {"autoencoder": name})
@@ -86,7 +87,8 @@ def examine_autoencoder(config: dict, name: str, images: np.ndarray, origin: str
     else:
         there = not messages
         state = "needs no weights" if entry["class"] in CONTROLS else "weights found"
-    shape = " x ".join(map(str, latent_shape(config, name)))
+    written = known * (latent_bytes(config, name) + reconstruction_bytes(config, name)) / 1e6
+    shape = f"{' x '.join(map(str, latent_shape(config, name)))}, {written:,.1f} MB with reconstructions"
     lines = [Line(name, f"{state}; latent {shape}")]
     if messages:
         lines = [Line(name, messages[0].partition(": ")[2], ready=False)]
@@ -128,6 +130,16 @@ def latent_shape(config: dict, name: str) -> tuple[int, int, int]:
     return entry["channels"], side, side
 
 
+def latent_bytes(config: dict, name: str) -> int:
+    """Bytes of one stored latent: grey levels of the pixel controls take one each, float16 two."""
+    pixels = resolve_autoencoder(config, name)["class"] in ("pixel_unshuffle", "area_downsample")
+    return math.prod(latent_shape(config, name)) * (1 if pixels else 2)
+
+
+def reconstruction_bytes(config: dict, name: str) -> int:
+    return config["classifier_size"] ** 2 * 3 if decodes(config, name) else 0
+
+
 def examine_starts(config: dict) -> list[Line]:
     """Whether the networks fit their grids, and the weights that they start from are there or can be fetched."""
     lines: dict[tuple, Line] = {}
@@ -153,9 +165,7 @@ def examine_machine(config: dict, sizes: dict[str, int | None]) -> list[Line]:
     size, small = config["image_size"], config["classifier_size"]
     per_image = size**2 * 3 + small**2 * 3  # images.npy (a third of it where grey) and images_small.npy
     for name in config["study"]["autoencoders"]:
-        lossless = config["autoencoders"][name].get("class") in ("pixel_unshuffle", "area_downsample")
-        per_image += math.prod(latent_shape(config, name)) * (1 if lossless else 2)
-        per_image += small**2 * 3 if decodes(config, name) else 0
+        per_image += latent_bytes(config, name) + reconstruction_bytes(config, name)
     folder = Path(config["results"]).absolute()
     folder = next(path for path in [folder, *folder.parents] if path.is_dir())
     free = shutil.disk_usage(folder).free
