@@ -1,7 +1,5 @@
 """Autoencoders in diffusers format, of any class, from a local folder."""
 
-from pathlib import Path
-
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
@@ -21,7 +19,7 @@ class DiffusersAutoencoder:
     latent_dtype, decodes = "float16", True
 
     def __init__(self, entry: dict, device: torch.device):
-        self.model = load_model(entry)[0].eval().requires_grad_(False).to(device)
+        self.model = self.load(entry).eval().requires_grad_(False).to(device)
         self.packing = Packing(self.model) if entry.get("layout") == "packed" else None
         self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
         self.provenance = {
@@ -29,6 +27,36 @@ class DiffusersAutoencoder:
             "weights_digest": weights_digest(entry),
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
         }
+
+    @staticmethod
+    def load(entry: dict) -> torch.nn.Module:
+        """The model of a config entry; every tensor of model and weights must have its match.
+
+        float32 (TF32 on a GPU) unless `torch_dtype` says otherwise: bfloat16 costs enough PSNR to blur Table 2.
+        """
+        import diffusers
+
+        folder, dtype = weights_folder(entry), getattr(torch, entry.get("torch_dtype", "float32"))
+        try:
+            model, loading = getattr(diffusers, entry["class"]).from_pretrained(
+                folder,
+                torch_dtype=dtype,
+                variant=entry.get("variant"),
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, SafetensorError) as error:
+            raise InputError(f"{folder}: cannot be read as {entry['class']}: {error}") from error
+        missing, unknown = sorted(loading["missing_keys"]), sorted(loading["unexpected_keys"])
+        if missing or unknown:
+            raise InputError(
+                f"{folder}: weights do not fit {entry['class']}: {len(missing)} tensors missing {missing[:3]}, "
+                f"{len(unknown)} unknown {unknown[:3]}; give the class that its config.json names, with its own weights"
+            )
+        is_flux = hasattr(model, "bn") or not getattr(model.config, "use_quant_conv", True)
+        if is_flux and dtype is torch.float16:
+            raise InputError(f"{folder}: FLUX encoders overflow in float16; set torch_dtype to float32 or bfloat16")
+        return model
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) in [-1, 1] -> (N, C, h, w) float32."""
@@ -73,39 +101,3 @@ class Packing:
 
     def unpack(self, z: torch.Tensor) -> torch.Tensor:
         return F.pixel_shuffle(z * self.std + self.mean, 2)
-
-
-def load_model(entry: dict) -> tuple[torch.nn.Module, Path]:
-    """The model of a config entry and the folder it came from; every tensor of model and weights must have its match.
-
-    float32 (TF32 on a GPU) unless `torch_dtype` says otherwise: bfloat16 costs enough PSNR to blur Table 2. MedVAE
-    becomes an AutoencoderKL.
-    """
-    if entry["class"] == "MedVAE":
-        from .medvae import load_medvae
-
-        model, checkpoint = load_medvae(entry)
-        return model, checkpoint.parent
-    import diffusers
-
-    folder, dtype = weights_folder(entry), getattr(torch, entry.get("torch_dtype", "float32"))
-    try:
-        model, loading = getattr(diffusers, entry["class"]).from_pretrained(
-            folder,
-            torch_dtype=dtype,
-            variant=entry.get("variant"),
-            use_safetensors=True,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"{folder}: cannot be read as {entry['class']}: {error}") from error
-    missing, unknown = sorted(loading["missing_keys"]), sorted(loading["unexpected_keys"])
-    if missing or unknown:
-        raise InputError(
-            f"{folder}: weights do not fit {entry['class']}: {len(missing)} tensors missing {missing[:3]}, "
-            f"{len(unknown)} unknown {unknown[:3]}; give the class that its config.json names, with its own weights"
-        )
-    is_flux = hasattr(model, "bn") or not getattr(model.config, "use_quant_conv", True)
-    if is_flux and dtype is torch.float16:
-        raise InputError(f"{folder}: FLUX encoders overflow in float16; set torch_dtype to float32 or bfloat16")
-    return model, folder

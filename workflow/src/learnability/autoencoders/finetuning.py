@@ -12,9 +12,9 @@ from ..batches import Rows
 from ..checkpoints import load_checkpoint, save_checkpoint
 from ..contracts import InputError, digest, file_digest, read_folds, read_json, read_samples, split_rows, write_csv
 from ..store import open_packed, written_whole
-from . import VARIATIONAL, scale_input
+from . import VARIATIONAL, load_autoencoder, scale_input
 from .adversarial import SMALLEST_SIDE, adaptive_weight, hinge_loss, patch_discriminator
-from .diffusers_family import load_model, to_image_channels
+from .diffusers_family import to_image_channels
 from .perceptual import LPIPS, load_perceptual
 from .weights import weights_digest
 
@@ -45,7 +45,7 @@ def finetune_autoencoder(
     card, images = read_json(dataset / "dataset.json"), open_packed(dataset / "images.npy")
     check_finetuning(entry, card["image_size"])
     rows = np.arange(len(images)) if split is None else training_rows(dataset, folds, **split)
-    model, _ = load_model(entry)
+    model = load_autoencoder(entry, device).model.requires_grad_(True)
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
     perceptual = load_perceptual(backbone) if settings["perceptual"] == "lpips" else None
     tuning = Tuning(model, settings, seed, device, perceptual)

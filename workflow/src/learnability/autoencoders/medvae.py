@@ -27,6 +27,11 @@ class MedVAE(DiffusersAutoencoder):
             self.stage_2 = load_stage_2(entry).requires_grad_(False).to(device)
             self.provenance["parameters"] += sum(parameter.numel() for parameter in self.stage_2.parameters())
 
+    @staticmethod
+    def load(entry: dict) -> torch.nn.Module:
+        """The checkpoint of the entry's variant as an AutoencoderKL."""
+        return load_medvae(entry)[0]
+
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         z = super().encode(x)  # (N, C, h, w)
         return z if self.decodes else self.stage_2["channel_proj"](self.stage_2["channel_ds"](z) + z)
