@@ -352,6 +352,15 @@ def test_lpips_without_its_backbone_stops_before_the_first_step(tmp_path, datase
     assert not (tmp_path / "tuned").exists()
 
 
+def test_a_base_that_encodes_in_half_precision_is_tuned_in_single(tmp_path, dataset):
+    entry = save("sd", tmp_path / "weights")
+    half = finetune(tmp_path / "half", entry | {"torch_dtype": "bfloat16"}, dataset)
+    assert (
+        half["diffusion_pytorch_model.safetensors"]
+        == finetune(tmp_path / "single", entry, dataset)["diffusion_pytorch_model.safetensors"]
+    )
+
+
 def test_images_smaller_than_a_patch_are_refused(tmp_path):
     with pytest.raises(InputError, match="image_size 16 is too small for the discriminator, which needs 24"):
         finetuning.check_finetuning({"class": "AutoencoderKL", "finetune": {"adversarial": ADVERSARIAL}}, 16)

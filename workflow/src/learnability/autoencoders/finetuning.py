@@ -45,7 +45,8 @@ def finetune_autoencoder(
     card, images = read_json(dataset / "dataset.json"), open_packed(dataset / "images.npy")
     check_finetuning(entry, card["image_size"])
     rows = np.arange(len(images)) if split is None else training_rows(dataset, folds, **split)
-    model = load_autoencoder(entry, device).model.requires_grad_(True)
+    # Trained in float32 whatever precision it encodes in: small steps vanish in half precision.
+    model = load_autoencoder(entry | {"torch_dtype": "float32"}, device).model.requires_grad_(True)
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
     perceptual = load_perceptual(backbone) if settings["perceptual"] == "lpips" else None
     tuning = Tuning(model, settings, seed, device, perceptual)

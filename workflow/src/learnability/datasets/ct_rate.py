@@ -23,9 +23,8 @@ def open_source(entry: dict) -> Source:
     table = read_table(root / entry.get("table", "ctrate.csv"), ["path", *CLASSES])
     check_class_columns(table, CLASSES, NOT_CLASSES)
     path = table.column("path")
-    ids = (
-        path.str.rsplit("/", n=1).str[-1].str.partition(".")[0]
-    )  # train_9_a_1_f12 of slices/train_9_a_1_f12.nii.gz.png
+    # train_9_a_1_f12 of slices/train_9_a_1_f12.nii.gz.png
+    ids = path.str.rsplit("/", n=1).str[-1].str.partition(".")[0]
     origin = str(table.path)
     samples = pd.DataFrame(
         {"sample_id": ids, "label_name": one_hot(table, CLASSES, ids), "group": patients(ids, origin)}
