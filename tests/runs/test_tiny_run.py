@@ -162,6 +162,11 @@ def terminate_head(head: subprocess.Popen) -> None:
     head.terminate()
 
 
+def hear_control_c() -> None:
+    """In a new process: what a shell starts in the background ignores the signal, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def press_control_c(head: subprocess.Popen) -> None:
     """A terminal sends the signal to the head process and its jobs alike."""
     os.killpg(head.pid, signal.SIGINT)
@@ -182,8 +187,8 @@ def test_ended_three_times_the_study_goes_on_to_the_same_bytes(finished, clinic,
         lambda: len(list(results.glob("runs/**/metrics.json"))) >= 5,  # some finished, some not begun
     )
     for reached, end in zip(moments, ends, strict=True):
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        head = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **quiet)
+        options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": hear_control_c}
+        head = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **options)
         while not reached():
             assert head.poll() is None, "the study finished before it was ended"
             time.sleep(0.02)
