@@ -5,29 +5,41 @@ from pathlib import Path
 from learnability.autoencoders.own_class import find_module
 from learnability.configuration import find_shipped_weights
 from learnability.contracts import InputError, file_digest
+from learnability.growth import check_growth, content
 from learnability.hub import weights_to_fetch
 from learnability.provenance import code_digest
+from learnability.recipes import (
+    pretrained_weights,
+    resolve_recipe,
+    search_fold,
+    spaces_of,
+    start_run,
+    teacher_run,
+)
 from learnability.study import (
     BACKBONE,
     cells,
-    check_growth,
     check_study,
-    content,
+    controls_of_grids,
     decodes,
+    efficiency,
+    efficiency_run,
     encodings,
     finetuned_pairs,
     finetuning_notes,
     fold_suffix,
-    pretrained_weights,
     resolve_autoencoder,
-    resolve_recipe,
+    rows_of,
     science,
+    scope,
     tuned_per_fold,
     uses_lpips,
 )
 from snakemake.exceptions import WorkflowError
 
 RUN = "<results>/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
+SEARCH = "<results>/searches/{dataset}/{autoencoder}/{recipe}/fold{fold}"
+CELL = ("dataset", "autoencoder", "space", "recipe", "fold")
 TABLE_FORMATS = ["csv", "md", "html", "tex"]
 TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
 
@@ -47,7 +59,13 @@ def refused(check, *arguments):
 
 def files_of_study():
     """Everything that `all` makes."""
-    return [table_files("table1"), table_files("table2"), significance_files()]
+    files = [table_files("table1"), table_files("table2"), significance_files()]
+    for table in ("table4", "ablation_controls"):
+        files += table_files(table) if cells(config, table) else []
+    files += ["<results>/significance/ablation.csv"] if cells(config, "table4") else []
+    files += noise_curves()
+    files += ["<results>/significance/gap_decomposition.csv"] if cells(config, "gap_decomposition") else []
+    return files + (table_files("table3") if efficiency(config) else [])
 
 
 def table_files(table):
@@ -58,13 +76,23 @@ def significance_files():
     return [f"<results>/significance/{test}.csv" for test in TESTS]
 
 
-def run_files(name, **chosen):
-    """One file of every run of Table 1, or of those with the chosen wildcard values."""
+def run_files(name, table="table1", **chosen):
+    """One file of every run of a table, or of those with the chosen wildcard values."""
     return [
-        f"{RUN}/{name}".format(**cell)
-        for cell in cells(config)
+        run_file(cell, name)
+        for cell in cells(config, table)
         if all(cell[key] == value for key, value in chosen.items())
     ]
+
+
+def run_file(cell, name):
+    return f"{RUN}/{name}".format(**cell)
+
+
+def noise_curves():
+    """Scores over the noise level of every run of Table 4 that was trained with noise."""
+    noisy = [cell for cell in cells(config, "table4") if resolve_recipe(config, cell["recipe"])["noise"]]
+    return [run_file(cell, "noise_curve.parquet") for cell in noisy]
 
 
 def encoding_files(name):
@@ -76,30 +104,80 @@ def dataset_cards():
     return [f"<results>/datasets/{dataset}/dataset.json" for dataset in config["study"]["datasets"]]
 
 
-def array_of_space(wildcards):
+def cell_of(wildcards):
+    """What a run is: its wildcards as they are, the fold a number; a search is of its recipe's one space."""
+    named = {key: wildcards[key] for key in CELL if key in wildcards.keys()}
+    return {"space": spaces_of(config, wildcards.recipe)[0]} | named | {"fold": int(wildcards.fold)}
+
+
+def files_of_run(wildcards):
+    """What a training reads beside its dataset: the array of its space, and what its recipe builds on."""
+    cell = cell_of(wildcards)
+    recipe = resolve_recipe(config, cell["recipe"])
+    files = array_of_space(cell, recipe) | start_weights(recipe)
+    if teacher := teacher_run(config, cell):
+        files["teacher_logits"] = run_file(teacher, "teacher_logits.npy")
+    if start := start_run(config, cell):
+        files["start"] = run_file(start, "model.safetensors")
+    if recipe["search"] and "space" in wildcards.keys():  # a training, not the search itself
+        searched = cell | {"fold": search_fold(recipe, cell["fold"])}
+        files["best"] = f"{SEARCH}/best.json".format(**searched)
+    return files
+
+
+def files_of_trained_run(wildcards):
+    """What the classifier of a run is applied to, and the classifier."""
+    cell = cell_of(wildcards)
+    model = {"weights_of_run": run_file(cell, "model.safetensors"), "model": run_file(cell, "model.json")}
+    return array_of_space(cell, resolve_recipe(config, cell["recipe"])) | model
+
+
+def files_of_efficiency(wildcards):
+    """What the classifier of a row of Table 3 is measured on, and the classifier."""
+    cell = efficiency_run(config, wildcards.row)
+    if (cell["dataset"], cell["autoencoder"]) != (wildcards.dataset, wildcards.autoencoder):
+        raise WorkflowError("Table 3 is of the dataset and autoencoder that study.efficiency names")
+    dataset = f"<results>/datasets/{cell['dataset']}"
+    files = {"samples": f"{dataset}/samples.parquet", "card": f"{dataset}/dataset.json"}
+    files |= {"folds": f"<results>/folds/{cell['dataset']}.parquet", "metrics": run_file(cell, "metrics.json")}
+    model = {"weights_of_run": run_file(cell, "model.safetensors"), "model": run_file(cell, "model.json")}
+    return files | array_of_space(cell, resolve_recipe(config, cell["recipe"])) | model
+
+
+def other_workers(wildcards):
+    """What the further jobs of a search leave, where it has several workers."""
+    workers = resolve_recipe(config, wildcards.recipe)["search"]["workers"]
+    return [f"{SEARCH}/worker{worker}.json".format(**wildcards) for worker in range(1, workers)]
+
+
+def array_of_space(cell, recipe):
     """The packed array that a classifier reads, and the card of the autoencoder that made it."""
-    if (wildcards.space == "image") != (wildcards.autoencoder == "original"):
+    if (cell["space"] == "image") != (cell["autoencoder"] == "original"):
         raise WorkflowError(
-            f"{wildcards.space}/{wildcards.autoencoder}: image space goes with `original`, and only it does"
+            f"{cell['space']}/{cell['autoencoder']}: image space goes with `original`, and only it does"
         )
-    if int(wildcards.fold) >= config["study"]["n_splits"]:
-        raise WorkflowError(f"fold{wildcards.fold}: folds count from 0 to n_splits - 1")
-    if wildcards.space == "image":
-        return {"array": f"<results>/datasets/{wildcards.dataset}/images_small.npy"}
-    suffix = fold_suffix(config, wildcards.autoencoder, int(wildcards.fold))
-    encoding = f"<results>/encodings/{wildcards.dataset}/{wildcards.autoencoder}{suffix}"
-    return {
-        "array": f"{encoding}/{wildcards.space}s.npy",
-        "autoencoder": f"{encoding}/autoencoder.json",
-    }
+    if cell["fold"] >= config["study"]["n_splits"]:
+        raise WorkflowError(f"fold{cell['fold']}: folds count from 0 to n_splits - 1")
+    if cell["space"] == "image":
+        return {"array": f"<results>/datasets/{cell['dataset']}/images_small.npy"}
+    suffix = fold_suffix(config, cell["autoencoder"], cell["fold"])
+    encoding = f"<results>/encodings/{cell['dataset']}/{cell['autoencoder']}{suffix}"
+    files = {"array": f"{encoding}/{cell['space']}s.npy", "autoencoder": f"{encoding}/autoencoder.json"}
+    if recipe["reconstructions"] == "on_the_fly":
+        weights = weights_of_autoencoder(cell["dataset"], cell["autoencoder"], suffix)
+        files |= {"array": f"{encoding}/latents.npy"} | {"decoder": path for path in weights.values()}
+    return files
 
 
 def autoencoder_weights(wildcards):
     """The weights that the workflow itself brings or makes, as an input of the encoding."""
-    if "finetune" not in config["autoencoders"][wildcards.autoencoder]:
-        return fetched_weights(wildcards.autoencoder)
-    folder = f"<results>/weights/{wildcards.dataset}/{wildcards.autoencoder}{wildcards.of_fold}"
-    return {"weights": f"{folder}/diffusion_pytorch_model.safetensors"}
+    return weights_of_autoencoder(wildcards.dataset, wildcards.autoencoder, wildcards.get("of_fold", ""))
+
+
+def weights_of_autoencoder(dataset, autoencoder, suffix):
+    if "finetune" not in config["autoencoders"][autoencoder]:
+        return fetched_weights(autoencoder)
+    return {"weights": f"<results>/weights/{dataset}/{autoencoder}{suffix}/diffusion_pytorch_model.safetensors"}
 
 
 def base_weights(wildcards):
@@ -109,10 +187,9 @@ def base_weights(wildcards):
     return fetched_weights(entry["base"]) | {"backbone": path for path in backbone.values()}
 
 
-def start_weights(wildcards):
-    """What a training starts from."""
-    recipe = resolve_recipe(config, wildcards.recipe)
-    return fetched_weights(recipe["model"]) if recipe["init"] == "imagenet" else {}
+def start_weights(recipe):
+    """The ImageNet weights that a training starts from."""
+    return fetched_weights(recipe["model"]) if pretrained_weights(config, recipe) else {}
 
 
 def fetched_weights(name):
@@ -151,10 +228,21 @@ def autoencoder_params(wildcards):
 
 
 def recipe_params(wildcards):
-    """The resolved recipe, and which weights it starts from."""
+    """The resolved recipe, without what only divides the work, and which weights it starts from."""
     recipe = resolve_recipe(config, wildcards.recipe)
+    if recipe["search"]:
+        recipe["search"] = {key: value for key, value in recipe["search"].items() if key != "workers"}
     start = pretrained_weights(config, recipe)
     return recipe | ({"pretrained": science(start)} if start else {})
+
+
+def seed_of_fold(wildcards):
+    return config["seed"] + int(wildcards.fold)
+
+
+def runtime_of_training(wildcards):
+    """Minutes: a training with a budget needs that, and time to load and to evaluate."""
+    return 480 + int(1.2 * (resolve_recipe(config, wildcards.recipe)["budget_seconds"] or 0) / 60)
 
 
 def labels():
@@ -180,6 +268,7 @@ def check_before_start(jobs):
 
 
 refused(check_study, config)
+SEARCHED = {name for name in config["recipes"] if resolve_recipe(config, name)["search"]}
 LATENT_ONLY = {name for name in config["autoencoders"] if not decodes(config, name)}
 FETCHED = weights_to_fetch(config)
 refused(check_growth, config, config["results"])
