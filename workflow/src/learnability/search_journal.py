@@ -1,16 +1,16 @@
 """The journal of a search: JSON lines that several processes append to, on any file system, and that a kill mends."""
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import BaseJournalFileLock, JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from .contracts import InputError
+from .store import written_whole
 
 JOURNAL = "journal.log"
 GRACE_SECONDS = 30  # a lock that stays so long was left by a process that was killed: it is held for milliseconds
@@ -20,25 +20,23 @@ def begin_study(folder: Path, identity: str) -> optuna.Study:
     """The search of this identity in the folder's journal, begun if need be; one of another identity is discarded."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / JOURNAL
-    path.touch()
     with held(lock_of(path)):
-        if recorded(path) not in (None, identity):
+        found = recorded(path)
+        if found not in (None, identity):
             print(f"{path}: left by a search of another space, recipe, code, data or seed; discarded", flush=True)
-            os.truncate(path, 0)
             for checkpoint in folder.glob("trial*.checkpoint.safetensors"):
                 checkpoint.unlink()
-    storage = open_journal(path, identity)
-    return optuna.create_study(storage=storage, study_name=identity, direction="maximize", load_if_exists=True)
+        if found != identity:
+            with written_whole(path) as new:
+                storage = JournalStorage(JournalFileBackend(str(new), lock_of(new)))
+                optuna.create_study(storage=storage, study_name=identity, direction="maximize")
+    return load_study(path, identity)
 
 
 def load_study(path: Path, identity: str) -> optuna.Study:
-    """The search that a journal holds, to read; its identity is what `recorded` says."""
-    return optuna.load_study(storage=open_journal(path, identity), study_name=identity)
-
-
-def open_journal(path: Path, identity: str) -> JournalStorage:
+    """The search of this identity, which the journal holds."""
     try:
-        return JournalStorage(Journal(path, identity))
+        return optuna.load_study(storage=JournalStorage(Journal(path, identity)), study_name=identity)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: unreadable ({error}); remove {path.parent} to search again") from error
 
@@ -54,18 +52,24 @@ def lock_of(path: Path) -> JournalFileOpenLock:
 
 
 def recorded(path: Path) -> str | None:
-    """The identity of the search that a journal holds: its first line. None where it holds nothing yet."""
+    """The identity of the search that a journal holds: its first line. None where there is no journal."""
     try:
-        first = path.read_bytes().partition(b"\n")
-        return json.loads(first[0])["study_name"] if first[1] else None
+        with path.open("rb") as file:
+            return json.loads(file.readline())["study_name"]
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: not the journal of a search ({error}); remove {path.parent}") from error
 
 
+def check_recorded(path: Path, identity: str) -> None:
+    """Refuse to go on where another search began since: this job outlived the workflow that started it."""
+    if recorded(path) != identity:
+        raise InputError(f"{path}: a search of another space, recipe, code, data or seed began; this one ends")
+
+
 @contextmanager
-def held(lock: BaseJournalFileLock) -> Iterator[None]:
+def held(lock: JournalFileOpenLock) -> Iterator[None]:
     lock.acquire()
     try:
         yield
@@ -78,7 +82,11 @@ class Journal(JournalFileBackend):
 
     def __init__(self, path: Path, identity: str):
         super().__init__(str(path), JournalLock(path, identity))
-        self.path = path
+        self.path, self.identity = path, identity
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict]:
+        check_recorded(self.path, self.identity)
+        return super().read_logs(log_number_from)
 
     def append_logs(self, logs: list[dict]) -> None:
         try:
@@ -98,8 +106,7 @@ class JournalLock(JournalFileOpenLock):
         super().acquire()
         try:
             cut_half_line(self.path)
-            if recorded(self.path) not in (None, self.identity):  # a job that outlived its workflow
-                raise InputError(f"{self.path}: a search of another space, recipe, code or data began; this one ends")
+            check_recorded(self.path, self.identity)
         except BaseException:
             self.release()
             raise
