@@ -276,7 +276,7 @@ def test_two_workers_share_a_search_and_never_try_the_same(tmp_path):
     trials = trials_of(tmp_path / "search")
     assert [trial[:2] for trial in trials] == [(number, "finished") for number in range(24)]
     assert len({trial[3]["lr"] for trial in trials}) == 24
-    assert set(workers_of(tmp_path / "search")[:2]) == {0, 1}  # they began together
+    assert set(workers_of(tmp_path / "search")) == {0, 1}
     assert best(tmp_path / "search", SEARCH | {"trials": 24}, "identity")["trials"] == 24
 
 
