@@ -49,6 +49,7 @@ def image_decoder(autoencoder: Autoencoder, small: int) -> Decode:
 @torch.inference_mode()
 def decode_chunk(autoencoder: Autoencoder, z: torch.Tensor, small: int) -> torch.Tensor:
     """Decode at the autoencoder's own precision, also where a classifier around it works in bfloat16."""
+    z = z.contiguous(memory_format=torch.channels_last)  # as an encoder leaves it: another layout, another last bit
     with torch.autocast(z.device.type, enabled=False):
         return area_average(decode_batch(autoencoder, z), small)
 
