@@ -9,7 +9,8 @@ with job(snakemake.log[0]):
     from learnability.fold_data import load_fold
     from learnability.recipes import resolve_recipe
     from learnability.run_inputs import inputs_of_run
-    from learnability.search import best, run_trials, with_values
+    from learnability.search import best, run_trials
+    from learnability.search_space import with_values
     from learnability.training import try_recipe
 
     cell, recipe, params = snakemake.params.cell, snakemake.params.recipe, snakemake.params
@@ -23,6 +24,6 @@ with job(snakemake.log[0]):
         return try_recipe(cell, trial, params.seed, params.n_splits, params.code, inputs, data, checkpoint)
 
     folder = Path(snakemake.output[0]).parent
-    identity = digest([cell, recipe, params.seed, params.n_splits, params.code, data.source, inputs.identity()])
+    identity = digest([cell, recipe | {"search": search["space"]}, params.seed, params.n_splits, params.code, data.source, inputs.identity()])
     run_trials(folder, search, params.seed, params.worker, objective, identity)
-    write_json({"worker": params.worker} if params.worker else cell | best(folder, search), snakemake.output[0])
+    write_json({"worker": params.worker} if params.worker else cell | best(folder, search, identity), snakemake.output[0])

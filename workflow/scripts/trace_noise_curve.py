@@ -5,7 +5,6 @@ from pathlib import Path
 from learnability.jobs import choose_device, job
 
 with job(snakemake.log[0]):
-    from learnability.classifiers.noise import curve_levels
     from learnability.classifiers.saved import load_classifier
     from learnability.contracts import write_parquet
     from learnability.evaluation import noise_curve
@@ -16,5 +15,5 @@ with job(snakemake.log[0]):
     device = choose_device(params.torch_threads)
     data = load_fold(cell, params.n_splits, inputs_of_run(snakemake.config, cell, params.recipe, files, device), device)
     model = load_classifier(Path(files["model"]).parent, device)
-    curve = noise_curve(model, data, curve_levels(params.recipe["noise"]), params.seed)
+    curve = noise_curve(model, data, params.seed)
     write_parquet(curve.assign(**cell), snakemake.output[0])

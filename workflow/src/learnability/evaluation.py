@@ -14,6 +14,7 @@ from .fold_data import Fold
 from .metrics import area_under_curve, balanced_accuracy, matthews_correlation
 
 EVALUATION_BATCH = 512
+CURVE = [0.0, *np.geomspace(0.01, 80, 12).tolist()]  # sigma; the same for every classifier, so that curves compare
 
 
 @torch.inference_mode()
@@ -67,13 +68,13 @@ def score(label: np.ndarray, probability: np.ndarray, card: dict) -> dict:
     }
 
 
-def noise_curve(model: Classifier, data: Fold, levels: list[float], seed: int) -> pd.DataFrame:
-    """Scores on the test rows at each noise level: sigma, balanced_accuracy, auc, mcc, n. Level 0 is the clean latent.
+def noise_curve(model: Classifier, data: Fold, seed: int) -> pd.DataFrame:
+    """Scores on the test rows at the noise levels of CURVE: sigma, balanced_accuracy, auc, mcc, n. Level 0 is the clean latent.
 
     A sample's noise is its own at every level, whatever the batch or its neighbours are. A classifier that was
     trained without noise gets the same noise, per channel in units of its normalised latents, and no level.
     """
-    probabilities: dict[float, list[np.ndarray]] = {sigma: [] for sigma in levels}
+    probabilities: dict[float, list[np.ndarray]] = {sigma: [] for sigma in CURVE}
     for x, noise in noisy_batches(model, data, seed):
         for sigma, parts in probabilities.items():
             parts.append(noisy_probabilities(model, x, noise, sigma))

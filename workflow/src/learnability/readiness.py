@@ -15,7 +15,8 @@ from .datasets.prepare import fit
 from .datasets.published import describe_published
 from .hub import weights_to_fetch
 from .store import as_rgb
-from .study import cells, check_study, decodes, pretrained_weights, resolve_autoencoder, resolve_recipe
+from .recipes import pretrained_weights, resolve_recipe
+from .study import cells, check_study, decodes, resolve_autoencoder
 
 
 @dataclass

@@ -1,6 +1,8 @@
 """Recipes, ways to train a classifier, read from the configuration: what each inherits, and which runs it builds on."""
 
+from .classifiers.options import check_options
 from .contracts import InputError
+from .search_space import check_search
 
 RECIPE_KEYS = {
     "model", "model_options", "stem_patch", "head", "init", "loss", "max_margin", "scale", "drw", "lr", "weight_decay",
@@ -76,16 +78,19 @@ def check_recipe(config: dict, name: str) -> None:
     """Refuse a recipe that cannot work, or that builds on one which is not there; each message names the key."""
     recipe, spaces = resolve_recipe(config, name), spaces_of(config, name)
     pretrained_weights(config, recipe)
-    if recipe["film"] and not recipe["noise"]:
-        raise InputError(f"recipes.{name}.film: conditions on the noise level, and `noise` is null; say which noise")
-    if recipe["noise"] and spaces != ["latent"]:
-        raise InputError(f"recipes.{name}.noise: noise is added to latents; set `spaces: [latent]`, not {spaces}")
+    try:
+        for space in spaces:
+            check_options(recipe, space)
+    except InputError as error:
+        raise InputError(str(error).replace("recipes.*", f"recipes.{name}")) from None
     if recipe["reconstructions"] == "on_the_fly" and spaces != ["reconstruction"]:
         raise InputError(
             f"recipes.{name}.reconstructions: on_the_fly decodes latents, so `spaces` must be [reconstruction]"
         )
     if recipe["search"] and len(spaces) != 1:
         raise InputError(f"recipes.{name}.search: a search is of one space; `spaces` names {spaces}")
+    if recipe["search"]:
+        check_search(recipe["search"], recipe, name)
     check_edges(config, name)
     if recipe["distill"]:
         check_teacher(config, name, recipe["distill"])

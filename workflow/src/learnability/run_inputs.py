@@ -9,7 +9,7 @@ from .classifiers.weights import pretrained_file
 from .contracts import read_json
 from .fold_data import Inputs
 from .recipes import logit_scale, pretrained_weights, resolve_recipe
-from .search import with_values
+from .search_space import with_values
 from .study import resolve_autoencoder
 
 
