@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from learnability.contracts import InputError
 from learnability.tables import Labels, labels_of, render_table1, render_table2, table1, table2
 
 LABELS = Labels(
@@ -165,13 +166,13 @@ def test_table1_refuses_wrong_folds_and_names_the_cell(change, message):
     # Rows 6 to 8 are folds 0 to 2 of the third cell.
     metrics = pd.concat([metrics[:6], change(metrics[6:9]), metrics[9:]])
     where = "dataset cardium, autoencoder flux1, role family, space reconstruction, recipe image"
-    with pytest.raises(ValueError, match=f"{where}, {message}"):
+    with pytest.raises(InputError, match=f"{where}, {message}"):
         table1(metrics, [0, 1, 2])
 
 
 @pytest.mark.parametrize("build", [lambda frame: table1(frame, [0]), table2])
 def test_no_rows_at_all_is_an_error(build):
-    with pytest.raises(ValueError, match="expected one row"):
+    with pytest.raises(InputError, match="expected one row"):
         build(metrics_frame([]))
 
 
@@ -202,13 +203,13 @@ def test_table2_with_identical_images():
 def test_table2_refuses_nan_and_names_the_image(metric):
     fidelity = fidelity_frame(sd14=[(30.0, 0.9), (31.0, 0.8)])
     fidelity.loc[1, metric] = np.nan
-    with pytest.raises(ValueError, match="dataset isic2019, autoencoder sd14, sample_id s1: psnr or ssim is NaN"):
+    with pytest.raises(InputError, match="dataset isic2019, autoencoder sd14, sample_id s1: psnr or ssim is NaN"):
         table2(fidelity)
 
 
 def test_table2_refuses_an_image_that_is_there_twice():
     fidelity = fidelity_frame(sd14=[(30.0, 0.9), (31.0, 0.8)]).replace({"sample_id": {"s1": "s0"}})
-    with pytest.raises(ValueError, match="autoencoder sd14, sample_id s0: two rows"):
+    with pytest.raises(InputError, match="autoencoder sd14, sample_id s0: two rows"):
         table2(fidelity)
 
 
@@ -322,13 +323,13 @@ def test_control_is_not_said_twice():
 
 def test_two_recipes_in_one_cell_are_refused():
     table = pd.concat([long_table1(0.5), long_table1(0.6, recipe="matched")])
-    with pytest.raises(ValueError, match="dataset cardium, autoencoder original, space image, metric mcc"):
+    with pytest.raises(InputError, match="dataset cardium, autoencoder original, space image, metric mcc"):
         render_table1(table, LABELS)
 
 
 @pytest.mark.parametrize("change", [{"dataset": "new"}, {"autoencoder": "new", "role": "family"}])
 def test_what_has_no_label_is_refused(change):
-    with pytest.raises(ValueError, match=r"^new is in the table but has no label"):
+    with pytest.raises(InputError, match=r"^new is in the table but has no label"):
         render_table1(long_table1(0.5, **change), LABELS)
 
 
