@@ -19,7 +19,9 @@ from learnability.recipes import (
 from learnability.study import (
     BACKBONE,
     cells,
+    cells_of_gaps,
     check_study,
+    columns,
     controls_of_grids,
     decodes,
     efficiency,
@@ -29,7 +31,8 @@ from learnability.study import (
     finetuning_notes,
     fold_suffix,
     resolve_autoencoder,
-    rows_of,
+    recipes_of_gaps,
+    rows_of_table4,
     science,
     scope,
     tuned_per_fold,
@@ -100,8 +103,8 @@ def encoding_files(name):
     return [f"<results>/encodings/{encoding}/{name}" for encoding in encodings(config)]
 
 
-def dataset_cards():
-    return [f"<results>/datasets/{dataset}/dataset.json" for dataset in config["study"]["datasets"]]
+def dataset_cards(table="table1"):
+    return [f"<results>/datasets/{dataset}/dataset.json" for dataset in scope(config, table)["datasets"]]
 
 
 def cell_of(wildcards):
@@ -142,6 +145,22 @@ def files_of_efficiency(wildcards):
     files |= {"folds": f"<results>/folds/{cell['dataset']}.parquet", "metrics": run_file(cell, "metrics.json")}
     model = {"weights_of_run": run_file(cell, "model.safetensors"), "model": run_file(cell, "model.json")}
     return files | array_of_space(cell, resolve_recipe(config, cell["recipe"])) | model
+
+
+def efficiency_files():
+    part = efficiency(config)
+    return [f"<results>/efficiency/{part['dataset']}/{part['autoencoder']}/{row}.csv" for row in part["rows"]] if part else []
+
+
+def efficiency_datasets():
+    """The dataset of Table 3, where the other tables do not have it."""
+    part = efficiency(config)
+    return [part["dataset"]] if part and part["dataset"] not in config["study"]["datasets"] else []
+
+
+def efficiency_cards():
+    part = efficiency(config)
+    return [f"<results>/datasets/{part['dataset']}/dataset.json"] if part else []
 
 
 def other_workers(wildcards):
@@ -245,16 +264,35 @@ def runtime_of_training(wildcards):
     return 480 + int(1.2 * (resolve_recipe(config, wildcards.recipe)["budget_seconds"] or 0) / 60)
 
 
-def labels():
-    """What the tables show instead of identifiers, in the study's order."""
-    return {
-        kind: {name: config[kind][name]["label"] for name in config["study"][kind]}
-        for kind in ("datasets", "autoencoders")
-    }
+def labels(table="table1", datasets=()):
+    """What a table shows instead of identifiers, in the study's order, then that of what is not in the study's lists."""
+    names = {kind: [*config["study"][kind]] for kind in ("datasets", "autoencoders")}
+    names["datasets"] += datasets
+    shown = {kind: {name: config[kind][name]["label"] for name in names[kind]} for kind in names}
+    rows = config["tables"][table].get("labels")
+    return shown | ({"rows": row_labels(table, rows)} if rows is not None else {})
+
+
+def row_labels(table, given):
+    """Labels of the rows of an ablation; a recipe of the user's own is shown by its name."""
+    own = {recipe: recipe.replace("_", " ") for recipe in config["study"]["recipes"].get(table, [])}
+    return given | {name: label for name, label in own.items() if name not in given}
 
 
 def footnotes(table):
     return config["tables"][table]["footnotes"] + finetuning_notes(config)
+
+
+def searched_rows():
+    """The scope of the search behind each row of Table 4 that has one, and of those that start from its weights."""
+    scopes = {}
+    for row, (_, recipe) in rows_of_table4(config).items():
+        while recipe:
+            resolved = resolve_recipe(config, recipe)
+            if resolved["search"]:
+                scopes[row] = resolved["search"]["scope"]
+            recipe = resolved["start_from"]
+    return scopes
 
 
 def check_before_start(jobs):

@@ -25,5 +25,5 @@ with job(snakemake.log[0]):
 
     folder = Path(snakemake.output[0]).parent
     identity = digest([cell, recipe | {"search": search["space"]}, params.seed, params.n_splits, params.code, data.source, inputs.identity()])
-    run_trials(folder, search, params.seed, params.worker, objective, identity)
+    run_trials(folder, search, 1000 * params.seed, params.worker, objective, identity)
     write_json({"worker": params.worker} if params.worker else cell | best(folder, search, identity), snakemake.output[0])

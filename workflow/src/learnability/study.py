@@ -93,19 +93,29 @@ def controls_of_grids(config: dict) -> dict[str, str | None]:
     return {name: lossless.get(resolve_autoencoder(config, name)["factor"]) for name in names}
 
 
-def rows_of(config: dict, table: str) -> dict[str, tuple[str, str]]:
-    """Rows of an ablation's table, each with its (space, recipe).
+def rows_of_table4(config: dict) -> dict[str, tuple[str, str]]:
+    """Rows of Table 4, each with its (space, recipe): `reconstruction`, then the latent ones by recipe."""
+    found = [(space, recipe) for _, space, recipe in columns(config, "table4")]
+    rows = {"reconstruction" if space == "reconstruction" else recipe: (space, recipe) for space, recipe in found}
+    return dict(sorted(rows.items(), key=lambda row: row[0] != "reconstruction"))
 
-    Table 4: `reconstruction`, then the latent ones by recipe. Elsewhere a recipe of several spaces has a row in each.
-    """
-    found = list(dict.fromkeys((space, recipe) for _, space, recipe in columns(config, table)))
-    if table == "table4":
-        rows = {"reconstruction" if space == "reconstruction" else recipe: (space, recipe) for space, recipe in found}
-        return dict(sorted(rows.items(), key=lambda row: row[0] != "reconstruction"))
-    several = [recipe for _, recipe in found]
-    return {
-        recipe if several.count(recipe) == 1 else f"{recipe}_{space}": (space, recipe) for space, recipe in found
-    }
+
+def recipes_of_gaps(config: dict) -> dict[str, str]:
+    """The recipes whose gaps are set against each other: Table 1's in image and latent space, and the matched one."""
+    recipes = config["study"]["recipes"]
+    of_space = {space: name for name in recipes["table1"] for space in spaces_of(config, name)}
+    return {"image": of_space["reconstruction"], "latent": of_space["latent"], "matched": recipes["gap_decomposition"][0]}
+
+
+def cells_of_gaps(config: dict) -> list[dict]:
+    """Every run that the gap's decomposition reads: the matched ones, and those of Table 1."""
+    scoped = scope(config, "gap_decomposition")
+    table1 = [
+        cell
+        for cell in cells(config)
+        if cell["dataset"] in scoped["datasets"] and cell["autoencoder"] in scoped["autoencoders"]
+    ]
+    return cells(config, "gap_decomposition") + table1
 
 
 def efficiency(config: dict) -> dict | None:
