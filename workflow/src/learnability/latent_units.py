@@ -30,7 +30,7 @@ def pipeline_units(model) -> dict[str, list[float]]:
 
 
 def units_on_grid(pipeline: dict, channels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and std of `pipeline` as float64 arrays (C, a, a) that repeat over a raw latent of C channels; a is 1 or 2."""
+    """Mean and std of `pipeline`, float64 (C, a, a), that repeat over a raw latent of C channels; a is 1 or 2."""
     arrays = []
     for key in ("mean", "std"):
         values = np.asarray(pipeline[key], dtype=np.float64)

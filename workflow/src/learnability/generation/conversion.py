@@ -24,7 +24,8 @@ def to_raw(latents: torch.Tensor, pipeline: dict, channels: int, grid: tuple[int
 def to_pipeline(z: torch.Tensor, pipeline: dict, packed: bool = False, tokens: bool = False) -> torch.Tensor:
     """Raw z (N, C, h, w) to pipeline latents, (z - mean) / std; the reverse of to_raw.
 
-    `packed` puts 2 x 2 positions into channels, (N, 4 C, h / 2, w / 2); `tokens` makes rows of the positions, (N, L, .).
+    `packed` puts 2 x 2 positions into channels, (N, 4 C, h / 2, w / 2);
+    `tokens` makes a row of each position, (N, L, C) or (N, L, 4 C).
     """
     mean, std = tiled_units(pipeline, z)
     latents = (z - mean) / std
@@ -38,13 +39,13 @@ def unpack(latents: torch.Tensor, channels: int, grid: tuple[int, int] | None) -
         rows, columns = grid or (math.isqrt(latents.shape[1]),) * 2
         if rows * columns != latents.shape[1]:
             raise InputError(
-                f"{latents.shape[1]} tokens do not form a grid of {rows} x {columns}; give `grid`, their rows and columns"
+                f"{latents.shape[1]} tokens form no grid of {rows} x {columns}; give `grid`, their rows and columns"
             )
         latents = latents.transpose(1, 2).unflatten(2, (rows, columns))  # (N, C or 4 C, rows, columns)
     if latents.ndim != 4 or latents.shape[1] not in (channels, 4 * channels):
         raise InputError(
-            f"latents {tuple(latents.shape)} do not fit; expected (N, C, h, w) with C {channels}, or {4 * channels} where "
-            "2 x 2 positions are packed, or tokens (N, L, C)"
+            f"latents {tuple(latents.shape)} do not fit; expected (N, C, h, w) with C {channels}, or {4 * channels} "
+            "where 2 x 2 positions are packed, or tokens (N, L, C)"
         )
     return F.pixel_shuffle(latents, 2) if latents.shape[1] == 4 * channels else latents
 

@@ -1,4 +1,4 @@
-"""Rejection sampling: keep the generated samples that a classifier takes for what they should be (`learnability filter`)."""
+"""Rejection sampling: keep generated samples that a classifier takes for what they should be."""
 
 from pathlib import Path
 
@@ -15,9 +15,9 @@ def keep(
 ) -> pd.DataFrame:
     """Write the kept samples to `out` and the acceptance rates beside it, {stem}_acceptance.csv; return the rates.
 
-    The intended class of each sample is in the table `intended` (sample_id, label_name), or `label` for all. Kept is what
-    has at least `threshold` as the probability of its class, or the `best` samples of each class; of equal ones the first
-    in `scores`. out: sample_id, label_name, probability, in the order of `scores`; rates: label_name, samples, kept,
+    The intended class of each sample is in the table `intended` (sample_id, label_name), or `label` for all. Kept are
+    those whose class has at least the probability `threshold`, or the `best` of each class; of equal ones the first in
+    `scores`. out: sample_id, label_name, probability, in the order of `scores`; rates: label_name, samples, kept,
     acceptance_rate, a row per class and a last one, `all`.
     """
     if threshold is not None and not 0 <= threshold <= 1:

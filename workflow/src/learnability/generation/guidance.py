@@ -1,20 +1,22 @@
 """Classifier guidance (Dhariwal and Nichol 2021, arXiv 2105.05233) of a latent diffusion or flow pipeline.
 
 The derivation. Let v = y + sigma n be noisy latents in the pipeline's units (levels.py says how each sampler's latents
-become v). Their score and the best guess of the clean latents are tied by D(v) = v + sigma^2 grad_v log p(v). Bayes' rule
-adds the classifier's gradient to the score, log p(v | c) = log p(v) + log p(c | v) + constant, so the guess for class c is
+become v). Their score and the best guess of the clean latents are tied by D(v) = v + sigma^2 grad_v log p(v). Bayes'
+rule adds the classifier's gradient to the score, log p(v | c) = log p(v) + log p(c | v) + constant, so the guess for
+class c is
 
     D(v | c) = D(v) + sigma^2 grad_v log p(c | v, sigma)
 
 and `scale` times that shift sharpens p(c | v) to its scale-th power, as in the paper's section 4. In terms of the noise
 that a network predicts, n = (v - D) / sigma, it is their Algorithm 2: with u = sqrt(a) v, sigma grad_v is
-sqrt(1 - a) grad_u. A step from sigma to sigma' goes part of the way to D:
+sqrt(1 - a) grad_u. A step from sigma to sigma' goes part of the way to D,
 
-    deterministic (Euler, DDIM)      v' = v + share (D - v), share = 1 - sigma' / sigma
-    with noise anew (DDPM, ancestral) the mean of v' is the same with share = 1 - (sigma' / sigma)^2
+    v' = v + share (D - v), share = 1 - sigma' / sigma       without new noise (Euler, DDIM)
+    E[v'] the same with share = 1 - (sigma' / sigma)^2       with new noise (DDPM, ancestral)
 
-so of the shift of D, `share` reaches v'. It is added to v before the step instead of to v' after it, because a callback at
-the end of a step sees the latents of the next: equal to first order in the size of a step, as Algorithm 1 is too.
+so of the shift of D, `share` reaches v'. It is added to v before the step instead of to v' after it, because a callback
+at the end of a step sees the latents of the next: equal to first order in the size of a step. Algorithm 1, which shifts
+the mean of a DDPM step by its variance times the gradient, is equal to first order too.
 """
 
 import torch
@@ -32,9 +34,9 @@ class Guidance:
 
     pipe(..., callback_on_step_end=Guidance(classifier, "melanoma", scale=2.0))
 
-    `label` is a class, or a list with one for each image. `pipeline` is that of autoencoder.json; without it the units are
-    those that pipe.vae states. `grid` is the (rows, columns) of tokens that form no square. The first step is not guided:
-    no callback comes before it, and what it starts from is noise alone.
+    `label` is a class, or a list with one for each image. `pipeline` is that of autoencoder.json; without it the units
+    are those that pipe.vae states. `grid` is the (rows, columns) of tokens that form no square. The first step is not
+    guided: no callback comes before it, and what it starts from is noise alone.
     """
 
     def __init__(
@@ -81,10 +83,10 @@ def guided_step(
     scale: float = 1.0,
     grid: tuple[int, int] | None = None,
 ) -> torch.Tensor:
-    """Latents shifted towards their class by what the sampler's step from sigma to next_sigma passes on of the guidance.
+    """Latents shifted to their class by as much of the guidance as the step from sigma to next_sigma passes on.
 
-    latents: signal * (y + sigma n), in the pipeline's units, shape and layout (see to_raw); label: (N,) class indices, or
-    (1,) for all. With next_sigma 0 the shift is that of the predicted clean latents, scale * sigma^2 * grad.
+    latents: signal * (y + sigma n), in the pipeline's units, shape and layout (see to_raw); label: (N,) class indices,
+    or (1,) for all. With next_sigma 0 the shift is that of the predicted clean latents, scale * sigma^2 * grad.
     """
     if not 0 < sigma < float("inf"):
         raise InputError(
@@ -95,8 +97,7 @@ def guided_step(
     # A pipeline samples without gradients; here they are needed, whatever the mode around.
     with torch.inference_mode(False), torch.enable_grad():
         v = (latents.detach().clone().float() / signal).requires_grad_()
-        # Cleaner than any level of the training counts as clean, as at evaluation.
-        logits = classifier(to_raw(v, pipeline, channels, grid), max(sigma, classifier.levels.clean))
+        logits = classifier(to_raw(v, pipeline, channels, grid), sigma)
         likelihood = logits.float().log_softmax(dim=1).gather(1, label.to(logits.device).expand(len(logits))[:, None])
         (gradient,) = torch.autograd.grad(likelihood.sum(), v)  # of v alone: the weights get none
     ratio = next_sigma / sigma
@@ -131,8 +132,8 @@ def check_noise_units(classifier: torch.nn.Module, pipeline: dict, channels: int
     if bool(((ratio - 1).abs() < TOLERANCE).all()):
         return
     raise InputError(
-        "the noise of this classifier's training is not that of the pipeline: per unit of sigma its standard deviation, "
-        f"in the pipeline's units, is {ratio.min():.3g} to {ratio.max():.3g} over the channels instead of 1. A pipeline "
+        "the noise of this classifier's training is not that of the pipeline: per unit of sigma its standard deviation "
+        f"in the pipeline's units is {ratio.min():.3g} to {ratio.max():.3g} over the channels, not 1. A pipeline "
         "adds noise of one size to all channels: train a recipe with `noise_space: autoencoder` on the latents of this "
         "pipeline's autoencoder (with `noise_space: normalised` the noise follows each channel's own spread)"
     )

@@ -49,7 +49,7 @@ def level_after_step(scheduler, timestep) -> Level:
         kind = "flow"
     stochastic = stochastic or getattr(scheduler.config, "algorithm_type", "").startswith("sde")
     if kind == "vp":
-        # The level for which the next step takes its latents; position, because a pipeline may begin late (image to image).
+        # The level for which the next step takes its latents; by position, because image to image begins late.
         index = int((scheduler.timesteps == timestep).nonzero()[0]) + 1
         alphas = [float(scheduler.alphas_cumprod[int(t)]) for t in scheduler.timesteps[index : index + 2]]
         sigmas = [math.sqrt((1 - alpha) / alpha) for alpha in alphas]

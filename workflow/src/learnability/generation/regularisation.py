@@ -17,7 +17,7 @@ def noisy_latent_loss(
     """
     if classifier.levels is None:
         raise InputError(
-            "this classifier was trained on clean latents alone; train a recipe with `noise: {...}` for a loss on noisy ones"
+            "this classifier was trained on clean latents alone; for a loss on noisy ones train a recipe with `noise`"
         )
     if classifier.training:
         raise InputError("the classifier is in training mode; call classifier.eval(), and keep it out of the generator")

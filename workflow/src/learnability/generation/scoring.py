@@ -45,9 +45,9 @@ def score(
     """Write, and return, the class probabilities of generated latents or images: softmax of the unscaled logits.
 
     `run` is the folder of a training; `sources` one array of latents (N, C, h, w), or images and folders of images.
-    Images go through the named autoencoder to a classifier of latents, and at classifier size to one of images, as in the
-    study that `config` describes. `units` is the autoencoder.json in whose pipeline units the latents are; without it they
-    are raw. `sigma` is the noise that the latents carry. Columns: sample_id, then one float64 per class.
+    Images go through the named autoencoder to a classifier of latents, and at classifier size to one of images, as in
+    the study that `config` describes. `units` is the autoencoder.json in whose pipeline units the latents are; without
+    it they are raw. `sigma` is the noise that the latents carry. Columns: sample_id, then one float64 per class.
     """
     from ..classifiers.saved import load_classifier
 
@@ -58,8 +58,6 @@ def score(
         raise InputError(f"{run}: this classifier knows no noise levels; leave out --sigma, or train it with `noise`")
     if sigma is not None and not 0 <= sigma < math.inf:
         raise InputError(f"--sigma {sigma}: expected a number of at least 0")
-    if sigma is not None:
-        sigma = max(sigma, classes.model.levels.clean)  # cleaner than any level of the training counts as clean
     if any(source.suffix in ARRAYS for source in sources):
         if autoencoder or len(sources) > 1:
             raise InputError(f"{sources[0]}: give one array of latents, without an autoencoder, or images")
@@ -143,8 +141,8 @@ def check_shape(path: Path, shape: tuple[int, ...], description: dict) -> None:
     if tuple(shape[1:]) != expected:
         raise InputError(
             f"{path}: latents {' x '.join(map(str, shape[1:]))}, but this classifier was trained on "
-            f"{' x '.join(map(str, expected))} ({description['autoencoder']}); generate at its size, or, where they are "
-            "packed or normalised by a pipeline, say in whose units with --pipeline-units"
+            f"{' x '.join(map(str, expected))} ({description['autoencoder']}); generate at its size, or, where they "
+            "are packed or normalised by a pipeline, say in whose units with --pipeline-units"
         )
 
 
@@ -163,8 +161,8 @@ def image_batches(
         to_input = encoder(description, config, autoencoder, classes.device)
     elif description["grid"] != [small, small]:
         raise InputError(
-            f"this classifier was trained at {description['grid'][0]} px, but classifier_size is {small}; give the study's "
-            "file with --configfile"
+            f"this classifier was trained at {description['grid'][0]} px, but classifier_size is {small}; give the "
+            "study's file with --configfile"
         )
     else:
 
