@@ -12,6 +12,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from learnability.autoencoders import encode, load_autoencoder
 from learnability.autoencoders.encode import encode_dataset
 from learnability.contracts import FOLDS, InputError, read_encodings, read_json, write_parquet
+from learnability.latent_units import IDENTITY
 from learnability.store import area_average, open_packed
 from tests.autoencoders import FAMILIES, as_input, build, save, write_dataset
 
@@ -81,6 +82,7 @@ class Offset:
     """An autoencoder whose latents lie where float16 has steps of a half: storing costs what a test can see."""
 
     channels, factor, latent_dtype, decodes, provenance = 3, 1, "float16", True, {"source": "test"}
+    pipeline = IDENTITY
 
     def encode(self, x):
         return x * 8 + 1000
@@ -124,6 +126,7 @@ def test_the_card_says_what_was_encoded_with_what(tmp_path, dataset):
         "grid": [8, 8],
         "compression": 48.0,
         "latent_dtype": "float16",
+        "pipeline": {"mean": [0.0], "std": [1 / 0.18215]},
         "decodes": True,
         "precision": "float32",
         "source": str(tmp_path / "weights"),

@@ -1,4 +1,4 @@
-"""Commands for a person: `learnability check` before a study, `learnability show FOLDER` after it."""
+"""Commands for a person: `check` before a study, `show` after it, `score` and `filter` for what was generated."""
 
 import argparse
 import sys
@@ -8,6 +8,7 @@ import pandas as pd
 from rich.markup import escape
 
 from .contracts import InputError, read_json
+from .generation.commands import add_filter, add_score
 
 SPACE_NAMES = {"image": "image", "latent": "LS", "reconstruction": "RS"}
 
@@ -69,6 +70,7 @@ def main(arguments: list[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     show_parser = commands.add_parser("show", help="print Table 1 of a results folder")
     show_parser.add_argument("folder", type=Path)
+    show_parser.set_defaults(run=lambda chosen: show(chosen.folder))
     check_parser = commands.add_parser("check", help="what a study needs, and whether it is there; no GPU needed")
     check_parser.add_argument(
         "--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files, merged over config.yaml"
@@ -76,11 +78,12 @@ def main(arguments: list[str] | None = None) -> None:
     check_parser.add_argument(
         "--images", type=int, default=4, help="images of the round trip through each autoencoder; 0 leaves it out"
     )
+    check_parser.set_defaults(run=lambda chosen: check(chosen.configfile, chosen.images))
+    add_score(commands)
+    add_filter(commands)
     chosen = parser.parse_args(arguments)
     try:
-        if chosen.command == "show":
-            show(chosen.folder)
-        elif not check(chosen.configfile, chosen.images):
+        if chosen.run(chosen) is False:  # a check that found something missing
             sys.exit(1)
     except InputError as error:
         sys.exit(f"Error: {error}")

@@ -20,6 +20,7 @@ class Autoencoder(Protocol):
     channels: int  # C of the latent
     factor: int  # H / h
     latent_dtype: str  # how a latent is stored: float16, or uint8 where it holds grey levels
+    pipeline: dict  # the units in which a generative pipeline sees the latent (latent_units.py)
     decodes: bool  # without a decoder there is a latent space and nothing else
     provenance: dict  # source, digest of the weights, parameters
 

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from ..contracts import digest
+from ..latent_units import IDENTITY
 
 WIDTHS = [128, 256, 512, 512]  # of the encoders of SD 1.4 and FLUX, from fine to coarse
 
@@ -15,7 +16,7 @@ class PixelUnshuffle:
     on it sees the image on the grid of a latent: what it loses against image space is not the encoding's fault.
     """
 
-    latent_dtype, decodes = "uint8", True
+    latent_dtype, decodes, pipeline = "uint8", True, IDENTITY
 
     def __init__(self, factor: int):
         self.factor, self.channels = factor, 3 * factor * factor
@@ -35,7 +36,7 @@ class AreaDownsample:
     On the grid of a latent, with the arrangement of an image: what the grid alone costs, and what blurring costs.
     """
 
-    latent_dtype, decodes, channels = "uint8", True, 3
+    latent_dtype, decodes, channels, pipeline = "uint8", True, 3, IDENTITY
 
     def __init__(self, factor: int):
         self.factor = factor
@@ -55,7 +56,7 @@ class RandomInit:
     The encoder of a diffusers AutoencoderKL of the given latent layout; `options` change its architecture.
     """
 
-    latent_dtype, decodes = "float16", False
+    latent_dtype, decodes, pipeline = "float16", False, IDENTITY
 
     def __init__(self, channels: int, factor: int, options: dict, device: torch.device):
         import diffusers

@@ -3,6 +3,7 @@
 import torch
 
 from ..contracts import digest, file_digest
+from ..latent_units import IDENTITY
 from .layout import measure_layout
 from .own_class import find_module, load_class
 from .weights import local_folder
@@ -16,7 +17,7 @@ class CustomAutoencoder:
     evaluation mode on the device; anything else minds its own device.
     """
 
-    latent_dtype = "float16"
+    latent_dtype, pipeline = "float16", IDENTITY
 
     def __init__(self, entry: dict, device: torch.device):
         folder = [local_folder(entry["source"])] if "source" in entry else []

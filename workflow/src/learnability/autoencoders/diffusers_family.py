@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 
 from ..contracts import InputError
+from ..latent_units import IDENTITY, pipeline_units
 from .layout import measure_layout
 from .weights import weights_digest, weights_folder
 
@@ -21,6 +22,7 @@ class DiffusersAutoencoder:
     def __init__(self, entry: dict, device: torch.device):
         self.model = self.load(entry).eval().requires_grad_(False).to(device)
         self.packing = Packing(self.model) if entry.get("layout") == "packed" else None
+        self.pipeline = IDENTITY if self.packing else pipeline_units(self.model)  # packed latents are normalised
         self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
         self.provenance = {
             "source": entry["source"],

@@ -127,6 +127,7 @@ def describe(
         "grid": list(row[1:]),
         "compression": 3 * card["image_size"] ** 2 / math.prod(row),
         "latent_dtype": autoencoder.latent_dtype,
+        "pipeline": autoencoder.pipeline,
         "decodes": autoencoder.decodes,
         "precision": "tf32" if device.type == "cuda" and precision == "float32" else precision,
         **{f"digest_{kind}": writer.digest for kind, writer in packed.items()},

@@ -1,0 +1,267 @@
+"""Classifier guidance: noise levels against diffusers, its formula against a distribution that is known, real callbacks."""
+
+import math
+from types import SimpleNamespace
+
+import diffusers
+import pytest
+import torch
+from torch import nn
+
+from learnability import load_classifier
+from learnability.contracts import InputError
+from learnability.generation.conversion import to_pipeline, to_raw
+from learnability.generation.guidance import Guidance, guided_step
+from learnability.generation.levels import SCHEDULERS, level_after_step
+from learnability.latent_units import IDENTITY
+from tests.trained import CLASSES, describe_run, write_run
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+UNITS = {"mean": [0.3], "std": [2.0]}
+OPTIONS = {
+    "DDIMScheduler": {"clip_sample": False, "timestep_spacing": "trailing"},
+    "DDPMScheduler": {"clip_sample": False},
+    "EulerDiscreteScheduler": {"timestep_spacing": "trailing"},
+    "EulerAncestralDiscreteScheduler": {"timestep_spacing": "trailing"},
+}
+OTHERS = {  # more settings of the same classes
+    "flow shifted": ("FlowMatchEulerDiscreteScheduler", {"shift": 3.0}),
+    "flow by UniPC": ("UniPCMultistepScheduler", {"prediction_type": "flow_prediction", "use_flow_sigmas": True}),
+    "SDE solver": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++", "solver_order": 1}),
+}
+KINDS = {name: (name, OPTIONS.get(name, {})) for name in SCHEDULERS} | OTHERS
+
+
+def build_scheduler(kind: str, steps: int):
+    name, options = KINDS[kind]
+    scheduler = getattr(diffusers, name)(**options)
+    scheduler.set_timesteps(steps)
+    return scheduler
+
+
+def noisy(scheduler, y: torch.Tensor, noise: torch.Tensor, timestep) -> torch.Tensor:
+    """y with noise at a timestep, by diffusers itself."""
+    timestep = timestep.view(1)
+    if hasattr(scheduler, "scale_noise"):
+        return scheduler.scale_noise(y, timestep, noise)
+    return scheduler.add_noise(y, noise, timestep)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_level_is_that_of_diffusers_own_noise(kind):
+    scheduler, other = build_scheduler(kind, 10), build_scheduler(kind, 10)
+    y, noise = torch.randn(2, 1, 4, 3, 3)
+    u = noisy(other, y, noise, other.timesteps[0])
+    for i, timestep in enumerate(scheduler.timesteps):
+        u = scheduler.step(torch.zeros_like(u), timestep, u).prev_sample
+        level = level_after_step(scheduler, timestep)
+        if i == 9:
+            assert level.sigma == 0
+            continue
+        expected = noisy(other, y, noise, other.timesteps[i + 1])
+        torch.testing.assert_close(level.signal * (y + level.sigma * noise), expected, rtol=1e-4, atol=1e-4)
+        assert level.next_sigma < level.sigma
+        assert (level.next_sigma == 0) == (i == 8)
+        assert level.stochastic == (kind in ("DDPMScheduler", "EulerAncestralDiscreteScheduler", "SDE solver"))
+
+
+class Mixture(nn.Module):
+    """Two classes of latents (N, 1, 1, 1), normal around -0.5 and 0.5: classifier and denoiser in closed form."""
+
+    def __init__(self, spread: float = 0.6):
+        super().__init__()
+        self.classes, self.levels, self.spread = ["low", "high"], SimpleNamespace(clean=0.0), spread
+        self.centres = torch.tensor([-0.5, 0.5])
+        self.mean, self.std, self.noise_unit = torch.zeros(3, 1, 1, 1, 1).unbind()
+        self.std, self.noise_unit = self.std + 1, self.noise_unit + 1
+
+    def forward(self, z: torch.Tensor, sigma: float) -> torch.Tensor:
+        return -(z.flatten(1) - self.centres).square() / (2 * (self.spread**2 + sigma**2))
+
+    def denoise(self, v: torch.Tensor, sigma: float) -> torch.Tensor:
+        """E[y | v] of v = y + sigma n."""
+        centre = (self(v, sigma).softmax(1) * self.centres).sum(1).view_as(v)
+        return (self.spread**2 * v + sigma**2 * centre) / (self.spread**2 + sigma**2)
+
+
+def sample(kind: str, guidance: Guidance | None, number: int = 4000, steps: int = 200) -> torch.Tensor:
+    """Draw from the mixture with diffusers' scheduler and the exact denoiser, and guidance after each step."""
+    scheduler, mixture = build_scheduler(kind, steps), Mixture()
+    name = type(scheduler).__name__
+    flow = SCHEDULERS[name][0] == "flow" or getattr(scheduler.config, "use_flow_sigmas", False)
+    generator = torch.Generator().manual_seed(0)
+    pipe = SimpleNamespace(scheduler=scheduler)
+    u = torch.randn(number, 1, 1, 1, generator=generator) * scheduler.init_noise_sigma if not flow else torch.randn(
+        number, 1, 1, 1, generator=generator)  # fmt: skip
+    for i, timestep in enumerate(scheduler.timesteps):
+        if "DD" in name:
+            alpha = float(scheduler.alphas_cumprod[int(timestep)])
+            sigma, signal = math.sqrt((1 - alpha) / alpha), math.sqrt(alpha)
+        elif flow:
+            t = min(float(scheduler.sigmas[i]), 1 - 1e-4)
+            sigma, signal = t / (1 - t), 1 - t
+        else:
+            sigma = float(scheduler.sigmas[i])
+            signal = 1.0 if SCHEDULERS[name][0] == "ve" else 1 / math.sqrt(1 + sigma**2)
+        clean = mixture.denoise(u / signal, sigma)
+        predicted = (u / signal - clean) / sigma  # the noise
+        extra = {"generator": generator} if SCHEDULERS[name][1] or kind == "SDE solver" else {}
+        u = scheduler.step(predicted - clean if flow else predicted, timestep, u, **extra).prev_sample
+        if guidance:
+            u = guidance(pipe, i, timestep, {"latents": u})["latents"]
+    return u.flatten()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "EDMEulerScheduler"])
+def test_guidance_of_scale_one_draws_from_the_class(kind):
+    free = sample(kind, None)
+    assert free.mean().abs() < 0.05
+    guided = sample(kind, Guidance(Mixture(), "low", scale=1.0, pipeline=IDENTITY))
+    assert guided.mean() == pytest.approx(-0.5, abs=0.05)
+    assert guided.std() == pytest.approx(0.6, abs=0.05)
+
+
+def test_a_larger_scale_sharpens_and_scale_zero_changes_nothing():
+    means = [sample("DDIMScheduler", Guidance(Mixture(), "high", scale, IDENTITY)).mean() for scale in (0.0, 1.0, 4.0)]
+    assert torch.equal(means[0], sample("DDIMScheduler", None).mean())
+    assert means[2] > means[1] + 0.2
+
+
+def test_the_whole_shift_is_that_of_algorithm_2():
+    """Predicted noise minus sqrt(1 - a) times the gradient with respect to u, written in the paper's own symbols."""
+    mixture, a, u = Mixture(), 0.3, torch.linspace(-2, 2, 7).view(-1, 1, 1, 1).requires_grad_()
+    sigma, label = math.sqrt((1 - a) / a), torch.tensor([1])
+    (gradient,) = torch.autograd.grad(mixture(u / math.sqrt(a), sigma).log_softmax(1)[:, 1].sum(), u)
+    shifted_noise = -math.sqrt(1 - a) * gradient
+    shifted_clean = -math.sqrt(1 - a) / math.sqrt(a) * shifted_noise  # y = (u - sqrt(1 - a) n) / sqrt(a)
+    after = guided_step(mixture, u, label, sigma, 0.0, pipeline=IDENTITY, signal=math.sqrt(a))
+    torch.testing.assert_close((after - u) / math.sqrt(a), shifted_clean)
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory):
+    return load_classifier(write_run(tmp_path_factory.mktemp("run"), describe_run(pipeline=UNITS)))
+
+
+def probability(classifier, u, level, pipeline) -> torch.Tensor:
+    with torch.inference_mode():
+        return classifier(to_raw(u / level.signal, pipeline, 4), level.sigma).softmax(1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("tokens", [True, False])
+def test_a_step_raises_the_probability_of_the_asked_class(kind, tokens, classifier):
+    scheduler = build_scheduler(kind, 10)
+    pipe = SimpleNamespace(scheduler=scheduler, vae=SimpleNamespace(config=SimpleNamespace(scaling_factor=0.5, shift_factor=0.3)))  # fmt: skip
+    torch.manual_seed(0)
+    y, noise = torch.randn(2, 3, 4, 8, 8)
+    if tokens:
+        y, noise = (to_pipeline(latents, IDENTITY, packed=True, tokens=True) for latents in (y, noise))
+    u, guidance = noisy(build_scheduler(kind, 10), y, noise, scheduler.timesteps[0]), Guidance(classifier, CLASSES)
+    for i, timestep in enumerate(scheduler.timesteps):
+        u = scheduler.step(noise, timestep, u).prev_sample
+        level = level_after_step(scheduler, timestep)
+        with torch.inference_mode() if i % 2 else torch.no_grad():
+            after = guidance(pipe, i, timestep, {"latents": u, "prompt_embeds": None})
+        if i == 9:
+            assert after["latents"] is u
+            break
+        rise = (
+            probability(classifier, after["latents"], level, UNITS) - probability(classifier, u, level, UNITS)
+        ).diag()
+        assert (rise > 0).all()
+        assert set(after) == {"latents", "prompt_embeds"}
+        u = after["latents"].clone()
+    assert all(parameter.grad is None for parameter in classifier.parameters())
+
+
+def test_half_precision_stays_and_one_label_serves_all(classifier):
+    u = torch.randn(3, 4, 8, 8)
+    one = guided_step(classifier, u, torch.tensor([1]), 1.0, 0.5, pipeline=UNITS)
+    assert torch.equal(one, guided_step(classifier, u, torch.tensor([1, 1, 1]), 1.0, 0.5, pipeline=UNITS))
+    half = guided_step(classifier, u.half(), torch.tensor([1]), 1.0, 0.5, pipeline=UNITS)
+    assert half.dtype == torch.float16
+    torch.testing.assert_close(half.float(), one, rtol=1e-2, atol=1e-2)
+
+
+def test_diffusers_calls_it_in_a_pipeline_of_its_own(classifier):
+    """Kandinsky 2.2, the one latent pipeline of diffusers with this callback that needs no text encoder."""
+    torch.manual_seed(0)
+    unet = diffusers.UNet2DConditionModel(
+        in_channels=4, out_channels=8, block_out_channels=(8, 16), layers_per_block=1, cross_attention_dim=8,
+        down_block_types=("ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"), norm_num_groups=4,
+        up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"), attention_head_dim=4,
+        mid_block_type="UNetMidBlock2DSimpleCrossAttn", addition_embed_type="image", encoder_hid_dim=8,
+        encoder_hid_dim_type="image_proj", resnet_time_scale_shift="scale_shift", class_embed_type=None,
+    )  # fmt: skip
+    movq = diffusers.VQModel(
+        latent_channels=4, num_vq_embeddings=8, block_out_channels=(8, 8, 8, 8), norm_num_groups=4,
+        down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("AttnUpDecoderBlock2D",) * 4,
+        norm_type="spatial", vq_embed_dim=4,
+    )  # fmt: skip
+    scheduler = diffusers.DDPMScheduler(
+        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, variance_type="learned_range"
+    )
+    pipe = diffusers.KandinskyV22Pipeline(unet, scheduler, movq)
+    pipe.set_progress_bar_config(disable=True)
+    embeds = torch.randn(2, 8)
+
+    def generate(callback) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(0)
+        options = {"height": 64, "width": 64, "num_inference_steps": 5, "output_type": "latent", "guidance_scale": 1.0}
+        return pipe(embeds, embeds, generator=generator, callback_on_step_end=callback, **options).images
+
+    free = generate(None)
+    assert free.shape == (2, 4, 8, 8)
+    guided = generate(Guidance(classifier, ["melanoma", "nevus"], 3.0, UNITS))
+    before, after = (classifier(to_raw(z, UNITS, 4)).softmax(1)[[0, 1], [1, 2]] for z in (free, guided))
+    assert (after > before + 0.05).all()
+    label = torch.tensor([1, 2])
+    levels = []
+
+    def by_hand(pipe, step, timestep, kwargs):
+        index = pipe.scheduler.timesteps.tolist().index(int(timestep)) + 1
+        alphas = [float(pipe.scheduler.alphas_cumprod[t]) for t in pipe.scheduler.timesteps[index:]] + [1.0]
+        sigmas = [math.sqrt((1 - a) / a) for a in alphas]
+        if len(sigmas) > 1:
+            levels.append(sigmas[0])
+            v = (kwargs["latents"] * math.sqrt(1 + sigmas[0] ** 2)).requires_grad_()
+            with torch.enable_grad():
+                chosen = classifier(v * 2.0 + 0.3, sigmas[0]).log_softmax(1)[[0, 1], label].sum()
+            (gradient,) = torch.autograd.grad(chosen, v)
+            shift = 3.0 * (sigmas[0] ** 2 - sigmas[1] ** 2) * gradient
+            kwargs["latents"] = (v + shift).detach() / math.sqrt(1 + sigmas[0] ** 2)
+        return kwargs
+
+    torch.testing.assert_close(generate(by_hand), guided, rtol=1e-3, atol=1e-4)
+    assert levels == sorted(levels, reverse=True)
+    assert len(levels) == 4
+
+
+def test_noise_of_another_shape_than_the_pipelines_is_refused(tmp_path, classifier):
+    per_channel = load_classifier(write_run(tmp_path / "a", describe_run(noise_unit=None)))
+    u, label = torch.randn(1, 4, 8, 8), torch.tensor([0])
+    message = r"units is 0.5 to 1.5 over the channels, not 1.* train a recipe with `noise_space: autoencoder`"
+    with pytest.raises(InputError, match=message):
+        guided_step(per_channel, u, label, 1.0, pipeline=UNITS)
+    with pytest.raises(InputError, match="noise of this classifier's training is not that of the pipeline"):
+        guided_step(classifier, u, label, 1.0, pipeline=IDENTITY)  # another autoencoder's
+    packed = {"mean": [0.0], "std": torch.linspace(1, 2, 16).tolist()}
+    with pytest.raises(InputError, match="noise of this classifier's training is not that of the pipeline"):
+        guided_step(classifier, u, label, 1.0, pipeline=packed)
+    tiled = load_classifier(write_run(tmp_path / "b", describe_run(pipeline=packed)))
+    guided_step(tiled, u, label, 1.0, pipeline=packed)
+
+
+def test_what_guidance_cannot_work_with_is_refused(tmp_path, classifier):
+    clean = load_classifier(write_run(tmp_path, describe_run(film=False, noise=None, noise_unit=None)))
+    with pytest.raises(InputError, match="trained on clean latents alone, and guidance asks it about noisy ones"):
+        Guidance(clean, "nevus")
+    with pytest.raises(InputError, match=r"class 'mole' is none of the classifier's; it has \['benign', "):
+        Guidance(classifier, ["nevus", "mole"])
+    for sigma in (0.0, math.inf, math.nan):
+        with pytest.raises(InputError, match=f"guidance at sigma {sigma}: expected a number above 0"):
+            guided_step(classifier, torch.randn(1, 4, 8, 8), torch.tensor([0]), sigma, pipeline=UNITS)
+    heun = diffusers.HeunDiscreteScheduler()
+    with pytest.raises(InputError, match=r"noise levels of HeunDiscreteScheduler; use one of DDIMScheduler, .*guided_"):
+        level_after_step(heun, 0)
