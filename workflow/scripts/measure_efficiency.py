@@ -5,29 +5,19 @@ from pathlib import Path
 from learnability.jobs import choose_device, job
 
 with job(snakemake.log[0]):
-    from learnability.autoencoders.weights import finetuned
-    from learnability.decoded_rows import decoder
     from learnability.efficiency import measure_efficiency
-    from learnability.study import resolve_autoencoder
+    from learnability.fold_data import load_fold
+    from learnability.run_inputs import inputs_of_run
 
-    device, decode = choose_device(snakemake.params.torch_threads), None
-    if snakemake.params.recipe["reconstructions"] == "on_the_fly":
-        entry = resolve_autoencoder(snakemake.config, snakemake.wildcards.autoencoder)
-        if weights := snakemake.input.get("weights"):  # fetched or fine-tuned by the workflow
-            folder = Path(weights).parent
-            entry = finetuned(entry, folder) if "finetune" in entry else entry | {"folder": str(folder)}
-        decode = decoder(entry, device, snakemake.params.classifier_size)
+    cell, files, params = snakemake.params.cell, dict(snakemake.input.items()), snakemake.params
+    device = choose_device(params.torch_threads)
+    inputs = inputs_of_run(snakemake.config, cell, params.recipe, files, device)
     measure_efficiency(
         row=snakemake.wildcards.row,
-        run=Path(snakemake.input.metrics).parent,
-        recipe=snakemake.params.recipe,
-        n_splits=snakemake.params.n_splits,
-        array=Path(snakemake.input.array),
-        dataset=Path(snakemake.input.samples).parent,
-        folds=Path(snakemake.input.folds),
-        decode=decode,
-        batch_sizes=snakemake.params.batch_sizes,
-        repeats=snakemake.params.repeats,
+        run=Path(files["metrics"]).parent,
+        recipe=params.recipe,
+        data=load_fold(cell, params.n_splits, inputs, device, keep=False),
         device=device,
         out=Path(snakemake.output[0]),
+        **params.measure,
     )

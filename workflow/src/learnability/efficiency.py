@@ -15,48 +15,34 @@ import torch
 
 from . import training
 from .batches import Rows
-from .contracts import CELL, SCORES, InputError, read_folds, read_json, read_samples, split_rows, write_csv
-from .decoded_rows import Decode
+from .classifiers.saved import load_classifier
+from .contracts import CELL, SCORES, InputError, read_json, write_csv
+from .decoded_rows import Decode, DecodedRows
+from .fold_data import Fold
 from .losses import build_loss
-from .store import open_packed
 from .throughput import Effort, Measured, Step, device_name, effort_on, memory_measure, sweep
 
 COLUMNS = ["row", *CELL[:4], "metric", "value", "batch_size", "budget_s", "device"]  # of table3.csv
 
-Take = Callable[[int], tuple[torch.Tensor, torch.Tensor]]  # batch size -> raw rows and labels, on the device
-
-
 def measure_efficiency(
-    row: str,
-    run: Path,
-    recipe: dict,
-    n_splits: int,
-    array: Path,
-    dataset: Path,
-    folds: Path,
-    decode: Decode | None,
-    batch_sizes: list[int],
-    repeats: int,
-    device: torch.device,
-    out: Path,
+    row: str, run: Path, recipe: dict, data: Fold, batch_sizes: list[int], repeats: int, device: torch.device, out: Path
 ) -> None:
     """Write one row of Table 3 to `out`: the scores of a trained run, its speed and memory at each batch size.
 
-    `run` is the folder of the run, `array` what it reads: with `decode`, the latents that are decoded on the fly.
+    `run` is the folder of the run, `data` what it reads, nothing of it resident (load_fold's `keep`).
     """
-    from .classifiers.saved import load_classifier
-
     metrics = read_json(run / "metrics.json")
-    data = Data.open(metrics, n_splits, array, dataset, folds, device, decode)
-    check_rows(data, array, run, decode)
+    rows, decode = (data.rows.rows, data.rows.decode) if isinstance(data.rows, DecodedRows) else (data.rows, None)
+    take = Take(rows, data.label, data.split["train"])
+    check_rows(take, run, decode)
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
-    model = load_classifier(run, device).to(memory_format=torch.channels_last)
+    model = load_classifier(run, device)
     effort = effort_on(device, repeats)
     print(f"{row} on {device_name(device)}; memory: {memory_measure(device)}", flush=True)
     # Inference first: gradients and the optimiser's moments are no part of its memory.
     measured = {
-        "inference": measure_inference(model, data.take, batch_sizes, effort, decode),
-        "train": measure_training(model, data.take, data.counts, recipe, batch_sizes, effort, decode),
+        "inference": measure_inference(model, take, batch_sizes, effort, decode),
+        "train": measure_training(model, take, training.class_counts(data), recipe, batch_sizes, effort, decode),
     }
     lines = [(name, metrics[name], recipe["batch_size"]) for name in SCORES]
     for kind, sizes in measured.items():
@@ -65,57 +51,44 @@ def measure_efficiency(
             lines.append((f"{kind}_peak_mb", figures.peak_mb, size))
     frame = pd.DataFrame(lines, columns=["metric", "value", "batch_size"]).assign(
         row=row,
-        budget_s=recipe.get("budget_seconds") or "n/a",
+        budget_s=recipe["budget_seconds"] or "n/a",
         device=device_name(device),
         **{key: metrics[key] for key in CELL[:4]},
     )
     write_csv(frame[COLUMNS], out)
 
 
-@dataclass
-class Data:
-    """The training rows of a run's fold, read as they are asked for: nothing but a batch is on the device."""
+@dataclass(frozen=True)
+class Take:
+    """Training rows, read as they are asked for: nothing but a batch is on the device."""
 
     rows: Rows
     label: np.ndarray  # (N,)
     train: np.ndarray  # rows of the training split
-    counts: np.ndarray  # (K,) of its classes
 
-    @staticmethod
-    def open(cell: dict, n_splits: int, array: Path, dataset: Path, folds: Path, device, decode) -> "Data":
-        samples, classes = read_samples(dataset / "samples.parquet"), read_json(dataset / "dataset.json")["classes"]
-        packed = open_packed(array)
-        if len(packed) != len(samples):
-            raise InputError(f"{array}: {len(packed)} rows for {len(samples)} samples; delete it and run again")
-        train = split_rows(read_folds(folds, samples), cell["fold"], n_splits)["train"]
-        label = samples["label"].to_numpy()
-        is_image = cell["space"] != "latent" and decode is None
-        rows = Rows(packed, device, channels_last=is_image, keep=False)
-        return Data(rows, label, train, np.bincount(label[train], minlength=len(classes)))
-
-    def take(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return `size` training rows, from the first again where there are fewer, and their labels (size,)."""
         chosen = np.resize(self.train, size)
         x = next(self.rows.batches(chosen, size))
         return x, torch.from_numpy(self.label[chosen]).to(x.device)
 
 
-def check_rows(data: Data, array: Path, run: Path, decode: Decode | None) -> None:
+def check_rows(take: Take, run: Path, decode: Decode | None) -> None:
     """Refuse rows that are not what the classifier was trained on, before anything is measured."""
     description = read_json(run / "model.json")
-    x, _ = data.take(1)
+    x, _ = take(1)
     shape = list((decode(x) if decode else x).shape[1:])
     expected = [description["in_channels"], *description["grid"]]
     if shape != expected:
         raise InputError(
-            f"{array}: {'decoded ' if decode else ''}rows of {shape}, but the classifier of {run} was trained on "
-            f"{expected}; give the array that this run reads"
+            f"{'decoded ' if decode else ''}rows of {shape}, but the classifier of {run} was trained on {expected}; "
+            "give the array that this run reads"
         )
 
 
 def measure_inference(
     model: torch.nn.Module,
-    take: Take,
+    take: Callable[[int], tuple[torch.Tensor, torch.Tensor]],
     batch_sizes: list[int],
     effort: Effort,
     decode: Decode | None = None,
@@ -145,8 +118,8 @@ def measure_inference(
 
 def measure_training(
     model: torch.nn.Module,
-    take: Take,
-    counts: np.ndarray,
+    take: Callable[[int], tuple[torch.Tensor, torch.Tensor]],
+    counts: torch.Tensor,
     recipe: dict,
     batch_sizes: list[int],
     effort: Effort,
@@ -156,15 +129,17 @@ def measure_training(
     """Measure the training step of `recipe` at each batch size above one, which batch norm cannot train on.
 
     The step draws its augmentation anew each time; it changes the weights of `model`. `counts` (K,) are the class
-    counts of the training rows; `step` takes the arguments of training.train_step.
+    counts of the training rows; `step` takes the arguments of training.train_step. A teacher's logits are read, not
+    computed, in training: zeros of their shape cost the same.
     """
     device, step = next(model.parameters()).device, step or training.train_step
-    loss = build_loss(recipe, torch.from_numpy(counts).to(device))
+    loss = build_loss(recipe, counts)
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe["lr"], weight_decay=recipe["weight_decay"], fused=True)
     model.train()
 
     def prepare(size: int) -> Step:
         rows, label = take(size)
-        return lambda: step(model, decode(rows) if decode else rows, label, 1, loss, optimiser, recipe)
+        teacher = torch.zeros(size, len(counts), device=device) if recipe["distill"] else None
+        return lambda: step(model, decode(rows) if decode else rows, label, 1, loss, optimiser, recipe, teacher)
 
     return sweep("training", prepare, [size for size in batch_sizes if size > 1], effort, device)

@@ -51,8 +51,8 @@ class Fold:
     teacher: torch.Tensor | None = None  # logits of the training rows (n_train, K), on the device
 
 
-def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device) -> Fold:
-    """Open what a run reads, and check that its parts belong together."""
+def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, keep: bool = True) -> Fold:
+    """Open what a run reads, and check that its parts belong together; `keep` False leaves the rows on the disk."""
     dataset, array, folds = inputs.dataset, inputs.array, inputs.folds
     card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
     source = {"role": "baseline", "digest": card["digest_small"]}
@@ -71,7 +71,7 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device) -
             f"{folds}: the test rows of fold {cell['fold']} hold no class with both positives and negatives, so there "
             "is no AUC; use fewer folds, or another seed"
         )
-    rows = Rows(packed, device, channels_last=cell["space"] != "latent" and not inputs.decode)
+    rows = Rows(packed, device, channels_last=cell["space"] != "latent" and not inputs.decode, keep=keep)
     return Fold(
         rows=DecodedRows(rows, inputs.decode) if inputs.decode else rows,
         array=packed,
