@@ -108,7 +108,7 @@ def scripted(monkeypatch, study: Path, scores: list[float], **changes) -> tuple[
     def train_epoch(model, data, recipe, seed, epoch, loss, optimiser):
         next(model.parameters()).data.fill_(epoch)
         rates.append(optimiser.param_groups[0]["lr"])
-        return 0.5
+        return 0.5, 1
 
     given = inputs(study, recipe)
     data = training.load_fold(**given)

@@ -10,6 +10,7 @@ import torch
 
 from .batches import Rows, channel_moments
 from .classifiers.classifier import image_moments
+from .classifiers.options import noise_options
 from .contracts import InputError, file_digest, read_folds, read_json, read_samples, split_rows
 from .decoded_rows import DecodedRows
 from .latent_units import units_on_grid
@@ -119,11 +120,12 @@ def describe(cell: dict, recipe: dict, seed: int, data: Fold) -> dict:
         mean, std, channels, grid = mean.tolist(), std.tolist(), data.array.shape[1], list(data.array.shape[2:])
     else:
         (mean, std), channels, grid = image_moments(), 3, [data.card["classifier_size"]] * 2
-    keys = ("model", "model_options", "stem_patch", "head", "init", "film", "noise", "noise_space", "latent_std")
+    keys = ("model", "model_options", "stem_patch", "head", "init", "film", "noise_space", "latent_std")
     return (
         cell
         | {key: recipe[key] for key in keys}
         | {
+            "noise": noise_options(recipe["noise"]) if recipe["noise"] else None,
             "noise_unit": noise_unit(recipe, data.source, std),
             "in_channels": channels,
             "grid": grid,

@@ -194,11 +194,3 @@ def peak_megabytes(device: torch.device) -> float:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-
-
-def try_recipe(
-    cell: dict, recipe: dict, seed: int, n_splits: int, code: str, inputs: Inputs, data: Fold, checkpoint: Path
-) -> float:
-    """Train once for a search; returns the best validation balanced accuracy. Test rows are not read."""
-    *_, history, _ = train(cell, recipe, seed, n_splits, code, inputs, data, checkpoint)
-    return max(row["validation_balanced_accuracy"] for row in history)
