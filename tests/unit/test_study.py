@@ -8,19 +8,18 @@ import yaml
 from snakemake.utils import update_config
 
 from learnability.contracts import InputError, write_json, write_text
+from learnability.growth import check_growth, content
+from learnability.recipes import resolve_recipe
 from learnability.study import (
     cells,
-    check_growth,
     check_study,
     columns,
-    content,
     encodings,
     finetuned_pairs,
     finetuning_notes,
     fold_suffix,
     is_folder,
     resolve_autoencoder,
-    resolve_recipe,
     science,
     tuned_per_fold,
 )
@@ -47,7 +46,7 @@ def test_a_recipe_inherits_what_it_does_not_say():
     image, latent = (resolve_recipe(PUBLISHED, name) for name in ("image", "latent"))
     assert (latent["model"], latent["augment"], latent["mask"]) == ("convnext_tiny", [], 0.2)
     assert (image["model"], image["augment"], image["mask"]) == ("resnet50", ["flip", "rotate"], 0)
-    same = image.keys() - {"model", "model_options", "augment", "mask"}
+    same = image.keys() - {"model", "stem_patch", "augment", "mask"}
     assert {key: image[key] for key in same} == {key: latent[key] for key in same}
 
 
@@ -174,10 +173,6 @@ def test_only_the_first_stage_of_medvae_is_fine_tuned():
             "image_size 516 is not a multiple of autoencoders.sd14.factor, 8",
         ),
         ({"autoencoders": {"medvae_ft": {"base": "x"}}}, "autoencoders.medvae_ft.base is 'x'"),
-        (
-            {"recipes": {"extra": {"base": "image"}}, "study": {"recipes": {"table1": ["extra"]}}},
-            "recipes.extra.spaces: missing; say in which spaces table1 uses it",
-        ),
     ],
 )
 def test_a_study_that_cannot_work_is_refused_with_its_key(changes, message):
