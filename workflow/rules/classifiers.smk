@@ -1,8 +1,6 @@
 rule train_classifier:
     input:
-        unpack(files_of_run),
-        samples="<results>/datasets/{dataset}/samples.parquet",
-        card="<results>/datasets/{dataset}/dataset.json",
+        unpack(files_of_training),
         folds="<results>/folds/{dataset}.parquet",
     output:
         predictions=f"{RUN}/predictions.parquet",
@@ -34,8 +32,6 @@ rule train_classifier:
 rule compute_teacher_logits:
     input:
         unpack(files_of_trained_run),
-        samples="<results>/datasets/{dataset}/samples.parquet",
-        card="<results>/datasets/{dataset}/dataset.json",
         folds="<results>/folds/{dataset}.parquet",
     output:
         f"{RUN}/teacher_logits.npy",
@@ -61,8 +57,6 @@ rule compute_teacher_logits:
 rule trace_noise_curve:
     input:
         unpack(files_of_trained_run),
-        samples="<results>/datasets/{dataset}/samples.parquet",
-        card="<results>/datasets/{dataset}/dataset.json",
         folds="<results>/folds/{dataset}.parquet",
     output:
         f"{RUN}/noise_curve.parquet",
@@ -90,9 +84,7 @@ rule trace_noise_curve:
 
 rule search_recipe:
     input:
-        unpack(files_of_run),
-        samples="<results>/datasets/{dataset}/samples.parquet",
-        card="<results>/datasets/{dataset}/dataset.json",
+        unpack(files_of_search),
         folds="<results>/folds/{dataset}.parquet",
         others=other_workers,
     output:
@@ -123,9 +115,7 @@ rule search_recipe:
 use rule search_recipe as assist_search with:
     # Further jobs that work on the same trials, where `search.workers` is more than one.
     input:
-        unpack(files_of_run),
-        samples="<results>/datasets/{dataset}/samples.parquet",
-        card="<results>/datasets/{dataset}/dataset.json",
+        unpack(files_of_search),
         folds="<results>/folds/{dataset}.parquet",
     output:
         f"{SEARCH}/worker{{worker}}.json",

@@ -4,17 +4,20 @@ from pathlib import Path
 
 from learnability.autoencoders.own_class import find_module
 from learnability.configuration import find_shipped_weights
-from learnability.contracts import InputError, file_digest
+from learnability.contracts import CELL, InputError, file_digest
 from learnability.growth import check_growth, content
 from learnability.hub import weights_to_fetch
 from learnability.provenance import code_digest
-from learnability.recipes import (
-    pretrained_weights,
-    resolve_recipe,
-    search_fold,
-    spaces_of,
-    start_run,
-    teacher_run,
+from learnability.recipes import pretrained_weights, resolve_recipe, spaces_of
+from learnability.run_files import (
+    RUN,
+    SEARCH,
+    array_of_run,
+    fetched_weights,
+    files_of_run,
+    model_of_run,
+    run_file,
+    weights_of_autoencoder,
 )
 from learnability.study import (
     BACKBONE,
@@ -29,7 +32,6 @@ from learnability.study import (
     encodings,
     finetuned_pairs,
     finetuning_notes,
-    fold_suffix,
     resolve_autoencoder,
     recipes_of_gaps,
     rows_of_table4,
@@ -40,9 +42,6 @@ from learnability.study import (
 )
 from snakemake.exceptions import WorkflowError
 
-RUN = "<results>/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
-SEARCH = "<results>/searches/{dataset}/{autoencoder}/{recipe}/fold{fold}"
-CELL = ("dataset", "autoencoder", "space", "recipe", "fold")
 TABLE_FORMATS = ["csv", "md", "html", "tex"]
 TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
 
@@ -88,10 +87,6 @@ def run_files(name, table="table1", **chosen):
     ]
 
 
-def run_file(cell, name):
-    return f"{RUN}/{name}".format(**cell)
-
-
 def noise_curves():
     """Scores over the noise level of every run of Table 4 that was trained with noise."""
     noisy = [cell for cell in cells(config, "table4") if resolve_recipe(config, cell["recipe"])["noise"]]
@@ -113,26 +108,18 @@ def cell_of(wildcards):
     return {"space": spaces_of(config, wildcards.recipe)[0]} | named | {"fold": int(wildcards.fold)}
 
 
-def files_of_run(wildcards):
-    """What a training reads beside its dataset: the array of its space, and what its recipe builds on."""
-    cell = cell_of(wildcards)
-    recipe = resolve_recipe(config, cell["recipe"])
-    files = array_of_space(cell, recipe) | start_weights(recipe)
-    if teacher := teacher_run(config, cell):
-        files["teacher_logits"] = run_file(teacher, "teacher_logits.npy")
-    if start := start_run(config, cell):
-        files["start"] = run_file(start, "model.safetensors")
-    if recipe["search"] and "space" in wildcards.keys():  # a training, not the search itself
-        searched = cell | {"fold": search_fold(recipe, cell["fold"])}
-        files["best"] = f"{SEARCH}/best.json".format(**searched)
-    return files
+def files_of_training(wildcards):
+    return refused(files_of_run, config, FETCHED, cell_of(wildcards))
+
+
+def files_of_search(wildcards):
+    return refused(files_of_run, config, FETCHED, cell_of(wildcards), True)
 
 
 def files_of_trained_run(wildcards):
     """What the classifier of a run is applied to, and the classifier."""
     cell = cell_of(wildcards)
-    model = {"weights_of_run": run_file(cell, "model.safetensors"), "model": run_file(cell, "model.json")}
-    return array_of_space(cell, resolve_recipe(config, cell["recipe"])) | model
+    return refused(array_of_run, config, FETCHED, cell) | model_of_run(cell)
 
 
 def files_of_efficiency(wildcards):
@@ -140,11 +127,14 @@ def files_of_efficiency(wildcards):
     cell = efficiency_run(config, wildcards.row)
     if (cell["dataset"], cell["autoencoder"]) != (wildcards.dataset, wildcards.autoencoder):
         raise WorkflowError("Table 3 is of the dataset and autoencoder that study.efficiency names")
-    dataset = f"<results>/datasets/{cell['dataset']}"
-    files = {"samples": f"{dataset}/samples.parquet", "card": f"{dataset}/dataset.json"}
-    files |= {"folds": f"<results>/folds/{cell['dataset']}.parquet", "metrics": run_file(cell, "metrics.json")}
-    model = {"weights_of_run": run_file(cell, "model.safetensors"), "model": run_file(cell, "model.json")}
-    return files | array_of_space(cell, resolve_recipe(config, cell["recipe"])) | model
+    own = {"folds": f"<results>/folds/{cell['dataset']}.parquet", "metrics": run_file(cell, "metrics.json")}
+    return refused(array_of_run, config, FETCHED, cell) | model_of_run(cell) | own
+
+
+def other_workers(wildcards):
+    """What the further jobs of a search leave, where it has several workers."""
+    workers = resolve_recipe(config, wildcards.recipe)["search"]["workers"]
+    return [f"{SEARCH}/worker{worker}.json".format(**wildcards) for worker in range(1, workers)]
 
 
 def efficiency_files():
@@ -163,57 +153,17 @@ def efficiency_cards():
     return [f"<results>/datasets/{part['dataset']}/dataset.json"] if part else []
 
 
-def other_workers(wildcards):
-    """What the further jobs of a search leave, where it has several workers."""
-    workers = resolve_recipe(config, wildcards.recipe)["search"]["workers"]
-    return [f"{SEARCH}/worker{worker}.json".format(**wildcards) for worker in range(1, workers)]
-
-
-def array_of_space(cell, recipe):
-    """The packed array that a classifier reads, and the card of the autoencoder that made it."""
-    if (cell["space"] == "image") != (cell["autoencoder"] == "original"):
-        raise WorkflowError(
-            f"{cell['space']}/{cell['autoencoder']}: image space goes with `original`, and only it does"
-        )
-    if cell["fold"] >= config["study"]["n_splits"]:
-        raise WorkflowError(f"fold{cell['fold']}: folds count from 0 to n_splits - 1")
-    if cell["space"] == "image":
-        return {"array": f"<results>/datasets/{cell['dataset']}/images_small.npy"}
-    suffix = fold_suffix(config, cell["autoencoder"], cell["fold"])
-    encoding = f"<results>/encodings/{cell['dataset']}/{cell['autoencoder']}{suffix}"
-    files = {"array": f"{encoding}/{cell['space']}s.npy", "autoencoder": f"{encoding}/autoencoder.json"}
-    if recipe["reconstructions"] == "on_the_fly":
-        weights = weights_of_autoencoder(cell["dataset"], cell["autoencoder"], suffix)
-        files |= {"array": f"{encoding}/latents.npy"} | {"decoder": path for path in weights.values()}
-    return files
-
-
 def autoencoder_weights(wildcards):
     """The weights that the workflow itself brings or makes, as an input of the encoding."""
-    return weights_of_autoencoder(wildcards.dataset, wildcards.autoencoder, wildcards.get("of_fold", ""))
-
-
-def weights_of_autoencoder(dataset, autoencoder, suffix):
-    if "finetune" not in config["autoencoders"][autoencoder]:
-        return fetched_weights(autoencoder)
-    return {"weights": f"<results>/weights/{dataset}/{autoencoder}{suffix}/diffusion_pytorch_model.safetensors"}
+    suffix = wildcards.get("of_fold", "")
+    return weights_of_autoencoder(config, FETCHED, wildcards.dataset, wildcards.autoencoder, suffix)
 
 
 def base_weights(wildcards):
     """What fine-tuning starts from, and what its perceptual term compares features of."""
     entry = config["autoencoders"][wildcards.autoencoder]
-    backbone = fetched_weights(BACKBONE) if uses_lpips(entry) else {}
-    return fetched_weights(entry["base"]) | {"backbone": path for path in backbone.values()}
-
-
-def start_weights(recipe):
-    """The ImageNet weights that a training starts from."""
-    return fetched_weights(recipe["model"]) if pretrained_weights(config, recipe) else {}
-
-
-def fetched_weights(name):
-    """The record that fetch_weights leaves beside what it brought; weights in a user's folder are no input."""
-    return {"weights": f"<results>/weights/{name}/source.json"} if name in FETCHED else {}
+    backbone = fetched_weights(FETCHED, BACKBONE) if uses_lpips(entry) else {}
+    return fetched_weights(FETCHED, entry["base"]) | {"backbone": path for path in backbone.values()}
 
 
 def fold_rows(wildcards):

@@ -24,6 +24,7 @@ from .throughput import Effort, Measured, Step, device_name, effort_on, memory_m
 
 COLUMNS = ["row", *CELL[:4], "metric", "value", "batch_size", "budget_s", "device"]  # of table3.csv
 
+
 def measure_efficiency(
     row: str, run: Path, recipe: dict, data: Fold, batch_sizes: list[int], repeats: int, device: torch.device, out: Path
 ) -> None:

@@ -46,5 +46,3 @@ def check_growth(config: dict, results: str) -> None:
             "rows would vanish from them. Ask for a part by target (train/<dataset>, any file), or give this study "
             f"its own folder with `--config results=...`, or remove {Path(results) / 'tables'} on purpose"
         )
-
-

@@ -66,7 +66,7 @@ def best(folder: Path, search: dict, identity: str) -> dict:
         "validation_balanced_accuracy": top.value,
         "trial": top.number,
         "trials": len(finished),
-        "space": search["space"],
+        "searched_space": search["space"],
         "scope": search["scope"],
     }
 

@@ -74,7 +74,9 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
             for space in spaces_of(config, recipe):
                 if space not in study["spaces"] or (space == "image") != (autoencoder == "original"):
                     continue
-                if (space, table) != ("image", "table4") and (space != "reconstruction" or decodes(config, autoencoder)):
+                if (space, table) != ("image", "table4") and (
+                    space != "reconstruction" or decodes(config, autoencoder)
+                ):
                     found.append((autoencoder, space, recipe))
     order = {"image": 0, "latent": 1, "reconstruction": 2}
     found = sorted(found, key=lambda row: (["original", *study["autoencoders"]].index(row[0]), order[row[1]]))
@@ -104,7 +106,11 @@ def recipes_of_gaps(config: dict) -> dict[str, str]:
     """The recipes whose gaps are set against each other: Table 1's in image and latent space, and the matched one."""
     recipes = config["study"]["recipes"]
     of_space = {space: name for name in recipes["table1"] for space in spaces_of(config, name)}
-    return {"image": of_space["reconstruction"], "latent": of_space["latent"], "matched": recipes["gap_decomposition"][0]}
+    return {
+        "image": of_space["reconstruction"],
+        "latent": of_space["latent"],
+        "matched": recipes["gap_decomposition"][0],
+    }
 
 
 def cells_of_gaps(config: dict) -> list[dict]:
@@ -175,7 +181,9 @@ def check_efficiency(config: dict, part: dict) -> None:
         check_recipe(config, name)
     budgets = {name: resolve_recipe(config, name)["budget_seconds"] for name in part["rows"].values()}
     if None in budgets.values() or len(set(budgets.values())) > 1:
-        raise InputError(f"study.efficiency.rows: Table 3 compares at one budget; recipes' budget_seconds are {budgets}")
+        raise InputError(
+            f"study.efficiency.rows: Table 3 compares at one budget; recipes' budget_seconds are {budgets}"
+        )
 
 
 def uses_lpips(entry: dict) -> bool:
