@@ -58,10 +58,10 @@ def test_macro_is_of_autoencoders_that_are_on_all_datasets():
 
 
 def test_macro_has_the_same_bytes_in_any_order_of_datasets():
-    metrics = scored_runs(FLUX2)
+    metrics = scored_runs(FLUX2[:1], datasets="abcd", folds=[0])
+    # In double precision their mean differs in the last bit when they are added from the other end.
+    metrics["mcc"] = [0.05, 0.17, 0.69, 0.53]
     expected, found = (with_macro(frame).query("dataset == 'macro'") for frame in (metrics, metrics[::-1]))
-    key = ["autoencoder", "space", "recipe", "fold"]
-    expected, found = (frame.sort_values(key).reset_index(drop=True) for frame in (expected, found))
     pd.testing.assert_frame_equal(expected, found, check_exact=True)
 
 

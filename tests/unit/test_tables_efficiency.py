@@ -1,6 +1,7 @@
 """Table 3: what is refused before rows are compared, the headline batch, ratios, and what a reader sees."""
 
 import re
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -80,6 +81,8 @@ def test_table3_layout():
     assert top == ["Data", "Classifier", *["Scores"] * 3, *["Inference"] * 2, *["Training"] * 2]
     assert second[2:] == ["bACC", "AUC", "MCC", "samples/s", "MB", "samples/s", "MB"]
     assert [row[1:] for row in body[:-1]] == [row[1:] for row in rows]
+    words = ElementTree.fromstring(rendered["html"]).iterfind("body/table/tbody/tr/td[@class='name']")
+    assert [cell.text for cell in words] == [row[1] for row in rows]
     top, second, *body = latex_rows(rendered["tex"])
     assert top == ["", "", *["Scores"] * 3, *["Inference"] * 2, *["Training"] * 2]
     assert body == [[cell.replace("–", "--") for cell in row] for row in rows]
@@ -136,6 +139,10 @@ def changed(position, **changes):
         (changed(0, value=float("inf")), "row image, .*not a finite number"),
         (changed(1, value=0), "row image_cached, .*metric inference_samples_per_second, .*not above 0"),
         ([*four_rows(), four_rows()[2]], "row latent, .*metric balanced_accuracy, batch_size 256: appears twice"),
+        (
+            [pd.concat([four_rows()[2], four_rows()[2][1:2].assign(batch_size=64)])],
+            "row latent, .*metric auc, batch_size 64: appears twice",
+        ),
         ([four_rows()[0].query("metric != 'auc'")], "row image, dataset imagenet, autoencoder flux2: auc is missing"),
         ([measured("latent", {"inference": LATENT["inference"]})], "flux2: train_samples_per_second is missing"),
         (
