@@ -13,6 +13,7 @@ import pytest
 
 from learnability.contracts import InputError
 from learnability.tables import Labels, labels_of, render_table1, render_table2, table1, table2
+from tests.rendered import html_grid, latex_rows, markdown_rows
 
 LABELS = Labels(
     datasets={"isic2019": "ISIC-2019", "cardium": "Cardium"},
@@ -64,44 +65,6 @@ def long_table1(mean, sd=0.012, n_folds=5, **changes):
     row = {"dataset": "cardium", "autoencoder": "original", "role": "baseline", "space": "image"}
     row |= {"recipe": "image", "metric": "mcc", "mean": mean, "sd": sd, "n_folds": n_folds}
     return pd.DataFrame([row | changes])
-
-
-def markdown_rows(text):
-    """The cells of the pipe table, heads first, without the rule below them."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-    return [rows[0], *rows[2:]]
-
-
-def html_grid(text):
-    """The text of each cell on the grid, a spanning cell in every place that it covers."""
-    assert text.startswith("<!DOCTYPE html>")
-    grid = {}
-    for y, row in enumerate(ElementTree.fromstring(text).iterfind("body/table/*/tr")):
-        x = 0
-        for cell in row:
-            while (y, x) in grid:
-                x += 1
-            height, width = int(cell.get("rowspan", 1)), int(cell.get("colspan", 1))
-            for place in product(range(y, y + height), range(x, x + width)):
-                assert place not in grid
-                grid[place] = "".join(cell.itertext())
-    height, width = max(y for y, _ in grid) + 1, max(x for _, x in grid) + 1
-    return [[grid[y, x] for x in range(width)] for y in range(height)]
-
-
-def latex_rows(text):
-    """The cells of the tabular, a spanning cell once for each column that it covers."""
-    rows = []
-    for line in re.search(r"\\begin{tabular}(.*)\\end{tabular}", text, re.DOTALL)[1].splitlines():
-        if not line.endswith(r" \\"):
-            continue
-        cells = []
-        for cell in re.split(r"(?<!\\)&", line.removesuffix(r" \\")):
-            span = re.fullmatch(r"\s*\\multicolumn{(\d+)}{c}{(.*)}\s*", cell)
-            cells += [span[2]] * int(span[1]) if span else [cell.strip()]
-        rows.append(cells)
-    return rows
 
 
 def test_table1_is_mean_and_sample_sd_over_folds():

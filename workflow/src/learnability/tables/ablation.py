@@ -138,7 +138,7 @@ def _legend(rows: list[str], shown: dict[str, str], scopes: set[str], n_folds: i
     if "fold0" in scopes:
         text += (
             f" {SEARCHED['fold0'][1:]} one search, on fold 0, serves all folds: it has seen rows that other folds "
-            "test on, so these scores are too good."
+            "test on, so these scores may be too good."
         )
     return text
 

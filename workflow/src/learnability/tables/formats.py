@@ -64,16 +64,22 @@ def _html(layout: Layout) -> str:
         f"<title>{text(layout.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<table>",
         f"<caption><b>{text(layout.title)}.</b> {text(layout.caption)}</caption>",
         f"<thead>\n<tr>{stubs}{''.join(spanners)}</tr>\n<tr>{''.join(heads)}</tr>\n</thead>",
-        *(_html_block(*block, ruled=not i) for section in layout.sections for i, block in enumerate(section)),
+        *(
+            _html_block(*block, names=len(layout.stubs) - 1, ruled=not i)
+            for section in layout.sections
+            for i, block in enumerate(section)
+        ),
         f'<tfoot class="ruled"><tr><td colspan="{columns}">{notes}</td></tr></tfoot>' if notes else "",
         "</table>\n</body>\n</html>\n",
     ]
     return "\n".join(filter(None, lines))
 
 
-def _html_block(name: str, rows: list[list[str]], ruled: bool) -> str:
+def _html_block(name: str, rows: list[list[str]], names: int, ruled: bool) -> str:
+    """A block's tbody; the first `names` cells of a row are words and not numbers."""
     head = f'<th rowspan="{len(rows)}" scope="rowgroup" class="name">{html.escape(name)}</th>'
-    cells = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in rows]
+    kinds = [' class="name"'] * names + [""] * (len(rows[0]) - names)
+    cells = ["".join(map("<td{}>{}</td>".format, kinds, map(html.escape, row))) for row in rows]
     opening = '<tbody class="ruled">' if ruled else "<tbody>"
     return f"{opening}\n<tr>{head}" + "</tr>\n<tr>".join(cells) + "</tr>\n</tbody>"
 
