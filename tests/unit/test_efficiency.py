@@ -21,7 +21,7 @@ from tests.lights import IMAGE, LATENT, TRAIN, inputs, train, write_study
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 QUICK = Effort(warmup=1, iterations=2, seconds=0.0, repeats=1)
-COLUMNS = "row,dataset,autoencoder,space,recipe,metric,value,batch_size,budget_s,device".split(",")
+COLUMNS = ["row", "dataset", "autoencoder", "space", "recipe", "metric", "value", "batch_size", "budget_s", "device"]
 SPEEDS = ["inference_samples_per_second", "inference_peak_mb", "train_samples_per_second", "train_peak_mb"]
 
 
