@@ -1,4 +1,4 @@
-"""Classifiers for images and latents: a timm network that normalises its raw input itself."""
+"""Classifiers for images and latents, clean or noisy: a timm network that normalises its raw input itself."""
 
 from pathlib import Path
 
@@ -6,7 +6,12 @@ import torch
 from torch import nn
 
 from ..contracts import InputError
+from .film import FiLM
 from .grid import misfit
+from .heads import CosineHead
+from .noise import NoiseLevels, build_levels
+from .options import check_options
+from .weights import load_weights, read_weights
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in [0, 1]
 
@@ -14,56 +19,132 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of
 class Classifier(nn.Module):
     """A network on raw input: 8-bit images (0..255) or latents as stored; it normalises inside.
 
-    forward(x: (N, C, H, W)) -> logits (N, K).
+    forward(x: (N, C, H, W), sigma) -> logits (N, K). `sigma` is the noise level of each row, (N,), or of all, a number:
+    in units of a normalised latent, or of the autoencoder's pipeline where `noise_unit` says so. None is a clean input,
+    which is labelled `levels.clean`. A classifier that was trained without noise (`levels` None) ignores it.
     """
 
-    def __init__(self, network: nn.Module, mean: list[float], std: list[float]):
+    def __init__(
+        self,
+        network: nn.Module,
+        mean: list[float],
+        std: list[float],
+        classes: list[str],
+        levels: NoiseLevels | None = None,
+        film: FiLM | None = None,
+        noise_unit: torch.Tensor | None = None,
+        latent_std: float = 1.0,
+    ):
         super().__init__()
-        self.network = network
+        self.network, self.film = network, film
+        self.classes, self.levels, self.latent_std = classes, levels, latent_std
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
+        unit = torch.ones_like(self.mean) if noise_unit is None else noise_unit
+        # Not among the weights: a classifier that starts from one without noise takes all of its tensors.
+        self.register_buffer("noise_unit", unit, persistent=False)  # (1, C, 1, 1) or (1, C, h, w)
 
     def normalise(self, x: torch.Tensor) -> torch.Tensor:
         return (x.float() - self.mean) / self.std
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.network(self.normalise(x))
+    def add_noise(self, x: torch.Tensor, sigma: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """x + σ·unit·n of a normalised x and standard normal n, both (N, C, h, w); σ (N,)."""
+        return x + sigma.view(-1, 1, 1, 1) * self.noise_unit * noise
+
+    def logits(self, x: torch.Tensor, sigma: torch.Tensor | float | None = None) -> torch.Tensor:
+        """Logits (N, K) of a normalised x (N, C, H, W), noisy by `sigma`: scaled by c_in, conditioned if FiLM is on."""
+        if self.levels is None:
+            return self.network(x)
+        sigma = self.levels.clean if sigma is None else sigma
+        if isinstance(sigma, torch.Tensor):
+            sigma = sigma.to(x.device, torch.float32).expand(len(x))
+        else:
+            sigma = torch.full((len(x),), float(sigma), device=x.device)
+        x = x * self.levels.input_scale(sigma, self.noise_unit, self.latent_std)
+        return self.film(self.network, x, self.levels.label(sigma)) if self.film else self.network(x)
+
+    def forward(self, x: torch.Tensor, sigma: torch.Tensor | float | None = None) -> torch.Tensor:
+        return self.logits(self.normalise(x), sigma)
 
 
 def build_classifier(description: dict, pretrained: Path | None = None) -> Classifier:
     """Build a classifier from a description: that of a recipe's run, or the model.json beside saved weights.
 
-    Keys: model (a timm name), model_options, in_channels, grid, classes, mean, std. `pretrained` is the file of
-    weights to start from; the last layer, and the first where the channels differ, are made for this task.
+    Keys: space, model (a timm name), model_options, stem_patch, head, film, noise, noise_unit (C x a x a, in units of
+    a normalised latent; None for ones), latent_std, in_channels, grid, classes, mean, std. `pretrained` is the file of
+    weights to start from; what depends on the task is made for it. Raises InputError where they do not fit.
     """
+    check_options(description, description["space"])
+    network = build_network(description)
+    if pretrained:
+        start_from(network, pretrained, description)
+    # After the network, so that it starts from the same random numbers with and without conditioning.
+    film = FiLM([stage["num_chs"] for stage in network.feature_info]) if description["film"] else None
+    return Classifier(
+        network,
+        description["mean"],
+        description["std"],
+        description["classes"],
+        levels=build_levels(description["noise"]) if description["noise"] is not None else None,
+        film=film,
+        noise_unit=tiled(description["noise_unit"], description["in_channels"], description["grid"]),
+        latent_std=description["latent_std"],
+    )
+
+
+def build_network(description: dict) -> nn.Module:
+    """A timm network with random weights for this task: its channels, stem, classes and head."""
     import timm
 
-    name = description["model"]
-    if message := misfit(name, description["model_options"], min(description["grid"])):
+    name, options, patch = description["model"], description["model_options"], description["stem_patch"]
+    if not timm.is_model(name):  # which also keeps timm from asking a hub
+        raise InputError(f"recipes.*.model: timm {timm.__version__} has no {name!r}; see timm.list_models()")
+    if message := misfit(name, patch, options, min(description["grid"])):
         raise InputError(message)
+    stem = {"patch_size": patch} if patch else {}
+    classes = len(description["classes"])
     try:
         network = timm.create_model(
-            name,
-            pretrained=pretrained is not None,
-            pretrained_cfg_overlay={"file": str(pretrained)} if pretrained else None,
-            in_chans=description["in_channels"],
-            num_classes=len(description["classes"]),
-            **description["model_options"],
+            name, pretrained=False, in_chans=description["in_channels"], num_classes=classes, **options, **stem
         )
-    except RuntimeError as error:
-        if not pretrained:
-            raise
+    except TypeError as error:
+        raise InputError(f"recipes.*.model_options {options}: not options of {name} ({error})") from error
+    if description["head"] == "cosine":
+        last = network.get_classifier()
+        if not isinstance(last, nn.Linear):
+            raise InputError(f"recipes.*.head: {name} does not end in a linear layer; set `head: linear`")
+        network.set_submodule(network.pretrained_cfg["classifier"], CosineHead(last.in_features, classes))
+    return network
+
+
+def start_from(network: nn.Module, file: Path, description: dict) -> None:
+    """Give a network the weights of `file`, except for the layers that are made for its task."""
+    fresh = [network.pretrained_cfg["classifier"]]
+    if description["space"] == "latent":
+        # Weights made for RGB mean nothing on latent channels: a fresh input layer, for every channel count and stem.
+        fresh.append(network.pretrained_cfg["first_conv"])
+    if description["stem_patch"] == 2:
+        fresh += ["stages.0.downsample.0", "stages.0.downsample.1"]  # timm's first stage halves only after this stem
+    if misfits := load_weights(network, read_weights(file), tuple(fresh)):
         raise InputError(
-            f"{pretrained}: these weights do not fit {name} with model_options {description['model_options']}; "
-            "set `init: random`, or leave the options as the weights were trained with"
-        ) from error
-    if pretrained and description["space"] == "latent":
-        # Weights made for RGB mean nothing on latent channels: a fresh input layer, for every channel count.
-        first = network.get_submodule(network.pretrained_cfg["first_conv"])
-        nn.init.trunc_normal_(first.weight, std=0.02)
-        if first.bias is not None:
-            nn.init.zeros_(first.bias)
-    return Classifier(network, description["mean"], description["std"])
+            f"{file}: these weights do not fit {description['model']} with stem_patch {description['stem_patch']} and "
+            f"model_options {description['model_options']} ({misfits}); set `init: random`, or leave the options as "
+            "the weights were trained with"
+        )
+
+
+def tiled(unit: list | None, channels: int, grid: list[int]) -> torch.Tensor | None:
+    """A noise unit C x a x a as (1, C, 1, 1) for a = 1, else repeated over the grid: (1, C, h, w)."""
+    if unit is None:
+        return None
+    tensor = torch.tensor(unit, dtype=torch.float32)
+    side = tensor.shape[-1]
+    if tensor.shape != (channels, side, side) or any(length % side for length in grid):
+        raise InputError(
+            f"noise_unit is {' x '.join(map(str, tensor.shape))} for {channels} channels on a grid of "
+            f"{' x '.join(map(str, grid))}; expected channels x a x a, where a divides the grid"
+        )
+    return tensor[None] if side == 1 else tensor.repeat(1, grid[0] // side, grid[1] // side)[None]
 
 
 def image_moments() -> tuple[list[float], list[float]]:
