@@ -15,6 +15,7 @@ import torch
 
 from . import training
 from .batches import Rows
+from .classifiers.saved import load_classifier
 from .contracts import CELL, SCORES, InputError, read_folds, read_json, read_samples, split_rows, write_csv
 from .decoded_rows import Decode
 from .losses import build_loss
@@ -44,13 +45,11 @@ def measure_efficiency(
 
     `run` is the folder of the run, `array` what it reads: with `decode`, the latents that are decoded on the fly.
     """
-    from .classifiers.saved import load_classifier
-
     metrics = read_json(run / "metrics.json")
     data = Data.open(metrics, n_splits, array, dataset, folds, device, decode)
     check_rows(data, array, run, decode)
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
-    model = load_classifier(run, device).to(memory_format=torch.channels_last)
+    model = load_classifier(run, device)
     effort = effort_on(device, repeats)
     print(f"{row} on {device_name(device)}; memory: {memory_measure(device)}", flush=True)
     # Inference first: gradients and the optimiser's moments are no part of its memory.
