@@ -139,7 +139,11 @@ def other_workers(wildcards):
 
 def efficiency_files():
     part = efficiency(config)
-    return [f"<results>/efficiency/{part['dataset']}/{part['autoencoder']}/{row}.csv" for row in part["rows"]] if part else []
+    return (
+        [f"<results>/efficiency/{part['dataset']}/{part['autoencoder']}/{row}.csv" for row in part["rows"]]
+        if part
+        else []
+    )
 
 
 def efficiency_datasets():
@@ -230,7 +234,10 @@ def row_labels(table, given):
 
 
 def footnotes(table):
-    return config["tables"][table]["footnotes"] + finetuning_notes(config)
+    shown = scope(config, table)["autoencoders"]
+    if table == "table3":
+        shown = [efficiency(config)["autoencoder"]] if efficiency(config) else []
+    return config["tables"][table]["footnotes"] + finetuning_notes(config, shown)
 
 
 def searched_rows():

@@ -74,9 +74,9 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
             for space in spaces_of(config, recipe):
                 if space not in study["spaces"] or (space == "image") != (autoencoder == "original"):
                     continue
-                if (space, table) != ("image", "table4") and (
-                    space != "reconstruction" or decodes(config, autoencoder)
-                ):
+                if (space, table) == ("image", "table4"):
+                    continue
+                if space != "reconstruction" or decodes(config, autoencoder):
                     found.append((autoencoder, space, recipe))
     order = {"image": 0, "latent": 1, "reconstruction": 2}
     found = sorted(found, key=lambda row: (["original", *study["autoencoders"]].index(row[0]), order[row[1]]))
@@ -87,7 +87,7 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
 
 
 def controls_of_grids(config: dict) -> dict[str, str | None]:
-    """The lossless control on the latent grid of every autoencoder whose gap is decomposed; None where there is none."""
+    """The lossless control on the grid of every autoencoder whose gap is decomposed; None where there is none."""
     lossless = {
         entry["factor"]: name for name, entry in config["autoencoders"].items() if entry.get("class") == LOSSLESS
     }
@@ -106,11 +106,8 @@ def recipes_of_gaps(config: dict) -> dict[str, str]:
     """The recipes whose gaps are set against each other: Table 1's in image and latent space, and the matched one."""
     recipes = config["study"]["recipes"]
     of_space = {space: name for name in recipes["table1"] for space in spaces_of(config, name)}
-    return {
-        "image": of_space["reconstruction"],
-        "latent": of_space["latent"],
-        "matched": recipes["gap_decomposition"][0],
-    }
+    found = {"image": of_space.get("reconstruction"), "latent": of_space.get("latent")}
+    return found | {"matched": recipes["gap_decomposition"][0]} if "gap_decomposition" in recipes else found
 
 
 def cells_of_gaps(config: dict) -> list[dict]:
@@ -215,10 +212,10 @@ def encodings(config: dict) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def finetuning_notes(config: dict) -> list[str]:
-    """One footnote per way in which the study's fine-tuned autoencoders saw images, with their labels."""
+def finetuning_notes(config: dict, autoencoders: list[str]) -> list[str]:
+    """One footnote per way in which the fine-tuned ones among `autoencoders` saw images, with their labels."""
     tuned: dict[str, list[str]] = {}
-    for name in config["study"]["autoencoders"]:
+    for name in autoencoders:
         entry = config["autoencoders"][name]
         if "finetune" in entry:
             images = "train_rows_per_fold" if tuned_per_fold(config, name) else "all_images"

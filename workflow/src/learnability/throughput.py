@@ -61,11 +61,9 @@ def sweep(
             break
         measured[size] = figures
         per_sample = max(0.0, figures.peak_mb * 1e6 - resting) / size
-        print(
-            f"{what}, batch {size}: {figures.samples_per_second:.1f} samples/s, peak {figures.peak_mb:.0f} MB, "
-            f"reserved {figures.reserved_mb:.0f} MB",
-            flush=True,
-        )
+        speed, memory = f"{figures.samples_per_second:.4g} samples/s", f"peak {figures.peak_mb:.0f} MB"
+        reserved = f", reserved {figures.reserved_mb:.0f} MB" if device.type == "cuda" else ""
+        print(f"{what}, batch {size}: {speed}, {memory}{reserved}", flush=True)
     return measured
 
 
