@@ -90,10 +90,8 @@ def latent_batches(path: Path, classes: Classes, units: Path | None) -> tuple[li
     if description["space"] != "latent":
         raise InputError(f"{path}: this classifier sees images ({description['space']} space); give decoded images")
     array, channels = read_latents(path), description["in_channels"]
-    pipeline = read_json(units)["pipeline"] if units else None
-    if pipeline:
-        units_on_grid(pipeline, channels)  # refused before the first batch
-    else:
+    pipeline = read_units(units, channels) if units else None
+    if not pipeline:
         check_shape(path, array.shape, description)
 
     def batches() -> Iterator:
@@ -106,6 +104,19 @@ def latent_batches(path: Path, classes: Classes, units: Path | None) -> tuple[li
             yield start, z
 
     return [str(i) for i in range(len(array))], batches()
+
+
+def read_units(card: Path, channels: int) -> dict:
+    """The `pipeline` of an autoencoder.json, for a raw latent of C channels."""
+    found = read_json(card) if card.is_file() else {}
+    if "pipeline" not in found:
+        problem = "no `pipeline` in it" if card.is_file() else "does not exist"
+        raise InputError(
+            f"{card}{':' if card.is_file() else ''} {problem}; expected the autoencoder.json of the encoding that the "
+            "classifier was trained on"
+        )
+    units_on_grid(found["pipeline"], channels)  # refused before the first batch
+    return found["pipeline"]
 
 
 def read_latents(path: Path) -> np.ndarray | torch.Tensor:
