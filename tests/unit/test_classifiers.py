@@ -1,39 +1,22 @@
 """Classifiers take every grid and channel count of the study; augmentation and masking do what their names say."""
 
-import json
+import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
+import torch.nn.functional as F
 import yaml
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from learnability.augmentation import augment, mask_elements
 from learnability.classifiers.classifier import Classifier, build_classifier, image_moments
 from learnability.classifiers.grid import misfit
+from learnability.classifiers.heads import CosineHead
 from learnability.contracts import InputError
-
-CONVNEXT = {"depths": [1, 1, 1, 1], "dims": [8, 16, 32, 64]}
-RESNET = {"layers": [1, 1, 1, 1], "channels": [8, 16, 32, 64]}
-
-
-def described(channels: int, model: str = "convnext_tiny", side: int = 32, **options) -> dict:
-    return {
-        "model": model,
-        "model_options": (CONVNEXT if model == "convnext_tiny" else RESNET) | options,
-        "space": "latent",
-        "in_channels": channels,
-        "grid": [side, side],
-        "classes": ["a", "b", "c"],
-        "mean": np.linspace(-1, 1, channels).tolist(),
-        "std": np.linspace(1, 2, channels).tolist(),
-    }
-
-
-def images(number: int, side: int, channels: int = 3) -> torch.Tensor:
-    return torch.rand(number, channels, side, side, generator=torch.Generator().manual_seed(0))
+from tests.networks import CONVNEXT, GRID, RESNET, described, images
 
 
 @pytest.mark.parametrize("model", ["resnet18", "convnext_tiny"])
@@ -71,32 +54,75 @@ def test_the_misfit_of_a_stem_agrees_with_what_the_network_does():
             works = network(images(1, side, 4)).shape == (1, 3)
         except RuntimeError:
             works = False
-        assert (misfit("convnext_tiny", {"patch_size": patch}, side) is None) == works, (side, patch)
+        assert (misfit("convnext_tiny", patch, {}, side) is None) == works, (side, patch)
 
 
 def test_a_stem_that_does_not_fit_is_refused_with_the_stem_that_would():
-    with pytest.raises(InputError, match=r"patch_size 4 does not fit a grid of 8 x 8.*set .*patch_size to 1"):
-        build_classifier(described(4, side=8, patch_size=4))
-    with pytest.raises(InputError, match="convnext_tiny with patch_size 4 does not fit a grid of 16 x 16"):
+    with pytest.raises(InputError, match=r"stem_patch 4 does not fit a grid of 8 x 8.*set stem_patch to 1"):
+        build_classifier(described(4, side=8, stem_patch=4))
+    with pytest.raises(InputError, match="convnext_tiny with stem_patch 4 does not fit a grid of 16 x 16"):
         build_classifier(described(4, side=16))  # 4 is the default
-    assert build_classifier(described(4, side=8, patch_size=1))(images(2, 8, 4)).shape == (2, 3)
-    assert "no stem fits" in misfit("convnext_tiny", {"patch_size": 1}, 4)
-    assert misfit("resnet50", {}, 4) is None
+    assert build_classifier(described(4, side=8, stem_patch=1))(images(2, 8, 4)).shape == (2, 3)
+    assert "no stem fits" in misfit("convnext_tiny", 1, {}, 4)
+    assert misfit("resnet50", None, {}, 4) is None
+    with pytest.raises(InputError, match="stem_patch is for a ConvNeXt, and resnet18 is none; set it to null"):
+        build_classifier(described(4, "resnet18", stem_patch=2))
+    with pytest.raises(InputError, match="patch_size is not read; set `stem_patch`"):
+        build_classifier(described(4, options={"patch_size": 1}))
 
 
-def test_model_json_and_weights_are_all_that_is_needed_to_build_the_classifier_again(tmp_path):
-    for model in ("resnet18", "convnext_tiny"):
-        classifier = build_classifier(described(16, model)).train()
-        classifier(images(8, 32, 16))  # moves the running moments of batch norm
-        (tmp_path / "model.json").write_text(json.dumps(described(16, model)))
-        save_file(classifier.state_dict(), tmp_path / "model.safetensors")
-        again = build_classifier(json.loads((tmp_path / "model.json").read_text()))
-        again.load_state_dict(load_file(tmp_path / "model.safetensors"))
-        x = images(4, 32, 16)
-        assert torch.equal(again.eval()(x), classifier.eval()(x))
+@pytest.mark.parametrize(
+    ("patch", "stem", "stages"),
+    [(4, 16, (16, 8, 4, 2)), (2, 32, (16, 8, 4, 2)), (1, 64, (64, 32, 16, 8)), (None, 16, (16, 8, 4, 2))],
+)
+def test_a_stem_divides_the_grid_by_its_patch_and_each_stage_by_two(patch, stem, stages):
+    network = build_classifier(described(4, side=64, stem_patch=patch)).network
+    x = network.stem(images(1, 64, 4))
+    assert x.shape[2:] == (stem, stem)
+    for stage, side in zip(network.stages, stages, strict=True):
+        x = stage(x)
+        assert x.shape[2:] == (side, side)
 
 
-def pretrained(tmp_path, model: str) -> tuple[dict, dict]:
+@pytest.mark.parametrize("model", ["resnet18", "convnext_tiny"])
+def test_a_cosine_head_gives_the_cosine_of_feature_and_class(model):
+    classifier = build_classifier(described(4, model, head="cosine")).eval()
+    network, x = classifier.network, images(5, 32, 4) * 9
+    feature = network.forward_head(network.forward_features(classifier.normalise(x)), pre_logits=True)  # (N, D)
+    head = network.get_classifier()
+    expected = F.cosine_similarity(feature[:, None], head.weight[None], dim=2)
+    torch.testing.assert_close(classifier(x), expected)
+    assert [key for key, _ in head.named_parameters()] == ["weight"]  # no bias
+    torch.testing.assert_close(head.weight.norm(dim=1), torch.ones(3))
+    head.weight.data *= 7  # the length of a class vector says nothing
+    torch.testing.assert_close(classifier(x), expected)
+
+
+def test_a_cosine_head_computes_in_float32_under_autocast():
+    head, x = CosineHead(64, 3), torch.randn(5, 64)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(head(x), head(x.double().float()))
+        assert head(x.bfloat16()).dtype == torch.float32
+
+
+def test_options_that_a_network_cannot_have_are_refused():
+    with pytest.raises(InputError, match=r"recipes.\*.head is 'arc'; expected linear or cosine"):
+        build_classifier(described(4, head="arc"))
+    with pytest.raises(InputError, match=r"recipes.\*.head: levit_128s does not end in a linear layer; set"):
+        build_classifier(described(3, "levit_128s", side=224, model_options={}, head="cosine"))
+    with pytest.raises(InputError, match=r"recipes.\*.model_options .*not options of convnext_tiny .*'wings'"):
+        build_classifier(described(4, options={"wings": 2}))
+    with pytest.raises(InputError, match=r"recipes.\*.noise: noise is added to latents, not in image space"):
+        build_classifier(described(3, space="image", noise=GRID))
+
+
+@pytest.mark.parametrize("name", ["hf-hub:timm/convnext_tiny.fb_in1k", "local-dir:/tmp", "convnext_tinny"])
+def test_only_a_network_of_timm_itself_is_built(name):
+    with pytest.raises(InputError, match=rf"recipes.\*.model: timm \S+ has no '{name}'"):
+        build_classifier(described(4, name))
+
+
+def pretrained(tmp_path, model: str) -> tuple[dict, Path]:
     """Weights as if trained on RGB images of 1,000 classes, and the file that holds them."""
     network = timm.create_model(model, **(CONVNEXT if model == "convnext_tiny" else RESNET))
     for parameter in network.parameters():
@@ -108,20 +134,56 @@ def pretrained(tmp_path, model: str) -> tuple[dict, dict]:
 @pytest.mark.parametrize(
     ("model", "first", "head"), [("resnet18", "conv1", "fc"), ("convnext_tiny", "stem.0", "head.fc")]
 )
-def test_imagenet_weights_start_a_latent_classifier_except_for_its_first_and_last_layer(tmp_path, model, first, head):
+def test_imagenet_weights_start_a_latent_classifier_except_for_its_first_and_last_layer(
+    tmp_path, model, first, head, monkeypatch
+):
     weights, file = pretrained(tmp_path, model)
-    for space, channels in (("latent", 3), ("latent", 16), ("image", 3)):
-        built = build_classifier(described(channels, model) | {"space": space}, file)
+
+    def refused(*_):
+        raise AssertionError("a hub was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    for space, channels, kind in (("latent", 3, "linear"), ("latent", 16, "cosine"), ("image", 3, "linear")):
+        built = build_classifier(described(channels, model, space=space, head=kind), file)
         fresh = {f"{layer}.{part}" for layer in [head, first][: 1 + (space == "latent")] for part in ("weight", "bias")}
         for key, value in built.network.state_dict().items():
             kept = value.shape == weights[key].shape and torch.equal(value, weights[key])
             assert kept == (key not in fresh), (space, channels, key)
+        assert torch.isfinite(built(images(2, 32, channels))).all()
+
+
+@pytest.mark.parametrize("patch", [1, 2, 4])
+def test_imagenet_weights_start_a_latent_classifier_of_any_stem(tmp_path, patch):
+    weights, file = pretrained(tmp_path, "convnext_tiny")
+    built = build_classifier(described(3, stem_patch=patch), file).network.state_dict()
+    fresh = {"stem.0", "head.fc"} | ({"stages.0.downsample.0", "stages.0.downsample.1"} if patch == 2 else set())
+    for key, value in built.items():
+        kept = key in weights and value.shape == weights[key].shape and torch.equal(value, weights[key])
+        assert kept == (key.rpartition(".")[0] not in fresh), key
 
 
 def test_imagenet_weights_that_do_not_fit_the_options_are_refused(tmp_path):
-    _, file = pretrained(tmp_path, "convnext_tiny")
-    with pytest.raises(InputError, match=r"these weights do not fit convnext_tiny .*init: random"):
-        build_classifier(described(4, side=16, patch_size=1), file)
+    weights, file = pretrained(tmp_path, "convnext_tiny")
+    with pytest.raises(InputError, match=r"these weights do not fit convnext_tiny with stem_patch 2 .*init: random"):
+        build_classifier(described(3, stem_patch=2, space="image"), file)
+    with pytest.raises(InputError, match=r"stages.3.*is \(64,\), expected \(48,\); .*more\); set `init: random`"):
+        build_classifier(described(4, options={"dims": [8, 16, 32, 48]}), file)
+    with pytest.raises(InputError, match=r"\(stages.0.blocks.1.gamma is missing; .* and 6 more\)"):
+        build_classifier(described(4, options={"depths": [2, 1, 1, 1]}), file)
+    save_file(weights | {"wing.weight": torch.zeros(1)}, file)
+    with pytest.raises(InputError, match=r"\(wing.weight is not part of the network\)"):
+        build_classifier(described(4), file)
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"weights.safetensors: not a whole safetensors file .*fetch or make it again"):
+        build_classifier(described(4), file)
+    with pytest.raises(InputError, match="nowhere does not exist"):
+        build_classifier(described(4), tmp_path / "nowhere")
+
+
+def test_weights_from_before_batch_norm_counted_its_batches_are_taken(tmp_path):
+    weights, file = pretrained(tmp_path, "resnet18")
+    save_file({key: value for key, value in weights.items() if "num_batches" not in key}, file)
+    assert torch.equal(build_classifier(described(4, "resnet18"), file).network.bn1.bias, weights["bn1.bias"])
 
 
 def test_the_paper_starts_from_the_weights_of_torchvision():
@@ -190,5 +252,7 @@ def test_masking_sets_its_share_of_the_elements_to_zero_and_leaves_the_others():
 
 
 def test_a_classifier_shows_its_moments_in_its_weights():
-    state = Classifier(torch.nn.Flatten(), [1.0, 2.0], [3.0, 4.0]).state_dict()
+    classifier = Classifier(torch.nn.Flatten(), [1.0, 2.0], [3.0, 4.0], ["a", "b"])
+    state = classifier.state_dict()
     assert {key: value.flatten().tolist() for key, value in state.items()} == {"mean": [1, 2], "std": [3, 4]}
+    assert classifier.classes == ["a", "b"]

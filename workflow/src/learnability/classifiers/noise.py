@@ -6,16 +6,14 @@ the network's input is multiplied, and as what number the network is told σ.
 """
 
 import functools
-import math
 
 import numpy as np
 import torch
 
-from .options import noise_options
+from .options import noise_options, normal_range
 
 BETA_FIRST, BETA_LAST, TIMESTEPS = 0.00085, 0.012, 1000  # Stable Diffusion's schedule, linear in √β
 CURVE = 12  # noise levels at which a classifier is traced
-TAIL = 3  # deviations from its mean up to which a normal draw counts as trained on
 
 
 def time_to_sigma(t: torch.Tensor) -> torch.Tensor:
@@ -102,7 +100,7 @@ class EDMLevels(NoiseLevels):
         self.noise = noise
         low, high = noise["sigma_min"], noise["sigma_max"]
         if noise["draw"] == "lognormal":
-            lowest, highest = (math.exp(noise["mean"] + side * TAIL * noise["deviation"]) for side in (-1, 1))
+            lowest, highest = normal_range(noise)
             low, high = max(low, lowest), min(high, highest)
         super().__init__(low, low, high)
 
@@ -133,9 +131,9 @@ class FlowLevels(NoiseLevels):
 
     def __init__(self, noise: dict):
         self.noise = noise
-        low, high = (0.01 / 0.99, 0.99 / 0.01)  # t = 0.01 and 0.99
+        low, high = 0.01 / 0.99, 0.99 / 0.01  # t = 0.01 and 0.99
         if noise["draw"] == "logit_normal":
-            low, high = (math.exp(noise["mean"] + side * TAIL * noise["deviation"]) for side in (-1, 1))
+            low, high = normal_range(noise)
         super().__init__(0.0, low, high)
 
     def sample(self, number: int, device: torch.device) -> torch.Tensor:

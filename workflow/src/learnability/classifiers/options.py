@@ -15,6 +15,7 @@ NOISE = {
     ("flow", "logit_normal"): {"mean": 0.0, "deviation": 1.0},
     ("vp", "uniform"): {},
 }
+TAIL = 3  # deviations from its mean up to which a normal draw counts as trained on
 POSITIVE = ("sigma_min", "sigma_max", "rho", "deviation")
 
 
@@ -74,5 +75,17 @@ def check_numbers(noise: dict) -> None:
             f"recipes.*.noise.sigma_min is {noise['sigma_min']}, not below sigma_max, {noise['sigma_max']}; "
             "it is the lowest noise level, labelled clean"
         )
+    if noise["draw"] == "lognormal":
+        lowest, highest = normal_range(noise)
+        if lowest >= noise["sigma_max"] or highest <= noise["sigma_min"]:
+            raise InputError(
+                f"recipes.*.noise.mean is {noise['mean']}: no level within {TAIL} deviations lies between sigma_min "
+                f"and sigma_max; it is the mean of ln(sigma)"
+            )
     if "steps" in noise and (noise["steps"] != int(noise["steps"]) or noise["steps"] < 2):
         raise InputError(f"recipes.*.noise.steps is {noise['steps']}; expected a whole number, 2 or more")
+
+
+def normal_range(noise: dict) -> tuple[float, float]:
+    """The σ between which nearly all draws lie whose logarithm is normal."""
+    return tuple(math.exp(noise["mean"] + side * TAIL * noise["deviation"]) for side in (-1, 1))
