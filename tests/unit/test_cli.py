@@ -1,9 +1,13 @@
-"""The command that shows Table 1 to a person."""
+"""The commands of a person: what shows Table 1, and how the others are asked."""
+
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
 
 from learnability import cli
+from learnability.configuration import ROOT
 from learnability.contracts import write_csv, write_json
 
 
@@ -82,3 +86,35 @@ def test_without_a_command_the_usage_is_shown(capsys):
         cli.main([])
     assert caught.value.code == 2
     assert "show" in capsys.readouterr().err
+
+
+def test_the_command_line_starts_without_torch():
+    code = "import sys, learnability.cli, learnability.generation.filtering; print('torch' in sys.modules)"
+    environment = {"PYTHONPATH": str(ROOT / "workflow" / "src"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("score z.npy --out s.parquet", "the following arguments are required: --classifier"),
+        ("score --classifier run --out s.parquet", "the following arguments are required: FILE"),
+        ("filter --scores s.parquet --out k.csv --best 2", "one of the arguments --intended --class is required"),
+        ("filter --scores s.parquet --out k.csv --class a", "one of the arguments --threshold --best is required"),
+        ("filter --scores s --out k --class a --best 2 --threshold 0.5", "not allowed with argument"),
+    ],
+)
+def test_a_command_that_is_not_whole_says_what_is_missing(arguments, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments.split())
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_bad_input_of_score_ends_with_its_message(tmp_path):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["score", "z.npy", "--classifier", str(tmp_path), "--out", str(tmp_path / "scores.parquet")])
+    assert str(caught.value).startswith(
+        f"Error: {tmp_path}/model.json does not exist; expected the folder of a trained"
+    )

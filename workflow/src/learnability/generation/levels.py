@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from ..contracts import InputError
 
-# kind of the schedule, and whether a step adds noise anew (then it trusts its denoiser more: see `guided_step`)
+# Kind of the schedule, and whether a step adds noise anew (which goes further towards the denoised: guidance.py).
+# Schedulers that take a step back (Heun, PNDM) or correct the one before (UniPC) overwrite what a callback has changed.
 SCHEDULERS = {
     "DDIMScheduler": ("vp", False),
     "DDPMScheduler": ("vp", True),
     "DEISMultistepScheduler": ("vp sigmas", False),
     "DPMSolverMultistepScheduler": ("vp sigmas", False),
-    "UniPCMultistepScheduler": ("vp sigmas", False),
     "EDMEulerScheduler": ("ve", False),
     "EulerDiscreteScheduler": ("ve", False),
     "EulerAncestralDiscreteScheduler": ("ve", True),
@@ -41,8 +41,8 @@ def level_after_step(scheduler, timestep) -> Level:
     name = type(scheduler).__name__
     if name not in SCHEDULERS:
         raise InputError(
-            f"guidance does not know the noise levels of {name}; use one of {', '.join(SCHEDULERS)}, or call "
-            "guided_step in a sampler of your own"
+            f"guidance cannot follow {name}; use one of {', '.join(SCHEDULERS)}, or call guided_step in a sampler of "
+            "your own"
         )
     kind, stochastic = SCHEDULERS[name]
     if getattr(scheduler.config, "use_flow_sigmas", False):
