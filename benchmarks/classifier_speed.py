@@ -19,7 +19,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -54,7 +53,7 @@ CONTENDERS = {
 }
 COMMON = {"model_options": {}, "init": "random", "head": "linear", "film": False, "noise": None, "noise_unit": None}
 COMMON |= {"latent_std": 0.5, "classes": [str(k) for k in range(CLASSES)]}
-RECIPE = {"loss": "cross_entropy", "lr": 1e-4, "weight_decay": 0}
+RECIPE = {"loss": "cross_entropy", "lr": 1e-4, "weight_decay": 0, "distill": None}
 
 
 def flux_like(device: torch.device):
@@ -83,7 +82,7 @@ def take(name: str, device: torch.device):
 
 
 def training_step(dtype: str):
-    def step(model, x, label, epoch, loss, optimiser, recipe) -> None:
+    def step(model, x, label, epoch, loss, optimiser, recipe, teacher) -> None:
         with torch.autocast(x.device.type, torch.bfloat16, enabled=dtype == "bfloat16"):
             logits = model(x.float().contiguous(memory_format=torch.channels_last))
         value = F.cross_entropy(logits.float(), label)
@@ -110,7 +109,7 @@ def measure_contender(name: str, dtype: str, chosen: argparse.Namespace) -> dict
             bfloat16 = dtype == "bfloat16"
             figures["inference"] = measure_inference(model, rows, chosen.batches, effort, decode, bfloat16)
         if "training" in chosen.phases:
-            step, counts = training_step(dtype), np.ones(CLASSES, int)
+            step, counts = training_step(dtype), torch.ones(CLASSES)
             figures["training"] = measure_training(model, rows, counts, RECIPE, chosen.batches, effort, decode, step)
     return {(phase, dtype, size): found for phase, sizes in figures.items() for size, found in sizes.items()}
 

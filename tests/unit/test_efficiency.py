@@ -1,6 +1,7 @@
 """Table 3's figures: what is inside a measured step, and the frame of one run."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from learnability.classifiers.classifier import build_classifier
 from learnability.contracts import SCORES, InputError, read_json, write_json
 from learnability.decoded_rows import image_decoder
 from learnability.efficiency import measure_efficiency, measure_inference, measure_training
+from learnability.fold_data import load_fold
 from learnability.throughput import Effort, device_name
 from tests.lights import CLASSES, IMAGE, LATENT, TRAIN, inputs, write_study
 from tests.networks import described
@@ -24,7 +26,7 @@ COLUMNS = ["row", "dataset", "autoencoder", "space", "recipe", "metric", "value"
 SPEEDS = ["inference_samples_per_second", "inference_peak_mb", "train_samples_per_second", "train_peak_mb"]
 
 
-def train_step(model, x, label, epoch, loss, optimiser, recipe) -> torch.Tensor:
+def train_step(model, x, label, epoch, loss, optimiser, recipe, teacher=None) -> torch.Tensor:
     """One step of the engine without its augmentation and masking, under which nothing here would differ."""
     value = loss(model(x.float()), label, epoch)
     optimiser.zero_grad(set_to_none=True)
@@ -56,12 +58,12 @@ def write_run(study, recipe: dict, scores: dict) -> None:
     write_json(cell | scores, folder / "metrics.json")
 
 
-def measure_run(study, recipe: dict, **changes) -> pd.DataFrame:
+def measure_run(study, recipe: dict, row: str | None = None, **changes) -> pd.DataFrame:
+    """Measure the run of a recipe, with other inputs than its own where `changes` names them."""
     given = inputs(study, recipe)
-    arguments = {"row": given["cell"]["space"], "run": study / given["cell"]["space"], "recipe": recipe, "decode": None}
-    arguments |= {key: given[key] for key in ("n_splits", "array", "dataset", "folds", "device")}
-    arguments |= {"batch_sizes": [1, 4], "repeats": 1, "out": study / "row.csv"}
-    measure_efficiency(**arguments | changes)
+    space, read = given["cell"]["space"], replace(given["inputs"], **changes)
+    data = load_fold(given["cell"], given["n_splits"], read, CPU, keep=False)
+    measure_efficiency(row or space, study / space, recipe, data, [1, 4], 1, CPU, study / "row.csv")
     return pd.read_csv(study / "row.csv", keep_default_na=False)
 
 
@@ -98,7 +100,7 @@ def test_training_trains_with_the_recipe_and_leaves_out_a_batch_of_one():
     model = Seen().eval()
     before = model.layer.weight.detach().clone()
     recipe = IMAGE | {"loss": "cross_entropy"}
-    figures = measure_training(model, take, np.array([5, 5]), recipe, [1, 2], QUICK, step=train_step)
+    figures = measure_training(model, take, torch.tensor([5, 5]), recipe, [1, 2], QUICK, step=train_step)
     assert list(figures) == [2]
     assert model.seen == {((2, 3, 4, 4), torch.float32, torch.float32, True, False, True)}
     assert not torch.equal(model.layer.weight, before)
@@ -113,7 +115,7 @@ def test_decoding_is_inside_the_time_of_both():
         model = Seen()
         inference = measure_inference(model, take, [2], QUICK, decoded)[2]
         trained = measure_training(
-            model, take, np.array([5, 5]), IMAGE | {"loss": "cross_entropy"}, [2], QUICK, decoded, train_step
+            model, take, torch.tensor([5, 5]), IMAGE | {"loss": "cross_entropy"}, [2], QUICK, decoded, train_step
         )[2]
         assert {seen[0] for seen in model.seen} == {shape}
         for figures in (inference, trained):
@@ -148,14 +150,20 @@ def test_a_row_says_which_budget_its_training_had(study):
 
 def test_the_training_rows_of_the_fold_are_what_is_worked_on(study):
     given = inputs(study, LATENT)
-    chosen = {key: given[key] for key in ("n_splits", "array", "dataset", "folds", "device")}
-    data = efficiency.Data.open(given["cell"], decode=None, **chosen)
-    x, label = data.take(100)  # 60 training rows, so the first 40 come again
+    data = load_fold(given["cell"], given["n_splits"], given["inputs"], CPU, keep=False)
+    x, label = efficiency.Take(data.rows, data.label, data.split["train"])(100)  # 60 rows, so the first 40 come again
     expected = np.concatenate([TRAIN, TRAIN[:40]])
     np.testing.assert_array_equal(x.numpy(), np.load(study / "latents.npy")[expected])
     samples = pd.read_parquet(study / "samples.parquet")
     np.testing.assert_array_equal(label.numpy(), samples["label"].to_numpy()[expected])
-    assert data.counts.tolist() == samples["label"][TRAIN].value_counts().sort_index().tolist()
+
+
+@pytest.mark.parametrize("loss", ["mse", "kl"])
+def test_the_step_of_a_student_is_measured_with_logits_of_a_teacher(study, monkeypatch, loss):
+    monkeypatch.undo()  # the engine's own step
+    distill = {"teacher": {"space": "image", "recipe": "image"}, "hard_weight": 0.5, "loss": loss, "temperature": 2}
+    frame = measure_run(study, LATENT | {"distill": distill})
+    assert (frame["metric"] == "train_samples_per_second").sum() == 1
 
 
 class Grey:
@@ -176,15 +184,17 @@ def test_the_image_row_decodes_latents(study, capsys):
 
 def test_rows_that_the_classifier_was_not_trained_on_are_refused_before_anything_is_measured(study, monkeypatch):
     monkeypatch.setattr(efficiency, "measure_inference", None)
-    wrong = r"images_small.npy: rows of \[16, 16, 3\], but the classifier of .*latent was trained on \[4, 8, 8\]"
+    wrong = r"^rows of \[16, 16, 3\], but the classifier of .*latent was trained on \[4, 8, 8\]"
+    write_json(read_json(study / "autoencoder.json") | {"digest_images_small": "x"}, study / "autoencoder.json")
     with pytest.raises(InputError, match=wrong + "; give the array that this run reads"):
         measure_run(study, LATENT, array=study / "images_small.npy")
-    with pytest.raises(InputError, match=r"latents.npy: decoded rows of \[3, 8, 8\]"):
+    with pytest.raises(InputError, match=r"^decoded rows of \[3, 8, 8\]"):
         measure_run(study, IMAGE, array=study / "latents.npy", decode=image_decoder(Grey(), 8))
     assert not (study / "row.csv").exists()
 
 
 def test_an_array_of_another_dataset_is_refused(study):
     np.save(study / "short.npy", np.load(study / "latents.npy")[:50])
+    write_json(read_json(study / "autoencoder.json") | {"digest_short": "x"}, study / "autoencoder.json")
     with pytest.raises(InputError, match=r"short.npy: 50 rows for 100 samples; delete it and run again"):
         measure_run(study, LATENT, array=study / "short.npy")
