@@ -9,6 +9,7 @@ from snakemake.utils import update_config
 
 from learnability.contracts import InputError, write_json, write_text
 from learnability.growth import check_growth, content
+from learnability.presentation import finetuning_notes
 from learnability.recipes import resolve_recipe
 from learnability.study import (
     cells,
@@ -16,7 +17,6 @@ from learnability.study import (
     columns,
     encodings,
     finetuned_pairs,
-    finetuning_notes,
     fold_suffix,
     is_folder,
     resolve_autoencoder,

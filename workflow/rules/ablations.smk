@@ -28,8 +28,8 @@ rule make_table3:
     conda:
         "../../envs/learnability.yaml"
     params:
-        labels=labels("table3", efficiency_datasets()),
-        footnotes=footnotes("table3"),
+        labels=labels(config, "table3"),
+        footnotes=footnotes(config, "table3"),
         code=code_digest("make_table3"),
     message:
         "Table 3: what latents save, and what they reach within one budget"
@@ -57,11 +57,11 @@ rule make_table4:
     conda:
         "../../envs/learnability.yaml"
     params:
-        labels=labels("table4"),
+        labels=labels(config, "table4"),
         folds=config["study"]["folds"],
         rows=rows_of_table4(config),
-        searched=searched_rows(),
-        footnotes=footnotes("table4"),
+        searched=searched_rows(config),
+        footnotes=footnotes(config, "table4"),
         code=code_digest("make_table4"),
     message:
         "Table 4: what distillation, search and noise conditioning gain"
@@ -88,10 +88,10 @@ rule make_ablation_controls:
     conda:
         "../../envs/learnability.yaml"
     params:
-        labels=labels("ablation_controls"),
+        labels=labels(config, "ablation_controls"),
         folds=config["study"]["folds"],
         rows=[(space, recipe, name) for name, space, recipe in columns(config, "ablation_controls")],
-        footnotes=footnotes("ablation_controls"),
+        footnotes=footnotes(config, "ablation_controls"),
         code=code_digest("make_ablation_controls"),
     message:
         "What does not make the gap go away"

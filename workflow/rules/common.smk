@@ -8,6 +8,7 @@ from learnability.contracts import CELL, InputError, file_digest
 from learnability.growth import check_growth, content
 from learnability.hub import weights_to_fetch
 from learnability.provenance import code_digest
+from learnability.presentation import footnotes, labels, searched_rows
 from learnability.recipes import pretrained_weights, resolve_recipe, spaces_of
 from learnability.run_files import (
     RUN,
@@ -31,7 +32,6 @@ from learnability.study import (
     efficiency_run,
     encodings,
     finetuned_pairs,
-    finetuning_notes,
     resolve_autoencoder,
     recipes_of_gaps,
     rows_of_table4,
@@ -146,12 +146,6 @@ def efficiency_files():
     )
 
 
-def efficiency_datasets():
-    """The dataset of Table 3, where the other tables do not have it."""
-    part = efficiency(config)
-    return [part["dataset"]] if part and part["dataset"] not in config["study"]["datasets"] else []
-
-
 def efficiency_cards():
     part = efficiency(config)
     return [f"<results>/datasets/{part['dataset']}/dataset.json"] if part else []
@@ -216,40 +210,6 @@ def seed_of_fold(wildcards):
 def runtime_of_training(wildcards):
     """Minutes: a training with a budget needs that, and time to load and to evaluate."""
     return 480 + int(1.2 * (resolve_recipe(config, wildcards.recipe)["budget_seconds"] or 0) / 60)
-
-
-def labels(table="table1", datasets=()):
-    """What a table shows instead of identifiers, in the study's order, then that of what is not in the study's lists."""
-    names = {kind: [*config["study"][kind]] for kind in ("datasets", "autoencoders")}
-    names["datasets"] += datasets
-    shown = {kind: {name: config[kind][name]["label"] for name in names[kind]} for kind in names}
-    rows = config["tables"][table].get("labels")
-    return shown | ({"rows": row_labels(table, rows)} if rows is not None else {})
-
-
-def row_labels(table, given):
-    """Labels of the rows of an ablation; a recipe of the user's own is shown by its name."""
-    own = {recipe: recipe.replace("_", " ") for recipe in config["study"]["recipes"].get(table, [])}
-    return given | {name: label for name, label in own.items() if name not in given}
-
-
-def footnotes(table):
-    shown = scope(config, table)["autoencoders"]
-    if table == "table3":
-        shown = [efficiency(config)["autoencoder"]] if efficiency(config) else []
-    return config["tables"][table]["footnotes"] + finetuning_notes(config, shown)
-
-
-def searched_rows():
-    """The scope of the search behind each row of Table 4 that has one, and of those that start from its weights."""
-    scopes = {}
-    for row, (_, recipe) in rows_of_table4(config).items():
-        while recipe:
-            resolved = resolve_recipe(config, recipe)
-            if resolved["search"]:
-                scopes[row] = resolved["search"]["scope"]
-            recipe = resolved["start_from"]
-    return scopes
 
 
 def check_before_start(jobs):

@@ -1,6 +1,6 @@
 """What a study consists of, read from its configuration: autoencoders, tables, cells, and which part is science."""
 
-from .contracts import InputError
+from .contracts import CELL, InputError
 from .recipes import check_recipe, resolve_recipe, spaces_of
 
 LOSSLESS = "pixel_unshuffle"  # the class of the controls that lose nothing
@@ -84,6 +84,14 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
         matched = [recipe for _, space, recipe in found if space == "latent"]
         found += [(name, "latent", recipe) for name in controls_of_grids(config).values() for recipe in matched if name]
     return list(dict.fromkeys(found))
+
+
+def all_cells(config: dict) -> list[dict]:
+    """Every run that a table of the study shows, each once."""
+    found = [cell for table in config["study"]["recipes"] for cell in cells(config, table)]
+    if part := efficiency(config):
+        found += [efficiency_run(config, row) for row in part["rows"]]
+    return list({tuple(cell[key] for key in CELL): cell for cell in found}.values())
 
 
 def controls_of_grids(config: dict) -> dict[str, str | None]:
@@ -210,17 +218,6 @@ def encodings(config: dict) -> list[str]:
         if decodes(config, autoencoder)
     ]
     return list(dict.fromkeys(names))
-
-
-def finetuning_notes(config: dict, autoencoders: list[str]) -> list[str]:
-    """One footnote per way in which the fine-tuned ones among `autoencoders` saw images, with their labels."""
-    tuned: dict[str, list[str]] = {}
-    for name in autoencoders:
-        entry = config["autoencoders"][name]
-        if "finetune" in entry:
-            images = "train_rows_per_fold" if tuned_per_fold(config, name) else "all_images"
-            tuned.setdefault(images, []).append(entry["label"])
-    return [f"{', '.join(names)}: {config['tables']['finetuning_note'][images]}" for images, names in tuned.items()]
 
 
 def finetuned_pairs(config: dict) -> list[tuple[str, str]]:
