@@ -22,7 +22,30 @@ def footnotes(config: dict, table: str) -> list[str]:
     shown = scope(config, table)["autoencoders"]
     if table == "table3":
         shown = [part["autoencoder"]] if (part := efficiency(config)) else []
-    return config["tables"][table]["footnotes"] + finetuning_notes(config, shown)
+    notes = search_notes(config) if table == "table4" else []
+    return config["tables"][table]["footnotes"] + notes + finetuning_notes(config, shown)
+
+
+def search_notes(config: dict) -> list[str]:
+    """One footnote per searched row of Table 4: what was searched, and in how many trials."""
+    notes = []
+    for row, (_, recipe) in rows_of_table4(config).items():
+        if search := resolve_recipe(config, recipe)["search"]:
+            space = "; ".join(f"{key} {in_words(values)}" for key, values in search["space"].items())
+            label = config["tables"]["table4"]["labels"].get(row, row)
+            notes.append(f"⋆ {label}: {search['trials']} trials, {space}; the values found are in searches/.")
+    return notes
+
+
+def in_words(values: dict) -> str:
+    """A searched range or its choices."""
+    if "choices" in values:
+        return (
+            "in {"
+            + ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values["choices"])
+            + "}"
+        )
+    return f"from {values['low']:g} to {values['high']:g}" + (" (logarithmic)" if values.get("log") else "")
 
 
 def finetuning_notes(config: dict, autoencoders: list[str]) -> list[str]:
