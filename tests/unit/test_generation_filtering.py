@@ -52,10 +52,13 @@ def test_the_best_of_each_class_are_kept_and_ties_go_to_the_first(files):
 
 def test_many_ties_go_to_the_first(files):
     scores, out, _ = files
-    frame = pd.DataFrame({"sample_id": list(map(str, range(1000))), "None": 0.5, "melanoma": 0.5})
+    none = np.random.default_rng(0).choice([0.25, 0.5, 0.75], 1000)
+    frame = pd.DataFrame({"sample_id": list(map(str, range(1000))), "None": none, "melanoma": 1 - none})
     write_parquet(frame, scores)
-    keep(scores, out, None, "None", None, 5)
-    assert [row[0] for row in rows(out)] == ["0", "1", "2", "3", "4"]
+    keep(scores, out, None, "None", None, 500)
+    high, middle = np.flatnonzero(none == 0.75), np.flatnonzero(none == 0.5)
+    expected = sorted([*high, *middle[: 500 - len(high)]])
+    assert [row[0] for row in rows(out)] == list(map(str, expected))
 
 
 def test_one_class_may_be_meant_by_all(files):
