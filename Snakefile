@@ -8,6 +8,9 @@
 #   {results}/weights/{dataset}/{autoencoder}{of_fold}/        fine-tuned weights
 #   {results}/encodings/{dataset}/{autoencoder}{of_fold}/{latents.npy,reconstructions.npy,fidelity.parquet,autoencoder.json}
 #   {results}/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}/{predictions.parquet,metrics.json,...}
+#     beside them teacher_logits.npy of a run that teaches, noise_curve.parquet of a latent one on request
+#   {results}/searches/{dataset}/{autoencoder}/{recipe}/fold{fold}/{best.json,journal.log}
+#   {results}/efficiency/{dataset}/{autoencoder}/{row}.csv         speed and memory, a row of Table 3
 #   ({of_fold} is @fold{fold} where an autoencoder is fine-tuned on each fold's training rows, else nothing)
 #   {results}/tables/{table}.{csv,md,html,tex}
 #   {results}/significance/{test}.csv
@@ -56,6 +59,7 @@ include: "workflow/rules/weights.smk"
 include: "workflow/rules/autoencoders.smk"
 include: "workflow/rules/classifiers.smk"
 include: "workflow/rules/tables.smk"
+include: "workflow/rules/ablations.smk"
 include: "workflow/rules/targets.smk"
 
 

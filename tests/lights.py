@@ -8,6 +8,7 @@ import torch
 
 from learnability import training
 from learnability.contracts import FOLDS, SAMPLES, write_json, write_parquet
+from learnability.fold_data import Inputs
 from learnability.store import PackedWriter
 
 CLASSES = ["benign", "odd", "rare"]
@@ -28,9 +29,19 @@ IMAGE = {
     "rotate_degrees": 15,
     "mask": 0,
     "latent_std": 0.5,
+    "stem_patch": None,
+    "head": "linear",
+    "film": False,
+    "noise": None,
+    "noise_space": "normalised",
+    "distill": None,
+    "start_from": None,
+    "search": None,
+    "reconstructions": "cached",
+    "budget_seconds": None,
 }
-CONVNEXT = {"patch_size": 1, "depths": [1, 1, 1, 1], "dims": [8, 16, 16, 16]}
-LATENT = IMAGE | {"model": "convnext_tiny", "model_options": CONVNEXT, "augment": [], "mask": 0.2}
+CONVNEXT = {"depths": [1, 1, 1, 1], "dims": [8, 16, 16, 16]}
+LATENT = IMAGE | {"model": "convnext_tiny", "model_options": CONVNEXT, "stem_patch": 1, "augment": [], "mask": 0.2}
 RESULTS = ("predictions.parquet", "model.safetensors", "history.csv")  # repeatable to the byte
 TEST, VALIDATION = (np.arange(k, 100, 5) for k in (1, 2))  # rows; the fold is 1 of 5
 TRAIN = np.setdiff1d(np.arange(100), [TEST, VALIDATION])
@@ -58,9 +69,10 @@ def write_arrays(folder: Path, images: np.ndarray, latents: np.ndarray) -> None:
         with PackedWriter(folder / f"{name}.npy", rows.shape[1:], rows.dtype.name) as writer:
             writer.write(rows)
         packed[name] = writer.digest
-    card = {"classes": CLASSES, "positive": None, "digest": "of images.npy", "synthetic": True}
+    card = {"classes": CLASSES, "positive": None, "digest": "of images.npy", "synthetic": True, "classifier_size": 16}
     write_json(card | {"digest_small": packed["images_small"]}, folder / "dataset.json")
     encoding = {"dataset_digest": "of images.npy", "role": "control", "digest_latents": packed["latents"]}
+    encoding["pipeline"] = {"mean": [0.0], "std": [1.0]}
     write_json(encoding, folder / "autoencoder.json")
 
 
@@ -71,10 +83,12 @@ def inputs(study: Path, recipe: dict) -> dict:
     return {
         "cell": {"dataset": "lights", "autoencoder": autoencoder, "space": space, "recipe": "tried", "fold": 1},
         "n_splits": 5,
-        "array": study / ("latents.npy" if latent else "images_small.npy"),
-        "dataset": study,
-        "autoencoder_card": study / "autoencoder.json" if latent else None,
-        "folds": study / "folds.parquet",
+        "inputs": Inputs(
+            array=study / ("latents.npy" if latent else "images_small.npy"),
+            dataset=study,
+            folds=study / "folds.parquet",
+            autoencoder_card=study / "autoencoder.json" if latent else None,
+        ),
         "device": torch.device("cpu"),
     }
 

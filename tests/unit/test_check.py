@@ -206,7 +206,7 @@ def test_a_stem_that_does_not_fit_the_grid_is_found_before_training(
     job = RUN | {"space": space, "autoencoder": autoencoder, "recipe": recipe}
     messages = missing_inputs(config, [("train_classifier", job)])
     assert messages == [] if fits else "does not fit a grid of 31 x 31" in messages[0]
-    assert fits or messages[0].startswith("recipes.latent on flux2: convnext_tiny with patch_size 4")
+    assert fits or messages[0].startswith("recipes.latent on flux2: convnext_tiny with stem_patch 4")
 
 
 def test_a_gated_hub_id_says_where_to_accept_the_licence(config, fake_hub):

@@ -12,6 +12,7 @@ RECIPE = {
     "max_margin": 0.5,
     "scale": 30,
     "drw": {"after_epoch": 10, "lr_factor": 0.1, "reset_patience": True, "beta": 0.9999},
+    "distill": None,
 }
 LOGITS = torch.tensor([[0.9, -0.2, 0.1], [0.3, 0.4, -0.6], [-0.5, 0.2, 0.25], [0.0, 0.7, -0.1]])
 LABEL = torch.tensor([0, 0, 2, 1])
@@ -89,6 +90,6 @@ def test_the_margin_makes_the_true_class_harder_and_leaves_the_others_alone():
 
 
 def test_cross_entropy_is_plain_in_every_epoch():
-    loss = build_loss({"loss": "cross_entropy", "drw": None}, torch.tensor([500, 60, 4]))
+    loss = build_loss({"loss": "cross_entropy", "drw": None, "distill": None}, torch.tensor([500, 60, 4]))
     expected = loss_by_hand(np.zeros(3), np.ones(3), 1)
     assert [loss(LOGITS, LABEL, epoch).item() for epoch in (1, 60)] == pytest.approx([expected] * 2, rel=1e-5)

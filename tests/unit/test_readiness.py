@@ -37,7 +37,7 @@ def study(tmp_path, monkeypatch):
             "study": {"datasets": ["mine"], "autoencoders": ["tiny", "pixel_unshuffle_8"], "folds": [0]},
             "datasets": {"mine": PHANTOM},
             "autoencoders": {"tiny": save("sd", tmp_path / "weights") | {"label": "Tiny"}},
-            "recipes": {"image": {"init": "random"}, "latent": {"model_options": {"patch_size": 1}}},
+            "recipes": {"image": {"init": "random"}, "latent": {"stem_patch": 1}},
         }
         for section, values in changes.items():
             content[section] |= values

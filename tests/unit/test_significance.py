@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from learnability import significance
+from learnability.contracts import InputError
 
 DATASETS = ("ct_rate", "isic2019", "mimic_cxr_lt", "cardium")
 FAMILIES = ("sd14", "flux1", "flux2", "medvae", "medvae_ft")
@@ -367,7 +368,7 @@ def test_difference_beyond_the_margin_is_not_equivalent():
 
 @pytest.mark.parametrize("margin", [0.0, -0.02, float("nan")])
 def test_margin_that_is_not_positive_is_refused(margin):
-    with pytest.raises(ValueError, match="margin"):
+    with pytest.raises(InputError, match="margin"):
         significance.equivalence(study(), margin)
 
 
@@ -580,35 +581,35 @@ def test_a_missing_fold_is_an_error_that_names_the_cell(space):
     autoencoder = "original" if space == "image" else "sd14"
     gone = (metrics["space"] == space) & (metrics["fold"] == 3)
     name = rf"isic2019.*{autoencoder}.*{space}.*\[3\]"
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(InputError, match=name):
         significance.wilcoxon(metrics[~gone])
     tested = significance.equivalence if space == "image" else significance.latent_vs_reconstruction
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises(InputError, match=name):
         tested(metrics[~gone], *([0.02] if space == "image" else []))
 
 
 def test_a_missing_fold_of_the_base_is_an_error_that_names_it():
     metrics = study(("isic2019",))
     gone = (metrics["autoencoder"] == "medvae") & (metrics["space"] == "latent") & (metrics["fold"] == 0)
-    with pytest.raises(ValueError, match=r"isic2019.*medvae, space latent.*\[0\]"):
+    with pytest.raises(InputError, match=r"isic2019.*medvae, space latent.*\[0\]"):
         significance.finetuning(metrics[~gone], [("medvae_ft", "medvae")])
 
 
 def test_a_run_that_is_there_twice_or_has_no_score_is_an_error():
     metrics = study(("isic2019",), ("sd14",))
-    with pytest.raises(ValueError, match=r"isic2019.*sd14.*latent.*fold 4.*twice"):
+    with pytest.raises(InputError, match=r"isic2019.*sd14.*latent.*fold 4.*twice"):
         significance.wilcoxon(pd.concat([metrics, metrics.tail(1)], ignore_index=True))
     metrics.loc[metrics.index[-1], "balanced_accuracy"] = np.nan
-    with pytest.raises(ValueError, match=r"isic2019.*sd14.*latent.*fold 4.*no balanced_accuracy"):
+    with pytest.raises(InputError, match=r"isic2019.*sd14.*latent.*fold 4.*no balanced_accuracy"):
         significance.latent_vs_reconstruction(metrics)
 
 
 def test_fidelity_that_is_there_twice_or_missing_is_an_error():
     metrics = study(("isic2019",), ("sd14", "flux1"))
     fidelity = fidelity_of(metrics)
-    with pytest.raises(ValueError, match=r"isic2019.*sd14.*twice"):
+    with pytest.raises(InputError, match=r"isic2019.*sd14.*twice"):
         significance.fidelity_vs_gap(metrics, pd.concat([fidelity, fidelity.head(1)]))
-    with pytest.raises(ValueError, match=r"isic2019.*sd14.*no psnr"):
+    with pytest.raises(InputError, match=r"isic2019.*sd14.*no psnr"):
         significance.fidelity_vs_gap(metrics, fidelity.assign(psnr=np.nan))
 
 

@@ -11,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from learnability.contracts import InputError
 from learnability.tables import Labels, labels_of, render_table1, render_table2, table1, table2
+from tests.rendered import html_grid, latex_rows, markdown_rows
 
 LABELS = Labels(
     datasets={"isic2019": "ISIC-2019", "cardium": "Cardium"},
@@ -63,44 +65,6 @@ def long_table1(mean, sd=0.012, n_folds=5, **changes):
     row = {"dataset": "cardium", "autoencoder": "original", "role": "baseline", "space": "image"}
     row |= {"recipe": "image", "metric": "mcc", "mean": mean, "sd": sd, "n_folds": n_folds}
     return pd.DataFrame([row | changes])
-
-
-def markdown_rows(text):
-    """The cells of the pipe table, heads first, without the rule below them."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
-    return [rows[0], *rows[2:]]
-
-
-def html_grid(text):
-    """The text of each cell on the grid, a spanning cell in every place that it covers."""
-    assert text.startswith("<!DOCTYPE html>")
-    grid = {}
-    for y, row in enumerate(ElementTree.fromstring(text).iterfind("body/table/*/tr")):
-        x = 0
-        for cell in row:
-            while (y, x) in grid:
-                x += 1
-            height, width = int(cell.get("rowspan", 1)), int(cell.get("colspan", 1))
-            for place in product(range(y, y + height), range(x, x + width)):
-                assert place not in grid
-                grid[place] = "".join(cell.itertext())
-    height, width = max(y for y, _ in grid) + 1, max(x for _, x in grid) + 1
-    return [[grid[y, x] for x in range(width)] for y in range(height)]
-
-
-def latex_rows(text):
-    """The cells of the tabular, a spanning cell once for each column that it covers."""
-    rows = []
-    for line in re.search(r"\\begin{tabular}(.*)\\end{tabular}", text, re.DOTALL)[1].splitlines():
-        if not line.endswith(r" \\"):
-            continue
-        cells = []
-        for cell in re.split(r"(?<!\\)&", line.removesuffix(r" \\")):
-            span = re.fullmatch(r"\s*\\multicolumn{(\d+)}{c}{(.*)}\s*", cell)
-            cells += [span[2]] * int(span[1]) if span else [cell.strip()]
-        rows.append(cells)
-    return rows
 
 
 def test_table1_is_mean_and_sample_sd_over_folds():
@@ -165,13 +129,13 @@ def test_table1_refuses_wrong_folds_and_names_the_cell(change, message):
     # Rows 6 to 8 are folds 0 to 2 of the third cell.
     metrics = pd.concat([metrics[:6], change(metrics[6:9]), metrics[9:]])
     where = "dataset cardium, autoencoder flux1, role family, space reconstruction, recipe image"
-    with pytest.raises(ValueError, match=f"{where}, {message}"):
+    with pytest.raises(InputError, match=f"{where}, {message}"):
         table1(metrics, [0, 1, 2])
 
 
 @pytest.mark.parametrize("build", [lambda frame: table1(frame, [0]), table2])
 def test_no_rows_at_all_is_an_error(build):
-    with pytest.raises(ValueError, match="expected one row"):
+    with pytest.raises(InputError, match="expected one row"):
         build(metrics_frame([]))
 
 
@@ -202,13 +166,13 @@ def test_table2_with_identical_images():
 def test_table2_refuses_nan_and_names_the_image(metric):
     fidelity = fidelity_frame(sd14=[(30.0, 0.9), (31.0, 0.8)])
     fidelity.loc[1, metric] = np.nan
-    with pytest.raises(ValueError, match="dataset isic2019, autoencoder sd14, sample_id s1: psnr or ssim is NaN"):
+    with pytest.raises(InputError, match="dataset isic2019, autoencoder sd14, sample_id s1: psnr or ssim is NaN"):
         table2(fidelity)
 
 
 def test_table2_refuses_an_image_that_is_there_twice():
     fidelity = fidelity_frame(sd14=[(30.0, 0.9), (31.0, 0.8)]).replace({"sample_id": {"s1": "s0"}})
-    with pytest.raises(ValueError, match="autoencoder sd14, sample_id s0: two rows"):
+    with pytest.raises(InputError, match="autoencoder sd14, sample_id s0: two rows"):
         table2(fidelity)
 
 
@@ -322,13 +286,13 @@ def test_control_is_not_said_twice():
 
 def test_two_recipes_in_one_cell_are_refused():
     table = pd.concat([long_table1(0.5), long_table1(0.6, recipe="matched")])
-    with pytest.raises(ValueError, match="dataset cardium, autoencoder original, space image, metric mcc"):
+    with pytest.raises(InputError, match="dataset cardium, autoencoder original, space image, metric mcc"):
         render_table1(table, LABELS)
 
 
 @pytest.mark.parametrize("change", [{"dataset": "new"}, {"autoencoder": "new", "role": "family"}])
 def test_what_has_no_label_is_refused(change):
-    with pytest.raises(ValueError, match=r"^new is in the table but has no label"):
+    with pytest.raises(InputError, match=r"^new is in the table but has no label"):
         render_table1(long_table1(0.5, **change), LABELS)
 
 

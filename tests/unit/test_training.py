@@ -105,10 +105,10 @@ def scripted(monkeypatch, study: Path, scores: list[float], **changes) -> tuple[
     """Run fit with the given validation scores, each epoch writing its number into the model's weights."""
     recipe, rates = LATENT | {"epochs": len(scores)} | changes, []
 
-    def train_epoch(model, data, recipe, seed, epoch, loss, optimiser):
+    def train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline):
         next(model.parameters()).data.fill_(epoch)
         rates.append(optimiser.param_groups[0]["lr"])
-        return 0.5
+        return 0.5, 1
 
     given = inputs(study, recipe)
     data = training.load_fold(**given)
@@ -117,7 +117,7 @@ def scripted(monkeypatch, study: Path, scores: list[float], **changes) -> tuple[
     monkeypatch.setattr(training, "train_epoch", train_epoch)
     monkeypatch.setattr(training, "predict", lambda *_: np.zeros((1, 3)))
     monkeypatch.setattr(training, "balanced_accuracy", lambda *_: next(left))
-    history, _ = training.fit(model, data, recipe, 0, "me", study / "checkpoint.safetensors")
+    history, _ = training.fit(model, data, recipe, 0, "me", study / "checkpoint.safetensors", None)
     return history, rates, next(model.parameters())
 
 

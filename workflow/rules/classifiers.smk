@@ -1,9 +1,6 @@
 rule train_classifier:
     input:
-        unpack(array_of_space),
-        unpack(start_weights),
-        samples="<results>/datasets/{dataset}/samples.parquet",
-        card="<results>/datasets/{dataset}/dataset.json",
+        unpack(files_of_training),
         folds="<results>/folds/{dataset}.parquet",
     output:
         predictions=f"{RUN}/predictions.parquet",
@@ -17,10 +14,11 @@ rule train_classifier:
         "../../envs/learnability.yaml"
     resources:
         mem_mb=16000,
-        runtime=480,
+        runtime=runtime_of_training,
     params:
+        cell=cell_of,
         recipe=recipe_params,
-        seed=lambda wildcards: config["seed"] + int(wildcards.fold),
+        seed=seed_of_fold,
         n_splits=config["study"]["n_splits"],
         # One and two threads give different bits: the number belongs to the result, not to the machine.
         torch_threads=1,
@@ -29,3 +27,134 @@ rule train_classifier:
         "Training {wildcards.recipe} on {wildcards.dataset}, {wildcards.space} space ({wildcards.autoencoder}), fold {wildcards.fold}"
     script:
         "../scripts/train_classifier.py"
+
+
+rule compute_teacher_logits:
+    input:
+        unpack(files_of_trained_run),
+        folds="<results>/folds/{dataset}.parquet",
+    output:
+        f"{RUN}/teacher_logits.npy",
+    log:
+        "<results>/logs/compute_teacher_logits/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
+    conda:
+        "../../envs/learnability.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=120,
+    params:
+        cell=cell_of,
+        recipe=recipe_params,
+        n_splits=config["study"]["n_splits"],
+        torch_threads=1,
+        code=code_digest("compute_teacher_logits"),
+    message:
+        "Teacher logits of {wildcards.recipe} on {wildcards.dataset}, {wildcards.space} space ({wildcards.autoencoder}), fold {wildcards.fold}"
+    script:
+        "../scripts/compute_teacher_logits.py"
+
+
+rule trace_noise_curve:
+    input:
+        unpack(files_of_trained_run),
+        folds="<results>/folds/{dataset}.parquet",
+    output:
+        f"{RUN}/noise_curve.parquet",
+    log:
+        "<results>/logs/trace_noise_curve/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
+    wildcard_constraints:
+        space="latent",
+    conda:
+        "../../envs/learnability.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=120,
+    params:
+        cell=cell_of,
+        recipe=recipe_params,
+        seed=seed_of_fold,
+        n_splits=config["study"]["n_splits"],
+        torch_threads=1,
+        code=code_digest("trace_noise_curve"),
+    message:
+        "Scores of {wildcards.recipe} over the noise level, {wildcards.dataset} ({wildcards.autoencoder}), fold {wildcards.fold}"
+    script:
+        "../scripts/trace_noise_curve.py"
+
+
+rule search_recipe:
+    input:
+        unpack(files_of_search),
+        folds="<results>/folds/{dataset}.parquet",
+        others=other_workers,
+    output:
+        f"{SEARCH}/best.json",
+    log:
+        "<results>/logs/search_recipe/{dataset}.{autoencoder}.{recipe}.fold{fold}.log",
+    wildcard_constraints:
+        recipe=one_of(SEARCHED),
+    conda:
+        "../../envs/learnability.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=1440,
+    params:
+        cell=cell_of,
+        recipe=recipe_params,
+        seed=seed_of_fold,
+        n_splits=config["study"]["n_splits"],
+        worker=0,
+        torch_threads=1,
+        code=code_digest("search_recipe"),
+    message:
+        "Searching {wildcards.recipe} on {wildcards.dataset} ({wildcards.autoencoder}), training and validation rows of fold {wildcards.fold}"
+    script:
+        "../scripts/search_recipe.py"
+
+
+use rule search_recipe as assist_search with:
+    # Further jobs that work on the same trials, where `search.workers` is more than one.
+    input:
+        unpack(files_of_search),
+        folds="<results>/folds/{dataset}.parquet",
+    output:
+        f"{SEARCH}/worker{{worker}}.json",
+    log:
+        "<results>/logs/assist_search/{dataset}.{autoencoder}.{recipe}.fold{fold}.worker{worker}.log",
+    params:
+        cell=cell_of,
+        recipe=recipe_params,
+        seed=seed_of_fold,
+        n_splits=config["study"]["n_splits"],
+        worker=lambda wildcards: int(wildcards.worker),
+        torch_threads=1,
+        code=code_digest("search_recipe"),
+    message:
+        "Helping to search {wildcards.recipe} on {wildcards.dataset} ({wildcards.autoencoder}), fold {wildcards.fold}"
+
+
+rule measure_efficiency:
+    input:
+        unpack(files_of_efficiency),
+    output:
+        "<results>/efficiency/{dataset}/{autoencoder}/{row}.csv",
+    log:
+        "<results>/logs/measure_efficiency/{dataset}.{autoencoder}.{row}.log",
+    wildcard_constraints:
+        row="image|image_cached|latent|latent_distilled",
+    conda:
+        "../../envs/learnability.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=120,
+    params:
+        cell=lambda wildcards: efficiency_run(config, wildcards.row),
+        recipe=lambda wildcards: resolve_recipe(config, efficiency_run(config, wildcards.row)["recipe"]),
+        n_splits=config["study"]["n_splits"],
+        measure=lambda wildcards: {key: config["study"]["efficiency"][key] for key in ("batch_sizes", "repeats")},
+        torch_threads=1,
+        code=code_digest("measure_efficiency"),
+    message:
+        "Speed and memory of the classifier of row {wildcards.row} on {wildcards.dataset} ({wildcards.autoencoder})"
+    script:
+        "../scripts/measure_efficiency.py"

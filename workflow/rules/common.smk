@@ -4,30 +4,44 @@ from pathlib import Path
 
 from learnability.autoencoders.own_class import find_module
 from learnability.configuration import find_shipped_weights
-from learnability.contracts import InputError, file_digest
+from learnability.contracts import CELL, InputError, file_digest
+from learnability.growth import check_growth, content
 from learnability.hub import weights_to_fetch
 from learnability.provenance import code_digest
+from learnability.presentation import footnotes, labels, searched_rows
+from learnability.recipes import pretrained_weights, resolve_recipe, spaces_of
+from learnability.run_files import (
+    RUN,
+    SEARCH,
+    array_of_run,
+    fetched_weights,
+    files_of_run,
+    model_of_run,
+    run_file,
+    weights_of_autoencoder,
+)
 from learnability.study import (
     BACKBONE,
     cells,
-    check_growth,
+    cells_of_gaps,
     check_study,
-    content,
+    columns,
+    controls_of_grids,
     decodes,
+    efficiency,
+    efficiency_run,
     encodings,
     finetuned_pairs,
-    finetuning_notes,
-    fold_suffix,
-    pretrained_weights,
     resolve_autoencoder,
-    resolve_recipe,
+    recipes_of_gaps,
+    rows_of_table4,
     science,
+    scope,
     tuned_per_fold,
     uses_lpips,
 )
 from snakemake.exceptions import WorkflowError
 
-RUN = "<results>/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
 TABLE_FORMATS = ["csv", "md", "html", "tex"]
 TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
 
@@ -47,7 +61,13 @@ def refused(check, *arguments):
 
 def files_of_study():
     """Everything that `all` makes."""
-    return [table_files("table1"), table_files("table2"), significance_files()]
+    files = [table_files("table1"), table_files("table2"), significance_files()]
+    for table in ("table4", "ablation_controls"):
+        files += table_files(table) if cells(config, table) else []
+    files += ["<results>/significance/ablation.csv"] if cells(config, "table4") else []
+    files += noise_curves()
+    files += ["<results>/significance/gap_decomposition.csv"] if cells(config, "gap_decomposition") else []
+    return files + (table_files("table3") if efficiency(config) else [])
 
 
 def table_files(table):
@@ -58,13 +78,19 @@ def significance_files():
     return [f"<results>/significance/{test}.csv" for test in TESTS]
 
 
-def run_files(name, **chosen):
-    """One file of every run of Table 1, or of those with the chosen wildcard values."""
+def run_files(name, table="table1", **chosen):
+    """One file of every run of a table, or of those with the chosen wildcard values."""
     return [
-        f"{RUN}/{name}".format(**cell)
-        for cell in cells(config)
+        run_file(cell, name)
+        for cell in cells(config, table)
         if all(cell[key] == value for key, value in chosen.items())
     ]
+
+
+def noise_curves():
+    """Scores over the noise level of every run of Table 4 that was trained with noise."""
+    noisy = [cell for cell in cells(config, "table4") if resolve_recipe(config, cell["recipe"])["noise"]]
+    return [run_file(cell, "noise_curve.parquet") for cell in noisy]
 
 
 def encoding_files(name):
@@ -72,52 +98,70 @@ def encoding_files(name):
     return [f"<results>/encodings/{encoding}/{name}" for encoding in encodings(config)]
 
 
-def dataset_cards():
-    return [f"<results>/datasets/{dataset}/dataset.json" for dataset in config["study"]["datasets"]]
+def dataset_cards(table="table1"):
+    return [f"<results>/datasets/{dataset}/dataset.json" for dataset in scope(config, table)["datasets"]]
 
 
-def array_of_space(wildcards):
-    """The packed array that a classifier reads, and the card of the autoencoder that made it."""
-    if (wildcards.space == "image") != (wildcards.autoencoder == "original"):
-        raise WorkflowError(
-            f"{wildcards.space}/{wildcards.autoencoder}: image space goes with `original`, and only it does"
-        )
-    if int(wildcards.fold) >= config["study"]["n_splits"]:
-        raise WorkflowError(f"fold{wildcards.fold}: folds count from 0 to n_splits - 1")
-    if wildcards.space == "image":
-        return {"array": f"<results>/datasets/{wildcards.dataset}/images_small.npy"}
-    suffix = fold_suffix(config, wildcards.autoencoder, int(wildcards.fold))
-    encoding = f"<results>/encodings/{wildcards.dataset}/{wildcards.autoencoder}{suffix}"
-    return {
-        "array": f"{encoding}/{wildcards.space}s.npy",
-        "autoencoder": f"{encoding}/autoencoder.json",
-    }
+def cell_of(wildcards):
+    """What a run is: its wildcards as they are, the fold a number; a search is of its recipe's one space."""
+    named = {key: wildcards[key] for key in CELL if key in wildcards.keys()}
+    return {"space": spaces_of(config, wildcards.recipe)[0]} | named | {"fold": int(wildcards.fold)}
+
+
+def files_of_training(wildcards):
+    return refused(files_of_run, config, FETCHED, cell_of(wildcards))
+
+
+def files_of_search(wildcards):
+    return refused(files_of_run, config, FETCHED, cell_of(wildcards), True)
+
+
+def files_of_trained_run(wildcards):
+    """What the classifier of a run is applied to, and the classifier."""
+    cell = cell_of(wildcards)
+    return refused(array_of_run, config, FETCHED, cell) | model_of_run(cell)
+
+
+def files_of_efficiency(wildcards):
+    """What the classifier of a row of Table 3 is measured on, and the classifier."""
+    cell = efficiency_run(config, wildcards.row)
+    if (cell["dataset"], cell["autoencoder"]) != (wildcards.dataset, wildcards.autoencoder):
+        raise WorkflowError("Table 3 is of the dataset and autoencoder that study.efficiency names")
+    own = {"folds": f"<results>/folds/{cell['dataset']}.parquet", "metrics": run_file(cell, "metrics.json")}
+    return refused(array_of_run, config, FETCHED, cell) | model_of_run(cell) | own
+
+
+def other_workers(wildcards):
+    """What the further jobs of a search leave, where it has several workers."""
+    workers = resolve_recipe(config, wildcards.recipe)["search"]["workers"]
+    return [f"{SEARCH}/worker{worker}.json".format(**wildcards) for worker in range(1, workers)]
+
+
+def efficiency_files():
+    part = efficiency(config)
+    return (
+        [f"<results>/efficiency/{part['dataset']}/{part['autoencoder']}/{row}.csv" for row in part["rows"]]
+        if part
+        else []
+    )
+
+
+def efficiency_cards():
+    part = efficiency(config)
+    return [f"<results>/datasets/{part['dataset']}/dataset.json"] if part else []
 
 
 def autoencoder_weights(wildcards):
     """The weights that the workflow itself brings or makes, as an input of the encoding."""
-    if "finetune" not in config["autoencoders"][wildcards.autoencoder]:
-        return fetched_weights(wildcards.autoencoder)
-    folder = f"<results>/weights/{wildcards.dataset}/{wildcards.autoencoder}{wildcards.of_fold}"
-    return {"weights": f"{folder}/diffusion_pytorch_model.safetensors"}
+    suffix = wildcards.get("of_fold", "")
+    return weights_of_autoencoder(config, FETCHED, wildcards.dataset, wildcards.autoencoder, suffix)
 
 
 def base_weights(wildcards):
     """What fine-tuning starts from, and what its perceptual term compares features of."""
     entry = config["autoencoders"][wildcards.autoencoder]
-    backbone = fetched_weights(BACKBONE) if uses_lpips(entry) else {}
-    return fetched_weights(entry["base"]) | {"backbone": path for path in backbone.values()}
-
-
-def start_weights(wildcards):
-    """What a training starts from."""
-    recipe = resolve_recipe(config, wildcards.recipe)
-    return fetched_weights(recipe["model"]) if recipe["init"] == "imagenet" else {}
-
-
-def fetched_weights(name):
-    """The record that fetch_weights leaves beside what it brought; weights in a user's folder are no input."""
-    return {"weights": f"<results>/weights/{name}/source.json"} if name in FETCHED else {}
+    backbone = fetched_weights(FETCHED, BACKBONE) if uses_lpips(entry) else {}
+    return fetched_weights(FETCHED, entry["base"]) | {"backbone": path for path in backbone.values()}
 
 
 def fold_rows(wildcards):
@@ -151,22 +195,21 @@ def autoencoder_params(wildcards):
 
 
 def recipe_params(wildcards):
-    """The resolved recipe, and which weights it starts from."""
+    """The resolved recipe, without what only divides the work, and which weights it starts from."""
     recipe = resolve_recipe(config, wildcards.recipe)
+    if recipe["search"]:
+        recipe["search"] = {key: value for key, value in recipe["search"].items() if key != "workers"}
     start = pretrained_weights(config, recipe)
     return recipe | ({"pretrained": science(start)} if start else {})
 
 
-def labels():
-    """What the tables show instead of identifiers, in the study's order."""
-    return {
-        kind: {name: config[kind][name]["label"] for name in config["study"][kind]}
-        for kind in ("datasets", "autoencoders")
-    }
+def seed_of_fold(wildcards):
+    return config["seed"] + int(wildcards.fold)
 
 
-def footnotes(table):
-    return config["tables"][table]["footnotes"] + finetuning_notes(config)
+def runtime_of_training(wildcards):
+    """Minutes: a training with a budget needs that, and time to load and to evaluate."""
+    return 480 + int(1.2 * (resolve_recipe(config, wildcards.recipe)["budget_seconds"] or 0) / 60)
 
 
 def check_before_start(jobs):
@@ -180,6 +223,7 @@ def check_before_start(jobs):
 
 
 refused(check_study, config)
+SEARCHED = {name for name in config["recipes"] if resolve_recipe(config, name)["search"]}
 LATENT_ONLY = {name for name in config["autoencoders"] if not decodes(config, name)}
 FETCHED = weights_to_fetch(config)
 refused(check_growth, config, config["results"])

@@ -40,9 +40,9 @@ rule make_table1:
     conda:
         "../../envs/learnability.yaml"
     params:
-        labels=labels(),
+        labels=labels(config),
         folds=config["study"]["folds"],
-        footnotes=footnotes("table1"),
+        footnotes=footnotes(config, "table1"),
         code=code_digest("make_table1"),
     message:
         "Table 1: the learnability gap"
@@ -70,8 +70,8 @@ rule make_table2:
     conda:
         "../../envs/learnability.yaml"
     params:
-        labels=labels(),
-        footnotes=footnotes("table2"),
+        labels=labels(config),
+        footnotes=footnotes(config, "table2"),
         code=code_digest("make_table2"),
     message:
         "Table 2: reconstruction fidelity"

@@ -1,9 +1,13 @@
-# Named stopping points: table1, table2, significance, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
+# Named stopping points: table1 to table4, ablation_controls, gap_decomposition, significance, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
 
 
 localrules:
     table1,
     table2,
+    table3,
+    table4,
+    ablation_controls,
+    gap_decomposition,
     significance,
 
 
@@ -15,6 +19,27 @@ rule table1:
 rule table2:
     input:
         table_files("table2"),
+
+
+rule table3:
+    input:
+        table_files("table3"),
+
+
+rule table4:
+    input:
+        table_files("table4"),
+        noise_curves(),
+
+
+rule ablation_controls:
+    input:
+        table_files("ablation_controls"),
+
+
+rule gap_decomposition:
+    input:
+        "<results>/significance/gap_decomposition.csv",
 
 
 rule significance:

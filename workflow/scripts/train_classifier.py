@@ -5,26 +5,19 @@ from pathlib import Path
 from learnability.jobs import choose_device, job
 
 with job(snakemake.log[0]):
-    from learnability.classifiers.weights import pretrained_file
-    from learnability.study import pretrained_weights
+    from learnability.run_inputs import inputs_of_run, searched
     from learnability.training import train_classifier
 
-    pretrained = None
-    if start := pretrained_weights(snakemake.config, snakemake.params.recipe):
-        pretrained = pretrained_file(start, fetched=snakemake.input.get("weights"))
-    card = snakemake.input.get("autoencoder")
+    cell, files = snakemake.params.cell, dict(snakemake.input.items())
+    recipe = searched(snakemake.params.recipe, files)
+    device = choose_device(snakemake.params.torch_threads)
     train_classifier(
-        cell={key: snakemake.wildcards[key] for key in ("dataset", "autoencoder", "space", "recipe")}
-        | {"fold": int(snakemake.wildcards.fold)},
-        recipe=snakemake.params.recipe,
+        cell=cell,
+        recipe=recipe,
         seed=snakemake.params.seed,
         n_splits=snakemake.params.n_splits,
         code=snakemake.params.code,
-        array=Path(snakemake.input.array),
-        dataset=Path(snakemake.input.samples).parent,
-        autoencoder_card=Path(card) if card else None,
-        folds=Path(snakemake.input.folds),
+        inputs=inputs_of_run(snakemake.config, cell, recipe, files, device),
         folder=Path(snakemake.output.predictions).parent,
-        device=choose_device(snakemake.params.torch_threads),
-        pretrained=pretrained,
+        device=device,
     )

@@ -10,7 +10,8 @@ from .classifiers.weights import pretrained_file
 from .contracts import InputError, read_json
 from .datasets import check_source
 from .hub import weights_to_fetch, why_missing
-from .study import BACKBONE, is_folder, pretrained_weights, resolve_autoencoder, resolve_recipe
+from .recipes import pretrained_weights, resolve_recipe, spaces_of
+from .study import BACKBONE, is_folder, resolve_autoencoder
 
 
 def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
@@ -22,6 +23,7 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
         "encode_dataset": check_encoding,
         "encode_latents": check_encoding,
         "train_classifier": check_training,
+        "search_recipe": check_training,
     }
     messages: dict[str, None] = {}  # in order, each once
     for rule, wildcards in planned:
@@ -93,9 +95,9 @@ def check_training(config: dict, wildcards: dict) -> list[str]:
     """The network fits the grid of its space, and its starting weights can be had."""
     recipe, found = resolve_recipe(config, wildcards["recipe"]), []
     side = config["classifier_size"]
-    if wildcards["space"] == "latent":
+    if wildcards.get("space", spaces_of(config, wildcards["recipe"])[0]) == "latent":
         side = config["image_size"] // resolve_autoencoder(config, wildcards["autoencoder"])["factor"]
-    if message := misfit(recipe["model"], recipe["model_options"], side):
+    if message := misfit(recipe["model"], recipe["stem_patch"], recipe["model_options"], side):
         found.append(f"recipes.{wildcards['recipe']} on {wildcards['autoencoder']}: {message}")
     return found + (check_pretrained(config, recipe["model"]) if pretrained_weights(config, recipe) else [])
 

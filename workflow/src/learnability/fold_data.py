@@ -1,5 +1,6 @@
 """What a run reads: the rows of one space, their labels, which of them train, and how they are normalised."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,46 +10,55 @@ import torch
 
 from .batches import Rows, channel_moments
 from .classifiers.classifier import image_moments
-from .contracts import InputError, read_folds, read_json, read_samples, split_rows
+from .classifiers.options import noise_options
+from .contracts import InputError, file_digest, read_folds, read_json, read_samples, split_rows
+from .decoded_rows import DecodedRows
+from .latent_units import units_on_grid
 from .metrics import usable_classes
 from .store import open_packed
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files that a run reads; what its recipe does not use is None."""
+
+    array: Path  # packed images or latents
+    dataset: Path  # folder with dataset.json and samples.parquet
+    folds: Path
+    autoencoder_card: Path | None = None
+    pretrained: Path | None = None  # ImageNet weights
+    start: Path | None = None  # weights of the run that `start_from` names
+    teacher_logits: Path | None = None
+    teacher_scale: float = 1.0  # of those logits (recipes.logit_scale)
+    decode: Callable | None = None  # stored latents to uint8 images, for reconstructions made on the fly
+
+    def identity(self) -> list[str]:
+        """Digests of everything but the array, whose own is in its card."""
+        files = [self.folds, self.dataset / "samples.parquet", self.pretrained, self.start, self.teacher_logits]
+        return [file_digest(path) if path else "none" for path in files]
 
 
 @dataclass
 class Fold:
     """The data of one run: rows of a packed array, their labels, and which rows are in which split."""
 
-    rows: Rows
+    rows: Rows | DecodedRows
     array: np.ndarray
     samples: pd.DataFrame
     label: np.ndarray  # (N,)
     split: dict[str, np.ndarray]
     card: dict  # of the dataset
-    source: dict  # role of the autoencoder and digest of the array
+    source: dict  # role of the autoencoder, digest of the array
+    teacher: torch.Tensor | None = None  # logits of the training rows (n_train, K), on the device
 
 
-def load_fold(
-    cell: dict,
-    n_splits: int,
-    array: Path,
-    dataset: Path,
-    autoencoder_card: Path | None,
-    folds: Path,
-    device: torch.device,
-) -> Fold:
-    """Open what a run reads, and check that its parts belong together."""
+def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, keep: bool = True) -> Fold:
+    """Open what a run reads, and check that its parts belong together; `keep` False leaves the rows on the disk."""
+    dataset, array, folds = inputs.dataset, inputs.array, inputs.folds
     card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
     source = {"role": "baseline", "digest": card["digest_small"]}
-    if autoencoder_card is not None:
-        encoding = read_json(autoencoder_card)
-        if encoding["dataset_digest"] != card["digest"]:
-            raise InputError(f"{autoencoder_card}: encoded from other images than {dataset}; delete it and run again")
-        if encoding.get("fold") not in (None, cell["fold"]):
-            raise InputError(
-                f"{autoencoder_card}: fine-tuned on the training rows of fold {encoding['fold']}, among which are "
-                f"images that fold {cell['fold']} tests on; give fold {cell['fold']} its own encoding"
-            )
-        source = {"role": encoding["role"], "digest": encoding[f"digest_{array.stem}"]}
+    if inputs.autoencoder_card is not None:
+        source = encoding_source(cell, card, inputs)
     packed = open_packed(array)
     if len(packed) != len(samples):
         raise InputError(f"{array}: {len(packed)} rows for {len(samples)} samples; delete it and run again")
@@ -62,15 +72,44 @@ def load_fold(
             f"{folds}: the test rows of fold {cell['fold']} hold no class with both positives and negatives, so there "
             "is no AUC; use fewer folds, or another seed"
         )
+    rows = Rows(packed, device, channels_last=cell["space"] != "latent" and not inputs.decode, keep=keep)
     return Fold(
-        rows=Rows(packed, device, channels_last=cell["space"] != "latent"),
+        rows=DecodedRows(rows, inputs.decode) if inputs.decode else rows,
         array=packed,
         samples=samples,
         label=label,
         split=split,
         card=card,
         source=source,
+        teacher=read_teacher_logits(inputs.teacher_logits, len(split["train"]), len(classes), device),
     )
+
+
+def read_teacher_logits(path: Path | None, rows: int, classes: int, device: torch.device) -> torch.Tensor | None:
+    """The logits of a teacher, float32 (n_train, K); those of other training rows or classes are refused."""
+    if path is None:
+        return None
+    logits = open_packed(path)
+    if logits.shape != (rows, classes):
+        raise InputError(
+            f"{path}: logits of shape {logits.shape}, expected {rows} training rows and {classes} classes; delete it "
+            "and run again"
+        )
+    return torch.from_numpy(np.array(logits)).to(device)
+
+
+def encoding_source(cell: dict, card: dict, inputs: Inputs) -> dict:
+    """Role, digest and pipeline units of an encoding, which must be of these images and open to this fold."""
+    path = inputs.autoencoder_card
+    encoding = read_json(path)
+    if encoding["dataset_digest"] != card["digest"]:
+        raise InputError(f"{path}: encoded from other images than {inputs.dataset}; delete it and run again")
+    if encoding.get("fold") not in (None, cell["fold"]):
+        raise InputError(
+            f"{path}: fine-tuned on the training rows of fold {encoding['fold']}, among which are "
+            f"images that fold {cell['fold']} tests on; give fold {cell['fold']} its own encoding"
+        )
+    return {key: encoding[key] for key in ("role", "pipeline")} | {"digest": encoding[f"digest_{inputs.array.stem}"]}
 
 
 def describe(cell: dict, recipe: dict, seed: int, data: Fold) -> dict:
@@ -78,18 +117,34 @@ def describe(cell: dict, recipe: dict, seed: int, data: Fold) -> dict:
     if cell["space"] == "latent":
         mean, deviation = channel_moments(data.array, data.split["train"])
         std = np.maximum(deviation, 1e-6) / recipe["latent_std"]
-        mean, std, channels, grid = mean.tolist(), std.tolist(), data.array.shape[1], data.array.shape[2:]
+        mean, std, channels, grid = mean.tolist(), std.tolist(), data.array.shape[1], list(data.array.shape[2:])
     else:
-        (mean, std), channels, grid = image_moments(), 3, data.array.shape[1:3]
-    return cell | {
-        "model": recipe["model"],
-        "model_options": recipe["model_options"],
-        "init": recipe["init"],
-        "in_channels": channels,
-        "grid": list(grid),
-        "classes": data.card["classes"],
-        "mean": mean,
-        "std": std,
-        "seed": seed,
-        "synthetic": data.card["synthetic"],
-    }
+        (mean, std), channels, grid = image_moments(), 3, [data.card["classifier_size"]] * 2
+    keys = ("model", "model_options", "stem_patch", "head", "init", "film", "noise_space", "latent_std")
+    return (
+        cell
+        | {key: recipe[key] for key in keys}
+        | {
+            "noise": noise_options(recipe["noise"]) if recipe["noise"] else None,
+            "noise_unit": noise_unit(recipe, data.source, std),
+            "in_channels": channels,
+            "grid": grid,
+            "classes": data.card["classes"],
+            "mean": mean,
+            "std": std,
+            "seed": seed,
+            "synthetic": data.card["synthetic"],
+        }
+    )
+
+
+def noise_unit(recipe: dict, source: dict, std: list[float]) -> list | None:
+    """Standard deviation of noise at σ = 1 in normalised latents, nested (C, a, a); None where it is 1 everywhere.
+
+    With `noise_space: autoencoder` noise is isotropic in the units of a generative pipeline, in which the
+    autoencoder's own scale makes channels alike; normalisation per channel then makes it unlike (docs/protocol.md).
+    """
+    if not recipe["noise"] or recipe["noise_space"] == "normalised":
+        return None
+    unit = units_on_grid(source["pipeline"], len(std))[1]  # (C, a, a), in raw latents
+    return (unit / np.reshape(std, (-1, 1, 1))).tolist()

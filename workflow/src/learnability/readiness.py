@@ -14,8 +14,9 @@ from .datasets import open_source, opens_at_once
 from .datasets.prepare import fit
 from .datasets.published import describe_published
 from .hub import weights_to_fetch
+from .recipes import pretrained_weights, resolve_recipe
 from .store import as_rgb
-from .study import cells, check_study, decodes, pretrained_weights, resolve_autoencoder, resolve_recipe
+from .study import all_cells, check_study, controls_of_grids, decodes, resolve_autoencoder
 
 
 @dataclass
@@ -143,7 +144,7 @@ def reconstruction_bytes(config: dict, name: str) -> int:
 def examine_starts(config: dict) -> list[Line]:
     """Whether the networks fit their grids, and the weights that they start from are there or can be fetched."""
     lines: dict[tuple, Line] = {}
-    for cell in cells(config):
+    for cell in all_cells(config):
         recipe = resolve_recipe(config, cell["recipe"])
         for message in check_training(config, cell):
             lines[message,] = Line(cell["recipe"], message, ready=False)
@@ -164,7 +165,8 @@ def examine_machine(config: dict, sizes: dict[str, int | None]) -> list[Line]:
     known = {name: number for name, number in sizes.items() if number is not None}
     size, small = config["image_size"], config["classifier_size"]
     per_image = size**2 * 3 + small**2 * 3  # images.npy (a third of it where grey) and images_small.npy
-    for name in config["study"]["autoencoders"]:
+    controls = [name for name in controls_of_grids(config).values() if name]
+    for name in dict.fromkeys([*config["study"]["autoencoders"], *controls]):
         per_image += latent_bytes(config, name) + reconstruction_bytes(config, name)
     folder = Path(config["results"]).absolute()
     folder = next(path for path in [folder, *folder.parents] if path.is_dir())

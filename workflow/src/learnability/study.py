@@ -1,32 +1,12 @@
-"""What a study consists of, read from its configuration: recipes, cells, and which part of an entry is science."""
+"""What a study consists of, read from its configuration: autoencoders, tables, cells, and which part is science."""
 
-from pathlib import Path
+from .contracts import CELL, InputError
+from .recipes import check_recipe, resolve_recipe, spaces_of
 
-from .contracts import SCORES, InputError, digest, read_json
-
-RECIPE_KEYS = {
-    "model", "model_options", "init", "loss", "max_margin", "scale", "drw", "lr", "weight_decay", "batch_size",
-    "epochs", "patience", "augment", "rotate_degrees", "mask", "latent_std",
-}  # fmt: skip
+LOSSLESS = "pixel_unshuffle"  # the class of the controls that lose nothing
 BACKBONE = "vgg16"  # the `pretrained` entry whose features LPIPS compares
 # Facts of the machine or of the presentation: changing them changes no result, so they rerun nothing.
 NOT_SCIENCE = {"root", "label", "max_bad_images", "licence", "gated", "access"}
-
-
-def resolve_recipe(config: dict, name: str) -> dict:
-    """Return a recipe with what it inherits from its `base`; every training key must be there in the end."""
-    recipes, seen = config["recipes"], []
-    resolved: dict = {}
-    while name is not None:
-        if name not in recipes or name in seen:
-            raise InputError(f"recipes.{name}: {'its bases form a circle' if name in seen else 'not defined'}")
-        seen.append(name)
-        resolved = recipes[name] | resolved
-        name = recipes[name].get("base")
-    missing = RECIPE_KEYS - resolved.keys()
-    if missing:
-        raise InputError(f"recipes.{seen[0]}: missing {sorted(missing)}; write them, or name a `base` that has them")
-    return {key: resolved[key] for key in sorted(RECIPE_KEYS)}
 
 
 def resolve_autoencoder(config: dict, name: str) -> dict:
@@ -57,15 +37,6 @@ def science(entry: dict) -> dict:
     return kept
 
 
-def pretrained_weights(config: dict, recipe: dict) -> dict | None:
-    """The `pretrained` entry that a resolved recipe starts from, or None for a random start."""
-    if recipe["init"] == "random":
-        return None
-    if recipe["model"] not in config["pretrained"]:
-        raise InputError(f"pretrained.{recipe['model']}: missing; name its weights there, or set `init: random`")
-    return config["pretrained"][recipe["model"]]
-
-
 def is_folder(source: str) -> bool:
     """Whether a source of weights is a folder of this machine; else it is a hub id, owner/name."""
     return source.startswith((".", "/", "~", "$")) or source.count("/") > 1
@@ -73,29 +44,103 @@ def is_folder(source: str) -> bool:
 
 def cells(config: dict, table: str = "table1") -> list[dict]:
     """Every run of a table: dataset, space, autoencoder, recipe, fold. Image space has no autoencoder."""
+    return [
+        {"dataset": dataset, "autoencoder": autoencoder, "space": space, "recipe": recipe, "fold": fold}
+        for dataset in scope(config, table)["datasets"]
+        for autoencoder, space, recipe in columns(config, table)
+        for fold in config["study"]["folds"]
+    ]
+
+
+def scope(config: dict, table: str) -> dict[str, list[str]]:
+    """Datasets and autoencoders of a table: the study's, or those of them that `limited_to` names."""
     study = config["study"]
-    found = []
-    for dataset in study["datasets"]:
-        for autoencoder, space, recipe in columns(config, table):
-            for fold in study["folds"]:
-                found.append(
-                    {"dataset": dataset, "autoencoder": autoencoder, "space": space, "recipe": recipe, "fold": fold}
-                )
-    return found
+    limits = study["limited_to"].get(table, {})
+    return {
+        kind: [name for name in study[kind] if name in limits.get(kind, study[kind])]
+        for kind in ("datasets", "autoencoders")
+    }
 
 
 def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
-    """Every (autoencoder, space, recipe) of a table, in the order of its rows: image first, then LS and RS."""
+    """Every (autoencoder, space, recipe) of a table, in the order of its rows: image first, then LS and RS.
+
+    Table 4 has no image space. The gap's decomposition adds the lossless control of each autoencoder's grid.
+    """
     study, found = config["study"], []
-    for autoencoder in ["original", *study["autoencoders"]]:
-        for recipe in study["recipes"][table]:
-            for space in config["recipes"][recipe]["spaces"]:
+    autoencoders = scope(config, table)["autoencoders"]
+    for autoencoder in ["original", *autoencoders] if autoencoders else []:
+        for recipe in study["recipes"].get(table, []):
+            for space in spaces_of(config, recipe):
                 if space not in study["spaces"] or (space == "image") != (autoencoder == "original"):
+                    continue
+                if (space, table) == ("image", "table4"):
                     continue
                 if space != "reconstruction" or decodes(config, autoencoder):
                     found.append((autoencoder, space, recipe))
     order = {"image": 0, "latent": 1, "reconstruction": 2}
-    return sorted(found, key=lambda row: (["original", *study["autoencoders"]].index(row[0]), order[row[1]]))
+    found = sorted(found, key=lambda row: (["original", *study["autoencoders"]].index(row[0]), order[row[1]]))
+    if table == "gap_decomposition":
+        matched = [recipe for _, space, recipe in found if space == "latent"]
+        found += [(name, "latent", recipe) for name in controls_of_grids(config).values() for recipe in matched if name]
+    return list(dict.fromkeys(found))
+
+
+def all_cells(config: dict) -> list[dict]:
+    """Every run that a table of the study shows, each once."""
+    found = [cell for table in config["study"]["recipes"] for cell in cells(config, table)]
+    if part := efficiency(config):
+        found += [efficiency_run(config, row) for row in part["rows"]]
+    return list({tuple(cell[key] for key in CELL): cell for cell in found}.values())
+
+
+def controls_of_grids(config: dict) -> dict[str, str | None]:
+    """The lossless control on the grid of every autoencoder whose gap is decomposed; None where there is none."""
+    lossless = {
+        entry["factor"]: name for name, entry in config["autoencoders"].items() if entry.get("class") == LOSSLESS
+    }
+    names = scope(config, "gap_decomposition")["autoencoders"]
+    return {name: lossless.get(resolve_autoencoder(config, name)["factor"]) for name in names}
+
+
+def rows_of_table4(config: dict) -> dict[str, tuple[str, str]]:
+    """Rows of Table 4, each with its (space, recipe): `reconstruction`, then the latent ones by recipe."""
+    found = [(space, recipe) for _, space, recipe in columns(config, "table4")]
+    rows = {"reconstruction" if space == "reconstruction" else recipe: (space, recipe) for space, recipe in found}
+    return dict(sorted(rows.items(), key=lambda row: row[0] != "reconstruction"))
+
+
+def recipes_of_gaps(config: dict) -> dict[str, str]:
+    """The recipes whose gaps are set against each other: Table 1's in image and latent space, and the matched one."""
+    recipes = config["study"]["recipes"]
+    of_space = {space: name for name in recipes["table1"] for space in spaces_of(config, name)}
+    found = {"image": of_space.get("reconstruction"), "latent": of_space.get("latent")}
+    return found | {"matched": recipes["gap_decomposition"][0]} if "gap_decomposition" in recipes else found
+
+
+def cells_of_gaps(config: dict) -> list[dict]:
+    """Every run that the gap's decomposition reads: the matched ones, and those of Table 1."""
+    scoped = scope(config, "gap_decomposition")
+    table1 = [
+        cell
+        for cell in cells(config)
+        if cell["dataset"] in scoped["datasets"] and cell["autoencoder"] in scoped["autoencoders"]
+    ]
+    return cells(config, "gap_decomposition") + table1
+
+
+def efficiency(config: dict) -> dict | None:
+    """The `efficiency` part of a study (Table 3), or None where its autoencoder is not in the study."""
+    part = config["study"]["efficiency"]
+    return part if part and part["autoencoder"] in config["study"]["autoencoders"] else None
+
+
+def efficiency_run(config: dict, row: str) -> dict:
+    """The run behind a row of Table 3."""
+    part = config["study"]["efficiency"]
+    recipe = part["rows"][row]
+    identity = {key: part[key] for key in ("dataset", "autoencoder", "fold")}
+    return identity | {"space": spaces_of(config, recipe)[0], "recipe": recipe}
 
 
 def check_study(config: dict) -> None:
@@ -112,11 +157,14 @@ def check_study(config: dict) -> None:
         raise InputError(f"study.folds: {outside} outside 0..{study['n_splits'] - 1} (folds count from 0)")
     if config["image_size"] % config["classifier_size"]:
         raise InputError("image_size must be a multiple of classifier_size, so that area averaging is exact")
-    for table, names in study["recipes"].items():
-        for name in names:
-            pretrained_weights(config, resolve_recipe(config, name))
-            if "spaces" not in config["recipes"][name]:
-                raise InputError(f"recipes.{name}.spaces: missing; say in which spaces {table} uses it")
+    for table, limits in study["limited_to"].items():
+        for kind, names in limits.items():
+            if unknown := [name for name in names if name not in config[kind]]:
+                raise InputError(f"study.limited_to.{table}.{kind}: {unknown} not defined under {kind}")
+    for name in {name: None for names in study["recipes"].values() for name in names}:
+        check_recipe(config, name)
+    if part := efficiency(config):
+        check_efficiency(config, part)
     lpips = [name for name, entry in config["autoencoders"].items() if uses_lpips(entry)]
     if lpips and BACKBONE not in config["pretrained"]:
         raise InputError(f"pretrained.{BACKBONE}: missing; {lpips[0]}.finetune.perceptual compares its features")
@@ -126,6 +174,21 @@ def check_study(config: dict) -> None:
             raise InputError(
                 f"image_size {config['image_size']} is not a multiple of autoencoders.{name}.factor, {factor}"
             )
+
+
+def check_efficiency(config: dict, part: dict) -> None:
+    """Refuse a Table 3 whose names are not defined, or whose rows are not all under one budget."""
+    if part["dataset"] not in config["datasets"]:
+        raise InputError(f"study.efficiency.dataset: {part['dataset']!r} is not defined under datasets")
+    if part["fold"] not in range(config["study"]["n_splits"]):
+        raise InputError(f"study.efficiency.fold: {part['fold']} outside 0..{config['study']['n_splits'] - 1}")
+    for name in part["rows"].values():
+        check_recipe(config, name)
+    budgets = {name: resolve_recipe(config, name)["budget_seconds"] for name in part["rows"].values()}
+    if None in budgets.values() or len(set(budgets.values())) > 1:
+        raise InputError(
+            f"study.efficiency.rows: Table 3 compares at one budget; recipes' budget_seconds are {budgets}"
+        )
 
 
 def uses_lpips(entry: dict) -> bool:
@@ -155,51 +218,6 @@ def encodings(config: dict) -> list[str]:
         if decodes(config, autoencoder)
     ]
     return list(dict.fromkeys(names))
-
-
-def finetuning_notes(config: dict) -> list[str]:
-    """One footnote per way in which the study's fine-tuned autoencoders saw images, with their labels."""
-    tuned: dict[str, list[str]] = {}
-    for name in config["study"]["autoencoders"]:
-        entry = config["autoencoders"][name]
-        if "finetune" in entry:
-            images = "train_rows_per_fold" if tuned_per_fold(config, name) else "all_images"
-            tuned.setdefault(images, []).append(entry["label"])
-    return [f"{', '.join(names)}: {config['tables']['finetuning_note'][images]}" for images, names in tuned.items()]
-
-
-def content(config: dict) -> dict:
-    """The lists that make a study, with their digest: the content of study.json."""
-    study = config["study"]
-    lists = {key: study[key] for key in ("datasets", "autoencoders", "spaces", "folds")}
-    lists |= {"recipes": study["recipes"], "n_splits": study["n_splits"], "scores": SCORES}
-    return {"digest": digest(lists), **lists}
-
-
-def check_growth(config: dict, results: str) -> None:
-    """Refuse a study that would drop rows from tables that exist; growing is fine."""
-    path = Path(results) / "study.json"
-    if not path.is_file() or not list(Path(results).glob("tables/*.csv")):
-        return
-    before, now = read_json(path), content(config)
-    dropped = [
-        f"{key} {value!r}"
-        for key in ("datasets", "autoencoders", "spaces", "folds")
-        for value in before[key]
-        if value not in now[key]
-    ]
-    dropped += [
-        f"recipe {recipe!r} of {table}"
-        for table, recipes in before["recipes"].items()
-        for recipe in recipes
-        if recipe not in now["recipes"].get(table, [])
-    ]
-    if dropped:
-        raise InputError(
-            f"{path}: this study is smaller than the one whose tables exist there; without {', '.join(dropped)} "
-            "rows would vanish from them. Ask for a part by target (train/<dataset>, any file), or give this study "
-            f"its own folder with `--config results=...`, or remove {Path(results) / 'tables'} on purpose"
-        )
 
 
 def finetuned_pairs(config: dict) -> list[tuple[str, str]]:

@@ -11,12 +11,14 @@ import torch
 from .augmentation import augment, mask_elements
 from .checkpoints import load_checkpoint, save_checkpoint, write_tensors
 from .classifiers.classifier import Classifier, build_classifier
-from .contracts import InputError, digest, file_digest, read_predictions, write_csv, write_json, write_parquet
-from .fold_data import Fold, describe, load_fold
+from .classifiers.saved import load_start
+from .contracts import InputError, digest, file_digest, write_csv, write_json
+from .evaluation import autocast, predict, score_file, write_predictions
+from .fold_data import Fold, Inputs, describe, load_fold
 from .losses import build_loss
-from .metrics import area_under_curve, balanced_accuracy, matthews_correlation
+from .metrics import balanced_accuracy
 
-EVALUATION_BATCH = 512
+STEPS_BETWEEN_LOOKS = 20  # at the clock, for each of which the host waits for a GPU
 
 
 def train_classifier(
@@ -25,37 +27,23 @@ def train_classifier(
     seed: int,
     n_splits: int,
     code: str,
-    array: Path,
-    dataset: Path,
-    autoencoder_card: Path | None,
-    folds: Path,
+    inputs: Inputs,
     folder: Path,
     device: torch.device,
-    pretrained: Path | None = None,
 ) -> None:
     """Train one classifier and write predictions, metrics, history and the model into `folder`.
 
     `cell` names the run (dataset, autoencoder, space, recipe, fold); `recipe` is resolved; `code` is the digest
-    of the code; `pretrained` is the file of weights to start from. A checkpoint of the same identity is resumed,
-    and leads to the same bytes as no interruption.
+    of the code. A checkpoint of the same identity is resumed, and leads to the same bytes as no interruption.
     """
-    data = load_fold(cell, n_splits, array, dataset, autoencoder_card, folds, device)
-    description = describe(cell, recipe, seed, data)
-    files = [file_digest(folds), file_digest(dataset / "samples.parquet")]  # folds and labels
-    if pretrained:
-        description["pretrained_digest"] = file_digest(pretrained)
-    identity = digest([description, recipe, n_splits, code, data.source, data.card["digest"], files])
-    torch.manual_seed(seed)
-    # Channels last is what tensor cores want, and makes a small ResNet on a CPU nearly twice as fast.
-    model = build_classifier(description, pretrained).to(device, memory_format=torch.channels_last)
-    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
+    data = load_fold(cell, n_splits, inputs, device)
     checkpoint = folder / "checkpoint.safetensors"
-    history, speed = fit(model, data, recipe, seed, identity, checkpoint)
+    model, description, history, speed = train(cell, recipe, seed, n_splits, code, inputs, data, checkpoint)
     write_predictions(model, data, folder / "predictions.parquet")
     write_csv(pd.DataFrame(history), folder / "history.csv")
     write_tensors(model.state_dict(), folder / "model.safetensors")
     write_json(description, folder / "model.json")
-    measured = score(folder / "predictions.parquet", data.card) | {
+    measured = score_file(folder / "predictions.parquet", data.card) | {
         "epochs": len(history),
         "best_epoch": max(history, key=lambda row: row["validation_balanced_accuracy"])["epoch"],
         "train_samples_per_second": speed,
@@ -67,28 +55,54 @@ def train_classifier(
     checkpoint.unlink(missing_ok=True)
 
 
-def fit(model: Classifier, data: Fold, recipe: dict, seed: int, identity: str, checkpoint: Path) -> tuple[list, float]:
-    """Train until the last epoch or until patience runs out; leave the best weights in `model`.
+def train(
+    cell: dict, recipe: dict, seed: int, n_splits: int, code: str, inputs: Inputs, data: Fold, checkpoint: Path
+) -> tuple[Classifier, dict, list, float]:
+    """Build a classifier and fit it; returns it with its description (model.json), history and samples per second."""
+    description = describe(cell, recipe, seed, data) | {"trained_by": recipe}
+    if inputs.pretrained:
+        description["pretrained_digest"] = file_digest(inputs.pretrained)
+    identity = digest([description, n_splits, code, data.source, data.card["digest"], inputs.identity()])
+    torch.manual_seed(seed)
+    # Channels last is what tensor cores want, and makes a small ResNet on a CPU nearly twice as fast.
+    model = build_classifier(description, inputs.pretrained)
+    if inputs.start:
+        load_start(model, inputs.start)
+    model = model.to(data.rows.device, memory_format=torch.channels_last)
+    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
+    loss = build_loss(recipe, class_counts(data), inputs.teacher_scale)
+    history, speed = fit(model, data, recipe, seed, identity, checkpoint, loss)
+    return model, description, history, speed
+
+
+def class_counts(data: Fold) -> torch.Tensor:
+    """Training rows of each class (K,), on the device."""
+    counts = np.bincount(data.label[data.split["train"]], minlength=len(data.card["classes"]))
+    return torch.from_numpy(counts).to(data.rows.device)
+
+
+def fit(
+    model: Classifier, data: Fold, recipe: dict, seed: int, identity: str, checkpoint: Path, loss
+) -> tuple[list, float]:
+    """Train until the last epoch, or until patience or the budget runs out; leave the best weights in `model`.
 
     Returns the history (a dictionary per epoch) and the training samples per second of this process.
     """
-    device = data.rows.device
-    counts = np.bincount(data.label[data.split["train"]], minlength=len(data.card["classes"]))
-    loss = build_loss(recipe, torch.from_numpy(counts).to(device))
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe["lr"], weight_decay=recipe["weight_decay"], fused=True)
     best: dict[str, torch.Tensor] = {}
-    state = {"best_score": -1.0, "without_gain": 0, "history": []}
+    state = {"best_score": -1.0, "without_gain": 0, "spent_seconds": 0.0, "history": []}
     if resumed := load_checkpoint(checkpoint, identity, model, [optimiser]):
         best, state = resumed
         print(f"resumed after epoch {len(state['history'])}", flush=True)
+    deadline = time.perf_counter() + (recipe["budget_seconds"] or np.inf) - state["spent_seconds"]
     seconds, trained = 0.0, 0
     for epoch in range(len(state["history"]) + 1, recipe["epochs"] + 1):
-        if state["without_gain"] > recipe["patience"]:
+        started = time.perf_counter()
+        if state["without_gain"] > recipe["patience"] or (state["history"] and started >= deadline):
             break
         rate = start_epoch(optimiser, recipe, seed, epoch, state)
-        started = time.perf_counter()
-        train_loss = train_epoch(model, data, recipe, seed, epoch, loss, optimiser)
-        seconds, trained = seconds + time.perf_counter() - started, trained + len(data.split["train"])
+        train_loss, samples = train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline)
+        seconds, trained = seconds + time.perf_counter() - started, trained + samples
         predicted = predict(model, data, "validation").argmax(axis=1)
         reached = balanced_accuracy(data.label[data.split["validation"]], predicted)
         state["without_gain"] += 1
@@ -98,6 +112,8 @@ def fit(model: Classifier, data: Fold, recipe: dict, seed: int, identity: str, c
         state["history"].append(
             {"epoch": epoch, "lr": rate, "train_loss": train_loss, "validation_balanced_accuracy": reached}
         )
+        if recipe["budget_seconds"]:
+            state["spent_seconds"] += time.perf_counter() - started
         save_checkpoint(checkpoint, identity, model, best, [optimiser], state)
         print(f"epoch {epoch}/{recipe['epochs']}  loss {train_loss:.4f}  validation bACC {reached:.4f}", flush=True)
     model.load_state_dict(best)
@@ -117,70 +133,60 @@ def start_epoch(optimiser: torch.optim.Optimizer, recipe: dict, seed: int, epoch
     return rate
 
 
-def train_epoch(model: Classifier, data: Fold, recipe: dict, seed: int, epoch: int, loss, optimiser) -> float:
-    """One pass over the training rows in random order; returns the mean loss."""
+def train_epoch(
+    model: Classifier, data: Fold, recipe: dict, seed: int, epoch: int, loss, optimiser, deadline: float
+) -> tuple[float, int]:
+    """One pass over the training rows in random order, or up to the deadline; returns mean loss and samples seen."""
     model.train()
-    device, batch_size = data.rows.device, recipe["batch_size"]
-    order = np.random.default_rng([seed, epoch]).permutation(data.split["train"])
+    device, batch_size, train = data.rows.device, recipe["batch_size"], data.split["train"]
+    order = np.random.default_rng([seed, epoch]).permutation(len(train))
     if len(order) % batch_size == 1 and len(order) > 1:
         order = order[:-1]  # batch norm cannot train on a batch of one
-    labels = torch.from_numpy(data.label[order]).to(device)
+    labels = torch.from_numpy(data.label[train[order]]).to(device)
+    teacher = None if data.teacher is None else data.teacher[torch.from_numpy(order).to(device)]
     total = torch.zeros((), device=device)  # summed on the device: reading it would make the host wait
-    start = 0
-    for x in data.rows.batches(order, batch_size):
-        label = labels[start : start + len(x)]
-        start += len(x)
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            x = model.normalise(augment(x.float(), recipe["augment"], recipe["rotate_degrees"]))
-            x = mask_elements(x, recipe["mask"]).contiguous(memory_format=torch.channels_last)
-            logits = model.network(x)
-        value = loss(logits.float(), label, epoch)
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        optimiser.step()
-        total += value.detach() * len(x)
-    mean = float(total) / len(order)
+    seen = 0
+    for step, x in enumerate(data.rows.batches(train[order], batch_size), start=1):
+        batch = slice(seen, seen + len(x))
+        soft = None if teacher is None else teacher[batch]
+        total += train_step(model, x, labels[batch], epoch, loss, optimiser, recipe, soft) * len(x)
+        seen += len(x)
+        if is_over(deadline, step, device):
+            break
+    mean = float(total) / seen
     if not np.isfinite(mean):
         raise InputError(f"the loss of epoch {epoch} is {mean}; lower recipes.*.lr, or check the input for NaN")
-    return mean
+    return mean, seen
 
 
-@torch.inference_mode()
-def predict(model: Classifier, data: Fold, split: str) -> np.ndarray:
-    """Class probabilities of a split: softmax of the unscaled logits, float64 (n, K)."""
-    model.eval()
-    device = data.rows.device
-    logits = []
-    for x in data.rows.batches(data.split[split], EVALUATION_BATCH):
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-            logits.append(model(x.float().contiguous(memory_format=torch.channels_last)).float())
-    return torch.cat(logits).double().softmax(dim=1).cpu().numpy()
+def is_over(deadline: float, step: int, device: torch.device) -> bool:
+    """Whether a training has used up its budget; without one this costs nothing."""
+    if deadline == np.inf:
+        return False
+    if device.type == "cuda":
+        if step % STEPS_BETWEEN_LOOKS:
+            return False
+        torch.cuda.synchronize(device)
+    return time.perf_counter() >= deadline
 
 
-def write_predictions(model: Classifier, data: Fold, path: Path) -> None:
-    """Write the probabilities of the validation and test rows."""
-    parts = []
-    for split in ("validation", "test"):
-        part = data.samples.iloc[data.split[split]][["sample_id", "label"]].assign(split=split)
-        part[data.card["classes"]] = predict(model, data, split)
-        parts.append(part)
-    write_parquet(pd.concat(parts, ignore_index=True), path)
-
-
-def score(path: Path, card: dict) -> dict:
-    """Metrics on the test rows, from the predictions as they were written."""
-    predictions = read_predictions(path, card["classes"])
-    test = predictions[predictions["split"] == "test"]
-    label, probability = test["label"].to_numpy(), test[card["classes"]].to_numpy()
-    positive = card["classes"].index(card["positive"]) if len(card["classes"]) == 2 else None
-    auc, classes_used = area_under_curve(label, probability, positive)
-    predicted = probability.argmax(axis=1)
-    return {
-        "balanced_accuracy": balanced_accuracy(label, predicted),
-        "auc": auc,
-        "mcc": matthews_correlation(label, predicted),
-        "classes_used": classes_used,
-    }
+def train_step(
+    model: Classifier, x: torch.Tensor, label: torch.Tensor, epoch: int, loss, optimiser, recipe: dict, teacher=None
+) -> torch.Tensor:
+    """One optimiser step on a raw batch x (n, C, H, W) that is on the device; returns the loss, detached."""
+    with autocast(x.device):
+        x = model.normalise(augment(x.float(), recipe["augment"], recipe["rotate_degrees"]))
+        x = mask_elements(x, recipe["mask"])
+        sigma = None
+        if recipe["noise"]:
+            sigma = model.levels.sample(len(x), x.device)
+            x = model.add_noise(x, sigma, torch.randn_like(x))
+        logits = model.logits(x.contiguous(memory_format=torch.channels_last), sigma).float()
+    value = loss(logits, label, epoch) if teacher is None else loss(logits, label, epoch, teacher)
+    optimiser.zero_grad(set_to_none=True)
+    value.backward()
+    optimiser.step()
+    return value.detach()
 
 
 def peak_megabytes(device: torch.device) -> float:

@@ -39,3 +39,12 @@ def load_classifier(folder: str | Path, device: str | torch.device = "cpu") -> C
             "both files from one run"
         )
     return classifier.to(device, memory_format=torch.channels_last).eval()
+
+
+def load_start(classifier: Classifier, file: Path) -> None:
+    """Give a classifier the weights of another run; conditioning that the other did not have stays fresh."""
+    fresh = tuple(name for name, _ in classifier.named_modules() if name.split(".")[0] == "film")
+    weights = read_weights(file)
+    has_film = any(key.startswith("film.") for key in weights)
+    if misfits := load_weights(classifier, weights, () if has_film else fresh):
+        raise InputError(f"{file}: not weights of the same network ({misfits}); give both recipes one model")

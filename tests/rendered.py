@@ -1,0 +1,43 @@
+"""What a reader of a rendered table sees: its cells, from Markdown, HTML and LaTeX."""
+
+import re
+from itertools import product
+from xml.etree import ElementTree
+
+
+def markdown_rows(text):
+    """The cells of the pipe table, heads first, without the rule below them."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [rows[0], *rows[2:]]
+
+
+def html_grid(text):
+    """The text of each cell on the grid, a spanning cell in every place that it covers."""
+    assert text.startswith("<!DOCTYPE html>")
+    grid = {}
+    for y, row in enumerate(ElementTree.fromstring(text).iterfind("body/table/*/tr")):
+        x = 0
+        for cell in row:
+            while (y, x) in grid:
+                x += 1
+            height, width = int(cell.get("rowspan", 1)), int(cell.get("colspan", 1))
+            for place in product(range(y, y + height), range(x, x + width)):
+                assert place not in grid
+                grid[place] = "".join(cell.itertext())
+    height, width = max(y for y, _ in grid) + 1, max(x for _, x in grid) + 1
+    return [[grid[y, x] for x in range(width)] for y in range(height)]
+
+
+def latex_rows(text):
+    """The cells of the tabular, a spanning cell once for each column that it covers."""
+    rows = []
+    for line in re.search(r"\\begin{tabular}(.*)\\end{tabular}", text, re.DOTALL)[1].splitlines():
+        if not line.endswith(r" \\"):
+            continue
+        cells = []
+        for cell in re.split(r"(?<!\\)&", line.removesuffix(r" \\")):
+            span = re.fullmatch(r"\s*\\multicolumn{(\d+)}{c}{(.*)}\s*", cell)
+            cells += [span[2]] * int(span[1]) if span else [cell.strip()]
+        rows.append(cells)
+    return rows

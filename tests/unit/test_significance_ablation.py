@@ -1,0 +1,258 @@
+"""Tests of Table 4's rows and the decomposed gap, against scipy and by hand."""
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from learnability import significance
+from learnability.contracts import InputError, write_csv
+from learnability.macro import with_macro
+from tests.scored_runs import SCORES, of, only, scored_runs, without
+
+DATASETS = ("ct_rate", "isic2019", "cardium")
+ROWS = {
+    "reconstruction": ("reconstruction", "image"),
+    "latent": ("latent", "latent"),
+    "distilled": ("latent", "distilled"),
+    "tuned": ("latent", "tuned"),
+}
+FLUX2 = [("flux2", space, recipe) for space, recipe in ROWS.values()]
+BOTH = [*FLUX2, *(("sd14", space, recipe) for space, recipe in ROWS.values())]
+
+
+def macro_of(metrics, *cell):
+    """The mean over datasets within each fold."""
+    return np.mean([of(metrics, dataset, *cell) for dataset in DATASETS], axis=0)
+
+
+def corrected(differences, ratio):
+    """Nadeau and Bengio's t, its p-value and half of the 95 % interval, by hand."""
+    error = np.std(differences, ddof=1) * np.sqrt(1 / len(differences) + ratio)
+    t = np.mean(differences) / error
+    return t, 2 * stats.t.sf(abs(t), len(differences) - 1), error * stats.t.ppf(0.975, len(differences) - 1)
+
+
+# ---- The macro average ----
+
+
+def test_macro_is_the_mean_over_datasets_within_a_fold():
+    metrics = scored_runs(FLUX2)
+    frame = with_macro(metrics)
+    assert len(frame) == len(metrics) + len(FLUX2) * 5
+    for cell in FLUX2:
+        assert of(frame, "macro", *cell) == pytest.approx(macro_of(metrics, *cell))
+    macro = frame[frame["dataset"] == "macro"]
+    assert set(macro["role"]) == {"family"}
+    of_fold = metrics[metrics["fold"] == 3].drop_duplicates("dataset")
+    assert set(macro.loc[macro["fold"] == 3, "n_test"]) == {of_fold["n_test"].mean()}
+    assert set(macro.loc[macro["fold"] == 3, "n_train"].round(9)) == {round(of_fold["n_train"].mean(), 9)}
+
+
+def test_macro_is_of_autoencoders_that_are_on_all_datasets():
+    frame = with_macro(without(scored_runs(BOTH), dataset="cardium", autoencoder="sd14"))
+    assert set(frame.loc[frame["dataset"] == "macro", "autoencoder"]) == {"flux2"}
+    assert "sd14" in set(frame["autoencoder"])
+
+
+def test_macro_has_the_same_bytes_in_any_order_of_datasets():
+    metrics = scored_runs(FLUX2[:1], datasets="abcd", folds=[0])
+    # In double precision their mean differs in the last bit when they are added from the other end.
+    metrics["mcc"] = [0.05, 0.17, 0.69, 0.53]
+    expected, found = (with_macro(frame).query("dataset == 'macro'") for frame in (metrics, metrics[::-1]))
+    pd.testing.assert_frame_equal(expected, found, check_exact=True)
+
+
+def test_a_run_that_the_macro_average_lacks_is_named():
+    gone = {"dataset": "isic2019", "autoencoder": "flux2", "space": "latent", "recipe": "tuned", "fold": 2}
+    named = "dataset isic2019, autoencoder flux2, space latent, recipe tuned, fold 2 is missing"
+    with pytest.raises(InputError, match=named):
+        with_macro(without(scored_runs(FLUX2), **gone))
+
+
+# ---- Rows of Table 4 ----
+
+
+def test_ablation_compares_each_row_with_both_references():
+    table = significance.ablation(scored_runs(BOTH), ROWS)
+    assert list(table.columns) == significance.COLUMNS
+    others = ["reconstruction", "distilled", "tuned"]
+    expected = {f"{row}_vs_latent" for row in others} | {f"{row}_vs_reconstruction" for row in ("latent", *others[1:])}
+    assert set(table["comparison"]) == expected
+    assert len(table) == len(expected) * 2 * 3 * 2 * (len(DATASETS) + 1)  # autoencoders, metrics, tests, datasets
+    assert not table.isna().any(axis=None)
+
+
+def test_ablation_is_scipys_paired_t_and_the_corrected_one_by_hand():
+    metrics = scored_runs(FLUX2)
+    table = significance.ablation(metrics, ROWS)
+    frame = with_macro(metrics)
+    for dataset, metric in product((*DATASETS, "macro"), SCORES):
+        first = of(frame, dataset, "flux2", "latent", "tuned", metric)
+        second = of(frame, dataset, "flux2", "reconstruction", "image", metric)
+        label = {"comparison": "tuned_vs_reconstruction", "dataset": dataset, "metric": metric}
+        row, truth = only(table, test="paired_t", **label), stats.ttest_rel(first, second)
+        assert (row["statistic"], row["p"], row["n"]) == pytest.approx((truth.statistic, truth.pvalue, 5))
+        assert row["effect"] == pytest.approx(np.mean(first - second))
+        sizes = frame[(frame["dataset"] == dataset) & (frame["recipe"] == "tuned")]
+        t, p, half = corrected(first - second, (sizes["n_test"] / sizes["n_train"]).mean())
+        row = only(table, test="corrected_paired_t", **label)
+        assert (row["statistic"], row["p"]) == pytest.approx((t, p))
+        assert (row["ci_high"] - row["ci_low"]) / 2 == pytest.approx(half)
+
+
+def test_ablation_corrects_over_rows_and_datasets_and_the_macro_averages_apart():
+    table = significance.ablation(scored_runs(BOTH), ROWS)
+    for test, metric, reference in product(("paired_t", "corrected_paired_t"), SCORES, ("latent", "reconstruction")):
+        family = table[(table["test"] == test) & (table["metric"] == metric)]
+        family = family[family["comparison"].str.endswith(f"_vs_{reference}")]
+        macro = family["dataset"] == "macro"
+        assert (len(family[~macro]), len(family[macro])) == (3 * 3 * 2, 3 * 2)
+        for part in (family[macro], family[~macro]):
+            assert list(part["p_corrected"]) == significance.holm(list(part["p"]))
+            assert set(part["correction"]) == {"holm"}
+
+
+def test_ablation_of_a_control_is_tested_and_stays_out_of_the_family():
+    controls = [("unshuffle", space, recipe) for space, recipe in ROWS.values()]
+    table = significance.ablation(scored_runs([*FLUX2, *controls]), ROWS)
+    expected = significance.ablation(scored_runs(FLUX2), ROWS)
+    families = table[table["role"] == "family"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(families, expected)
+    assert set(table.loc[table["role"] == "control", "p_corrected"]) == {"n/a"}
+
+
+def test_ablation_of_one_fold_has_effects_and_no_p():
+    table = significance.ablation(scored_runs(FLUX2, folds=[2]), ROWS)
+    assert set(table["p"]) == set(table["p_corrected"]) == {"n/a"}
+    assert all(np.isfinite(effect) for effect in table["effect"])
+
+
+def test_ablation_without_reconstructions_compares_with_the_latent_row_alone():
+    rows = {name: row for name, row in ROWS.items() if name != "reconstruction"}
+    metrics = without(scored_runs(FLUX2), space="reconstruction")
+    assert set(significance.ablation(metrics, rows)["comparison"]) == {"distilled_vs_latent", "tuned_vs_latent"}
+
+
+def test_ablation_names_a_row_that_was_not_run():
+    named = "dataset ct_rate, autoencoder flux2, space latent, recipe tuned has no runs"
+    with pytest.raises(InputError, match=named):
+        significance.ablation(without(scored_runs(FLUX2), recipe="tuned"), ROWS)
+
+
+def test_ablation_names_a_fold_that_one_row_lacks():
+    named = r"dataset ct_rate, autoencoder flux2, space latent, recipe tuned lacks fold\(s\) \[1\]"
+    with pytest.raises(InputError, match=named):
+        significance.ablation(without(scored_runs(FLUX2), recipe="tuned", fold=1), ROWS)
+
+
+def test_ablation_names_a_run_that_is_there_twice():
+    metrics = scored_runs(FLUX2)
+    with pytest.raises(InputError, match=r"flux2, space latent, recipe tuned, fold 4: appears twice"):
+        significance.ablation(pd.concat([metrics, metrics.query("recipe == 'tuned'")[4:5]]), ROWS)
+
+
+# ---- The decomposed gap ----
+
+RECIPES = {"image": "image", "latent": "latent", "matched": "matched"}
+CONTROLS = {"flux2": "unshuffle"}
+GAP_CELLS = [
+    ("original", "image", "matched"),
+    *((name, "reconstruction", recipe) for name in ("flux2", "medvae") for recipe in ("image", "matched")),
+    *((name, "latent", recipe) for name in ("flux2", "medvae") for recipe in ("latent", "matched")),
+    ("unshuffle", "latent", "matched"),
+]
+
+
+def test_gaps_by_hand():
+    metrics = scored_runs(GAP_CELLS)
+    table = significance.gap_decomposition(metrics, RECIPES, CONTROLS)
+    gaps = ["gap_paper", "gap_matched", "gap_control", "gap_encoding"]
+    ends = [f"{gap}{end}" for gap in gaps for end in ("", "_ci_low", "_ci_high")]
+    assert list(table.columns) == ["dataset", "autoencoder", "metric", "role", "control", "n", *ends]
+    assert len(table) == len(DATASETS) * 2 * 3
+    assert not table.isna().any(axis=None)
+    for dataset, metric in product(DATASETS, SCORES):
+
+        def score(autoencoder, space, recipe, cell=(dataset, metric)):
+            return of(metrics, cell[0], autoencoder, space, recipe, cell[1])
+
+        paper = score("flux2", "reconstruction", "image") - score("flux2", "latent", "latent")
+        matched = score("flux2", "reconstruction", "matched") - score("flux2", "latent", "matched")
+        control = score("original", "image", "matched") - score("unshuffle", "latent", "matched")
+        row = only(table, dataset=dataset, autoencoder="flux2", metric=metric)
+        sizes = metrics[metrics["dataset"] == dataset].head(5)
+        ratio = (sizes["n_test"] / sizes["n_train"]).mean()
+        for gap, differences in zip(gaps, [paper, matched, control, matched - control], strict=True):
+            mean, half = differences.mean(), corrected(differences, ratio)[2]
+            found = [row[gap], row[f"{gap}_ci_low"], row[f"{gap}_ci_high"]]
+            assert found == pytest.approx([mean, mean - half, mean + half]), gap
+        assert row["gap_encoding"] == pytest.approx(row["gap_matched"] - row["gap_control"])
+        assert (row["role"], row["control"], row["n"]) == ("family", "unshuffle", 5)
+
+
+def test_an_autoencoder_without_a_control_has_no_gap_of_encoding(tmp_path):
+    table = significance.gap_decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
+    row = only(table, dataset="cardium", autoencoder="medvae", metric="mcc")
+    unknown = [column for column in table if column.startswith(("gap_control", "gap_encoding"))]
+    assert len(unknown) == 6
+    assert set(row[["control", *unknown]]) == {"n/a"}
+    assert row["gap_paper_ci_low"] < row["gap_paper"] < row["gap_paper_ci_high"]
+    write_csv(table, tmp_path / "gap.csv")
+
+
+def test_gaps_of_one_fold_have_no_interval():
+    table = significance.gap_decomposition(scored_runs(GAP_CELLS, folds=[0]), RECIPES, CONTROLS)
+    row = only(table, dataset="cardium", autoencoder="flux2", metric="auc")
+    assert {row[f"gap_{gap}_ci_{end}"] for gap in ("paper", "encoding") for end in ("low", "high")} == {"n/a"}
+    assert np.isfinite(row["gap_encoding"])
+    assert row["n"] == 1
+
+
+def test_recipes_are_found_by_the_names_that_the_study_gives_them():
+    metrics = scored_runs(GAP_CELLS)
+    renamed = metrics.assign(recipe="my_" + metrics["recipe"])
+    expected = significance.gap_decomposition(metrics, RECIPES, CONTROLS)
+    names = {key: f"my_{name}" for key, name in RECIPES.items()}
+    pd.testing.assert_frame_equal(significance.gap_decomposition(renamed, names, CONTROLS), expected)
+
+
+def test_a_control_has_no_row_though_it_has_reconstructions():
+    metrics = scored_runs([*GAP_CELLS, ("unshuffle", "reconstruction", "matched")])
+    expected = significance.gap_decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
+    pd.testing.assert_frame_equal(significance.gap_decomposition(metrics, RECIPES, CONTROLS), expected)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        ("original", "image", "matched"),
+        ("unshuffle", "latent", "matched"),
+        ("flux2", "reconstruction", "image"),
+        ("flux2", "latent", "latent"),
+        ("flux2", "latent", "matched"),
+    ],
+)
+def test_a_run_that_a_gap_needs_is_named(cell):
+    metrics, identity = scored_runs(GAP_CELLS), dict(zip(("autoencoder", "space", "recipe"), cell, strict=True))
+    named = "dataset isic2019, autoencoder {}, space {}, recipe {}".format(*cell)
+    with pytest.raises(InputError, match=f"{named} has no runs"):
+        significance.gap_decomposition(without(metrics, dataset="isic2019", **identity), RECIPES, CONTROLS)
+    with pytest.raises(InputError, match=rf"{named} lacks fold\(s\) \[3\]"):
+        significance.gap_decomposition(without(metrics, dataset="isic2019", fold=3, **identity), RECIPES, CONTROLS)
+
+
+def test_a_fold_that_both_sides_of_the_control_lack_is_named():
+    metrics = scored_runs(GAP_CELLS)
+    for autoencoder, space in (("original", "image"), ("unshuffle", "latent")):
+        metrics = without(metrics, autoencoder=autoencoder, space=space, fold=0)
+    with pytest.raises(InputError, match=r"autoencoder original, space image, recipe matched lacks fold\(s\) \[0\]"):
+        significance.gap_decomposition(metrics, RECIPES, CONTROLS)
+
+
+def test_without_matched_runs_there_is_nothing_to_decompose():
+    table = significance.gap_decomposition(without(scored_runs(GAP_CELLS), recipe="matched"), RECIPES, CONTROLS)
+    assert table.empty
+    assert "gap_encoding" in table.columns

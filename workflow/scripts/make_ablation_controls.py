@@ -1,0 +1,15 @@
+"""The paper's side claims and our controls: recipes that differ in one thing, side by side."""
+
+from learnability.jobs import job
+
+with job(snakemake.log[0]):
+    from learnability.contracts import read_json, read_metrics, write_csv, write_text
+    from learnability.tables import ablation_controls, labels_of, render_ablation_controls
+
+    labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
+    metrics = read_metrics(snakemake.input.metrics)
+    table = ablation_controls(metrics, snakemake.params.rows, snakemake.params.folds)
+    write_csv(table, snakemake.output.csv)
+    text = render_ablation_controls(table, labels, snakemake.params.footnotes)
+    for extension in ("md", "html", "tex"):
+        write_text(text[extension], snakemake.output[extension])

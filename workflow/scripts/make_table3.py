@@ -1,0 +1,16 @@
+"""Table 3: what classifiers reach within one wall-clock budget, and what they cost in time and memory."""
+
+from learnability.jobs import job
+
+with job(snakemake.log[0]):
+    import pandas as pd
+
+    from learnability.contracts import read_json, write_csv, write_text
+    from learnability.tables import labels_of, render_table3, table3
+
+    labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
+    table = table3([pd.read_csv(path, keep_default_na=False) for path in snakemake.input.rows])
+    write_csv(table, snakemake.output.csv)
+    text = render_table3(table, labels, snakemake.params.footnotes)
+    for extension in ("md", "html", "tex"):
+        write_text(text[extension], snakemake.output[extension])

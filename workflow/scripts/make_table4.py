@@ -1,0 +1,18 @@
+"""Table 4: what distillation, search and noise conditioning gain over a plain latent classifier."""
+
+from learnability.jobs import job
+
+with job(snakemake.log[0]):
+    import pandas as pd
+
+    from learnability.contracts import read_json, read_metrics, write_csv, write_text
+    from learnability.tables import labels_of, render_table4, table4
+
+    params = snakemake.params
+    labels = labels_of(params.labels, [read_json(path) for path in snakemake.input.cards])
+    table = table4(read_metrics(snakemake.input.metrics), params.rows, params.folds)
+    write_csv(table, snakemake.output.csv)
+    tests = pd.read_csv(snakemake.input.tests, keep_default_na=False)
+    text = render_table4(table, labels, tests, params.searched, params.footnotes)
+    for extension in ("md", "html", "tex"):
+        write_text(text[extension], snakemake.output[extension])

@@ -1,0 +1,23 @@
+"""Measure one row of Table 3: scores, samples per second and peak memory of one trained classifier."""
+
+from pathlib import Path
+
+from learnability.jobs import choose_device, job
+
+with job(snakemake.log[0]):
+    from learnability.efficiency import measure_efficiency
+    from learnability.fold_data import load_fold
+    from learnability.run_inputs import inputs_of_run
+
+    cell, files, params = snakemake.params.cell, dict(snakemake.input.items()), snakemake.params
+    device = choose_device(params.torch_threads)
+    inputs = inputs_of_run(snakemake.config, cell, params.recipe, files, device)
+    measure_efficiency(
+        row=snakemake.wildcards.row,
+        run=Path(files["metrics"]).parent,
+        recipe=params.recipe,
+        data=load_fold(cell, params.n_splits, inputs, device, keep=False),
+        device=device,
+        out=Path(snakemake.output[0]),
+        **params.measure,
+    )

@@ -1,0 +1,66 @@
+"""Reconstructions decoded from the stored latents as they are asked for, as the paper does for Table 3's image row."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+
+from .autoencoders import Autoencoder, load_autoencoder
+from .autoencoders.encode import GPU_FACTOR, PIXELS, decode_batch
+from .batches import Rows
+
+Decode = Callable[[torch.Tensor], torch.Tensor]
+
+
+class DecodedRows:
+    """Batches of images, decoded from rows of latents: what `Rows` over reconstructions.npy gives, nothing stored."""
+
+    def __init__(self, rows: Rows, decode: Decode):
+        self.rows, self.decode, self.device = rows, decode, rows.device
+
+    def batches(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
+        """Yield the images of rows `order` (n,) in batches, uint8 (n, 3, s, s), on the device."""
+        for z in self.rows.batches(order, batch_size):
+            yield self.decode(z)
+
+
+def decoder(entry: dict, device: torch.device, small: int) -> Decode:
+    """The decoder of a config entry, on `device`: stored latents (n, C, h, w) to uint8 images (n, 3, small, small)."""
+    return image_decoder(load_autoencoder(entry, device), small)
+
+
+def image_decoder(autoencoder: Autoencoder, small: int) -> Decode:
+    """Decode stored latents (n, C, h, w) to uint8 (n, 3, small, small), as encode_dataset makes reconstructions.
+
+    In chunks of the images that encode_dataset decodes at once: they bound the memory, however large the batch, and
+    on a CPU another size could round the last bit of a value differently.
+    """
+
+    def decode(z: torch.Tensor) -> torch.Tensor:
+        side = z.shape[2] * autoencoder.factor
+        chunk = max(1, PIXELS * (GPU_FACTOR if z.device.type == "cuda" else 1) // side**2)
+        parts = [decode_chunk(autoencoder, part, small) for part in z.split(chunk)]
+        # Joined outside inference mode, so that the images may enter a training; in the layout of stored images.
+        return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+
+    return decode
+
+
+@torch.inference_mode()
+def decode_chunk(autoencoder: Autoencoder, z: torch.Tensor, small: int) -> torch.Tensor:
+    """Decode at the autoencoder's own precision, also where a classifier around it works in bfloat16."""
+    z = z.contiguous(memory_format=torch.channels_last)  # as an encoder leaves it: another layout, another last bit
+    with torch.autocast(z.device.type, enabled=False):
+        return area_average(decode_batch(autoencoder, z), small)
+
+
+def area_average(x: torch.Tensor, size: int) -> torch.Tensor:
+    """store.area_average on the device: uint8 (n, C, H, W) to (n, C, size, size), the mean rounded half up."""
+    number, channels, height, width = x.shape
+    if height % size or width % size:
+        raise ValueError(f"images of {height} x {width} pixels cannot be averaged to {size}: not a multiple")
+    rows, columns = height // size, width // size
+    blocks = x.reshape(number, channels, size, rows, size, columns)
+    total = blocks.sum(dim=(3, 5), dtype=torch.int32)  # (n, C, size, size); whole numbers, so exact
+    area = rows * columns
+    return ((total + area // 2) // area).to(torch.uint8)

@@ -1,0 +1,48 @@
+"""What tables show beside their numbers: labels instead of identifiers, marks and footnotes, from the configuration."""
+
+from .recipes import resolve_recipe
+from .study import efficiency, rows_of_table4, scope, tuned_per_fold
+
+
+def labels(config: dict, table: str = "table1") -> dict[str, dict[str, str]]:
+    """Labels of datasets, autoencoders and rows, in the study's order; a recipe without one is shown by its name."""
+    names = {kind: [*config["study"][kind]] for kind in ("datasets", "autoencoders")}
+    if (part := efficiency(config)) and part["dataset"] not in names["datasets"]:
+        names["datasets"].append(part["dataset"])
+    shown = {kind: {name: config[kind][name]["label"] for name in names[kind]} for kind in names}
+    given = config["tables"][table].get("labels")
+    if given is None:
+        return shown
+    own = {recipe: recipe.replace("_", " ") for recipe in config["study"]["recipes"].get(table, [])}
+    return shown | {"rows": given | {name: label for name, label in own.items() if name not in given}}
+
+
+def footnotes(config: dict, table: str) -> list[str]:
+    """The configured footnotes of a table, and how the fine-tuned autoencoders that it shows saw images."""
+    shown = scope(config, table)["autoencoders"]
+    if table == "table3":
+        shown = [part["autoencoder"]] if (part := efficiency(config)) else []
+    return config["tables"][table]["footnotes"] + finetuning_notes(config, shown)
+
+
+def finetuning_notes(config: dict, autoencoders: list[str]) -> list[str]:
+    """One footnote per way in which the fine-tuned ones among `autoencoders` saw images, with their labels."""
+    tuned: dict[str, list[str]] = {}
+    for name in autoencoders:
+        entry = config["autoencoders"][name]
+        if "finetune" in entry:
+            images = "train_rows_per_fold" if tuned_per_fold(config, name) else "all_images"
+            tuned.setdefault(images, []).append(entry["label"])
+    return [f"{', '.join(names)}: {config['tables']['finetuning_note'][images]}" for images, names in tuned.items()]
+
+
+def searched_rows(config: dict) -> dict[str, str]:
+    """The scope of the search behind each row of Table 4 that has one, and of those that start from its weights."""
+    scopes = {}
+    for row, (_, recipe) in rows_of_table4(config).items():
+        while recipe:
+            resolved = resolve_recipe(config, recipe)
+            if resolved["search"]:
+                scopes[row] = resolved["search"]["scope"]
+            recipe = resolved["start_from"]
+    return scopes

@@ -1,0 +1,46 @@
+"""Rows of a significance table, and Holm's correction of the p-values of its family cells."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+LABELS = ["test", "comparison", "dataset", "autoencoder", "metric", "role"]
+TESTED = ["n", "statistic", "p", "alternative", "method", "correction", "p_corrected"]
+COLUMNS = [*LABELS, *TESTED, "effect", "ci_low", "ci_high"]
+HEADLINE_METRIC = "balanced_accuracy"
+NOT_APPLICABLE = "n/a"
+DEGENERATE = {"method": "degenerate"}
+
+
+def row(test: str, comparison: str, result: dict, **labels: str) -> dict:
+    """One row of a table: what was tested and what came out, "n/a" for the rest."""
+    labels = {"test": test, "comparison": comparison, "metric": HEADLINE_METRIC} | labels
+    return dict.fromkeys(COLUMNS, NOT_APPLICABLE) | labels | result
+
+
+def table(rows: list[dict], together: Callable[[dict], tuple] | None = None) -> pd.DataFrame:
+    """Rows as a table; family cells that `together` gives the same key are corrected as one family by Holm.
+
+    By default those are the cells of one test, comparison and metric.
+    """
+    families = defaultdict(list)
+    for entry in rows:
+        # A test over many cells has no autoencoder; a cell without p is not counted.
+        if entry["role"] == "family" and NOT_APPLICABLE not in (entry["autoencoder"], entry["p"]):
+            key = together(entry) if together else (entry["test"], entry["comparison"], entry["metric"])
+            families[key].append(entry)
+    for entries in families.values():
+        for entry, p_corrected in zip(entries, holm([entry["p"] for entry in entries]), strict=True):
+            entry.update(correction="holm", p_corrected=p_corrected)
+    return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+
+
+def holm(p_values: Sequence[float | str]) -> list[float | str]:
+    """Step-down corrected p-values in the order given; "n/a" stays and is not counted (Holm 1979)."""
+    corrected, running_maximum = list(p_values), 0.0
+    numbers = sorted((p, index) for index, p in enumerate(p_values) if p != NOT_APPLICABLE)
+    for smaller, (p, index) in enumerate(numbers):
+        running_maximum = max(running_maximum, min(1.0, (len(numbers) - smaller) * p))
+        corrected[index] = running_maximum
+    return corrected

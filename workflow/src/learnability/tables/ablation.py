@@ -1,0 +1,168 @@
+"""Table 4 and the paper's side claims: recipes side by side, per dataset and over all."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import pandas as pd
+
+from ..contracts import SCORES, InputError
+from ..macro import MACRO, with_macro
+from .formats import render
+from .frames import cells_by, score_rows
+from .labels import Labels, datasets_of, notice, present
+from .layout import SCORE_HEADS, Block, Layout, cell_text, values_over_folds
+
+COLUMNS = ["dataset", "autoencoder", "row", "space", "recipe", "metric", "mean", "sd", "n_folds"]
+CELL = ["dataset", "autoencoder", "row", "space", "metric"]
+SPACES = {"image": "IS", "latent": "LS", "reconstruction": "RS"}
+MARKS = {"latent": "†", "reconstruction": "‡"}  # the row that a marked score differs from
+LEVEL = 0.05
+SEARCHED = {"fold": "⋆", "fold0": "⋆⋄"}  # by the scope of the search
+Row = tuple[str, str, str, str]  # name, space, recipe, autoencoder
+
+
+def table4(metrics: pd.DataFrame, rows: dict[str, tuple[str, str]], folds: Sequence[int]) -> pd.DataFrame:
+    """Mean and sd (ddof 1) over folds of each row, per dataset and for `macro`, the mean over datasets in a fold.
+
+    `rows` names (space, recipe) of each row, `metrics` are the runs of these. Every autoencoder in it has every row
+    and fold on each of its datasets, or an InputError names the run; on all datasets, it has a macro average too.
+    """
+    names = metrics.loc[metrics["role"] != "baseline", "autoencoder"].unique()
+    wanted = [(row, space, recipe, name) for name in names for row, (space, recipe) in rows.items()]
+    return _means(metrics, wanted, folds, "Table 4")
+
+
+def ablation_controls(
+    metrics: pd.DataFrame, rows: Sequence[tuple[str, str, str]], folds: Sequence[int]
+) -> pd.DataFrame:
+    """As Table 4, of any (space, recipe, autoencoder); the recipe's name is the row's, images have `original`."""
+    wanted = [(recipe, space, recipe, autoencoder) for space, recipe, autoencoder in rows]
+    return _means(metrics, wanted, folds, "Ablation controls")
+
+
+def _means(metrics: pd.DataFrame, rows: Sequence[Row], folds: Sequence[int], title: str) -> pd.DataFrame:
+    if metrics.empty:
+        raise InputError(f"{title}: no metrics; expected one row per cell and fold; train the runs first")
+    for name in sorted({row[-1] for row in rows} - set(metrics["autoencoder"])):
+        raise InputError(f"{title}: autoencoder {name} has no run; train its runs, or take it out of the study")
+    runs = dict(iter(with_macro(metrics).groupby(["dataset", "autoencoder", "space", "recipe"])))
+    means = []
+    for dataset in [*metrics["dataset"].unique(), MACRO]:
+        there = {key[1] for key in runs if key[0] == dataset}
+        for row, space, recipe, autoencoder in rows:
+            if autoencoder in there:
+                cell = runs.get((dataset, autoencoder, space, recipe), metrics.head(0))
+                where = f"{title}: dataset {dataset}, autoencoder {autoencoder}, space {space}, recipe {recipe}"
+                scores = score_rows(cell, folds, where)
+                means += [(dataset, autoencoder, row, space, recipe, *score) for score in scores]
+    return pd.DataFrame(means, columns=COLUMNS)
+
+
+def render_table4(
+    table: pd.DataFrame,
+    labels: Labels,
+    tests: pd.DataFrame,
+    searched: dict[str, str],
+    footnotes: Iterable[str] = (),
+    with_sd: bool = True,
+) -> dict[str, str]:
+    """Table 4 as md, html and tex: a block per autoencoder, the rows in their order, each score with its marks.
+
+    `tests` are those of `significance.ablation` for the same runs; `searched` gives the scope of the search, `fold`
+    or `fold0`, of each row whose recipe was searched. A cell without its test is an InputError.
+    """
+    p_values = _p_values(tests)
+    rows = [*dict.fromkeys(table["row"])]
+    shown = present(rows, labels.rows)
+
+    def marks(dataset: str, autoencoder: str, row: str, space: str, metric: str) -> str:
+        found = ""
+        for reference, mark in MARKS.items():
+            if reference in rows and reference != row:
+                key = (dataset, autoencoder, metric, f"{row}_vs_{reference}")
+                if key not in p_values:
+                    raise InputError(f"Table 4: no test of {', '.join(key)}; make significance/ablation.csv again")
+                found += mark if p_values[key] < LEVEL else ""
+        return found
+
+    def stubs(row: str, space: str) -> list[str]:
+        mark = SEARCHED[searched[row]] if row in searched else ""
+        return [f"{shown[row]} {mark}".strip()]
+
+    caption = (
+        "Classifiers of latents and what they gain from distillation, search and noise conditioning: balanced "
+        f"accuracy (bACC), AUC and Matthews correlation coefficient (MCC), {values_over_folds(table, with_sd)}."
+    )
+    caption += _legend(rows, shown, {searched[row] for row in rows if row in searched}, table["n_folds"].max())
+    spanners, sections = _body(table, labels, stubs, marks, with_sd)
+    caption += notice(table["dataset"], labels)
+    return render(Layout("Table 4", caption, ["Autoencoder", "Row"], spanners, sections, [*footnotes]))
+
+
+def render_ablation_controls(
+    table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] = (), with_sd: bool = True
+) -> dict[str, str]:
+    """The side claims as md, html and tex: a block per autoencoder, first the images, the rows in their order."""
+    shown = present(table["row"], labels.rows)
+    caption = (
+        "Classifiers that differ in one thing, in image space (IS), latent space (LS) and reconstruction space (RS): "
+        "balanced accuracy (bACC), AUC and Matthews correlation coefficient (MCC), "
+        f"{values_over_folds(table, with_sd)}.{notice(table['dataset'], labels)}"
+    )
+
+    def stubs(row: str, space: str) -> list[str]:
+        return [shown[row], SPACES[space]]
+
+    spanners, sections = _body(table, labels, stubs, lambda *cell: "", with_sd)
+    heads = ["Autoencoder", "Classifier", "Sp."]
+    return render(Layout("Ablation controls", caption, heads, spanners, sections, [*footnotes]))
+
+
+def _p_values(tests: pd.DataFrame) -> dict[tuple[str, ...], float]:
+    """Corrected p by (dataset, autoencoder, metric, comparison); what could not be tested is no evidence: 1."""
+    corrected = tests[tests["test"] == "corrected_paired_t"]
+    keys = corrected[["dataset", "autoencoder", "metric", "comparison"]].itertuples(index=False, name=None)
+    return {key: 1.0 if p == "n/a" else float(p) for key, p in zip(keys, corrected["p_corrected"], strict=True)}
+
+
+def _legend(rows: list[str], shown: dict[str, str], scopes: set[str], n_folds: int) -> str:
+    """What each mark of Table 4 means, of those that it can have."""
+    marks = [f"{mark} differs from the row {shown[name]}" for name, mark in MARKS.items() if name in rows]
+    text = ""
+    if marks and n_folds > 1:
+        text += (
+            f" {', '.join(marks)}: p < .05, two-sided t-test paired by fold with Nadeau and Bengio's correction, "
+            "Holm's over all datasets and rows that are compared with that row, over the macro averages by themselves."
+        )
+    if scopes:
+        text += f" {SEARCHED['fold']} searched on training and validation rows alone."
+    if "fold0" in scopes:
+        text += (
+            f" {SEARCHED['fold0'][1:]} one search, on fold 0, serves all folds: it has seen rows that other folds "
+            "test on, so these scores may be too good."
+        )
+    return text
+
+
+def _body(
+    table: pd.DataFrame,
+    labels: Labels,
+    stubs: Callable[[str, str], list[str]],
+    marks: Callable[..., str],
+    with_sd: bool,
+) -> tuple[list, list]:
+    """Spanners, the macro average last where it is one of several datasets, and a section per autoencoder."""
+    cells = cells_by(table, CELL)
+    datasets = datasets_of(table[table["dataset"] != MACRO], labels)
+    if len(datasets) > 1 and MACRO in set(table["dataset"]):
+        datasets[MACRO] = "Macro"
+
+    def scores(autoencoder: str, row: str, space: str) -> list[str]:
+        keys = [(dataset, autoencoder, row, space, metric) for dataset in datasets for metric in SCORES]
+        return [cell_text(cells.get(key), with_sd) + (marks(*key) if key in cells else "") for key in keys]
+
+    def block(autoencoder: str, name: str) -> Block:
+        own = table.loc[table["autoencoder"] == autoencoder, ["row", "space"]].drop_duplicates()
+        return name, [[*stubs(*pair), *scores(autoencoder, *pair)] for pair in own.itertuples(index=False, name=None)]
+
+    named = present(table["autoencoder"], {"original": "Image Space"} | labels.autoencoders)
+    return [(name, [*SCORE_HEADS.values()]) for name in datasets.values()], [[block(*pair)] for pair in named.items()]

@@ -1,0 +1,49 @@
+"""Means over folds or images, and what they refuse: missing or repeated runs, values that are no numbers."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..contracts import SCORES, InputError
+
+
+def score_rows(runs: pd.DataFrame, folds: Sequence[int], where: str) -> list[tuple]:
+    """(metric, mean, sd with ddof 1, number of folds) of a cell, which must have each fold once and no other."""
+    refuse_wrong_folds(runs, folds, where)
+    # Sums depend on the order of their terms, and the table must be the same bytes every time.
+    runs = runs.sort_values("fold")
+    return [(metric, *mean_and_sd(runs[metric]), len(runs)) for metric in SCORES]
+
+
+def refuse_wrong_folds(runs: pd.DataFrame, folds: Sequence[int], where: str) -> None:
+    """Raise unless the cell has each fold once and no other, with a finite value of every metric."""
+    found = runs["fold"].value_counts(dropna=False)
+    for fold in [*folds, *found.index]:
+        if found.get(fold, 0) != int(fold in folds):
+            problem = f"has {found[fold]} row(s)" if fold in found else "is missing"
+            raise InputError(f"{where}, fold {fold} {problem}; expected folds {list(folds)}, one row each")
+    for metric in SCORES:
+        for fold in runs.loc[~np.isfinite(runs[metric].astype(float)), "fold"]:
+            raise InputError(f"{where}, fold {fold}: {metric} is not a finite number; evaluate that run again")
+
+
+def mean_and_sd(column: pd.Series) -> tuple[float, float]:
+    """Mean and sd with ddof 1 (one value: 0); with infinities inf, and sd 0 if all are infinite, else inf."""
+    values = column.to_numpy(dtype=np.float64)
+    infinite = np.isinf(values)
+    if infinite.any():
+        return np.inf, 0.0 if infinite.all() else np.inf
+    return values.mean(), values.std(ddof=1) if len(values) > 1 else 0.0
+
+
+def named(pairs: Iterable[tuple[str, object]]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in pairs)
+
+
+def cells_by(table: pd.DataFrame, keys: list[str]) -> dict[tuple, dict]:
+    """The rows of a long table by their keys; two rows for one printed cell are an error."""
+    for key in table.loc[table.duplicated(keys), keys].itertuples(index=False):
+        where = named(zip(keys, key, strict=True))
+        raise InputError(f"two rows for {where}; a table prints one recipe per autoencoder and space")
+    return table.set_index(keys).to_dict("index")

@@ -1,0 +1,56 @@
+"""What readers see instead of identifiers, and in which order."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from ..contracts import InputError
+
+PHANTOM_NOTICE = "Phantom data: synthetic images, not patients."
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What readers see instead of identifiers; dictionary order is the order of columns and rows."""
+
+    datasets: dict[str, str]
+    autoencoders: dict[str, str]
+    synthetic: frozenset[str] = frozenset()
+    rows: dict[str, str] = field(default_factory=dict)  # of Tables 3 and 4; of other ablations the recipes
+
+
+def labels_of(labels: dict[str, dict[str, str]], cards: Iterable[dict]) -> Labels:
+    """The configured labels; that a dataset is synthetic is known from its card alone."""
+    return Labels(**labels, synthetic=frozenset(card["dataset"] for card in cards if card["synthetic"]))
+
+
+def present(names: Iterable[str], labels: dict[str, str]) -> dict[str, str]:
+    """The labels of the names that are in a table, in their order; a name without a label is an error."""
+    names = set(names)
+    for name in sorted(names - labels.keys()):
+        raise InputError(f"{name} is in the table but has no label; add it to the study's labels")
+    return {name: label for name, label in labels.items() if name in names}
+
+
+def datasets_of(table: pd.DataFrame, labels: Labels) -> dict[str, str]:
+    """Labels of a table's datasets by identifier; synthetic ones are called phantoms."""
+    datasets = present(table["dataset"], labels.datasets)
+    return datasets | {name: marked(datasets[name], "phantom") for name in labels.synthetic & datasets.keys()}
+
+
+def autoencoders_of(table: pd.DataFrame, labels: Labels) -> tuple[dict[str, str], dict[str, str]]:
+    """Labels by identifier of a table's families, and of its controls, which are called so."""
+    roles = {a: r for a, r in zip(table["autoencoder"], table["role"], strict=True) if r != "baseline"}
+    named = present(roles, labels.autoencoders)
+    controls = {name: marked(label, "control") for name, label in named.items() if roles[name] == "control"}
+    return {name: label for name, label in named.items() if name not in controls}, controls
+
+
+def marked(label: str, word: str) -> str:
+    return label if word in label.lower() else f"{label} ({word})"
+
+
+def notice(datasets: Iterable[str], labels: Labels) -> str:
+    """What a caption ends with where a dataset is synthetic."""
+    return f" {PHANTOM_NOTICE}" if labels.synthetic & set(datasets) else ""

@@ -1,0 +1,48 @@
+"""A table as text before it has a format: heads, sections of blocks of rows, and numbers as the paper prints them."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+MISSING = "–"
+SCORE_HEADS = {"balanced_accuracy": "bACC", "auc": "AUC", "mcc": "MCC"}
+Block = tuple[str, list[list[str]]]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One table as unescaped text: each spanner has a name and the heads below it, rules part the sections."""
+
+    title: str
+    caption: str
+    stubs: list[str]
+    spanners: list[tuple[str, list[str]]]
+    sections: list[list[Block]]
+    footnotes: list[str]
+
+
+def number(*shown: float, decimals: int = 3) -> str:
+    """A score as '.924', and with its spread as '.924 ± .012'."""
+    # Adding 0.0 turns the negative zero of a rounded -0.0001 into zero.
+    texts = ["∞" if np.isinf(value) else f"{round(value, decimals) + 0.0:.{decimals}f}" for value in shown]
+    return " ± ".join(re.sub(r"^(-?)0\.", r"\1.", text) for text in texts)
+
+
+def cell_text(cell: dict | None, with_sd: bool) -> str:
+    """The mean of a cell, with the sd where it is wanted and more than one fold gives a spread to show."""
+    if cell is None:
+        return MISSING
+    return number(cell["mean"], cell["sd"]) if with_sd and cell["n_folds"] > 1 else number(cell["mean"])
+
+
+def amount(value: float) -> str:
+    """Samples per second, megabytes, ratios: three digits or whole, as '50.3' or '3,200'."""
+    return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"
+
+
+def values_over_folds(table: pd.DataFrame, with_sd: bool) -> str:
+    """What a caption says of the numbers of a table."""
+    folds = table["n_folds"].max()
+    return f"{'mean ± sd' if with_sd else 'mean'} over {folds} folds" if folds > 1 else "one fold"
