@@ -1,78 +1,28 @@
-"""What a study is: recipes and their bases, the cells of the published study, and the checks of a configuration."""
-
-import copy
-from pathlib import Path
+"""What a study is: the cells of the published study's tables, and the checks of a configuration."""
 
 import pytest
 import yaml
-from snakemake.utils import update_config
 
-from learnability.contracts import InputError, write_json, write_text
-from learnability.growth import check_growth, content
-from learnability.recipes import resolve_recipe
 from learnability.study import (
     cells,
+    cells_of_gaps,
     check_study,
     columns,
+    controls_of_grids,
+    efficiency,
+    efficiency_run,
     encodings,
     finetuned_pairs,
     finetuning_notes,
     fold_suffix,
     is_folder,
+    recipes_of_gaps,
     resolve_autoencoder,
+    rows_of_table4,
     science,
     tuned_per_fold,
 )
-
-CHECKOUT = Path(__file__).parents[2]
-PUBLISHED = yaml.safe_load((CHECKOUT / "config.yaml").read_text(encoding="utf-8"))
-STUDIES = sorted((CHECKOUT / "workflow/studies").glob("*.yaml"))
-
-
-def published(**changes):
-    """The published configuration with changes merged as Snakemake merges them."""
-    config = copy.deepcopy(PUBLISHED)
-    update_config(config, changes)
-    return config
-
-
-def message_of(check, *arguments):
-    with pytest.raises(InputError) as caught:
-        check(*arguments)
-    return str(caught.value)
-
-
-def test_a_recipe_inherits_what_it_does_not_say():
-    image, latent = (resolve_recipe(PUBLISHED, name) for name in ("image", "latent"))
-    assert (latent["model"], latent["augment"], latent["mask"]) == ("convnext_tiny", [], 0.2)
-    assert (image["model"], image["augment"], image["mask"]) == ("resnet50", ["flip", "rotate"], 0)
-    same = image.keys() - {"model", "stem_patch", "augment", "mask"}
-    assert {key: image[key] for key in same} == {key: latent[key] for key in same}
-
-
-def test_the_nearest_base_wins():
-    recipes = {"a": {"base": "latent", "lr": 0.5}, "b": {"base": "a", "mask": 0.9}}
-    resolved = resolve_recipe(published(recipes=recipes), "b")
-    assert (resolved["mask"], resolved["lr"], resolved["model"]) == (0.9, 0.5, "convnext_tiny")
-
-
-def test_a_resolved_recipe_says_nothing_of_where_it_is_used():
-    recipe = resolve_recipe(PUBLISHED, "latent")
-    assert not {"base", "spaces"} & recipe.keys()
-    assert list(recipe) == sorted(recipe)
-
-
-@pytest.mark.parametrize(
-    ("recipes", "message"),
-    [
-        ({"a": {"base": "b"}, "b": {"base": "a"}}, "recipes.a: its bases form a circle"),
-        ({"a": {"base": "a"}}, "recipes.a: its bases form a circle"),
-        ({"a": {"base": "nowhere"}}, "recipes.nowhere: not defined"),
-        ({"a": {"model": "resnet18"}}, "recipes.a: missing ['augment', 'batch_size'"),
-    ],
-)
-def test_a_recipe_that_cannot_be_resolved_is_named(recipes, message):
-    assert message in message_of(resolve_recipe, published(recipes=recipes), "a")
+from tests.published import PUBLISHED, STUDIES, message_of, published
 
 
 def test_the_published_study_has_220_runs_of_table1():
@@ -184,55 +134,6 @@ def test_the_studies_of_the_repository_can_work(path):
     config = published(**yaml.safe_load(path.read_text(encoding="utf-8")) if path else {})
     check_study(config)
     assert cells(config)
-
-
-@pytest.fixture
-def results(tmp_path):
-    """A folder of the published study with its study.json and a table."""
-    write_json(content(PUBLISHED), tmp_path / "study.json")
-    write_text("dataset\n", tmp_path / "tables/table1.csv")
-    return str(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("key", "kept", "gone"),
-    [
-        ("datasets", ["isic2019"], "datasets 'ct_rate', datasets 'mimic_cxr_lt', datasets 'cardium'"),
-        ("autoencoders", ["sd14", "flux1", "flux2", "medvae"], "autoencoders 'medvae_ft'"),
-        ("spaces", ["image", "latent"], "spaces 'reconstruction'"),
-        ("folds", [0, 1, 2, 3], "folds 4"),
-        ("recipes", {"table1": ["image"]}, "recipe 'latent' of table1"),
-    ],
-)
-def test_a_smaller_study_is_refused_while_its_tables_exist(results, key, kept, gone):
-    message = message_of(check_growth, published(study={key: kept}), results)
-    expected = [
-        f"{results}/study.json: ",
-        f"without {gone} rows would vanish",
-        "--config results=",
-        f"{results}/tables",
-    ]
-    assert [part for part in expected if part not in message] == [], message
-
-
-def test_a_study_may_grow_and_change_its_order(results):
-    check_growth(PUBLISHED, results)
-    check_growth(
-        published(study={"autoencoders": [*PUBLISHED["study"]["autoencoders"][::-1], "pixel_unshuffle_8"]}), results
-    )
-
-
-def test_a_study_without_tables_may_become_anything(results, tmp_path):
-    smaller = published(study={"datasets": ["cardium"], "folds": [0]})
-    (tmp_path / "tables/table1.csv").unlink()
-    check_growth(smaller, results)
-    check_growth(smaller, str(tmp_path / "new"))
-
-
-def test_the_content_of_a_study_has_a_digest_that_follows_its_lists():
-    same, other = published(image_size=256), published(study={"folds": [0, 1, 2, 3]})
-    assert content(same) == content(PUBLISHED)
-    assert content(other)["digest"] != content(PUBLISHED)["digest"]
 
 
 def test_fine_tuned_pairs_need_both_sides_in_the_study():
