@@ -69,7 +69,7 @@ def score(label: np.ndarray, probability: np.ndarray, card: dict) -> dict:
 
 
 def noise_curve(model: Classifier, data: Fold, seed: int) -> pd.DataFrame:
-    """Scores on the test rows at the noise levels of CURVE: sigma, balanced_accuracy, auc, mcc, n. Level 0 is the clean latent.
+    """Scores on the test rows at the noise levels of CURVE: sigma (0: clean), balanced_accuracy, auc, mcc, n.
 
     A sample's noise is its own at every level, whatever the batch or its neighbours are. A classifier that was
     trained without noise gets the same noise, per channel in units of its normalised latents, and no level.

@@ -14,8 +14,8 @@ from .datasets import open_source, opens_at_once
 from .datasets.prepare import fit
 from .datasets.published import describe_published
 from .hub import weights_to_fetch
-from .store import as_rgb
 from .recipes import pretrained_weights, resolve_recipe
+from .store import as_rgb
 from .study import cells, check_study, decodes, resolve_autoencoder
 
 

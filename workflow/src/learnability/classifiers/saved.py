@@ -42,7 +42,7 @@ def load_classifier(folder: str | Path, device: str | torch.device = "cpu") -> C
 
 
 def load_start(classifier: Classifier, file: Path) -> None:
-    """Give a classifier the weights of another run on the same data; conditioning that the other had not stays fresh."""
+    """Give a classifier the weights of another run on the same data; conditioning that it had not stays fresh."""
     fresh = tuple(name for name, _ in classifier.named_modules() if name.split(".")[0] == "film")
     weights = read_weights(file)
     has_film = any(key.startswith("film.") for key in weights)
