@@ -12,6 +12,7 @@ from learnability import training
 from learnability.contracts import FOLDS, SAMPLES, write_json, write_parquet
 from learnability.fold_data import Inputs
 from learnability.store import PackedWriter
+from learnability.teacher import write_teacher_logits
 
 CLASSES = ["benign", "odd", "rare"]
 IMAGE = {
@@ -118,3 +119,15 @@ def interrupt(study: Path, folder: str, recipe: dict, epoch: int, seed: int = 1,
             train(study, folder, recipe, seed, **files)
     assert not (study / folder / "predictions.parquet").exists()
     return study / folder / "checkpoint.safetensors"
+
+
+DISTILL = {"teacher": {"space": "image", "recipe": "image"}, "hard_weight": 0.5, "loss": "mse", "temperature": 2}
+
+
+def teach(study: Path, folder: str, recipe: dict = IMAGE) -> Path:
+    """Train a teacher into study/folder and write its logits on the training rows; returns their file."""
+    train(study, folder, recipe)
+    given = inputs(study, recipe)
+    path = study / folder / "teacher_logits.npy"
+    write_teacher_logits(study / folder, given["n_splits"], given["inputs"], given["device"], path)
+    return path
