@@ -65,7 +65,7 @@ def epochs_of(capsys) -> int:
 def test_best_names_the_run_the_values_and_how_they_were_found(study, undisturbed):
     assert set(undisturbed) == {
         "dataset", "autoencoder", "space", "recipe", "fold",
-        "values", "validation_balanced_accuracy", "trial", "trials", "scope",
+        "values", "validation_balanced_accuracy", "trial", "trials", "searched_space", "scope",
     }  # fmt: skip
 
 
