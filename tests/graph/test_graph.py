@@ -118,8 +118,9 @@ def test_table_3_is_four_trainings_on_imagenet_and_decodes_what_its_first_row_se
     output = snakemake("-n", "table3", folder=checkout)
     counts = job_counts(output)
     assert counts == {
-        "train_classifier": 3, "train_with_decoder": 1, "measure_efficiency": 4, "compute_teacher_logits": 1, "encode_dataset": 1,
-        "prepare_dataset": 1, "make_folds": 1, "fetch_weights": 2, "make_table3": 1, "record_study": 1, "table3": 1,
+        "train_classifier": 3, "train_with_decoder": 1, "measure_efficiency": 4, "compute_teacher_logits": 1,
+        "encode_dataset": 1, "prepare_dataset": 1, "make_folds": 1, "fetch_weights": 2, "make_table3": 1,
+        "record_study": 1, "table3": 1,
     }  # fmt: skip
     waits = waits_for(output)
     on_the_fly = waits["Training timed_image on imagenet, reconstructions decoded on the fly (flux2), fold 0"]

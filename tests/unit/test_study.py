@@ -210,6 +210,13 @@ def test_of_what_is_not_in_the_study_nothing_is_run():
     check_study(config)
 
 
+def test_what_cannot_decode_is_not_in_tables_that_compare_with_reconstructions():
+    names = {"autoencoders": ["flux2", "random_init_8"]}
+    both = published(study=names | {"limited_to": {"table4": names, "gap_decomposition": names}})
+    for table in ("table4", "gap_decomposition"):
+        assert cells(both, table) == cells(published(study={"autoencoders": ["flux2"]}), table)
+
+
 def test_a_table_without_limits_takes_all_of_the_study():
     config = published(study={"limited_to": {"table4": {"autoencoders": ["flux2", "sd14"]}}})
     del config["study"]["limited_to"]["table4"]

@@ -73,6 +73,8 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
     if table == "gap_decomposition" and set(study["spaces"]) != ALL_SPACES:
         return []
     autoencoders = scope(config, table)["autoencoders"]
+    if table in ("table4", "gap_decomposition"):  # which compare with reconstructions
+        autoencoders = [name for name in autoencoders if decodes(config, name)]
     for autoencoder in ["original", *autoencoders] if autoencoders else []:
         for recipe in study["recipes"].get(table, []):
             for space in spaces_of(config, recipe):
