@@ -29,14 +29,9 @@ def partial_arrays(folder: Path, identity: str, arrays: dict[str, PackedFile]) -
         with partial.interruption:
             partial.begin()
             yield partial
-    except InputError:
+    except BaseException as error:
         partial.close()
-        shutil.rmtree(partial.own, ignore_errors=True)
-        raise
-    except BaseException:
-        partial.close()
-        with suppress(OSError):  # a full disk, or another process has it
-            (partial.own / RELEASED).touch()
+        partial.leave(keep=not isinstance(error, InputError))
         raise
 
 
@@ -133,6 +128,14 @@ class PartialArrays:
                 self.arrays[name].close()
                 (self.own / f"{name}.npy").replace(self.arrays[name].path)
         shutil.rmtree(self.own, ignore_errors=True)
+
+    def leave(self, keep: bool) -> None:
+        """Let go of the files: with what was saved for the next writer, or nothing."""
+        if keep and (self.own / JOURNAL).exists():
+            with suppress(OSError):  # a full disk, or another process has it
+                (self.own / RELEASED).touch()
+        else:
+            shutil.rmtree(self.own, ignore_errors=True)
 
     def close(self) -> None:
         for array in self.arrays.values():
