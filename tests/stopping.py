@@ -2,6 +2,7 @@
 
 import os
 import signal
+import traceback
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -23,12 +24,14 @@ def in_child(work: Callable[[], object], log: Path) -> int:
         code = 0
     except SystemExit as end:
         code = end.code
+    except BaseException:
+        os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(code)
 
 
 def exit_code(child: int) -> int:
-    """Wait for a child; its exit code, or minus the signal that ended it."""
+    """Wait for a child; its exit code (99 after an error, which its log has), or minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 

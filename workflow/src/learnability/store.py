@@ -72,7 +72,7 @@ class PackedFile:
 
     def __init__(self, path: str | Path, row_shape: tuple[int, ...], dtype: str):
         self.path, self.row_shape, self.dtype = Path(path), tuple(row_shape), np.dtype(dtype)
-        self._file = None
+        self.rows, self.hash, self._file = 0, hashlib.sha256(), None
 
     def begin(self, path: Path) -> None:
         """Begin to write, under the name `path`."""
