@@ -87,7 +87,7 @@ def test_rows_that_are_not_in_the_journal_are_written_again(tmp_path, whole, mon
     left = killed_after(tmp_path / "arrays", 12)
     journal = json.loads((left / "journal.json").read_text())
     with (left / "latents.npy").open("ab") as file:
-        file.write(bytes(700))  # more than a row, and a part of one
+        file.write(bytes(100_001))  # more than all the rows that are to come
     assert journal["rows"] == 12
     assert journal["hashes"]["latents"] == hashlib.sha256(LATENTS[:12].tobytes()).hexdigest()
     check(tmp_path / "arrays", whole, 12)
@@ -190,10 +190,11 @@ def test_an_orphan_ends_while_its_successor_writes_and_when_it_has_written(tmp_p
 
 def test_what_an_orphan_still_writes_reaches_no_file_of_its_successor(tmp_path, whole, monkeypatch):
     """The orphan's files stay open, and grow, after they were taken over."""
-    monkeypatch.setattr(module, "SECONDS_BETWEEN_SAVES", 3600)
     packed = {"latents": PackedFile(tmp_path / "arrays" / "latents.npy", LATENTS.shape[1:], "float16")}
     scores = PackedFile(tmp_path / "arrays" / "scores.npy", (2,), "float64")
-    partial = PartialArrays(tmp_path / "arrays", "me", packed | {"scores": scores})
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "SECONDS_BETWEEN_SAVES", 3600)  # so that it does not look
+        partial = PartialArrays(tmp_path / "arrays", "me", packed | {"scores": scores})
     partial.begin()
     partial.write({"latents": LATENTS[:12], "scores": SCORES[:12]})
     partial.save()
