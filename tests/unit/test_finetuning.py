@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from learnability.autoencoders import finetuning, load_autoencoder, scale_input
 from learnability.autoencoders.finetuning import Tuning, finetune_autoencoder
 from learnability.batches import Rows
+from learnability.checkpoints import Keeper
 from learnability.contracts import FOLDS, InputError, write_parquet
 from learnability.store import PackedWriter, open_packed
 from tests.autoencoders import build, save, write_dataset
@@ -220,7 +221,9 @@ def test_the_mean_of_a_curve_is_over_the_steps_that_have_it(monkeypatch, dataset
     values = iter([{"kl": torch.tensor(1.0)}, {"discriminator_loss": torch.tensor(5.0)}, {"kl": torch.tensor(2.0)}])
     monkeypatch.setattr(tuned, "step", lambda *_: next(values))
     rows = Rows(open_packed(dataset / "images.npy"), CPU, channels_last=True, keep=False)
-    means = finetuning.train_steps(tuned, rows, np.arange(5), range(3))
+    means = finetuning.train_steps(
+        tuned, rows, np.arange(5), range(3), Keeper(dataset / "none", "me", tuned.networks, tuned.optimisers, {})
+    )
     assert (means["kl"], means["discriminator_loss"], means["absolute_error"]) == (1.5, 5.0, "n/a")
 
 

@@ -1,15 +1,18 @@
 """Packed arrays and files that are written whole or not at all."""
 
 import errno
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from learnability.store import PackedWriter, area_average, as_rgb, open_packed, written_whole
+from tests.stopping import exit_code, in_child
 
 ROWS = np.random.default_rng(0).integers(0, 256, (37, 4, 5, 3), dtype=np.uint8)
 
@@ -86,6 +89,31 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
     (tmp_path / ".other.npy.host-1.tmp").touch()
     pack(tmp_path / "rows.npy", ROWS, chunk=10)
     assert names(tmp_path) == [".other.npy.host-1.tmp", "rows.npy"]
+
+
+def test_the_temporary_of_a_living_writer_stays_and_an_old_one_of_another_machine_goes(tmp_path):
+    here, alive = os.uname().nodename, os.getppid()
+    stay = [f".rows.npy.{here}-{alive}.tmp", ".rows.npy.a-b.example-7.tmp"]
+    for name in [*stay, ".rows.npy.elsewhere-7.tmp"]:
+        (tmp_path / name).write_text("half")
+    os.utime(tmp_path / ".rows.npy.elsewhere-7.tmp", (0, time.time() - 3700))
+    pack(tmp_path / "rows.npy", ROWS, chunk=10)
+    assert names(tmp_path) == sorted([*stay, "rows.npy"])
+
+
+def test_two_writers_of_one_file_leave_it_whole(tmp_path):
+    """The second begins and ends while the first writes."""
+
+    def other():
+        pack(tmp_path / "rows.npy", ROWS[:5], chunk=1)
+
+    with PackedWriter(tmp_path / "rows.npy", ROWS.shape[1:], "uint8") as writer:
+        writer.write(ROWS[:20])
+        assert exit_code(in_child(other, tmp_path / "log")) == 0
+        np.testing.assert_array_equal(open_packed(tmp_path / "rows.npy"), ROWS[:5])
+        writer.write(ROWS[20:])
+    np.testing.assert_array_equal(open_packed(tmp_path / "rows.npy"), ROWS)
+    assert names(tmp_path) == ["log", "rows.npy"]
 
 
 def environment() -> dict[str, str]:

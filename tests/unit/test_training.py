@@ -88,7 +88,7 @@ def scripted(monkeypatch, study: Path, scores: list[float], **changes) -> tuple[
     """Run fit with the given validation scores, each epoch writing its number into the model's weights."""
     recipe, rates = LATENT | {"epochs": len(scores)} | changes, []
 
-    def train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline):
+    def train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline, keeper):
         next(model.parameters()).data.fill_(epoch)
         rates.append(optimiser.param_groups[0]["lr"])
         return 0.5, 1

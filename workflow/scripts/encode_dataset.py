@@ -20,5 +20,6 @@ with job(snakemake.log[0]):
         folder=Path(snakemake.output.latents).parent,
         folds=snakemake.input.get("folds"),
         split=snakemake.params.split,
+        code=snakemake.params.code,
         device=choose_device(snakemake.params.torch_threads),
     )

@@ -1,4 +1,4 @@
-"""The state of a training between two epochs, in one safetensors file; one of another run is never resumed from."""
+"""The state of a training, between two epochs or within one, in one safetensors file; never resumed by another run."""
 
 import errno
 import json
@@ -9,9 +9,74 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from .interruption import Interruption
 from .store import written_whole
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # of Adam
+SECONDS_BETWEEN_SAVES = 600  # within an epoch: a save takes a second or two
+
+
+class Keeper:
+    """Keeps a training in a file: `save` it after each epoch, and within one where `is_due` says so.
+
+    `state` (JSON-serialisable) is what the training begins with, or what was saved; `best` are the best weights so far.
+    Open it around the training: SIGTERM then ends the process at the next save.
+    """
+
+    def __init__(
+        self, path: Path, identity: str, model: torch.nn.Module, optimisers: Sequence[torch.optim.Adam], state: dict
+    ):
+        self.path, self.identity, self.model, self.optimisers = path, identity, model, optimisers
+        self.device = next(model.parameters()).device
+        self.interruption = Interruption(SECONDS_BETWEEN_SAVES)
+        self.best, self.state = load_checkpoint(path, identity, model, optimisers) or ({}, state)
+        self.within = self.state.pop("within", {})  # where in an epoch it was saved
+
+    def __enter__(self) -> "Keeper":
+        self.interruption.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.interruption.__exit__(*error)
+
+    def is_due(self) -> bool:
+        """Whether to save now, within an epoch; asked after each step, it costs less than a microsecond."""
+        return self.interruption.is_due()
+
+    def save(self, within: dict | None = None) -> None:
+        """Write the checkpoint; `within` says what of an epoch is done, and the random numbers go on from here too."""
+        now = {"within": within | {"generators": generator_states(self.device)}} if within else {}
+        save_checkpoint(self.path, self.identity, self.model, self.best, self.optimisers, self.state | now)
+        self.interruption.saved()
+
+    def take_up(self) -> dict:
+        """What of the epoch was done at a save within it, {} if it begins; call it when the epoch has been seeded."""
+        within, self.within = self.within, {}
+        if within:
+            restore_generators(within["generators"], self.device)
+        return within
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Remove the checkpoint of a training that came to its end, and what killed writers left of it."""
+    for file in (path, *path.parent.glob(f".{path.name}.*.tmp")):
+        file.unlink(missing_ok=True)
+
+
+def generator_states(device: torch.device) -> dict[str, str]:
+    """The states of torch's global generators that a training on `device` draws from, in hexadecimal."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return {name: state.numpy().tobytes().hex() for name, state in states.items()}
+
+
+def restore_generators(states: dict[str, str], device: torch.device) -> None:
+    """Set the generators to saved states."""
+    tensors = {name: torch.frombuffer(bytearray.fromhex(state), dtype=torch.uint8) for name, state in states.items()}
+    torch.set_rng_state(tensors["cpu"])
+    if device.type == "cuda" and "cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["cuda"], device)
 
 
 def save_checkpoint(

@@ -1,26 +1,32 @@
 """Files that are written whole or not at all, and packed arrays: one .npy per array, any batch read fast."""
 
 import hashlib
+import math
 import os
+import shutil
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+
+BLOCK = 2**24  # bytes read at once
+SECONDS_UNTOUCHED = 3600  # after which a temporary of another machine is taken to be left by a dead writer
 
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; it takes the name `path` only if the block ends without an error.
 
-    Left-overs of a writer that was killed are removed, so that nothing half-written stays.
+    Several writers, on several machines too, have a temporary each: the last to end stays. What a writer that was
+    killed left is removed, so that nothing half-written stays.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{path.name}.*.tmp"):
-        stale.unlink(missing_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.uname().nodename}-{os.getpid()}.tmp")
+    remove_abandoned(path)
+    temporary = own_temporary(path)
     try:
         yield temporary
         os.replace(temporary, path)
@@ -30,21 +36,69 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-class PackedWriter:
-    """Appends rows to a .npy file in order; the file appears under its name, with its true length, at the end.
+def own_temporary(path: Path) -> Path:
+    """The name beside `path` that only this process writes to."""
+    return path.with_name(f".{path.name}.{os.uname().nodename}-{os.getpid()}.tmp")
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove temporaries of `path` whose writers are dead: here by their process, elsewhere by their age.
+
+    A living writer whose temporary goes all the same (it was suspended for long) fails when it ends; no file is harmed.
+    """
+    for left in path.parent.glob(f".{path.name}.*.tmp"):
+        host, _, process = left.name[len(path.name) + 2 : -len(".tmp")].rpartition("-")
+        with suppress(FileNotFoundError):  # another process removed it
+            old = time.time() - left.stat().st_mtime > SECONDS_UNTOUCHED
+            if old or (host == os.uname().nodename and not is_another_running(int(process))):
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def is_another_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return process != os.getpid()
+
+
+class PackedFile:
+    """Rows that are appended to a .npy file in order; its header has the true length from `close` on.
 
     Plain writes and not a memory map: a full disk is then an error with a name, not a killed process.
     """
 
     def __init__(self, path: str | Path, row_shape: tuple[int, ...], dtype: str):
         self.path, self.row_shape, self.dtype = Path(path), tuple(row_shape), np.dtype(dtype)
-        self.rows, self.hash = 0, hashlib.sha256()
+        self.rows, self.hash, self._file = 0, hashlib.sha256(), None
 
-    def __enter__(self) -> "PackedWriter":
-        self._whole = written_whole(self.path)
-        self._file = self._whole.__enter__().open("wb")
+    def begin(self, path: Path) -> None:
+        """Begin to write, under the name `path`."""
+        self._open(path, "wb")
+
+    def resume(self, path: Path, rows: int) -> None:
+        """Go on after the first `rows` rows of `path` and cut off what follows; EOFError where there are fewer.
+
+        A running SHA-256 cannot be stored, so these rows are read and hashed again: a cost of interrupted runs alone,
+        where a hash of the whole file at its end would be one of every run; and it shows whether the rows are sound.
+        """
+        self._open(path, "r+b")
+        left = rows * math.prod(self.row_shape) * self.dtype.itemsize
+        while left:
+            data = self._file.read(min(left, BLOCK))
+            if not data:
+                raise EOFError(f"{path}: fewer than {rows} rows")
+            self.hash.update(data)
+            left -= len(data)
+        self._file.truncate()
+        self.rows = rows
+
+    def _open(self, path: Path, mode: str) -> None:
+        self._file = path.open(mode)
+        self.rows, self.hash = 0, hashlib.sha256()
         self._write_header()
-        return self
 
     def write(self, rows: np.ndarray) -> None:
         """Append rows (n, *row_shape) of exactly the dtype that the file was opened with."""
@@ -55,15 +109,19 @@ class PackedWriter:
         self.hash.update(data)
         self.rows += len(rows)
 
-    def __exit__(self, *error) -> None:
-        try:
-            with self._file:
-                if error[0] is None:
-                    self._file.seek(0)
-                    self._write_header()
-        except OSError:  # a full disk may show only here, when what is buffered is written
-            error = error if error[0] else sys.exc_info()
-        self._whole.__exit__(*error)
+    def sync(self) -> None:
+        """Bring what was written to the disk, so that it outlives the machine."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self, finished: bool = True) -> None:
+        """Close the file, if it is open; `finished` gives it its length."""
+        if self._file is None or self._file.closed:
+            return
+        with self._file:
+            if finished:
+                self._file.seek(0)
+                self._write_header()
 
     @property
     def digest(self) -> str:
@@ -75,6 +133,22 @@ class PackedWriter:
         # NumPy pads the header so that the length of the first axis can be filled in later.
         header = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.rows, *self.row_shape)}
         np.lib.format.write_array_header_1_0(self._file, header)
+
+
+class PackedWriter(PackedFile):
+    """A packed file that appears under its name only when it is complete."""
+
+    def __enter__(self) -> "PackedWriter":
+        self._whole = written_whole(self.path)
+        self.begin(self._whole.__enter__())
+        return self
+
+    def __exit__(self, *error) -> None:
+        try:
+            self.close(finished=error[0] is None)
+        except OSError:  # a full disk may show only here, when what is buffered is written
+            error = error if error[0] else sys.exc_info()
+        self._whole.__exit__(*error)
 
 
 def open_packed(path: str | Path) -> np.ndarray:

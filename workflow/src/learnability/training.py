@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from .augmentation import augment, mask_elements
-from .checkpoints import load_checkpoint, save_checkpoint, write_tensors
+from .checkpoints import Keeper, remove_checkpoint, write_tensors
 from .classifiers.classifier import Classifier, build_classifier
 from .classifiers.saved import load_start
 from .contracts import InputError, digest, file_digest, write_csv, write_json
@@ -52,7 +52,7 @@ def train_classifier(
     }
     sizes = {f"n_{name}": len(rows) for name, rows in data.split.items()}
     write_json(cell | {"seed": seed, "role": data.source["role"]} | measured | sizes, folder / "metrics.json")
-    checkpoint.unlink(missing_ok=True)
+    remove_checkpoint(checkpoint)
 
 
 def train(
@@ -89,35 +89,51 @@ def fit(
     Returns the history (a dictionary per epoch) and the training samples per second of this process.
     """
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe["lr"], weight_decay=recipe["weight_decay"], fused=True)
-    best: dict[str, torch.Tensor] = {}
     state = {"best_score": -1.0, "without_gain": 0, "spent_seconds": 0.0, "history": []}
-    if resumed := load_checkpoint(checkpoint, identity, model, [optimiser]):
-        best, state = resumed
-        print(f"resumed after epoch {len(state['history'])}", flush=True)
-    deadline = time.perf_counter() + (recipe["budget_seconds"] or np.inf) - state["spent_seconds"]
     seconds, trained = 0.0, 0
-    for epoch in range(len(state["history"]) + 1, recipe["epochs"] + 1):
-        started = time.perf_counter()
-        if state["without_gain"] > recipe["patience"] or (state["history"] and started >= deadline):
-            break
-        rate = start_epoch(optimiser, recipe, seed, epoch, state)
-        train_loss, samples = train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline)
-        seconds, trained = seconds + time.perf_counter() - started, trained + samples
-        predicted = predict(model, data, "validation").argmax(axis=1)
-        reached = balanced_accuracy(data.label[data.split["validation"]], predicted)
-        state["without_gain"] += 1
-        if reached > state["best_score"]:  # a tie keeps the earlier epoch
-            state |= {"best_score": reached, "without_gain": 0}
-            best = {key: value.clone() for key, value in model.state_dict().items()}
-        state["history"].append(
-            {"epoch": epoch, "lr": rate, "train_loss": train_loss, "validation_balanced_accuracy": reached}
-        )
-        if recipe["budget_seconds"]:
-            state["spent_seconds"] += time.perf_counter() - started
-        save_checkpoint(checkpoint, identity, model, best, [optimiser], state)
-        print(f"epoch {epoch}/{recipe['epochs']}  loss {train_loss:.4f}  validation bACC {reached:.4f}", flush=True)
-    model.load_state_dict(best)
+    with Keeper(checkpoint, identity, model, [optimiser], state) as keeper:
+        say_where(keeper)
+        state = keeper.state
+        deadline = time.perf_counter() + (recipe["budget_seconds"] or np.inf) - state["spent_seconds"]
+        for epoch in range(len(state["history"]) + 1, recipe["epochs"] + 1):
+            started = time.perf_counter()
+            may_end = state["history"] and not keeper.within  # what was trained of an epoch is evaluated too
+            if state["without_gain"] > recipe["patience"] or (may_end and started >= deadline):
+                break
+            rate = start_epoch(optimiser, recipe, seed, epoch, state)
+            train_loss, samples = train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline, keeper)
+            seconds, trained = seconds + time.perf_counter() - started, trained + samples
+            predicted = predict(model, data, "validation").argmax(axis=1)
+            reached = balanced_accuracy(data.label[data.split["validation"]], predicted)
+            note_epoch(keeper, {"epoch": epoch, "lr": rate, "train_loss": train_loss}, reached)
+            print(f"epoch {epoch}/{recipe['epochs']}  loss {train_loss:.4f}  validation bACC {reached:.4f}", flush=True)
+            state["spent_seconds"] = spent_seconds(recipe, deadline)
+            keeper.save()
+    model.load_state_dict(keeper.best)
     return state["history"], trained / seconds if seconds else 0.0
+
+
+def say_where(keeper: Keeper) -> None:
+    """Print where a training goes on that was stopped."""
+    done = len(keeper.state["history"])
+    if keeper.within:
+        print(f"resumed in epoch {done + 1}, after {keeper.within['seen']} training rows", flush=True)
+    elif done:
+        print(f"resumed after epoch {done}", flush=True)
+
+
+def note_epoch(keeper: Keeper, row: dict, reached: float) -> None:
+    """Add an epoch to the history; keep its weights if its validation balanced accuracy is the best."""
+    keeper.state["without_gain"] += 1
+    if reached > keeper.state["best_score"]:  # a tie keeps the earlier epoch
+        keeper.state |= {"best_score": reached, "without_gain": 0}
+        keeper.best = {key: value.clone() for key, value in keeper.model.state_dict().items()}
+    keeper.state["history"].append(row | {"validation_balanced_accuracy": reached})
+
+
+def spent_seconds(recipe: dict, deadline: float) -> float:
+    """What of the budget is spent, in this process and before it."""
+    return recipe["budget_seconds"] - (deadline - time.perf_counter()) if recipe["budget_seconds"] else 0.0
 
 
 def start_epoch(optimiser: torch.optim.Optimizer, recipe: dict, seed: int, epoch: int, state: dict) -> float:
@@ -134,9 +150,12 @@ def start_epoch(optimiser: torch.optim.Optimizer, recipe: dict, seed: int, epoch
 
 
 def train_epoch(
-    model: Classifier, data: Fold, recipe: dict, seed: int, epoch: int, loss, optimiser, deadline: float
+    model: Classifier, data: Fold, recipe: dict, seed: int, epoch: int, loss, optimiser, deadline: float, keeper: Keeper
 ) -> tuple[float, int]:
-    """One pass over the training rows in random order, or up to the deadline; returns mean loss and samples seen."""
+    """One pass over the training rows in random order, or up to the deadline, from where a stopped one was saved.
+
+    Returns the mean loss of the pass, and the samples seen in this process.
+    """
     model.train()
     device, batch_size, train = data.rows.device, recipe["batch_size"], data.split["train"]
     order = np.random.default_rng([seed, epoch]).permutation(len(train))
@@ -144,19 +163,24 @@ def train_epoch(
         order = order[:-1]  # batch norm cannot train on a batch of one
     labels = torch.from_numpy(data.label[train[order]]).to(device)
     teacher = None if data.teacher is None else data.teacher[torch.from_numpy(order).to(device)]
-    total = torch.zeros((), device=device)  # summed on the device: reading it would make the host wait
-    seen = 0
-    for step, x in enumerate(data.rows.batches(train[order], batch_size), start=1):
+    done = keeper.take_up() or {"seen": 0, "total": 0.0}
+    total = torch.tensor(done["total"], device=device)  # summed on the device: reading it would make the host wait
+    seen = done["seen"]
+    left = data.rows.batches(train[order[seen:]], batch_size) if seen < len(order) else ()
+    for step, x in enumerate(left, start=1):
         batch = slice(seen, seen + len(x))
         soft = None if teacher is None else teacher[batch]
         total += train_step(model, x, labels[batch], epoch, loss, optimiser, recipe, soft) * len(x)
         seen += len(x)
+        if keeper.is_due():
+            keeper.state["spent_seconds"] = spent_seconds(recipe, deadline)
+            keeper.save({"seen": seen, "total": float(total)})
         if is_over(deadline, step, device):
             break
     mean = float(total) / seen
     if not np.isfinite(mean):
         raise InputError(f"the loss of epoch {epoch} is {mean}; lower recipes.*.lr, or check the input for NaN")
-    return mean, seen
+    return mean, seen - done["seen"]
 
 
 def is_over(deadline: float, step: int, device: torch.device) -> bool:

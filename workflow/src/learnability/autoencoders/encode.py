@@ -1,16 +1,16 @@
 """One pass over a dataset: latents, reconstructions and fidelity of one autoencoder (the step encode_dataset)."""
 
 import math
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from ..contracts import FIDELITY, InputError, read_folds, read_json, read_samples, write_json, write_parquet
+from ..contracts import FIDELITY, InputError, digest, read_folds, read_json, read_samples, write_json, write_parquet
 from ..fidelity import psnr, ssim
-from ..store import PackedWriter, area_average, as_rgb, open_packed
+from ..partial_arrays import partial_arrays
+from ..store import PackedFile, area_average, as_rgb, open_packed
 from . import Autoencoder, load_autoencoder, scale_input
 
 PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones take twice the time
@@ -25,13 +25,15 @@ def encode_dataset(
     device: torch.device,
     folds: Path | None = None,
     split: dict | None = None,
+    code: str = "",
 ) -> None:
     """Write latents.npy, reconstructions.npy, fidelity.parquet and autoencoder.json into `folder`.
 
     Reconstructions are decoded from the latents as stored, clamped and rounded to 8 bits at `image_size`;
     fidelity is measured there, against the image as the autoencoder saw it; then they are area-averaged exactly as
     images_small.npy is. For weights fine-tuned on the training rows of one fold (`folds`, `split`), fidelity is that
-    of the fold's test images alone. Without a decoder there are latents and the card alone.
+    of the fold's test images alone. Without a decoder there are latents and the card alone. `code` is the digest of the
+    code. What a killed encoding of the same identity left is gone on with, and leads to the same bytes.
     """
     card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
     images = open_packed(dataset / "images.npy")
@@ -40,32 +42,44 @@ def encode_dataset(
     size, small = card["image_size"], card["classifier_size"]
     check_layout(name, entry, autoencoder, size)
     grid = (autoencoder.channels, size // autoencoder.factor, size // autoencoder.factor)
-    packed = {"latents": PackedWriter(folder / "latents.npy", grid, autoencoder.latent_dtype)}
+    packed = {"latents": PackedFile(folder / "latents.npy", grid, autoencoder.latent_dtype)}
+    measured = {}
     if autoencoder.decodes:
-        packed["reconstructions"] = PackedWriter(folder / "reconstructions.npy", (small, small, 3), "uint8")
-    scores, batch = [], max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // size**2)
-    with ExitStack() as files, torch.inference_mode():
-        for writer in packed.values():
-            files.enter_context(writer)
-        for start in range(0, len(images), batch):
+        packed["reconstructions"] = PackedFile(folder / "reconstructions.npy", (small, small, 3), "uint8")
+        measured["fidelity"] = PackedFile(folder / "fidelity.npy", (2,), "float64")
+    batch = max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // size**2)
+    identity = digest([describe(name, entry, card, autoencoder, packed, device), entry, batch, device.type, code])
+    with partial_arrays(folder, identity, packed | measured) as partial:
+        if partial.rows:
+            print(f"{name}: resumed after {partial.rows} of {len(images)} images", flush=True)
+        for start in range(partial.rows, len(images), batch):
             x = torch.from_numpy(np.array(as_rgb(images[start : start + batch]))).to(device).permute(0, 3, 1, 2)
             x = scale_input(x, entry)  # (n, 3, H, W)
-            z = encode_batch(autoencoder, x, samples["sample_id"].iloc[start : start + batch])
-            packed["latents"].write(z.cpu().numpy())
-            if autoencoder.decodes:
-                x_hat = decode_batch(autoencoder, z)
-                packed["reconstructions"].write(area_average(x_hat.permute(0, 2, 3, 1).cpu().numpy(), small))
-                seen = to_grey_levels(x)  # the image itself, or with `input: minmax` the scaled one
-                scores.append(torch.stack([psnr(seen, x_hat), ssim(seen, x_hat)], dim=1).cpu().numpy())
-            print(f"{name}: {packed['latents'].rows} of {len(images)} images", flush=True)
-    if scores:
-        fidelity = pd.DataFrame(np.concatenate(scores), columns=FIDELITY[1:])
-        fidelity.insert(0, "sample_id", samples["sample_id"])
-        tested = read_folds(folds, samples) == split["fold"] if split else slice(None)
-        write_parquet(fidelity[tested], folder / "fidelity.parquet")
-    # The fold whose training rows the weights were fine-tuned on; null where they serve all folds.
-    described = describe(name, entry, card, autoencoder, packed, device)
-    write_json(described | {"fold": split["fold"] if split else None}, folder / "autoencoder.json")
+            partial.write(encode_rows(autoencoder, x, samples["sample_id"].iloc[start : start + batch], small))
+            print(f"{name}: {partial.rows} of {len(images)} images", flush=True)
+        partial.save()
+        if measured:
+            fidelity = pd.DataFrame(partial.finished("fidelity"), columns=FIDELITY[1:])
+            fidelity.insert(0, "sample_id", samples["sample_id"])
+            tested = read_folds(folds, samples) == split["fold"] if split else slice(None)
+            write_parquet(fidelity[tested], folder / "fidelity.parquet")
+        # The fold whose training rows the weights were fine-tuned on; null where they serve all folds.
+        described = describe(name, entry, card, autoencoder, packed, device)
+        write_json(described | {"fold": split["fold"] if split else None}, folder / "autoencoder.json")
+        partial.commit(packed)  # last, and without need of space: what fails before it keeps all rows
+
+
+@torch.inference_mode()
+def encode_rows(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series, small: int) -> dict[str, np.ndarray]:
+    """Latents, reconstructions and fidelity of x (n, 3, H, W) in [-1, 1], as they are stored."""
+    z = encode_batch(autoencoder, x, ids)
+    rows = {"latents": z.cpu().numpy()}
+    if autoencoder.decodes:
+        x_hat = decode_batch(autoencoder, z)
+        rows["reconstructions"] = area_average(x_hat.permute(0, 2, 3, 1).cpu().numpy(), small)
+        seen = to_grey_levels(x)  # the image itself, or with `input: minmax` the scaled one
+        rows["fidelity"] = torch.stack([psnr(seen, x_hat), ssim(seen, x_hat)], dim=1).cpu().numpy()
+    return rows
 
 
 def check_layout(name: str, entry: dict, autoencoder: Autoencoder, size: int) -> None:
@@ -109,7 +123,7 @@ def to_grey_levels(x: torch.Tensor) -> torch.Tensor:
 
 
 def describe(
-    name: str, entry: dict, card: dict, autoencoder: Autoencoder, packed: dict[str, PackedWriter], device: torch.device
+    name: str, entry: dict, card: dict, autoencoder: Autoencoder, packed: dict[str, PackedFile], device: torch.device
 ) -> dict:
     """The content of autoencoder.json: which weights, which layout, which data, in which precision."""
     row = packed["latents"].row_shape  # C, h, w
@@ -130,5 +144,5 @@ def describe(
         "pipeline": autoencoder.pipeline,
         "decodes": autoencoder.decodes,
         "precision": "tf32" if device.type == "cuda" and precision == "float32" else precision,
-        **{f"digest_{kind}": writer.digest for kind, writer in packed.items()},
+        **{f"digest_{kind}": array.digest for kind, array in packed.items()},
     } | autoencoder.provenance

@@ -1,6 +1,7 @@
 """Fine-tune an autoencoder on the images of a dataset, labels unused (the step finetune_autoencoder)."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,9 @@ import torch
 from torch import nn
 
 from ..batches import Rows
-from ..checkpoints import load_checkpoint, save_checkpoint
+from ..checkpoints import Keeper, remove_checkpoint
 from ..contracts import InputError, digest, file_digest, read_folds, read_json, read_samples, split_rows, write_csv
-from ..store import open_packed, written_whole
+from ..store import open_packed, own_temporary, remove_abandoned, written_whole
 from . import VARIATIONAL, load_autoencoder, scale_input
 from .adversarial import SMALLEST_SIDE, adaptive_weight, hinge_loss, patch_discriminator
 from .diffusers_family import to_image_channels
@@ -56,7 +57,7 @@ def finetune_autoencoder(
     history = tune(tuning, Rows(images, device, channels_last=True, keep=False), rows, identity, folder)
     save_folder(model.to(memory_format=torch.contiguous_format), folder)
     write_csv(pd.DataFrame(history), folder / "history.csv")
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    remove_checkpoint(folder / "checkpoint.safetensors")
 
 
 def check_finetuning(entry: dict, image_size: int) -> None:
@@ -78,32 +79,46 @@ def training_rows(dataset: Path, folds: Path, fold: int, n_splits: int) -> np.nd
 
 def tune(tuning: "Tuning", images: Rows, rows: np.ndarray, identity: str, folder: Path) -> list[dict]:
     """Take all steps, with a checkpoint every `checkpoint_every`; returns one row of means per checkpoint."""
-    settings, checkpoint, state = tuning.settings, folder / "checkpoint.safetensors", {"history": []}
-    if resumed := load_checkpoint(checkpoint, identity, tuning.networks, tuning.optimisers):
-        state = resumed[1]
-        print(f"resumed after step {state['history'][-1]['step']}", flush=True)
-    done = state["history"][-1]["step"] if state["history"] else 0
-    while done < settings["steps"]:
-        until = min(done + settings["checkpoint_every"], settings["steps"])
-        means = train_steps(tuning, images, rows, range(done, until))
-        state["history"].append({"step": until} | means)
-        shown = (f"{name} {mean if mean == NOT_APPLICABLE else format(mean, '.4f')}" for name, mean in means.items())
-        print(f"step {until}/{settings['steps']}  " + "  ".join(shown), flush=True)
-        save_checkpoint(checkpoint, identity, tuning.networks, {}, tuning.optimisers, state)
-        done = until
-    return state["history"]
+    settings, checkpoint = tuning.settings, folder / "checkpoint.safetensors"
+    with Keeper(checkpoint, identity, tuning.networks, tuning.optimisers, {"history": []}) as keeper:
+        history = keeper.state["history"]
+        done = history[-1]["step"] if history else 0
+        if done or keeper.within:
+            print(f"resumed after step {done + keeper.within.get('taken', 0)}", flush=True)
+        while done < settings["steps"]:
+            until = min(done + settings["checkpoint_every"], settings["steps"])
+            means = train_steps(tuning, images, rows, range(done, until), keeper)
+            history.append({"step": until} | means)
+            shown = (
+                f"{name} {mean if mean == NOT_APPLICABLE else format(mean, '.4f')}" for name, mean in means.items()
+            )
+            print(f"step {until}/{settings['steps']}  " + "  ".join(shown), flush=True)
+            keeper.save()
+            done = until
+    return history
 
 
-def train_steps(tuning: "Tuning", images: Rows, rows: np.ndarray, steps: range) -> dict[str, float | str]:
-    """Take the given steps; returns the mean of each curve over the steps that have it, n/a where none has."""
+def train_steps(
+    tuning: "Tuning", images: Rows, rows: np.ndarray, steps: range, keeper: Keeper
+) -> dict[str, float | str]:
+    """Take the given steps, from where stopped ones were saved.
+
+    Returns the mean of each curve over the steps that have it, n/a where none has.
+    """
     seed, size = tuning.seed, tuning.settings["batch_size"]
     torch.manual_seed(int(np.random.SeedSequence([seed, steps.start]).generate_state(1)[0]))
+    done = keeper.take_up() or {"taken": 0, "values": {name: [] for name in CURVES}}
+    # On the device: reading a value would make the host wait.
+    values = {name: [torch.tensor(value, device=keeper.device) for value in done["values"][name]] for name in CURVES}
+    left = steps[done["taken"] :]
     # Each step draws its own rows, so that a resumed run sees the same ones.
-    order = np.concatenate([np.random.default_rng([seed, step]).choice(rows, size) for step in steps])
-    values: dict[str, list[torch.Tensor]] = {name: [] for name in CURVES}
-    for step, x in zip(steps, images.batches(order, size), strict=True):
+    order = [np.random.default_rng([seed, step]).choice(rows, size) for step in left]
+    for step, x in zip(left, images.batches(np.concatenate(order), size) if order else (), strict=True):
         for name, value in tuning.step(step, tuning.as_input(x)).items():
-            values[name].append(value)  # left on the device: reading it would make the host wait
+            values[name].append(value)
+        if keeper.is_due():
+            read = {name: [float(value) for value in found] for name, found in values.items()}
+            keeper.save({"taken": step + 1 - steps.start, "values": read})
     means = {name: float(torch.stack(found).mean()) if found else NOT_APPLICABLE for name, found in values.items()}
     finite = all(np.isfinite(mean) for mean in means.values() if mean != NOT_APPLICABLE)
     if not finite or not all(bool(weight.isfinite().all()) for weight in tuning.networks.parameters()):
@@ -197,9 +212,12 @@ class Tuning:
 
 def save_folder(model: nn.Module, folder: Path) -> None:
     """Save config.json and the weights, each whole or not at all."""
-    scratch = folder / ".saving"
-    model.save_pretrained(scratch, safe_serialization=True)
-    for name in ("config.json", "diffusion_pytorch_model.safetensors"):
-        with written_whole(folder / name) as temporary:
-            (scratch / name).rename(temporary)
-    scratch.rmdir()
+    remove_abandoned(folder / "saving")
+    scratch = own_temporary(folder / "saving")
+    try:
+        model.save_pretrained(scratch, safe_serialization=True)
+        for name in ("config.json", "diffusion_pytorch_model.safetensors"):
+            with written_whole(folder / name) as temporary:
+                (scratch / name).rename(temporary)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,115 @@
+"""Encoding and fine-tuning that a signal stops, in a process of its own, end in the same bytes when they go on."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from learnability import checkpoints, partial_arrays
+from learnability.autoencoders import encode
+from learnability.autoencoders.encode import encode_dataset
+from learnability.autoencoders.finetuning import Tuning, finetune_autoencoder
+from tests.autoencoders import save, write_dataset
+from tests.stopping import TERMINATED, exit_code, in_child, signal_after
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+CPU = torch.device("cpu")
+FINETUNE = {
+    "images": "all_images", "steps": 6, "batch_size": 2, "lr": 1e-3, "kl_weight": 1e-6, "perceptual": "none",
+    "perceptual_weight": 1.0, "adversarial": {"start": 2, "weight": 0.5, "lr": 1e-3}, "checkpoint_every": 4,
+}  # fmt: skip
+
+
+@pytest.fixture
+def dataset(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setattr(encode, "PIXELS", 2 * 64 * 64)  # batches of 2, the last of 1
+    return write_dataset(tmp_path / "dataset", number=9)
+
+
+def bytes_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def stop(work, log: Path, owner, name: str, call: int, which: int) -> str:
+    """Do work in another process, in which a signal comes after a call of a function; returns what it printed."""
+    with pytest.MonkeyPatch.context() as patch:
+        signal_after(patch, owner, name, call, which)
+        child = in_child(work, log)
+    assert exit_code(child) == (TERMINATED if which == signal.SIGTERM else -which)
+    return log.read_text()
+
+
+@pytest.mark.parametrize("decodes", [True, False])
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+def test_an_encoding_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, dataset, monkeypatch, capsys, which, decodes):
+    entry = save("sd", tmp_path / "weights")
+    if not decodes:
+        entry = {"class": "random_init", "channels": 4, "factor": 8, "role": "control", "decodes": False}
+    monkeypatch.setattr(partial_arrays, "SECONDS_BETWEEN_SAVES", 0 if which == signal.SIGKILL else 60)
+    encode_dataset("mine", entry, dataset, tmp_path / "whole", CPU)
+
+    def work():
+        encode_dataset("mine", entry, dataset, tmp_path / "stopped", CPU)
+
+    for call, done in ((2, 0), (2, 4 if which == signal.SIGTERM else 2)):
+        printed = stop(work, tmp_path / "log", encode, "encode_batch", call, which)
+        assert (f"mine: resumed after {done} of 9 images\n" in printed) == bool(done)
+    assert bytes_of(tmp_path / "whole").keys() >= {"latents.npy", "autoencoder.json"}
+    capsys.readouterr()
+    work()
+    again = 8 if which == signal.SIGTERM else 4  # the batch in which the kill came is lost
+    assert f"mine: resumed after {again} of 9 images\n" in capsys.readouterr().out
+    assert bytes_of(tmp_path / "stopped") == bytes_of(tmp_path / "whole")
+
+
+def test_other_weights_images_settings_or_code_begin_anew(tmp_path, dataset, capsys):
+    entry = save("sd", tmp_path / "weights")
+    other = save("flux1", tmp_path / "other")
+    minmax = entry | {"input": "minmax"}
+    for changed, code in ((other, "code"), (minmax, "code"), (entry, "new code")):
+
+        def work():
+            encode_dataset("mine", entry, dataset, tmp_path / "encoding", CPU, code="code")
+
+        stop(work, tmp_path / "log", encode, "encode_batch", 2, signal.SIGTERM)
+        encode_dataset("mine", changed, dataset, tmp_path / "encoding", CPU, code=code)
+        printed = capsys.readouterr().out
+        assert "rows of another autoencoder, code or data; discarded" in printed
+        assert "mine: 2 of 9 images" in printed
+
+
+def test_rows_outlive_a_card_that_could_not_be_written(tmp_path, dataset, monkeypatch, capsys):
+    entry = save("sd", tmp_path / "weights")
+    encode_dataset("mine", entry, dataset, tmp_path / "whole", CPU)
+    with monkeypatch.context() as patch:
+        patch.setattr(encode, "write_json", lambda *_: os.open("/dev/full/nothing", os.O_RDONLY))
+        with pytest.raises(OSError, match="Not a directory"):
+            encode_dataset("mine", entry, dataset, tmp_path / "stopped", CPU)
+    (tmp_path / "stopped" / "fidelity.parquet").unlink()  # as Snakemake does with the outputs of a failed job
+    capsys.readouterr()
+    encode_dataset("mine", entry, dataset, tmp_path / "stopped", CPU)
+    assert capsys.readouterr().out == "mine: resumed after 9 of 9 images\n"
+    assert bytes_of(tmp_path / "stopped") == bytes_of(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+def test_fine_tuning_that_was_stopped_between_checkpoints_goes_on_to_the_same_bytes(
+    tmp_path, dataset, monkeypatch, capsys, which
+):
+    entry = save("sd", tmp_path / "weights") | {"finetune": FINETUNE}
+    finetune_autoencoder(entry, dataset, 0, "code", tmp_path / "whole", CPU)
+
+    def work():
+        finetune_autoencoder(entry, dataset, 0, "code", tmp_path / "stopped", CPU)
+
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN_SAVES", 0 if which == signal.SIGKILL else 600)
+    lost = which == signal.SIGKILL  # the step in which the kill came
+    stop(work, tmp_path / "log", Tuning, "step", 2 + lost, which)
+    printed = stop(work, tmp_path / "log", Tuning, "step", 3 + lost, which)  # in the second part of two
+    assert printed.startswith("resumed after step 2\n")
+    capsys.readouterr()
+    work()
+    assert "resumed after step 5\n" in capsys.readouterr().out
+    assert bytes_of(tmp_path / "stopped") == bytes_of(tmp_path / "whole")

@@ -1,0 +1,181 @@
+"""A training that a signal stops within an epoch, in a process of its own, ends in the same bytes when it goes on."""
+
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from learnability import checkpoints, training
+from learnability.checkpoints import Keeper, remove_checkpoint
+from learnability.contracts import read_json
+from learnability.interruption import Interruption
+from learnability.tuning import search_recipe
+from tests.lights import IMAGE, LATENT, inputs, train, write_study
+from tests.stopping import TERMINATED, exit_code, in_child, signal_after
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+NOISY = LATENT | {"film": True, "noise": {"family": "edm", "draw": "lognormal"}}
+RECIPES = {"augmented_image": IMAGE, "masked_latent": LATENT, "noise_conditioned": NOISY}
+STEPS = 4  # of an epoch: 60 rows in batches of 16
+SEARCH = {"space": {"lr": {"low": 1e-3, "high": 1e-2}}, "trials": 3, "workers": 1, "scope": "fold"}
+
+
+@pytest.fixture
+def study(tmp_path) -> Path:
+    return write_study(tmp_path)
+
+
+def stop(study: Path, recipe: dict, call: int, function="train_step", which=signal.SIGTERM) -> str:
+    """Train in another process until a call of a function of training.py, at whose end comes a signal; its output."""
+    with pytest.MonkeyPatch.context() as patch:
+        signal_after(patch, training, function, call, which)
+        child = in_child(lambda: train(study, "stopped", recipe), study / "log")
+    assert exit_code(child) == (TERMINATED if which == signal.SIGTERM else -which)
+    return (study / "log").read_text()
+
+
+def files(study: Path) -> list[str]:
+    return [path.name for path in (study / "stopped").iterdir()]
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_sigterm_within_an_epoch_saves_and_the_next_start_ends_in_the_same_bytes(study, recipe, capsys):
+    whole = train(study, "whole", recipe)
+    printed = stop(study, recipe, call=STEPS + 2)
+    assert printed.splitlines()[-1] == "SIGTERM: saved; the next start goes on from here"
+    assert files(study) == ["checkpoint.safetensors"]
+    capsys.readouterr()
+    assert train(study, "stopped", recipe) == whole
+    assert capsys.readouterr().out.startswith("resumed in epoch 2, after 32 training rows\n")
+    assert sorted(files(study)) == sorted(path.name for path in (study / "whole").iterdir())
+
+
+def test_a_training_that_is_stopped_again_and_again_ends_in_the_same_bytes(study):
+    whole = train(study, "whole", IMAGE)
+    assert "resumed" not in stop(study, IMAGE, call=1)  # the first step of all
+    assert "resumed in epoch 1, after 16 " in stop(study, IMAGE, call=STEPS - 1)  # the last step of an epoch
+    assert "resumed in epoch 1, after 60 " in stop(study, IMAGE, call=STEPS + 1)
+    assert "resumed in epoch 3, after 16 " in stop(study, IMAGE, call=1, function="predict")  # in validation
+    assert "resumed after epoch 3\n" in stop(study, IMAGE, call=1)
+    assert train(study, "stopped", IMAGE) == whole
+
+
+def test_a_kill_without_warning_costs_no_more_than_the_time_between_saves(study, capsys, monkeypatch):
+    whole = train(study, "whole", NOISY)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "SECONDS_BETWEEN_SAVES", 0)
+        stop(study, NOISY, call=STEPS + 3, which=signal.SIGKILL)
+    capsys.readouterr()
+    assert train(study, "stopped", NOISY) == whole
+    assert "resumed in epoch 2, after 32 " in capsys.readouterr().out
+    stop(study, NOISY | {"epochs": 2}, call=STEPS + 3, which=signal.SIGKILL)
+    train(study, "stopped", NOISY | {"epochs": 2})
+    assert "resumed after epoch 1\n" in capsys.readouterr().out
+
+
+def test_sigterm_from_outside_at_any_moment(study):
+    recipe = IMAGE | {"epochs": 40, "patience": 99}
+    child = in_child(lambda: train(study, "stopped", recipe), study / "log")
+    while not (study / "stopped" / "checkpoint.safetensors").exists():
+        time.sleep(0.01)
+    os.kill(child, signal.SIGTERM)
+    assert exit_code(child) == TERMINATED
+    assert train(study, "stopped", recipe) == train(study, "whole", recipe)
+
+
+def test_a_search_that_sigterm_stops_within_a_trial_finds_the_same(study, monkeypatch):
+    recipe = IMAGE | {"epochs": 2}
+    given = inputs(study, recipe) | {"recipe": recipe, "search": SEARCH, "seed": 1, "code": "code", "worker": 0}
+    whole = search_recipe(folder=study / "whole", **given)
+    with monkeypatch.context() as patch:
+        signal_after(patch, training, "train_step", 3 * STEPS + 2, signal.SIGTERM)  # in the second of three trials
+        child = in_child(lambda: search_recipe(folder=study / "stopped", **given), study / "log")
+    assert exit_code(child) == TERMINATED
+    assert (study / "log").read_text().count("trial ") == 1
+    assert (study / "stopped" / "trial1.checkpoint.safetensors").exists()
+    assert search_recipe(folder=study / "stopped", **given) == whole
+    assert sorted(files(study)) == sorted(path.name for path in (study / "whole").iterdir())
+
+
+def test_the_budget_is_of_all_processes_together_and_counts_a_part_of_an_epoch(study, monkeypatch, capsys):
+    recipe = LATENT | {"epochs": 9, "budget_seconds": 1000}
+    now = [0.0]
+    step = training.train_step
+
+    def slow(*arguments):
+        now[0] += 100
+        if now[0] == 600:  # the second step of the second epoch: then it is stopped
+            signal.raise_signal(signal.SIGTERM)
+        return step(*arguments)
+
+    monkeypatch.setattr(training, "train_step", slow)
+    monkeypatch.setattr(training.time, "perf_counter", lambda: now[0])
+    with pytest.raises(SystemExit):
+        train(study, "stopped", recipe)
+    now[0] = 5000.0  # the clock of another process
+    train(study, "stopped", recipe)
+    assert "resumed in epoch 2, after 32 " in capsys.readouterr().out
+    assert now[0] == 5400.0  # 600 and 400 are the budget
+    assert read_json(study / "stopped" / "metrics.json")["epochs"] == 3  # the last of them cut after two steps
+
+
+def test_a_budget_that_ended_within_an_epoch_still_evaluates_that_epoch(study, monkeypatch, capsys):
+    recipe = LATENT | {"epochs": 9, "budget_seconds": 1000}
+    Keeper.save, whole = Keeper.save, Keeper.save
+    with monkeypatch.context() as patch:
+        patch.setattr(Keeper, "is_due", lambda keeper: bool(keeper.state["history"]))
+
+        def late(keeper, within=None):
+            keeper.state["spent_seconds"] = 2000.0 if within else 0.0
+            whole(keeper, within)
+            if within:
+                raise SystemExit
+
+        patch.setattr(Keeper, "save", late)
+        with pytest.raises(SystemExit):
+            train(study, "stopped", recipe)
+    train(study, "stopped", recipe)
+    assert read_json(study / "stopped" / "metrics.json")["epochs"] == 2
+
+
+def test_sigterm_outside_a_training_ends_the_process_at_once():
+    before = signal.getsignal(signal.SIGTERM)
+    with Interruption(600) as interruption:
+        assert not interruption.is_due()
+        signal.raise_signal(signal.SIGTERM)
+        assert interruption.is_due()
+    assert signal.getsignal(signal.SIGTERM) == before == signal.SIG_DFL
+
+
+def test_a_save_is_due_when_the_time_is_over_and_then_not_again(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    interruption = Interruption(600)
+    due = []
+    for now[0] in (599.0, 601.0, 601.0):
+        due.append(interruption.is_due())
+        if due[-1]:
+            interruption.saved()
+    assert due == [False, True, False]
+
+
+def test_the_generators_go_on_where_they_were():
+    torch.manual_seed(3)
+    torch.randn(7)  # an odd number of normal draws: one is kept for the next
+    states = checkpoints.generator_states(torch.device("cpu"))
+    expected = torch.randn(7), torch.rand(5)
+    torch.manual_seed(4)
+    checkpoints.restore_generators(json.loads(json.dumps(states)), torch.device("cpu"))
+    assert all(torch.equal(*pair) for pair in zip(expected, (torch.randn(7), torch.rand(5)), strict=True))
+
+
+def test_what_a_killed_writer_left_of_a_checkpoint_goes_with_it(tmp_path):
+    for name in ("checkpoint.safetensors", ".checkpoint.safetensors.elsewhere-7.tmp", "other.safetensors"):
+        (tmp_path / name).touch()
+    remove_checkpoint(tmp_path / "checkpoint.safetensors")
+    assert [path.name for path in tmp_path.iterdir()] == ["other.safetensors"]
+    remove_checkpoint(tmp_path / "checkpoint.safetensors")
