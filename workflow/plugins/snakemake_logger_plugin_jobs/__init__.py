@@ -1,4 +1,4 @@
-"""Snakemake's own account of the jobs of a run, as JSON: one line per job. `learnability plan` asks a dry run with it."""
+"""Snakemake's own account of the jobs of a run, one line of JSON each: how `learnability plan` asks a dry run."""
 
 import json
 from dataclasses import dataclass, field
