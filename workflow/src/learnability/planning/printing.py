@@ -30,7 +30,13 @@ def print_plan(costs: list[Cost], kinds: pd.DataFrame, plan: Plan, gpus: list[in
         grid.add_row(row.rule, f"{row.jobs:,}", gpu, cpu, f"{row.bytes_written / 1e9:,.1f}", row.source)
     cheap = len(costs) - int(costly["jobs"].sum())
     grid.add_row(
-        "the others", f"{cheap:,}", "–", "–", "–", "not counted: seconds each, and the fetching of weights", end_section=True
+        "the others",
+        f"{cheap:,}",
+        "–",
+        "–",
+        "–",
+        "not counted: seconds each, and the fetching of weights",
+        end_section=True,
     )
     sums = kinds[["gpu_hours", "cpu_hours", "bytes_written"]].sum()
     gpu_total = hours(sums["gpu_hours"]) if plan.device != CPU else "–"
