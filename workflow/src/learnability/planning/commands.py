@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..configuration import read_config
-from ..contracts import write_csv
+from ..contracts import write_csv, write_text
 
 PUBLISHED_DEVICE = "NVIDIA H200"  # where nothing of the study has run yet
 
@@ -31,6 +31,9 @@ def add_hours(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("hours", help="where the hours of a run went, per rule")
     parser.add_argument("folder", type=Path, help="a results folder")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table as well")
+    parser.add_argument(
+        "--rates", type=Path, metavar="FILE", help="write its rates as workflow/resources/rates.yaml has them"
+    )
     parser.set_defaults(run=run_hours)
 
 
@@ -61,8 +64,11 @@ def run_plan(chosen: argparse.Namespace) -> None:
 def run_hours(chosen: argparse.Namespace) -> None:
     from .hours import hours_per_rule
     from .printing import print_hours
+    from .rates import measured_rates, rates_as_yaml
 
     table = hours_per_rule(chosen.folder)
     print_hours(table, chosen.folder)
     if chosen.csv:
-        write_csv(table.fillna("n/a"), chosen.csv)
+        write_csv(table.astype(object).fillna("n/a"), chosen.csv)
+    if chosen.rates:
+        write_text(rates_as_yaml(measured_rates(chosen.folder)), chosen.rates)

@@ -87,16 +87,18 @@ def print_hours(table: pd.DataFrame, folder: Path) -> None:
     for name in ("jobs", "wall h", "CPU h", "mean s", "max s", "peak MB"):
         grid.add_column(name, justify="right", no_wrap=True)
     for row in table.itertuples():
-        cpu = "n/a" if pd.isna(row.cpu_hours) else hours(row.cpu_hours)
+        cpu = hours(row.cpu_hours)
         peak = "n/a" if pd.isna(row.peak_mb) else f"{row.peak_mb:,.0f}"
         last = row.Index == len(table) - 1
         times = f"{row.mean_seconds:,.1f}", f"{row.max_seconds:,.1f}"
         grid.add_row(row.rule, f"{row.jobs:,}", hours(row.wall_hours), cpu, *times, peak, end_section=last)
-    wall, cpu = table["wall_hours"].sum(), table["cpu_hours"].sum()
+    wall, cpu = table["wall_hours"].sum(), table["cpu_hours"].sum(min_count=1)
     grid.add_row("total", f"{table['jobs'].sum():,}", hours(wall), hours(cpu), "", "", "")
     Console().print(grid)
 
 
 def hours(number: float) -> str:
-    """Hours with as many digits as they deserve."""
+    """Hours with as many digits as they deserve; NaN is what was not measured."""
+    if pd.isna(number):
+        return "n/a"
     return f"{number:,.0f}" if number >= 100 else f"{number:.1f}" if number >= 1 else f"{number:.3f}"

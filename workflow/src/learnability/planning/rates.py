@@ -11,6 +11,7 @@ from .benchmarks import Benchmark, read_benchmarks
 from .work import COSTLY_RULES, ENCODING_RULES, GPU_RULES, Rows, Work, describe_work
 
 SHIPPED = ROOT / "workflow" / "resources" / "rates.yaml"
+SHIPPED_KEYS = ("rule", "kind", "device", "seconds_per_unit", "jobs")
 CPU = "cpu"  # as metrics.json names it
 
 
@@ -105,11 +106,20 @@ def device_of(folder: Path, job: Benchmark, devices: set[str]) -> str | None:
     return next(iter(devices)) if len(devices) == 1 else None
 
 
+def rates_as_yaml(rates: list[Rate]) -> str:
+    """Rates as rates.yaml holds them; where and when they were measured is for its `origin`."""
+    import yaml
+
+    return yaml.safe_dump(
+        [{key: getattr(rate, key) for key in SHIPPED_KEYS} for rate in rates], sort_keys=False, width=120
+    )
+
+
 def shipped_rates() -> tuple[list[Rate], dict[str, Sustained]]:
     """The rates of workflow/resources/rates.yaml, and what GPUs sustain, by device."""
     content = read_yaml(SHIPPED)
     rates = [
-        Rate(**{key: entry[key] for key in ("rule", "kind", "device", "seconds_per_unit", "jobs")},
+        Rate(**{key: entry[key] for key in SHIPPED_KEYS},
              origin=f"shipped, {group['origin']}")
         for group in content["measured"] for entry in group["rates"]
     ]  # fmt: skip
