@@ -38,19 +38,21 @@ def count(call, *inputs: torch.Tensor) -> float:
 
 
 @cache
-def _classifier(described: str, channels: int, side: int, classes: int) -> tuple[float, int]:
-    recipe = json.loads(described)
-    description = recipe | {"in_channels": channels, "grid": [side, side], "classes": [*map(str, range(classes))]}
+def _classifier(described: str, channels: int, side: int) -> tuple[float, int, int]:
+    """Operations and parameters with one class, and the features that its last layer reads."""
+    description = json.loads(described) | {"in_channels": channels, "grid": [side, side], "classes": ["one"]}
     with torch.device("meta"):
         network = build_network(description).eval()
         operations = count(network, torch.empty(1, channels, side, side))
-    return operations, sum(parameter.numel() for parameter in network.parameters())
+    return operations, sum(parameter.numel() for parameter in network.parameters()), network.num_features
 
 
 def classifier_operations(recipe: dict, channels: int, side: int, classes: int) -> tuple[float, int]:
     """Operations of one forward pass of one sample (channels, side, side), and parameters; FiLM is not counted."""
-    keys = ("model", "model_options", "stem_patch", "head")
-    return _classifier(json.dumps({key: recipe[key] for key in keys}, sort_keys=True), channels, side, classes)
+    described = {key: recipe[key] for key in ("model", "model_options", "stem_patch", "head")}
+    operations, parameters, features = _classifier(json.dumps(described, sort_keys=True), channels, side)
+    further = classes - 1  # each a row of weights and a bias in the last layer
+    return operations + 2 * features * further, parameters + (features + 1) * further
 
 
 @cache
