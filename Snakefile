@@ -15,6 +15,7 @@
 #   {results}/tables/{table}.{csv,md,html,tex}
 #   {results}/significance/{test}.csv
 #   {results}/logs/{rule}/...
+#   {results}/benchmarks/{rule}/...                               time and memory of every job that costs
 import os
 import sys
 

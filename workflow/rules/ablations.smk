@@ -29,7 +29,7 @@ rule make_table3:
         "../../envs/learnability.yaml"
     params:
         labels=labels(config, "table3"),
-        footnotes=footnotes(config, "table3"),
+        footnotes=lambda wildcards: footnotes(config, "table3"),  # braces in a note are no wildcards
         code=code_digest("make_table3"),
     message:
         "Table 3: what latents save, and what they reach within one budget"
@@ -61,7 +61,7 @@ rule make_table4:
         folds=config["study"]["folds"],
         rows=rows_of_table4(config),
         searched=searched_rows(config),
-        footnotes=footnotes(config, "table4"),
+        footnotes=lambda wildcards: footnotes(config, "table4"),  # braces in a note are no wildcards
         code=code_digest("make_table4"),
     message:
         "Table 4: what distillation, search and noise conditioning gain"
@@ -91,7 +91,7 @@ rule make_ablation_controls:
         labels=labels(config, "ablation_controls"),
         folds=config["study"]["folds"],
         rows=[(space, recipe, name) for name, space, recipe in columns(config, "ablation_controls")],
-        footnotes=footnotes(config, "ablation_controls"),
+        footnotes=lambda wildcards: footnotes(config, "ablation_controls"),  # braces in a note are no wildcards
         code=code_digest("make_ablation_controls"),
     message:
         "What does not make the gap go away"

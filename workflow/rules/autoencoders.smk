@@ -10,6 +10,8 @@ rule finetune_autoencoder:
         history="<results>/weights/{dataset}/{autoencoder}{of_fold}/history.csv",
     log:
         "<results>/logs/finetune_autoencoder/{dataset}.{autoencoder}{of_fold}.log",
+    benchmark:
+        "<results>/benchmarks/finetune_autoencoder/{dataset}.{autoencoder}{of_fold}.jsonl"
     conda:
         "../../envs/learnability.yaml"
     resources:
@@ -41,6 +43,8 @@ rule encode_dataset:
         card="<results>/encodings/{dataset}/{autoencoder}{of_fold}/autoencoder.json",
     log:
         "<results>/logs/encode_dataset/{dataset}.{autoencoder}{of_fold}.log",
+    benchmark:
+        "<results>/benchmarks/encode_dataset/{dataset}.{autoencoder}{of_fold}.jsonl"
     wildcard_constraints:
         autoencoder=one_of(set(config["autoencoders"]) - LATENT_ONLY),
     conda:
@@ -71,6 +75,8 @@ rule encode_latents:
         card="<results>/encodings/{dataset}/{autoencoder}/autoencoder.json",
     log:
         "<results>/logs/encode_latents/{dataset}.{autoencoder}.log",
+    benchmark:
+        "<results>/benchmarks/encode_latents/{dataset}.{autoencoder}.jsonl"
     wildcard_constraints:
         autoencoder=one_of(LATENT_ONLY),
     conda:

@@ -10,6 +10,8 @@ rule train_classifier:
         model=f"{RUN}/model.json",
     log:
         "<results>/logs/train_classifier/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
+    benchmark:
+        "<results>/benchmarks/train_classifier/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.jsonl"
     wildcard_constraints:
         recipe=one_of(set(config["recipes"]) - ON_THE_FLY),
     conda:
@@ -44,6 +46,8 @@ rule train_with_decoder:
         model=f"{RUN}/model.json",
     log:
         "<results>/logs/train_with_decoder/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
+    benchmark:
+        "<results>/benchmarks/train_with_decoder/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.jsonl"
     wildcard_constraints:
         space="reconstruction",
         recipe=one_of(ON_THE_FLY),
@@ -74,6 +78,8 @@ rule compute_teacher_logits:
         f"{RUN}/teacher_logits.npy",
     log:
         "<results>/logs/compute_teacher_logits/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
+    benchmark:
+        "<results>/benchmarks/compute_teacher_logits/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.jsonl"
     conda:
         "../../envs/learnability.yaml"
     resources:
@@ -99,6 +105,8 @@ rule trace_noise_curve:
         f"{RUN}/noise_curve.parquet",
     log:
         "<results>/logs/trace_noise_curve/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
+    benchmark:
+        "<results>/benchmarks/trace_noise_curve/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.jsonl"
     wildcard_constraints:
         space="latent",
     conda:
@@ -128,6 +136,8 @@ rule search_recipe:
         f"{SEARCH}/best.json",
     log:
         "<results>/logs/search_recipe/{dataset}.{autoencoder}.{recipe}.fold{fold}.log",
+    benchmark:
+        "<results>/benchmarks/search_recipe/{dataset}.{autoencoder}.{recipe}.fold{fold}.jsonl"
     wildcard_constraints:
         recipe=one_of(SEARCHED),
     conda:
@@ -158,6 +168,8 @@ use rule search_recipe as assist_search with:
         f"{SEARCH}/worker{{worker}}.json",
     log:
         "<results>/logs/assist_search/{dataset}.{autoencoder}.{recipe}.fold{fold}.worker{worker}.log",
+    benchmark:
+        "<results>/benchmarks/assist_search/{dataset}.{autoencoder}.{recipe}.fold{fold}.worker{worker}.jsonl"
     params:
         cell=cell_of,
         recipe=recipe_params,
@@ -177,6 +189,8 @@ rule measure_efficiency:
         "<results>/efficiency/{dataset}/{autoencoder}/{row}.csv",
     log:
         "<results>/logs/measure_efficiency/{dataset}.{autoencoder}.{row}.log",
+    benchmark:
+        "<results>/benchmarks/measure_efficiency/{dataset}.{autoencoder}.{row}.jsonl"
     wildcard_constraints:
         row="image|image_cached|latent|latent_distilled",
     conda:

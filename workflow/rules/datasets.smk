@@ -6,6 +6,8 @@ rule prepare_dataset:
         card="<results>/datasets/{dataset}/dataset.json",
     log:
         "<results>/logs/prepare_dataset/{dataset}.log",
+    benchmark:
+        "<results>/benchmarks/prepare_dataset/{dataset}.jsonl"
     conda:
         "../../envs/learnability.yaml"
     resources:

@@ -42,7 +42,7 @@ rule make_table1:
     params:
         labels=labels(config),
         folds=config["study"]["folds"],
-        footnotes=footnotes(config, "table1"),
+        footnotes=lambda wildcards: footnotes(config, "table1"),  # braces in a note are no wildcards
         code=code_digest("make_table1"),
     message:
         "Table 1: the learnability gap"
@@ -71,7 +71,7 @@ rule make_table2:
         "../../envs/learnability.yaml"
     params:
         labels=labels(config),
-        footnotes=footnotes(config, "table2"),
+        footnotes=lambda wildcards: footnotes(config, "table2"),  # braces in a note are no wildcards
         code=code_digest("make_table2"),
     message:
         "Table 2: reconstruction fidelity"

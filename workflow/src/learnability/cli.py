@@ -1,4 +1,4 @@
-"""Commands for a person: `check` before a study, `show` after it, `score` and `filter` for what was generated."""
+"""Commands for a person: `check` and `plan` before a study, `show` and `hours` after it, `score` and `filter`."""
 
 import argparse
 import sys
@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from .contracts import InputError, read_json
 from .generation.commands import add_filter, add_score
+from .planning.commands import add_hours, add_plan
 
 SPACE_NAMES = {"image": "image", "latent": "LS", "reconstruction": "RS"}
 
@@ -79,6 +80,8 @@ def main(arguments: list[str] | None = None) -> None:
         "--images", type=int, default=4, help="images of the round trip through each autoencoder; 0 leaves it out"
     )
     check_parser.set_defaults(run=lambda chosen: check(chosen.configfile, chosen.images))
+    add_plan(commands)
+    add_hours(commands)
     add_score(commands)
     add_filter(commands)
     chosen = parser.parse_args(arguments)

@@ -1,0 +1,74 @@
+"""The commands `learnability plan` and `learnability hours`: their arguments, and what they print."""
+
+import argparse
+from pathlib import Path
+
+from ..configuration import read_config
+from ..contracts import write_csv, write_text
+
+PUBLISHED_DEVICE = "NVIDIA H200"  # where nothing of the study has run yet
+
+
+def add_plan(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser(
+        "plan", help="what a study, or a part of it, will cost: jobs, hours, bytes; no data needed"
+    )
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="as for snakemake; without any, the whole study")
+    parser.add_argument(
+        "--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="study files, as for check; end with --"
+    )
+    parser.add_argument("--forcerun", nargs="+", default=[], metavar="TARGET", help="as for snakemake")
+    parser.add_argument("--profile", help="as for snakemake: the threads of the jobs")
+    parser.add_argument("--device", help="a GPU's name as metrics.json has it, or cpu; without it, the one that this "
+                        f"study ran on, else {PUBLISHED_DEVICE}")  # fmt: skip
+    parser.add_argument("--gpus", nargs="+", default=[1, 8], type=int, metavar="N", help="for the wall time (1 8)")
+    parser.add_argument("--rates", nargs="+", default=[], type=Path, metavar="FOLDER", help="further results folders")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write a row per rule and kind of job as well")
+    parser.set_defaults(run=run_plan)
+
+
+def add_hours(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("hours", help="where the hours of a run went, per rule")
+    parser.add_argument("folder", type=Path, help="a results folder")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table as well")
+    parser.add_argument(
+        "--rates", type=Path, metavar="FILE", help="write its rates as workflow/resources/rates.yaml has them"
+    )
+    parser.set_defaults(run=run_hours)
+
+
+def run_plan(chosen: argparse.Namespace) -> None:
+    from .costs import Plan
+    from .dag import planned_jobs
+    from .printing import print_plan
+    from .rates import devices_of, measured_rates, results_folders, shipped_rates
+    from .totals import per_kind
+
+    config = read_config(*chosen.configfile)
+    options = ["--profile", chosen.profile] if chosen.profile else []
+    options += ["--forcerun", *chosen.forcerun] if chosen.forcerun else []
+    jobs = planned_jobs(chosen.configfile, chosen.targets, options)
+    seen = devices_of(Path(config["results"]))
+    device = chosen.device or (seen.pop() if len(seen) == 1 else PUBLISHED_DEVICE)
+    measured = [rate for path in results_folders(config["results"], chosen.rates) for rate in measured_rates(path)]
+    shipped, sustained = shipped_rates()
+    plan = Plan(config, device, measured + shipped, sustained)
+    costs = [plan.cost(job) for job in jobs]
+    kinds = per_kind(costs, device)
+    print_plan(costs, kinds, plan, chosen.gpus)
+    if chosen.csv:
+        write_csv(kinds, chosen.csv)
+        print(f"per rule and kind of job: {chosen.csv}")
+
+
+def run_hours(chosen: argparse.Namespace) -> None:
+    from .hours import hours_per_rule
+    from .printing import print_hours
+    from .rates import measured_rates, rates_as_yaml
+
+    table = hours_per_rule(chosen.folder)
+    print_hours(table, chosen.folder)
+    if chosen.csv:
+        write_csv(table.astype(object).fillna("n/a"), chosen.csv)
+    if chosen.rates:
+        write_text(rates_as_yaml(measured_rates(chosen.folder)), chosen.rates)

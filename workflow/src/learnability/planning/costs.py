@@ -1,0 +1,125 @@
+"""What the jobs of a plan cost: hours from a measured rate, else an estimate or nothing, and bytes written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+from ..readiness import latent_bytes, reconstruction_bytes
+from ..recipes import resolve_recipe, spaces_of
+from ..study import efficiency_run, resolve_autoencoder
+from . import networks
+from .dag import Job
+from .rates import CPU, Rate, Sustained
+from .sizes import Size, dataset_size
+from .work import CLASSIFIER_RULES, COSTLY_RULES, ENCODING_RULES, GPU_RULES, Rows, Work, describe_work
+
+UNKNOWN, SECONDS = "no rate", "seconds"
+PREDICTION_BYTES = 8  # per class of a row; predictions compress little
+
+
+@dataclass(frozen=True)
+class Cost:
+    """A job with its wall seconds (None: not known), where that number comes from, and the bytes that it writes."""
+
+    job: Job
+    kind: str
+    seconds: float | None
+    origin: str
+    written: float
+
+
+class Plan:
+    """Prices the jobs of a study on one device, a GPU's name or `cpu`."""
+
+    def __init__(self, config: dict, device: str, rates: list[Rate], sustained: dict[str, Sustained]):
+        self.config, self.device, self.sustained = config, device, sustained.get(device)
+        self.rates: dict[tuple[str, str, str], Rate] = {}
+        for rate in rates:  # the first is the nearest
+            self.rates.setdefault((rate.rule, rate.kind, rate.device), rate)
+        self.size: Callable[[str], Size] = cache(lambda name: dataset_size(config, name))
+
+    def cost(self, job: Job) -> Cost:
+        if job.rule not in COSTLY_RULES:
+            return Cost(job, "", 0.0, SECONDS, 0.0)
+        params, rows = self.params(job), self.rows(job)
+        work = describe_work(job.rule, params, rows, job.wildcards.get("autoencoder", ""))
+        seconds, origin = self.time(job, params, rows, work)
+        return Cost(job, work.kind, seconds, origin, self.written(job, params, rows))
+
+    def time(self, job: Job, params: dict, rows: Rows, work: Work) -> tuple[float | None, str]:
+        """Seconds, from the budget of its recipe, a measured rate, or an estimate on this device."""
+        budget = (params.get("recipe") or {}).get("budget_seconds")
+        if budget and job.rule == "train_classifier":
+            return float(budget), "budget of the recipe"
+        device = self.device if job.rule in GPU_RULES else CPU
+        if rate := self.rates.get((job.rule, work.kind, device)):
+            return rate.seconds_per_unit * work.units, f"{rate.origin} ({rate.jobs} jobs)"
+        operations = self.operations(job, params, rows) if self.sustained and job.rule in GPU_RULES else None
+        if operations is None:
+            return None, UNKNOWN
+        pace = self.sustained.bfloat16 if job.rule in CLASSIFIER_RULES else self.sustained.tf32
+        return operations / pace, "estimate"
+
+    def operations(self, job: Job, params: dict, rows: Rows) -> float | None:
+        """Floating-point operations of a job, three forward passes a training step; None where they are not known."""
+        if job.rule in (*ENCODING_RULES, "finetune_autoencoder"):
+            found = networks.autoencoder_operations(params["entry"], rows.side)
+            if found is None:
+                return None
+            both = found[0] + (found[1] if params["entry"].get("decodes", True) else 0)
+            if job.rule in ENCODING_RULES:
+                return both * rows.images
+            tuning = params["entry"]["finetune"]  # the discriminator is left out
+            lpips = networks.perceptual_operations(rows.side) if tuning["perceptual"] == "lpips" else 0
+            return 3 * (both + lpips) * tuning["steps"] * tuning["batch_size"]
+        recipe, size = params["recipe"], self.size(job.wildcards["dataset"])
+        if job.rule == "measure_efficiency" or recipe["reconstructions"] == "on_the_fly":
+            return None
+        forward = networks.classifier_operations(recipe, rows.channels, rows.side, size.classes)[0]
+        part = rows.images / params["n_splits"]  # a fold
+        repeats = describe_work(job.rule, params, rows).units / rows.megapixels
+        if job.rule in ("compute_teacher_logits", "trace_noise_curve"):
+            return forward * rows.images * repeats
+        train = params["n_splits"] - 2
+        return forward * part * (repeats * (3 * train + 1) + 2)  # each epoch validates; both other folds in the end
+
+    def params(self, job: Job) -> dict:
+        """What Snakemake gives the job, as far as its cost depends on it."""
+        names, config = job.wildcards, self.config
+        if job.rule == "prepare_dataset":
+            return {"entry": config["datasets"][names["dataset"]]}
+        if job.rule in (*ENCODING_RULES, "finetune_autoencoder"):
+            return {"entry": resolve_autoencoder(config, names["autoencoder"])}
+        recipe = efficiency_run(config, names["row"])["recipe"] if "row" in names else names["recipe"]
+        return {"recipe": resolve_recipe(config, recipe), "n_splits": config["study"]["n_splits"]}
+
+    def rows(self, job: Job) -> Rows:
+        """The packed array that the job reads or makes."""
+        names, config = job.wildcards, self.config
+        size = self.size(names["dataset"])
+        if job.rule not in CLASSIFIER_RULES:
+            return Rows(size.images, size.channels, config["image_size"])
+        cell = efficiency_run(config, names["row"]) if "row" in names else names
+        space = cell.get("space") or spaces_of(config, cell["recipe"])[0]
+        if space != "latent":
+            return Rows(size.images, 3, config["classifier_size"])
+        entry = resolve_autoencoder(config, cell["autoencoder"])
+        return Rows(size.images, entry["channels"], config["image_size"] // entry["factor"])
+
+    def written(self, job: Job, params: dict, rows: Rows) -> float:
+        """Bytes of the arrays and weights that a job leaves; logs and cards are not counted."""
+        config, size = self.config, self.size(job.wildcards["dataset"])
+        if job.rule == "prepare_dataset":
+            return rows.images * (rows.channels * rows.side**2 + 3 * config["classifier_size"] ** 2)
+        if job.rule in ENCODING_RULES:
+            name = job.wildcards["autoencoder"]
+            return rows.images * (latent_bytes(config, name) + reconstruction_bytes(config, name))
+        if job.rule == "finetune_autoencoder":
+            found = networks.autoencoder_operations(params["entry"], rows.side)
+            return 4 * found[2] if found else 0.0
+        if job.rule == "compute_teacher_logits":
+            return rows.images * (1 - 2 / params["n_splits"]) * size.classes * 4
+        if job.rule != "train_classifier":
+            return 0.0
+        parameters = networks.classifier_operations(params["recipe"], rows.channels, rows.side, size.classes)[1]
+        return 4 * parameters + rows.images * 2 / params["n_splits"] * size.classes * PREDICTION_BYTES

@@ -1,0 +1,67 @@
+"""The jobs that a command would run, asked of Snakemake itself: a dry run in a child process."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..configuration import ROOT
+from ..contracts import InputError
+
+PLUGINS = ROOT / "workflow" / "plugins"  # the logger plugin `jobs` writes what a dry run would do, as JSON lines
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that would run; `wildcards` are strings, `threads` those that it would be given."""
+
+    rule: str
+    wildcards: dict[str, str]
+    threads: int
+    input: tuple[str, ...]
+    output: tuple[str, ...]
+
+
+def planned_jobs(configfiles: list[Path], targets: list[str], options: list[str]) -> list[Job]:
+    """Every job that `snakemake` would run for the targets in this folder; `options` are further ones of Snakemake.
+
+    Raises InputError with Snakemake's own message where it refuses.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "jobs.jsonl"
+        command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--dry-run"]
+        command += ["--logger", "jobs", "--logger-jobs-file", str(file), *options]
+        command += ["--configfile", *map(str, configfiles)] if configfiles else []
+        path = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH")]))
+        done = subprocess.run(
+            [*command, "--", *targets],
+            env=os.environ | {"PYTHONPATH": path},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        if done.returncode:
+            raise InputError(f"Snakemake refuses this plan:\n{done.stdout.strip()[-4000:]}")
+        lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    found = [json.loads(line) for line in lines]
+    return [Job(**job | {"input": tuple(job["input"]), "output": tuple(job["output"])}) for job in found]
+
+
+def longest_chain(jobs: list[Job], seconds: list[float]) -> float:
+    """Seconds of the critical path: the jobs that must wait for each other and together take longest."""
+    maker = {path: number for number, job in enumerate(jobs) for path in job.output}
+    before = [{maker[path] for path in job.input if path in maker} for job in jobs]
+    ends: dict[int, float] = {}
+    waiting = list(range(len(jobs)))
+    while waiting:  # depth first, without recursion: a chain may be long
+        number = waiting[-1]
+        if missing := [other for other in before[number] if other not in ends]:
+            waiting += missing
+            continue
+        ends[number] = seconds[number] + max((ends[other] for other in before[number]), default=0.0)
+        waiting.pop()
+    return max(ends.values(), default=0.0)

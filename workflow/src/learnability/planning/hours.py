@@ -1,0 +1,37 @@
+"""Where the hours of a run went: the benchmarks of a results folder, summed per rule."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ..contracts import InputError
+from .benchmarks import read_benchmarks
+
+COLUMNS = ["rule", "jobs", "wall_hours", "cpu_hours", "mean_seconds", "max_seconds", "peak_mb"]
+
+
+def hours_per_rule(folder: Path) -> pd.DataFrame:
+    """One row per rule, the dearest first. CPU time and memory are of the jobs that Snakemake sampled; NaN without any.
+
+    Of a job that was run again, the last run counts.
+    """
+    jobs = read_benchmarks(folder)
+    if not jobs:
+        raise InputError(
+            f"{folder}/benchmarks has no benchmark; run the study, or a part of it, into this folder first"
+        )
+    rows = [(job.rule, job.seconds, job.cpu_seconds, job.peak_mb) for job in jobs]
+    measured = ["seconds", "cpu_seconds", "peak_mb"]
+    frame = pd.DataFrame(rows, columns=["rule", *measured]).astype(dict.fromkeys(measured, float))
+    groups = frame.groupby("rule")
+    table = pd.DataFrame(
+        {
+            "jobs": groups.size(),
+            "wall_hours": groups["seconds"].sum() / 3600,
+            "cpu_hours": groups["cpu_seconds"].sum(min_count=1) / 3600,
+            "mean_seconds": groups["seconds"].mean(),
+            "max_seconds": groups["seconds"].max(),
+            "peak_mb": groups["peak_mb"].max(),
+        }
+    )
+    return table.sort_values("wall_hours", ascending=False).reset_index()[COLUMNS]

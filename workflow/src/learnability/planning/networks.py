@@ -1,0 +1,102 @@
+"""Floating-point operations of the networks of a study, counted by torch on networks without weights.
+
+One multiplication and one addition are two operations. Nothing is computed and no weights are needed: the tensors are
+on torch's `meta` device.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..autoencoders.weights import missing_weights, weights_folder
+from ..classifiers.classifier import build_network
+from ..study import is_folder
+
+# What config.json of the hub's repositories says: the autoencoders of the published study, for a plan without weights.
+KL = {
+    "block_out_channels": [128, 256, 512, 512],
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
+    "layers_per_block": 2,
+    "norm_num_groups": 32,
+}
+ON_THE_HUB = {
+    "CompVis/stable-diffusion-v1-4": KL | {"latent_channels": 4},
+    "black-forest-labs/FLUX.1-dev": KL | {"latent_channels": 16, "use_quant_conv": False, "use_post_quant_conv": False},
+    "black-forest-labs/FLUX.2-dev": KL | {"latent_channels": 32},
+}
+
+
+def count(call, *inputs: torch.Tensor) -> float:
+    """Operations of one call."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        call(*inputs)
+    return float(counter.get_total_flops())
+
+
+@cache
+def _classifier(described: str, channels: int, side: int) -> tuple[float, int, int]:
+    """Operations and parameters with one class, and the features that its last layer reads."""
+    description = json.loads(described) | {"in_channels": channels, "grid": [side, side], "classes": ["one"]}
+    with torch.device("meta"):
+        network = build_network(description).eval()
+        operations = count(network, torch.empty(1, channels, side, side))
+    return operations, sum(parameter.numel() for parameter in network.parameters()), network.num_features
+
+
+def classifier_operations(recipe: dict, channels: int, side: int, classes: int) -> tuple[float, int]:
+    """Operations of one forward pass of one sample (channels, side, side), and parameters; FiLM is not counted."""
+    described = {key: recipe[key] for key in ("model", "model_options", "stem_patch", "head")}
+    operations, parameters, features = _classifier(json.dumps(described, sort_keys=True), channels, side)
+    further = classes - 1  # each a row of weights and a bias in the last layer
+    return operations + 2 * features * further, parameters + (features + 1) * further
+
+
+@cache
+def _autoencoder(described: str, side: int) -> tuple[float, float, int] | None:
+    entry = json.loads(described)
+    with torch.device("meta"):
+        model = build_model(entry)
+        if model is None:
+            return None
+        model.eval()
+        image = torch.empty(1, model.config.in_channels, side, side)
+        latent = torch.empty(1, entry["channels"], side // entry["factor"], side // entry["factor"])
+        both = count(model.encode, image), count(model.decode, latent)
+    return *both, sum(parameter.numel() for parameter in model.parameters())
+
+
+def autoencoder_operations(entry: dict, side: int) -> tuple[float, float, int] | None:
+    """Operations of encoding and of decoding one image side x side, and parameters; None where they are not known."""
+    return _autoencoder(json.dumps(entry, sort_keys=True), side)
+
+
+def build_model(entry: dict) -> torch.nn.Module | None:
+    """The network of an entry, from the configuration beside its weights or as the hub's; else None."""
+    import diffusers
+
+    if entry["class"] == "MedVAE":
+        from ..autoencoders.medvae import build_model as build_medvae
+        from ..autoencoders.medvae_keys import VARIANTS
+
+        return build_medvae(VARIANTS[entry["variant"]])
+    kind, source = getattr(diffusers, entry["class"], None), entry.get("source", "")
+    if kind is None or entry.get("layout") == "packed":
+        return None
+    if source in ON_THE_HUB:
+        return kind(**ON_THE_HUB[source])
+    if is_folder(source) and not missing_weights(entry):
+        return kind.from_config(json.loads((Path(weights_folder(entry)) / "config.json").read_text(encoding="utf-8")))
+    return None
+
+
+@cache
+def perceptual_operations(side: int) -> float:
+    """Operations of VGG16's features, which LPIPS compares, for one image side x side."""
+    from torchvision.models.vgg import cfgs, make_layers
+
+    with torch.device("meta"):
+        return count(make_layers(cfgs["D"]), torch.empty(1, 3, side, side))

@@ -1,0 +1,104 @@
+"""Plans and hours as tables in the terminal."""
+
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from .costs import Cost, Plan
+from .rates import CPU
+from .totals import per_rule, wall_hours, without_rate
+from .work import COSTLY_RULES
+
+
+def print_plan(costs: list[Cost], kinds: pd.DataFrame, plan: Plan, gpus: list[int]) -> None:
+    """The costly rules, a line each, the sum, the wall time, and everything that was assumed."""
+    console = Console()
+    rules = per_rule(kinds)
+    costly = rules[rules["rule"].isin(COSTLY_RULES)]
+    grid = Table(title=f"Plan: {len(costs)} jobs on {plan.device}")
+    grid.add_column("rule", no_wrap=True)
+    for name in ("jobs", "GPU h", "CPU h", "GB written"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("hours from", overflow="fold")
+    for row in costly.itertuples():
+        # A rule of which nothing is known has no hours, not zero hours.
+        known = row.jobs_without_rate < row.jobs
+        gpu = hours(row.gpu_hours) if known and plan.device != CPU and row.rule != "prepare_dataset" else "–"
+        cpu = hours(row.cpu_hours) if known else "–"
+        grid.add_row(row.rule, f"{row.jobs:,}", gpu, cpu, f"{row.bytes_written / 1e9:,.1f}", row.source)
+    cheap = len(costs) - int(costly["jobs"].sum())
+    grid.add_row(
+        "the others",
+        f"{cheap:,}",
+        "–",
+        "–",
+        "–",
+        "not counted: seconds each, and the fetching of weights",
+        end_section=True,
+    )
+    sums = kinds[["gpu_hours", "cpu_hours", "bytes_written"]].sum()
+    gpu_total = hours(sums["gpu_hours"]) if plan.device != CPU else "–"
+    grid.add_row(
+        "total", f"{len(costs):,}", gpu_total, hours(sums["cpu_hours"]), f"{sums['bytes_written'] / 1e9:,.1f}", ""
+    )
+    console.print(grid)
+    for line in [*walls(costs, plan, gpus), *assumptions(costs, plan)]:
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def walls(costs: list[Cost], plan: Plan, gpus: list[int]) -> list[str]:
+    """The least wall time on each number of GPUs."""
+    what = "job(s) side by side" if plan.device == CPU else f"{plan.device}"
+    lines = []
+    for wall in (wall_hours(costs, number, plan.device) for number in gpus):
+        bound = "the longest chain of jobs" if wall.chain > wall.divided else "all jobs divided among them"
+        lines.append(f"On {wall.gpus} {what}: at least {hours(wall.hours)} h wall time ({bound}; "
+                     f"divided {hours(wall.divided)} h, chain {hours(wall.chain)} h)")  # fmt: skip
+    return lines
+
+
+def assumptions(costs: list[Cost], plan: Plan) -> list[str]:
+    """What the numbers rest on."""
+    lines = []
+    if lacking := without_rate(costs):
+        jobs = ", ".join(f"{number} {rule}" for rule, number in lacking.items())
+        lines.append(f"No rate, so in no sum: {jobs}.")
+    if any(cost.origin == "estimate" for cost in costs):
+        sustained = plan.sustained
+        lines.append(
+            "Estimate, nothing measured: operations of the network counted by torch (training: three forward passes; "
+            f"reading data, start-up and FiLM not counted) over {sustained.bfloat16 / 1e12:.0f} TFLOP/s in bfloat16, "
+            f"{sustained.tf32 / 1e12:.0f} in TF32 for autoencoders ({sustained.source})."
+        )
+    names = dict.fromkeys(cost.job.wildcards["dataset"] for cost in costs if cost.job.rule in COSTLY_RULES)
+    if names:
+        counts = [f"{name} {plan.size(name).images:,} ({plan.size(name).origin})" for name in names]
+        lines.append(f"Images: {', '.join(counts)}.")
+        lines.append("Trainings and searches are taken to run all their epochs; early stopping makes them shorter. "
+                     "CPU h: wall hours times the threads of the job.")  # fmt: skip
+    return lines
+
+
+def print_hours(table: pd.DataFrame, folder: Path) -> None:
+    grid = Table(title=f"Where the hours went: {folder}")
+    grid.add_column("rule", no_wrap=True)
+    for name in ("jobs", "wall h", "CPU h", "mean s", "max s", "peak MB"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for row in table.itertuples():
+        cpu = hours(row.cpu_hours)
+        peak = "n/a" if pd.isna(row.peak_mb) else f"{row.peak_mb:,.0f}"
+        last = row.Index == len(table) - 1
+        times = f"{row.mean_seconds:,.1f}", f"{row.max_seconds:,.1f}"
+        grid.add_row(row.rule, f"{row.jobs:,}", hours(row.wall_hours), cpu, *times, peak, end_section=last)
+    wall, cpu = table["wall_hours"].sum(), table["cpu_hours"].sum(min_count=1)
+    grid.add_row("total", f"{table['jobs'].sum():,}", hours(wall), hours(cpu), "", "", "")
+    Console().print(grid)
+
+
+def hours(number: float) -> str:
+    """Hours with as many digits as they deserve; NaN is what was not measured."""
+    if pd.isna(number):
+        return "n/a"
+    return f"{number:,.0f}" if number >= 100 else f"{number:.1f}" if number >= 1 else f"{number:.3f}"

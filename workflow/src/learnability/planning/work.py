@@ -1,0 +1,80 @@
+"""What a job has to do: a kind that its rate is of, and units that its time is proportional to.
+
+The same functions describe a planned job, from the configuration, and one that ran, from its benchmark.
+"""
+
+import json
+from dataclasses import dataclass
+
+CLASSIFIER_RULES = ("train_classifier", "search_recipe", "assist_search", "compute_teacher_logits", "trace_noise_curve",
+                    "measure_efficiency")  # fmt: skip
+ENCODING_RULES = ("encode_dataset", "encode_latents")
+GPU_RULES = (*CLASSIFIER_RULES, *ENCODING_RULES, "finetune_autoencoder")
+COSTLY_RULES = (*GPU_RULES, "prepare_dataset")  # those with a benchmark; the others take seconds
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The packed array that a job reads or makes: N rows of C channels, side x side."""
+
+    images: int
+    channels: int
+    side: int
+
+    @property
+    def megapixels(self) -> float:
+        return self.images * self.side**2 / 1e6
+
+
+@dataclass(frozen=True)
+class Work:
+    """The kind of a job and its units: a rate of the same rule and kind, in seconds per unit, gives its time."""
+
+    kind: str
+    units: float
+
+
+def describe_work(rule: str, params: dict, rows: Rows, name: str = "", epochs: int | None = None) -> Work:
+    """The work of a costly rule from its parameters; `name` is its autoencoder, `epochs` those that were run.
+
+    Units are megapixels of the array that is read, as often as the job passes over it. Without `epochs` a training
+    is taken to run to the end of its recipe: early stopping makes it shorter, never longer.
+    """
+    if rule == "prepare_dataset":
+        return Work(params["entry"]["format"], rows.megapixels)
+    if rule in ENCODING_RULES:
+        return Work(kind_of_autoencoder(name, params["entry"]), rows.megapixels)
+    if rule == "finetune_autoencoder":
+        tuning = params["entry"]["finetune"]
+        images = tuning["steps"] * tuning["batch_size"]
+        kind = f"{kind_of_autoencoder(name, params['entry'])}, {tuning['perceptual']}"
+        return Work(kind, images * rows.side**2 / 1e6)
+    recipe = params["recipe"]
+    if rule == "measure_efficiency":  # its batches are its own, however many images there are
+        return Work(kind_of_classifier(recipe, rows.channels), rows.side**2 / 1e6)
+    return Work(kind_of_classifier(recipe, rows.channels), passes(rule, recipe, params, epochs) * rows.megapixels)
+
+
+def passes(rule: str, recipe: dict, params: dict, epochs: int | None) -> float:
+    """How often a classifier's job goes over its array."""
+    if rule == "train_classifier":
+        return epochs or recipe["epochs"]
+    if rule in ("search_recipe", "assist_search"):  # workers share the trials
+        return recipe["search"]["trials"] * recipe["epochs"] / recipe["search"].get("workers", 1)
+    if rule == "trace_noise_curve":
+        from ..evaluation import CURVE  # here, because it waits for torch
+
+        return len(CURVE) / params["n_splits"]  # of the test rows
+    return 1 - 2 / params["n_splits"]  # teacher logits: the training rows
+
+
+def kind_of_autoencoder(name: str, entry: dict) -> str:
+    return f"{name}, {entry['class']} {entry['channels']} at 1/{entry['factor']}"
+
+
+def kind_of_classifier(recipe: dict, channels: int) -> str:
+    """The network and how it is fed: what its speed depends on."""
+    options = json.dumps(recipe["model_options"], sort_keys=True) if recipe["model_options"] else ""
+    parts = [recipe["model"], options, f"stem {recipe['stem_patch']}" if recipe["stem_patch"] else ""]
+    parts += [f"{channels} channels", "on the fly" if recipe["reconstructions"] == "on_the_fly" else ""]
+    return ", ".join(filter(None, parts))
