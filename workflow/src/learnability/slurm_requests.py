@@ -1,0 +1,85 @@
+"""Before the first job is submitted: would SLURM take what each job asks for, and will the end of a job be noticed?
+
+A request that no node can meet waits in the queue for ever, or fails without a reason when it is a group's.
+"""
+
+import re
+import shlex
+import shutil
+from itertools import pairwise
+
+from .slurm_preflight import ask
+
+# The executor looks every 180 s when nothing happens; what ends in between must still be listed by squeue.
+SAFE_JOB_AGE = 240
+
+
+def check_status_queries(status_command: str, first_wait: int) -> tuple[list[str], list[str]]:
+    """What stops a run, and what is only a warning, of how the executor learns that a job has ended.
+
+    `first_wait`: seconds, slurm-init-seconds-before-status-checks. The executor takes sacct in place of squeue where
+    the controller forgets a job within three such waits.
+    """
+    answer = dict(re.findall(r"^(\w+)\s*= (.*?)\s*$", ask("scontrol", "show", "config").stdout, flags=re.MULTILINE))
+    age, store = answer.get("MinJobAge", ""), answer.get("AccountingStorageType", "")
+    seconds = int(age.split()[0]) if age else 0
+    falls_back = status_command == "squeue" and seconds < 3 * first_wait and shutil.which("sacct")
+    if store.endswith("/none") and (status_command == "sacct" or falls_back):
+        reason = f"MinJobAge is {age}, below three times slurm-init-seconds-before-status-checks ({first_wait} s)"
+        why = f", which is asked because {reason}: lower that" if falls_back else ": set slurm-status-command: squeue"
+        return [f"SLURM: this cluster keeps no accounts, so sacct never says that a job has ended{why}"], []
+    if status_command == "squeue" and not falls_back and 0 < seconds < SAFE_JOB_AGE:
+        return [], [
+            f"SLURM forgets a job {age} after its end (MinJobAge), and may be asked only every 180 s: the end of a job "
+            f"can go unnoticed. Ask the site for {SAFE_JOB_AGE} s or more, or set slurm-status-command: sacct"
+        ]
+    return [], []
+
+
+def check_requests(requests: dict[str, list[str]]) -> tuple[list[str], list[str]]:
+    """What SLURM refuses, and what it takes but cannot start now; `requests`: sbatch command -> what asks for it.
+
+    Each request is tried once with --test-only. That also refuses what would merely wait for a node that is down or
+    drained, so what it refuses is submitted for a day a month off, and withdrawn.
+    """
+    refused, waiting, limits = [], [], time_limits()
+    for command, jobs in requests.items():
+        text = f"{', '.join(dict.fromkeys(jobs))} ({len(jobs)} job(s)): `{asked_for(command)}`"
+        if limit := over_limit(command, limits):
+            refused.append(f"SLURM would let {text} wait for ever: the partition ends every job after {limit}")
+            continue
+        tried = ask(*shlex.split(command), "--test-only", "--wrap", "true")
+        if not tried.returncode:
+            continue
+        sent = ask(*shlex.split(command), "--begin=now+30days", "--wrap", "true")
+        if not sent.returncode:
+            ask("scancel", sent.stdout.strip().partition(";")[0])
+            waiting.append(f"SLURM cannot start {text} now: it waits for nodes that are down or drained (`sinfo -R`)")
+        else:
+            why = "; ".join(sent.stderr.strip().replace("sbatch: error: ", "").splitlines())
+            refused.append(f"SLURM refuses {text}: {why}. The profile's set-resources or default-resources ask for it")
+    return refused, waiting
+
+
+def asked_for(command: str) -> str:
+    """The part of an sbatch command that asks for resources."""
+    kept = re.sub(r"^sbatch|--parsable|--export=ALL|(--job-name|--output|--comment|-D) ('[^']*'|\S+)", "", command)
+    return " ".join(kept.split())
+
+
+def time_limits() -> dict[str, str]:
+    """Partition -> its limit as sinfo shows it."""
+    return dict(line.split("\t") for line in ask("sinfo", "--noheader", "--format=%R\t%l").stdout.splitlines())
+
+
+def over_limit(command: str, limits: dict[str, str]) -> str | None:
+    """The partition's limit, if the command asks for more time; --test-only lets that pass on most clusters."""
+    words = shlex.split(command)
+    options = dict(pairwise(words))
+    limit, time_asked = limits.get(options.get("-p"), "infinite"), options.get("-t", "0")
+    if not re.fullmatch(r"(\d+-)?[\d:]+", limit) or not time_asked.isdigit():
+        return None
+    days, _, clock = limit.rpartition("-")
+    parts = [0, 0, *map(int, clock.split(":"))][-3:]  # 30:00, 1:00:00 and 1-00:00:00 end in seconds
+    minutes = int(days or 0) * 1440 + parts[0] * 60 + parts[1]
+    return limit if int(time_asked) > minutes else None
