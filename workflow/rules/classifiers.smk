@@ -13,7 +13,7 @@ rule train_classifier:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
+        mem_mb=memory_of_run,
         runtime=runtime_of_training,
     params:
         cell=cell_of,
@@ -40,8 +40,8 @@ rule compute_teacher_logits:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=memory_of_run,
+        runtime=scaled(60),
     params:
         cell=cell_of,
         recipe=recipe_params,
@@ -67,8 +67,8 @@ rule trace_noise_curve:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=memory_of_run,
+        runtime=scaled(60),
     params:
         cell=cell_of,
         recipe=recipe_params,
@@ -96,8 +96,8 @@ rule search_recipe:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=1440,
+        mem_mb=memory_of_run,
+        runtime=runtime_of_search,
     params:
         cell=cell_of,
         recipe=recipe_params,
@@ -145,8 +145,8 @@ rule measure_efficiency:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=scaled(16000),
+        runtime=scaled(120),
     params:
         cell=lambda wildcards: efficiency_run(config, wildcards.row),
         recipe=lambda wildcards: resolve_recipe(config, efficiency_run(config, wildcards.row)["recipe"]),
