@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 
-from learnability.contracts import read_json, read_samples, write_parquet
-from learnability.study import resolve_recipe
+from learnability.configuration import read_config
+from learnability.contracts import SCORES, read_json, read_samples, write_parquet
+from learnability.fold_data import Inputs
+from learnability.recipes import resolve_recipe
 from learnability.training import train_classifier
 from tests.conftest import CHECKOUT, run
 
@@ -66,10 +67,61 @@ def test_fine_tuning_on_the_phantoms_raises_fidelity_there(table1):
 
 
 def test_phantoms_are_called_phantoms_wherever_they_are_shown(table1):
-    for path in RESULTS.glob("tables/table[12].*"):
+    for path in RESULTS.glob("tables/table*.*"):
         assert "phantom" in path.read_text(encoding="utf-8").lower(), path
     for card in RESULTS.glob("datasets/*/dataset.json"):
         assert read_json(card)["synthetic"] is True
+
+
+def test_table4_has_every_row_on_its_data_sets_and_their_mean(table1):
+    table = pd.read_csv(RESULTS / "tables" / "table4.csv")
+    rows = ["reconstruction", "latent", "distilled", "tuned", "noise_conditioned"]
+    found = table.groupby(["dataset", "row"])["metric"].apply(set)
+    assert set(found.index) == {(d, row) for d in ("phantom_skin", "phantom_chest", "macro") for row in rows}
+    assert all(metrics == set(SCORES) for metrics in found)
+    assert (table["n_folds"] == 2).all()
+    in_table1 = pd.read_csv(RESULTS / "tables" / "table1.csv").query("autoencoder == 'tiny_flux2'")
+    keys = ["dataset", "space", "recipe", "metric"]
+    both = table.merge(in_table1, on=keys)
+    assert len(both) == 2 * 2 * 3  # the reconstruction and the latent row are those of Table 1
+    assert (both["mean_x"] == both["mean_y"]).all()
+
+
+def test_a_tuned_run_has_the_values_that_its_own_search_found(table1):
+    for best in RESULTS.glob("searches/*/*/tuned/fold*/best.json"):
+        found = read_json(best)
+        run = RESULTS / "runs" / found["dataset"] / "latent" / found["autoencoder"] / "tuned" / f"fold{found['fold']}"
+        trained = read_json(run / "model.json")["trained_by"]
+        assert found["scope"] == "fold"
+        assert (trained["lr"], trained["mask"]) == (found["values"]["lr"], found["values"]["mask"])
+        assert trained["distill"]["hard_weight"] == found["values"]["distill.hard_weight"]
+
+
+def test_noise_takes_away_what_a_conditioned_classifier_knows(table1):
+    curves = [pd.read_parquet(path) for path in RESULTS.glob("runs/*/latent/*/noise_conditioned/*/noise_curve.parquet")]
+    assert len(curves) == 4
+    for curve in curves:
+        folder = "runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}".format(**curve.iloc[0])
+        metrics = read_json(RESULTS / folder / "metrics.json")
+        assert curve.iloc[0][SCORES].to_dict() == {name: metrics[name] for name in SCORES}  # sigma 0 is the table's
+    last = np.mean([curve.iloc[-1]["balanced_accuracy"] for curve in curves])
+    assert last < np.mean([curve.iloc[0]["balanced_accuracy"] for curve in curves]) - 0.1
+    assert abs(last - 1 / 4) < 0.1  # of four classes
+
+
+def test_table3_has_four_rows_under_one_budget(table1):
+    table = pd.read_csv(RESULTS / "tables" / "table3.csv")
+    assert set(table["row"]) == {"image", "image_cached", "latent", "latent_distilled"}
+    assert table["budget_s"].nunique() == 1
+    speed = table[table["metric"] == "inference_samples_per_second"].query("batch_size == 32").set_index("row")["value"]
+    assert speed["latent"] > 5 * speed["image"]  # which decodes first
+
+
+def test_the_gap_is_decomposed_on_the_lossless_control_of_the_grid(table1):
+    gaps = pd.read_csv(RESULTS / "significance" / "gap_decomposition.csv", keep_default_na=False)
+    assert set(gaps["control"]) == {"pixel_unshuffle_8"}
+    encoding = gaps["gap_matched"].astype(float) - gaps["gap_control"].astype(float)
+    np.testing.assert_allclose(gaps["gap_encoding"].astype(float), encoding, atol=1e-12)
 
 
 def permuted(dataset: Path, folder: Path) -> Path:
@@ -94,10 +146,7 @@ def standard_error(samples: pd.DataFrame, classes: int) -> float:
 @pytest.mark.parametrize("space", ["image", "latent", "reconstruction"])
 def test_with_permuted_labels_everything_is_at_chance(table1, tmp_path, space):
     """Mean over the phantoms and two folds, within two standard errors of chance."""
-    config = yaml.safe_load((CHECKOUT / "config.yaml").read_text())
-    for name, changes in yaml.safe_load((CHECKOUT / "workflow/studies/demo.yaml").read_text())["recipes"].items():
-        drw = config["recipes"][name].get("drw", {}) | changes.get("drw", {})
-        config["recipes"][name] |= changes | ({"drw": drw} if drw else {})
+    config = read_config(CHECKOUT / "workflow/studies/demo.yaml")
     recipe = resolve_recipe(config, "latent" if space == "latent" else "image")
     torch.set_num_threads(1)
     excess, variance = [], []
@@ -109,12 +158,10 @@ def test_with_permuted_labels_everything_is_at_chance(table1, tmp_path, space):
         for fold in (0, 1):
             cell = {"dataset": dataset.name, "autoencoder": "-", "space": space, "recipe": "-", "fold": fold}
             run_folder = tmp_path / "runs" / dataset.name / str(fold)
+            card = None if space == "image" else encoding / "autoencoder.json"
+            inputs = Inputs(array, folder, RESULTS / "folds" / f"{dataset.name}.parquet", card)
             with contextlib.redirect_stdout(io.StringIO()):
-                train_classifier(
-                    cell, recipe | {"epochs": 6}, fold, 5, "-", array, folder,
-                    None if space == "image" else encoding / "autoencoder.json",
-                    RESULTS / "folds" / f"{dataset.name}.parquet", run_folder, torch.device("cpu"),
-                )  # fmt: skip
+                train_classifier(cell, recipe | {"epochs": 6}, fold, 5, "-", inputs, run_folder, torch.device("cpu"))
             excess.append(read_json(run_folder / "metrics.json")["balanced_accuracy"] - 1 / classes)
             variance.append(standard_error(read_samples(folder / "samples.parquet"), classes) ** 2)
     assert abs(np.mean(excess)) <= 2 * np.sqrt(np.sum(variance)) / len(variance)

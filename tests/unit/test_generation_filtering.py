@@ -27,7 +27,7 @@ def files(tmp_path):
 
 
 def rows(path) -> list[tuple]:
-    return list(pd.read_csv(path, keep_default_na=False).itertuples(index=False, name=None))
+    return list(pd.read_csv(path, keep_default_na=False, dtype={"sample_id": str}).itertuples(index=False, name=None))
 
 
 def test_a_threshold_keeps_what_reaches_it(files):
@@ -41,12 +41,24 @@ def test_a_threshold_keeps_what_reaches_it(files):
     assert list(rates.itertuples(index=False, name=None)) == expected
 
 
+@pytest.mark.filterwarnings("error")
 def test_the_best_of_each_class_are_kept_and_ties_go_to_the_first(files):
     scores, out, labels = files
     keep(scores, out, labels, None, None, 2)
     assert [row[0] for row in rows(out)] == ["0.png", "1.png", "2.png", "4.png"]
     keep(scores, out, labels, None, None, 9)
     assert len(rows(out)) == 6
+
+
+def test_many_ties_go_to_the_first(files):
+    scores, out, _ = files
+    none = np.random.default_rng(0).choice([0.25, 0.5, 0.75], 1000)
+    frame = pd.DataFrame({"sample_id": list(map(str, range(1000))), "None": none, "melanoma": 1 - none})
+    write_parquet(frame, scores)
+    keep(scores, out, None, "None", None, 500)
+    high, middle = np.flatnonzero(none == 0.75), np.flatnonzero(none == 0.5)
+    expected = sorted([*high, *middle[: 500 - len(high)]])
+    assert [row[0] for row in rows(out)] == list(map(str, expected))
 
 
 def test_one_class_may_be_meant_by_all(files):

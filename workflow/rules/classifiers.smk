@@ -10,10 +10,12 @@ rule train_classifier:
         model=f"{RUN}/model.json",
     log:
         "<results>/logs/train_classifier/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
+    wildcard_constraints:
+        recipe=one_of(set(config["recipes"]) - ON_THE_FLY),
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
+        mem_mb=memory_of_run,
         runtime=runtime_of_training,
     params:
         cell=cell_of,
@@ -29,6 +31,41 @@ rule train_classifier:
         "../scripts/train_classifier.py"
 
 
+rule train_with_decoder:
+    # Apart, so that code of the autoencoders belongs to no other training.
+    input:
+        unpack(files_of_training),
+        folds="<results>/folds/{dataset}.parquet",
+    output:
+        predictions=f"{RUN}/predictions.parquet",
+        metrics=f"{RUN}/metrics.json",
+        history=f"{RUN}/history.csv",
+        weights=f"{RUN}/model.safetensors",
+        model=f"{RUN}/model.json",
+    log:
+        "<results>/logs/train_with_decoder/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
+    wildcard_constraints:
+        space="reconstruction",
+        recipe=one_of(ON_THE_FLY),
+    conda:
+        "../../envs/learnability.yaml"
+    resources:
+        mem_mb=memory_of_run,
+        runtime=runtime_of_training,
+    params:
+        cell=cell_of,
+        recipe=recipe_params,
+        seed=seed_of_fold,
+        n_splits=config["study"]["n_splits"],
+        # One and two threads give different bits: the number belongs to the result, not to the machine.
+        torch_threads=1,
+        code=code_digest("train_with_decoder"),
+    message:
+        "Training {wildcards.recipe} on {wildcards.dataset}, reconstructions decoded on the fly ({wildcards.autoencoder}), fold {wildcards.fold}"
+    script:
+        "../scripts/train_with_decoder.py"
+
+
 rule compute_teacher_logits:
     input:
         unpack(files_of_trained_run),
@@ -40,8 +77,8 @@ rule compute_teacher_logits:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=memory_of_run,
+        runtime=scaled(60),
     params:
         cell=cell_of,
         recipe=recipe_params,
@@ -67,8 +104,8 @@ rule trace_noise_curve:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=memory_of_run,
+        runtime=scaled(60),
     params:
         cell=cell_of,
         recipe=recipe_params,
@@ -96,8 +133,8 @@ rule search_recipe:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=1440,
+        mem_mb=memory_of_run,
+        runtime=runtime_of_search,
     params:
         cell=cell_of,
         recipe=recipe_params,
@@ -145,8 +182,8 @@ rule measure_efficiency:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=scaled(16000),
+        runtime=scaled(120),
     params:
         cell=lambda wildcards: efficiency_run(config, wildcards.row),
         recipe=lambda wildcards: resolve_recipe(config, efficiency_run(config, wildcards.row)["recipe"]),

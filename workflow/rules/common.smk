@@ -9,6 +9,15 @@ from learnability.configuration import find_shipped_weights
 from learnability.contracts import CELL, InputError, file_digest
 from learnability.growth import check_growth, content
 from learnability.hub import weights_to_fetch
+from learnability.job_sizes import (
+    array_of_space,
+    megabytes_of_run,
+    minutes_of_encoding,
+    minutes_of_finetuning,
+    minutes_of_search,
+    minutes_of_training,
+    packed,
+)
 from learnability.provenance import code_digest
 from learnability.presentation import footnotes, labels, searched_rows
 from learnability.recipes import pretrained_weights, resolve_recipe, spaces_of
@@ -209,9 +218,37 @@ def seed_of_fold(wildcards):
     return config["seed"] + int(wildcards.fold)
 
 
-def runtime_of_training(wildcards):
-    """Minutes: a training with a budget needs that, and time to load and to evaluate."""
-    return 480 + int(1.2 * (resolve_recipe(config, wildcards.recipe)["budget_seconds"] or 0) / 60)
+def array_read(wildcards, input):
+    """The packed array that a run reads, as far as it is known."""
+    cell = cell_of(wildcards)
+    # Reconstructions on the fly are made of latents, and as large as if they were stored.
+    return array_of_space(config, cell["space"], cell["autoencoder"], input.array)
+
+
+def memory_of_run(wildcards, input, attempt):
+    return attempt * megabytes_of_run(array_read(wildcards, input))
+
+
+def runtime_of_training(wildcards, input, attempt):
+    return attempt * minutes_of_training(resolve_recipe(config, wildcards.recipe), array_read(wildcards, input))
+
+
+def runtime_of_search(wildcards, input, attempt):
+    return attempt * minutes_of_search(resolve_recipe(config, wildcards.recipe), array_read(wildcards, input))
+
+
+def runtime_of_encoding(wildcards, input, attempt):
+    return attempt * minutes_of_encoding(packed(input.images, (3, config["image_size"], config["image_size"]), 1))
+
+
+def runtime_of_finetuning(wildcards, attempt):
+    settings = config["autoencoders"][wildcards.autoencoder]["finetune"]
+    return attempt * minutes_of_finetuning(settings, config["image_size"])
+
+
+def scaled(value):
+    """A request that grows with every attempt."""
+    return lambda wildcards, attempt: attempt * value
 
 
 def check_before_start(jobs):
@@ -278,6 +315,7 @@ def warn_of_lock():
 
 refused(check_study, config)
 SEARCHED = {name for name in config["recipes"] if resolve_recipe(config, name)["search"]}
+ON_THE_FLY = {name for name in config["recipes"] if resolve_recipe(config, name)["reconstructions"] == "on_the_fly"}
 LATENT_ONLY = {name for name in config["autoencoders"] if not decodes(config, name)}
 FETCHED = weights_to_fetch(config)
 refused(check_growth, config, config["results"])
