@@ -72,8 +72,8 @@ def read_marks() -> dict[str, dict]:
 def record_run(run: str, results: str) -> None:
     """Leave a mark of this run until its head process ends by itself: whoever kills it leaves the mark too."""
     living = {job.run for job in queued_jobs()}
-    for old in read_marks():
-        if old not in living:
+    for old, mark in read_marks().items():
+        if old not in living and not head_is_alive(mark):
             (MARKS / f"{old}.json").unlink(missing_ok=True)
     head = {"host": socket.gethostname(), "pid": os.getpid(), "started": psutil.Process().create_time()}
     path = MARKS / f"{run}.json"
@@ -98,7 +98,8 @@ def head_is_alive(mark: dict) -> bool | None:
     if mark["host"] != socket.gethostname():
         return None
     try:
-        return abs(psutil.Process(mark["pid"]).create_time() - mark["started"]) < 1
+        head = psutil.Process(mark["pid"])
+        return abs(head.create_time() - mark["started"]) < 1 and head.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
@@ -111,7 +112,7 @@ def fate_of_head(mark: dict | None) -> str:
     alive = head_is_alive(mark)
     if alive is None:
         return f"{name} may still run: look there"
-    return f"{name} still runs: `kill -INT {mark['pid']}` stops it and its jobs" if alive else f"{name} was killed"
+    return f"{name} goes on: `kill -INT {mark['pid']}` stops it and its jobs" if alive else f"{name} was killed"
 
 
 def describe(jobs: list[QueuedJob], marks: dict[str, dict]) -> str:
@@ -149,8 +150,10 @@ def note_on_lock(folder: str, results: str) -> str | None:
         jobs = living_jobs(queued_jobs(), marks, os.path.realpath(folder), results)
     except InputError as error:
         return str(error) if marks else None
+    if jobs and any(head_is_alive(marks[job.run]) for job in jobs if job.run in marks):
+        return describe(jobs, marks)
     if jobs:
-        return f"{describe(jobs, marks)}\n    Then, if its head process is gone, {unlock}"
+        return f"{describe(jobs, marks)}\n    Then {unlock}"
     return (
         "\n".join(
             f"This folder is locked. {fate_of_head(mark)}, and no job of it is in the queue"

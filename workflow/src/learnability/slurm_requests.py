@@ -56,8 +56,8 @@ def check_requests(requests: dict[str, list[str]]) -> tuple[list[str], list[str]
             ask("scancel", sent.stdout.strip().partition(";")[0])
             waiting.append(f"SLURM cannot start {text} now: it waits for nodes that are down or drained (`sinfo -R`)")
         else:
-            why = "; ".join(sent.stderr.strip().replace("sbatch: error: ", "").splitlines())
-            refused.append(f"SLURM refuses {text}: {why}. The profile's set-resources or default-resources ask for it")
+            why = "; ".join(re.sub(r"sbatch: error: (Batch job submission failed: )?", "", sent.stderr).splitlines())
+            refused.append(f"SLURM refuses {text}: {why}. The rule or the profile says so")
     return refused, waiting
 
 
