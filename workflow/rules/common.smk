@@ -3,7 +3,7 @@ import re
 from copy import copy
 from pathlib import Path
 
-from learnability import slurm_preflight
+from learnability import slurm_preflight, slurm_requests
 from learnability.autoencoders.own_class import find_module
 from learnability.configuration import find_shipped_weights
 from learnability.contracts import CELL, InputError, file_digest
@@ -266,8 +266,6 @@ def check_before_start(jobs):
 
 def slurm_problems(jobs):
     """What SLURM has against this run; without anything, the run is marked until its head process ends by itself."""
-    from learnability import slurm_requests
-
     if unreachable := slurm_preflight.why_unreachable():
         return [unreachable]
     if living := refused(slurm_preflight.check_living_jobs, workflow.workdir_init, config["results"]):
@@ -299,11 +297,12 @@ def slurm_request(job):
         "slurm_logfile": os.devnull,
         "comment_str": "rule_preflight",
         "partition": executor.get_partition_arg(job),
-        # The executor asks the accounting about a named account once per job; here its name is enough.
-        "account": f"-A {account}" if account else next(executor.get_account_arg(job)),
+        # The executor asks the accounting about a named account for every job; here its name is enough, the first of several.
+        "account": f"-A {re.split('[, ]+', str(account))[0]}" if account else next(executor.get_account_arg(job)),
         "workdir": workflow.workdir_init,
     }
-    return get_submit_command(job, params, settings=workflow.executor_settings) + set_gres_string(job)
+    command = get_submit_command(job, params, settings=workflow.executor_settings) + set_gres_string(job)
+    return slurm_requests.Request(command, estimated=not all(Path(path).exists() for path in job.input))
 
 
 def warn_of_lock():

@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from itertools import pairwise
+from typing import NamedTuple
 
 from .slurm_preflight import ask
 
@@ -36,29 +37,52 @@ def check_status_queries(status_command: str, first_wait: int) -> tuple[list[str
     return [], []
 
 
-def check_requests(requests: dict[str, list[str]]) -> tuple[list[str], list[str]]:
-    """What SLURM refuses, and what it takes but cannot start now; `requests`: sbatch command -> what asks for it.
+class Request(NamedTuple):
+    """An sbatch command; `estimated`: minutes and memory are those of a large array, as its own is not there yet."""
 
-    Each request is tried once with --test-only. That also refuses what would merely wait for a node that is down or
-    drained, so what it refuses is submitted for a day a month off, and withdrawn.
-    """
-    refused, waiting, limits = [], [], time_limits()
-    for command, jobs in requests.items():
-        text = f"{', '.join(dict.fromkeys(jobs))} ({len(jobs)} job(s)): `{asked_for(command)}`"
-        if limit := over_limit(command, limits):
-            refused.append(f"SLURM would let {text} wait for ever: the partition ends every job after {limit}")
+    command: str
+    estimated: bool
+
+
+def check_requests(requests: dict[Request, list[str]]) -> tuple[list[str], list[str]]:
+    """What SLURM would never start, and what it takes with a reservation; `requests`: each with the rules that ask."""
+    refused, warnings, limits = [], [], time_limits()
+    for request, rules in requests.items():
+        never, why = judge(request.command, limits)
+        if not why:
             continue
-        tried = ask(*shlex.split(command), "--test-only", "--wrap", "true")
-        if not tried.returncode:
-            continue
-        sent = ask(*shlex.split(command), "--begin=now+30days", "--wrap", "true")
-        if not sent.returncode:
-            ask("scancel", sent.stdout.strip().partition(";")[0])
-            waiting.append(f"SLURM cannot start {text} now: it waits for nodes that are down or drained (`sinfo -R`)")
+        text = (
+            f"SLURM on {', '.join(dict.fromkeys(rules))} ({len(rules)} job(s)), `{asked_for(request.command)}`: {why}"
+        )
+        if never and request.estimated and judge(without_size(request.command), limits) == (False, ""):
+            warnings.append(f"{text}. Time and memory are of a large data set, until the job's own input is there")
+        elif never:
+            refused.append(f"{text}. The rule or the profile asks for it")
         else:
-            why = "; ".join(re.sub(r"sbatch: error: (Batch job submission failed: )?", "", sent.stderr).splitlines())
-            refused.append(f"SLURM refuses {text}: {why}. The rule or the profile says so")
-    return refused, waiting
+            warnings.append(text)
+    return refused, warnings
+
+
+def judge(command: str, limits: dict[str, str]) -> tuple[bool, str]:
+    """Whether SLURM would never start it, and why it would not now; the reason is empty for a good request.
+
+    --test-only also refuses what would merely wait for a node that is down or drained, so what it refuses is
+    submitted for a day a month off, and withdrawn.
+    """
+    if limit := over_limit(command, limits):
+        return True, f"it would wait for ever, the partition ends every job after {limit}"
+    if not ask(*shlex.split(command), "--test-only", "--wrap", "true").returncode:
+        return False, ""
+    sent = ask(*shlex.split(command), "--begin=now+30days", "--wrap", "true")
+    if sent.returncode:
+        return True, "; ".join(re.sub(r"sbatch: error: (Batch job submission failed: )?", "", sent.stderr).splitlines())
+    ask("scancel", sent.stdout.strip().partition(";")[0])
+    return False, "it will wait for nodes that are down or drained (`sinfo -R`)"
+
+
+def without_size(command: str) -> str:
+    """The command without minutes and memory."""
+    return re.sub(r" (-t|--mem|--mem-per-cpu) \S+", "", command)
 
 
 def asked_for(command: str) -> str:
