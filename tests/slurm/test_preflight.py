@@ -1,6 +1,7 @@
 """Before the first job: jobs of a killed head are not submitted again, and no request that cannot be met."""
 
 import os
+import shutil
 import signal
 
 import pytest
@@ -10,13 +11,28 @@ from learnability.slurm_requests import Request
 from tests.conftest import copy_checkout, snakemake
 
 STUDY = ("--configfile", "tests/studies/wet.yaml", "tests/studies/one_phantom.yaml", "--")
+FOLDS = "results/one_phantom/folds/second.parquet"
+CELL = "second.image.original.image"
 RUN = "results/one_phantom/runs/second/image/original/image/fold0"
 TARGET = f"{RUN}/metrics.json"
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A checkout whose images and folds are there, made without SLURM."""
+    folder = copy_checkout(tmp_path_factory.mktemp("prepared") / "study")
+    snakemake("--profile", "profiles/local", "--cores", "1", *STUDY, FOLDS, folder=folder)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path):
-    return copy_checkout(tmp_path / "study")
+def folder(prepared, tmp_path):
+    return shutil.copytree(prepared, tmp_path / "study", symlinks=True)
+
+
+def training(cluster):
+    """The job that trains, as soon as it runs."""
+    return cluster.wait_for(lambda: [job for job in cluster.jobs("RUNNING") if CELL in job["comment"]], 300)[0]
 
 
 @pytest.fixture
@@ -37,9 +53,9 @@ def digest_of(folder):
     return {name: (folder / RUN / name).read_bytes() for name in ("predictions.parquet", "model.safetensors")}
 
 
-def test_after_a_killed_head_nothing_runs_twice_and_the_bytes_are_the_same(cluster, folder, tmp_path):
+def test_after_a_killed_head_nothing_runs_twice_and_the_bytes_are_the_same(cluster, folder, prepared, tmp_path):
     head = cluster.start(folder, *STUDY, TARGET)
-    (job,) = cluster.wait_for(lambda: [job for job in cluster.jobs("RUNNING") if "image.original" in job["comment"]])
+    job = training(cluster)
     cluster.slurm("scontrol", "suspend", job["id"])  # it lives for as long as the test needs it
 
     second = cluster.snakemake(*STUDY, TARGET, folder=folder, code=None)
@@ -52,7 +68,7 @@ def test_after_a_killed_head_nothing_runs_twice_and_the_bytes_are_the_same(clust
     refused = cluster.snakemake(*STUDY, TARGET, folder=folder, code=None)
     assert f"Its head process {head.pid} on " in refused
     assert "was killed. Wait for the jobs" in refused
-    assert f"{job['id']}  SUSPENDED  root  rule_second.image.original.image" in refused
+    assert f"{job['id']}  SUSPENDED  root  rule_{CELL}" in refused
     assert "Then type the same command with --unlock, then again without" in refused
 
     assert "Unlocked working directory" in cluster.snakemake("--unlock", *STUDY, TARGET, folder=folder)
@@ -69,17 +85,17 @@ def test_after_a_killed_head_nothing_runs_twice_and_the_bytes_are_the_same(clust
     assert logs
     assert not any("SLURM still has" in text or "folder is locked" in text for text in logs)
 
-    undisturbed = copy_checkout(tmp_path / "undisturbed")
+    undisturbed = shutil.copytree(prepared, tmp_path / "undisturbed", symlinks=True)
     snakemake("--profile", "profiles/local", "--cores", "1", *STUDY, TARGET, folder=undisturbed)
     assert digest_of(folder) == digest_of(undisturbed)
 
 
 def test_what_an_unattended_job_finishes_is_kept(cluster, folder):
     head = cluster.start(folder, *STUDY, TARGET)
-    cluster.wait_for(lambda: [job for job in cluster.jobs("RUNNING") if "image.original" in job["comment"]])
+    training(cluster)
     head.send_signal(signal.SIGKILL)
     head.wait()
-    cluster.wait_for(lambda: not cluster.alive())
+    cluster.wait_for(lambda: not cluster.alive(), 300)
     written = (folder / TARGET).stat().st_mtime_ns
     refused = cluster.snakemake(*STUDY, TARGET, folder=folder, code=None)
     assert "was killed, and no job of it is in the queue" in refused
@@ -102,6 +118,7 @@ def test_what_an_unattended_job_finishes_is_kept(cluster, folder):
 )
 def test_a_request_that_no_node_meets_stops_the_run_before_its_first_job(cluster, folder, changes, expected):
     targets = [TARGET, TARGET.replace("fold0", "fold1")]
+    changes += ["--forcerun", "make_folds"]
     output = cluster.snakemake(*changes, *STUDY, *targets, folder=folder, code=None)
     assert "The study cannot start:" in output
     assert expected in output
