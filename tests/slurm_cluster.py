@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -127,3 +128,16 @@ def training_of(folder: Path, fold: int) -> psutil.Process | None:
             ):
                 return process
     return None
+
+
+def assert_same_cell(folder: Path, local: Path, folds: tuple[int, ...] = (0, 1), cell: Path = CELL) -> None:
+    """The runs of a cell in `folder` have the bytes of the local ones."""
+    for path in [
+        cell / f"fold{fold}" / name for fold in folds for name in ("predictions.parquet", "model.safetensors")
+    ]:
+        assert (folder / path).read_bytes() == (local / path).read_bytes(), path
+
+
+def log_of_failure(told: str) -> str:
+    """The log of the allocation that Snakemake names when a job of SLURM fails, read."""
+    return Path(re.search(r"log: (\S+/\d+\.log) \(check log file", told)[1]).read_text()

@@ -1,10 +1,9 @@
 """A study through the shipped SLURM profile, the folds of a cell packed: the bytes are those of a local run."""
 
 import re
-from pathlib import Path
 
 from tests.conftest import copy_checkout
-from tests.slurm_cluster import CELL, bytes_of, training_of
+from tests.slurm_cluster import RESULTS, assert_same_cell, bytes_of, log_of_failure, training_of
 
 
 def test_a_packed_study_gives_the_bytes_of_a_local_one(cluster, local, tmp_path):
@@ -36,12 +35,8 @@ def test_a_fold_that_fails_once_is_repeated_and_a_finished_one_is_not(cluster, e
     assert head.wait(180) == 0
     told = (encoded / "head.log").read_text()
     assert "Error in group second.latent.tiny_sd14.latent" in told
-    [log, *_] = re.findall(r"log: (\S+/\d+\.log) \(check log file", told)  # the log of the allocation is named
-    assert "died with <Signals.SIGKILL: 9>" in Path(log).read_text()
-    logs = encoded / "results/one_phantom/logs/train_classifier"
+    assert "died with <Signals.SIGKILL: 9>" in log_of_failure(told)
+    logs = encoded / RESULTS / "logs/train_classifier"
     assert "taken as it is" in (logs / "second.latent.tiny_sd14.latent.fold0.log").read_text()
     assert "epoch 1/" in (logs / "second.latent.tiny_sd14.latent.fold1.log").read_text()
-    for fold in (0, 1):
-        for name in ("predictions.parquet", "model.safetensors"):
-            path = CELL / f"fold{fold}" / name
-            assert (encoded / path).read_bytes() == (local / path).read_bytes()
+    assert_same_cell(encoded, local)
