@@ -7,6 +7,7 @@ from learnability import slurm_preflight, slurm_requests
 from learnability.autoencoders.own_class import find_module
 from learnability.configuration import find_shipped_weights
 from learnability.contracts import CELL, InputError, file_digest
+from learnability.finished import drop_finished
 from learnability.growth import check_growth, content
 from learnability.hub import weights_to_fetch
 from learnability.job_sizes import (
@@ -249,6 +250,14 @@ def runtime_of_finetuning(wildcards, attempt):
 def scaled(value):
     """A request that grows with every attempt."""
     return lambda wildcards, attempt: attempt * value
+
+
+def drop_what_is_redone(jobs):
+    """Forget the kept results of runs whose outputs are there: they are asked for anew, not lost."""
+    for job in jobs:
+        if job.rule.name in ("train_classifier", "train_with_decoder"):
+            if all(Path(path).exists() for path in job.output):
+                drop_finished(Path(job.output.metrics).parent)
 
 
 def check_before_start(jobs):

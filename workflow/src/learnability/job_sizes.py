@@ -7,8 +7,8 @@ one that is too short a second attempt, which gets twice as much and goes on whe
 from pathlib import Path
 from typing import NamedTuple
 
-from .study import resolve_autoencoder
 from .store import open_packed
+from .study import resolve_autoencoder
 
 TRAINED_PER_SECOND = 400  # samples of 256 x 256 pixels, forward and backward
 ENCODED_PER_SECOND = 4  # images of 512 x 512 pixels, through encoder and decoder
