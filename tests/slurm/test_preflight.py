@@ -1,38 +1,15 @@
 """Before the first job: jobs of a killed head are not submitted again, and no request that cannot be met."""
 
 import os
-import shutil
 import signal
 
 import pytest
 
 from learnability import slurm_preflight, slurm_requests
 from learnability.slurm_requests import Request
-from tests.conftest import copy_checkout, snakemake
+from tests.slurm_cluster import CELL, assert_same_cell, training_of
 
-STUDY = ("--configfile", "tests/studies/wet.yaml", "tests/studies/one_phantom.yaml", "--")
-FOLDS = "results/one_phantom/folds/second.parquet"
-CELL = "second.image.original.image"
-RUN = "results/one_phantom/runs/second/image/original/image/fold0"
-TARGET = f"{RUN}/metrics.json"
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A checkout whose images and folds are there, made without SLURM."""
-    folder = copy_checkout(tmp_path_factory.mktemp("prepared") / "study")
-    snakemake("--profile", "profiles/local", "--cores", "1", *STUDY, FOLDS, folder=folder)
-    return folder
-
-
-@pytest.fixture
-def folder(prepared, tmp_path):
-    return shutil.copytree(prepared, tmp_path / "study", symlinks=True)
-
-
-def training(cluster):
-    """The job that trains, as soon as it runs."""
-    return cluster.wait_for(lambda: [job for job in cluster.jobs("RUNNING") if CELL in job["comment"]], 300)[0]
+TARGET = "train/second/latent/tiny_sd14"
 
 
 @pytest.fixture
@@ -49,83 +26,67 @@ def asked(cluster, monkeypatch, tmp_path):
     return ask_for
 
 
-def digest_of(folder):
-    return {name: (folder / RUN / name).read_bytes() for name in ("predictions.parquet", "model.safetensors")}
-
-
-def test_after_a_killed_head_nothing_runs_twice_and_the_bytes_are_the_same(cluster, folder, prepared, tmp_path):
-    head = cluster.start(folder, *STUDY, TARGET)
-    job = training(cluster)
+@pytest.mark.slurm_faults
+def test_while_jobs_of_a_killed_head_live_nothing_is_sent_again(cluster, encoded, local):
+    head = cluster.start(encoded, TARGET)
+    cluster.wait_for(lambda: training_of(encoded, fold=0), 300)
+    job = cluster.jobs("RUNNING")[-1]
     cluster.slurm("scontrol", "suspend", job["id"])  # it lives for as long as the test needs it
 
-    second = cluster.snakemake(*STUDY, TARGET, folder=folder, code=None)
+    second = cluster.snakemake("--", TARGET, folder=encoded, code=None)
     assert f"goes on: `kill -INT {head.pid}` stops it and its jobs" in second
     assert "LockException" in second
     assert "then again without" not in second
 
-    head.send_signal(signal.SIGKILL)
+    head.kill()
     head.wait()
-    refused = cluster.snakemake(*STUDY, TARGET, folder=folder, code=None)
+    refused = cluster.snakemake("--", TARGET, folder=encoded, code=None)
     assert f"Its head process {head.pid} on " in refused
     assert "was killed. Wait for the jobs" in refused
-    assert f"{job['id']}  SUSPENDED  root  rule_{CELL}" in refused
+    assert f"{job['id']}  SUSPENDED  root  rule_second.latent.tiny_sd14.latent" in refused
     assert "Then type the same command with --unlock, then again without" in refused
 
-    assert "Unlocked working directory" in cluster.snakemake("--unlock", *STUDY, TARGET, folder=folder)
-    before = len(cluster.jobs())
-    again = cluster.snakemake(*STUDY, TARGET, folder=folder, code=None)
+    assert "Unlocked working directory" in cluster.snakemake("--unlock", "--", TARGET, folder=encoded)
+    again = cluster.snakemake("--rerun-incomplete", "--", TARGET, folder=encoded, code=None)
     assert "The study cannot start:\n  - SLURM still has 1 job(s) of an earlier run of this study" in again
     assert f"scancel --name={job['name']}`" in again
-    assert len(cluster.jobs()) == before
+    assert [row["id"] for row in cluster.alive()] == [job["id"]]
 
     cluster.slurm("scancel", f"--name={job['name']}")
-    cluster.snakemake(*STUDY, TARGET, folder=folder)
-    assert not list((folder / slurm_preflight.MARKS).glob("*"))
-    logs = [path.read_text() for path in folder.glob(".snakemake/slurm_logs/**/*.log")]
+    cluster.snakemake("--", TARGET, folder=encoded)  # waits for what is just ending
+    assert_same_cell(encoded, local)
+    assert not list((encoded / slurm_preflight.MARKS).glob("*"))
+    logs = [path.read_text() for path in encoded.glob(".snakemake/slurm_logs/**/*.log")]
     assert logs
-    assert not any("SLURM still has" in text or "folder is locked" in text for text in logs)
-
-    undisturbed = shutil.copytree(prepared, tmp_path / "undisturbed", symlinks=True)
-    snakemake("--profile", "profiles/local", "--cores", "1", *STUDY, TARGET, folder=undisturbed)
-    assert digest_of(folder) == digest_of(undisturbed)
+    assert not any("SLURM still has" in text or "folder is locked" in text for text in logs)  # jobs ask for nothing
 
 
-def test_what_an_unattended_job_finishes_is_kept(cluster, folder):
-    head = cluster.start(folder, *STUDY, TARGET)
-    training(cluster)
-    head.send_signal(signal.SIGKILL)
+@pytest.mark.slurm_faults
+def test_the_lock_of_a_killed_head_whose_jobs_have_ended_is_explained(cluster, encoded):
+    head = cluster.start(encoded, TARGET)
+    cluster.wait_for(cluster.alive, 300)
+    head.kill()
     head.wait()
-    cluster.wait_for(lambda: not cluster.alive(), 300)
-    written = (folder / TARGET).stat().st_mtime_ns
-    refused = cluster.snakemake(*STUDY, TARGET, folder=folder, code=None)
+    cluster.slurm("scancel", "--user=root")
+    cluster.wait_for(lambda: not cluster.alive())
+    refused = cluster.snakemake("--", TARGET, folder=encoded, code=None)
+    assert f"Its head process {head.pid} on " in refused
     assert "was killed, and no job of it is in the queue" in refused
-    assert "with --unlock" in refused
-    cluster.snakemake("--unlock", *STUDY, TARGET, folder=folder)
-    cluster.snakemake(*STUDY, TARGET, folder=folder)
-    assert (folder / TARGET).stat().st_mtime_ns == written
+    assert "LockException" in refused
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        (
-            ["--set-resources", "prepare_dataset:gpu=3"],
-            "SLURM on prepare_dataset (1 job(s)), `-p cpu -t 240 --mem 8000",
-        ),
-        # Without a slot of its own each, the members of a group ask for the sum.
-        (["--set-resources", "train_classifier:gpu=2"], "--gpus=4`: Requested node configuration is not available"),
-    ],
-)
-def test_a_request_that_no_node_meets_stops_the_run_before_its_first_job(cluster, folder, changes, expected):
-    targets = [TARGET, TARGET.replace("fold0", "fold1")]
-    changes += ["--forcerun", "make_folds"]
-    output = cluster.snakemake(*changes, *STUDY, *targets, folder=folder, code=None)
-    assert "The study cannot start:" in output
-    assert expected in output
-    assert not cluster.jobs()
-    assert not list((folder / slurm_preflight.MARKS).glob("*"))
-    assert not (folder / ".snakemake/locks").exists()
-    assert "cannot start" not in cluster.snakemake("-n", *changes, *STUDY, *targets, folder=folder)
+@pytest.mark.slurm_faults
+def test_the_sum_of_a_group_is_tried_before_the_first_job(cluster, encoded):
+    """Without a slot of its own each, the members of a group ask for the sum: no sbatch text would show it."""
+    changes = ("--set-resources", "train_classifier:gpu=2", "--")
+    output = cluster.snakemake(*changes, TARGET, folder=encoded, code=None)
+    assert "The study cannot start:\n  - SLURM on train_classifier (2 job(s)), `-p " in output
+    assert "--gpus=4`: Requested node configuration is not available. The rule or the profile asks" in output
+    assert not cluster.alive()
+    assert not (encoded / CELL).exists()
+    assert not list((encoded / slurm_preflight.MARKS).glob("*"))
+    assert not (encoded / ".snakemake/locks").exists()
+    assert "cannot start" not in cluster.snakemake("-n", *changes, TARGET, folder=encoded)
 
 
 def test_requests_on_the_real_controller(cluster, asked):
@@ -162,11 +123,9 @@ def test_a_node_that_is_away_is_waited_for_and_an_impossible_request_still_refus
 
 
 @pytest.mark.usefixtures("asked")
-def test_a_controller_that_is_down_is_said_in_a_moment(cluster, folder):
+def test_a_controller_that_is_down_is_said_in_a_moment(cluster):
     assert slurm_preflight.why_unreachable() is None
     assert slurm_requests.check_status_queries("squeue", 20) == ([], [])
     assert "keeps no accounts" in slurm_requests.check_status_queries("sacct", 20)[0][0]
     os.kill(cluster.pid("slurmctld"), signal.SIGKILL)
-    message = slurm_preflight.why_unreachable()
-    assert "the controller does not answer (`scontrol ping`: Slurmctld(primary) at" in message
-    assert message in cluster.snakemake(*STUDY, TARGET, folder=folder, code=None)
+    assert "the controller does not answer (`scontrol ping`: Slurmctld(primary) at" in slurm_preflight.why_unreachable()
