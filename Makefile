@@ -1,6 +1,8 @@
 # make demo   the study in miniature, on phantoms; about ten minutes on two cores
 # make test   every check, the demo among them
 # Both make their own environment in .venv first.
+# make slurm-demo   the same study through a SLURM cluster of this one machine; needs root and slurm-wlm, munge
+# make test-slurm   what can go wrong on a cluster, on the same; `make test` has the shorter part of it
 # make test-parity   the checks against MedVAE's own package, which `make test` skips; installs it into .venv-parity
 
 PYTHON ?= python3
@@ -10,7 +12,7 @@ export PYTHONPATH := $(CURDIR)/workflow/src
 # Jobs and the snakemake they start are found whatever the shell has activated.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo test test-parity environment lock clean-demo
+.PHONY: demo slurm-demo test test-slurm test-parity environment lock clean-demo
 
 environment: $(VENV)/installed
 
@@ -26,12 +28,23 @@ demo: $(VENV)/installed
 	@$(BIN)/python -m learnability.launch snakemake --profile profiles/local --configfile workflow/studies/demo.yaml
 	@$(BIN)/learnability show results/demo
 
+# The cluster is stopped however the study ends. Two cores do two jobs at a time; a real cluster needs no such limit.
+slurm-demo: $(VENV)/installed
+	@SLURM_CPUS=64 SLURM_MEM_MB=256000 tests/slurm/one-node-slurm.sh start
+	@trap 'tests/slurm/one-node-slurm.sh stop' EXIT; trap 'exit 130' INT TERM; eval "$$(tests/slurm/one-node-slurm.sh env)"; \
+	$(BIN)/snakemake --profile slurm --configfile workflow/studies/demo.yaml --config results=results/slurm_demo \
+		--slurm-init-seconds-before-status-checks 1 --latency-wait 5 --jobs 2
+	@$(BIN)/learnability show results/slurm_demo
+
 test: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slurm_faults" -r s
+
+test-slurm: $(VENV)/installed
+	$(BIN)/python -m pytest tests/slurm -m slurm_faults -r s
 
 test-parity: .venv-parity/installed
 	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/.venv-parity $(BIN)/python -m pytest tests/parity

@@ -66,3 +66,4 @@ include: "workflow/rules/targets.smk"
 
 onstart:
     check_before_start(workflow.dag.needrun_jobs())
+    drop_what_is_redone(workflow.dag.needrun_jobs())

@@ -228,10 +228,24 @@ def test_every_spelling_of_the_slurm_profile_works(checkout, profile):
     assert jobs(*profile, "--", "train/cardium/image/original", folder=checkout)["train_classifier"] == 5
 
 
-@pytest.mark.parametrize("profile", ["profiles/local", "profiles/slurm_site"])
-def test_the_other_profiles_are_read(checkout, profile):
-    output = snakemake("--profile", profile, "-n", "table2", folder=checkout)
+@pytest.mark.parametrize(
+    "profiles", [["profiles/local"], ["slurm", "profiles/slurm_site"], ["slurm", "profiles/slurm_site_gres"]]
+)
+def test_the_other_profiles_are_read(checkout, profiles):
+    options = [word for profile in profiles for word in ("--profile", profile)]
+    output = snakemake(*options, "-n", "table2", folder=checkout)
     assert "encode" in output
+
+
+def test_the_folds_of_a_cell_are_one_group(checkout):
+    """Of each of the 20 + 20 + 4 cells, and no fold of another cell in it."""
+    output = snakemake("--profile", "slurm", "-n", "table1", folder=checkout)
+    groups = re.findall(r"Group job (\S+) \(jobs in lexicogr. order\):\n(.*?)(?=\n\[|\Z)", output, flags=re.DOTALL)
+    assert len(groups) == 44
+    for name, jobs_of_group in groups:
+        dataset, space, autoencoder, recipe = name.split(".")
+        told = re.findall(r"Training (\S+) on (\S+), (\S+) space \((\S+)\), fold (\d)", jobs_of_group)
+        assert sorted(told) == [(recipe, dataset, space, autoencoder, str(fold)) for fold in range(5)]
 
 
 def test_the_workflow_runs_from_another_directory(checkout, tmp_path):

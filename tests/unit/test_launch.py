@@ -19,11 +19,11 @@ def start():
     """Start `sleep` with or without a mark; whatever is left is ended after the test."""
     started = []
 
-    def start_sleep(mark=None):
-        environment = {"PATH": os.environ["PATH"]} | ({launch.MARK: mark} if mark else {})
+    def start_sleep(mark=None, **environment):
+        environment |= {"PATH": os.environ["PATH"]} | ({launch.MARK: mark} if mark else {})
         process = subprocess.Popen(["sleep", "60"], env=environment)
         started.append(process)
-        while launch.mark_of(psutil.Process(process.pid)) != mark:
+        while psutil.Process(process.pid).environ() != environment:
             time.sleep(0.01)  # between fork and exec it still shows the environment of this process
         return process
 
@@ -85,6 +85,12 @@ def test_processes_of_another_folder_and_without_a_mark_are_left_alone(start, tm
     launch.end_orphans(folder)
     assert all(map(is_running, others))
     assert capsys.readouterr().out == ""
+
+
+def test_a_job_of_slurm_on_this_machine_is_left_to_scancel(start, tmp_path):
+    job = start(dead_head(tmp_path), SLURM_JOB_ID="12")
+    launch.end_orphans(tmp_path)
+    assert is_running(job)
 
 
 @pytest.mark.parametrize("change", [{"started": 1.0}, {"parent": 2**22 + 1}, {"pid": 2**22 + 1}])

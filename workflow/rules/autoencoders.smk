@@ -15,8 +15,8 @@ rule finetune_autoencoder:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=720,
+        mem_mb=scaled(16000),
+        runtime=runtime_of_finetuning,
     params:
         entry=autoencoder_params,
         split=fold_split,
@@ -50,8 +50,8 @@ rule encode_dataset:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=720,
+        mem_mb=scaled(16000),
+        runtime=runtime_of_encoding,
     params:
         entry=autoencoder_params,
         split=fold_split,
@@ -82,8 +82,8 @@ rule encode_latents:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=720,
+        mem_mb=scaled(16000),
+        runtime=runtime_of_encoding,
     params:
         entry=autoencoder_params,
         split=None,
@@ -107,8 +107,8 @@ rule train_tiny_autoencoder:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=scaled(4000),
+        runtime=scaled(60),
     params:
         steps=2000,
         seed=0,

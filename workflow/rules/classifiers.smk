@@ -17,7 +17,7 @@ rule train_classifier:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
+        mem_mb=memory_of_run,
         runtime=runtime_of_training,
     params:
         cell=cell_of,
@@ -54,7 +54,7 @@ rule train_with_decoder:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
+        mem_mb=memory_of_run,
         runtime=runtime_of_training,
     params:
         cell=cell_of,
@@ -83,8 +83,8 @@ rule compute_teacher_logits:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=memory_of_run,
+        runtime=scaled(60),
     params:
         cell=cell_of,
         recipe=recipe_params,
@@ -112,8 +112,8 @@ rule trace_noise_curve:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=memory_of_run,
+        runtime=scaled(60),
     params:
         cell=cell_of,
         recipe=recipe_params,
@@ -143,8 +143,8 @@ rule search_recipe:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=1440,
+        mem_mb=memory_of_run,
+        runtime=runtime_of_search,
     params:
         cell=cell_of,
         recipe=recipe_params,
@@ -196,8 +196,8 @@ rule measure_efficiency:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=16000,
-        runtime=120,
+        mem_mb=scaled(16000),
+        runtime=scaled(120),
     params:
         cell=lambda wildcards: efficiency_run(config, wildcards.row),
         recipe=lambda wildcards: resolve_recipe(config, efficiency_run(config, wildcards.row)["recipe"]),

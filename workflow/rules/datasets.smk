@@ -11,8 +11,8 @@ rule prepare_dataset:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=scaled(8000),
+        runtime=scaled(240),
     params:
         entry=dataset_params,
         image_size=config["image_size"],
@@ -34,8 +34,8 @@ rule make_folds:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=scaled(2000),
+        runtime=scaled(20),
     params:
         n_splits=config["study"]["n_splits"],
         seed=config["seed"],

@@ -35,6 +35,11 @@ class Inputs:
         files = [self.folds, self.dataset / "samples.parquet", self.pretrained, self.start, self.teacher_logits]
         return [file_digest(path) if path else "none" for path in files]
 
+    def cards(self) -> list[str]:
+        """Digests of the cards, in which are those of the arrays."""
+        paths = (self.dataset / "dataset.json", self.autoencoder_card)
+        return [file_digest(path) if path else "none" for path in paths]
+
 
 @dataclass
 class Fold:

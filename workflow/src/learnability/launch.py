@@ -16,11 +16,15 @@ MARK = "LEARNABILITY_RUN"  # in the environment of every process of a run: folde
 
 
 def mark_of(process: psutil.Process) -> str | None:
-    """The mark that a process inherited, or None; processes of other users cannot be read."""
+    """The mark that a process inherited, or None; processes of other users cannot be read.
+
+    A job of SLURM on this machine has inherited it too, but is not ours to end: that is what scancel is for.
+    """
     try:
-        return process.environ().get(MARK)
+        environment = process.environ()
     except (psutil.Error, OSError):
         return None
+    return environment.get(MARK) if environment.get("SLURM_JOB_ID") == os.environ.get("SLURM_JOB_ID") else None
 
 
 def head_is_alive(mark: str) -> bool:

@@ -14,10 +14,12 @@ from .classifiers.classifier import Classifier, build_classifier
 from .classifiers.saved import load_start
 from .contracts import InputError, digest, file_digest, write_csv, write_json
 from .evaluation import autocast, predict, score_file, write_predictions
+from .finished import keep_finished, take_finished
 from .fold_data import Fold, Inputs, describe, load_fold
 from .losses import build_loss
 from .metrics import balanced_accuracy
 
+OUTPUTS = ("predictions.parquet", "history.csv", "model.safetensors", "model.json", "metrics.json")
 STEPS_BETWEEN_LOOKS = 20  # at the clock, for each of which the host waits for a GPU
 
 
@@ -34,8 +36,12 @@ def train_classifier(
     """Train one classifier and write predictions, metrics, history and the model into `folder`.
 
     `cell` names the run (dataset, autoencoder, space, recipe, fold); `recipe` is resolved; `code` is the digest
-    of the code. A checkpoint of the same identity is resumed, and leads to the same bytes as no interruption.
+    of the code. A checkpoint of the same identity is resumed, and leads to the same bytes as no interruption; what
+    was finished before and is lost since (finished.py) is taken as it is.
     """
+    identity = digest([cell, recipe, seed, n_splits, code, *inputs.cards(), inputs.identity()])
+    if take_finished(folder, OUTPUTS, identity):
+        return
     data = load_fold(cell, n_splits, inputs, device)
     checkpoint = folder / "checkpoint.safetensors"
     model, description, history, speed = train(cell, recipe, seed, n_splits, code, inputs, data, checkpoint)
@@ -52,6 +58,7 @@ def train_classifier(
     }
     sizes = {f"n_{name}": len(rows) for name, rows in data.split.items()}
     write_json(cell | {"seed": seed, "role": data.source["role"]} | measured | sizes, folder / "metrics.json")
+    keep_finished(folder, OUTPUTS, identity)
     remove_checkpoint(checkpoint)
 
 

@@ -1,0 +1,109 @@
+"""Before the first job is submitted: would SLURM take what each job asks for, and will the end of a job be noticed?
+
+A request that no node can meet waits in the queue for ever, or fails without a reason when it is a group's.
+"""
+
+import re
+import shlex
+import shutil
+from itertools import pairwise
+from typing import NamedTuple
+
+from .slurm_preflight import ask
+
+# The executor looks every 180 s when nothing happens; what ends in between must still be listed by squeue.
+SAFE_JOB_AGE = 240
+
+
+def check_status_queries(status_command: str, first_wait: int) -> tuple[list[str], list[str]]:
+    """What stops a run, and what is only a warning, of how the executor learns that a job has ended.
+
+    `first_wait`: seconds, slurm-init-seconds-before-status-checks. The executor takes sacct in place of squeue where
+    the controller forgets a job within three such waits.
+    """
+    answer = dict(re.findall(r"^(\w+)\s*= (.*?)\s*$", ask("scontrol", "show", "config").stdout, flags=re.MULTILINE))
+    age, store = answer.get("MinJobAge", ""), answer.get("AccountingStorageType", "")
+    seconds = int(age.split()[0]) if age else 0
+    falls_back = status_command == "squeue" and seconds < 3 * first_wait and shutil.which("sacct")
+    if store.endswith("/none") and (status_command == "sacct" or falls_back):
+        reason = f"MinJobAge is {age}, below three times slurm-init-seconds-before-status-checks ({first_wait} s)"
+        why = f", which is asked because {reason}: lower that" if falls_back else ": set slurm-status-command: squeue"
+        return [f"SLURM: this cluster keeps no accounts, so sacct never says that a job has ended{why}"], []
+    if status_command == "squeue" and not falls_back and 0 < seconds < SAFE_JOB_AGE:
+        return [], [
+            f"SLURM forgets a job {age} after its end (MinJobAge), and may be asked only every 180 s: the end of a job "
+            f"can go unnoticed. Ask the site for {SAFE_JOB_AGE} s or more, or set slurm-status-command: sacct"
+        ]
+    return [], []
+
+
+class Request(NamedTuple):
+    """An sbatch command; `estimated`: minutes and memory are those of a large array, as its own is not there yet."""
+
+    command: str
+    estimated: bool
+
+
+def check_requests(requests: dict[Request, list[str]]) -> tuple[list[str], list[str]]:
+    """What SLURM would never start, and what it takes with a reservation; `requests`: each with the rules that ask."""
+    refused, warnings, limits = [], [], time_limits()
+    for request, rules in requests.items():
+        never, why = judge(request.command, limits)
+        if not why:
+            continue
+        text = (
+            f"SLURM on {', '.join(dict.fromkeys(rules))} ({len(rules)} job(s)), `{asked_for(request.command)}`: {why}"
+        )
+        if never and request.estimated and judge(without_size(request.command), limits) == (False, ""):
+            warnings.append(f"{text}. Time and memory are of a large data set, until the job's own input is there")
+        elif never:
+            refused.append(f"{text}. The rule or the profile asks for it")
+        else:
+            warnings.append(text)
+    return refused, warnings
+
+
+def judge(command: str, limits: dict[str, str]) -> tuple[bool, str]:
+    """Whether SLURM would never start it, and why it would not now; the reason is empty for a good request.
+
+    --test-only also refuses what would merely wait for a node that is down or drained, so what it refuses is
+    submitted for a day a month off, and withdrawn.
+    """
+    if limit := over_limit(command, limits):
+        return True, f"it would wait for ever, the partition ends every job after {limit}"
+    if not ask(*shlex.split(command), "--test-only", "--wrap", "true").returncode:
+        return False, ""
+    sent = ask(*shlex.split(command), "--begin=now+30days", "--wrap", "true")
+    if sent.returncode:
+        return True, "; ".join(re.sub(r"sbatch: error: (Batch job submission failed: )?", "", sent.stderr).splitlines())
+    ask("scancel", sent.stdout.strip().partition(";")[0])
+    return False, "it will wait for nodes that are down or drained (`sinfo -R`)"
+
+
+def without_size(command: str) -> str:
+    """The command without minutes and memory."""
+    return re.sub(r" (-t|--mem|--mem-per-cpu) \S+", "", command)
+
+
+def asked_for(command: str) -> str:
+    """The part of an sbatch command that asks for resources."""
+    kept = re.sub(r"^sbatch|--parsable|--export=ALL|(--job-name|--output|--comment|-D) ('[^']*'|\S+)", "", command)
+    return " ".join(kept.split())
+
+
+def time_limits() -> dict[str, str]:
+    """Partition -> its limit as sinfo shows it."""
+    return dict(line.split("\t") for line in ask("sinfo", "--noheader", "--format=%R\t%l").stdout.splitlines())
+
+
+def over_limit(command: str, limits: dict[str, str]) -> str | None:
+    """The partition's limit, if the command asks for more time; --test-only lets that pass on most clusters."""
+    words = shlex.split(command)
+    options = dict(pairwise(words))
+    limit, time_asked = limits.get(options.get("-p"), "infinite"), options.get("-t", "0")
+    if not re.fullmatch(r"(\d+-)?[\d:]+", limit) or not time_asked.isdigit():
+        return None
+    days, _, clock = limit.rpartition("-")
+    parts = [0, 0, *map(int, clock.split(":"))][-3:]  # 30:00, 1:00:00 and 1-00:00:00 end in seconds
+    minutes = int(days or 0) * 1440 + parts[0] * 60 + parts[1]
+    return limit if int(time_asked) > minutes else None
