@@ -25,7 +25,7 @@ import torch.nn.functional as F
 sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "src"))
 
 from learnability.classifiers.classifier import build_classifier, image_moments
-from learnability.decoded_rows import image_decoder
+from learnability.decoding import image_decoder
 from learnability.efficiency import measure_inference, measure_training
 from learnability.throughput import device_name, effort_on, memory_measure
 

@@ -1,15 +1,18 @@
 """A study small enough to train in a second: 100 images in three classes, told apart by their brightness."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 import torch
 
 from learnability import training
 from learnability.contracts import FOLDS, SAMPLES, write_json, write_parquet
 from learnability.fold_data import Inputs
 from learnability.store import PackedWriter
+from learnability.teacher import write_teacher_logits
 
 CLASSES = ["benign", "odd", "rare"]
 IMAGE = {
@@ -93,7 +96,38 @@ def inputs(study: Path, recipe: dict) -> dict:
     }
 
 
-def train(study: Path, folder: str, recipe: dict, seed: int = 1) -> dict[str, bytes]:
-    """Train into study/folder and return the bytes of what must be repeatable."""
-    training.train_classifier(recipe=recipe, seed=seed, code="code", folder=study / folder, **inputs(study, recipe))
+def train(study: Path, folder: str, recipe: dict, seed: int = 1, **files) -> dict[str, bytes]:
+    """Train into study/folder and return the bytes of what must be repeatable; `files` are further Inputs."""
+    given = inputs(study, recipe)
+    given["inputs"] = replace(given["inputs"], **files)
+    training.train_classifier(recipe=recipe, seed=seed, code="code", folder=study / folder, **given)
     return {name: (study / folder / name).read_bytes() for name in RESULTS}
+
+
+def interrupt(study: Path, folder: str, recipe: dict, epoch: int, seed: int = 1, **files) -> Path:
+    """Train until `epoch` is about to begin; returns the checkpoint that is left."""
+    whole = training.train_epoch
+
+    def stopped(model, data, recipe, seed, now, *rest):
+        if now == epoch:
+            raise KeyboardInterrupt
+        return whole(model, data, recipe, seed, now, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "train_epoch", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(study, folder, recipe, seed, **files)
+    assert not (study / folder / "predictions.parquet").exists()
+    return study / folder / "checkpoint.safetensors"
+
+
+DISTILL = {"teacher": {"space": "image", "recipe": "image"}, "hard_weight": 0.5, "loss": "mse", "temperature": 2}
+
+
+def teach(study: Path, folder: str, recipe: dict = IMAGE) -> Path:
+    """Train a teacher into study/folder and write its logits on the training rows; returns their file."""
+    train(study, folder, recipe)
+    given = inputs(study, recipe)
+    path = study / folder / "teacher_logits.npy"
+    write_teacher_logits(study / folder, given["n_splits"], given["inputs"], given["device"], path)
+    return path

@@ -1,9 +1,12 @@
-"""Dry runs: how many jobs of each rule a command would start, without data, weights or a cluster."""
+"""Dry runs: which jobs a command would start and what they wait for, without data, weights or a cluster."""
+
+import re
 
 import pytest
 
 from tests.conftest import CHECKOUT, job_counts, snakemake
 
+WEIGHTS = "model.safetensors"
 TABLE1 = {"train_classifier": 220, "encode_dataset": 20, "prepare_dataset": 4, "make_folds": 4}
 
 
@@ -17,10 +20,115 @@ def test_the_published_study_is_220_trainings_and_20_encodings(checkout):
     assert counts["finetune_autoencoder"] == 4
 
 
-def test_all_adds_table_2_and_the_tests_and_no_training(checkout):
-    counts = jobs(folder=checkout)
+def waits_for(output: str) -> dict[str, set[str]]:
+    """What each job of a dry run waits for from the others, by the job's message; paths without `results/`."""
+    found = re.findall(
+        r"^Job \d+: (.+)\nReason: .*Input files updated by another job: (.+)$", output, flags=re.MULTILINE
+    )
+    return {message: set(files.replace("results/", "").split(", ")) for message, files in found}
+
+
+def study_file(folder, content: str) -> tuple[str, str, str]:
+    """A study merged over the published one, as arguments."""
+    path = folder / "study.yaml"
+    path.write_text(content)
+    return "--configfile", str(path), "--"
+
+
+def test_all_of_a_study_of_table_1_adds_table_2_and_the_tests_and_no_training(checkout, tmp_path):
+    lists = "study: {recipes: {table4: [], gap_decomposition: [], ablation_controls: []}, efficiency: null}\n"
+    counts = jobs(*study_file(tmp_path, lists)[:2], folder=checkout)
     assert {rule: counts[rule] for rule in TABLE1} == TABLE1
-    assert counts["make_table2"] == counts["test_significance"] == counts["record_study"] == 1
+    assert counts == TABLE1 | {
+        "make_table1": 1, "make_table2": 1, "test_significance": 1, "record_study": 1, "all": 1,
+        "finetune_autoencoder": 4, "fetch_weights": 7,
+    }  # fmt: skip
+
+
+def test_all_of_the_published_study_is_every_table_and_test(checkout):
+    assert jobs(folder=checkout) == {
+        "prepare_dataset": 5, "make_folds": 5,  # ImageNet too
+        "encode_dataset": 20 + 4 + 1,  # the lossless control on each dataset, and ImageNet
+        "finetune_autoencoder": 4,
+        "fetch_weights": 8,  # ConvNeXt-Small too
+        "train_classifier": 220 + 60 + 80 + 100 + 3,  # Tables 1 and 4, the gap's decomposition, controls, Table 3
+        "train_with_decoder": 1,  # Table 3's image row
+        "search_recipe": 20,
+        "compute_teacher_logits": 20 + 1,  # of Table 4, and of Table 3's distilled row
+        "trace_noise_curve": 20,
+        "measure_efficiency": 4,
+        "make_table1": 1, "make_table2": 1, "make_table3": 1, "make_table4": 1, "make_ablation_controls": 1,
+        "test_significance": 1, "test_ablation": 1, "decompose_gap": 1, "record_study": 1, "all": 1,
+    }  # fmt: skip
+
+
+def test_the_last_row_of_table_4_waits_for_the_others_of_its_fold(checkout):
+    output = snakemake("-n", "table4", folder=checkout)
+    assert job_counts(output) == {
+        "train_classifier": 100, "search_recipe": 20, "compute_teacher_logits": 20, "trace_noise_curve": 20,
+        "encode_dataset": 4, "prepare_dataset": 4, "make_folds": 4, "fetch_weights": 3, "test_ablation": 1,
+        "record_study": 1, "make_table4": 1, "table4": 1,
+    }  # fmt: skip
+    waits = {
+        name.split(" on ")[0]: files for name, files in waits_for(output).items() if re.search("cardium.*fold 3$", name)
+    }
+    logits = "runs/cardium/reconstruction/flux2/image/fold3/teacher_logits.npy"
+    best, tuned = "searches/cardium/flux2/tuned/fold3/best.json", "runs/cardium/latent/flux2/tuned/fold3"
+    built = {name: {file for file in files if file.startswith(("runs", "searches"))} for name, files in waits.items()}
+    assert {name: files for name, files in built.items() if files} == {
+        "Teacher logits of image": {logits.replace("teacher_logits.npy", name) for name in ("model.json", WEIGHTS)},
+        "Training distilled": {logits},
+        "Searching tuned": {logits},
+        "Training tuned": {logits, best},
+        "Training noise_conditioned": {f"{tuned}/{WEIGHTS}"},
+        "Scores of noise_conditioned over the noise level, cardium (flux2), fold 3": {
+            f"{tuned.replace('tuned', 'noise_conditioned')}/{name}" for name in ("model.json", WEIGHTS)
+        },
+    }
+    pretrained = "weights/convnext_tiny/source.json"
+    assert {name for name in waits if pretrained in waits[name]} == {
+        "Training latent", "Training distilled", "Searching tuned", "Training tuned",
+    }  # fmt: skip
+
+
+def test_one_search_for_all_folds_is_that_of_the_first_and_workers_share_it(checkout, tmp_path):
+    shared = study_file(tmp_path, "recipes: {tuned: {search: {scope: fold0, workers: 3}}}\n")
+    paths = [f"results/runs/cardium/latent/flux2/tuned/fold{fold}/metrics.json" for fold in (2, 3)]
+    output = snakemake("-n", *shared, *paths, folder=checkout)
+    counts = job_counts(output)
+    assert (counts["search_recipe"], counts["assist_search"], counts["compute_teacher_logits"]) == (1, 2, 3)
+    waits, search = waits_for(output), "searches/cardium/flux2/tuned/fold0"
+    of_fold = {name: files for name, files in waits.items() if name.startswith("Training tuned")}
+    assert len(of_fold) == 2
+    assert all(f"{search}/best.json" in files for files in of_fold.values())
+    (searching,) = (files for name, files in waits.items() if name.startswith("Searching"))
+    assert {file for file in searching if "searches" in file} == {f"{search}/worker1.json", f"{search}/worker2.json"}
+    assert "runs/cardium/reconstruction/flux2/image/fold0/teacher_logits.npy" in searching
+
+
+def test_a_part_by_target_is_its_own_runs_and_a_noise_curve_is_one_of_any_latent_run(checkout):
+    curve = "results/runs/cardium/latent/flux2/latent/fold3/noise_curve.parquet"
+    counts = jobs("gap_decomposition", curve, folder=checkout)
+    assert counts["train_classifier"] == 80 + 40  # the matched runs, and those of Table 1 with FLUX.2
+    assert (counts["encode_dataset"], counts["decompose_gap"], counts["trace_noise_curve"]) == (8, 1, 1)
+    assert "search_recipe" not in counts
+
+
+def test_table_3_is_four_trainings_on_imagenet_and_decodes_what_its_first_row_sees(checkout):
+    output = snakemake("-n", "table3", folder=checkout)
+    counts = job_counts(output)
+    assert counts == {
+        "train_classifier": 3, "train_with_decoder": 1, "measure_efficiency": 4, "compute_teacher_logits": 1,
+        "encode_dataset": 1, "prepare_dataset": 1, "make_folds": 1, "fetch_weights": 2, "make_table3": 1,
+        "record_study": 1, "table3": 1,
+    }  # fmt: skip
+    waits = waits_for(output)
+    on_the_fly = waits["Training timed_image on imagenet, reconstructions decoded on the fly (flux2), fold 0"]
+    cached = waits["Training timed_image_cached on imagenet, reconstruction space (flux2), fold 0"]
+    encoding = "encodings/imagenet/flux2"
+    assert {f"{encoding}/latents.npy", "weights/flux2/source.json"} <= on_the_fly
+    assert f"{encoding}/reconstructions.npy" in cached
+    assert {f"{encoding}/reconstructions.npy"} & on_the_fly == {f"{encoding}/latents.npy"} & cached == set()
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +242,7 @@ def test_the_workflow_runs_from_another_directory(checkout, tmp_path):
 @pytest.mark.parametrize("study", ["demo", "ham10000", "open"])
 def test_the_other_studies_have_a_graph(checkout, study):
     counts = jobs("--configfile", f"workflow/studies/{study}.yaml", folder=checkout)
-    assert counts["train_classifier"] == {"demo": 88, "ham10000": 35, "open": 220}[study]
+    assert counts["train_classifier"] == {"demo": 88 + 12 + 8 + 3, "ham10000": 35 + 25 + 20, "open": 464 - 4}[study]
 
 
 def test_an_unknown_key_stops_before_the_graph(checkout):

@@ -12,7 +12,7 @@ from learnability import efficiency, training
 from learnability.checkpoints import write_tensors
 from learnability.classifiers.classifier import build_classifier
 from learnability.contracts import SCORES, InputError, read_json, write_json
-from learnability.decoded_rows import image_decoder
+from learnability.decoding import image_decoder
 from learnability.efficiency import measure_efficiency, measure_inference, measure_training
 from learnability.fold_data import load_fold
 from learnability.throughput import Effort, device_name

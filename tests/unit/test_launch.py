@@ -87,7 +87,7 @@ def test_processes_of_another_folder_and_without_a_mark_are_left_alone(start, tm
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("change", [{"started": 1.0}, {"parent": 1}, {"pid": 2**22 + 1}])
+@pytest.mark.parametrize("change", [{"started": 1.0}, {"parent": 2**22 + 1}, {"pid": 2**22 + 1}])
 def test_a_head_with_another_start_or_parent_or_number_is_dead(tmp_path, change):
     assert launch.head_is_alive(head(tmp_path))
     assert not launch.head_is_alive(head(tmp_path, **change))

@@ -1,8 +1,9 @@
-"""LDAM and its deferred re-weighting against numbers computed by hand."""
+"""LDAM, its deferred re-weighting and distillation against numbers computed by hand."""
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from learnability.losses import build_loss, effective_number_weights, ldam, ldam_margins
 
@@ -93,3 +94,94 @@ def test_cross_entropy_is_plain_in_every_epoch():
     loss = build_loss({"loss": "cross_entropy", "drw": None, "distill": None}, torch.tensor([500, 60, 4]))
     expected = loss_by_hand(np.zeros(3), np.ones(3), 1)
     assert [loss(LOGITS, LABEL, epoch).item() for epoch in (1, 60)] == pytest.approx([expected] * 2, rel=1e-5)
+
+
+TEACHER = torch.tensor([[1.2, -0.4, 0.0], [0.1, 0.9, -0.3], [-0.2, 0.1, 0.6], [0.4, 0.3, -0.8]])
+COUNTS_OF_THREE = torch.tensor([500, 60, 4])
+PLAIN = {"loss": "cross_entropy", "scale": 30, "drw": None}
+
+
+def distilling(recipe: dict = RECIPE, teacher_scale: float = 30.0, **changes):
+    """The loss of a student, by default between two LDAM networks."""
+    distill = {"teacher": None, "hard_weight": 0.3, "loss": "mse", "temperature": 2} | changes
+    return build_loss(recipe | {"distill": distill}, COUNTS_OF_THREE, teacher_scale)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)
+
+
+def kl_by_hand(teacher: np.ndarray, student: np.ndarray, temperature: float) -> float:
+    """T² times the mean over rows of sum p log(p / q)."""
+    p, q = softmax(teacher / temperature), softmax(student / temperature)
+    return temperature**2 * float((p * np.log(p / q)).sum(axis=1).mean())
+
+
+def arrays() -> tuple[np.ndarray, np.ndarray]:
+    return TEACHER.numpy().astype(float), LOGITS.numpy().astype(float)
+
+
+def test_equation_1_is_alpha_times_ldam_plus_the_rest_times_mse_of_the_raw_logits():
+    margins = ldam_margins(COUNTS_OF_THREE, 0.5).numpy().astype(float)
+    weights = effective_number_weights(COUNTS_OF_THREE, 0.9999).numpy().astype(float)
+    teacher, student = arrays()
+    mse = np.square(student - teacher).mean()  # over rows and classes
+    loss = distilling()
+    for epoch, of_class in ((10, np.ones(3)), (11, weights)):  # LDAM keeps its deferred switch
+        expected = 0.3 * loss_by_hand(margins, of_class, 30) + 0.7 * mse
+        assert loss(LOGITS, LABEL, epoch, TEACHER).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("temperature", [1, 2, 5.5])
+def test_kl_is_of_the_softened_probabilities_times_the_square_of_the_temperature(temperature):
+    loss = distilling(PLAIN, teacher_scale=1.0, loss="kl", temperature=temperature, hard_weight=0.25)
+    expected = 0.25 * loss_by_hand(np.zeros(3), np.ones(3), 1) + 0.75 * kl_by_hand(*arrays(), temperature)
+    assert loss(LOGITS, LABEL, 1, TEACHER).item() == pytest.approx(expected, rel=1e-5)
+    p = torch.softmax(TEACHER / temperature, 1)
+    official = F.kl_div(torch.log_softmax(LOGITS / temperature, 1), p, reduction="batchmean") * temperature**2
+    soft = distilling(PLAIN, teacher_scale=1.0, loss="kl", temperature=temperature, hard_weight=0)
+    assert soft(LOGITS, LABEL, 1, TEACHER).item() == pytest.approx(official.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher_scale", "factor"),
+    [(RECIPE, 30.0, 1), (PLAIN, 1.0, 1), (PLAIN, 30.0, 30), (RECIPE, 1.0, 1 / 30)],
+    ids=["ldam to ldam", "plain to plain", "ldam to plain", "plain to ldam"],
+)
+def test_logits_are_matched_at_the_scale_of_the_student(student, teacher_scale, factor):
+    loss = distilling(student, teacher_scale, hard_weight=0)
+    teacher, logits = arrays()
+    expected = np.square(logits - factor * teacher).mean()
+    assert loss(LOGITS, LABEL, 1, TEACHER).item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("student", "own"), [(RECIPE, 30), (PLAIN, 1)], ids=["ldam", "plain"])
+@pytest.mark.parametrize("teacher_scale", [30.0, 1.0])
+def test_probabilities_are_those_of_cross_entropy_for_either_loss(student, own, teacher_scale):
+    loss = distilling(student, teacher_scale, hard_weight=0, loss="kl", temperature=4)
+    teacher, logits = arrays()
+    expected = kl_by_hand(teacher_scale * teacher, own * logits, 4)
+    assert loss(LOGITS, LABEL, 1, TEACHER).item() == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["mse", "kl"])
+@pytest.mark.parametrize(("student", "scale"), [(RECIPE, 30.0), (PLAIN, 1.0)], ids=["ldam", "plain"])
+def test_a_student_that_equals_its_teacher_learns_nothing_more_from_it(kind, student, scale):
+    logits = TEACHER.clone().requires_grad_()
+    value = distilling(student, scale, hard_weight=0, loss=kind)(logits, LABEL, 1, TEACHER)
+    (gradient,) = torch.autograd.grad(value, logits)
+    assert value.item() == pytest.approx(0, abs=1e-6)
+    np.testing.assert_allclose(gradient, 0, atol=1e-6)
+    other = LOGITS.clone().requires_grad_()
+    value = distilling(student, scale, hard_weight=0, loss=kind)(other, LABEL, 1, TEACHER)
+    assert torch.autograd.grad(value, other)[0].abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("kind", ["mse", "kl"])
+@pytest.mark.parametrize("recipe", [RECIPE, PLAIN], ids=["ldam", "plain"])
+def test_a_hard_weight_of_one_is_the_supervised_loss(kind, recipe):
+    supervised = build_loss(recipe | {"distill": None}, COUNTS_OF_THREE)
+    for epoch in (1, 11):
+        loss = distilling(recipe, hard_weight=1, loss=kind)
+        assert loss(LOGITS, LABEL, epoch, TEACHER).item() == pytest.approx(supervised(LOGITS, LABEL, epoch).item())

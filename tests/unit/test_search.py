@@ -73,7 +73,7 @@ def test_every_trial_is_finished_and_scored_with_its_own_values(undisturbed):
 def test_best_is_the_highest_of_the_journal(undisturbed):
     number, _, value, values = max(trials_of(undisturbed), key=lambda trial: trial[2])
     assert best(undisturbed, SEARCH, "identity") == {
-        "values": values, "validation_balanced_accuracy": value, "trial": number, "trials": 14, "space": SPACE,
+        "values": values, "validation_balanced_accuracy": value, "trial": number, "trials": 14, "searched_space": SPACE,
         "scope": "fold",
     }  # fmt: skip
 

@@ -1,79 +1,30 @@
-"""What a study is: recipes and their bases, the cells of the published study, and the checks of a configuration."""
-
-import copy
-from pathlib import Path
+"""What a study is: the cells of the published study's tables, and the checks of a configuration."""
 
 import pytest
 import yaml
-from snakemake.utils import update_config
 
-from learnability.contracts import InputError, write_json, write_text
-from learnability.growth import check_growth, content
 from learnability.presentation import finetuning_notes
-from learnability.recipes import resolve_recipe
 from learnability.study import (
     cells,
+    cells_of_gaps,
     check_study,
     columns,
+    controls_of_grids,
+    efficiency,
+    efficiency_run,
     encodings,
     finetuned_pairs,
     fold_suffix,
     is_folder,
+    recipes_of_gaps,
     resolve_autoencoder,
+    rows_of_table4,
     science,
     tuned_per_fold,
 )
+from tests.published import PUBLISHED, STUDIES, message_of, published
 
-CHECKOUT = Path(__file__).parents[2]
-PUBLISHED = yaml.safe_load((CHECKOUT / "config.yaml").read_text(encoding="utf-8"))
 ALL = PUBLISHED["study"]["autoencoders"]
-STUDIES = sorted((CHECKOUT / "workflow/studies").glob("*.yaml"))
-
-
-def published(**changes):
-    """The published configuration with changes merged as Snakemake merges them."""
-    config = copy.deepcopy(PUBLISHED)
-    update_config(config, changes)
-    return config
-
-
-def message_of(check, *arguments):
-    with pytest.raises(InputError) as caught:
-        check(*arguments)
-    return str(caught.value)
-
-
-def test_a_recipe_inherits_what_it_does_not_say():
-    image, latent = (resolve_recipe(PUBLISHED, name) for name in ("image", "latent"))
-    assert (latent["model"], latent["augment"], latent["mask"]) == ("convnext_tiny", [], 0.2)
-    assert (image["model"], image["augment"], image["mask"]) == ("resnet50", ["flip", "rotate"], 0)
-    same = image.keys() - {"model", "stem_patch", "augment", "mask"}
-    assert {key: image[key] for key in same} == {key: latent[key] for key in same}
-
-
-def test_the_nearest_base_wins():
-    recipes = {"a": {"base": "latent", "lr": 0.5}, "b": {"base": "a", "mask": 0.9}}
-    resolved = resolve_recipe(published(recipes=recipes), "b")
-    assert (resolved["mask"], resolved["lr"], resolved["model"]) == (0.9, 0.5, "convnext_tiny")
-
-
-def test_a_resolved_recipe_says_nothing_of_where_it_is_used():
-    recipe = resolve_recipe(PUBLISHED, "latent")
-    assert not {"base", "spaces"} & recipe.keys()
-    assert list(recipe) == sorted(recipe)
-
-
-@pytest.mark.parametrize(
-    ("recipes", "message"),
-    [
-        ({"a": {"base": "b"}, "b": {"base": "a"}}, "recipes.a: its bases form a circle"),
-        ({"a": {"base": "a"}}, "recipes.a: its bases form a circle"),
-        ({"a": {"base": "nowhere"}}, "recipes.nowhere: not defined"),
-        ({"a": {"model": "resnet18"}}, "recipes.a: missing ['augment', 'batch_size'"),
-    ],
-)
-def test_a_recipe_that_cannot_be_resolved_is_named(recipes, message):
-    assert message in message_of(resolve_recipe, published(recipes=recipes), "a")
 
 
 def test_the_published_study_has_220_runs_of_table1():
@@ -187,55 +138,6 @@ def test_the_studies_of_the_repository_can_work(path):
     assert cells(config)
 
 
-@pytest.fixture
-def results(tmp_path):
-    """A folder of the published study with its study.json and a table."""
-    write_json(content(PUBLISHED), tmp_path / "study.json")
-    write_text("dataset\n", tmp_path / "tables/table1.csv")
-    return str(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("key", "kept", "gone"),
-    [
-        ("datasets", ["isic2019"], "datasets 'ct_rate', datasets 'mimic_cxr_lt', datasets 'cardium'"),
-        ("autoencoders", ["sd14", "flux1", "flux2", "medvae"], "autoencoders 'medvae_ft'"),
-        ("spaces", ["image", "latent"], "spaces 'reconstruction'"),
-        ("folds", [0, 1, 2, 3], "folds 4"),
-        ("recipes", {"table1": ["image"]}, "recipe 'latent' of table1"),
-    ],
-)
-def test_a_smaller_study_is_refused_while_its_tables_exist(results, key, kept, gone):
-    message = message_of(check_growth, published(study={key: kept}), results)
-    expected = [
-        f"{results}/study.json: ",
-        f"without {gone} rows would vanish",
-        "--config results=",
-        f"{results}/tables",
-    ]
-    assert [part for part in expected if part not in message] == [], message
-
-
-def test_a_study_may_grow_and_change_its_order(results):
-    check_growth(PUBLISHED, results)
-    check_growth(
-        published(study={"autoencoders": [*PUBLISHED["study"]["autoencoders"][::-1], "pixel_unshuffle_8"]}), results
-    )
-
-
-def test_a_study_without_tables_may_become_anything(results, tmp_path):
-    smaller = published(study={"datasets": ["cardium"], "folds": [0]})
-    (tmp_path / "tables/table1.csv").unlink()
-    check_growth(smaller, results)
-    check_growth(smaller, str(tmp_path / "new"))
-
-
-def test_the_content_of_a_study_has_a_digest_that_follows_its_lists():
-    same, other = published(image_size=256), published(study={"folds": [0, 1, 2, 3]})
-    assert content(same) == content(PUBLISHED)
-    assert content(other)["digest"] != content(PUBLISHED)["digest"]
-
-
 def test_fine_tuned_pairs_need_both_sides_in_the_study():
     assert finetuned_pairs(PUBLISHED) == [("medvae_ft", "medvae")]
     assert finetuned_pairs(published(study={"autoencoders": ["sd14", "medvae_ft"]})) == []
@@ -276,3 +178,195 @@ def test_the_footnote_says_which_images_fine_tuning_saw():
         autoencoders={**PER_FOLD["autoencoders"], "other": other}, study={"autoencoders": ["medvae_ft", "other"]}
     )
     assert finetuning_notes(both, [*ALL, "other"]) == [rows, everything.replace("MedVAE-FT", "Other")]
+
+
+def cells_of(config, table):
+    return {tuple(cell.values()) for cell in cells(config, table)}  # dataset, autoencoder, space, recipe, fold
+
+
+def test_table_4_is_of_flux_2_and_adds_60_runs_to_table_1():
+    runs = cells_of(PUBLISHED, "table4")
+    assert len(runs) == 100
+    assert len(runs - cells_of(PUBLISHED, "table1")) == 60
+    assert {(run[1], run[2], run[3]) for run in runs} == {
+        ("flux2", "reconstruction", "image"),
+        *(("flux2", "latent", recipe) for recipe in ("latent", "distilled", "tuned", "noise_conditioned")),
+    }
+
+
+def test_a_table_is_limited_to_what_it_names_in_the_order_of_the_study():
+    limits = {"table4": {"autoencoders": ["medvae", "sd14"], "datasets": ["cardium"]}}
+    config = published(study={"limited_to": limits})
+    assert list(dict.fromkeys(name for name, *_ in columns(config, "table4"))) == ["sd14", "medvae"]
+    assert {cell["dataset"] for cell in cells(config, "table4")} == {"cardium"}
+    assert cells(config) == cells(PUBLISHED)
+
+
+def test_of_what_is_not_in_the_study_nothing_is_run():
+    config = published(study={"autoencoders": ["sd14"]})  # the three tables are limited to flux2
+    assert [cells(config, table) for table in ("table4", "gap_decomposition", "ablation_controls")] == [[], [], []]
+    assert cells_of_gaps(config) == []
+    assert efficiency(config) is None
+    check_study(config)
+
+
+def test_what_cannot_decode_is_not_in_tables_that_compare_with_reconstructions():
+    names = {"autoencoders": ["flux2", "random_init_8"]}
+    both = published(study=names | {"limited_to": {"table4": names, "gap_decomposition": names}})
+    for table in ("table4", "gap_decomposition"):
+        assert cells(both, table) == cells(published(study={"autoencoders": ["flux2"]}), table)
+
+
+def test_a_table_without_limits_takes_all_of_the_study():
+    config = published(study={"limited_to": {"table4": {"autoencoders": ["flux2", "sd14"]}}})
+    del config["study"]["limited_to"]["table4"]
+    assert len(cells(config, "table4")) == 5 * 100
+
+
+def test_a_table_that_lists_no_recipe_has_no_runs_and_needs_none():
+    config = published(study={"recipes": {"table4": [], "gap_decomposition": [], "ablation_controls": []}})
+    check_study(config)
+    assert cells_of(config, "gap_decomposition") == cells_of(config, "table4") == set()
+    assert recipes_of_gaps(config)["matched"] is None
+    assert rows_of_table4(config) == {}
+    del config["study"]["recipes"]["gap_decomposition"]  # the schema asks for those of Table 1 alone
+    check_study(config)
+    assert recipes_of_gaps(config)["matched"] is None
+
+
+def test_rows_of_table_4_begin_with_reconstruction_and_have_the_names_of_the_latent_recipes():
+    rows = {name: ("latent", name) for name in ("latent", "distilled", "tuned", "noise_conditioned")}
+    assert list(rows_of_table4(PUBLISHED).items()) == [("reconstruction", ("reconstruction", "image")), *rows.items()]
+
+
+def test_the_gap_is_decomposed_with_the_lossless_control_of_the_grid():
+    assert columns(PUBLISHED, "gap_decomposition") == [
+        ("original", "image", "matched"),
+        ("flux2", "latent", "matched"),
+        ("flux2", "reconstruction", "matched"),
+        ("pixel_unshuffle_8", "latent", "matched"),
+    ]
+    assert len(cells(PUBLISHED, "gap_decomposition")) == 80
+    assert controls_of_grids(PUBLISHED) == {"flux2": "pixel_unshuffle_8"}
+    both = published(study={"limited_to": {"gap_decomposition": {"autoencoders": ["flux2", "medvae_ft", "sd14"]}}})
+    assert controls_of_grids(both) == {
+        "sd14": "pixel_unshuffle_8", "flux2": "pixel_unshuffle_8", "medvae_ft": "pixel_unshuffle_4",
+    }  # fmt: skip
+    added = columns(both, "gap_decomposition")[-2:]
+    assert added == [("pixel_unshuffle_8", "latent", "matched"), ("pixel_unshuffle_4", "latent", "matched")]
+
+
+def test_a_grid_without_a_lossless_control_gets_none():
+    config = published()
+    del config["autoencoders"]["pixel_unshuffle_8"]
+    assert controls_of_grids(config) == {"flux2": None}
+    assert [name for name, *_ in columns(config, "gap_decomposition")] == ["original", "flux2", "flux2"]
+    average = published(autoencoders={"pixel_unshuffle_8": {"class": "area_downsample"}})  # on the grid, not lossless
+    assert controls_of_grids(average) == {"flux2": None}
+
+
+def test_a_control_that_is_in_the_study_is_not_trained_twice():
+    names = ["flux2", "pixel_unshuffle_8"]
+    config = published(study={"autoencoders": names, "limited_to": {"gap_decomposition": {"autoencoders": names}}})
+    found = columns(config, "gap_decomposition")
+    assert len(found) == len(set(found)) == 5
+
+
+def test_the_gaps_are_those_of_table_1_beside_the_matched_one():
+    assert recipes_of_gaps(PUBLISHED) == {"image": "image", "latent": "latent", "matched": "matched"}
+    runs = {tuple(cell.values()) for cell in cells_of_gaps(PUBLISHED)}
+    table1 = {run for run in cells_of(PUBLISHED, "table1") if run[1] == "flux2"}
+    assert runs == cells_of(PUBLISHED, "gap_decomposition") | table1
+    assert len(cells_of_gaps(PUBLISHED)) == len(runs) == 80 + 40
+
+
+def test_the_controls_of_the_ablation_are_compared_in_every_space_of_their_recipes():
+    found = columns(PUBLISHED, "ablation_controls")
+    assert found == [
+        ("original", "image", "image"),
+        ("original", "image", "image_convnext"),
+        *(("flux2", "latent", name) for name in ("latent", "latent_random_init", "latent_resnet50")),
+        ("flux2", "latent", "latent_convnext_small"),
+        ("flux2", "reconstruction", "image"),
+        ("flux2", "reconstruction", "image_convnext"),
+    ]
+    new = cells_of(PUBLISHED, "ablation_controls") - cells_of(PUBLISHED, "table1")
+    assert len(new) == 4 * 5 * (3 + 2)
+
+
+def test_table_3_is_there_where_its_autoencoder_is_in_the_study():
+    assert efficiency(PUBLISHED) == PUBLISHED["study"]["efficiency"]
+    assert efficiency(published(study={"autoencoders": ["sd14"]})) is None
+    config = published()
+    config["study"]["efficiency"] = None
+    assert efficiency(config) is None
+    check_study(config)
+
+
+def test_each_row_of_table_3_is_one_run():
+    runs = {row: efficiency_run(PUBLISHED, row) for row in PUBLISHED["study"]["efficiency"]["rows"]}
+    assert {(run["dataset"], run["autoencoder"], run["fold"]) for run in runs.values()} == {("imagenet", "flux2", 0)}
+    assert {row: (run["space"], run["recipe"]) for row, run in runs.items()} == {
+        "image": ("reconstruction", "timed_image"),
+        "image_cached": ("reconstruction", "timed_image_cached"),
+        "latent": ("latent", "timed_latent"),
+        "latent_distilled": ("latent", "timed_distilled"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset": "imagenot"}, "study.efficiency.dataset: 'imagenot' is not defined under datasets"),
+        ({"fold": 5}, "study.efficiency.fold: 5 outside 0..4"),
+        ({"rows": {"latent": "nowhere"}}, "recipes.nowhere: not defined"),
+        (
+            {"rows": {"latent": "latent"}},
+            "study.efficiency.rows: Table 3 compares at one budget; recipes' budget_seconds",
+        ),
+        ({"rows": dict.fromkeys(("image", "image_cached", "latent", "latent_distilled"), "latent")}, "at one budget"),
+    ],
+)
+def test_a_table_3_that_cannot_work_is_refused_with_its_key(changes, message):
+    config = published(study={"efficiency": changes})
+    assert message in message_of(check_study, config)
+
+
+def test_a_table_3_of_unlike_budgets_is_refused():
+    message = message_of(check_study, published(recipes={"timed_latent": {"budget_seconds": 60}}))
+    assert "study.efficiency.rows" in message
+    assert "'timed_image': 86400, 'timed_image_cached': 86400, 'timed_latent': 60, 'timed_distilled': 60" in message
+
+
+@pytest.mark.parametrize(
+    ("study", "message"),
+    [
+        (
+            {"limited_to": {"table4": {"autoencoders": ["flux3"]}}},
+            "study.limited_to.table4.autoencoders: ['flux3'] not",
+        ),
+        ({"limited_to": {"table4": {"datasets": ["isic"]}}}, "study.limited_to.table4.datasets: ['isic'] not defined"),
+        ({"recipes": {"table4": ["image", "latent", "mine"]}}, "recipes.mine: not defined"),
+        (
+            {"recipes": {"gap_decomposition": ["matched", "latent"]}},
+            "study.recipes.gap_decomposition is ['matched', 'latent']; expected one recipe of all three spaces",
+        ),
+        (
+            {"recipes": {"gap_decomposition": ["latent"]}},
+            "study.recipes.gap_decomposition is ['latent']; expected one recipe of all three spaces",
+        ),
+        (
+            {"recipes": {"table1": ["latent"]}},
+            "study.recipes.table1 is ['latent']; the gap's decomposition needs its reconstruction and latent runs",
+        ),
+    ],
+)
+def test_a_table_that_cannot_be_made_is_refused_with_its_key(study, message):
+    assert message in message_of(check_study, published(study=study))
+
+
+def test_without_one_of_the_spaces_there_is_no_gap_to_decompose():
+    config = published(study={"spaces": ["latent", "reconstruction"]})
+    check_study(config)
+    assert cells(config, "gap_decomposition") == []
+    assert len(cells(config, "table4")) == 100

@@ -10,7 +10,7 @@ import torch
 from learnability import training
 from learnability.batches import Rows
 from learnability.contracts import InputError, write_parquet
-from tests.lights import CLASSES, IMAGE, LATENT, RESULTS, TRAIN, VALIDATION, inputs, train, write_study
+from tests.lights import CLASSES, IMAGE, LATENT, RESULTS, TRAIN, VALIDATION, inputs, interrupt, train, write_study
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -18,23 +18,6 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture
 def study(tmp_path) -> Path:
     return write_study(tmp_path)
-
-
-def interrupt(study: Path, folder: str, recipe: dict, epoch: int, seed: int = 1) -> Path:
-    """Train until `epoch` is about to begin; returns the checkpoint that is left."""
-    whole = training.train_epoch
-
-    def stopped(model, data, recipe, seed, now, *rest):
-        if now == epoch:
-            raise KeyboardInterrupt
-        return whole(model, data, recipe, seed, now, *rest)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "train_epoch", stopped)
-        with pytest.raises(KeyboardInterrupt):
-            train(study, folder, recipe, seed)
-    assert not (study / folder / "predictions.parquet").exists()
-    return study / folder / "checkpoint.safetensors"
 
 
 @pytest.mark.parametrize("recipe", [IMAGE, LATENT], ids=["image", "latent"])

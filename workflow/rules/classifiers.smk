@@ -12,6 +12,8 @@ rule train_classifier:
         "<results>/logs/train_classifier/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
     benchmark:
         "<results>/benchmarks/train_classifier/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.jsonl"
+    wildcard_constraints:
+        recipe=one_of(set(config["recipes"]) - ON_THE_FLY),
     conda:
         "../../envs/learnability.yaml"
     resources:
@@ -29,6 +31,43 @@ rule train_classifier:
         "Training {wildcards.recipe} on {wildcards.dataset}, {wildcards.space} space ({wildcards.autoencoder}), fold {wildcards.fold}"
     script:
         "../scripts/train_classifier.py"
+
+
+rule train_with_decoder:
+    # Apart, so that code of the autoencoders belongs to no other training.
+    input:
+        unpack(files_of_training),
+        folds="<results>/folds/{dataset}.parquet",
+    output:
+        predictions=f"{RUN}/predictions.parquet",
+        metrics=f"{RUN}/metrics.json",
+        history=f"{RUN}/history.csv",
+        weights=f"{RUN}/model.safetensors",
+        model=f"{RUN}/model.json",
+    log:
+        "<results>/logs/train_with_decoder/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
+    benchmark:
+        "<results>/benchmarks/train_with_decoder/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.jsonl"
+    wildcard_constraints:
+        space="reconstruction",
+        recipe=one_of(ON_THE_FLY),
+    conda:
+        "../../envs/learnability.yaml"
+    resources:
+        mem_mb=16000,
+        runtime=runtime_of_training,
+    params:
+        cell=cell_of,
+        recipe=recipe_params,
+        seed=seed_of_fold,
+        n_splits=config["study"]["n_splits"],
+        # One and two threads give different bits: the number belongs to the result, not to the machine.
+        torch_threads=1,
+        code=code_digest("train_with_decoder"),
+    message:
+        "Training {wildcards.recipe} on {wildcards.dataset}, reconstructions decoded on the fly ({wildcards.autoencoder}), fold {wildcards.fold}"
+    script:
+        "../scripts/train_with_decoder.py"
 
 
 rule compute_teacher_logits:

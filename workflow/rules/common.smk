@@ -224,6 +224,7 @@ def check_before_start(jobs):
 
 refused(check_study, config)
 SEARCHED = {name for name in config["recipes"] if resolve_recipe(config, name)["search"]}
+ON_THE_FLY = {name for name in config["recipes"] if resolve_recipe(config, name)["reconstructions"] == "on_the_fly"}
 LATENT_ONLY = {name for name in config["autoencoders"] if not decodes(config, name)}
 FETCHED = weights_to_fetch(config)
 refused(check_growth, config, config["results"])

@@ -10,5 +10,5 @@ with job(snakemake.log[0]):
 
     cell, files, params = snakemake.params.cell, dict(snakemake.input.items()), snakemake.params
     device = choose_device(params.torch_threads)
-    inputs = inputs_of_run(snakemake.config, cell, params.recipe, files, device)
+    inputs = inputs_of_run(snakemake.config, params.recipe, files)
     write_teacher_logits(Path(files["model"]).parent, params.n_splits, inputs, device, Path(snakemake.output[0]))

@@ -5,13 +5,16 @@ from pathlib import Path
 from learnability.jobs import choose_device, job
 
 with job(snakemake.log[0]):
+    from learnability.decoding import decoder_of_run
     from learnability.efficiency import measure_efficiency
     from learnability.fold_data import load_fold
     from learnability.run_inputs import inputs_of_run
 
     cell, files, params = snakemake.params.cell, dict(snakemake.input.items()), snakemake.params
     device = choose_device(params.torch_threads)
-    inputs = inputs_of_run(snakemake.config, cell, params.recipe, files, device)
+    on_the_fly = params.recipe["reconstructions"] == "on_the_fly"
+    decode = decoder_of_run(snakemake.config, cell, files, device) if on_the_fly else None
+    inputs = inputs_of_run(snakemake.config, params.recipe, files, decode)
     measure_efficiency(
         row=snakemake.wildcards.row,
         run=Path(files["metrics"]).parent,

@@ -19,7 +19,7 @@ with job(snakemake.log[0]):
         seed=params.seed,
         n_splits=params.n_splits,
         code=params.code,
-        inputs=inputs_of_run(snakemake.config, cell, recipe, dict(snakemake.input.items()), device),
+        inputs=inputs_of_run(snakemake.config, recipe, dict(snakemake.input.items())),
         folder=Path(snakemake.output[0]).parent,
         worker=params.worker,
         device=device,

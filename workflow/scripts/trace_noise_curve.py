@@ -13,7 +13,7 @@ with job(snakemake.log[0]):
 
     cell, files, params = snakemake.params.cell, dict(snakemake.input.items()), snakemake.params
     device = choose_device(params.torch_threads)
-    data = load_fold(cell, params.n_splits, inputs_of_run(snakemake.config, cell, params.recipe, files, device), device)
+    data = load_fold(cell, params.n_splits, inputs_of_run(snakemake.config, params.recipe, files), device)
     model = load_classifier(Path(files["model"]).parent, device)
     curve = noise_curve(model, data, params.seed)
     write_parquet(curve.assign(**cell), snakemake.output[0])

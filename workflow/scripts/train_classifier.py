@@ -17,7 +17,7 @@ with job(snakemake.log[0]):
         seed=snakemake.params.seed,
         n_splits=snakemake.params.n_splits,
         code=snakemake.params.code,
-        inputs=inputs_of_run(snakemake.config, cell, recipe, files, device),
+        inputs=inputs_of_run(snakemake.config, recipe, files),
         folder=Path(snakemake.output.predictions).parent,
         device=device,
     )

@@ -1,7 +1,7 @@
 """Batches of a packed array on the device: resident there when they fit, else in memory, else read ahead."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 import psutil
 import torch
 
+Decode = Callable[[torch.Tensor], torch.Tensor]  # stored latents (n, C, h, w) to uint8 images (n, 3, s, s)
 SHARE = 0.6  # of the free memory that data may take; the rest is the network's
 
 
@@ -55,6 +56,18 @@ class Rows:
         rows[order] = self.array[chunk[order]]
         tensor = torch.from_numpy(rows)
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
+
+
+class DecodedRows:
+    """Batches of images, decoded from rows of latents: what `Rows` over reconstructions.npy gives, nothing stored."""
+
+    def __init__(self, rows: Rows, decode: Decode):
+        self.rows, self.decode, self.device = rows, decode, rows.device
+
+    def batches(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
+        """Yield the images of rows `order` (n,) in batches, uint8 (n, 3, s, s), on the device."""
+        for z in self.rows.batches(order, batch_size):
+            yield self.decode(z)
 
 
 def free_memory(device: torch.device) -> int:

@@ -23,6 +23,7 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
         "encode_dataset": check_encoding,
         "encode_latents": check_encoding,
         "train_classifier": check_training,
+        "train_with_decoder": check_training,
         "search_recipe": check_training,
     }
     messages: dict[str, None] = {}  # in order, each once

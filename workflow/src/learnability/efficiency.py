@@ -14,10 +14,9 @@ import pandas as pd
 import torch
 
 from . import training
-from .batches import Rows
+from .batches import Decode, DecodedRows, Rows
 from .classifiers.saved import load_classifier
 from .contracts import CELL, SCORES, InputError, read_json, write_csv
-from .decoded_rows import Decode, DecodedRows
 from .fold_data import Fold
 from .losses import build_loss
 from .throughput import Effort, Measured, Step, device_name, effort_on, memory_measure, sweep

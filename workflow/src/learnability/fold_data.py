@@ -1,6 +1,5 @@
 """What a run reads: the rows of one space, their labels, which of them train, and how they are normalised."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,11 +7,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .batches import Rows, channel_moments
+from .batches import Decode, DecodedRows, Rows, channel_moments
 from .classifiers.classifier import image_moments
 from .classifiers.options import noise_options
 from .contracts import InputError, file_digest, read_folds, read_json, read_samples, split_rows
-from .decoded_rows import DecodedRows
 from .latent_units import units_on_grid
 from .metrics import usable_classes
 from .store import open_packed
@@ -30,7 +28,7 @@ class Inputs:
     start: Path | None = None  # weights of the run that `start_from` names
     teacher_logits: Path | None = None
     teacher_scale: float = 1.0  # of those logits (recipes.logit_scale)
-    decode: Callable | None = None  # stored latents to uint8 images, for reconstructions made on the fly
+    decode: Decode | None = None  # stored latents to uint8 images, for reconstructions made on the fly
 
     def identity(self) -> list[str]:
         """Digests of everything but the array, whose own is in its card."""

@@ -35,11 +35,13 @@ def check_growth(config: dict, results: str) -> None:
     ]
     dropped += [
         f"{table} of {name}"
-        for table, scopes in before["scopes"].items()
+        for table, scopes in before.get("scopes", {}).items()  # older studies had Table 1 alone
         for kind, names in scopes.items()
         for name in names
         if name in now[kind] and table in now["scopes"] and name not in now["scopes"][table][kind]
     ]
+    part, kept = before.get("efficiency") or {}, now["efficiency"] or {}
+    dropped += [f"table3 of {part[key]}" for key in ("dataset", "autoencoder") if part and part[key] != kept.get(key)]
     if dropped:
         raise InputError(
             f"{path}: this study is smaller than the one whose tables exist there; without {', '.join(dropped)} "

@@ -40,11 +40,8 @@ def search_notes(config: dict) -> list[str]:
 def in_words(values: dict) -> str:
     """A searched range or its choices."""
     if "choices" in values:
-        return (
-            "in {"
-            + ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in values["choices"])
-            + "}"
-        )
+        shown = [f"{value:g}" if isinstance(value, float) else str(value) for value in values["choices"]]
+        return " or ".join(shown)
     return f"from {values['low']:g} to {values['high']:g}" + (" (logarithmic)" if values.get("log") else "")
 
 

@@ -91,13 +91,12 @@ def check_recipe(config: dict, name: str) -> None:
         raise InputError(f"recipes.{name}.search: a search is of one space; `spaces` names {spaces}")
     if recipe["search"]:
         check_search(recipe["search"], recipe, name)
-    check_edges(config, name)
+    for after in built_on(config, name):
+        check_recipe(config, after)
     if recipe["distill"]:
         check_teacher(config, name, recipe["distill"])
-    if start := recipe["start_from"]:
-        other = [key for key in SAME_NETWORK if recipe[key] != resolve_recipe(config, start)[key]]
-        if other:
-            raise InputError(f"recipes.{name}.start_from: {start} has another {other[0]}; its weights do not fit")
+    if recipe["start_from"]:
+        check_start(config, name, recipe)
 
 
 def check_teacher(config: dict, name: str, distill: dict) -> None:
@@ -110,15 +109,29 @@ def check_teacher(config: dict, name: str, distill: dict) -> None:
         )
 
 
-def check_edges(config: dict, name: str) -> None:
-    """Refuse recipes that wait for each other: a run would need itself."""
-    waiting, seen = [name], set()
+def check_start(config: dict, name: str, recipe: dict) -> None:
+    """The weights to start from must be of the same spaces and network; conditioning may be new, not left out."""
+    start = recipe["start_from"]
+    other, used = resolve_recipe(config, start), spaces_of(config, start)
+    where = f"recipes.{name}.start_from: {start}"
+    if missing := [space for space in spaces_of(config, name) if space not in used]:
+        raise InputError(f"{where} is not used in {missing[0]} space; take one of {used}")
+    if unlike := [key for key in SAME_NETWORK if recipe[key] != other[key]]:
+        raise InputError(f"{where} has another {unlike[0]}; its weights do not fit")
+    if other["film"] and not recipe["film"]:
+        raise InputError(f"{where} has FiLM and this recipe has not; its weights do not fit")
+
+
+def built_on(config: dict, name: str) -> list[str]:
+    """The recipes that this one waits for, directly or not; InputError where it waits for itself."""
+    waiting, found = [name], []
     while waiting:
         recipe = resolve_recipe(config, waiting.pop())
         teacher = (recipe["distill"] or {}).get("teacher", {}).get("recipe")
         for after in filter(None, (teacher, recipe["start_from"])):
             if after == name:
                 raise InputError(f"recipes.{name}: its teacher or start_from leads back to itself")
-            if after not in seen:
-                seen.add(after)
+            if after not in found:
+                found.append(after)
                 waiting.append(after)
+    return found

@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-
+from .batches import Decode
 from .classifiers.weights import pretrained_file
 from .contracts import read_json
 from .fold_data import Inputs
 from .recipes import logit_scale, pretrained_weights, resolve_recipe
 from .search_space import with_values
-from .study import resolve_autoencoder
 
 
-def inputs_of_run(config: dict, cell: dict, recipe: dict, files: Mapping[str, str], device: torch.device) -> Inputs:
-    """The inputs of the run `cell`; `files` are those of its rule by name, and what a recipe does not use is absent."""
+def inputs_of_run(config: dict, recipe: dict, files: Mapping[str, str], decode: Decode | None = None) -> Inputs:
+    """The inputs of a run; `files` are those of its rule by name, and what its recipe does not use is absent."""
     paths = {name: Path(path) for name, path in files.items() if isinstance(path, str)}
     pretrained, scale = None, 1.0
     if start := pretrained_weights(config, recipe):
@@ -30,21 +28,8 @@ def inputs_of_run(config: dict, cell: dict, recipe: dict, files: Mapping[str, st
         start=paths.get("start"),
         teacher_logits=paths.get("teacher_logits"),
         teacher_scale=scale,
-        decode=decoder_of_run(config, cell, paths, device) if recipe["reconstructions"] == "on_the_fly" else None,
+        decode=decode,
     )
-
-
-def decoder_of_run(config: dict, cell: dict, paths: Mapping[str, Path], device: torch.device):
-    """Stored latents to images, by the autoencoder that made them."""
-    from .autoencoders.weights import finetuned  # here, because other runs do not wait for diffusers
-    from .decoded_rows import decoder
-
-    entry = resolve_autoencoder(config, cell["autoencoder"])
-    if weights := paths.get("decoder"):  # fetched or fine-tuned by the workflow
-        folder = weights.parent
-        entry = finetuned(entry, folder) if "finetune" in entry else entry | {"folder": str(folder)}
-    card = read_json(paths["samples"].with_name("dataset.json"))
-    return decoder(entry, device, card["classifier_size"])
 
 
 def searched(recipe: dict, files: Mapping[str, str]) -> dict:

@@ -3,6 +3,7 @@
 from .contracts import CELL, InputError
 from .recipes import check_recipe, resolve_recipe, spaces_of
 
+ALL_SPACES = {"image", "latent", "reconstruction"}
 LOSSLESS = "pixel_unshuffle"  # the class of the controls that lose nothing
 BACKBONE = "vgg16"  # the `pretrained` entry whose features LPIPS compares
 # Facts of the machine or of the presentation: changing them changes no result, so they rerun nothing.
@@ -65,10 +66,15 @@ def scope(config: dict, table: str) -> dict[str, list[str]]:
 def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
     """Every (autoencoder, space, recipe) of a table, in the order of its rows: image first, then LS and RS.
 
-    Table 4 has no image space. The gap's decomposition adds the lossless control of each autoencoder's grid.
+    Table 4 has no image space. The gap's decomposition adds the lossless control of each autoencoder's grid; without
+    all three spaces there is none.
     """
     study, found = config["study"], []
+    if table == "gap_decomposition" and set(study["spaces"]) != ALL_SPACES:
+        return []
     autoencoders = scope(config, table)["autoencoders"]
+    if table in ("table4", "gap_decomposition"):  # which compare with reconstructions
+        autoencoders = [name for name in autoencoders if decodes(config, name)]
     for autoencoder in ["original", *autoencoders] if autoencoders else []:
         for recipe in study["recipes"].get(table, []):
             for space in spaces_of(config, recipe):
@@ -110,12 +116,12 @@ def rows_of_table4(config: dict) -> dict[str, tuple[str, str]]:
     return dict(sorted(rows.items(), key=lambda row: row[0] != "reconstruction"))
 
 
-def recipes_of_gaps(config: dict) -> dict[str, str]:
-    """The recipes whose gaps are set against each other: Table 1's in image and latent space, and the matched one."""
+def recipes_of_gaps(config: dict) -> dict[str, str | None]:
+    """The recipes of the gaps: Table 1's in reconstruction (`image`) and latent space, and the matched one, or None."""
     recipes = config["study"]["recipes"]
     of_space = {space: name for name in recipes["table1"] for space in spaces_of(config, name)}
-    found = {"image": of_space.get("reconstruction"), "latent": of_space.get("latent")}
-    return found | {"matched": recipes["gap_decomposition"][0]} if "gap_decomposition" in recipes else found
+    matched = next(iter(recipes.get("gap_decomposition", [])), None)
+    return {"image": of_space.get("reconstruction"), "latent": of_space.get("latent"), "matched": matched}
 
 
 def cells_of_gaps(config: dict) -> list[dict]:
@@ -163,6 +169,8 @@ def check_study(config: dict) -> None:
                 raise InputError(f"study.limited_to.{table}.{kind}: {unknown} not defined under {kind}")
     for name in {name: None for names in study["recipes"].values() for name in names}:
         check_recipe(config, name)
+    if columns(config, "gap_decomposition"):
+        check_gaps(config)
     if part := efficiency(config):
         check_efficiency(config, part)
     lpips = [name for name, entry in config["autoencoders"].items() if uses_lpips(entry)]
@@ -174,6 +182,19 @@ def check_study(config: dict) -> None:
             raise InputError(
                 f"image_size {config['image_size']} is not a multiple of autoencoders.{name}.factor, {factor}"
             )
+
+
+def check_gaps(config: dict) -> None:
+    """Refuse a decomposition of the gap that lacks a side."""
+    recipes = config["study"]["recipes"]
+    names = recipes["gap_decomposition"]
+    if len(names) != 1 or set(spaces_of(config, names[0])) != ALL_SPACES:
+        raise InputError(f"study.recipes.gap_decomposition is {names}; expected one recipe of all three spaces")
+    if None in recipes_of_gaps(config).values():
+        raise InputError(
+            f"study.recipes.table1 is {recipes['table1']}; the gap's decomposition needs its reconstruction and latent "
+            "runs: add their recipes, or set study.recipes.gap_decomposition to []"
+        )
 
 
 def check_efficiency(config: dict, part: dict) -> None:

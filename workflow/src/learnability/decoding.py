@@ -1,27 +1,25 @@
 """Reconstructions decoded from the stored latents as they are asked for, as the paper does for Table 3's image row."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Mapping
+from pathlib import Path
 
-import numpy as np
 import torch
 
 from .autoencoders import Autoencoder, load_autoencoder
 from .autoencoders.encode import GPU_FACTOR, PIXELS, decode_batch
-from .batches import Rows
+from .autoencoders.weights import finetuned
+from .batches import Decode
+from .contracts import read_json
+from .study import resolve_autoencoder
 
-Decode = Callable[[torch.Tensor], torch.Tensor]
 
-
-class DecodedRows:
-    """Batches of images, decoded from rows of latents: what `Rows` over reconstructions.npy gives, nothing stored."""
-
-    def __init__(self, rows: Rows, decode: Decode):
-        self.rows, self.decode, self.device = rows, decode, rows.device
-
-    def batches(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
-        """Yield the images of rows `order` (n,) in batches, uint8 (n, 3, s, s), on the device."""
-        for z in self.rows.batches(order, batch_size):
-            yield self.decode(z)
+def decoder_of_run(config: dict, cell: dict, files: Mapping[str, str], device: torch.device) -> Decode:
+    """Stored latents to images, by the autoencoder that made them; `files` are those of the run's rule, by name."""
+    entry = resolve_autoencoder(config, cell["autoencoder"])
+    if weights := files.get("decoder"):  # fetched or fine-tuned by the workflow
+        folder = Path(weights).parent
+        entry = finetuned(entry, folder) if "finetune" in entry else entry | {"folder": str(folder)}
+    return decoder(entry, device, read_json(files["card"])["classifier_size"])
 
 
 def decoder(entry: dict, device: torch.device, small: int) -> Decode:

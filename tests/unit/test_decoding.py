@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from learnability import decoded_rows
+from learnability import decoding
 from learnability.autoencoders import encode
 from learnability.autoencoders.encode import encode_dataset
-from learnability.batches import Rows
-from learnability.decoded_rows import DecodedRows, area_average, decoder, image_decoder
+from learnability.batches import DecodedRows, Rows
+from learnability.decoding import area_average, decoder, image_decoder
 from learnability.store import area_average as area_average_of_the_store
 from learnability.store import open_packed
 from tests.autoencoders import write_dataset
@@ -43,8 +43,8 @@ def latent_rows(folder: Path) -> Rows:
 
 
 @pytest.mark.parametrize("name", list(ENTRIES))
-def test_decoded_rows_are_the_stored_reconstructions_to_the_byte(name, tmp_path, monkeypatch):
-    for module in (encode, decoded_rows):
+def test_decoding_are_the_stored_reconstructions_to_the_byte(name, tmp_path, monkeypatch):
+    for module in (encode, decoding):
         monkeypatch.setattr(module, "PIXELS", 4 * 64 * 64)  # chunks of 4, 4 and 2
     folder = encoded(tmp_path, name)
     stored = open_packed(folder / "reconstructions.npy")
