@@ -203,7 +203,7 @@ def test_without_a_rate_nothing_is_derived(published):
 
 def test_a_training_with_a_budget_costs_its_budget(published):
     timed = job(
-        "train_classifier", dataset="imagenet", autoencoder="flux2", recipe="timed_image", space="reconstruction"
+        "train_with_decoder", dataset="imagenet", autoencoder="flux2", recipe="timed_image", space="reconstruction"
     )
     cost = Plan(published, "NVIDIA H200", [], {}).cost(timed)
     assert (cost.seconds, cost.origin) == (86400, "budget of the recipe")

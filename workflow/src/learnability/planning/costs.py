@@ -11,7 +11,7 @@ from . import networks
 from .dag import Job
 from .rates import CPU, Rate, Sustained
 from .sizes import Size, dataset_size
-from .work import CLASSIFIER_RULES, COSTLY_RULES, ENCODING_RULES, GPU_RULES, Rows, Work, describe_work
+from .work import CLASSIFIER_RULES, COSTLY_RULES, ENCODING_RULES, GPU_RULES, TRAINING_RULES, Rows, Work, describe_work
 
 UNKNOWN, SECONDS = "no rate", "seconds"
 PREDICTION_BYTES = 8  # per class of a row; predictions compress little
@@ -49,7 +49,7 @@ class Plan:
     def time(self, job: Job, params: dict, rows: Rows, work: Work) -> tuple[float | None, str]:
         """Seconds, from the budget of its recipe, a measured rate, or an estimate on this device."""
         budget = (params.get("recipe") or {}).get("budget_seconds")
-        if budget and job.rule == "train_classifier":
+        if budget and job.rule in TRAINING_RULES:
             return float(budget), "budget of the recipe"
         device = self.device if job.rule in GPU_RULES else CPU
         if rate := self.rates.get((job.rule, work.kind, device)):
@@ -119,7 +119,7 @@ class Plan:
             return 4 * found[2] if found else 0.0
         if job.rule == "compute_teacher_logits":
             return rows.images * (1 - 2 / params["n_splits"]) * size.classes * 4
-        if job.rule != "train_classifier":
+        if job.rule not in TRAINING_RULES:
             return 0.0
         parameters = networks.classifier_operations(params["recipe"], rows.channels, rows.side, size.classes)[1]
         return 4 * parameters + rows.images * 2 / params["n_splits"] * size.classes * PREDICTION_BYTES

@@ -8,7 +8,7 @@ from ..configuration import ROOT, read_yaml
 from ..contracts import read_json
 from ..store import open_packed
 from .benchmarks import Benchmark, read_benchmarks
-from .work import COSTLY_RULES, ENCODING_RULES, GPU_RULES, Rows, Work, describe_work
+from .work import COSTLY_RULES, ENCODING_RULES, GPU_RULES, TRAINING_RULES, Rows, Work, describe_work
 
 SHIPPED = ROOT / "workflow" / "resources" / "rates.yaml"
 SHIPPED_KEYS = ("rule", "kind", "device", "seconds_per_unit", "jobs")
@@ -59,7 +59,7 @@ def work_done(folder: Path, job: Benchmark) -> Work | None:
     rows = rows_of(folder, job)
     if rows is None or (job.params.get("recipe") or {}).get("budget_seconds"):
         return None
-    if job.rule == "train_classifier":
+    if job.rule in TRAINING_RULES:
         metrics = metrics_of(folder, wildcards)
         if metrics is None:
             return None
@@ -100,7 +100,7 @@ def device_of(folder: Path, job: Benchmark, devices: set[str]) -> str | None:
     """What a job ran on: a training says it; the others ran where all trainings of the folder did, if that is one."""
     if job.rule not in GPU_RULES:
         return CPU
-    if job.rule == "train_classifier":
+    if job.rule in TRAINING_RULES:
         metrics = metrics_of(folder, job.wildcards)
         return metrics and metrics["device"]
     return next(iter(devices)) if len(devices) == 1 else None

@@ -6,8 +6,15 @@ The same functions describe a planned job, from the configuration, and one that 
 import json
 from dataclasses import dataclass
 
-CLASSIFIER_RULES = ("train_classifier", "search_recipe", "assist_search", "compute_teacher_logits", "trace_noise_curve",
-                    "measure_efficiency")  # fmt: skip
+TRAINING_RULES = ("train_classifier", "train_with_decoder")
+CLASSIFIER_RULES = (
+    *TRAINING_RULES,
+    "search_recipe",
+    "assist_search",
+    "compute_teacher_logits",
+    "trace_noise_curve",
+    "measure_efficiency",
+)
 ENCODING_RULES = ("encode_dataset", "encode_latents")
 GPU_RULES = (*CLASSIFIER_RULES, *ENCODING_RULES, "finetune_autoencoder")
 COSTLY_RULES = (*GPU_RULES, "prepare_dataset")  # those with a benchmark; the others take seconds
@@ -57,7 +64,7 @@ def describe_work(rule: str, params: dict, rows: Rows, name: str = "", epochs: i
 
 def passes(rule: str, recipe: dict, params: dict, epochs: int | None) -> float:
     """How often a classifier's job goes over its array."""
-    if rule == "train_classifier":
+    if rule in TRAINING_RULES:
         return epochs or recipe["epochs"]
     if rule in ("search_recipe", "assist_search"):  # workers share the trials
         return recipe["search"]["trials"] * recipe["epochs"] / recipe["search"].get("workers", 1)
