@@ -182,6 +182,7 @@ def test_not_for_ever(slurm):
         ({"pid": 2**22 + 1}, f"Its head process {2**22 + 1} on {socket.gethostname()} was killed"),
         ({"host": "login2", "pid": 7}, "Its head process 7 on login2 may still run: look there"),
     ],
+    ids=["alive", "another start", "another number", "another host"],
 )
 def test_what_became_of_the_head_is_said(slurm, changes, expected):
     slurm["squeue"] = (0, line(12), "")
