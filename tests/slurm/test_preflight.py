@@ -127,5 +127,7 @@ def test_a_controller_that_is_down_is_said_in_a_moment(cluster):
     assert slurm_preflight.why_unreachable() is None
     assert slurm_requests.check_status_queries("squeue", 20) == ([], [])
     assert "keeps no accounts" in slurm_requests.check_status_queries("sacct", 20)[0][0]
-    os.kill(cluster.pid("slurmctld"), signal.SIGKILL)
+    controller = cluster.pid("slurmctld")
+    os.kill(controller, signal.SIGTERM)
+    cluster.wait_for(lambda: not os.path.exists(f"/proc/{controller}"))
     assert "the controller does not answer (`scontrol ping`: Slurmctld(primary) at" in slurm_preflight.why_unreachable()

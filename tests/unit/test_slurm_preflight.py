@@ -129,11 +129,12 @@ def test_other_jobs_are_none_of_ours(slurm, other):
     assert slurm_preflight.check_living_jobs("/study", "results") == []
 
 
-def test_a_prefix_of_the_name_and_a_linked_folder_do_not_hide_a_job(slurm, tmp_path):
+@pytest.mark.parametrize(("started_in", "typed_in"), [("real", "link"), ("link", "real")])
+def test_a_prefix_of_the_name_and_a_linked_folder_do_not_hide_a_job(slurm, tmp_path, started_in, typed_in):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    slurm["squeue"] = (0, line(12, run=f"mine_{RUN}", folder=tmp_path / "real"), "")
-    (message,) = slurm_preflight.check_living_jobs(str(tmp_path / "link"), "results")
+    slurm["squeue"] = (0, line(12, run=f"mine_{RUN}", folder=tmp_path / started_in), "")
+    (message,) = slurm_preflight.check_living_jobs(str(tmp_path / typed_in), "results")
     assert f"scancel --name=mine_{RUN}" in message
 
 
