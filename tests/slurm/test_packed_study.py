@@ -31,12 +31,15 @@ def test_a_group_asks_for_what_one_member_needs_and_for_the_time_of_all(cluster,
 
 def test_a_fold_that_fails_once_is_repeated_and_a_finished_one_is_not(cluster, encoded, local):
     head = cluster.start(encoded, "train/second/latent/tiny_sd14")
-    cluster.wait_for(lambda: training_of(encoded, fold=1)).kill()
+    runs = encoded / RESULTS / "runs/second/latent/tiny_sd14/latent"
+    done = cluster.wait_for(lambda: list(runs.glob("fold*/metrics.json")))[0].parent.name  # either may be the first
+    failing = 1 - int(done.removeprefix("fold"))
+    cluster.wait_for(lambda: training_of(encoded, fold=failing)).kill()
     assert head.wait(180) == 0
     told = (encoded / "head.log").read_text()
     assert "Error in group second.latent.tiny_sd14.latent" in told
     assert "died with <Signals.SIGKILL: 9>" in log_of_failure(told)
     logs = encoded / RESULTS / "logs/train_classifier"
-    assert "taken as it is" in (logs / "second.latent.tiny_sd14.latent.fold0.log").read_text()
-    assert "epoch 1/" in (logs / "second.latent.tiny_sd14.latent.fold1.log").read_text()
+    assert "taken as it is" in (logs / f"second.latent.tiny_sd14.latent.{done}.log").read_text()
+    assert "epoch 1/" in (logs / f"second.latent.tiny_sd14.latent.fold{failing}.log").read_text()
     assert_same_cell(encoded, local)
