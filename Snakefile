@@ -33,6 +33,7 @@ validate(config, "workflow/schemas/config.schema.yaml")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/checks.smk"
 
 
 pathvars:

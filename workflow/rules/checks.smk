@@ -1,0 +1,80 @@
+# What is checked before the first job starts, and what is made ready for it; with SLURM also against the cluster.
+import re
+from copy import copy
+from pathlib import Path
+
+from learnability import slurm_preflight, slurm_requests
+from learnability.finished import drop_finished
+from snakemake.exceptions import WorkflowError
+
+
+def check_before_start(jobs):
+    """Say in one message what the jobs that will run lack, before the first of them."""
+    from learnability.check import missing_inputs  # here, because every command would wait for its imports
+
+    jobs = list(jobs)
+    planned = [(job.rule.name, dict(job.wildcards)) for job in jobs]
+    missing = missing_inputs(config, planned)
+    if workflow.executor_plugin.name == "slurm":
+        missing += slurm_problems(jobs)
+    if missing:
+        raise WorkflowError("The study cannot start:\n  - " + "\n  - ".join(missing))
+
+
+def drop_what_is_redone(jobs):
+    """Forget the kept results of runs whose outputs are there: they are asked for anew, not lost."""
+    for job in jobs:
+        if job.rule.name in ("train_classifier", "train_with_decoder"):
+            if all(Path(path).exists() for path in job.output):
+                drop_finished(Path(job.output.metrics).parent)
+
+
+def slurm_problems(jobs):
+    """What SLURM has against this run; without anything, the run is marked until its head process ends by itself."""
+    if unreachable := slurm_preflight.why_unreachable():
+        return [unreachable]
+    if living := refused(slurm_preflight.check_living_jobs, workflow.workdir_init, config["results"]):
+        return living
+    requests = {}
+    for job in jobs:
+        if not job.is_local:
+            requests.setdefault(slurm_request(job), []).append(job.rule.name)
+    problems, warnings = slurm_requests.check_requests(requests)
+    settings = workflow.executor_settings
+    more = slurm_requests.check_status_queries(settings.status_command, settings.init_seconds_before_status_checks)
+    for warning in warnings + more[1]:
+        logger.warning(warning)
+    if not problems + more[0]:
+        slurm_preflight.record_run(workflow.scheduler._executor.run_uuid, config["results"])
+    return problems + more[0]
+
+
+def slurm_request(job):
+    """The sbatch command of a job, or of the group it runs in, as the executor will give it; the same for like jobs."""
+    from snakemake_executor_plugin_slurm.submit_string import get_submit_command
+    from snakemake_executor_plugin_slurm.utils import set_gres_string
+
+    # A copy, because a group remembers what it asks for, and not everything may be known before its inputs are there.
+    job, executor = copy(workflow.dag.get_job_group(job) or job), workflow.scheduler._executor
+    account = job.resources.get("slurm_account")
+    params = {
+        "run_uuid": executor.run_uuid,
+        "slurm_logfile": os.devnull,
+        "comment_str": "rule_preflight",
+        "partition": executor.get_partition_arg(job),
+        # The executor asks the accounting about a named account for every job; here its name is enough, the first of several.
+        "account": f"-A {re.split('[, ]+', str(account))[0]}" if account else next(executor.get_account_arg(job)),
+        "workdir": workflow.workdir_init,
+    }
+    command = get_submit_command(job, params, settings=workflow.executor_settings) + set_gres_string(job)
+    return slurm_requests.Request(command, estimated=not all(Path(path).exists() for path in job.input))
+
+
+def warn_of_lock():
+    """Say what is behind Snakemake's lock where a run through SLURM left it; Snakemake itself then refuses to start."""
+    if workflow.is_main_process:  # the jobs of a run that goes on find a lock too
+        if note := slurm_preflight.note_on_lock(workflow.workdir_init, config["results"]):
+            logger.warning(note)
+
+
+warn_of_lock()
