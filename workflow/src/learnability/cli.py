@@ -1,4 +1,5 @@
-"""Commands for a person: `check` and `plan` before a study, `show` and `hours` after it, `score` and `filter`."""
+"""Commands for a person: `check` and `plan` before a study, `show` and `hours` after it, `score` and `filter` of what a
+generator makes, `describe-config` for the keys of a study."""
 
 import argparse
 import sys
@@ -66,6 +67,12 @@ def check(files: list[Path], images: int) -> bool:
     return not missing
 
 
+def print_config_page() -> None:
+    from .config_page import describe_config
+
+    print(describe_config(), end="")
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="learnability", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -80,6 +87,8 @@ def main(arguments: list[str] | None = None) -> None:
         "--images", type=int, default=4, help="images of the round trip through each autoencoder; 0 leaves it out"
     )
     check_parser.set_defaults(run=lambda chosen: check(chosen.configfile, chosen.images))
+    describe_parser = commands.add_parser("describe-config", help="print docs/configuration.md: every key of a study")
+    describe_parser.set_defaults(run=lambda chosen: print_config_page())
     add_plan(commands)
     add_hours(commands)
     add_score(commands)
