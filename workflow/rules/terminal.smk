@@ -2,7 +2,7 @@
 import os
 
 from learnability.launch import MARK
-from learnability.progress import show_panel
+from learnability.progress import end_panel, show_panel
 
 
 def show_table1(jobs):
@@ -10,6 +10,8 @@ def show_table1(jobs):
     from learnability.cli import show  # here, because every command would wait for its imports
 
     if MARK not in os.environ and any(job.rule.name == "make_table1" for job in jobs):
+        for handler in workflow.logger_manager.plugin_handlers:
+            end_panel(handler)
         show(Path(config["results"]))
 
 

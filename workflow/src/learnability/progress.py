@@ -76,3 +76,9 @@ def show_panel(handler) -> None:
 
     handler.emit = noted
     live.update(panel)
+
+
+def end_panel(handler) -> None:
+    """Take the panel away, so that something else can be printed where it was."""
+    if isinstance(live := getattr(handler, "live_display", None), Live):
+        live.stop()
