@@ -78,7 +78,8 @@ def print_page(of: str) -> None:
     print(describe(), end="")
 
 
-def main(arguments: list[str] | None = None) -> None:
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; each sets `run`, which takes what was parsed."""
     parser = argparse.ArgumentParser(prog="learnability", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     show_parser = commands.add_parser("show", help="print Table 1 of a results folder")
@@ -100,7 +101,11 @@ def main(arguments: list[str] | None = None) -> None:
     add_hours(commands)
     add_score(commands)
     add_filter(commands)
-    chosen = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> None:
+    chosen = build_parser().parse_args(arguments)
     try:
         if chosen.run(chosen) is False:  # a check that found something missing
             sys.exit(1)

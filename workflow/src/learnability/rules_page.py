@@ -21,7 +21,7 @@ instead. -->
 
 Of the published study, each box of rules a file in `workflow/rules`. An arrow that others imply is left out, and so are
 `all` and `record_study` (the lists of the study, for which every table waits). A training may wait for other trainings:
-for its teacher, for the weights it starts from. The graph of jobs of a study of yours: `snakemake --dag mermaid-js`.
+for its teacher, for the weights it starts from.
 
 ```mermaid
 {graph}
