@@ -7,7 +7,12 @@ from pathlib import Path
 
 from learnability.configuration import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "results/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "results/README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 PROGRAMS = (
     "snakemake", "learnability", "make", "python", "cp", "export", "source", "cd", "mkdir", "for", "curl", "done", "ruff",
     "snakefmt", "docker", "apptainer", "squeue", "scontrol", "scancel", "sbatch", "hf",
@@ -35,7 +40,9 @@ def targets_after(text: str) -> list[str]:
     found = []
     for head, rows in re.findall(r"^\|.*you type after (.+?)\|\n\|[-| ]+\n((?:\|.*\n)+)", text, flags=re.MULTILINE):
         before = re.findall(r"`([^`]+)`", head)[0]
-        found += [f"{before} {target}" for row in rows.splitlines() for target in re.findall(r"`([^`]+)`", row.split("|")[2])]
+        found += [
+            f"{before} {target}" for row in rows.splitlines() for target in re.findall(r"`([^`]+)`", row.split("|")[2])
+        ]
     return found
 
 

@@ -38,8 +38,8 @@ ELSEWHERE = {
     "conda, a container engine, and the network": [
         "snakemake --profile profiles/local --sdm conda --configfile workflow/studies/demo.yaml",
         "docker build -f envs/Dockerfile -t learnability .",
-        'docker run --rm -v "$PWD/results:/study/results" learnability --profile profiles/local --configfile '
-        "workflow/studies/demo.yaml",
+        'docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" learnability --profile /study/profiles/local '
+        "--configfile /study/workflow/studies/demo.yaml",
         "apptainer build learnability.sif docker-daemon://learnability:latest", "docker run learnability",
     ],
     "data from the network, into a folder of the reader's": [
@@ -59,6 +59,7 @@ ELSEWHERE = {
     "a minute of measurement": ["python benchmarks/classifier_speed.py"],
     "the beginning of a command": [
         "learnability score", "learnability filter", "learnability hours", "learnability check --configfile",
+        "learnability ...",
     ],
 }  # fmt: skip
 NOT_HERE = [command for commands in ELSEWHERE.values() for command in commands]
@@ -106,7 +107,9 @@ def folder(tmp_path_factory):
 def test_there_are_commands_on_the_pages():
     assert len(of("snakemake")) > 30
     assert len(of("learnability")) > 12
-    assert "snakemake --profile slurm results/runs/isic2019/latent/flux2/matched/fold{0,1,2,3,4}/metrics.json" in COMMANDS
+    assert (
+        "snakemake --profile slurm results/runs/isic2019/latent/flux2/matched/fold{0,1,2,3,4}/metrics.json" in COMMANDS
+    )
     assert words("snakemake a/fold{0,1}/x --group-components '{a}.{b}=1'")[1:] == [
         "a/fold0/x", "a/fold1/x", "--group-components", "{a}.{b}=1",
     ]  # fmt: skip
@@ -115,7 +118,13 @@ def test_there_are_commands_on_the_pages():
 def test_nothing_is_left_out_that_is_on_no_page():
     assert [command for command in NOT_HERE if command not in COMMANDS] == []
     assert "cp -r profiles/slurm_site profiles/my_site" in COMMANDS
-    known = {*of("snakemake"), *of("learnability"), *of("make"), *NOT_HERE, "cp -r profiles/slurm_site profiles/my_site"}
+    known = {
+        *of("snakemake"),
+        *of("learnability"),
+        *of("make"),
+        *NOT_HERE,
+        "cp -r profiles/slurm_site profiles/my_site",
+    }
     assert [f"{command}: {COMMANDS[command]}" for command in COMMANDS if command not in known] == []
 
 

@@ -59,7 +59,7 @@ def test_as_a_module_its_rules_have_the_prefix_and_a_job_runs(outer):
     folds = "results/gap/folds/echo.parquet"
     snakemake(*asked[:-2], "--", folds, folder=outer, PYTHONPATH="")
     assert (outer / folds).is_file()
-    rest = job_counts(snakemake(*asked[:-2], "-n", "--", "report", folder=outer, PYTHONPATH=""))
+    rest = job_counts(snakemake(*asked[:-2], "-n", "--", *targets, folder=outer, PYTHONPATH=""))
     assert counts.keys() - rest.keys() == {"learnability_prepare_dataset", "learnability_make_folds"}
 
 

@@ -85,7 +85,10 @@ def rules_by_file() -> dict[str, dict[str, str]]:
     for file in included:
         parts = re.split(r"^(?:rule|use rule \w+ as) (\w+)(?: with)?:\n", Path(RULES, file).read_text(), flags=re.M)
         messages = [re.search(r'^    message:\n        "(.+)"$', body, flags=re.M) for body in parts[2::2]]
-        found[file] = {name: said[1].replace("{wildcards.", "{") if said else "" for name, said in zip(parts[1::2], messages, strict=True)}
+        found[file] = {
+            name: said[1].replace("{wildcards.", "{") if said else ""
+            for name, said in zip(parts[1::2], messages, strict=True)
+        }
     return found
 
 
