@@ -7,15 +7,11 @@ from pathlib import Path
 
 from learnability.configuration import ROOT
 
-PAGES = [
-    ROOT / "README.md",
-    ROOT / "CONTRIBUTING.md",
-    ROOT / "results/README.md",
-    *sorted((ROOT / "docs").rglob("*.md")),
-]
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "results/README.md")]
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
 PROGRAMS = (
-    "snakemake", "learnability", "make", "python", "cp", "export", "source", "cd", "mkdir", "for", "curl", "done", "ruff",
-    "snakefmt", "docker", "apptainer", "squeue", "scontrol", "scancel", "sbatch", "hf",
+    "snakemake", "learnability", "make", "python", "cp", "export", "source", "cd", "mkdir", "for", "curl", "done",
+    "ruff", "snakefmt", "docker", "apptainer", "squeue", "scontrol", "scancel", "sbatch", "hf",
 )  # fmt: skip
 RUN = "results/runs/isic2019/latent/flux2/latent/fold3/metrics.json"  # what PATH may stand for
 
@@ -40,9 +36,8 @@ def targets_after(text: str) -> list[str]:
     found = []
     for head, rows in re.findall(r"^\|.*you type after (.+?)\|\n\|[-| ]+\n((?:\|.*\n)+)", text, flags=re.MULTILINE):
         before = re.findall(r"`([^`]+)`", head)[0]
-        found += [
-            f"{before} {target}" for row in rows.splitlines() for target in re.findall(r"`([^`]+)`", row.split("|")[2])
-        ]
+        cells = [row.split("|")[2] for row in rows.splitlines()]
+        found += [f"{before} {target}" for cell in cells for target in re.findall(r"`([^`]+)`", cell)]
     return found
 
 

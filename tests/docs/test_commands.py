@@ -54,7 +54,8 @@ ELSEWHERE = {
         "export TAE_WEIGHTS=<folder with taesd/ and taef1/>",
     ],
     "`make test` runs them": [
-        "python -m pytest tests/unit/test_metrics.py", "ruff check .", "ruff format .", "snakefmt Snakefile workflow/rules",
+        "python -m pytest tests/unit/test_metrics.py", "ruff check .", "ruff format .",
+        "snakefmt Snakefile workflow/rules",
     ],
     "a minute of measurement": ["python benchmarks/classifier_speed.py"],
     "the beginning of a command": [
@@ -72,7 +73,7 @@ def of(program: str) -> list[str]:
 
 
 def dry_runs() -> dict[tuple, dict]:
-    """The snakemake commands as Snakemake itself reads them; what differs in targets or profile alone is asked at once."""
+    """The snakemake commands as Snakemake itself reads them; those that differ in targets or profile are one."""
     parser = get_argument_parser()
     usual = vars(parser.parse_args([]))
     groups: dict[tuple, dict] = {}
@@ -107,9 +108,8 @@ def folder(tmp_path_factory):
 def test_there_are_commands_on_the_pages():
     assert len(of("snakemake")) > 30
     assert len(of("learnability")) > 12
-    assert (
-        "snakemake --profile slurm results/runs/isic2019/latent/flux2/matched/fold{0,1,2,3,4}/metrics.json" in COMMANDS
-    )
+    runs = "results/runs/isic2019/latent/flux2/matched/fold{0,1,2,3,4}/metrics.json"
+    assert f"snakemake --profile slurm {runs}" in COMMANDS  # from a table
     assert words("snakemake a/fold{0,1}/x --group-components '{a}.{b}=1'")[1:] == [
         "a/fold0/x", "a/fold1/x", "--group-components", "{a}.{b}=1",
     ]  # fmt: skip
@@ -117,14 +117,9 @@ def test_there_are_commands_on_the_pages():
 
 def test_nothing_is_left_out_that_is_on_no_page():
     assert [command for command in NOT_HERE if command not in COMMANDS] == []
-    assert "cp -r profiles/slurm_site profiles/my_site" in COMMANDS
-    known = {
-        *of("snakemake"),
-        *of("learnability"),
-        *of("make"),
-        *NOT_HERE,
-        "cp -r profiles/slurm_site profiles/my_site",
-    }
+    copied = "cp -r profiles/slurm_site profiles/my_site"  # as the fixture does
+    known = {*of("snakemake"), *of("learnability"), *of("make"), *NOT_HERE, copied}
+    assert copied in COMMANDS
     assert [f"{command}: {COMMANDS[command]}" for command in COMMANDS if command not in known] == []
 
 

@@ -1,4 +1,4 @@
-"""What a person sees of a run: a panel in a terminal, plain lines in a pipe, Table 1 at the end. From made-up scores."""
+"""What a person sees of a run: a panel in a terminal, plain lines in a pipe, Table 1 at the end."""
 
 import os
 import pty

@@ -13,8 +13,8 @@ ROOT_RECIPE = "image"  # every other recipe of config.yaml is built on it
 MORE = {
     "datasets": "[datasets.md](datasets.md) has the folders, files and traps of each format, with an entry for each.",
     "autoencoders": "[own_autoencoder.md](own_autoencoder.md) is a worked example.",
-    "recipes": "[own_recipe.md](own_recipe.md) says how to make one. Where a recipe has a `base`, that says what it does "
-    "not; the last column is what the recipe `image` says, on which all others of `config.yaml` are built.",
+    "recipes": "[own_recipe.md](own_recipe.md) says how to make one. Where a recipe has a `base`, that says what it "
+    "does not; the last column is what the recipe `image` says, on which all others of `config.yaml` are built.",
 }
 LONGEST = 60  # characters of a value; a longer one is looked up in config.yaml
 
@@ -23,9 +23,9 @@ HEAD = """\
 that file instead. -->
 # Every key of a study
 
-A study is `config.yaml`, the published one, with the files of `--configfile` merged over it in their order: dictionaries
-merge key by key, lists and single values replace. So a study file says only what differs. A key that is not listed here
-is refused before anything runs. What belongs to a machine (partition, cores, GPU) is in a profile, never here.
+A study is `config.yaml`, the published one, with the files of `--configfile` merged over it in their order:
+dictionaries merge key by key, lists and single values replace. So a study file says only what differs. A key that is
+not listed here is refused before anything runs. What belongs to a machine (partition, cores, GPU) is in a profile, never here.
 
 The last column says what holds where no study file says it: a value of `config.yaml`, a default, or that the entry must
 say it. `{name}` stands for a name of your choice: lower-case letters, digits and `_`.

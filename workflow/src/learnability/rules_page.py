@@ -1,11 +1,10 @@
-"""docs/rules.md: the rules of the workflow and what waits for what, drawn in Mermaid, which GitHub shows as a picture."""
+"""docs/rules.md: the rules of the workflow and what waits for what, in Mermaid, which GitHub draws."""
 
 import re
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 
 from .configuration import ROOT
 from .contracts import InputError
@@ -80,15 +79,18 @@ def reachable(start: str, edges: list[Edge]) -> set[str]:
 
 def rules_by_file() -> dict[str, dict[str, str]]:
     """The rules of every file with their messages, in the order of the Snakefile and of the file."""
-    included = re.findall(r'^include: "workflow/rules/(\w+\.smk)"', (ROOT / "Snakefile").read_text(), re.MULTILINE)
+    snakefile = (ROOT / "Snakefile").read_text(encoding="utf-8")
+    included = re.findall(r'^include: "workflow/rules/(\w+\.smk)"', snakefile, flags=re.MULTILINE)
+    return {file: messages_in((RULES / file).read_text(encoding="utf-8")) for file in included}
+
+
+def messages_in(text: str) -> dict[str, str]:
+    """The message of each rule, by its name; one without a message has an empty one."""
+    _, *parts = re.split(r"^(?:rule|use rule \w+ as) (\w+)(?: with)?:\n", text, flags=re.MULTILINE)
     found = {}
-    for file in included:
-        parts = re.split(r"^(?:rule|use rule \w+ as) (\w+)(?: with)?:\n", Path(RULES, file).read_text(), flags=re.M)
-        messages = [re.search(r'^    message:\n        "(.+)"$', body, flags=re.M) for body in parts[2::2]]
-        found[file] = {
-            name: said[1].replace("{wildcards.", "{") if said else ""
-            for name, said in zip(parts[1::2], messages, strict=True)
-        }
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        message = re.search(r'^    message:\n        "(.+)"$', body, flags=re.MULTILINE)
+        found[name] = message[1].replace("{wildcards.", "{") if message else ""
     return found
 
 
