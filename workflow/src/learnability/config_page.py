@@ -25,7 +25,8 @@ that file instead. -->
 
 A study is `config.yaml`, the published one, with the files of `--configfile` merged over it in their order:
 dictionaries merge key by key, lists and single values replace. So a study file says only what differs. A key that is
-not listed here is refused before anything runs. What belongs to a machine (partition, cores, GPU) is in a profile, never here.
+not listed here is refused before anything runs. What belongs to a machine (partition, cores, GPU) is in a profile, not
+here.
 
 The last column says what holds where no study file says it: a value of `config.yaml`, a default, or that the entry must
 say it. `{name}` stands for a name of your choice: lower-case letters, digits and `_`.
