@@ -34,15 +34,15 @@ def write_study(path: Path, datasets: int) -> None:
 def dry_run(study: Path) -> tuple[int, float, float]:
     """Jobs, wall seconds and peak megabytes of one dry run of Table 1."""
     files = [str(CHECKOUT / "workflow/studies/demo.yaml"), str(study)]
-    command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--", "table1"]
-    command[4:4] = ["--configfile", *files]
+    command = [sys.executable, "-m", "snakemake", "-n", "--quiet", "rules", "--configfile", *files, "--", "table1"]
     started = time.perf_counter()
     process = subprocess.Popen(command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     told = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(told)
-    return int(re.findall(r"^total\s+(\d+)", told, re.MULTILINE)[0]), time.perf_counter() - started, usage.ru_maxrss / 1024
+    seconds = time.perf_counter() - started
+    return int(re.findall(r"^total\s+(\d+)", told, re.MULTILINE)[0]), seconds, usage.ru_maxrss / 1024
 
 
 def main() -> None:

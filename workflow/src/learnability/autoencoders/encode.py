@@ -60,8 +60,8 @@ def encode_dataset(
             measured = pd.DataFrame(partial.finished("fidelity"), columns=FIDELITY[1:])
             measured.insert(0, "sample_id", samples["sample_id"])
             write_parquet(measured[tested], folder / "fidelity.parquet")
+        described = describe(name, entry, card, autoencoder, packed, device)  # with the digests of the whole arrays
         # The fold whose training rows the weights were fine-tuned on; null where they serve all folds.
-        described = describe(name, entry, card, autoencoder, packed, device)  # again: the digests of the arrays are known
         write_json(described | {"fold": split["fold"] if split else None}, folder / "autoencoder.json")
         partial.commit(packed)  # last, and without need of space: what fails before it keeps all rows
 
