@@ -1,4 +1,4 @@
-"""Links of the documentation lead somewhere, every page is linked from the README, and what is cited is this version."""
+"""Links of the documentation lead somewhere, the README leads to every page, and what is cited is this version."""
 
 import re
 from pathlib import Path
