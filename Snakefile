@@ -76,4 +76,4 @@ onstart:
 
 
 onsuccess:
-    show_table1(workflow.dag.jobs)
+    show_table1(workflow.dag.jobs, workflow.logger_manager.plugin_handlers)
