@@ -13,11 +13,7 @@ from .style import FAINT, SPACES, WIDTH, add_legend, add_note, folds_in_words, s
 LINE = 0.19  # inches per class
 HEAD = 2.6  # lines that a panel's title and axis take
 RUN = ["dataset", "autoencoder", "role", "space", "fold"]
-OFFSETS = {
-    "image": 0.0,
-    "latent": 0.27,
-    "reconstruction": -0.27,
-}  # of the single autoencoders, below and above the line
+OFFSETS = {"image": 0.0, "latent": 0.27, "reconstruction": -0.27}  # lines from its own, of the single autoencoders
 
 
 def recall_of(predictions: pd.DataFrame, classes: list[str]) -> dict[str, float]:
@@ -75,7 +71,7 @@ def class_panels(classes: list[int]) -> tuple[Figure, list[Axes]]:
     grid, outer = {}, figure.add_gridspec(1, len(columns))
     for place, column in zip(outer, columns, strict=True):
         below = tallest - sum(heights[i] for i in column)
-        rows = [*(classes[i] for i in column), *([below] if below else [])]
+        rows = [*(classes[i] for i in column), *([below] if below > 1 else [])]
         for i, row in zip(column, place.subgridspec(len(rows), 1, height_ratios=rows), strict=False):
             grid[i] = figure.add_subplot(row)
     for column in columns:

@@ -117,14 +117,14 @@ def draw_figure3(originals: dict[str, Original], decoded: dict[tuple[str, str], 
     families, controls = autoencoders_of(pairs, labels)
     names = families | controls
     factor = amplification([difference(originals[key[0]].x, found.x_hat) for key, found in decoded.items()])
-    note = note_of(sentences(factor, originals), labels, datasets)
-    sheet = Sheet([len(originals[name].ids) for name in datasets], 1 + 2 * len(names), note)
+    note = note_of(sentences(factor, originals, decoded), labels, datasets)
+    heads = [[sample.class_name for sample in originals[name].samples] for name in datasets]
+    sheet = Sheet(heads, 1 + 2 * len(names), note)
     for block, (dataset, label) in enumerate(datasets.items()):
         original = originals[dataset]
         sheet.title(block, label)
-        for i, sample in enumerate(original.samples):
-            axes = sheet.image(block, i, 0, original.x[i])
-            sheet.name(axes, sample.class_name)
+        for i in range(len(original.ids)):
+            sheet.image(block, i, 0, original.x[i])
             for row, name in enumerate(names):
                 if (dataset, name) not in decoded:
                     continue
@@ -133,18 +133,22 @@ def draw_figure3(originals: dict[str, Original], decoded: dict[tuple[str, str], 
                 axes = sheet.image(block, i, 2 + 2 * row, difference(original.x[i], found.x_hat[i]), 255 / factor)
                 psnr = "identical" if np.isinf(found.psnr[i]) else f"{found.psnr[i]:.1f} dB"
                 axes.text(0.03, 0.05, psnr, transform=axes.transAxes, fontsize=SMALL, color="white",
-                          bbox={"facecolor": "black", "alpha": 0.6, "linewidth": 0, "pad": 0.8})  # fmt: skip
+                          bbox={"facecolor": "black", "alpha": 0.75, "linewidth": 0, "pad": 0.8})  # fmt: skip
     sheet.row_names(names)
-    sheet.colour_bar(255 / factor)
+    if names:
+        sheet.colour_bar(255 / factor)
     return sheet.figure
 
 
-def sentences(factor: int, originals: dict[str, Original]) -> list[str]:
+def sentences(factor: int, originals: dict[str, Original], decoded: dict) -> list[str]:
     """What the note below the figure says."""
     folds = {sample.fold for original in originals.values() for sample in original.samples}
     tested = "fold " + " or ".join(map(str, sorted(folds)))
+    chosen = f"Images: of classes from head to tail the first that {tested} tests."
+    if not decoded:
+        return [chosen, "No autoencoder of this study can be decoded."]
     return [
         f"Difference: |original − reconstruction|, mean over channels, {factor} times amplified, one scale for all; "
-        "with the PSNR at the autoencoder's input size. "
-        f"Images: of classes from head to tail the first that {tested} tests."
+        "with the PSNR at the autoencoder's input size.",
+        chosen,
     ]

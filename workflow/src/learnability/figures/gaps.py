@@ -39,15 +39,15 @@ def intervals(tests: pd.DataFrame) -> pd.DataFrame:
 def draw_gaps(metrics: pd.DataFrame, tests: pd.DataFrame, labels: Labels) -> Figure:
     """A panel per dataset and a line per autoencoder: families, and apart from them the controls."""
     points, means = fold_gaps(metrics), intervals(tests)
-    datasets = datasets_of(points, labels)
+    datasets = datasets_of(metrics, labels)
     families, controls = autoencoders_of(points, labels)
     marks = marks_of(labels, dict(zip(points["autoencoder"], points["role"], strict=True)))
     heights = rows_of(families, controls)
     tall = 0.65 + 0.27 * (max(heights.values(), default=1) + 1)
-    columns = max(1, min(4, len(datasets)))
-    figure, grid = panels(max(1, len(datasets)), columns, width_of(columns) / columns, tall, sharey=True, sharex=True)
+    columns = min(4, len(datasets))
+    figure, grid = panels(len(datasets), columns, width_of(columns) / columns, tall, sharey=True, sharex=True)
     low, high = limits(points, means)
-    for axes, (dataset, label) in zip(grid, datasets.items(), strict=False):
+    for axes, (dataset, label) in zip(grid, datasets.items(), strict=True):
         of_dataset = points[points["dataset"] == dataset]
         axes.set_title(label, loc="left")
         axes.set_xlim(low, high)

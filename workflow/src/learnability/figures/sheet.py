@@ -11,21 +11,24 @@ from matplotlib.figure import Figure
 from .style import LETTERS, SMALL, WIDTH, height_of, wrapped, write_below
 
 COLOURS = "inferno"  # of differences: its lightness rises with them
-LEFT, TOP, BAR = 0.95, 0.55, 0.46
+LEFT, TITLE, LINE, BAR = 0.95, 0.27, 0.12, 0.46
 GAP, BETWEEN_BLOCKS, BETWEEN_PAIRS, LARGEST = 0.03, 0.12, 0.07, 1.3
 NARROWEST = 4.6
 
 
 class Sheet:
-    """A figure of `columns[block]` pictures side by side in each block, in `rows` rows: one, then pairs."""
+    """A figure with a column for each head of each block, in `rows` rows: one, then pairs; the note below it."""
 
-    def __init__(self, columns: list[int], rows: int, note: str):
+    def __init__(self, heads: list[list[str]], rows: int, note: str):
+        columns = [len(block) for block in heads]
         self.columns, self.rows = columns, rows
         gaps = GAP * (sum(columns) - len(columns)) + BETWEEN_BLOCKS * (len(columns) - 1)
         self.cell = min(LARGEST, (WIDTH - LEFT - 0.05 - gaps) / sum(columns))
         self.width = max(NARROWEST, LEFT + 0.05 + gaps + self.cell * sum(columns))
+        self.heads = [[in_lines(head, int(self.cell * LETTERS)) for head in block] for block in heads]
+        self.top = TITLE + LINE * (1 + max(head.count("\n") for block in self.heads for head in block))
         self.note = wrapped(note, self.width)
-        self.height = TOP + self.top_of(rows) + BAR + height_of(self.note)
+        self.height = self.top + self.top_of(rows) + BAR + height_of(self.note)
         self.figure = Figure(figsize=(self.width, self.height))
         write_below(self.figure, self.note)
 
@@ -39,25 +42,23 @@ class Sheet:
 
     def image(self, block: int, column: int, row: int, pixels: np.ndarray, most: float | None = None) -> Axes:
         """Place a picture (s, s, 3), or a map (s, s) of values up to `most`."""
-        bottom = self.height - TOP - self.top_of(row) - self.cell
+        bottom = self.height - self.top - self.top_of(row) - self.cell
         place = (self.left_of(block, column) / self.width, bottom / self.height)
         axes = self.figure.add_axes((*place, self.cell / self.width, self.cell / self.height))
         axes.imshow(pixels, cmap=COLOURS, vmin=0, vmax=most)
         axes.set_axis_off()
+        if not row:
+            axes.set_title(self.heads[block][column], fontsize=SMALL, fontweight="normal", pad=3)
         return axes
 
-    def name(self, axes: Axes, text: str) -> None:
-        """Name a picture, in lines that are not wider than it."""
-        axes.set_title(in_lines(text, int(self.cell * LETTERS)), fontsize=SMALL, fontweight="normal", pad=3)
-
     def title(self, block: int, text: str) -> None:
-        self.text(self.left_of(block, 0), TOP - 0.33, text, fontweight="bold", va="bottom")
+        self.text(self.left_of(block, 0), 0.2, text, fontweight="bold", va="bottom")
 
     def row_names(self, names: dict[str, str]) -> None:
         """Name the first row, and every pair of rows."""
-        self.text(0.05, TOP + self.cell / 2, "original", fontsize=SMALL)
+        self.text(0.05, self.top + self.cell / 2, "original", fontsize=SMALL)
         for i, name in enumerate(names.values()):
-            top = TOP + self.top_of(1 + 2 * i)
+            top = self.top + self.top_of(1 + 2 * i)
             self.text(0.05, top + self.cell / 2, textwrap.fill(name, 15), fontweight="bold", fontsize=SMALL)
             below = top + self.cell + GAP + self.cell / 2
             self.text(0.05, below, "difference", fontsize=SMALL)
@@ -69,7 +70,8 @@ class Sheet:
         scale = ScalarMappable(Normalize(0, most), COLOURS)
         bar = self.figure.colorbar(scale, cax=axes, orientation="horizontal", extend="max")
         bar.outline.set_linewidth(0.5)
-        self.text(LEFT + 1.9, TOP + self.top_of(self.rows) + 0.14, "difference in grey levels (of 255)", fontsize=SMALL)
+        below = self.top + self.top_of(self.rows) + 0.14
+        self.text(LEFT + 1.9, below, "difference in grey levels (of 255)", fontsize=SMALL)
 
     def text(self, x: float, y: float, text: str, va: str = "center", **options) -> None:
         """Write at `x` from the left and `y` from the top."""

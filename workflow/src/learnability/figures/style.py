@@ -40,6 +40,7 @@ RC = {
     "ytick.major.width": 0.6,
     "lines.linewidth": 1.3,
     "lines.markersize": 4.5,
+    "text.parse_math": False,  # a label may have a dollar sign
     "svg.fonttype": "none",  # words stay words: a reader can search and a journal can edit them
     "svg.hashsalt": "learnability",  # else the names inside an SVG differ every time
     "savefig.dpi": DPI,
@@ -71,7 +72,6 @@ SPACES = {
     "latent": Mark("#d55e00", "s"),
     "reconstruction": Mark("#0072b2", "^"),
 }
-SPACE_NAMES = {"image": "image", "latent": "latent", "reconstruction": "reconstruction"}
 
 
 def marks_of(labels: Labels, roles: Mapping[str, str]) -> dict[str, Mark]:

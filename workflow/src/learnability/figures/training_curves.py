@@ -70,8 +70,7 @@ def draw_runs(axes: Axes, runs: pd.DataFrame, mark: Mark, label: str) -> None:
         best = run[run["epoch"] == run["best_epoch"]]
         axes.plot(best["epoch"], best["score"], **mark.points(2.5, zorder=4, markeredgewidth=0.6, gid="best"))
     mean = mean_curve(runs)
-    if runs["fold"].nunique() > 1:
-        axes.plot(mean.index, mean, color=mark.colour, linewidth=1.5, zorder=3, gid="mean")
+    axes.plot(mean.index, mean, color=mark.colour, linewidth=1.5, zorder=3, gid="mean")
     axes.plot([], [], **mark.points(4) | {"linestyle": "-", "linewidth": 1.5}, label=label)
 
 
