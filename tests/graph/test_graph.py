@@ -147,6 +147,14 @@ def test_fine_tuned_per_fold_it_is_20_fine_tunings_and_36_encodings(checkout, pe
     assert counts["finetune_autoencoder"] == 20
 
 
+def test_figures_wait_for_the_encoding_of_every_fold(checkout, per_fold):
+    output = snakemake("-n", *per_fold, "figures", folder=checkout)
+    drawn = {rule: count for rule, count in job_counts(output).items() if rule.startswith("draw_")}
+    assert drawn == dict.fromkeys((*FIGURES, "draw_noise_levels"), 1)
+    waits = waits_for(output)["Figure 3: originals, reconstructions and differences"]
+    assert {f"encodings/cardium/medvae_ft@fold{fold}/reconstructions.npy" for fold in range(5)} <= waits
+
+
 def test_only_the_folds_that_are_run_are_fine_tuned(checkout, per_fold, tmp_path):
     folds = tmp_path / "folds.yaml"
     folds.write_text("study: {folds: [0, 1]}\n")

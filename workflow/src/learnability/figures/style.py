@@ -154,6 +154,8 @@ def score(value: float, decimals: int = 2) -> str:
 def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
     """Write both files, whole or not at all; without dates, so that the same figure is the same bytes."""
     with matplotlib.style.context(["default", RC]):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, for both files
         for path, options in ((svg, {"format": "svg", "metadata": {"Date": None}}), (png, {"format": "png"})):
             with written_whole(path) as temporary:
                 figure.savefig(temporary, **options)
