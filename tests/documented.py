@@ -10,7 +10,7 @@ from learnability.configuration import ROOT
 
 PAGE = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 RUN = "runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
-BESIDE = {"tables/": "csv|md|html|tex", "figures/": "svg|png"}  # what a table or figure is written as
+BESIDE = {"tables/": "csv|md|html|tex", "figures/": "svg|png", "significance/": "csv|html"}  # as which they are written
 # Written by others: weights as the hub gives them, Snakemake's benchmarks (of which keys are checked) and logs.
 TREES = [r"weights/[^/]+/.+", r"logs/.+", r"benchmarks/[^/]+/[^/]+\.jsonl", r".+/\.finished/.+"]
 

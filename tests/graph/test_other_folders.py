@@ -50,12 +50,9 @@ def test_as_a_module_its_rules_have_the_prefix_and_a_job_runs(outer):
     asked = command_with("report")
     targets = ["report", "learnability_train/echo"]
     counts = job_counts(snakemake(*asked[:-2], "-n", "--", *targets, folder=outer, PYTHONPATH=""))
-    assert counts == {
-        "learnability_prepare_dataset": 1, "learnability_make_folds": 1, "learnability_encode_dataset": 1,
-        "learnability_fetch_weights": 2, "learnability_record_study": 1, "learnability_make_table1": 1,
-        "learnability_train_classifier": 15, "report": 1,
-        "learnability_train/echo": 1,
-    }  # fmt: skip
+    assert {rule for rule in counts if not rule.startswith("learnability_")} == {"report"}
+    trained = {rule: counts[f"learnability_{rule}"] for rule in ("train_classifier", "make_table1", "train/echo")}
+    assert trained == {"train_classifier": 15, "make_table1": 1, "train/echo": 1}
     folds = "results/gap/folds/echo.parquet"
     snakemake(*asked[:-2], "--", folds, folder=outer, PYTHONPATH="")
     assert (outer / folds).is_file()
