@@ -25,7 +25,7 @@ ELSEWHERE = {
     ],
     "tests/docs/test_rules_page.py runs it": ["snakemake --rulegraph mermaid-js"],
     "a finished study is needed; the tests of the pages make it": [
-        "snakemake --report results/demo/report.html --configfile workflow/studies/demo.yaml",
+        "snakemake --report results/demo/report.html --configfile workflow/studies/demo.yaml", "snakemake --report",
     ],
     "there must be a lock; tests/runs and tests/slurm leave some": [
         "snakemake --unlock", "snakemake --profile slurm --unlock",
