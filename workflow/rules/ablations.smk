@@ -61,6 +61,7 @@ rule make_table4:
         folds=config["study"]["folds"],
         rows=rows_of_table4(config),
         searched=searched_rows(config),
+        with_sd=config["tables"]["table4"]["sd"],
         footnotes=lambda wildcards: footnotes(config, "table4"),  # braces in a note are no wildcards
         code=code_digest("make_table4"),
     message:
@@ -91,6 +92,7 @@ rule make_ablation_controls:
         labels=labels(config, "ablation_controls"),
         folds=config["study"]["folds"],
         rows=[(space, recipe, name) for name, space, recipe in columns(config, "ablation_controls")],
+        with_sd=config["tables"]["ablation_controls"]["sd"],
         footnotes=lambda wildcards: footnotes(config, "ablation_controls"),  # braces in a note are no wildcards
         code=code_digest("make_ablation_controls"),
     message:

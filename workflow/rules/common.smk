@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 
 from learnability.autoencoders.own_class import find_module
-from learnability.configuration import find_shipped_weights
+from learnability.configuration import ROOT, find_shipped_weights
 from learnability.contracts import CELL, InputError, file_digest
 from learnability.growth import check_growth, content
 from learnability.hub import weights_to_fetch
@@ -17,7 +17,7 @@ from learnability.job_sizes import (
     packed,
 )
 from learnability.provenance import code_digest
-from learnability.presentation import footnotes, labels, searched_rows
+from learnability.presentation import all_labels, footnotes, labels, searched_rows
 from learnability.recipes import pretrained_weights, resolve_recipe, spaces_of
 from learnability.run_files import (
     RUN,
@@ -52,6 +52,7 @@ from learnability.study import (
 from snakemake.exceptions import WorkflowError
 
 TABLE_FORMATS = ["csv", "md", "html", "tex"]
+PUBLISHED = ROOT / "workflow" / "resources" / "published.csv"  # the paper's numbers
 TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
 
 
@@ -70,13 +71,28 @@ def refused(check, *arguments):
 
 def files_of_study():
     """Everything that `all` makes."""
-    files = [table_files("table1"), table_files("table2"), significance_files()]
+    return files_of_results() + table_files("claims") + table_files("published") + ["<results>/summary.html"]
+
+
+def files_of_results():
+    """Tables, tests and figures of everything that was measured."""
+    files = table_files("table1") + table_files("table2") + significance_files()
     for table in ("table4", "ablation_controls"):
         files += table_files(table) if cells(config, table) else []
     files += ["<results>/significance/ablation.csv"] if cells(config, "table4") else []
     files += noise_curves()
     files += ["<results>/significance/gap_decomposition.csv"] if cells(config, "gap_decomposition") else []
     return files + (table_files("table3") if efficiency(config) else [])
+
+
+def results_with(extension):
+    """Tables and tests as CSV, tables as HTML, figures as SVG."""
+    return [path for path in files_of_results() if path.endswith(f".{extension}")]
+
+
+def figure_files():
+    """Every figure that the study has runs for."""
+    return []
 
 
 def table_files(table):
@@ -153,6 +169,11 @@ def efficiency_files():
         if part
         else []
     )
+
+
+def cards_of_study():
+    """The cards of all datasets that tables and tests are made from."""
+    return list(dict.fromkeys(dataset_cards() + efficiency_cards()))
 
 
 def efficiency_cards():

@@ -26,6 +26,7 @@ rule make_table1:
         study="<results>/study.json",
         metrics=run_files("metrics.json"),
         cards=dataset_cards(),
+        tests="<results>/significance/latent_vs_reconstruction.csv",
     output:
         csv="<results>/tables/table1.csv",
         md="<results>/tables/table1.md",
@@ -42,6 +43,7 @@ rule make_table1:
     params:
         labels=labels(config),
         folds=config["study"]["folds"],
+        with_sd=config["tables"]["table1"]["sd"],
         footnotes=lambda wildcards: footnotes(config, "table1"),  # braces in a note are no wildcards
         code=code_digest("make_table1"),
     message:

@@ -1,4 +1,4 @@
-# Named stopping points: table1 to table4, ablation_controls, gap_decomposition, significance, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
+# Named stopping points: table1 to table4, ablation_controls, gap_decomposition, significance, claims, published, summary, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
 
 
 localrules:
@@ -9,6 +9,9 @@ localrules:
     ablation_controls,
     gap_decomposition,
     significance,
+    claims,
+    published,
+    summary,
 
 
 rule table1:
@@ -45,6 +48,21 @@ rule gap_decomposition:
 rule significance:
     input:
         significance_files(),
+
+
+rule claims:
+    input:
+        table_files("claims"),
+
+
+rule published:
+    input:
+        table_files("published"),
+
+
+rule summary:
+    input:
+        "<results>/summary.html",
 
 
 for _dataset in config["study"]["datasets"]:

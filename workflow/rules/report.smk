@@ -1,0 +1,69 @@
+# What is read first: the paper's claims judged, its numbers beside ours, and one page of everything.
+
+
+localrules:
+    judge_claims,
+    compare_published,
+    write_summary,
+
+
+rule judge_claims:
+    input:
+        study="<results>/study.json",
+        results=results_with("csv"),
+        cards=cards_of_study(),
+    output:
+        csv="<results>/tables/claims.csv",
+        md="<results>/tables/claims.md",
+        html=report(
+            "<results>/tables/claims.html",
+            caption="../report/claims.rst",
+            category="Claims",
+            labels={"table": "Claims", "shows": "What the paper says, and what this study says of it"},
+        ),
+        tex="<results>/tables/claims.tex",
+    log:
+        "<results>/logs/judge_claims/claims.log",
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config),
+        names=all_labels(config),
+        margin=config["significance"]["equivalence_margin"],
+        published=file_digest(PUBLISHED),
+        code=code_digest("judge_claims"),
+    message:
+        "Claims of the paper, and what this study says of them"
+    script:
+        "../scripts/judge_claims.py"
+
+
+rule compare_published:
+    input:
+        study="<results>/study.json",
+        results=results_with("csv"),
+        cards=cards_of_study(),
+    output:
+        csv="<results>/tables/published.csv",
+        md="<results>/tables/published.md",
+        html=report(
+            "<results>/tables/published.html",
+            caption="../report/published.rst",
+            category="Claims",
+            labels={"table": "Published", "shows": "Published numbers beside measured ones"},
+        ),
+        tex="<results>/tables/published.tex",
+    log:
+        "<results>/logs/compare_published/published.log",
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config),
+        names=all_labels(config),
+        margin=config["significance"]["equivalence_margin"],
+        published=file_digest(PUBLISHED),
+        code=code_digest("compare_published"),
+    message:
+        "Published numbers beside the measured ones"
+    script:
+        "../scripts/compare_published.py"
