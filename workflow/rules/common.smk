@@ -86,8 +86,14 @@ def files_of_results():
 
 
 def results_with(extension):
-    """Tables and tests as CSV, tables as HTML, figures as SVG."""
+    """Tables and tests as CSV, or tables as HTML."""
     return [path for path in files_of_results() if path.endswith(f".{extension}")]
+
+
+def autoencoder_cards():
+    """The card of every encoding that Table 1 reads."""
+    cards = [array_of_run(config, FETCHED, cell).get("autoencoder") for cell in cells(config)]
+    return list(dict.fromkeys(filter(None, cards)))
 
 
 def figure_files():

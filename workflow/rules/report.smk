@@ -67,3 +67,32 @@ rule compare_published:
         "Published numbers beside the measured ones"
     script:
         "../scripts/compare_published.py"
+
+
+rule write_summary:
+    input:
+        study="<results>/study.json",
+        results=results_with("csv"),
+        cards=cards_of_study(),
+        metrics=run_files("metrics.json"),
+        autoencoders=autoencoder_cards(),
+        tables=results_with("html"),
+        figures=figure_files(),
+        claims="<results>/tables/claims.csv",
+        published="<results>/tables/published.html",
+    output:
+        "<results>/summary.html",
+    log:
+        "<results>/logs/write_summary/summary.log",
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config),
+        names=all_labels(config),
+        margin=config["significance"]["equivalence_margin"],
+        page=[file_digest(path) for path in sorted(Path(workflow.basedir, "workflow/report").iterdir())],
+        code=code_digest("write_summary"),
+    message:
+        "Summary: one page of the whole study"
+    script:
+        "../scripts/write_summary.py"

@@ -27,6 +27,13 @@ def code_digest(rule: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def package_digest() -> str:
+    """SHA-256 over every script and module, as `code_digest` takes them."""
+    paths = [*sorted(SCRIPTS.glob("*.py")), *sorted(PACKAGE.rglob("*.py"))]
+    text = "\n".join(normal_form(ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def normal_form(tree: ast.Module) -> str:
     """The code without docstrings and comments, in one layout."""
     for node in ast.walk(tree):
