@@ -21,6 +21,7 @@ rule make_table3:
             "<results>/tables/table3.html",
             caption="../report/table3.rst",
             category="Tables",
+            labels={"table": "Table 3", "shows": "Efficiency in one time budget"},
         ),
         tex="<results>/tables/table3.tex",
     log:
@@ -50,6 +51,7 @@ rule make_table4:
             "<results>/tables/table4.html",
             caption="../report/table4.rst",
             category="Tables",
+            labels={"table": "Table 4", "shows": "What narrows the gap"},
         ),
         tex="<results>/tables/table4.tex",
     log:
@@ -82,6 +84,7 @@ rule make_ablation_controls:
             "<results>/tables/ablation_controls.html",
             caption="../report/ablation_controls.rst",
             category="Tables",
+            labels={"table": "Ablation controls", "shows": "What does not make the gap go away"},
         ),
         tex="<results>/tables/ablation_controls.tex",
     log:

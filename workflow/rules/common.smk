@@ -17,6 +17,7 @@ from learnability.job_sizes import (
     packed,
 )
 from learnability.provenance import code_digest
+from learnability.tables.tests import TITLES
 from learnability.presentation import all_labels, footnotes, labels, searched_rows
 from learnability.recipes import pretrained_weights, resolve_recipe, spaces_of
 from learnability.run_files import (
@@ -71,7 +72,8 @@ def refused(check, *arguments):
 
 def files_of_study():
     """Everything that `all` makes."""
-    return files_of_results() + table_files("claims") + table_files("published") + ["<results>/summary.html"]
+    pages = [*tests_of_study("html"), "<results>/summary.html"]
+    return files_of_results() + table_files("claims") + table_files("published") + pages
 
 
 def files_of_results():
@@ -88,6 +90,11 @@ def files_of_results():
 def results_with(extension):
     """Tables and tests as CSV, or tables as HTML."""
     return [path for path in files_of_results() if path.endswith(f".{extension}")]
+
+
+def tests_of_study(extension):
+    """Every file of tests that the study makes, or the page that shows it."""
+    return [path.replace(".csv", f".{extension}") for path in results_with("csv") if "/significance/" in path]
 
 
 def autoencoder_cards():

@@ -1,10 +1,11 @@
-# What is read first: the paper's claims judged, its numbers beside ours, and one page of everything.
+# What is read: the paper's claims judged, its numbers beside ours, tests as pages, and one page of everything.
 
 
 localrules:
     judge_claims,
     compare_published,
     write_summary,
+    show_tests,
 
 
 rule judge_claims:
@@ -81,7 +82,12 @@ rule write_summary:
         claims="<results>/tables/claims.csv",
         published="<results>/tables/published.html",
     output:
-        "<results>/summary.html",
+        report(
+            "<results>/summary.html",
+            caption="../report/summary.rst",
+            category="Summary",
+            labels={"page": "Summary", "shows": "The whole study, and where its numbers come from"},
+        ),
     log:
         "<results>/logs/write_summary/summary.log",
     conda:
@@ -96,3 +102,31 @@ rule write_summary:
         "Summary: one page of the whole study"
     script:
         "../scripts/write_summary.py"
+
+
+rule show_tests:
+    input:
+        study="<results>/study.json",
+        tests=tests_of_study("csv"),
+        cards=cards_of_study(),
+    output:
+        [
+            report(
+                path,
+                caption="../report/tests.rst",
+                category="Tests",
+                labels={"test": Path(path).stem.replace("_", " "), "shows": TITLES[Path(path).stem]},
+            )
+            for path in tests_of_study("html")
+        ],
+    log:
+        "<results>/logs/show_tests/tests.log",
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=all_labels(config),
+        code=code_digest("show_tests"),
+    message:
+        "Tests as pages"
+    script:
+        "../scripts/show_tests.py"

@@ -34,6 +34,7 @@ rule make_table1:
             "<results>/tables/table1.html",
             caption="../report/table1.rst",
             category="Tables",
+            labels={"table": "Table 1", "shows": "The learnability gap"},
         ),
         tex="<results>/tables/table1.tex",
     log:
@@ -65,6 +66,7 @@ rule make_table2:
             "<results>/tables/table2.html",
             caption="../report/table2.rst",
             category="Tables",
+            labels={"table": "Table 2", "shows": "Fidelity of reconstructions"},
         ),
         tex="<results>/tables/table2.tex",
     log:

@@ -158,7 +158,7 @@ def _range(dataset: str, findings: Findings) -> str:
 
 def _pairs(findings: Findings) -> str:
     p, _ = findings.known(kind="p_value", row="wilcoxon_pairs")
-    return f"all 20 pairs, p = {p:.2g}"
+    return f"all 20 pairs, p = {p:.2g}".replace("e-0", "e-")
 
 
 CLAIMS = [

@@ -39,6 +39,6 @@ def _data(claim: Claim, findings: Findings) -> str:
     names = [name for name in claim.on(findings) if name in findings.cards]
     if not names:
         return "n/a"
-    shown = ", ".join(map(findings.dataset, names))
+    shown = "all data sets of this study" if names == findings.datasets() else ", ".join(map(findings.dataset, names))
     foreign = [name for name in names if name not in (*PAPER_DATASETS, "imagenet")]
     return f"{shown}; not the paper's" if foreign else shown

@@ -13,7 +13,6 @@ from .numbers import PHANTOM
 from .verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
 
 SIDES = ("published", "measured", "difference")
-DECIMALS = {"psnr": 1, "ssim": 3}
 COSTS = {"inference_samples_per_second": "samples/s", "inference_peak_mb": "MB"}
 ROWS = {
     "image": "Image", "reconstruction": "RS baseline", "latent": "Latent", "latent_distilled": "Latent + distillation",
@@ -78,12 +77,13 @@ def _three(cells: list[dict | None], shown: Callable[[dict, str], str]) -> list[
 
 def _value(cell: dict, side: str) -> str:
     """A number as its table prints it; what was measured on a phantom is called so."""
-    value, sign = cell[side], "+" if side == "difference" and cell[side] > 0 else ""
-    if cell["metric"] in COSTS:
+    value, metric = cell[side], cell["metric"]
+    if metric in COSTS:
         text = f"-{amount(-value)}" if value < 0 else amount(value)
     else:
-        text = number(value, decimals=DECIMALS.get(cell["metric"], 3))
-    return sign + text + (" (phantom)" if side == "measured" and cell["status"] == PHANTOM else "")
+        text = f"{round(value, 1) + 0.0:.1f}" if metric == "psnr" else number(value)
+    raised = side == "difference" and not text.startswith("-") and text.strip("0.")
+    return ("+" if raised else "") + text + (" (phantom)" if side == "measured" and cell["status"] == PHANTOM else "")
 
 
 def _layout(title: str, caption: str, heads: list, blocks: list[Block], numbers: pd.DataFrame) -> Layout:
@@ -153,6 +153,8 @@ def _scalar(row: dict) -> list[str]:
         cells.append(_ends([end for end in ends if end != "n/a"], row["kind"]))
     if row["status"] == PHANTOM:
         cells[2] += " (phantom)"
+    elif cells[2] == MISSING:
+        cells[2] = "not measured"
     return cells
 
 
@@ -160,7 +162,7 @@ def _ends(ends: list[float], kind: str) -> str:
     if not ends:
         return MISSING
     if kind == "p_value":
-        return f"{ends[0]:.2g}"
+        return f"{ends[0]:.2g}".replace("e-0", "e-")
     if kind in ("ratio", "imbalance_ratio"):
         return f"more than {ends[0]:g}" if ends[-1] == float("inf") else f"{ends[0]:.3g}"
     return " to ".join(number(end) for end in ends)

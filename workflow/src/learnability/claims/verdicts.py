@@ -45,7 +45,7 @@ def in_words(cell: Cell, unit: str) -> str:
 def shown(value: float, unit: str) -> str:
     """A difference of balanced accuracy in points of a hundred, of PSNR in dB, of other scores as it is."""
     factor, decimals = {"points": (100, 1), "dB": (1, 1)}.get(unit, (1, 3))
-    return f"{round(factor * value, decimals) + 0.0:.{decimals}f}"
+    return f"{round(factor * value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
 
 
 def describe(cells: Sequence[Cell], unit: str, decisive: Cell) -> str:

@@ -2,10 +2,16 @@
 
 import numpy as np
 
-from ..claims.findings import PAPER_DATASETS, Findings
+from ..claims.findings import PAPER_DATASETS, Cell, Findings
 from ..claims.gap import gaps
-from ..claims.verdicts import ALPHA, FEWEST_FOLDS
-from ..significance.decomposition import GAPS
+from ..claims.verdicts import ALPHA, FEWEST_FOLDS, in_words, shown
+
+GAPS_IN_WORDS = {
+    "gap_paper": "as in the paper",
+    "gap_matched": "one protocol in every space",
+    "gap_control": "of the lossless control",
+    "gap_encoding": "of the encoding itself",
+}
 
 
 def described(findings: Findings, config: dict, runs: int) -> str:
@@ -80,8 +86,12 @@ def _of_equivalence(findings: Findings, may: list[str], may_not: list[str]) -> N
     if rows.empty or np.isnan(rows.iloc[0]["effect"]):
         return
     row, margin = rows.iloc[0], f"{100 * findings.margin:g} points"
-    interval = f"{100 * row['ci_low']:.1f} to {100 * row['ci_high']:.1f}, 90 %" if row["p"] >= 0 else "no interval"
-    text = f"reconstructions as good as images: {100 * row['effect']:.1f} points ({interval}) over data sets"
+    interval = (
+        f"{shown(row['ci_low'], 'points')} to {shown(row['ci_high'], 'points')}, 90 %"
+        if row["p"] >= 0
+        else "no interval"
+    )
+    text = f"reconstructions as good as images: {shown(row['effect'], 'points')} points ({interval}) over data sets"
     if row["p"] < ALPHA:
         may.append(f"On average over data sets, {text}, equal within {margin}.")
     else:
@@ -97,19 +107,16 @@ def _of_confounds(findings: Findings, may: list[str], may_not: list[str]) -> Non
     if rows.empty:
         may_not[-1] += " The gap without these differences was not measured in this study."
     for row in rows.to_dict("records"):
-        names = {"gap_paper": "as in the paper", "gap_matched": "one protocol in every space",
-                 "gap_control": "lossless control", "gap_encoding": "of the encoding itself"}  # fmt: skip
-        shown = [
-            f"{names[gap]} {100 * row[gap]:.1f}"
-            + (
-                f" [{100 * row[f'{gap}_ci_low']:.0f}, {100 * row[f'{gap}_ci_high']:.0f}]"
-                if row[f"{gap}_ci_low"] < 9
-                else ""
-            )
-            for gap in GAPS
-            if not np.isnan(row[gap])
+        cells = {
+            gap: Cell("", *(row[f"{gap}{end}"] for end in ("", "_ci_low", "_ci_high")), np.nan, 0)
+            for gap in GAPS_IN_WORDS
+        }
+        gap_words = [
+            f"{GAPS_IN_WORDS[gap]} {in_words(cell, 'points')}"
+            for gap, cell in cells.items()
+            if not np.isnan(cell.effect)
         ]
-        may.append(f"Gap in points, {findings.pair(row['autoencoder'], row['dataset'])}: {'; '.join(shown)}.")
+        may.append(f"Gap, {findings.pair(row['autoencoder'], row['dataset'])}: {'; '.join(gap_words)}.")
 
 
 def _of_data(findings: Findings) -> list[str]:

@@ -21,8 +21,8 @@ def tiles(findings: Findings) -> list[dict]:
             )
     effects = [cell.effect for cell in _gaps(findings).values()]
     if effects:
-        note = f"points, {100 * min(effects):.1f} to {100 * max(effects):.1f} over {len(effects)} pairs"
-        found.append({"label": "Learnability gap", "value": f"{100 * np.mean(effects):.1f}", "note": note})
+        note = f"points, {_points(min(effects), 1)} to {_points(max(effects), 1)} over {len(effects)} pairs"
+        found.append({"label": "Learnability gap", "value": _points(np.mean(effects), 1), "note": note})
     return found
 
 
@@ -52,11 +52,15 @@ def _gaps(findings: Findings, role: str = "family") -> dict[tuple[str, str], Cel
 def _shown(cell: Cell | None) -> dict:
     if cell is None:
         return {"value": "–", "interval": "", "tint": 0, "sign": "none"}
-    interval = f"{100 * cell.low:.0f} to {100 * cell.high:.0f}" if np.isfinite(cell.low) else ""
+    interval = f"{_points(cell.low)} to {_points(cell.high)}" if np.isfinite(cell.low) else ""
     mark = "*" if cell.p < ALPHA else ""
     return {
-        "value": f"{100 * cell.effect + 0.0:.1f}{mark}",
+        "value": f"{_points(cell.effect, 1)}{mark}",
         "interval": interval,
         "tint": round(45 * min(1.0, abs(cell.effect) / FULL_COLOUR)),
         "sign": "gap" if cell.effect > 0 else "reverse",
     }
+
+
+def _points(value: float, decimals: int = 0) -> str:
+    return f"{round(100 * value, decimals) + 0.0:.{decimals}f}".replace("-", "−")

@@ -55,7 +55,7 @@ def render_summary(findings: Findings, material: Material) -> str:
         counts={verdict: int((material.claims["verdict"] == verdict).sum()) for verdict in VERDICTS},
         kinds=VERDICTS,
         published=tables_of(material.published),
-        tables=[table for path in material.tables for table in tables_of(path)],
+        tables=[table for path in sorted(material.tables, key=table_order) for table in tables_of(path)],
         figures=[picture(path, material.config) for path in material.figures if path.suffix == ".svg"],
         provenance={
             "config": sources.config_digest(material.config),
@@ -68,6 +68,11 @@ def render_summary(findings: Findings, material: Material) -> str:
             "hours": sources.hours(material.results),
         },
     )
+
+
+def table_order(path: Path) -> tuple[bool, str]:
+    """The numbered tables first."""
+    return not path.stem.startswith("table"), path.stem
 
 
 def claims_by_part(claims: pd.DataFrame) -> dict[str, list[dict]]:

@@ -35,6 +35,7 @@ tfoot td { text-align: left; white-space: normal; font-size: 13px; }
 tfoot p { margin: .2rem 0; }
 .sentences { width: 100%; max-width: 75rem; }
 .sentences td, .sentences th { white-space: normal; text-align: left; vertical-align: top; }
+.sentences tbody th { font-weight: normal; }
 table + table { margin-top: 2rem; }
 """
 
