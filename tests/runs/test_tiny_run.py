@@ -17,7 +17,8 @@ from learnability.datasets import open_source
 from tests.conftest import copy_checkout, job_counts, run, snakemake
 
 STUDY = ("--configfile", "tests/studies/wet.yaml")
-TABLES = {"make_table1": 1, "test_significance": 1, "all": 1}
+PAGES = {"judge_claims": 1, "compare_published": 1, "show_tests": 1, "write_summary": 1}
+TABLES = {"make_table1": 1, "test_significance": 1, "all": 1, **PAGES}
 PHANTOM = {
     "format": "phantom", "modality": "echo", "groups": {"normal": 14, "defect": 7}, "images_per_group": [1, 3],
     "size": 64, "seed": 3,

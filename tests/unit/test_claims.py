@@ -1,5 +1,7 @@
 """Verdicts on claims, in studies in which each is true, false, or cannot be told."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -207,3 +209,19 @@ def test_claims_as_they_are_read(tmp_path, faithful):
     assert rendered["tex"].count("{") == rendered["tex"].count("}")
     phantom = render_claims(judge_claims(made_up(tmp_path, synthetic=("cardium",))))
     assert all("Phantom data: synthetic images, not patients." in text for text in phantom.values())
+
+
+@pytest.mark.parametrize("folds", [1, 5])
+def test_a_study_of_one_fold_or_of_latents_alone_is_judged_too(tmp_path, folds):
+    found = made_up(tmp_path, folds=folds)
+    if folds > 1:
+        kept = {name: frame.head(0) for name, frame in found.frames.items() if not name.startswith("table")}
+        table1 = found.frames["table1"]
+        kept |= {"table1": table1[table1["space"] != "reconstruction"], "table2": found.frames["table2"].head(0)}
+        found = dataclasses.replace(found, frames=kept)
+    claims = verdicts(judge_claims(found))
+    assert claims.pop("imbalance") == SUPPORTED  # which needs no fold
+    efficiency = {claims.pop(name) for name in ("budget_gain", "budget_distillation", "speed", "memory")}
+    fidelity = {claims.pop(name) for name in ("ft_raises_psnr", "flux2_highest_psnr")}
+    assert efficiency == fidelity == ({SUPPORTED} if folds == 1 else {UNTESTABLE})
+    assert set(claims.values()) == {UNTESTABLE}

@@ -71,11 +71,12 @@ def _points(value, findings: Findings) -> str:
 CLAIMS = [
     Claim("budget_gain", PART, "On ImageNet, in one time budget, a latent classifier reaches 17 points more than one "
           "that decodes its images.", FAST, partial(_points, _gain), partial(gains, "latent", "image", _gain),
-          ("imagenet",)),
+          ("imagenet",), over_folds=False),
     Claim("budget_distillation", PART, "On ImageNet, in that budget, distillation adds to it.", FAST,
-          partial(_points, _distillation), partial(gains, "latent_distilled", "latent", _distillation), ("imagenet",)),
+          partial(_points, _distillation), partial(gains, "latent_distilled", "latent", _distillation), ("imagenet",),
+          over_folds=False),
     Claim("speed", PART, "A latent classifier is 64 times as fast as decoding and classifying images.", ELSEWHERE,
-          lambda findings: f"{_ratio(SPEED, findings):g}", partial(ratio, SPEED), where=datasets),
+          lambda findings: f"{_ratio(SPEED, findings):g}", partial(ratio, SPEED), where=datasets, over_folds=False),
     Claim("memory", PART, "A latent classifier needs a 120th of the memory.", ELSEWHERE,
-          lambda findings: f"{_ratio(MEMORY, findings):g}", partial(ratio, MEMORY), where=datasets),
+          lambda findings: f"{_ratio(MEMORY, findings):g}", partial(ratio, MEMORY), where=datasets, over_folds=False),
 ]  # fmt: skip

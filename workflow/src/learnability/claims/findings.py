@@ -81,6 +81,10 @@ class Findings:
         """The datasets of Table 1, in the study's order."""
         return list(dict.fromkeys(self.frames["table1"]["dataset"]))
 
+    def folds(self) -> int:
+        """How many folds Table 1 is over."""
+        return int(self.frames["table1"]["n_folds"].max())
+
     def families(self) -> list[str]:
         table1 = self.frames["table1"]
         return list(dict.fromkeys(table1.loc[table1["role"] == "family", "autoencoder"]))

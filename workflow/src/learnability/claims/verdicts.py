@@ -75,7 +75,7 @@ def all_positive(cells: Sequence[Cell], size: float, unit: str, test: str = PAIR
     elif still_open:
         reason = f"neither shown nor excluded for {_names(still_open)}: the interval is too wide"
         found = replace(found, verdict=UNTESTABLE, reason=reason)
-    return _if_enough_folds(found, cells)
+    return found
 
 
 def equivalent(cells: Sequence[Cell], margin: float, unit: str) -> Verdict:
@@ -96,7 +96,7 @@ def equivalent(cells: Sequence[Cell], margin: float, unit: str) -> Verdict:
     elif still_open:
         reason = f"neither a difference nor equality within {bound} is shown for {_names(still_open)}"
         found = replace(found, verdict=UNTESTABLE, reason=reason)
-    return _if_enough_folds(found, cells)
+    return found
 
 
 def equivalence_p(cell: Cell, margin: float) -> float:
@@ -122,7 +122,7 @@ def within(cells: Sequence[Cell], low: float, high: float, unit: str, rounding: 
     elif beyond:
         reason = f"the estimate is outside, but the interval reaches into the range, for {_names(beyond)}"
         found = replace(found, verdict=UNTESTABLE, reason=reason)
-    return _if_enough_folds(found, cells)
+    return found
 
 
 def of_one_size(measured: float, published: float, text: str) -> Verdict:
@@ -133,14 +133,6 @@ def of_one_size(measured: float, published: float, text: str) -> Verdict:
         return Verdict(SUPPORTED, "within a factor of two of the published value", text, cell, test)
     side = "less than half" if measured < published / 2 else "more than twice"
     return Verdict(NOT_SUPPORTED, f"{side} the published value", text, cell, test)
-
-
-def _if_enough_folds(found: Verdict, cells: Sequence[Cell]) -> Verdict:
-    fewest = min(cell.n for cell in cells)
-    if fewest >= FEWEST_FOLDS:
-        return found
-    folds = "1 fold" if fewest == 1 else f"{fewest} folds"
-    return untestable(f"{folds}; at least {FEWEST_FOLDS} are needed for an interval that says something", found)
 
 
 def _names(cells: Sequence[Cell]) -> str:
