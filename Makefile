@@ -28,12 +28,12 @@ demo: $(VENV)/installed
 	@$(BIN)/python -m learnability.launch snakemake --profile profiles/local --configfile workflow/studies/demo.yaml
 	@$(BIN)/learnability show results/demo
 
-# The cluster is stopped however the study ends. Two cores do two jobs at a time; a real cluster needs no such limit.
+# The cluster is stopped however the study ends. Its two GPUs are made up, and let two jobs at a time run that ask for one.
 slurm-demo: $(VENV)/installed
 	@SLURM_CPUS=64 SLURM_MEM_MB=256000 tests/slurm/one-node-slurm.sh start
 	@trap 'tests/slurm/one-node-slurm.sh stop' EXIT; trap 'exit 130' INT TERM; eval "$$(tests/slurm/one-node-slurm.sh env)"; \
 	$(BIN)/snakemake --profile slurm --configfile workflow/studies/demo.yaml --config results=results/slurm_demo \
-		--slurm-init-seconds-before-status-checks 1 --latency-wait 5 --jobs 2
+		--slurm-init-seconds-before-status-checks 1 --latency-wait 5
 	@$(BIN)/learnability show results/slurm_demo
 
 test: $(VENV)/installed

@@ -12,7 +12,8 @@ usage: $(basename "$0") start [--acct] | stop | status | env
   env            print the export line a client needs:  eval "\$($(basename "$0") env)"
 
 Packages (Debian 12): slurm-wlm munge; for --acct also slurmdbd mariadb-server. Root is needed.
-Partitions: cpu (default) and gpu, both on the one node. The GPUs are made up; no device is touched.
+Partitions: cpu (default), gpu, and urgent, which preempts what runs in the others; all on the one node. The GPUs are
+made up; no device is touched.
 
 Set these on this command alone, do not export them (srun reads SLURM_GPUS as --gpus):
   SLURM_ROOT        state directory       ${TMPDIR:-/tmp}/one-node-slurm (keep it short: it holds sockets)
@@ -74,6 +75,8 @@ SelectTypeParameters=CR_Core_Memory
 SchedulerType=sched/backfill
 SchedulerParameters=bf_interval=1,sched_interval=2,sched_min_interval=0,batch_sched_delay=0,max_rpc_cnt=0
 PriorityType=priority/basic
+PreemptType=preempt/partition_prio
+PreemptMode=CANCEL
 DefMemPerCPU=100
 ReturnToService=2
 KillWait=2
@@ -93,8 +96,9 @@ $acct
 SlurmdParameters=config_overrides
 GresTypes=gpu
 NodeName=$HOST NodeAddr=127.0.0.1 CPUs=$CPUS Boards=1 SocketsPerBoard=1 CoresPerSocket=$CPUS ThreadsPerCore=1 RealMemory=$MEM Gres=gpu:fake:$GPUS State=UNKNOWN
-PartitionName=cpu Nodes=$HOST Default=YES MaxTime=INFINITE State=UP
-PartitionName=gpu Nodes=$HOST MaxTime=INFINITE State=UP
+PartitionName=cpu Nodes=$HOST Default=YES MaxTime=INFINITE State=UP GraceTime=30
+PartitionName=gpu Nodes=$HOST MaxTime=INFINITE State=UP GraceTime=30
+PartitionName=urgent Nodes=$HOST MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 C
   # File= must name character devices. Count= without File= leaves the node INVAL; with plain files the
   # limits work but CUDA_VISIBLE_DEVICES stays empty. 1,3 is the number of /dev/null.

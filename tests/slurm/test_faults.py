@@ -5,13 +5,15 @@ Every test trains the two folds of one cell, packed in one allocation, while som
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
 
 import pytest
 
-from tests.slurm_cluster import CELL, RESULTS, assert_same_cell, control, log_of_failure, training_of
+from tests.conftest import snakemake
+from tests.slurm_cluster import CELL, RESULTS, STUDY, assert_same_cell, control, log_of_failure, training_of
 
 pytestmark = pytest.mark.slurm_faults
 TARGET = "train/second/latent/tiny_sd14"
@@ -62,6 +64,33 @@ def test_a_job_that_someone_cancels_is_repeated(cluster, encoded, local):
     assert state_of(cluster, job) == "CANCELLED"
     assert "CANCELLED AT" in log_of_failure(told(encoded))
     assert_same_cell(encoded, local)
+
+
+@pytest.fixture
+def long_fold(encoded, tmp_path):
+    """The arguments for one fold that trains for a while, and its bytes where nothing happens to it."""
+    longer = tmp_path / "longer.yaml"
+    longer.write_text("recipes: {latent: {epochs: 400}}\n")
+    arguments = (*STUDY, str(longer), "--", str(CELL / "fold0/metrics.json"))
+    undisturbed = tmp_path / "undisturbed"
+    shutil.copytree(encoded, undisturbed, symlinks=True)
+    snakemake("--profile", "profiles/local", "--cores", "1", *arguments, folder=undisturbed)
+    return arguments, undisturbed
+
+
+def test_a_training_that_is_preempted_saves_itself_and_goes_on(cluster, encoded, long_fold):
+    """SIGTERM, then some grace: what SLURM does too before the time of a job is up."""
+    arguments, undisturbed = long_fold
+    head, job = begin(cluster, encoded, *arguments)
+    log = encoded / RESULTS / "logs/train_classifier/second.latent.tiny_sd14.latent.fold0.log"
+    cluster.wait_for(lambda: "epoch 2/" in log.read_text())
+    urgent = ("sbatch", "-p", "urgent", "--mem=255000", "--output=/dev/null", "--parsable", "--wrap=sleep 3")
+    preempting = cluster.slurm(*urgent).strip()
+    assert head.wait(300) == 0
+    assert state_of(cluster, job) == "PREEMPTED"
+    assert state_of(cluster, preempting) == "COMPLETED"
+    assert re.search(r"resumed (after|in) epoch \d+", log.read_text())
+    assert_same_cell(encoded, undisturbed, folds=(0,))
 
 
 def test_on_a_drained_node_a_job_ends_in_peace_and_the_next_waits(cluster, encoded, local):

@@ -41,15 +41,12 @@ def encode_dataset(
     autoencoder = load_autoencoder(entry, device)
     size, small = card["image_size"], card["classifier_size"]
     check_layout(name, entry, autoencoder, size)
-    grid = (autoencoder.channels, size // autoencoder.factor, size // autoencoder.factor)
-    packed = {"latents": PackedFile(folder / "latents.npy", grid, autoencoder.latent_dtype)}
-    measured = {}
-    if autoencoder.decodes:
-        packed["reconstructions"] = PackedFile(folder / "reconstructions.npy", (small, small, 3), "uint8")
-        measured["fidelity"] = PackedFile(folder / "fidelity.npy", (2,), "float64")
+    packed = packed_arrays(folder, autoencoder, size, small)
+    fidelity = {"fidelity": PackedFile(folder / "fidelity.npy", (2,), "float64")} if autoencoder.decodes else {}
     batch = max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // size**2)
-    identity = digest([describe(name, entry, card, autoencoder, packed, device), entry, batch, device.type, code])
-    with partial_arrays(folder, identity, packed | measured) as partial:
+    described = describe(name, entry, card, autoencoder, packed, device)
+    identity = digest([described, entry, batch, device.type, code])
+    with partial_arrays(folder, identity, packed | fidelity) as partial:
         if partial.rows:
             print(f"{name}: resumed after {partial.rows} of {len(images)} images", flush=True)
         for start in range(partial.rows, len(images), batch):
@@ -58,15 +55,24 @@ def encode_dataset(
             partial.write(encode_rows(autoencoder, x, samples["sample_id"].iloc[start : start + batch], small))
             print(f"{name}: {partial.rows} of {len(images)} images", flush=True)
         partial.save()
-        if measured:
-            fidelity = pd.DataFrame(partial.finished("fidelity"), columns=FIDELITY[1:])
-            fidelity.insert(0, "sample_id", samples["sample_id"])
+        if fidelity:
             tested = read_folds(folds, samples) == split["fold"] if split else slice(None)
-            write_parquet(fidelity[tested], folder / "fidelity.parquet")
+            measured = pd.DataFrame(partial.finished("fidelity"), columns=FIDELITY[1:])
+            measured.insert(0, "sample_id", samples["sample_id"])
+            write_parquet(measured[tested], folder / "fidelity.parquet")
+        described = describe(name, entry, card, autoencoder, packed, device)  # with the digests of the whole arrays
         # The fold whose training rows the weights were fine-tuned on; null where they serve all folds.
-        described = describe(name, entry, card, autoencoder, packed, device)
         write_json(described | {"fold": split["fold"] if split else None}, folder / "autoencoder.json")
         partial.commit(packed)  # last, and without need of space: what fails before it keeps all rows
+
+
+def packed_arrays(folder: Path, autoencoder: Autoencoder, size: int, small: int) -> dict[str, PackedFile]:
+    """The packed arrays that an encoding has, by name: latents, and with a decoder reconstructions."""
+    grid = (autoencoder.channels, size // autoencoder.factor, size // autoencoder.factor)
+    packed = {"latents": PackedFile(folder / "latents.npy", grid, autoencoder.latent_dtype)}
+    if autoencoder.decodes:
+        packed["reconstructions"] = PackedFile(folder / "reconstructions.npy", (small, small, 3), "uint8")
+    return packed
 
 
 @torch.inference_mode()

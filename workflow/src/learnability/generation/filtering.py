@@ -44,12 +44,9 @@ def acceptance_path(out: Path) -> Path:
 
 
 def rank(samples: pd.DataFrame) -> pd.Series:
-    """0 for the most probable sample of each class, 1 for the next; of equal ones the first in the file comes first.
-
-    Indexed as `samples`, in another order.
-    """
+    """0 for the most probable sample of each class, 1 for the next; of equal ones the first in the file comes first."""
     ordered = samples.sort_values("probability", ascending=False, kind="stable")
-    return ordered.groupby("label_name").cumcount()
+    return ordered.groupby("label_name").cumcount().reindex(samples.index)
 
 
 def acceptance(label_name: pd.Series, kept: pd.Series, classes: list[str]) -> pd.DataFrame:
