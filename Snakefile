@@ -14,6 +14,7 @@
 #   ({of_fold} is @fold{fold} where an autoencoder is fine-tuned on each fold's training rows, else nothing)
 #   {results}/tables/{table}.{csv,md,html,tex}
 #   {results}/significance/{test}.csv
+#   {results}/figures/{figure}.{svg,png}
 #   {results}/summary.html                            one page of all of it
 #   {results}/logs/{rule}/...
 #   {results}/benchmarks/{rule}/...                               time and memory of every job that costs
@@ -63,6 +64,7 @@ include: "workflow/rules/autoencoders.smk"
 include: "workflow/rules/classifiers.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/ablations.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/targets.smk"
 

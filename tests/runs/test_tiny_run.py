@@ -17,8 +17,9 @@ from learnability.datasets import open_source
 from tests.conftest import copy_checkout, job_counts, run, snakemake
 
 STUDY = ("--configfile", "tests/studies/wet.yaml")
-PAGES = {"judge_claims": 1, "compare_published": 1, "show_tests": 1, "write_summary": 1}
-TABLES = {"make_table1": 1, "test_significance": 1, "all": 1, **PAGES}
+PAGES = ("judge_claims", "compare_published", "show_tests", "write_summary")
+FIGURES = ("draw_figure2", "draw_gaps", "draw_class_recall", "draw_training_curves")
+TABLES = {"make_table1": 1, "test_significance": 1, "all": 1} | dict.fromkeys((*PAGES, *FIGURES), 1)
 PHANTOM = {
     "format": "phantom", "modality": "echo", "groups": {"normal": 14, "defect": 7}, "images_per_group": [1, 3],
     "size": 64, "seed": 3,
@@ -63,7 +64,7 @@ def another(finished: Path, tmp_path: Path) -> Path:
 
 def digest_of(results: Path) -> dict[str, bytes]:
     """The bytes of every file that must repeat."""
-    patterns = ("tables/*", "significance/*", "runs/**/predictions.parquet", "runs/**/model.safetensors")
+    patterns = ("tables/*", "significance/*", "figures/*", "runs/**/predictions.parquet", "runs/**/model.safetensors")
     paths = [path for pattern in patterns for path in results.glob(pattern)]
     assert len(paths) > 20
     return {str(path.relative_to(results)): path.read_bytes() for path in paths}

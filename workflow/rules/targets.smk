@@ -1,4 +1,5 @@
-# Named stopping points: table1 to table4, ablation_controls, gap_decomposition, significance, claims, published, summary, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
+# Named stopping points: table1 to table4, ablation_controls, gap_decomposition, significance, figures, claims, published,
+# summary, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
 
 
 localrules:
@@ -9,6 +10,7 @@ localrules:
     ablation_controls,
     gap_decomposition,
     significance,
+    figures,
     claims,
     published,
     summary,
@@ -48,6 +50,11 @@ rule gap_decomposition:
 rule significance:
     input:
         significance_files(),
+
+
+rule figures:
+    input:
+        figure_files(),
 
 
 rule claims:
