@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from learnability.claims import compare_published, judge_claims, render_published
+from learnability.configuration import fill_in
 from learnability.contracts import write_json
 from learnability.summary import Material, render_summary
 from learnability.summary.conclusions import conclusions
 from learnability.summary.headline import gap_matrix, tiles
-from learnability.summary.page import caption
+from learnability.summary.page import CAPTIONS, caption
 from learnability.summary.sources import config_digest
 from learnability.tables import Labels, render_table1
 from tests.findings import GAPS, card_of, decomposition_of, made_up, metrics_of
@@ -44,6 +45,7 @@ def material_of(folder: Path, findings, **changes) -> Material:
         published=folder / "tables" / "published.html",
         figures=[folder / "figure2.svg", folder / "figure2.png"],
         results=folder,
+        parameters={},
     )
 
 
@@ -160,10 +162,17 @@ def test_what_cards_say_against_the_data_is_said(findings):
 
 
 def test_a_caption_is_filled_in_from_the_configuration():
-    text = caption("claims", published(significance={"equivalence_margin": 0.031}))
+    text = caption("claims", published(significance={"equivalence_margin": 0.031}), {})
     assert "0.031" in text
-    assert "{{" not in text
-    assert caption("no_such_figure", published()) == ""
+    assert caption("no_such_figure", published(), {}) == ""
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CAPTIONS.glob("*.rst")))
+def test_every_caption_can_stand_in_the_page(name):
+    config = published()
+    fill_in(config)
+    text = caption(name, config, {"reweighting": {"image": 10, "latent": 10}})
+    assert not any(mark in text for mark in ("{{", "``", "\\", "{%"))
 
 
 def test_claims_from_their_file_read_the_same(findings, tmp_path):

@@ -96,6 +96,7 @@ rule write_summary:
         labels=labels(config),
         names=all_labels(config),
         margin=config["significance"]["equivalence_margin"],
+        reweighting=reweighting_epochs(),
         page=[file_digest(path) for path in sorted(Path(workflow.basedir, "workflow/report").iterdir())],
         code=code_digest("write_summary"),
     message:

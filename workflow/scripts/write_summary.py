@@ -25,5 +25,6 @@ with job(snakemake.log[0]):
         published=Path(snakemake.input.published),
         figures=[Path(path) for path in snakemake.input.figures],
         results=Path(snakemake.output[0]).parent,
+        parameters={"reweighting": params.reweighting},
     )
     write_text(render_summary(findings, material), snakemake.output[0])

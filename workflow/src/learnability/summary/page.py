@@ -27,7 +27,10 @@ VERDICTS = {SUPPORTED: "supported", NOT_SUPPORTED: "refuted", UNTESTABLE: "open"
 
 @dataclass(frozen=True)
 class Material:
-    """Beside the findings: metrics of Table 1's runs, autoencoder cards, files of tables and figures, the folder."""
+    """Beside the findings: metrics of Table 1's runs, autoencoder cards, files of tables and figures, the folder.
+
+    `parameters` are what captions name beside the configuration: `snakemake.params` of the rules that draw.
+    """
 
     config: dict
     metrics: pd.DataFrame
@@ -37,6 +40,7 @@ class Material:
     published: Path
     figures: Sequence[Path]
     results: Path
+    parameters: dict
 
 
 def render_summary(findings: Findings, material: Material) -> str:
@@ -56,7 +60,7 @@ def render_summary(findings: Findings, material: Material) -> str:
         kinds=VERDICTS,
         published=tables_of(material.published),
         tables=[table for path in sorted(material.tables, key=table_order) for table in tables_of(path)],
-        figures=[picture(path, material.config) for path in material.figures if path.suffix == ".svg"],
+        figures=[picture(path, material) for path in material.figures if path.suffix == ".svg"],
         provenance={
             "config": sources.config_digest(material.config),
             "code": sources.code(),
@@ -94,21 +98,25 @@ def tables_of(path: Path) -> list[dict]:
     return found
 
 
-def picture(path: Path, config: dict) -> dict:
+def picture(path: Path, material: Material) -> dict:
     """A figure as a data URI with the caption that the report has too."""
     png = path.with_suffix(".png")
     large = path.stat().st_size > LARGEST_SVG and png.is_file() and png.stat().st_size < path.stat().st_size
     kind, chosen = ("png", png) if large else ("svg+xml", path)
     data = base64.b64encode(chosen.read_bytes()).decode("ascii")
-    return {"name": path.stem, "source": f"data:image/{kind};base64,{data}", "caption": caption(path.stem, config)}
+    return {
+        "name": path.stem,
+        "source": f"data:image/{kind};base64,{data}",
+        "caption": caption(path.stem, material.config, material.parameters),
+    }
 
 
-def caption(name: str, config: dict) -> Markup:
+def caption(name: str, config: dict, parameters: dict) -> Markup:
     """The caption of a figure or table, filled in from the configuration; of its markup, literals and escapes."""
     path = CAPTIONS / f"{name}.rst"
     if not path.is_file():
         return Markup("")
     template = Environment(undefined=StrictUndefined).from_string(path.read_text(encoding="utf-8"))
-    text = escape(template.render(snakemake=SimpleNamespace(config=config)))
+    text = escape(template.render(snakemake=SimpleNamespace(config=config, params=SimpleNamespace(**parameters))))
     text = re.sub(r"``(.+?)``", r"<code>\1</code>", str(text))
     return Markup(re.sub(r"\\(\W)", r"\1", text))
