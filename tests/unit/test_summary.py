@@ -95,7 +95,7 @@ def test_where_the_numbers_come_from(page):
     assert "owner/name" in page
     assert "/data/secret" not in page
     assert "GPU" in page
-    assert re.search(r"make_folds</th><td>1</td><td>2</td><td>1<", page)
+    assert re.search(r"make_folds</th><td>1</td><td>2.0</td><td>1.0<", page)
 
 
 def test_the_digest_of_the_configuration_is_of_the_science_alone():

@@ -79,7 +79,9 @@ def weight_sources(cards: list[dict], findings: Findings) -> list[dict]:
             "label": findings.autoencoder(card["autoencoder"]),
             "layout": f"{card['channels']} channels, factor {card['factor']}",
             "parameters": f"{card['parameters']:,}" if card.get("parameters") else "–",
-            "source": "a folder" if is_folder(source) else source or "–",
+            "source": "a folder" + ", fine-tuned" * source.endswith("fine-tuned")
+            if is_folder(source)
+            else source or "–",
             "licence": card.get("licence") or "–",
             "digest": card["weights_digest"] or "",
             "datasets": [],
@@ -110,6 +112,11 @@ def hours(results: Path) -> list[dict]:
     lines = [*table[["rule", "jobs", "wall_hours", "cpu_hours"]].to_dict("records"), total]
     return [
         {"rule": line["rule"], "jobs": f"{line['jobs']:,.0f}"}
-        | {key: "–" if pd.isna(line[key]) else f"{line[key]:.3g}" for key in ("wall_hours", "cpu_hours")}
+        | {key: "–" if pd.isna(line[key]) else _hours(line[key]) for key in ("wall_hours", "cpu_hours")}
         for line in lines
     ]
+
+
+def _hours(number: float) -> str:
+    """Three decimals of what is below an hour, one of what is above."""
+    return f"{number:.3f}" if number < 1 else f"{number:,.1f}"
