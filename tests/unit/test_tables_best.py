@@ -70,6 +70,7 @@ def test_latent_scores_that_differ_from_reconstruction_are_marked():
     text = render_table1(table1_of(), LABELS, tests=gap_tests(sd14=0.049, flux2=0.05, unshuffle="n/a"))["md"]
     assert text.count("‡ ") - text.count("‡ differs") == 3
     assert "| SD 1.4 | LS | .500 ± .012‡ |" in text
+    assert "| Flux.2 | LS | **.600 ± .012** |" in text  # .05 is not below .05
     assert "‡ differs from RS: p \\< .05" in text
     assert "‡" not in render_table1(table1_of(), LABELS)["md"]
 
