@@ -209,8 +209,9 @@ def test_claims_as_they_are_read(tmp_path, faithful):
     first = latex_rows(rendered["tex"].split(r"\end{table}")[0])
     assert {len(row) for row in first} == {6}
     assert rendered["tex"].count("{") == rendered["tex"].count("}")
-    phantom = render_claims(judge_claims(made_up(tmp_path, synthetic=("cardium",))))
-    assert all("Phantom data: synthetic images, not patients." in text for text in phantom.values())
+    for synthetic in (("cardium",), tuple(GAPS)):
+        phantom = render_claims(judge_claims(made_up(tmp_path, synthetic=synthetic)))
+        assert all("Phantom data: synthetic images, not patients." in text for text in phantom.values())
 
 
 def test_four_pairs_are_too_few_for_a_test_over_them(tmp_path):

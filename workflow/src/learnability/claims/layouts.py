@@ -23,7 +23,7 @@ ROWS = {
 def render_claims(claims: pd.DataFrame) -> dict[str, str]:
     """The claims as md, html and tex: a table per part, verdicts in bold."""
     counts = [f"{(claims['verdict'] == verdict).sum()} {verdict}" for verdict in (SUPPORTED, NOT_SUPPORTED, UNTESTABLE)]
-    phantom = claims["data"].str.contains("phantom", case=False).any()
+    phantom = (claims["data"] + claims["reason"]).str.contains("phantom", case=False).any()
     caption = f"{len(claims)} claims: {', '.join(counts)}. {{}}In square brackets 95 % intervals."
     captions = [caption.format(f"{PHANTOM_NOTICE} " if phantom else "")]
     layouts = []
