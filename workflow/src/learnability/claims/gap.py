@@ -166,7 +166,7 @@ CLAIMS = [
           lambda findings: "no significant difference", reconstructions_equal_images),
     Claim("ls_below_rs", PART, "Classifiers on latents are worse than on reconstructions in every pair of autoencoder "
           "and data set.", LARGE, _pairs, latents_below_everywhere),
-    Claim("isic_range", PART, "On ISIC-2019 the gap exceeds 18 points for every autoencoder.", LARGE,
+    Claim("isic_range", PART, "On ISIC-2019 the gap exceeds 18 points for every autoencoder, up to 27.8.", LARGE,
           partial(_range, "isic2019"), partial(in_range, "isic2019"), ("isic2019",)),
     Claim("isic_significant", PART, "On ISIC-2019 the gap is significant for every autoencoder.", LARGE,
           lambda findings: "significant, paired t", partial(significant, "isic2019"), ("isic2019",)),
