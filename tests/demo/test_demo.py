@@ -68,7 +68,7 @@ def test_fine_tuning_on_the_phantoms_raises_fidelity_there(table1):
 
 
 def test_phantoms_are_called_phantoms_wherever_they_are_shown(table1):
-    for path in RESULTS.glob("tables/table*.*"):
+    for path in [*RESULTS.glob("tables/table*.*"), *RESULTS.glob("figures/*.svg")]:
         assert "phantom" in path.read_text(encoding="utf-8").lower(), path
     for card in RESULTS.glob("datasets/*/dataset.json"):
         assert read_json(card)["synthetic"] is True

@@ -84,6 +84,9 @@ def test_every_promised_file_is_there_with_its_columns(finished):
         assert not (rows == "").any(axis=None)
     for extension in ("md", "html", "tex"):
         assert "SD 1.4-like" in (results / f"tables/table1.{extension}").read_text()
+    for name in ("figure2", "figure3", "gaps", "class_recall", "training_curves"):
+        assert "Phantoms on disk" in (results / f"figures/{name}.svg").read_text()
+        assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((results / "study.json").read_text())["folds"] == [0, 1]
 
 

@@ -77,7 +77,7 @@ def test_the_same_figure_is_the_same_bytes(tmp_path):
 
 def test_a_style_of_the_users_own_changes_nothing(tmp_path):
     expected = files_of(small_figure([]), tmp_path, "a")
-    with matplotlib.rc_context({"lines.linewidth": 9, "svg.hashsalt": None, "savefig.bbox": "tight"}):
+    with matplotlib.rc_context({"axes.facecolor": "red", "svg.hashsalt": None, "savefig.bbox": "tight"}):
         before = dict(matplotlib.rcParams)
         assert files_of(small_figure([]), tmp_path, "b") == expected
         assert dict(matplotlib.rcParams) == before
