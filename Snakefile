@@ -25,12 +25,16 @@ from snakemake.utils import min_version, validate
 
 min_version("9.27")
 
-sys.path.insert(0, os.path.join(workflow.basedir, "workflow", "src"))
+# Of this file, not of a workflow that uses it as a module.
+ROOT = str(workflow.current_basedir)
+sys.path.insert(0, os.path.join(ROOT, "workflow", "src"))
+from learnability.configuration import merge_over_published
 
 
-configfile: os.path.join(workflow.basedir, "config.yaml")
+configfile: os.path.join(ROOT, "config.yaml")
 
 
+merge_over_published(config)  # a module is given a config of its own, and config.yaml is not read
 validate(config, "workflow/schemas/config.schema.yaml")
 
 
@@ -39,6 +43,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/checks.smk"
+include: "workflow/rules/terminal.smk"
 
 
 pathvars:
@@ -75,3 +80,7 @@ include: "workflow/rules/targets.smk"
 onstart:
     check_before_start(workflow.dag.needrun_jobs())
     drop_what_is_redone(workflow.dag.needrun_jobs())
+
+
+onsuccess:
+    show_table1(workflow.dag.jobs, workflow.logger_manager.plugin_handlers)

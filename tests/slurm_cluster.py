@@ -17,8 +17,8 @@ from tests.conftest import run, snakemake
 SCRIPT = Path(__file__).parent / "slurm" / "one-node-slurm.sh"
 # The made-up node has room for what the shipped profile asks for real trainings; two real cores run two jobs at a time.
 SIZE = {"SLURM_CPUS": "64", "SLURM_MEM_MB": "256000", "SLURM_GPUS": "2"}
-# What the tests change of the shipped profile: how often it looks, and how many jobs it sends at once.
-FAST = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5", "--jobs", "2")
+# What the tests change of the shipped profile: how often it looks, and how long it waits for files.
+FAST = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
 STUDY = ("--configfile", "tests/studies/wet.yaml", "tests/studies/one_phantom.yaml")
 RESULTS = Path("results/one_phantom")
 CELL = RESULTS / "runs/second/latent/tiny_sd14/latent"  # two folds, one group

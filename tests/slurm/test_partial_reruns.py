@@ -29,10 +29,10 @@ def test_a_study_grows_part_by_part(cluster, encoded, local, tmp_path):
 
     changed, grown = tmp_path / "changed.yaml", tmp_path / "grown.yaml"
     changed.write_text("recipes: {latent: {mask: 0.3}}\n")
-    counts = job_counts(part(*STUDY, str(changed), "--jobs", "2", "--", "train/second"))
+    counts = job_counts(part(*STUDY, str(changed), "--", "train/second"))
     assert counts == {"train_classifier": 2, "train/second": 1}  # the recipe's own runs
     grown.write_text("recipes: {latent: {mask: 0.3}}\nstudy: {autoencoders: [tiny_sd14, pixel_unshuffle_8]}\n")
-    counts = job_counts(part(*STUDY, str(grown), "--jobs", "2", "--", "train/second"))
+    counts = job_counts(part(*STUDY, str(grown), "--", "train/second"))
     assert counts == {"encode_dataset": 1, "train_classifier": 4, "train/second": 1}  # the new autoencoder's own
 
 

@@ -9,6 +9,7 @@ from learnability import slurm_preflight, slurm_requests
 from learnability.slurm_requests import Request
 from tests.slurm_cluster import CELL, assert_same_cell, training_of
 
+pytestmark = pytest.mark.slurm_faults
 TARGET = "train/second/latent/tiny_sd14"
 
 
@@ -26,7 +27,6 @@ def asked(cluster, monkeypatch, tmp_path):
     return ask_for
 
 
-@pytest.mark.slurm_faults
 def test_while_jobs_of_a_killed_head_live_nothing_is_sent_again(cluster, encoded, local):
     head = cluster.start(encoded, TARGET)
     cluster.wait_for(lambda: training_of(encoded, fold=0), 300)
@@ -61,7 +61,6 @@ def test_while_jobs_of_a_killed_head_live_nothing_is_sent_again(cluster, encoded
     assert not any("SLURM still has" in text or "folder is locked" in text for text in logs)  # jobs ask for nothing
 
 
-@pytest.mark.slurm_faults
 def test_the_lock_of_a_killed_head_whose_jobs_have_ended_is_explained(cluster, encoded):
     head = cluster.start(encoded, TARGET)
     cluster.wait_for(cluster.alive, 300)
@@ -75,7 +74,6 @@ def test_the_lock_of_a_killed_head_whose_jobs_have_ended_is_explained(cluster, e
     assert "LockException" in refused
 
 
-@pytest.mark.slurm_faults
 def test_the_sum_of_a_group_is_tried_before_the_first_job(cluster, encoded):
     """Without a slot of its own each, the members of a group ask for the sum: no sbatch text would show it."""
     changes = ("--set-resources", "train_classifier:gpu=2", "--")

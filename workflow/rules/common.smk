@@ -306,4 +306,4 @@ ON_THE_FLY = {name for name in config["recipes"] if resolve_recipe(config, name)
 LATENT_ONLY = {name for name in config["autoencoders"] if not decodes(config, name)}
 FETCHED = weights_to_fetch(config)
 refused(check_growth, config, config["results"])
-find_shipped_weights(config, Path(workflow.basedir))
+find_shipped_weights(config, Path(ROOT))
