@@ -97,7 +97,7 @@ rule write_summary:
         names=all_labels(config),
         margin=config["significance"]["equivalence_margin"],
         reweighting=reweighting_epochs(),
-        page=[file_digest(path) for path in sorted((ROOT / "workflow" / "report").iterdir())],
+        page=[file_digest(path) for path in sorted(Path(ROOT, "workflow/report").iterdir())],
         code=code_digest("write_summary"),
     message:
         "Summary: one page of the whole study"
