@@ -15,6 +15,7 @@
 #   {results}/tables/{table}.{csv,md,html,tex}
 #   {results}/significance/{test}.csv
 #   {results}/figures/{figure}.{svg,png}
+#   {results}/summary.html                            one page of all of it
 #   {results}/logs/{rule}/...
 #   {results}/benchmarks/{rule}/...                               time and memory of every job that costs
 import os
@@ -35,6 +36,9 @@ configfile: os.path.join(ROOT, "config.yaml")
 
 merge_over_published(config)  # a module is given a config of its own, and config.yaml is not read
 validate(config, "workflow/schemas/config.schema.yaml")
+
+
+report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
@@ -69,6 +73,7 @@ include: "workflow/rules/classifiers.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/ablations.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/targets.smk"
 
 

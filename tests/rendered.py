@@ -6,9 +6,12 @@ from xml.etree import ElementTree
 
 
 def markdown_rows(text):
-    """The cells of the pipe table, heads first, without the rule below them."""
+    """The cells of the pipe table, heads first, without the rule below them; bold or not."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
-    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    rows = [
+        [cell.strip().removeprefix("**").removesuffix("**") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in lines
+    ]
     return [rows[0], *rows[2:]]
 
 
@@ -30,7 +33,7 @@ def html_grid(text):
 
 
 def latex_rows(text):
-    """The cells of the tabular, a spanning cell once for each column that it covers."""
+    """The cells of the tabular, a spanning cell once for each column that it covers; bold or not."""
     rows = []
     for line in re.search(r"\\begin{tabular}(.*)\\end{tabular}", text, re.DOTALL)[1].splitlines():
         if not line.endswith(r" \\"):
@@ -38,6 +41,7 @@ def latex_rows(text):
         cells = []
         for cell in re.split(r"(?<!\\)&", line.removesuffix(r" \\")):
             span = re.fullmatch(r"\s*\\multicolumn{(\d+)}{c}{(.*)}\s*", cell)
-            cells += [span[2]] * int(span[1]) if span else [cell.strip()]
+            bold = re.fullmatch(r"\s*\\textbf{(.*)}\s*", cell)
+            cells += [span[2]] * int(span[1]) if span else [bold[1] if bold else cell.strip()]
         rows.append(cells)
     return rows

@@ -16,6 +16,7 @@ from learnability.contracts import SCORES, read_json, read_samples, write_parque
 from learnability.fold_data import Inputs
 from learnability.recipes import resolve_recipe
 from learnability.training import train_classifier
+from tests.chromium import ask, needs_chromium
 from tests.conftest import CHECKOUT, run
 from tests.documented import undocumented
 from tests.latex import assert_good_latex
@@ -192,3 +193,60 @@ def test_with_permuted_labels_everything_is_at_chance(table1, tmp_path, space):
             excess.append(read_json(run_folder / "metrics.json")["balanced_accuracy"] - 1 / classes)
             variance.append(standard_error(read_samples(folder / "samples.parquet"), classes) ** 2)
     assert abs(np.mean(excess)) <= 2 * np.sqrt(np.sum(variance)) / len(variance)
+
+
+# ---- The pages, as a browser sees them ----
+
+
+def printed(table1: pd.DataFrame) -> list[str]:
+    """Table 1's numbers as they are printed."""
+    return [f"{mean:.3f} ± {sd:.3f}".replace("0.", ".") for mean, sd in table1[["mean", "sd"]].to_numpy()]
+
+
+@needs_chromium
+def test_the_summary_is_whole_in_a_browser(table1, tmp_path):
+    page = RESULTS / "summary.html"
+    answer, console = ask(
+        page, tmp_path,
+        "const images = [...document.images].map(image => image.naturalWidth);"
+        "const links = [...document.querySelectorAll('nav a')].map(a => document.querySelector(a.hash) !== null);"
+        "return {text: document.querySelector('#table-1').innerText, images, links, title: document.title,"
+        " wide: document.documentElement.scrollWidth > window.innerWidth};",
+    )  # fmt: skip
+    assert console == []
+    assert [number for number in printed(table1) if number not in answer["text"]] == []
+    assert len(answer["images"]) == len(list(RESULTS.glob("figures/*.svg")))
+    assert all(width > 0 for width in answer["images"])
+    assert all(answer["links"])
+    assert not answer["wide"]
+    assert page.stat().st_size < 2_000_000
+
+
+@needs_chromium
+def test_the_report_shows_table_1_to_who_clicks_on_it(table1, tmp_path):
+    made = tmp_path / "made" / "report.html"
+    made.parent.mkdir()
+    run(
+        sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--configfile", "workflow/studies/demo.yaml",
+        "--report", str(made),
+    )  # fmt: skip
+    answer, console = ask(
+        made, tmp_path,
+        "const item = text => [...document.querySelectorAll('a, td')].find(e => e.textContent.trim() === text);"
+        "item('Tables').click(); await pause();"
+        "item('Table 1').closest('tr').querySelector('a').click(); await pause();"
+        "const uri = document.querySelector('iframe').src;"
+        "const page = await (await fetch(uri)).text();"
+        "const text = new DOMParser().parseFromString(page, 'text/html').body.textContent;"
+        "const widths = {}; for (const [path, entry] of Object.entries(results)) {"
+        " if (!entry.mime_type.startsWith('image/')) continue;"
+        " const image = new Image(); image.src = entry.data_uri; await image.decode();"
+        " widths[path] = image.naturalWidth; }"
+        "return {text, widths, paths: Object.keys(results)};",
+    )  # fmt: skip
+    assert [line for line in console if "tailwindcss" not in line] == []  # which warns of itself
+    assert [number for number in printed(table1) if number not in answer["text"]] == []
+    assert len(answer["widths"]) == len(list(RESULTS.glob("figures/*.svg")))
+    assert all(width > 0 for width in answer["widths"].values())
+    names = {Path(path).stem for path in answer["paths"]}
+    assert names >= {"table1", "table2", "table3", "table4", "claims", "published", "summary", "wilcoxon", "ablation"}

@@ -17,8 +17,9 @@ from learnability.datasets import open_source
 from tests.conftest import copy_checkout, job_counts, run, snakemake
 
 STUDY = ("--configfile", "tests/studies/wet.yaml")
-FIGURES = dict.fromkeys(("draw_figure2", "draw_gaps", "draw_class_recall", "draw_training_curves"), 1)
-TABLES = {"make_table1": 1, "test_significance": 1, "all": 1} | FIGURES
+PAGES = ("judge_claims", "compare_published", "show_tests", "write_summary")
+FIGURES = ("draw_figure2", "draw_gaps", "draw_class_recall", "draw_training_curves")
+TABLES = {"make_table1": 1, "test_significance": 1, "all": 1} | dict.fromkeys((*PAGES, *FIGURES), 1)
 PHANTOM = {
     "format": "phantom", "modality": "echo", "groups": {"normal": 14, "defect": 7}, "images_per_group": [1, 3],
     "size": 64, "seed": 3,

@@ -16,7 +16,7 @@ FILES = {
 SCRIPTS = {path.stem: path for path in sorted((ROOT / "scripts").glob("*.py"))}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 HEAVY = {"torch", "torchvision", "timm", "diffusers", "safetensors", "huggingface_hub"}
-COMPUTED = ("metrics", "significance", "tables", "figures")  # from predictions
+COMPUTED = ("metrics", "significance", "tables", "figures", "claims", "summary")  # from predictions
 STARTS_FAST = ("contracts", "study", "folds", "store", "macro", *COMPUTED)
 LIGHT = [name for name in (name.removeprefix("learnability.") for name in FILES) if name.split(".")[0] in STARTS_FAST]
 
@@ -89,7 +89,8 @@ def test_what_is_computed_from_predictions_never_needs_torch(name):
 
 @pytest.mark.parametrize("script", ["prepare_dataset", "make_folds", "make_table1", "make_table2", "make_table3",
                                     "make_table4", "make_ablation_controls", "test_significance", "test_ablation",
-                                    "decompose_gap", "record_study",
+                                    "decompose_gap", "record_study", "judge_claims", "compare_published", "show_tests",
+                                    "write_summary",
                                     *(name for name in SCRIPTS if name.startswith("draw_"))])  # fmt: skip
 def test_the_scripts_of_cheap_rules_start_without_torch(script):
     assert reach(script, SCRIPTS[script], inside_functions=False) & HEAVY == set()

@@ -21,6 +21,7 @@ rule make_table3:
             "<results>/tables/table3.html",
             caption="../report/table3.rst",
             category="Tables",
+            labels={"table": "Table 3", "shows": "Efficiency in one time budget"},
         ),
         tex="<results>/tables/table3.tex",
     log:
@@ -50,6 +51,7 @@ rule make_table4:
             "<results>/tables/table4.html",
             caption="../report/table4.rst",
             category="Tables",
+            labels={"table": "Table 4", "shows": "What narrows the gap"},
         ),
         tex="<results>/tables/table4.tex",
     log:
@@ -61,6 +63,7 @@ rule make_table4:
         folds=config["study"]["folds"],
         rows=rows_of_table4(config),
         searched=searched_rows(config),
+        with_sd=config["tables"]["table4"]["sd"],
         footnotes=lambda wildcards: footnotes(config, "table4"),  # braces in a note are no wildcards
         code=code_digest("make_table4"),
     message:
@@ -81,6 +84,7 @@ rule make_ablation_controls:
             "<results>/tables/ablation_controls.html",
             caption="../report/ablation_controls.rst",
             category="Tables",
+            labels={"table": "Ablation controls", "shows": "What does not make the gap go away"},
         ),
         tex="<results>/tables/ablation_controls.tex",
     log:
@@ -91,6 +95,7 @@ rule make_ablation_controls:
         labels=labels(config, "ablation_controls"),
         folds=config["study"]["folds"],
         rows=[(space, recipe, name) for name, space, recipe in columns(config, "ablation_controls")],
+        with_sd=config["tables"]["ablation_controls"]["sd"],
         footnotes=lambda wildcards: footnotes(config, "ablation_controls"),  # braces in a note are no wildcards
         code=code_digest("make_ablation_controls"),
     message:

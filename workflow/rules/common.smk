@@ -17,7 +17,8 @@ from learnability.job_sizes import (
     packed,
 )
 from learnability.provenance import code_digest
-from learnability.presentation import footnotes, labels, searched_rows
+from learnability.tables.tests import TITLES
+from learnability.presentation import all_labels, footnotes, labels, searched_rows
 from learnability.recipes import pretrained_weights, resolve_recipe, spaces_of
 from learnability.run_files import (
     RUN,
@@ -52,6 +53,7 @@ from learnability.study import (
 from snakemake.exceptions import WorkflowError
 
 TABLE_FORMATS = ["csv", "md", "html", "tex"]
+PUBLISHED = Path(ROOT, "workflow/resources/published.csv")  # the paper's numbers
 TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
 
 
@@ -70,13 +72,35 @@ def refused(check, *arguments):
 
 def files_of_study():
     """Everything that `all` makes."""
-    files = [table_files("table1"), table_files("table2"), significance_files()]
+    pages = [*tests_of_study("html"), "<results>/summary.html"]
+    return files_of_results() + table_files("claims") + table_files("published") + pages
+
+
+def files_of_results():
+    """Tables, tests and figures of everything that was measured."""
+    files = table_files("table1") + table_files("table2") + significance_files()
     for table in ("table4", "ablation_controls"):
         files += table_files(table) if cells(config, table) else []
     files += ["<results>/significance/ablation.csv"] if cells(config, "table4") else []
     files += noise_curves()
     files += ["<results>/significance/gap_decomposition.csv"] if cells(config, "gap_decomposition") else []
     return files + (table_files("table3") if efficiency(config) else []) + figure_files()
+
+
+def results_with(extension):
+    """Tables and tests as CSV, or tables as HTML."""
+    return [path for path in files_of_results() if path.endswith(f".{extension}")]
+
+
+def tests_of_study(extension):
+    """Every file of tests that the study makes, or the page that shows it."""
+    return [path.replace(".csv", f".{extension}") for path in results_with("csv") if "/significance/" in path]
+
+
+def autoencoder_cards():
+    """The card of every encoding that Table 1 reads."""
+    cards = [array_of_run(config, FETCHED, cell).get("autoencoder") for cell in cells(config)]
+    return list(dict.fromkeys(filter(None, cards)))
 
 
 def table_files(table):
@@ -175,6 +199,11 @@ def efficiency_files():
         if part
         else []
     )
+
+
+def cards_of_study():
+    """The cards of all datasets that tables and tests are made from."""
+    return list(dict.fromkeys(dataset_cards() + efficiency_cards()))
 
 
 def efficiency_cards():

@@ -26,6 +26,7 @@ rule make_table1:
         study="<results>/study.json",
         metrics=run_files("metrics.json"),
         cards=dataset_cards(),
+        tests="<results>/significance/latent_vs_reconstruction.csv",
     output:
         csv="<results>/tables/table1.csv",
         md="<results>/tables/table1.md",
@@ -33,6 +34,7 @@ rule make_table1:
             "<results>/tables/table1.html",
             caption="../report/table1.rst",
             category="Tables",
+            labels={"table": "Table 1", "shows": "The learnability gap"},
         ),
         tex="<results>/tables/table1.tex",
     log:
@@ -42,6 +44,7 @@ rule make_table1:
     params:
         labels=labels(config),
         folds=config["study"]["folds"],
+        with_sd=config["tables"]["table1"]["sd"],
         footnotes=lambda wildcards: footnotes(config, "table1"),  # braces in a note are no wildcards
         code=code_digest("make_table1"),
     message:
@@ -63,6 +66,7 @@ rule make_table2:
             "<results>/tables/table2.html",
             caption="../report/table2.rst",
             category="Tables",
+            labels={"table": "Table 2", "shows": "Fidelity of reconstructions"},
         ),
         tex="<results>/tables/table2.tex",
     log:

@@ -1,4 +1,5 @@
-# Named stopping points: table1 to table4, ablation_controls, gap_decomposition, significance, figures, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
+# Named stopping points: table1 to table4, ablation_controls, gap_decomposition, significance, figures, claims, published,
+# summary, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
 
 
 localrules:
@@ -10,6 +11,9 @@ localrules:
     gap_decomposition,
     significance,
     figures,
+    claims,
+    published,
+    summary,
 
 
 rule table1:
@@ -51,6 +55,21 @@ rule significance:
 rule figures:
     input:
         figure_files(),
+
+
+rule claims:
+    input:
+        table_files("claims"),
+
+
+rule published:
+    input:
+        table_files("published"),
+
+
+rule summary:
+    input:
+        "<results>/summary.html",
 
 
 for _dataset in config["study"]["datasets"]:

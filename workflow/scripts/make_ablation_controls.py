@@ -10,6 +10,6 @@ with job(snakemake.log[0]):
     metrics = read_metrics(snakemake.input.metrics)
     table = ablation_controls(metrics, snakemake.params.rows, snakemake.params.folds)
     write_csv(table, snakemake.output.csv)
-    text = render_ablation_controls(table, labels, snakemake.params.footnotes)
+    text = render_ablation_controls(table, labels, snakemake.params.footnotes, snakemake.params.with_sd)
     for extension in ("md", "html", "tex"):
         write_text(text[extension], snakemake.output[extension])

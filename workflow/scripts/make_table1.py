@@ -3,12 +3,16 @@
 from learnability.jobs import job
 
 with job(snakemake.log[0]):
+    import pandas as pd
+
     from learnability.contracts import read_json, read_metrics, write_csv, write_text
     from learnability.tables import labels_of, render_table1, table1
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
-    table = table1(read_metrics(snakemake.input.metrics), snakemake.params.folds)
+    params = snakemake.params
+    table = table1(read_metrics(snakemake.input.metrics), params.folds)
     write_csv(table, snakemake.output.csv)
-    text = render_table1(table, labels, snakemake.params.footnotes)
+    tests = pd.read_csv(snakemake.input.tests, keep_default_na=False)
+    text = render_table1(table, labels, params.footnotes, params.with_sd, tests)
     for extension in ("md", "html", "tex"):
         write_text(text[extension], snakemake.output[extension])

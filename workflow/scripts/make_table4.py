@@ -13,6 +13,6 @@ with job(snakemake.log[0]):
     table = table4(read_metrics(snakemake.input.metrics), params.rows, params.folds)
     write_csv(table, snakemake.output.csv)
     tests = pd.read_csv(snakemake.input.tests, keep_default_na=False)
-    text = render_table4(table, labels, tests, params.searched, params.footnotes)
+    text = render_table4(table, labels, tests, params.searched, params.footnotes, params.with_sd)
     for extension in ("md", "html", "tex"):
         write_text(text[extension], snakemake.output[extension])

@@ -17,6 +17,13 @@ def labels(config: dict, table: str = "table1") -> dict[str, dict[str, str]]:
     return shown | {"rows": given | {name: label for name, label in own.items() if name not in given}}
 
 
+def all_labels(config: dict) -> dict[str, dict[str, str]]:
+    """Labels of every dataset and autoencoder that is configured, in the study or not."""
+    return {
+        kind: {name: entry["label"] for name, entry in config[kind].items()} for kind in ("datasets", "autoencoders")
+    }
+
+
 def footnotes(config: dict, table: str) -> list[str]:
     """The configured footnotes of a table, and how the fine-tuned autoencoders that it shows saw images."""
     shown = scope(config, table)["autoencoders"]

@@ -27,6 +27,13 @@ def code_digest(rule: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def package_digest() -> str:
+    """SHA-256 over every script and module, as `code_digest` takes them."""
+    paths = [*sorted(SCRIPTS.glob("*.py")), *sorted(PACKAGE.rglob("*.py"))]
+    text = "\n".join(read_module(path, path.read_text(encoding="utf-8"))[0] for path in paths)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 @functools.cache  # most rules import the same modules
 def read_module(path: Path, text: str) -> tuple[str, list[Path]]:
     """What counts of a module's code, and the files of this package that it imports."""

@@ -7,15 +7,14 @@ import pandas as pd
 from ..contracts import SCORES, InputError
 from ..macro import MACRO, with_macro
 from .formats import render
-from .frames import cells_by, score_rows
+from .frames import LEVEL, cells_by, corrected_p, score_rows
 from .labels import Labels, datasets_of, notice, present
-from .layout import SCORE_HEADS, Block, Layout, cell_text, values_over_folds
+from .layout import SCORE_HEADS, Best, Block, Layout, best_of, cell_text, values_over_folds
 
 COLUMNS = ["dataset", "autoencoder", "row", "space", "recipe", "metric", "mean", "sd", "n_folds"]
 CELL = ["dataset", "autoencoder", "row", "space", "metric"]
 SPACES = {"image": "IS", "latent": "LS", "reconstruction": "RS"}
 MARKS = {"latent": "†", "reconstruction": "‡"}  # the row that a marked score differs from
-LEVEL = 0.05
 SEARCHED = {"fold": "⋆", "fold0": "⋆⋄"}  # by the scope of the search
 Row = tuple[str, str, str, str]  # name, space, recipe, autoencoder
 
@@ -70,7 +69,7 @@ def render_table4(
     `tests` are those of `significance.ablation` for the same runs; `searched` gives the scope of the search, `fold`
     or `fold0`, of each row whose recipe was searched. A cell without its test is an InputError.
     """
-    p_values = _p_values(tests)
+    p_values = corrected_p(tests)
     rows = [*dict.fromkeys(table["row"])]
     shown = present(rows, labels.rows)
 
@@ -90,7 +89,8 @@ def render_table4(
 
     caption = (
         "Classifiers of latents and what they gain from distillation, search and noise conditioning: balanced "
-        f"accuracy (bACC), AUC and Matthews correlation coefficient (MCC), {values_over_folds(table, with_sd)}."
+        f"accuracy (bACC), AUC and Matthews correlation coefficient (MCC), {values_over_folds(table, with_sd)}. "
+        "Bold: the best latent classifier."
     )
     caption += _legend(rows, shown, {searched[row] for row in rows if row in searched}, table["n_folds"].max())
     spanners, sections = _body(table, labels, stubs, marks, with_sd)
@@ -106,7 +106,7 @@ def render_ablation_controls(
     caption = (
         "Classifiers that differ in one thing, in image space (IS), latent space (LS) and reconstruction space (RS): "
         "balanced accuracy (bACC), AUC and Matthews correlation coefficient (MCC), "
-        f"{values_over_folds(table, with_sd)}.{notice(table['dataset'], labels)}"
+        f"{values_over_folds(table, with_sd)}. Bold: the best latent classifier.{notice(table['dataset'], labels)}"
     )
 
     def stubs(row: str, space: str) -> list[str]:
@@ -115,13 +115,6 @@ def render_ablation_controls(
     spanners, sections = _body(table, labels, stubs, lambda *cell: "", with_sd)
     heads = ["Autoencoder", "Classifier", "Sp."]
     return render(Layout("Ablation controls", caption, heads, spanners, sections, [*footnotes]))
-
-
-def _p_values(tests: pd.DataFrame) -> dict[tuple[str, ...], float]:
-    """Corrected p by (dataset, autoencoder, metric, comparison); what could not be tested is no evidence: 1."""
-    corrected = tests[tests["test"] == "corrected_paired_t"]
-    keys = corrected[["dataset", "autoencoder", "metric", "comparison"]].itertuples(index=False, name=None)
-    return {key: 1.0 if p == "n/a" else float(p) for key, p in zip(keys, corrected["p_corrected"], strict=True)}
 
 
 def _legend(rows: list[str], shown: dict[str, str], scopes: set[str], n_folds: int) -> str:
@@ -156,9 +149,14 @@ def _body(
     if len(datasets) > 1 and MACRO in set(table["dataset"]):
         datasets[MACRO] = "Macro"
 
+    best = _best(table)
+
+    def text(*key: str) -> str:
+        shown = cell_text(cells.get(key), with_sd) + (marks(*key) if key in cells else "")
+        return Best(shown) if key in best else shown
+
     def scores(autoencoder: str, row: str, space: str) -> list[str]:
-        keys = [(dataset, autoencoder, row, space, metric) for dataset in datasets for metric in SCORES]
-        return [cell_text(cells.get(key), with_sd) + (marks(*key) if key in cells else "") for key in keys]
+        return [text(dataset, autoencoder, row, space, metric) for dataset in datasets for metric in SCORES]
 
     def block(autoencoder: str, name: str) -> Block:
         own = table.loc[table["autoencoder"] == autoencoder, ["row", "space"]].drop_duplicates()
@@ -166,3 +164,13 @@ def _body(
 
     named = present(table["autoencoder"], {"original": "Image Space"} | labels.autoencoders)
     return [(name, [*SCORE_HEADS.values()]) for name in datasets.values()], [[block(*pair)] for pair in named.items()]
+
+
+def _best(table: pd.DataFrame) -> set[tuple[str, ...]]:
+    """Cells of the best latent classifier of each autoencoder."""
+    found = set()
+    latent = table[table["space"] == "latent"]
+    for _, rows in latent.groupby(["dataset", "autoencoder", "metric"]):
+        keys = rows[CELL].itertuples(index=False, name=None)
+        found |= best_of(dict(zip(keys, rows["mean"], strict=True)))
+    return found

@@ -9,7 +9,7 @@ from ..contracts import SCORES, InputError
 from .formats import render
 from .frames import named
 from .labels import Labels, datasets_of, notice, present
-from .layout import MISSING, SCORE_HEADS, Layout, amount, number
+from .layout import MISSING, SCORE_HEADS, Best, Layout, amount, best_of, number
 
 STAGES = {"inference": "Inference", "train": "Training"}
 COSTS = {"samples_per_second": "samples/s", "peak_mb": "MB"}
@@ -77,13 +77,17 @@ def headline_batch(table: pd.DataFrame, stage: str) -> int:
 def render_table3(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] = ()) -> dict[str, str]:
     """Table 3 as md, html and tex: a line per row, then latent : image, for each dataset and autoencoder."""
     batches = {stage: headline_batch(table, stage) for stage in STAGES}
-    values = _headline(table, batches)
+    values = headline(table)
     datasets, shown = datasets_of(table, labels), present(table["row"], labels.rows)
     autoencoders = present(table["autoencoder"], labels.autoencoders)
     sections = []
     for dataset, autoencoder in table[CELL[1:]].drop_duplicates().itertuples(index=False, name=None):
         rows = {key[0]: cells for key, cells in values.items() if key[1:] == (dataset, autoencoder)}
-        lines = [[shown[row], *(_value(metric, cells[metric]) for metric in METRICS)] for row, cells in rows.items()]
+        best = {metric: _best(metric, rows) for metric in METRICS}
+        lines = [
+            [shown[row], *(_value(metric, cells[metric], row in best[metric]) for metric in METRICS)]
+            for row, cells in rows.items()
+        ]
         sections.append([(f"{datasets[dataset]}, {autoencoders[autoencoder]}", lines)])
         ratios = [
             [f"{shown['latent']} : {shown[image]}", *_ratios(rows["latent"], rows[image])]
@@ -95,14 +99,15 @@ def render_table3(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] 
     caption = (
         f"Efficiency: scores after training {_within(budget)} on {device}, and throughput and peak memory of "
         f"inference (batch size {batches['inference']}) and of training (batch size {batches['train']}) there; "
-        f"MB are millions of bytes.{notice(datasets, labels)}"
+        f"MB are millions of bytes. Bold: the best classifier.{notice(datasets, labels)}"
     )
     heads = [("Scores", [*SCORE_HEADS.values()]), *((name, [*COSTS.values()]) for name in STAGES.values())]
     return render(Layout("Table 3", caption, ["Data", "Classifier"], heads, sections, [*footnotes]))
 
 
-def _headline(table: pd.DataFrame, batches: dict[str, int]) -> dict[tuple, dict[str, float]]:
-    """The values of each row by metric: scores, and costs at the batch size of their stage."""
+def headline(table: pd.DataFrame) -> dict[tuple, dict[str, float]]:
+    """The values of each (row, dataset, autoencoder) by metric: scores, and costs at the batch size of their stage."""
+    batches = {stage: headline_batch(table, stage) for stage in STAGES}
     found: dict[tuple, dict[str, float]] = {}
     for line in table.to_dict("records"):
         size = batches.get(line["metric"].partition("_")[0])
@@ -111,8 +116,14 @@ def _headline(table: pd.DataFrame, batches: dict[str, int]) -> dict[tuple, dict[
     return found
 
 
-def _value(metric: str, value: float) -> str:
-    return number(value) if metric in SCORES else amount(value)
+def _best(metric: str, rows: dict[str, dict[str, float]]) -> set[str]:
+    """Rows with the highest score, the highest speed, the least memory."""
+    return best_of({row: cells[metric] for row, cells in rows.items()}, lowest=metric.endswith("peak_mb"))
+
+
+def _value(metric: str, value: float, best: bool) -> str:
+    shown = number(value) if metric in SCORES else amount(value)
+    return Best(shown) if best else shown
 
 
 def _ratios(latent: dict[str, float], image: dict[str, float]) -> list[str]:

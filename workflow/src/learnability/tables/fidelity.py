@@ -8,7 +8,7 @@ from ..contracts import InputError
 from .formats import render
 from .frames import cells_by, mean_and_sd, named
 from .labels import Labels, autoencoders_of, datasets_of, notice
-from .layout import MISSING, Block, Layout, number
+from .layout import MISSING, Best, Block, Layout, best_of, number
 
 HEADS = {"ssim": "SSIM", "psnr": "PSNR"}
 DECIMALS = {"ssim": 3, "psnr": 1}
@@ -34,14 +34,27 @@ def table2(fidelity: pd.DataFrame) -> pd.DataFrame:
 def render_table2(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] = ()) -> dict[str, str]:
     """Table 2 as md, html and tex: mean SSIM and PSNR per autoencoder, families first, then the controls."""
     cells = cells_by(table, ["dataset", "autoencoder", "metric"])
-    datasets = datasets_of(table, labels)
+    datasets, best = datasets_of(table, labels), _best(table)
 
     def block(autoencoder: str, name: str) -> Block:
         keys = [(dataset, autoencoder, metric) for dataset in datasets for metric in HEADS]
-        means = [number(cells[key]["mean"], decimals=DECIMALS[key[-1]]) if key in cells else MISSING for key in keys]
-        return name, [means]
+        return name, [[text(key) for key in keys]]
 
-    caption = f"Fidelity of reconstructions: SSIM and PSNR (dB), mean over images.{notice(datasets, labels)}"
+    def text(key: tuple[str, ...]) -> str:
+        shown = number(cells[key]["mean"], decimals=DECIMALS[key[-1]]) if key in cells else MISSING
+        return Best(shown) if key in best else shown
+
+    caption = "Fidelity of reconstructions: SSIM and PSNR (dB), mean over images."
+    caption += (" Bold: the best autoencoder." if best else "") + notice(datasets, labels)
     sections = [[block(*pair) for pair in group.items()] for group in autoencoders_of(table, labels)]
     spanners = [(name, [*HEADS.values()]) for name in datasets.values()]
     return render(Layout("Table 2", caption, ["Autoencoder"], spanners, sections, [*footnotes]))
+
+
+def _best(table: pd.DataFrame) -> set[tuple[str, ...]]:
+    """Cells of the best family."""
+    found = set()
+    for (dataset, metric), rows in table[table["role"] == "family"].groupby(["dataset", "metric"]):
+        keys = [(dataset, name, metric) for name in rows["autoencoder"]]
+        found |= best_of(dict(zip(keys, rows["mean"], strict=True)), DECIMALS[metric])
+    return found

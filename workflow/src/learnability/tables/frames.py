@@ -7,6 +7,8 @@ import pandas as pd
 
 from ..contracts import SCORES, InputError
 
+LEVEL = 0.05  # of a significant difference
+
 
 def score_rows(runs: pd.DataFrame, folds: Sequence[int], where: str) -> list[tuple]:
     """(metric, mean, sd with ddof 1, number of folds) of a cell, which must have each fold once and no other."""
@@ -47,3 +49,10 @@ def cells_by(table: pd.DataFrame, keys: list[str]) -> dict[tuple, dict]:
         where = named(zip(keys, key, strict=True))
         raise InputError(f"two rows for {where}; a table prints one recipe per autoencoder and space")
     return table.set_index(keys).to_dict("index")
+
+
+def corrected_p(tests: pd.DataFrame) -> dict[tuple[str, ...], float]:
+    """Corrected p by (dataset, autoencoder, metric, comparison); what could not be tested is no evidence: 1."""
+    corrected = tests[tests["test"] == "corrected_paired_t"]
+    keys = corrected[["dataset", "autoencoder", "metric", "comparison"]].itertuples(index=False, name=None)
+    return {key: 1.0 if p == "n/a" else float(p) for key, p in zip(keys, corrected["p_corrected"], strict=True)}

@@ -1,6 +1,7 @@
 """A table as text before it has a format: heads, sections of blocks of rows, and numbers as the paper prints them."""
 
 import re
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,16 @@ SCORE_HEADS = {"balanced_accuracy": "bACC", "auc": "AUC", "mcc": "MCC"}
 Block = tuple[str, list[list[str]]]
 
 
+class Best(str):
+    """A cell in bold: the best of those that it is compared with."""
+
+
 @dataclass(frozen=True)
 class Layout:
-    """One table as unescaped text: each spanner has a name and the heads below it, rules part the sections."""
+    """One table as unescaped text: each spanner has a name and the heads below it, rules part the sections.
+
+    Stubs are columns of words; with `widths`, one per stub in parts of the line, they hold sentences that are broken.
+    """
 
     title: str
     caption: str
@@ -21,6 +29,7 @@ class Layout:
     spanners: list[tuple[str, list[str]]]
     sections: list[list[Block]]
     footnotes: list[str]
+    widths: tuple[float, ...] = ()
 
 
 def number(*shown: float, decimals: int = 3) -> str:
@@ -35,6 +44,12 @@ def cell_text(cell: dict | None, with_sd: bool) -> str:
     if cell is None:
         return MISSING
     return number(cell["mean"], cell["sd"]) if with_sd and cell["n_folds"] > 1 else number(cell["mean"])
+
+
+def best_of(values: dict[Hashable, float], decimals: int = 3, lowest: bool = False) -> set[Hashable]:
+    """Keys of the best value as it is printed; without two values to compare, none."""
+    printed = {key: round(-value if lowest else value, decimals) for key, value in values.items()}
+    return {key for key, value in printed.items() if value == max(printed.values())} if len(printed) > 1 else set()
 
 
 def amount(value: float) -> str:

@@ -6,11 +6,12 @@ import pandas as pd
 
 from ..contracts import SCORES, InputError
 from .formats import render
-from .frames import cells_by, named, score_rows
+from .frames import LEVEL, cells_by, corrected_p, named, score_rows
 from .labels import Labels, autoencoders_of, datasets_of, notice
-from .layout import MISSING, SCORE_HEADS, Block, Layout, cell_text, values_over_folds
+from .layout import MISSING, SCORE_HEADS, Best, Block, Layout, best_of, cell_text, values_over_folds
 
 IDENTITY = ["dataset", "autoencoder", "role", "space", "recipe"]
+MARK = "‡"  # as in Table 4: differs from reconstruction space
 
 
 def table1(metrics: pd.DataFrame, folds: Sequence[int]) -> pd.DataFrame:
@@ -25,15 +26,27 @@ def table1(metrics: pd.DataFrame, folds: Sequence[int]) -> pd.DataFrame:
 
 
 def render_table1(
-    table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] = (), with_sd: bool = True
+    table: pd.DataFrame,
+    labels: Labels,
+    footnotes: Iterable[str] = (),
+    with_sd: bool = True,
+    tests: pd.DataFrame | None = None,
 ) -> dict[str, str]:
-    """Table 1 as md, html and tex: image space, then the families in both spaces, then the controls."""
+    """Table 1 as md, html and tex: image space, then the families in both spaces, then the controls.
+
+    The best family of each space is bold. With `tests`, those of `significance.latent_vs_reconstruction` for the same
+    runs, latent scores that differ from reconstruction are marked; a family's cell without its test is an InputError.
+    """
     cells = cells_by(table, ["dataset", "autoencoder", "space", "metric"])
     datasets = datasets_of(table, labels)
+    best, differing = _best(table), _differing(table, tests)
+
+    def text(*key: str) -> str:
+        shown = cell_text(cells.get(key), with_sd) + (MARK if key in differing else "")
+        return Best(shown) if key in best else shown
 
     def row(head: str, autoencoder: str, space: str) -> list[str]:
-        keys = [(dataset, autoencoder, space, metric) for dataset in datasets for metric in SCORES]
-        return [head, *(cell_text(cells.get(key), with_sd) for key in keys)]
+        return [head, *(text(dataset, autoencoder, space, metric) for dataset in datasets for metric in SCORES)]
 
     def blocks(autoencoders: dict[str, str]) -> list[Block]:
         spaces = {"LS": "latent", "RS": "reconstruction"}
@@ -41,9 +54,46 @@ def render_table1(
 
     caption = (
         "Classifiers in image space, latent space (LS) and reconstruction space (RS): balanced accuracy (bACC), AUC "
-        f"and Matthews correlation coefficient (MCC), {values_over_folds(table, with_sd)}.{notice(datasets, labels)}"
+        f"and Matthews correlation coefficient (MCC), {values_over_folds(table, with_sd)}."
     )
+    caption += " Bold: the best autoencoder of each space." if best else ""
+    if tests is not None and table["n_folds"].max() > 1:
+        caption += (
+            f" {MARK} differs from RS: p < .05, two-sided t-test paired by fold with Nadeau and Bengio's correction, "
+            "Holm's over all cells of the metric."
+        )
+    caption += notice(datasets, labels)
     image = ("Image Space", [row(MISSING, "original", "image")])
     families, controls = map(blocks, autoencoders_of(table, labels))
     spanners = [(name, [*SCORE_HEADS.values()]) for name in datasets.values()]
     return render(Layout("Table 1", caption, ["Method", "Sp."], spanners, [[image, *families], controls], [*footnotes]))
+
+
+def _best(table: pd.DataFrame) -> set[tuple[str, ...]]:
+    """Cells of the best family in latent and in reconstruction space."""
+    families = table[table["role"] == "family"]
+    found = set()
+    for (dataset, space, metric), rows in families.groupby(["dataset", "space", "metric"]):
+        means = {
+            (dataset, name, space, metric): mean for name, mean in zip(rows["autoencoder"], rows["mean"], strict=True)
+        }
+        found |= best_of(means)
+    return found
+
+
+def _differing(table: pd.DataFrame, tests: pd.DataFrame | None) -> set[tuple[str, ...]]:
+    """Latent cells of the families whose score differs from that in reconstruction space."""
+    if tests is None:
+        return set()
+    p_values, keys = corrected_p(tests), ["dataset", "autoencoder", "metric"]
+    families = table[table["role"] == "family"].groupby(keys, sort=False)["space"].agg(set)
+    found = set()
+    for key in families.index[families >= {"latent", "reconstruction"}]:
+        test = (*key, "reconstruction_vs_latent")
+        if test not in p_values:
+            raise InputError(
+                f"Table 1: no test of {', '.join(test)}; make significance/latent_vs_reconstruction.csv again"
+            )
+        if p_values[test] < LEVEL:
+            found.add((key[0], key[1], "latent", key[2]))
+    return found

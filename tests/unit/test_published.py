@@ -1,0 +1,128 @@
+"""Published numbers beside the measured ones."""
+
+import numpy as np
+import pytest
+
+from learnability.claims import compare_published, render_published
+from learnability.claims.findings import PAPER_AUTOENCODERS, PAPER_DATASETS, read_published
+from learnability.claims.numbers import COLUMNS, MEASURE
+from learnability.contracts import InputError
+from tests.findings import GAPS, made_up
+from tests.rendered import latex_rows
+from tests.scored_runs import only
+
+ALL = {"kind": "fidelity", "metric": "psnr"}
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory):
+    return made_up(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def numbers(findings):
+    return compare_published(findings)
+
+
+def test_the_published_numbers_are_those_of_the_paper():
+    known = read_published()
+    assert not known.duplicated(["kind", "dataset", "autoencoder", "row", "metric", "place"]).any()
+    fidelity = known[known["kind"] == "fidelity"]
+    assert set(known["kind"]) == set(MEASURE)
+    in_table2 = fidelity[fidelity["place"] == "Table 2"]
+    assert len(in_table2) == 2 * len(PAPER_DATASETS) * len(PAPER_AUTOENCODERS)
+    psnr = in_table2[in_table2["metric"] == "psnr"].pivot(index="autoencoder", columns="dataset", values="value")
+    # The text gives three of the averages of the table.
+    for name in ("flux2", "medvae", "medvae_ft"):
+        text = only(fidelity, autoencoder=name, dataset="macro", metric="psnr")["value"]
+        assert psnr.loc[name].mean() == pytest.approx(text, abs=0.0501)
+    assert only(known, kind="p_value")["value"] == pytest.approx(1 / 2**20, rel=0.01)
+    budget = known[(known["kind"] == "efficiency") & (known["metric"] == "balanced_accuracy")].set_index("row")["value"]
+    gain = only(known, kind="gain")["value"]
+    assert budget["latent"] - budget["image"] == pytest.approx(gain, abs=0.005)
+    costs = known[known["kind"] == "efficiency"].set_index(["row", "metric"])["value"]
+    ratios = known[known["kind"] == "ratio"].set_index("metric")["value"]
+    speed, memory = "inference_samples_per_second", "inference_peak_mb"
+    assert costs["latent", speed] / costs["image", speed] == ratios[speed]
+    assert costs["image", memory] / costs["latent", memory] == pytest.approx(ratios[memory], rel=0.01)
+
+
+def test_a_file_with_other_columns_is_refused(tmp_path):
+    (tmp_path / "published.csv").write_text("kind,value\nfidelity,1\n")
+    with pytest.raises(InputError, match=r"published.csv: columns \['kind', 'value'\], expected"):
+        read_published(tmp_path / "published.csv")
+
+
+def test_each_number_stands_beside_the_measured_one(numbers):
+    assert list(numbers.columns) == COLUMNS
+    assert (numbers["status"] == "measured").all()
+    row = only(numbers, **ALL, dataset="cardium", autoencoder="sd14")
+    assert (row["published"], row["measured"], row["sd"], row["n"]) == (
+        30.5,
+        pytest.approx(34.3),
+        pytest.approx(1.0),
+        3,
+    )
+    assert row["difference"] == pytest.approx(3.8)
+    macro = only(numbers, **ALL, dataset="macro", autoencoder="flux2")
+    assert (macro["measured"], macro["difference"]) == (pytest.approx(41.4), pytest.approx(0.0))
+
+
+def test_a_range_is_compared_end_by_end(numbers):
+    place = "section 3: The learnability gap is large and consistent"
+    row = only(numbers, kind="gap", dataset="isic2019", autoencoder="n/a", place=place)
+    assert (row["measured"], row["measured_high"]) == pytest.approx((0.19, 0.278))
+    assert (row["difference"], row["difference_high"]) == pytest.approx((0.01, 0.0))
+    one = only(numbers, kind="gap", autoencoder="sd14")
+    assert (one["measured"], one["difference"], one["measured_high"]) == (pytest.approx(0.278), pytest.approx(0), "n/a")
+    assert one["ci_high"] - one["measured"] == pytest.approx(1.6029 * 0.002, rel=1e-3)
+    residual = only(numbers, kind="residual_gap")
+    assert (residual["measured"], residual["measured_high"]) == pytest.approx((0.07, 0.07))
+
+
+def test_the_other_numbers(numbers):
+    assert only(numbers, kind="p_value")["measured"] == 1 / 2**20
+    assert only(numbers, kind="ablation", row="tuned", metric="auc")["measured"] == pytest.approx(0.59)
+    assert only(numbers, kind="efficiency", row="image", metric="balanced_accuracy")["difference"] == 0
+    assert only(numbers, kind="ratio", metric="inference_samples_per_second")["measured"] == 64
+    assert only(numbers, kind="gain")["measured"] == pytest.approx(0.171)
+    latent = [0.7 - 0.001 * number - GAPS[dataset][3] for number, dataset in enumerate(PAPER_DATASETS)]
+    assert only(numbers, kind="score", autoencoder="medvae")["measured"] == pytest.approx(np.mean(latent))
+
+
+def test_a_phantom_is_no_reproduction(tmp_path):
+    findings = made_up(tmp_path, synthetic=("cardium",))
+    numbers = compare_published(findings)
+    row = only(numbers, **ALL, dataset="cardium", autoencoder="sd14")
+    assert (row["measured"], row["difference"]) == (pytest.approx(34.3), "n/a")
+    assert row["status"] == "phantom data, no reproduction"
+    assert only(numbers, **ALL, dataset="macro", autoencoder="flux2")["status"] == row["status"]
+    assert only(numbers, **ALL, dataset="isic2019", autoencoder="sd14")["status"] == "measured"
+    text = render_published(numbers, findings)
+    assert "34.3 (phantom)" in text["md"]
+    assert all("Phantom data: synthetic images, not patients." in part for part in text.values())
+
+
+def test_what_was_not_measured_says_so(tmp_path):
+    findings = made_up(tmp_path, gaps={"ct_rate": GAPS["ct_rate"]}, without=("table3",))
+    numbers = compare_published(findings)
+    lacking = only(numbers, **ALL, dataset="isic2019", autoencoder="sd14")
+    assert (lacking["measured"], lacking["status"]) == ("n/a", "not in this study: ISIC-2019")
+    assert only(numbers, **ALL, dataset="ct_rate", autoencoder="sd14")["status"] == "measured"
+    assert only(numbers, kind="gain")["status"] == "not in this study: Table 3 on ImageNet"
+    assert only(numbers, kind="p_value")["status"].endswith("ISIC-2019, MIMIC-LT, Cardium")
+    text = render_published(numbers, findings)["md"]
+    assert "Not in this study: ISIC-2019, MIMIC-LT, Cardium." in text
+    assert "not measured" in text
+
+
+def test_published_numbers_as_they_are_read(numbers, findings):
+    text = render_published(numbers, findings)
+    first, *others = text["tex"].split(r"\end{table}")[:-1]
+    assert len(others) == 3
+    rows = latex_rows(first)
+    assert rows[2][:4] == ["SD 1.4", "published", ".924", "34.2"]
+    assert rows[3][:4] == ["", "measured", ".900", "34.3"]
+    assert rows[4][:4] == ["", "difference", "$-$.024", "+0.1"]
+    assert text["html"].count("<table") == 4
+    assert "hantom" not in text["html"]

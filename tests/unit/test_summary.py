@@ -1,0 +1,184 @@
+"""The summary: complete in itself, escaped, and its sentences follow from the numbers."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from learnability.claims import compare_published, judge_claims, render_published
+from learnability.configuration import fill_in
+from learnability.contracts import write_json
+from learnability.summary import Material, render_summary
+from learnability.summary.conclusions import conclusions
+from learnability.summary.headline import gap_matrix, tiles
+from learnability.summary.page import CAPTIONS, caption
+from learnability.summary.sources import config_digest
+from learnability.tables import Labels, render_table1
+from tests.findings import GAPS, card_of, decomposition_of, made_up, metrics_of
+from tests.published import published
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"></svg>'
+NASTY = '<script>alert("x")</script>'
+
+
+def material_of(folder: Path, findings, **changes) -> Material:
+    """What a page is made of, with a table and a figure; the config is the published one."""
+    config = published(**changes)
+    (folder / "tables").mkdir(parents=True, exist_ok=True)
+    html = {"table1": render_table1(findings.frames["table1"], findings.labels)["html"]}
+    html["published"] = render_published(compare_published(findings), findings)["html"]
+    for name, text in html.items():
+        (folder / "tables" / f"{name}.html").write_text(text, encoding="utf-8")
+    (folder / "figure2.svg").write_text(SVG)
+    weights = {"source": "/data/secret/medvae", "channels": 3, "factor": 4, "parameters": 10, "licence": "MIT"}
+    cards = [
+        {"autoencoder": "medvae", "dataset": name, "weights_digest": 64 * "a", **weights}
+        for name in findings.datasets()
+    ]
+    return Material(
+        config=config,
+        metrics=metrics_of(),
+        autoencoders=cards,
+        claims=judge_claims(findings),
+        tables=[folder / "tables" / "table1.html"],
+        published=folder / "tables" / "published.html",
+        figures=[folder / "figure2.svg", folder / "figure2.png"],
+        results=folder,
+        parameters={},
+    )
+
+
+@pytest.fixture(scope="module")
+def findings(tmp_path_factory):
+    return made_up(tmp_path_factory.mktemp("made_up"))
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, findings):
+    folder = tmp_path_factory.mktemp("study")
+    write_json({"repository": "owner/name", "revision": "abc", "files": {}}, folder / "weights/flux1/source.json")
+    lines = folder / "benchmarks" / "make_folds"
+    lines.mkdir(parents=True)
+    (lines / "isic2019.jsonl").write_text('{"s": 7200, "rule_name": "make_folds", "cpu_time": 3600, "max_rss": 1}\n')
+    return render_summary(findings, material_of(folder, findings))
+
+
+def test_the_page_needs_nothing_from_elsewhere(page):
+    assert "<script" not in page
+    assert not re.findall(r"""(?:src|href)=["'](?!data:|#)[^"']*""", page)
+    assert "url(" not in page
+    assert "@import" not in page
+    assert len(page.encode()) < 200_000
+
+
+def test_the_page_has_everything_that_it_lists(page):
+    targets = re.findall(r'href="#([^"]+)"', page)
+    assert {"measured", "conclusions", "claims", "published", "tables", "table-1", "figures", "provenance"} <= {
+        *targets
+    }
+    assert all(f'id="{target}"' in page for target in targets)
+
+
+def test_table_1_and_the_gap_stand_in_the_page(page, findings):
+    first = findings.rows("table1", dataset="isic2019", autoencoder="sd14", space="latent", metric="mcc").iloc[0]
+    assert f"{first['mean']:.3f}"[1:] in page
+    assert "27.8" in page
+    assert 'src="data:image/svg+xml;base64,' in page
+    assert "Reconstruction fidelity" in page or "figure2" in page
+
+
+def test_where_the_numbers_come_from(page):
+    assert 64 * "a" in page  # weights
+    assert 64 * "d" in page  # data
+    assert config_digest(published()) in page
+    assert "owner/name" in page
+    assert "/data/secret" not in page
+    assert "GPU" in page
+    assert re.search(r"make_folds</th><td>1</td><td>2.0</td><td>1.0<", page)
+
+
+def test_the_digest_of_the_configuration_is_of_the_science_alone():
+    moved = published(results="elsewhere", datasets={"isic2019": {"root": "/other", "label": "ISIC"}})
+    assert config_digest(moved) == config_digest(published())
+    assert config_digest(published(seed=1)) != config_digest(published())
+
+
+def test_labels_are_escaped(tmp_path):
+    found = made_up(tmp_path / "study")
+    names = {"datasets": found.names["datasets"] | {"isic2019": NASTY}, "autoencoders": found.names["autoencoders"]}
+    labels = Labels(**names)
+    nasty = type(found)(found.frames, found.cards, labels, found.margin, found.published, names)
+    assert "<script" not in render_summary(nasty, material_of(tmp_path, nasty))
+
+
+def test_phantoms_are_announced(tmp_path, page):
+    assert "hantom" not in page
+    found = made_up(tmp_path / "study", synthetic=("cardium",))
+    text = render_summary(found, material_of(tmp_path, found))
+    assert "<strong>Phantom data.</strong> Synthetic images, not patients." in text
+    assert any("Cardium (phantom): synthetic images" in line for line in conclusions(found)["may_not"])
+
+
+def test_the_headline_is_of_families_and_the_gap_of_every_pair(findings):
+    shown = {tile["label"]: tile["value"] for tile in tiles(findings)}
+    gaps = [gap for values in GAPS.values() for gap in values]
+    assert shown["Image space"] == ".700"
+    assert shown["Learnability gap"] == f"{100 * sum(gaps) / 20:.1f}"
+    matrix = gap_matrix(findings)
+    assert [row["label"] for row in matrix["rows"]] == ["SD 1.4", "Flux.1", "Flux.2", "MedVAE", "MedVAE-FT"]
+    assert matrix["rows"][0]["cells"][1] == {"value": "27.8*", "interval": "27 to 28", "tint": 42, "sign": "gap"}
+
+
+def test_what_may_be_concluded_depends_on_the_numbers(findings, tmp_path):
+    found = conclusions(findings)
+    assert any(line.startswith("In 15 of 20 pairs") for line in found["may"])
+    assert any("equal within 2 points" in line for line in found["may"])  # on Cardium the gap is a few thousandths
+    assert any("no signed-rank test can give p below 0.062" in line for line in found["may_not"])
+    assert any("below about 0 points" in line for line in found["may_not"])  # of a spread of .002
+    few = conclusions(made_up(tmp_path / "few", folds=2, spread=0.02, gaps={"ct_rate": GAPS["ct_rate"]}))
+    assert any("2 folds: intervals over so few" in line for line in few["may_not"])
+    assert any("ISIC-2019, MIMIC-LT, Cardium." in line for line in few["may_not"])
+
+
+def test_the_gap_without_confounds_is_told_where_it_was_measured(tmp_path):
+    frame = decomposition_of(["isic2019"], matched=0.08, encoding=0.06)
+    text = " ".join(conclusions(made_up(tmp_path, decomposition=frame))["may"])
+    assert "of the encoding itself 6.0 points [4.0, 8.0]" in text
+    without = conclusions(made_up(tmp_path / "without", without=("gap_decomposition",)))["may_not"]
+    assert any("was not measured in this study" in line for line in without)
+
+
+def test_what_cards_say_against_the_data_is_said(findings):
+    cards = findings.cards | {
+        "cardium": card_of("cardium", groups=4000, duplicates={"across_groups": 7}, subset={"images": 4000}),
+        "isic2019": card_of("isic2019", published={"differences": {"NV": {"published": 1, "found": 2}}}),
+    }
+    lines = conclusions(type(findings)(**vars(findings) | {"cards": cards}))["may_not"]
+    assert any("Cardium: no groups are known" in line for line in lines)
+    assert any("Cardium: 7 images have an equal in another group" in line for line in lines)
+    assert any("Cardium: a part of the data" in line for line in lines)
+    assert any("ISIC-2019: 1 counts differ" in line for line in lines)
+
+
+def test_a_caption_is_filled_in_from_the_configuration():
+    text = caption("claims", published(significance={"equivalence_margin": 0.031}), {})
+    assert "0.031" in text
+    assert caption("no_such_figure", published(), {}) == ""
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in CAPTIONS.glob("*.rst")))
+def test_every_caption_can_stand_in_the_page(name):
+    config = published()
+    fill_in(config)
+    text = caption(name, config, {"reweighting": {"image": 10, "latent": 10}})
+    assert not any(mark in text for mark in ("{{", "``", "\\", "{%"))
+
+
+def test_claims_from_their_file_read_the_same(findings, tmp_path):
+    """The rule reads claims.csv, where every number is text."""
+    material = material_of(tmp_path, findings)
+    material.claims.to_csv(tmp_path / "claims.csv", index=False)
+    read = pd.read_csv(tmp_path / "claims.csv", keep_default_na=False)
+    again = Material(**vars(material) | {"claims": read})
+    assert render_summary(findings, again) == render_summary(findings, material)

@@ -1,0 +1,49 @@
+"""Files of tests as pages."""
+
+import pandas as pd
+
+from learnability.presentation import all_labels
+from learnability.significance import COLUMNS
+from learnability.tables import Labels
+from learnability.tables.tests import TITLES, render_tests
+from tests.findings import GAPS, decomposition_of, frames_of_table1
+from tests.published import published
+from tests.rendered import html_grid
+
+NAMES = all_labels(published())
+
+
+def as_read(frame: pd.DataFrame) -> pd.DataFrame:
+    """As the rule reads the file: all text."""
+    return frame.astype(str)
+
+
+def row_of(**values) -> dict:
+    return dict.fromkeys(COLUMNS, "n/a") | {key: str(value) for key, value in values.items()}
+
+
+def test_a_page_has_labels_and_intervals_and_says_once_what_is_the_same():
+    common = {"comparison": "reconstruction_vs_latent", "dataset": "isic2019", "metric": "balanced_accuracy"}
+    common |= {"role": "family", "method": "t_df_4"}
+    rows = [
+        row_of(test="paired_t", autoencoder="sd14", effect=0.12345, ci_low=-0.01, ci_high=0.2567, p=0.00001, **common),
+        row_of(test="corrected_paired_t", autoencoder="flux2", effect=-1.0, p="n/a", **common),
+    ]
+    text = render_tests("latent_vs_reconstruction", pd.DataFrame(rows), Labels(**NAMES))
+    _, heads, first, second = html_grid(text)
+    assert heads == ["test", "autoencoder", "p", "effect"]
+    assert first == ["paired t", "SD 1.4", "1e−5", "0.123 [−0.01, 0.257]"]
+    assert second == ["corrected paired t", "Flux.2", "–", "−1"]
+    assert "comparison reconstruction less latent, dataset ISIC-2019" in text
+    assert "hantom" not in text
+
+
+def test_every_file_of_tests_has_a_page():
+    pairs = tuple((name, tuple(values)) for name, values in GAPS.items())
+    frames = frames_of_table1(pairs, 0.002, 5, 0.0, 0.0, (34.3, 40.2, 41.4, 29.9, 38.9))
+    frames = frames | {"gap_decomposition": decomposition_of(GAPS)}
+    for name in TITLES.keys() - {"ablation"}:
+        text = render_tests(name, as_read(frames[name]), Labels(**NAMES, synthetic=frozenset({"cardium"})))
+        assert len(html_grid(text)) == 2 + len(frames[name]), name
+        assert f"significance/{name}.csv" in text
+        assert "Phantom data: synthetic images, not patients." in text, name

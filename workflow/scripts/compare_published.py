@@ -1,0 +1,17 @@
+"""Every known number of the paper beside the measured one."""
+
+from learnability.jobs import job
+
+with job(snakemake.log[0]):
+    from learnability.claims import compare_published, read_findings, render_published
+    from learnability.contracts import read_json, write_csv, write_text
+    from learnability.tables import labels_of
+
+    params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]
+    labels = labels_of(params.labels, cards)
+    findings = read_findings(snakemake.input.results, cards, labels, params.margin, params.names)
+    numbers = compare_published(findings)
+    write_csv(numbers, snakemake.output.csv)
+    text = render_published(numbers, findings)
+    for extension in ("md", "html", "tex"):
+        write_text(text[extension], snakemake.output[extension])

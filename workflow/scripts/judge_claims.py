@@ -1,0 +1,17 @@
+"""The claims of the paper, each with the verdict that tables and tests give."""
+
+from learnability.jobs import job
+
+with job(snakemake.log[0]):
+    from learnability.claims import judge_claims, read_findings, render_claims
+    from learnability.contracts import read_json, write_csv, write_text
+    from learnability.tables import labels_of
+
+    params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]
+    labels = labels_of(params.labels, cards)
+    findings = read_findings(snakemake.input.results, cards, labels, params.margin, params.names)
+    claims = judge_claims(findings)
+    write_csv(claims, snakemake.output.csv)
+    text = render_claims(claims)
+    for extension in ("md", "html", "tex"):
+        write_text(text[extension], snakemake.output[extension])

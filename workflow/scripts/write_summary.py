@@ -1,0 +1,30 @@
+"""One light page of the whole study, that one can mail."""
+
+from pathlib import Path
+
+from learnability.jobs import job
+
+with job(snakemake.log[0]):
+    import pandas as pd
+
+    from learnability.claims import read_findings
+    from learnability.contracts import read_json, read_metrics, write_text
+    from learnability.summary import Material, render_summary
+    from learnability.tables import labels_of
+
+    params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]
+    findings = read_findings(
+        snakemake.input.results, cards, labels_of(params.labels, cards), params.margin, params.names
+    )
+    material = Material(
+        config=snakemake.config,
+        metrics=read_metrics(snakemake.input.metrics),
+        autoencoders=[read_json(path) for path in snakemake.input.autoencoders],
+        claims=pd.read_csv(snakemake.input.claims, keep_default_na=False),
+        tables=[Path(path) for path in snakemake.input.tables],
+        published=Path(snakemake.input.published),
+        figures=[Path(path) for path in snakemake.input.figures],
+        results=Path(snakemake.output[0]).parent,
+        parameters={"reweighting": params.reweighting},
+    )
+    write_text(render_summary(findings, material), snakemake.output[0])

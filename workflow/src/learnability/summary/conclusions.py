@@ -1,0 +1,139 @@
+"""What may be concluded from a study and what not: sentences that its own numbers decide."""
+
+import numpy as np
+
+from ..claims.findings import PAPER_DATASETS, Cell, Findings
+from ..claims.gap import gaps
+from ..claims.verdicts import ALPHA, FEWEST_FOLDS, in_words, shown
+
+GAPS_IN_WORDS = {
+    "gap_paper": "as in the paper",
+    "gap_matched": "one protocol in every space",
+    "gap_control": "of the lossless control",
+    "gap_encoding": "of the encoding itself",
+}
+
+
+def described(findings: Findings, config: dict, runs: int) -> str:
+    """One paragraph: what was measured."""
+    study, names = config["study"], findings.datasets()
+    datasets = ", ".join(map(findings.dataset, names))
+    table1 = findings.frames["table1"]
+    roles = table1.drop_duplicates("autoencoder").set_index("autoencoder")["role"]
+    families, controls = (
+        [findings.autoencoder(name) for name in roles.index[roles == role]] for role in ("family", "control")
+    )
+    beside = f", and the control{'s' if len(controls) > 1 else ''} {', '.join(controls)}" if controls else ""
+    folds = f"{len(study['folds'])} of {study['n_splits']} folds"
+    images = sum(findings.cards[name]["images"] for name in names)
+    return (
+        f"{runs} classifiers on {images:,} images of {_count(len(names), 'data set')} ({datasets}): in image space, "
+        f"and in the latent and the reconstruction space of {_count(len(families), 'autoencoder')} "
+        f"({', '.join(families)}){beside}; {folds} were run. The learnability gap is balanced accuracy on "
+        "reconstructions minus that on the latent codes which they were decoded from. Scores are means over folds; "
+        "intervals are 95 % intervals of paired differences over folds with Nadeau and Bengio's correction for "
+        "overlapping training sets."
+    )
+
+
+def conclusions(findings: Findings) -> dict[str, list[str]]:
+    """Sentences under `may` and `may not` be concluded."""
+    may, may_not = [], []
+    phantoms = [findings.dataset(name) for name in findings.datasets() if findings.synthetic(name)]
+    cells = gaps(findings)
+    if phantoms:
+        may_not.append(
+            f"{', '.join(phantoms)}: synthetic images, not patients. Numbers on them show that the measurement works, "
+            "and say nothing of medicine, of published autoencoders, or of the paper's claims."
+        )
+    if cells:
+        _of_the_gap(findings, cells, may, may_not)
+    _of_equivalence(findings, may, may_not)
+    _of_confounds(findings, may, may_not)
+    missing = [findings.dataset(name) for name in PAPER_DATASETS if name not in findings.cards]
+    if missing:
+        may_not.append(f"Nothing is said of the paper's data sets that are not in this study: {', '.join(missing)}.")
+    return {"may": may, "may_not": may_not + _of_data(findings)}
+
+
+def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[str]) -> None:
+    folds = min(cell.n for cell in cells)
+    significant = sum(cell.p < ALPHA and cell.effect > 0 for cell in cells)
+    halves = [(cell.high - cell.low) / 2 for cell in cells if np.isfinite(cell.low)]
+    may.append(
+        f"In {significant} of {len(cells)} pairs of autoencoder and data set latents are significantly worse than "
+        "reconstructions (p < .05, t over folds with Nadeau and Bengio's correction, Holm)."
+    )
+    if folds < FEWEST_FOLDS:
+        may_not.append(
+            f"{_count(folds, 'fold')}: intervals over so few say next to nothing; run at least {FEWEST_FOLDS}."
+        )
+    if halves:
+        may_not.append(
+            f"A gap in one pair below about {100 * np.median(halves):.0f} points would not have been seen: that is "
+            "half the width of the median interval. No significance there is no absence."
+        )
+    datasets = len(findings.datasets())
+    if 0.5**datasets >= ALPHA:
+        may_not.append(
+            f"The pairs are not independent: autoencoders share a data set's images and folds. Over "
+            f"{_count(datasets, 'data set')} no signed-rank test can give p below {0.5**datasets:.2g}."
+        )
+
+
+def _of_equivalence(findings: Findings, may: list[str], may_not: list[str]) -> None:
+    rows = findings.rows("equivalence", test="tost_datasets")
+    if rows.empty or np.isnan(rows.iloc[0]["effect"]):
+        return
+    row, margin = rows.iloc[0], f"{100 * findings.margin:g} points"
+    interval = (
+        f"{shown(row['ci_low'], 'points')} to {shown(row['ci_high'], 'points')}, 90 %"
+        if row["p"] >= 0
+        else "no interval"
+    )
+    text = f"reconstructions as good as images: {shown(row['effect'], 'points')} points ({interval}) over data sets"
+    if row["p"] < ALPHA:
+        may.append(f"On average over data sets, {text}, equal within {margin}.")
+    else:
+        may_not.append(f"It is not shown that autoencoders lose nothing ({text}, not within {margin}).")
+
+
+def _of_confounds(findings: Findings, may: list[str], may_not: list[str]) -> None:
+    may_not.append(
+        "Classifiers of images and of latents differ in network, grid, augmentation and masking, as in the paper, so "
+        "the gap of Table 1 is not the encoding's alone."
+    )
+    rows = findings.rows("gap_decomposition", metric="balanced_accuracy", role="family")
+    if rows.empty:
+        may_not[-1] += " The gap without these differences was not measured in this study."
+    for row in rows.to_dict("records"):
+        cells = {
+            gap: Cell("", *(row[f"{gap}{end}"] for end in ("", "_ci_low", "_ci_high")), np.nan, 0)
+            for gap in GAPS_IN_WORDS
+        }
+        gap_words = [
+            f"{GAPS_IN_WORDS[gap]} {in_words(cell, 'points')}"
+            for gap, cell in cells.items()
+            if not np.isnan(cell.effect)
+        ]
+        may.append(f"Gap, {findings.pair(row['autoencoder'], row['dataset'])}: {'; '.join(gap_words)}.")
+
+
+def _of_data(findings: Findings) -> list[str]:
+    """What the cards of the datasets say against them."""
+    found = []
+    for name in findings.datasets():
+        card, label = findings.cards[name], findings.dataset(name)
+        if card.get("groups") == card["images"]:
+            found.append(f"{label}: no groups are known, so images of one patient may be in training and test.")
+        if card.get("subset"):
+            found.append(f"{label}: a part of the data ({card['images']:,} images).")
+        if across := (card.get("duplicates") or {}).get("across_groups"):
+            found.append(f"{label}: {across} images have an equal in another group.")
+        if differences := (card.get("published") or {}).get("differences"):
+            found.append(f"{label}: {len(differences)} counts differ from the published ones.")
+    return found
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

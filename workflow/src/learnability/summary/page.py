@@ -1,0 +1,122 @@
+"""The page itself: what is read, and the template that it is set in."""
+
+import base64
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from ..claims.findings import Findings
+from ..claims.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
+from ..configuration import ROOT
+from ..tables.labels import PHANTOM_NOTICE
+from . import sources
+from .conclusions import conclusions, described
+from .headline import gap_matrix, tiles
+
+CAPTIONS = ROOT / "workflow" / "report"
+LARGEST_SVG = 300_000  # bytes; a figure with more is taken as a PNG, if that is smaller
+VERDICTS = {SUPPORTED: "supported", NOT_SUPPORTED: "refuted", UNTESTABLE: "open"}
+
+
+@dataclass(frozen=True)
+class Material:
+    """Beside the findings: metrics of Table 1's runs, autoencoder cards, files of tables and figures, the folder.
+
+    `parameters` are what captions name beside the configuration: `snakemake.params` of the rules that draw.
+    """
+
+    config: dict
+    metrics: pd.DataFrame
+    autoencoders: list[dict]
+    claims: pd.DataFrame
+    tables: Sequence[Path]
+    published: Path
+    figures: Sequence[Path]
+    results: Path
+    parameters: dict
+
+
+def render_summary(findings: Findings, material: Material) -> str:
+    """The page as HTML: complete in itself, every text escaped but for the tables that are pages of this study."""
+    loader = FileSystemLoader(CAPTIONS)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    phantoms = [name for name in findings.datasets() if findings.synthetic(name)]
+    return environment.get_template("summary.html.jinja").render(
+        name=material.results.name,
+        measured=described(findings, material.config, len(material.metrics)),
+        notice=PHANTOM_NOTICE if phantoms else "",
+        tiles=tiles(findings),
+        gaps=gap_matrix(findings),
+        conclusions=conclusions(findings),
+        claims=claims_by_part(material.claims),
+        counts={verdict: int((material.claims["verdict"] == verdict).sum()) for verdict in VERDICTS},
+        kinds=VERDICTS,
+        published=tables_of(material.published),
+        tables=[table for path in sorted(material.tables, key=table_order) for table in tables_of(path)],
+        figures=[picture(path, material) for path in material.figures if path.suffix == ".svg"],
+        provenance={
+            "config": sources.config_digest(material.config),
+            "code": sources.code(),
+            "software": sources.software(),
+            "hardware": sources.hardware(material.metrics, findings),
+            "data": sources.data_sources(findings),
+            "weights": sources.weight_sources(material.autoencoders, findings),
+            "fetched": sources.fetched_weights(material.results),
+            "hours": sources.hours(material.results),
+        },
+    )
+
+
+def table_order(path: Path) -> tuple[bool, str]:
+    """The numbered tables first."""
+    return not path.stem.startswith("table"), path.stem
+
+
+def claims_by_part(claims: pd.DataFrame) -> dict[str, list[dict]]:
+    """The claims by their part, in order."""
+    parts: dict[str, list[dict]] = {}
+    for row in claims.to_dict("records"):
+        parts.setdefault(row["part"], []).append(row)
+    return parts
+
+
+def tables_of(path: Path) -> list[dict]:
+    """The tables of an HTML page of this study, each with its title."""
+    document = ElementTree.fromstring(path.read_text(encoding="utf-8"))
+    found = []
+    for table in document.iter("table"):
+        title = table.findtext("caption/b", path.stem).rstrip(".")
+        text = ElementTree.tostring(table, encoding="unicode", method="html")
+        found.append({"id": re.sub(r"\W+", "-", title.lower()), "title": title, "html": Markup(text)})
+    return found
+
+
+def picture(path: Path, material: Material) -> dict:
+    """A figure as a data URI with the caption that the report has too."""
+    png = path.with_suffix(".png")
+    large = path.stat().st_size > LARGEST_SVG and png.is_file() and png.stat().st_size < path.stat().st_size
+    kind, chosen = ("png", png) if large else ("svg+xml", path)
+    data = base64.b64encode(chosen.read_bytes()).decode("ascii")
+    return {
+        "name": path.stem,
+        "source": f"data:image/{kind};base64,{data}",
+        "caption": caption(path.stem, material.config, material.parameters),
+    }
+
+
+def caption(name: str, config: dict, parameters: dict) -> Markup:
+    """The caption of a figure or table, filled in from the configuration; of its markup, literals and escapes."""
+    path = CAPTIONS / f"{name}.rst"
+    if not path.is_file():
+        return Markup("")
+    template = Environment(undefined=StrictUndefined).from_string(path.read_text(encoding="utf-8"))
+    text = escape(template.render(snakemake=SimpleNamespace(config=config, params=SimpleNamespace(**parameters))))
+    text = re.sub(r"``(.+?)``", r"<code>\1</code>", str(text))
+    return Markup(re.sub(r"\\(\W)", r"\1", text))

@@ -1,0 +1,74 @@
+"""The files of tests as pages that can be read: fewer columns, rounded numbers, labels."""
+
+import pandas as pd
+
+from ..macro import MACRO
+from .formats import render
+from .labels import PHANTOM_NOTICE, Labels, marked
+from .layout import MISSING, Block, Layout
+
+WORDS = ["comparison", "dataset", "autoencoder", "metric", "role", "alternative", "method", "correction", "control"]
+TITLES = {
+    "latent_vs_reconstruction": "The gap of every cell",
+    "wilcoxon": "The gap over all cells",
+    "equivalence": "Reconstructions against images",
+    "finetuning": "Fine-tuned against its base",
+    "fidelity_vs_gap": "PSNR against the gap",
+    "ablation": "Rows of Table 4 against each other",
+    "gap_decomposition": "What the encoding itself costs",
+}
+
+
+def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
+    """A file of `significance/` as HTML: words, then numbers to three digits, intervals beside their effect.
+
+    `tests` is the CSV with "n/a" kept; rows of one test stand together. What is the same in every row is said once.
+    """
+    frame = tests.assign(
+        dataset=tests["dataset"].map(lambda dataset: _dataset(dataset, labels)),
+        autoencoder=tests["autoencoder"].map(lambda autoencoder: labels.autoencoders.get(autoencoder, autoencoder)),
+    )
+    if "test" not in frame:
+        frame.insert(0, "test", "gaps")
+    words = [column for column in WORDS if column in frame and frame[column].nunique() > 1]
+    same = {column: frame[column].iloc[0] for column in WORDS if column in frame and column not in words and len(frame)}
+    used = [column for column in frame.columns if (frame[column] != "n/a").any()]
+    numbers = [column for column in used if column not in ("test", *WORDS) and not column.endswith(("_low", "_high"))]
+    sections: list[list[Block]] = []
+    for test, rows in frame.groupby("test", sort=False):
+        lines = [
+            [*(_words(row[column]) for column in words), *(_with_interval(row, column) for column in numbers)]
+            for row in rows.to_dict("records")
+        ]
+        sections.append([(_words(test), lines)])
+    caption = f"significance/{name}.csv; intervals in square brackets."
+    said = [f"{column} {_words(value)}" for column, value in same.items() if value != "n/a"]
+    caption += f" In every row: {', '.join(said)}." if said else ""
+    if labels.synthetic and (labels.synthetic & set(tests["dataset"]) or name in OVER_ALL):
+        caption += f" {PHANTOM_NOTICE}"
+    heads = [("Numbers", [_words(column) for column in numbers])]
+    return render(Layout(TITLES[name], caption, ["test", *words], heads, sections, []))["html"]
+
+
+def _words(name: str) -> str:
+    return name.replace("_vs_", " less ").replace("_", " ")
+
+
+OVER_ALL = {"wilcoxon", "fidelity_vs_gap", "equivalence"}  # over all datasets, which their rows do not name
+
+
+def _dataset(name: str, labels: Labels) -> str:
+    if name == MACRO:
+        return "macro average"
+    label = labels.datasets.get(name, name)
+    return marked(label, "phantom") if name in labels.synthetic else label
+
+
+def _with_interval(row: dict, column: str) -> str:
+    low, high = ("ci_low", "ci_high") if column == "effect" else (f"{column}_ci_low", f"{column}_ci_high")
+    shown = _number(row[column])
+    return shown if row.get(low, "n/a") == "n/a" else f"{shown} [{_number(row[low])}, {_number(row[high])}]"
+
+
+def _number(text: str) -> str:
+    return MISSING if text == "n/a" else f"{float(text):.3g}".replace("e-0", "e-").replace("-", "−")
