@@ -34,7 +34,6 @@ slurm-demo: $(VENV)/installed
 	@trap 'tests/slurm/one-node-slurm.sh stop' EXIT; trap 'exit 130' INT TERM; eval "$$(tests/slurm/one-node-slurm.sh env)"; \
 	$(BIN)/snakemake --profile slurm --configfile workflow/studies/demo.yaml --config results=results/slurm_demo \
 		--slurm-init-seconds-before-status-checks 1 --latency-wait 5
-	@$(BIN)/learnability show results/slurm_demo
 
 test: $(VENV)/installed
 	$(BIN)/ruff check .

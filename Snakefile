@@ -14,6 +14,7 @@
 #   ({of_fold} is @fold{fold} where an autoencoder is fine-tuned on each fold's training rows, else nothing)
 #   {results}/tables/{table}.{csv,md,html,tex}
 #   {results}/significance/{test}.csv
+#   {results}/figures/{figure}.{svg,png}
 #   {results}/logs/{rule}/...
 #   {results}/benchmarks/{rule}/...                               time and memory of every job that costs
 import os
@@ -23,17 +24,22 @@ from snakemake.utils import min_version, validate
 
 min_version("9.27")
 
-sys.path.insert(0, os.path.join(workflow.basedir, "workflow", "src"))
+# Of this file, not of a workflow that uses it as a module.
+ROOT = str(workflow.current_basedir)
+sys.path.insert(0, os.path.join(ROOT, "workflow", "src"))
+from learnability.configuration import merge_over_published
 
 
-configfile: os.path.join(workflow.basedir, "config.yaml")
+configfile: os.path.join(ROOT, "config.yaml")
 
 
+merge_over_published(config)  # a module is given a config of its own, and config.yaml is not read
 validate(config, "workflow/schemas/config.schema.yaml")
 
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/checks.smk"
+include: "workflow/rules/terminal.smk"
 
 
 pathvars:
@@ -62,9 +68,14 @@ include: "workflow/rules/autoencoders.smk"
 include: "workflow/rules/classifiers.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/ablations.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/targets.smk"
 
 
 onstart:
     check_before_start(workflow.dag.needrun_jobs())
     drop_what_is_redone(workflow.dag.needrun_jobs())
+
+
+onsuccess:
+    show_table1(workflow.dag.jobs, workflow.logger_manager.plugin_handlers)

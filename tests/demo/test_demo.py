@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from learnability.fold_data import Inputs
 from learnability.recipes import resolve_recipe
 from learnability.training import train_classifier
 from tests.conftest import CHECKOUT, run
+from tests.documented import undocumented
+from tests.latex import assert_good_latex
 
 RESULTS = CHECKOUT / "results" / "demo"
 
@@ -67,10 +70,34 @@ def test_fine_tuning_on_the_phantoms_raises_fidelity_there(table1):
 
 
 def test_phantoms_are_called_phantoms_wherever_they_are_shown(table1):
-    for path in RESULTS.glob("tables/table*.*"):
+    for path in [*RESULTS.glob("tables/table*.*"), *RESULTS.glob("figures/*.svg")]:
         assert "phantom" in path.read_text(encoding="utf-8").lower(), path
     for card in RESULTS.glob("datasets/*/dataset.json"):
         assert read_json(card)["synthetic"] is True
+
+
+def test_every_file_and_column_is_in_the_readme_of_results(table1):
+    assert undocumented(RESULTS) == []
+
+
+def test_every_table_parses_and_compiles_as_latex(table1, tmp_path):
+    texts = [path.read_text(encoding="utf-8") for path in sorted(RESULTS.glob("tables/*.tex"))]
+    assert len(texts) >= 4
+    assert_good_latex(texts, tmp_path)
+
+
+def test_the_python_of_the_pages_finds_the_numbers_of_the_table(table1, monkeypatch, capsys):
+    monkeypatch.chdir(CHECKOUT)
+    code = {}
+    for page in ("one_number", "inspect"):
+        (code[page],) = re.findall(r"```python\n(.*?)```", (CHECKOUT / f"docs/{page}.md").read_text(), flags=re.DOTALL)
+        exec(compile(code[page], page, "exec"), {})
+    printed = capsys.readouterr().out.splitlines()
+    score = accuracy(table1, "latent")["phantom_skin", "tiny_flux2"]
+    assert printed[0] == f"{score:.3f}"
+    recalls = [float(line.split()[-1]) for line in printed[1:5]]
+    folder = RESULTS / "runs/phantom_skin/latent/tiny_flux2/latent/fold0"
+    assert np.mean(recalls) == pytest.approx(read_json(folder / "metrics.json")["balanced_accuracy"], abs=1e-5)
 
 
 def test_table4_has_every_row_on_its_data_sets_and_their_mean(table1):

@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import CHECKOUT, job_counts, snakemake
 
 WEIGHTS = "model.safetensors"
+FIGURES = ("draw_figure2", "draw_figure3", "draw_gaps", "draw_class_recall", "draw_training_curves")
 TABLE1 = {"train_classifier": 220, "encode_dataset": 20, "prepare_dataset": 4, "make_folds": 4}
 
 
@@ -41,7 +42,7 @@ def test_all_of_a_study_of_table_1_adds_table_2_and_the_tests_and_no_training(ch
     assert {rule: counts[rule] for rule in TABLE1} == TABLE1
     assert counts == TABLE1 | {
         "make_table1": 1, "make_table2": 1, "test_significance": 1, "record_study": 1, "all": 1,
-        "finetune_autoencoder": 4, "fetch_weights": 7,
+        "finetune_autoencoder": 4, "fetch_weights": 7, **dict.fromkeys(FIGURES, 1),
     }  # fmt: skip
 
 
@@ -59,6 +60,7 @@ def test_all_of_the_published_study_is_every_table_and_test(checkout):
         "measure_efficiency": 4,
         "make_table1": 1, "make_table2": 1, "make_table3": 1, "make_table4": 1, "make_ablation_controls": 1,
         "test_significance": 1, "test_ablation": 1, "decompose_gap": 1, "record_study": 1, "all": 1,
+        **dict.fromkeys((*FIGURES, "draw_noise_levels"), 1),
     }  # fmt: skip
 
 
@@ -143,6 +145,14 @@ def test_fine_tuned_per_fold_it_is_20_fine_tunings_and_36_encodings(checkout, pe
     counts = jobs(*per_fold, "table1", "table2", "significance", folder=checkout)
     assert {rule: counts[rule] for rule in TABLE1} == TABLE1 | {"encode_dataset": 36}
     assert counts["finetune_autoencoder"] == 20
+
+
+def test_figures_wait_for_the_encoding_of_every_fold(checkout, per_fold):
+    output = snakemake("-n", *per_fold, "figures", folder=checkout)
+    drawn = {rule: count for rule, count in job_counts(output).items() if rule.startswith("draw_")}
+    assert drawn == dict.fromkeys((*FIGURES, "draw_noise_levels"), 1)
+    waits = waits_for(output)["Figure 3: originals, reconstructions and differences"]
+    assert {f"encodings/cardium/medvae_ft@fold{fold}/reconstructions.npy" for fold in range(5)} <= waits
 
 
 def test_only_the_folds_that_are_run_are_fine_tuned(checkout, per_fold, tmp_path):

@@ -17,7 +17,8 @@ from learnability.datasets import open_source
 from tests.conftest import copy_checkout, job_counts, run, snakemake
 
 STUDY = ("--configfile", "tests/studies/wet.yaml")
-TABLES = {"make_table1": 1, "test_significance": 1, "all": 1}
+FIGURES = dict.fromkeys(("draw_figure2", "draw_gaps", "draw_class_recall", "draw_training_curves"), 1)
+TABLES = {"make_table1": 1, "test_significance": 1, "all": 1} | FIGURES
 PHANTOM = {
     "format": "phantom", "modality": "echo", "groups": {"normal": 14, "defect": 7}, "images_per_group": [1, 3],
     "size": 64, "seed": 3,
@@ -62,7 +63,7 @@ def another(finished: Path, tmp_path: Path) -> Path:
 
 def digest_of(results: Path) -> dict[str, bytes]:
     """The bytes of every file that must repeat."""
-    patterns = ("tables/*", "significance/*", "runs/**/predictions.parquet", "runs/**/model.safetensors")
+    patterns = ("tables/*", "significance/*", "figures/*", "runs/**/predictions.parquet", "runs/**/model.safetensors")
     paths = [path for pattern in patterns for path in results.glob(pattern)]
     assert len(paths) > 20
     return {str(path.relative_to(results)): path.read_bytes() for path in paths}
@@ -82,6 +83,9 @@ def test_every_promised_file_is_there_with_its_columns(finished):
         assert not (rows == "").any(axis=None)
     for extension in ("md", "html", "tex"):
         assert "SD 1.4-like" in (results / f"tables/table1.{extension}").read_text()
+    for name in ("figure2", "figure3", "gaps", "class_recall", "training_curves"):
+        assert "Phantoms on disk" in (results / f"figures/{name}.svg").read_text()
+        assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((results / "study.json").read_text())["folds"] == [0, 1]
 
 

@@ -67,7 +67,7 @@ def test_the_imports_are_seen():
     lazy = "learnability.classifiers.classifier"
     assert "timm" in imports(lazy, FILES[lazy], True) - imports(lazy, FILES[lazy], False)
     assert {"contracts", "folds", "metrics", "significance", "study", "tables"} <= set(LIGHT)
-    assert {"significance.gap", "tables.formats"} <= set(LIGHT)
+    assert {"significance.gap", "tables.formats", "figures.style"} <= set(LIGHT)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -89,7 +89,8 @@ def test_what_is_computed_from_predictions_never_needs_torch(name):
 
 @pytest.mark.parametrize("script", ["prepare_dataset", "make_folds", "make_table1", "make_table2", "make_table3",
                                     "make_table4", "make_ablation_controls", "test_significance", "test_ablation",
-                                    "decompose_gap", "record_study"])  # fmt: skip
+                                    "decompose_gap", "record_study",
+                                    *(name for name in SCRIPTS if name.startswith("draw_"))])  # fmt: skip
 def test_the_scripts_of_cheap_rules_start_without_torch(script):
     assert reach(script, SCRIPTS[script], inside_functions=False) & HEAVY == set()
 

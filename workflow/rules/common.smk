@@ -76,7 +76,7 @@ def files_of_study():
     files += ["<results>/significance/ablation.csv"] if cells(config, "table4") else []
     files += noise_curves()
     files += ["<results>/significance/gap_decomposition.csv"] if cells(config, "gap_decomposition") else []
-    return files + (table_files("table3") if efficiency(config) else [])
+    return files + (table_files("table3") if efficiency(config) else []) + figure_files()
 
 
 def table_files(table):
@@ -85,6 +85,13 @@ def table_files(table):
 
 def significance_files():
     return [f"<results>/significance/{test}.csv" for test in TESTS]
+
+
+def figure_files():
+    """Every figure that the study has runs for."""
+    names = ["figure2", "figure3", "gaps", "class_recall", "training_curves"]
+    names += ["noise_levels"] if noise_curves() else []
+    return [f"<results>/figures/{name}.{extension}" for name in names for extension in ("svg", "png")]
 
 
 def run_files(name, table="table1", **chosen):
@@ -96,10 +103,10 @@ def run_files(name, table="table1", **chosen):
     ]
 
 
-def noise_curves():
-    """Scores over the noise level of every run of Table 4 that was trained with noise."""
+def noise_curves(name="noise_curve.parquet"):
+    """Scores over the noise level of every run of Table 4 that was trained with noise, or another file of these."""
     noisy = [cell for cell in cells(config, "table4") if resolve_recipe(config, cell["recipe"])["noise"]]
-    return [run_file(cell, "noise_curve.parquet") for cell in noisy]
+    return [run_file(cell, name) for cell in noisy]
 
 
 def encoding_files(name):
@@ -107,8 +114,23 @@ def encoding_files(name):
     return [f"<results>/encodings/{encoding}/{name}" for encoding in encodings(config)]
 
 
+def dataset_files(name, table="table1"):
+    """One file of every dataset of a table."""
+    return [f"<results>/datasets/{dataset}/{name}" for dataset in scope(config, table)["datasets"]]
+
+
 def dataset_cards(table="table1"):
-    return [f"<results>/datasets/{dataset}/dataset.json" for dataset in scope(config, table)["datasets"]]
+    return dataset_files("dataset.json", table)
+
+
+def fold_files():
+    return [f"<results>/folds/{dataset}.parquet" for dataset in config["study"]["datasets"]]
+
+
+def reweighting_epochs():
+    """By space the epoch after which Table 1's trainings are re-weighted."""
+    recipes = {space: resolve_recipe(config, recipe) for _, space, recipe in columns(config, "table1")}
+    return {space: recipe["drw"]["after_epoch"] for space, recipe in recipes.items() if recipe["loss"] == "ldam_drw"}
 
 
 def cell_of(wildcards):
@@ -255,4 +277,4 @@ ON_THE_FLY = {name for name in config["recipes"] if resolve_recipe(config, name)
 LATENT_ONLY = {name for name in config["autoencoders"] if not decodes(config, name)}
 FETCHED = weights_to_fetch(config)
 refused(check_growth, config, config["results"])
-find_shipped_weights(config, Path(workflow.basedir))
+find_shipped_weights(config, Path(ROOT))

@@ -1,4 +1,4 @@
-# Named stopping points: table1 to table4, ablation_controls, gap_decomposition, significance, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
+# Named stopping points: table1 to table4, ablation_controls, gap_decomposition, significance, figures, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
 
 
 localrules:
@@ -9,6 +9,7 @@ localrules:
     ablation_controls,
     gap_decomposition,
     significance,
+    figures,
 
 
 rule table1:
@@ -45,6 +46,11 @@ rule gap_decomposition:
 rule significance:
     input:
         significance_files(),
+
+
+rule figures:
+    input:
+        figure_files(),
 
 
 for _dataset in config["study"]["datasets"]:

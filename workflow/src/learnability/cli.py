@@ -1,4 +1,5 @@
-"""Commands for a person: `check` and `plan` before a study, `show` and `hours` after it, `score` and `filter`."""
+"""Commands for a person: `check` and `plan` before a study, `show` and `hours` after it, `score` and `filter` of what a
+generator makes, `describe-config` and `describe-rules` for the pages of keys and rules."""
 
 import argparse
 import sys
@@ -40,7 +41,9 @@ def show(folder: Path) -> None:
     console.print(grid)
     if synthetic:
         console.print("Phantom data: synthetic images, not patients.")
-    console.print(f"Tables 1 and 2 (csv, md, html, tex): {folder / 'tables'}", soft_wrap=True)
+    if (page := folder / "summary.html").is_file():
+        console.print(f"On one page, for a browser: {page}", soft_wrap=True)
+    console.print(f"All tables (csv, md, html, tex): {folder / 'tables'}", soft_wrap=True)
     console.print(
         f"Significance: {folder / 'significance'}   runs: {folder / 'runs'}   logs: {folder / 'logs'}", soft_wrap=True
     )
@@ -66,7 +69,17 @@ def check(files: list[Path], images: int) -> bool:
     return not missing
 
 
-def main(arguments: list[str] | None = None) -> None:
+def print_page(of: str) -> None:
+    """Print the page of the documentation that is written from the schema (`config`) or from the rules."""
+    if of == "config":
+        from .config_page import describe_config as describe
+    else:
+        from .rules_page import describe_rules as describe
+    print(describe(), end="")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; each sets `run`, which takes what was parsed."""
     parser = argparse.ArgumentParser(prog="learnability", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     show_parser = commands.add_parser("show", help="print Table 1 of a results folder")
@@ -80,11 +93,19 @@ def main(arguments: list[str] | None = None) -> None:
         "--images", type=int, default=4, help="images of the round trip through each autoencoder; 0 leaves it out"
     )
     check_parser.set_defaults(run=lambda chosen: check(chosen.configfile, chosen.images))
+    describe_parser = commands.add_parser("describe-config", help="print docs/configuration.md: every key of a study")
+    describe_parser.set_defaults(run=lambda chosen: print_page("config"))
+    rules_parser = commands.add_parser("describe-rules", help="print docs/rules.md: the graph of the rules")
+    rules_parser.set_defaults(run=lambda chosen: print_page("rules"))
     add_plan(commands)
     add_hours(commands)
     add_score(commands)
     add_filter(commands)
-    chosen = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> None:
+    chosen = build_parser().parse_args(arguments)
     try:
         if chosen.run(chosen) is False:  # a check that found something missing
             sys.exit(1)

@@ -45,6 +45,13 @@ def merge(config: dict, changes: Mapping) -> None:
             config[key] = value
 
 
+def merge_over_published(config: dict) -> None:
+    """Complete `config` in place with what config.yaml of this checkout says and it does not."""
+    published = read_yaml(ROOT / "config.yaml")
+    merge(published, config)
+    config.update(published)
+
+
 def fill_in(config: dict) -> None:
     """Check a configuration against the schema and fill in the schema's defaults."""
     from jsonschema import Draft202012Validator, validators

@@ -1,0 +1,28 @@
+# What a person sees of a run: the panel of the rich logger (profiles/local) while it goes on, and Table 1 at its end.
+# The imports are inside, because every job of a run reads this file too.
+import os
+
+
+def show_progress(handlers):
+    """Complete the panels of the loggers that have one."""
+    if handlers:
+        from learnability.progress import show_panel
+
+        for handler in handlers:
+            show_panel(handler)
+
+
+def show_table1(jobs, handlers):
+    """Print Table 1 of a run of which it is a part; the launcher's caller (make demo) prints it itself."""
+    from learnability.cli import show
+    from learnability.launch import MARK
+    from learnability.progress import end_panel
+
+    made = Path(config["results"], "tables", "table1.csv").is_file()  # with --until it may not be there
+    if made and MARK not in os.environ and any(job.rule.name == "make_table1" for job in jobs):
+        for handler in handlers:
+            end_panel(handler)
+        show(Path(config["results"]))
+
+
+show_progress(workflow.logger_manager.plugin_handlers)

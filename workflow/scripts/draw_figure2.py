@@ -1,0 +1,16 @@
+"""Figure 2: PSNR against the gap."""
+
+from learnability.jobs import job
+
+with job(snakemake.log[0]):
+    import pandas as pd
+
+    from learnability.contracts import read_json
+    from learnability.figures.figure2 import draw_figure2
+    from learnability.figures.style import save
+    from learnability.tables.labels import labels_of
+
+    labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
+    names = ("table2", "gaps", "tests")
+    tables = [pd.read_csv(snakemake.input[name], keep_default_na=False) for name in names]
+    save(draw_figure2(*tables, labels), snakemake.output.svg, snakemake.output.png)

@@ -1,0 +1,161 @@
+"""How every figure looks: one colour and one marker per autoencoder and space, print sizes, the same bytes twice."""
+
+import math
+import textwrap
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib.style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..store import written_whole
+from ..tables.labels import Labels, notice
+
+WIDTH = 7.0  # inches, of a page's text
+DPI = 200  # of the PNG, and of what an SVG holds as pixels
+SMALL = 7  # points; nothing is printed smaller
+LETTERS = 72 / (SMALL * 0.53)  # of that size in an inch, on average
+QUIET, FAINT = "#555555", "#bbbbbb"
+RC = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 8,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
+    "legend.frameon": False,
+    "legend.handlelength": 2.4,
+    "legend.borderaxespad": 0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 4.5,
+    "text.parse_math": False,  # a label may have a dollar sign
+    "svg.fonttype": "none",  # words stay words: a reader can search and a journal can edit them
+    "svg.hashsalt": "learnability",  # else the names inside an SVG differ every time
+    "savefig.dpi": DPI,
+}
+# A decorator: the style is in force while a figure is made, and nothing of it stays.
+styled = matplotlib.style.context(["default", RC])
+
+
+class Mark(NamedTuple):
+    """How one autoencoder or space is drawn; controls have open markers."""
+
+    colour: str
+    marker: str
+    filled: bool = True
+
+    def points(self, size: float, **more) -> dict:
+        """What `Axes.plot` needs to draw markers of this size without a line."""
+        face = self.colour if self.filled else "white"
+        own = {"marker": self.marker, "markersize": size, "linestyle": "none", "color": self.colour}
+        return own | {"markerfacecolor": face, "markeredgecolor": self.colour, "markeredgewidth": 0.9} | more
+
+
+# Distinct in pairs for all three kinds of colour blindness, on paper in grey by their markers.
+PALETTE = ["#e69f00", "#332288", "#009e73", "#cc79a7", "#56b4e9", "#882255", "#999933", "#8c510a"]
+GREYS = ["#4d4d4d", "#808080", "#a0a0a0"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
+SPACES = {
+    "image": Mark("#000000", "o", filled=False),
+    "latent": Mark("#d55e00", "s"),
+    "reconstruction": Mark("#0072b2", "^"),
+}
+
+
+def marks_of(labels: Labels, roles: Mapping[str, str]) -> dict[str, Mark]:
+    """The mark of every autoencoder in `roles`, by its place in the study: the same in every figure."""
+    places = {name: place for place, name in enumerate(labels.autoencoders)}
+    marks = {}
+    for name, role in roles.items():
+        if role == "baseline":
+            marks[name] = SPACES["image"]
+            continue
+        colours = GREYS if role == "control" else PALETTE
+        place = places[name]
+        marks[name] = Mark(colours[place % len(colours)], MARKERS[place % len(MARKERS)], filled=role != "control")
+    return marks
+
+
+def panels(number: int, columns: int, width: float, height: float, **options) -> tuple[Figure, list[Axes]]:
+    """A figure of `number` panels in rows of `columns`, each of so many inches; panels share the y axis."""
+    columns = min(columns, number)
+    rows = math.ceil(number / columns)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **options).ravel()
+    for left_over in axes[number:]:
+        left_over.remove()
+    return figure, list(axes[:number])
+
+
+def width_of(columns: int) -> float:
+    """Inches of a figure with so many panels side by side: the page's width from three on."""
+    return {1: 4.6, 2: 6.0}.get(columns, WIDTH)
+
+
+def add_legend(figure: Figure, grid: Iterable[Axes], columns: int = 3) -> None:
+    """One legend above all panels: every label once, in the order of appearance."""
+    handles = {}
+    for axes in grid:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if handles:
+        figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=columns)
+
+
+def note_of(sentences: Iterable[str], labels: Labels, datasets: Iterable[str]) -> str:
+    """What stands below a figure: what its marks mean and from how much they are; synthetic data is called so."""
+    return " ".join(sentences) + notice(datasets, labels)
+
+
+def wrapped(note: str, width: float) -> str:
+    """A note in lines for a figure of so many inches."""
+    return textwrap.fill(note, int(width * LETTERS))
+
+
+def height_of(note: str) -> float:
+    """Inches that the lines of a wrapped note take."""
+    return 0.1 + (note.count("\n") + 1) * SMALL * 1.4 / 72
+
+
+def write_below(figure: Figure, note: str) -> None:
+    # Without a y of its own the layout makes room for it.
+    figure.supxlabel(note, x=0.05 / figure.get_figwidth(), ha="left", fontsize=SMALL, color=QUIET, linespacing=1.35)
+
+
+def add_note(figure: Figure, sentences: Iterable[str], labels: Labels, datasets: Iterable[str]) -> None:
+    """Make room below the panels and write the note there."""
+    note = wrapped(note_of(sentences, labels, datasets), figure.get_figwidth())
+    figure.set_figheight(figure.get_figheight() + height_of(note))
+    write_below(figure, note)
+
+
+def folds_in_words(number: int) -> str:
+    return f"{number} folds" if number > 1 else "one fold"
+
+
+def score(value: float, decimals: int = 2) -> str:
+    """A score or correlation as '.52' or '−.07'."""
+    text = f"{round(value, decimals) + 0.0:.{decimals}f}"
+    return text.replace("0.", ".", 1).replace("-", "−") if abs(value) < 1 else text.replace("-", "−")
+
+
+def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
+    """Write both files, whole or not at all; without dates, so that the same figure is the same bytes."""
+    with matplotlib.style.context(["default", RC]):
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, for both files
+        for path, options in ((svg, {"format": "svg", "metadata": {"Date": None}}), (png, {"format": "png"})):
+            with written_whole(path) as temporary:
+                figure.savefig(temporary, **options)
