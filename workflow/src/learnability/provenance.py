@@ -1,6 +1,7 @@
 """A digest of the code that a rule's result depends on: what Snakemake does not see, because it knows no imports."""
 
 import ast
+import functools
 import hashlib
 from pathlib import Path
 
@@ -20,11 +21,18 @@ def code_digest(rule: str) -> str:
         path = waiting.pop()
         if str(path) in found:
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        found[str(path)] = normal_form(tree)
-        waiting.extend(imported_modules(tree, path))
+        found[str(path)], imported = read_module(path, path.read_text(encoding="utf-8"))
+        waiting.extend(imported)
     text = "\n".join(found[path] for path in sorted(found))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@functools.cache  # most rules import the same modules
+def read_module(path: Path, text: str) -> tuple[str, list[Path]]:
+    """What counts of a module's code, and the files of this package that it imports."""
+    tree = ast.parse(text)
+    imported = imported_modules(tree, path)
+    return normal_form(tree), imported
 
 
 def normal_form(tree: ast.Module) -> str:
