@@ -71,7 +71,7 @@ def test_a_job_that_someone_cancels_is_repeated(cluster, encoded, local):
 def long_fold(encoded, tmp_path):
     """The arguments for one fold that trains for a while, and its bytes where nothing happens to it."""
     longer = tmp_path / "longer.yaml"
-    longer.write_text("recipes: {latent: {epochs: 400}}\n")
+    longer.write_text("recipes: {latent: {epochs: 300, patience: 300}}\n")
     arguments = (*STUDY, str(longer), "--", str(CELL / "fold0/metrics.json"))
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(encoded, undisturbed, symlinks=True)
