@@ -47,8 +47,9 @@ def test_a_job_that_takes_too_much_memory_is_repeated_with_more(cluster, encoded
 
 
 def test_a_job_that_takes_too_much_time_is_repeated_with_more(cluster, encoded, local):
-    """The training hangs, and its first minute is its last."""
-    requests = ("--set-resources", "train_classifier:slot=1", "train_classifier:runtime=attempt**3")
+    """The training hangs and hears no signal, and its first minute is its last."""
+    changed = ("slot=1", "runtime=attempt**3", "slurm_extra=''")
+    requests = ("--set-resources", *(f"train_classifier:{value}" for value in changed))
     head, job = begin(cluster, encoded, *requests, "--", str(CELL / "fold0/metrics.json"))
     training_of(encoded, fold=0).suspend()
     assert head.wait(300) == 0
@@ -70,7 +71,7 @@ def test_a_job_that_someone_cancels_is_repeated(cluster, encoded, local):
 def long_fold(encoded, tmp_path):
     """The arguments for one fold that trains for a while, and its bytes where nothing happens to it."""
     longer = tmp_path / "longer.yaml"
-    longer.write_text("recipes: {latent: {epochs: 400}}\n")
+    longer.write_text("recipes: {latent: {epochs: 300, patience: 300}}\n")
     arguments = (*STUDY, str(longer), "--", str(CELL / "fold0/metrics.json"))
     undisturbed = tmp_path / "undisturbed"
     shutil.copytree(encoded, undisturbed, symlinks=True)
@@ -87,7 +88,7 @@ def test_a_training_that_is_preempted_saves_itself_and_goes_on(cluster, encoded,
     urgent = ("sbatch", "-p", "urgent", "--mem=255000", "--output=/dev/null", "--parsable", "--wrap=sleep 3")
     preempting = cluster.slurm(*urgent).strip()
     assert head.wait(300) == 0
-    assert state_of(cluster, job) == "PREEMPTED"
+    assert state_of(cluster, job) in ("FAILED", "PREEMPTED")  # FAILED: it ended by itself, within its grace
     assert state_of(cluster, preempting) == "COMPLETED"
     assert re.search(r"resumed (after|in) epoch \d+", log.read_text())
     assert_same_cell(encoded, undisturbed, folds=(0,))
@@ -97,7 +98,7 @@ def test_on_a_drained_node_a_job_ends_in_peace_and_the_next_waits(cluster, encod
     head, job = begin(cluster, encoded, "--jobs", "1", "--", TARGET, "train/second/image/original")
     cluster.slurm("scontrol", "update", f"nodename={cluster.node}", "state=drain", "reason=maintenance")
     first = cluster.wait_for(lambda: cluster.jobs("PENDING"), 180)[0]
-    assert "drained" in first["reason"].lower() or first["reason"] in ("Resources", "None"), first
+    assert re.search("drained|Resources|ReqNodeNotAvail|None", first["reason"], re.IGNORECASE), first
     assert state_of(cluster, job) == "COMPLETED"
     cluster.slurm("scontrol", "update", f"nodename={cluster.node}", "state=resume")
     assert head.wait(300) == 0
@@ -144,8 +145,7 @@ def small_disk(encoded):
 def test_a_full_disk_is_named_and_with_space_the_study_goes_on(cluster, encoded, local, small_disk):
     output = cluster.snakemake("--", TARGET, folder=encoded, code=None)
     log = log_of_failure(output)
-    assert "No space left on device" in log
-    assert re.search(r"Error: \[Errno 28\] \S+ could not be written", log)
+    assert re.search(r"Error: \[Errno \d+\] \S+ could not be written: .*No space left on device", log)
     small_disk()
     cluster.snakemake("--", TARGET, folder=encoded)
     assert_same_cell(encoded, local)
