@@ -7,15 +7,6 @@ from learnability.configuration import find_shipped_weights
 from learnability.contracts import CELL, InputError, file_digest
 from learnability.growth import check_growth, content
 from learnability.hub import weights_to_fetch
-from learnability.job_sizes import (
-    array_of_space,
-    megabytes_of_run,
-    minutes_of_encoding,
-    minutes_of_finetuning,
-    minutes_of_search,
-    minutes_of_training,
-    packed,
-)
 from learnability.provenance import code_digest
 from learnability.tables.tests import TITLES
 from learnability.presentation import all_labels, footnotes, labels, searched_rows
@@ -265,39 +256,6 @@ def recipe_params(wildcards):
 
 def seed_of_fold(wildcards):
     return config["seed"] + int(wildcards.fold)
-
-
-def array_read(wildcards, input):
-    """The packed array that a run reads, as far as it is known."""
-    cell = cell_of(wildcards)
-    # Reconstructions on the fly are made of latents, and as large as if they were stored.
-    return array_of_space(config, cell["space"], cell["autoencoder"], input.array)
-
-
-def memory_of_run(wildcards, input, attempt):
-    return attempt * megabytes_of_run(array_read(wildcards, input))
-
-
-def runtime_of_training(wildcards, input, attempt):
-    return attempt * minutes_of_training(resolve_recipe(config, wildcards.recipe), array_read(wildcards, input))
-
-
-def runtime_of_search(wildcards, input, attempt):
-    return attempt * minutes_of_search(resolve_recipe(config, wildcards.recipe), array_read(wildcards, input))
-
-
-def runtime_of_encoding(wildcards, input, attempt):
-    return attempt * minutes_of_encoding(packed(input.images, (3, config["image_size"], config["image_size"]), 1))
-
-
-def runtime_of_finetuning(wildcards, attempt):
-    settings = config["autoencoders"][wildcards.autoencoder]["finetune"]
-    return attempt * minutes_of_finetuning(settings, config["image_size"])
-
-
-def scaled(value):
-    """A request that grows with every attempt."""
-    return lambda wildcards, attempt: attempt * value
 
 
 refused(check_study, config)

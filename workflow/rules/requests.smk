@@ -1,0 +1,45 @@
+# The memory and minutes that jobs ask for, from their recipe and the size of the array that they read; more at every
+# attempt.
+from learnability.job_sizes import (
+    array_of_space,
+    megabytes_of_run,
+    minutes_of_encoding,
+    minutes_of_finetuning,
+    minutes_of_search,
+    minutes_of_training,
+    packed,
+)
+from learnability.recipes import resolve_recipe
+
+
+def array_read(wildcards, input):
+    """The packed array that a run reads, as far as it is known."""
+    cell = cell_of(wildcards)
+    # Reconstructions on the fly are made of latents, and as large as if they were stored.
+    return array_of_space(config, cell["space"], cell["autoencoder"], input.array)
+
+
+def memory_of_run(wildcards, input, attempt):
+    return attempt * megabytes_of_run(array_read(wildcards, input))
+
+
+def runtime_of_training(wildcards, input, attempt):
+    return attempt * minutes_of_training(resolve_recipe(config, wildcards.recipe), array_read(wildcards, input))
+
+
+def runtime_of_search(wildcards, input, attempt):
+    return attempt * minutes_of_search(resolve_recipe(config, wildcards.recipe), array_read(wildcards, input))
+
+
+def runtime_of_encoding(wildcards, input, attempt):
+    return attempt * minutes_of_encoding(packed(input.images, (3, config["image_size"], config["image_size"]), 1))
+
+
+def runtime_of_finetuning(wildcards, attempt):
+    settings = config["autoencoders"][wildcards.autoencoder]["finetune"]
+    return attempt * minutes_of_finetuning(settings, config["image_size"])
+
+
+def scaled(value):
+    """A request that grows with every attempt."""
+    return lambda wildcards, attempt: attempt * value
