@@ -88,7 +88,7 @@ def test_a_training_that_is_preempted_saves_itself_and_goes_on(cluster, encoded,
     urgent = ("sbatch", "-p", "urgent", "--mem=255000", "--output=/dev/null", "--parsable", "--wrap=sleep 3")
     preempting = cluster.slurm(*urgent).strip()
     assert head.wait(300) == 0
-    assert state_of(cluster, job) in ("FAILED", "PREEMPTED")  # FAILED: it ended by itself, within its grace
+    assert state_of(cluster, job) == "FAILED"  # and not PREEMPTED: it ended by itself, within its grace
     assert state_of(cluster, preempting) == "COMPLETED"
     assert re.search(r"resumed (after|in) epoch \d+", log.read_text())
     assert_same_cell(encoded, undisturbed, folds=(0,))
@@ -98,7 +98,9 @@ def test_on_a_drained_node_a_job_ends_in_peace_and_the_next_waits(cluster, encod
     head, job = begin(cluster, encoded, "--jobs", "1", "--", TARGET, "train/second/image/original")
     cluster.slurm("scontrol", "update", f"nodename={cluster.node}", "state=drain", "reason=maintenance")
     first = cluster.wait_for(lambda: cluster.jobs("PENDING"), 180)[0]
-    assert re.search("drained|Resources|ReqNodeNotAvail|None", first["reason"], re.IGNORECASE), first
+    # ReqNodeNotAvail: what SLURM says in a cluster with preemption.
+    reason = first["reason"].split(",")[0]
+    assert "drained" in reason.lower() or reason in ("Resources", "None", "ReqNodeNotAvail"), first
     assert state_of(cluster, job) == "COMPLETED"
     cluster.slurm("scontrol", "update", f"nodename={cluster.node}", "state=resume")
     assert head.wait(300) == 0
@@ -145,7 +147,7 @@ def small_disk(encoded):
 def test_a_full_disk_is_named_and_with_space_the_study_goes_on(cluster, encoded, local, small_disk):
     output = cluster.snakemake("--", TARGET, folder=encoded, code=None)
     log = log_of_failure(output)
-    assert re.search(r"Error: \[Errno \d+\] \S+ could not be written: .*No space left on device", log)
+    assert re.search(r"Error: \[Errno 28\] \S+ could not be written: .*No space left on device", log)
     small_disk()
     cluster.snakemake("--", TARGET, folder=encoded)
     assert_same_cell(encoded, local)

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -119,7 +120,8 @@ def write_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[s
         try:
             save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata)
         except SafetensorError as error:
-            raise OSError(errno.EIO, str(error)) from error
+            cause = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(cause[1]) if cause else errno.EIO, str(error)) from error
 
 
 def load_checkpoint(
