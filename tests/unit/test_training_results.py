@@ -1,5 +1,6 @@
 """What a training writes and reads: predictions, metrics, the model; moments and weights from training rows alone."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -178,6 +179,7 @@ def test_a_last_batch_of_one_is_left_out_because_batch_norm_cannot_train_on_it(s
 
 def test_a_full_disk_names_the_checkpoint_that_does_not_fit(tmp_path, small_disk):
     model = torch.nn.Linear(100, 100)
-    with pytest.raises(OSError, match=r"checkpoint\.safetensors could not be written.*File too large"):
+    with pytest.raises(OSError, match=r"checkpoint\.safetensors could not be written.*File too large") as caught:
         save_checkpoint(tmp_path / "checkpoint.safetensors", "me", model, {}, [torch.optim.Adam([model.weight])], {})
+    assert caught.value.errno == errno.EFBIG
     assert list(tmp_path.iterdir()) == []
