@@ -102,6 +102,12 @@ def significance_files():
     return [f"<results>/significance/{test}.csv" for test in TESTS]
 
 
+def tests_in_table1():
+    """What the marks of Table 1 say; nothing where the study has not both of the spaces that are compared."""
+    both = {"latent", "reconstruction"} <= set(config["study"]["spaces"])
+    return ["<results>/significance/latent_vs_reconstruction.csv"] if both else []
+
+
 def figure_files():
     """Every figure that the study has runs for."""
     names = ["figure2", "figure3", "gaps", "class_recall", "training_curves"]

@@ -26,7 +26,7 @@ rule make_table1:
         study="<results>/study.json",
         metrics=run_files("metrics.json"),
         cards=dataset_cards(),
-        tests="<results>/significance/latent_vs_reconstruction.csv",
+        tests=tests_in_table1(),
     output:
         csv="<results>/tables/table1.csv",
         md="<results>/tables/table1.md",

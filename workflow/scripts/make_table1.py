@@ -12,7 +12,7 @@ with job(snakemake.log[0]):
     params = snakemake.params
     table = table1(read_metrics(snakemake.input.metrics), params.folds)
     write_csv(table, snakemake.output.csv)
-    tests = pd.read_csv(snakemake.input.tests, keep_default_na=False)
-    text = render_table1(table, labels, params.footnotes, params.with_sd, tests)
+    tests = [pd.read_csv(path, keep_default_na=False) for path in snakemake.input.tests]
+    text = render_table1(table, labels, params.footnotes, params.with_sd, *tests)
     for extension in ("md", "html", "tex"):
         write_text(text[extension], snakemake.output[extension])
