@@ -80,15 +80,20 @@ class Cluster:
             )
 
     def empty(self) -> None:
-        """No job is left, and the node takes new ones; a daemon that a test ended is started again."""
+        """No job and no process of one is left; the node takes new ones, and a daemon that a test ended runs again."""
         control("start", self.root)
         self.slurm("scancel", "-f", "-u", "root")
         self.wait_for(lambda: not self.alive(), 60)
-        if self.node_state() != "idle":
-            # SLURM refuses to resume a node that has come back by itself.
-            resume = ["scontrol", "update", f"nodename={self.node}", "state=resume"]
-            subprocess.run(resume, env=os.environ | self.environment, stderr=subprocess.DEVNULL, check=False)
+        self.end_what_slurm_gave_up()
         self.wait_for(lambda: self.node_state() == "idle", 60)
+
+    def end_what_slurm_gave_up(self) -> None:
+        """Kill the processes of jobs that no longer exist: those of a node that went down run on."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                environment = process.environ()
+                if "SLURM_JOB_ID" in environment and environment.get("SLURM_CONF") == self.environment["SLURM_CONF"]:
+                    process.kill()
 
     @property
     def node(self) -> str:

@@ -78,7 +78,8 @@ PriorityType=priority/basic
 PreemptType=preempt/partition_prio
 PreemptMode=CANCEL
 DefMemPerCPU=100
-ReturnToService=2
+# a node set down stays so until it is resumed; 2 brings it back at a moment that nobody knows
+ReturnToService=1
 KillWait=2
 CompleteWait=0
 InactiveLimit=0
@@ -143,7 +144,8 @@ start(){
   alive "$ROOT/slurmctld.pid" || slurmctld -f "$SLURM_CONF" || { say "slurmctld failed"; tail -20 "$ROOT/slurmctld.log"; exit 1; }
   wait_for 15 scontrol ping || { say "slurmctld did not come up"; tail -20 "$ROOT/slurmctld.log"; exit 1; }
   alive "$ROOT/slurmd.pid" || ${SLURMD_WRAP:-} slurmd -f "$SLURM_CONF" -N "$HOST" || { say "slurmd failed"; tail -20 "$ROOT/slurmd.log"; exit 1; }
-  wait_for 15 sh -c "sinfo -h -p cpu -o %t | grep -qx -e idle -e mix -e alloc" || { say "node did not become idle"; sinfo; tail -20 "$ROOT/slurmd.log"; exit 1; }
+  # what an earlier run drained, set down or rebooted is taken back
+  wait_for 15 sh -c "scontrol update nodename=$HOST state=resume; sinfo -h -p cpu -o %t | grep -qx -e idle -e mix -e alloc" || { say "node did not become idle"; sinfo; tail -20 "$ROOT/slurmd.log"; exit 1; }
 }
 
 start_acct(){
