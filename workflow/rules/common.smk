@@ -1,28 +1,17 @@
-# Helper functions of the rules; what needs no Snakemake is in the package.
+# What the rules share, and the files of the study as lists; what needs no Snakemake is in the package.
 import re
 from pathlib import Path
 
-from learnability.autoencoders.own_class import find_module
 from learnability.configuration import find_shipped_weights
-from learnability.contracts import CELL, InputError, file_digest
+from learnability.contracts import InputError, file_digest
 from learnability.growth import check_growth, content
 from learnability.hub import weights_to_fetch
 from learnability.provenance import code_digest
 from learnability.tables.tests import TITLES
 from learnability.presentation import all_labels, footnotes, labels, searched_rows
-from learnability.recipes import pretrained_weights, resolve_recipe, spaces_of
-from learnability.run_files import (
-    RUN,
-    SEARCH,
-    array_of_run,
-    fetched_weights,
-    files_of_run,
-    model_of_run,
-    run_file,
-    weights_of_autoencoder,
-)
+from learnability.recipes import resolve_recipe
+from learnability.run_files import RUN, SEARCH, array_of_run, run_file
 from learnability.study import (
-    BACKBONE,
     cells,
     cells_of_gaps,
     check_study,
@@ -33,13 +22,9 @@ from learnability.study import (
     efficiency_run,
     encodings,
     finetuned_pairs,
-    resolve_autoencoder,
     recipes_of_gaps,
     rows_of_table4,
-    science,
     scope,
-    tuned_per_fold,
-    uses_lpips,
 )
 from snakemake.exceptions import WorkflowError
 
@@ -154,41 +139,6 @@ def reweighting_epochs():
     return {space: recipe["drw"]["after_epoch"] for space, recipe in recipes.items() if recipe["loss"] == "ldam_drw"}
 
 
-def cell_of(wildcards):
-    """What a run is: its wildcards as they are, the fold a number; a search is of its recipe's one space."""
-    named = {key: wildcards[key] for key in CELL if key in wildcards.keys()}
-    return {"space": spaces_of(config, wildcards.recipe)[0]} | named | {"fold": int(wildcards.fold)}
-
-
-def files_of_training(wildcards):
-    return refused(files_of_run, config, FETCHED, cell_of(wildcards))
-
-
-def files_of_search(wildcards):
-    return refused(files_of_run, config, FETCHED, cell_of(wildcards), True)
-
-
-def files_of_trained_run(wildcards):
-    """What the classifier of a run is applied to, and the classifier."""
-    cell = cell_of(wildcards)
-    return refused(array_of_run, config, FETCHED, cell) | model_of_run(cell)
-
-
-def files_of_efficiency(wildcards):
-    """What the classifier of a row of Table 3 is measured on, and the classifier."""
-    cell = efficiency_run(config, wildcards.row)
-    if (cell["dataset"], cell["autoencoder"]) != (wildcards.dataset, wildcards.autoencoder):
-        raise WorkflowError("Table 3 is of the dataset and autoencoder that study.efficiency names")
-    own = {"folds": f"<results>/folds/{cell['dataset']}.parquet", "metrics": run_file(cell, "metrics.json")}
-    return refused(array_of_run, config, FETCHED, cell) | model_of_run(cell) | own
-
-
-def other_workers(wildcards):
-    """What the further jobs of a search leave, where it has several workers."""
-    workers = resolve_recipe(config, wildcards.recipe)["search"]["workers"]
-    return [f"{SEARCH}/worker{worker}.json".format(**wildcards) for worker in range(1, workers)]
-
-
 def efficiency_files():
     part = efficiency(config)
     return (
@@ -206,62 +156,6 @@ def cards_of_study():
 def efficiency_cards():
     part = efficiency(config)
     return [f"<results>/datasets/{part['dataset']}/dataset.json"] if part else []
-
-
-def autoencoder_weights(wildcards):
-    """The weights that the workflow itself brings or makes, as an input of the encoding."""
-    suffix = wildcards.get("of_fold", "")
-    return weights_of_autoencoder(config, FETCHED, wildcards.dataset, wildcards.autoencoder, suffix)
-
-
-def base_weights(wildcards):
-    """What fine-tuning starts from, and what its perceptual term compares features of."""
-    entry = config["autoencoders"][wildcards.autoencoder]
-    backbone = fetched_weights(FETCHED, BACKBONE) if uses_lpips(entry) else {}
-    return fetched_weights(FETCHED, entry["base"]) | {"backbone": path for path in backbone.values()}
-
-
-def fold_rows(wildcards):
-    """What says which rows a fold trains and tests on, as an input of what is fine-tuned for one fold."""
-    if bool(wildcards.of_fold) != tuned_per_fold(config, wildcards.autoencoder):
-        raise WorkflowError(
-            f"{wildcards.autoencoder}{wildcards.of_fold}: `@fold` goes with finetune.images train_rows_per_fold, "
-            "and only with it"
-        )
-    return {"folds": f"<results>/folds/{wildcards.dataset}.parquet"} if wildcards.of_fold else {}
-
-
-def fold_split(wildcards):
-    """The fold that weights and encodings belong to; None where they serve all folds."""
-    if not wildcards.of_fold:
-        return None
-    return {"fold": int(wildcards.of_fold.removeprefix("@fold")), "n_splits": config["study"]["n_splits"]}
-
-
-def dataset_params(wildcards):
-    entry = config["datasets"][wildcards.dataset]
-    # Only `drop` makes the packed images depend on the number of folds.
-    folds = {"n_splits": config["study"]["n_splits"]} if entry["rare_classes"] == "drop" else {}
-    return science(entry) | folds
-
-
-def autoencoder_params(wildcards):
-    entry = science(resolve_autoencoder(config, wildcards.autoencoder))
-    # A class of the user's own is code that the digest of our modules does not see.
-    return entry | {"own_code": file_digest(find_module(entry["class"])) if ":" in entry["class"] else None}
-
-
-def recipe_params(wildcards):
-    """The resolved recipe, without what only divides the work, and which weights it starts from."""
-    recipe = resolve_recipe(config, wildcards.recipe)
-    if recipe["search"]:
-        recipe["search"] = {key: value for key, value in recipe["search"].items() if key != "workers"}
-    start = pretrained_weights(config, recipe)
-    return recipe | ({"pretrained": science(start)} if start else {})
-
-
-def seed_of_fold(wildcards):
-    return config["seed"] + int(wildcards.fold)
 
 
 refused(check_study, config)
