@@ -9,7 +9,8 @@ import yaml
 
 from tests.conftest import CHECKOUT, job_counts, snakemake
 
-PAGE = (CHECKOUT / "docs/run.md").read_text(encoding="utf-8").replace("/path/to/learnability-gap", str(CHECKOUT))
+PLACE = "/path/to/learnability-gap"  # as the page writes it
+PAGE = (CHECKOUT / "docs/run.md").read_text(encoding="utf-8")
 DEMO = str(CHECKOUT / "workflow/studies/demo.yaml")
 FOLDS = "results/demo/folds/phantom_echo.parquet"
 
@@ -17,7 +18,7 @@ FOLDS = "results/demo/folds/phantom_echo.parquet"
 def command_with(word: str) -> list[str]:
     """The one snakemake command of the page that has this word, without the program."""
     (found,) = re.findall(rf"^    snakemake (.*{word}.*)$", PAGE, flags=re.MULTILINE)
-    return shlex.split(found)
+    return shlex.split(found.replace(PLACE, str(CHECKOUT)))
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def outer(tmp_path) -> Path:
     """The workflow of the page that uses this one as a module."""
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     (config,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
-    (tmp_path / "Snakefile").write_text(code)
+    (tmp_path / "Snakefile").write_text(code.replace(PLACE, str(CHECKOUT)))
     (tmp_path / "config.yaml").write_text(config)
     return tmp_path
 

@@ -224,6 +224,21 @@ def test_four_pairs_are_too_few_for_a_test_over_them(tmp_path):
     assert (row["verdict"], row["reason"]) == (UNTESTABLE, "4 pairs can give no p below 0.062")
 
 
+@pytest.mark.parametrize(
+    ("values", "spread", "verdict", "reason"),
+    [
+        ([0.01, -0.01, 0.02, -0.02, 0.01], 0.05, UNTESTABLE, "3 of 5 above zero, signed-rank p = 0.5: neither"),
+        ([0.05, 0.05, 0.05, 0.05, 0.0], 0.002, NOT_SUPPORTED, "a gap of 2.0 points is excluded: MedVAE-FT on CT-RATE"),
+        ([0.05, 0.05, 0.05, 0.05, -0.05], 0.002, NOT_SUPPORTED, "the opposite holds for MedVAE-FT on CT-RATE"),
+        ([0.01, 0.01, 0.02, 0.02, 0.01], 0.05, SUPPORTED, "every estimate is above zero"),
+    ],
+)
+def test_every_pair_is_a_matter_of_all_of_them(tmp_path, values, spread, verdict, reason):
+    row = only(judge_claims(made_up(tmp_path, gaps={"ct_rate": values}, spread=spread)), claim="ls_below_rs")
+    assert row["verdict"] == verdict
+    assert row["reason"].startswith(reason)
+
+
 @pytest.mark.parametrize("folds", [1, 5])
 def test_a_study_of_one_fold_or_of_latents_alone_is_judged_too(tmp_path, folds):
     found = made_up(tmp_path, folds=folds)

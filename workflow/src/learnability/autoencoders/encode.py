@@ -56,14 +56,20 @@ def encode_dataset(
             print(f"{name}: {partial.rows} of {len(images)} images", flush=True)
         partial.save()
         if fidelity:
+            measured = fidelity_table(partial.finished("fidelity"), samples)
             tested = read_folds(folds, samples) == split["fold"] if split else slice(None)
-            measured = pd.DataFrame(partial.finished("fidelity"), columns=FIDELITY[1:])
-            measured.insert(0, "sample_id", samples["sample_id"])
             write_parquet(measured[tested], folder / "fidelity.parquet")
         described = describe(name, entry, card, autoencoder, packed, device)  # with the digests of the whole arrays
         # The fold whose training rows the weights were fine-tuned on; null where they serve all folds.
         write_json(described | {"fold": split["fold"] if split else None}, folder / "autoencoder.json")
         partial.commit(packed)  # last, and without need of space: what fails before it keeps all rows
+
+
+def fidelity_table(measured: np.ndarray, samples: pd.DataFrame) -> pd.DataFrame:
+    """What `measured` (n, 2) says of each image: its sample_id, PSNR in dB and SSIM."""
+    table = pd.DataFrame(measured, columns=FIDELITY[1:])
+    table.insert(0, "sample_id", samples["sample_id"])
+    return table
 
 
 def packed_arrays(folder: Path, autoencoder: Autoencoder, size: int, small: int) -> dict[str, PackedFile]:

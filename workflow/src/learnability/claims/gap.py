@@ -73,15 +73,13 @@ def latents_below_everywhere(findings: Findings) -> Verdict:
         return replace(found, verdict=NOT_SUPPORTED, reason=f"the opposite holds for {names}")
     if 0.5 ** len(cells) >= ALPHA:
         return untestable(f"{len(cells)} pairs can give no p below {0.5 ** len(cells):.2g}", found)
-    if ranks["p"] >= ALPHA:
-        return replace(
-            found, verdict=NOT_SUPPORTED, reason=f"the pairs differ no more than by chance, n = {len(cells)}"
-        )
-    if above < len(cells):
-        excluded = [cell for cell in cells if cell.effect <= 0 and cell.high < findings.margin]
-        reason = f"{len(cells) - above} estimate(s) not above zero, with intervals that hold both signs"
-        verdict = NOT_SUPPORTED if excluded else UNTESTABLE
-        return replace(found, verdict=verdict, reason=reason)
+    none = [cell.name for cell in cells if cell.effect <= 0 and cell.high < findings.margin]
+    if none:
+        bound = shown(findings.margin, "points")
+        return replace(found, verdict=NOT_SUPPORTED, reason=f"a gap of {bound} points is excluded: {', '.join(none)}")
+    if ranks["p"] >= ALPHA or above < len(cells):
+        reason = f"{above} of {len(cells)} above zero, signed-rank p = {ranks['p']:.2g}: neither shown nor excluded"
+        return replace(found, verdict=UNTESTABLE, reason=reason)
     return found
 
 

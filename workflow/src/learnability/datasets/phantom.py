@@ -295,4 +295,5 @@ def open_source(entry: dict) -> Source:
         channels=MODALITIES[modality].channels,
         synthetic=True,
         provenance={"generator": "phantom", "modality": modality, "seed": seed},
+        grouped_by="made-up patient",
     )
