@@ -12,7 +12,7 @@ localrules:
 rule make_table3:
     input:
         study="<results>/study.json",
-        rows=efficiency_files(),
+        rows=some(efficiency_files(), "efficiency"),
         cards=efficiency_cards(),
     output:
         csv="<results>/tables/table3.csv",
@@ -41,7 +41,7 @@ rule make_table3:
 rule make_table4:
     input:
         study="<results>/study.json",
-        metrics=run_files("metrics.json", "table4"),
+        metrics=some(run_files("metrics.json", "table4"), "limited_to.table4"),
         cards=dataset_cards("table4"),
         tests="<results>/significance/ablation.csv",
     output:
@@ -75,7 +75,7 @@ rule make_table4:
 rule make_ablation_controls:
     input:
         study="<results>/study.json",
-        metrics=run_files("metrics.json", "ablation_controls"),
+        metrics=some(run_files("metrics.json", "ablation_controls"), "limited_to.ablation_controls"),
         cards=dataset_cards("ablation_controls"),
     output:
         csv="<results>/tables/ablation_controls.csv",
@@ -107,7 +107,7 @@ rule make_ablation_controls:
 rule test_ablation:
     input:
         study="<results>/study.json",
-        metrics=run_files("metrics.json", "table4"),
+        metrics=some(run_files("metrics.json", "table4"), "limited_to.table4"),
     output:
         "<results>/significance/ablation.csv",
     log:
@@ -126,7 +126,9 @@ rule test_ablation:
 rule decompose_gap:
     input:
         study="<results>/study.json",
-        metrics=[run_file(cell, "metrics.json") for cell in cells_of_gaps(config)],
+        metrics=some(
+            [run_file(cell, "metrics.json") for cell in cells_of_gaps(config)], "limited_to.gap_decomposition"
+        ),
     output:
         "<results>/significance/gap_decomposition.csv",
     log:

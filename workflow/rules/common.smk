@@ -109,6 +109,17 @@ def run_files(name, table="table1", **chosen):
     ]
 
 
+def some(files, key):
+    """An input function: these files; what is made from none is refused, when it is asked for."""
+
+    def given(wildcards):
+        if not files:
+            raise WorkflowError(f"Nothing of this study is in it: study.{key} names no dataset or autoencoder of it")
+        return files
+
+    return given
+
+
 def noise_curves(name="noise_curve.parquet"):
     """Scores over the noise level of every run of Table 4 that was trained with noise, or another file of these."""
     noisy = [cell for cell in cells(config, "table4") if resolve_recipe(config, cell["recipe"])["noise"]]

@@ -8,7 +8,8 @@ from .autoencoders.weights import missing_weights, weights_digest, wrong_layout
 from .classifiers.grid import misfit
 from .classifiers.weights import pretrained_file
 from .contracts import InputError, read_json
-from .datasets import check_source
+from .datasets import check_source, open_source, opens_at_once
+from .datasets.prepare import check_labels
 from .hub import weights_to_fetch, why_missing
 from .recipes import pretrained_weights, resolve_recipe, spaces_of
 from .study import BACKBONE, is_folder, resolve_autoencoder
@@ -38,12 +39,15 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
 
 
 def check_dataset(config: dict, wildcards: dict) -> list[str]:
-    """The dataset's folder and tables are there, with the columns and labels that they should have, and images."""
+    """The dataset's folder and tables are there, with columns, labels and images, and enough groups for the folds."""
     name = wildcards["dataset"]
+    entry = config["datasets"][name]
     try:
-        check_source(config["datasets"][name])
+        check_source(entry)
+        if opens_at_once(entry):
+            check_labels(name, entry, open_source(entry), config["study"]["n_splits"])
     except (InputError, ValueError) as error:  # a phantom's entry is refused with a ValueError
-        return [f"datasets.{name}: {error}"]
+        return [f"datasets.{name}: {str(error).removeprefix(f'datasets.{name}: ')}"]
     return []
 
 
@@ -118,7 +122,7 @@ def check_changed_weights(config: dict, wildcards: dict) -> list[str]:
     name = wildcards["autoencoder"]
     card = Path(config["results"], "encodings", wildcards["dataset"], name, "autoencoder.json")
     entry = config["autoencoders"].get(name, {})
-    if not card.is_file() or not is_folder(entry.get("source", "")) or missing_weights(entry) or ":" in entry["class"]:
+    if not card.is_file() or not is_folder(entry.get("source", "")) or missing_weights(entry):
         return []  # moved or absent weights are no reason to encode anew: the card's digest says what they were
     before, now = read_json(card)["weights_digest"], weights_digest(entry)
     if before == now:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .autoencoders import CONTROLS
-from .check import check_dataset, check_hub, check_training, check_weights
+from .check import check_dataset, check_finetuning, check_hub, check_training, check_weights
 from .contracts import InputError
 from .datasets import open_source, opens_at_once
 from .datasets.prepare import fit
@@ -16,7 +16,16 @@ from .datasets.published import describe_published
 from .hub import weights_to_fetch
 from .recipes import pretrained_weights, resolve_recipe
 from .store import as_rgb
-from .study import all_cells, check_study, controls_of_grids, decodes, resolve_autoencoder
+from .study import (
+    BACKBONE,
+    all_cells,
+    check_study,
+    controls_of_grids,
+    decodes,
+    efficiency,
+    resolve_autoencoder,
+    uses_lpips,
+)
 
 
 @dataclass
@@ -33,7 +42,8 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
     """Look at every dataset, autoencoder and starting weight of the study, and at this machine."""
     check_study(config)
     datasets, sizes = [], {}
-    for name in config["study"]["datasets"]:
+    of_table3 = [part["dataset"]] if (part := efficiency(config)) else []
+    for name in dict.fromkeys([*config["study"]["datasets"], *of_table3]):
         line, sizes[name] = examine_dataset(config, name)
         datasets.append(line)
     autoencoders = []
@@ -78,7 +88,8 @@ def examine_autoencoder(config: dict, name: str, images: np.ndarray, origin: str
     """Whether the weights are there or can be fetched, what the latents of `known` images weigh, and a round trip."""
     entry = resolve_autoencoder(config, name)
     owner = config["autoencoders"][name].get("base", name)
-    messages = check_weights(config, {"autoencoder": name})
+    check_own = check_finetuning if "finetune" in entry else check_weights
+    messages = check_own(config, {"autoencoder": name})
     fetched = Path(config["results"], "weights", owner)
     if owner in weights_to_fetch(config):
         there = (fetched / "source.json").is_file()
@@ -143,19 +154,27 @@ def reconstruction_bytes(config: dict, name: str) -> int:
 
 def examine_starts(config: dict) -> list[Line]:
     """Whether the networks fit their grids, and the weights that they start from are there or can be fetched."""
-    lines: dict[tuple, Line] = {}
+    misfits: dict[str, Line] = {}
+    tuned = [name for name in config["study"]["autoencoders"] if uses_lpips(config["autoencoders"][name])]
+    needed_by = {BACKBONE: name for name in tuned[:1]}
     for cell in all_cells(config):
         recipe = resolve_recipe(config, cell["recipe"])
         for message in check_training(config, cell):
-            lines[message,] = Line(cell["recipe"], message, ready=False)
-        model = recipe["model"]
-        if pretrained_weights(config, recipe) and model in weights_to_fetch(config) and (model, "hub") not in lines:
-            messages = check_hub(config, {"name": model})
-            there = Path(config["results"], "weights", model, "source.json").is_file()
-            text = f"starting weights of {model} {'fetched' if there else 'will be fetched'}"
-            bad = bool(messages) and not there
-            lines[model, "hub"] = Line(cell["recipe"], messages[0] if bad else text, ready=not bad)
-    return list(lines.values())
+            misfits[message] = Line(cell["recipe"], message, ready=False)
+        if pretrained_weights(config, recipe):
+            needed_by.setdefault(recipe["model"], cell["recipe"])
+    fetched = weights_to_fetch(config)
+    starts = [examine_start(config, model, subject) for model, subject in needed_by.items() if model in fetched]
+    return [*misfits.values(), *starts]
+
+
+def examine_start(config: dict, model: str, subject: str) -> Line:
+    """Whether the weights of a network are fetched, or can be from here."""
+    if Path(config["results"], "weights", model, "source.json").is_file():
+        return Line(subject, f"weights of {model} fetched")
+    if messages := check_hub(config, {"name": model}):
+        return Line(subject, messages[0], ready=False)
+    return Line(subject, f"weights of {model} will be fetched")
 
 
 def examine_machine(config: dict, sizes: dict[str, int | None]) -> list[Line]:

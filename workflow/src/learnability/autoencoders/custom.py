@@ -2,11 +2,10 @@
 
 import torch
 
-from ..contracts import digest, file_digest
 from ..latent_units import IDENTITY
 from .layout import measure_layout
-from .own_class import find_module, load_class
-from .weights import local_folder
+from .own_class import load_class
+from .weights import local_folder, weights_digest
 
 
 class CustomAutoencoder:
@@ -26,11 +25,9 @@ class CustomAutoencoder:
             model = model.eval().requires_grad_(False).to(device)
         self.model, self.decodes = model, hasattr(model, "decode")
         self.channels, self.factor = measure_layout(model.encode, entry["factor"], device)
-        files = [path for root in folder for path in sorted(root.rglob("*")) if path.is_file()]
-        module = find_module(entry["class"])
         self.provenance = {
             "source": entry.get("source", entry["class"]),
-            "weights_digest": digest([file_digest(path) for path in [module, *files]]),
+            "weights_digest": weights_digest(entry),
             "parameters": sum(parameter.numel() for parameter in getattr(model, "parameters", list)()),
         }
 

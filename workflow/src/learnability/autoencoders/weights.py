@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..contracts import InputError, digest, file_digest
 from .medvae_keys import FOLDER, VARIANTS
+from .own_class import find_module
 
 
 def weight_files(entry: dict) -> list[str]:
@@ -68,7 +69,11 @@ def wrong_layout(entry: dict) -> str | None:
 
 
 def weights_digest(entry: dict) -> str:
-    """Digest of the weights of an entry, the same wherever they lie."""
+    """Digest of the weights of an entry, the same wherever they lie; of a user's own class all that it may read."""
+    if ":" in entry["class"]:
+        roots = [base_folder(entry)] if "source" in entry else []
+        read = [path for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
+        return digest([file_digest(path) for path in [find_module(entry["class"]), *read]])
     if entry["class"] == "MedVAE":
         return file_digest(medvae_checkpoint(entry))
     names = [name for name in weight_files(entry) if not name.endswith("config.json")]

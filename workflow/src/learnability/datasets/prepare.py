@@ -9,7 +9,7 @@ import pandas as pd
 from PIL import Image
 
 from ..contracts import SAMPLES, InputError, check_samples, write_csv, write_json, write_parquet, write_text
-from ..folds import find_rare_classes
+from ..folds import check_rare_classes, find_rare_classes
 from ..store import PackedWriter, area_average, as_rgb
 from . import Source, check_images_exist, open_source
 from .duplicates import count_duplicates, digest_image, find_duplicates, merge_groups
@@ -155,6 +155,14 @@ def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFr
     positive = entry.get("positive")
     if len(classes) == 2 and positive not in classes:
         raise InputError(f"datasets.{name}.positive is {positive!r}; name the positive one of {classes}")
+
+
+def check_labels(name: str, entry: dict, source: Source, n_splits: int) -> None:
+    """Refuse the classes that this step or the folds would refuse, as far as `rare_classes` asks for it."""
+    if entry["rare_classes"] != "drop":  # what is left then is known when the rare ones are left out
+        check_classes(name, entry, source.classes, source.samples)
+    if entry["rare_classes"] == "error":
+        check_rare_classes(source.samples, n_splits, "error", f"datasets.{name}")
 
 
 def make_card(
