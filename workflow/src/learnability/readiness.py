@@ -156,7 +156,7 @@ def examine_starts(config: dict) -> list[Line]:
     """Whether the networks fit their grids, and the weights that they start from are there or can be fetched."""
     misfits: dict[str, Line] = {}
     tuned = [name for name in config["study"]["autoencoders"] if uses_lpips(config["autoencoders"][name])]
-    needed_by = {BACKBONE: name for name in tuned[:1]}
+    needed_by = {BACKBONE: tuned[0]} if tuned else {}
     for cell in all_cells(config):
         recipe = resolve_recipe(config, cell["recipe"])
         for message in check_training(config, cell):
