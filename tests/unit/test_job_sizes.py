@@ -6,9 +6,11 @@ import pytest
 from learnability.job_sizes import (
     Packed,
     array_of_space,
+    images_of,
     megabytes_of_run,
     minutes_of_encoding,
     minutes_of_finetuning,
+    minutes_of_packing,
     minutes_of_search,
     minutes_of_training,
     packed,
@@ -19,6 +21,7 @@ IMAGES = Packed(rows=100_000, pixels=256**2, megabytes=19_660.8)
 CONFIG = {
     "image_size": 512,
     "classifier_size": 256,
+    "datasets": {"mine": {"format": "table"}},
     "autoencoders": {"flux2": {"channels": 32, "factor": 8}, "tuned": {"base": "flux2", "finetune": {}}},
 }
 
@@ -47,6 +50,13 @@ def test_encoding_and_fine_tuning_take_the_time_of_their_images():
     assert minutes_of_finetuning({"steps": 20_000, "batch_size": 2}, 512) == 30 + 333
 
 
+def test_packing_takes_the_time_of_the_published_number_of_images():
+    assert minutes_of_packing(images_of({"format": "table"})) == 30 + 83  # 100,000, 20 a second
+    assert minutes_of_packing(images_of({"format": "imagenet"})) == 30 + 1067  # 1,281,167
+    assert images_of({"format": "mimic_cxr_lt"}) == 111_328
+    assert images_of({"format": "isic2019", "subset": {"images": 500}}) == 500
+
+
 def test_memory_is_that_of_the_array_and_of_the_libraries_up_to_what_a_gpu_holds():
     assert megabytes_of_run(IMAGES) == 6000 + 19_660
     assert megabytes_of_run(IMAGES._replace(megabytes=330_000.0)) == 126_000
@@ -54,15 +64,15 @@ def test_memory_is_that_of_the_array_and_of_the_libraries_up_to_what_a_gpu_holds
 
 @pytest.mark.parametrize(("space", "autoencoder"), [("image", "original"), ("reconstruction", "flux2")])
 def test_an_array_that_is_not_there_counts_as_a_hundred_thousand_images(tmp_path, space, autoencoder):
-    assert array_of_space(CONFIG, space, autoencoder, tmp_path / "none.npy") == IMAGES
+    assert array_of_space(CONFIG, "mine", space, autoencoder, tmp_path / "none.npy") == IMAGES
 
 
 @pytest.mark.parametrize("autoencoder", ["flux2", "tuned"])
 def test_latents_that_are_not_there_are_on_the_grid_of_their_autoencoder(tmp_path, autoencoder):
     expected = Packed(100_000, 64**2, 100_000 * 32 * 64 * 64 * 2 / 1e6)
-    assert array_of_space(CONFIG, "latent", autoencoder, tmp_path / "none.npy") == expected
+    assert array_of_space(CONFIG, "mine", "latent", autoencoder, tmp_path / "none.npy") == expected
 
 
 def test_an_array_that_is_there_counts_as_it_is(tmp_path):
     np.save(tmp_path / "latents.npy", np.zeros((7, 4, 8, 8), np.float16))
-    assert packed(tmp_path / "latents.npy", (4, 8, 8), 2) == Packed(7, 64, 7 * 256 * 2 / 1e6)
+    assert packed(tmp_path / "latents.npy", (4, 8, 8), 2, 5) == Packed(7, 64, 7 * 256 * 2 / 1e6)

@@ -300,7 +300,7 @@ def test_time_and_memory_that_are_guessed_do_not_stop_a_run(sbatch):
     sbatch["--test-only"] = (0, "", STARTS)
     refused, (warning,) = slurm_requests.check_requests({Request(COMMAND, True): ["train_classifier"]})
     assert refused == []
-    assert warning.endswith("Time and memory are of a large data set, until the job's own input is there")
+    assert warning.endswith("Time and memory are an estimate, until the job's own input is there")
     assert len(slurm_requests.check_requests({Request(COMMAND, False): ["train_classifier"]})[0]) == 1
 
 
@@ -324,6 +324,15 @@ def test_more_time_than_the_partition_gives_would_wait_for_ever(sbatch, limit, m
     refused, _ = slurm_requests.check_requests({Request(command, False): ["train_classifier"]})
     assert bool(refused) == over
     assert all(f"the partition ends every job after {limit}" in message for message in refused)
+
+
+def test_a_second_attempt_that_would_wait_for_ever_is_said_before_the_first(sbatch):
+    sbatch["--test-only"] = (0, "", STARTS)
+    half, more = (Request(COMMAND.replace("-t 30", f"-t {minutes}"), False) for minutes in (720, 721))
+    assert slurm_requests.check_requests({half: ["train_classifier"]}, attempts=2) == ([], [])
+    refused, (warning,) = slurm_requests.check_requests({more: ["train_classifier"]}, attempts=2)
+    assert refused == []
+    assert "attempt 2 would wait for ever, the partition ends every job after 1-00:00:00" in warning
 
 
 # --- how an end is noticed

@@ -39,7 +39,7 @@ def slurm_problems(jobs):
     for job in jobs:
         if not job.is_local:
             requests.setdefault(slurm_request(job), []).append(job.rule.name)
-    problems, warnings = slurm_requests.check_requests(requests)
+    problems, warnings = slurm_requests.check_requests(requests, 1 + workflow.execution_settings.retries)
     settings = workflow.executor_settings
     more = slurm_requests.check_status_queries(settings.status_command, settings.init_seconds_before_status_checks)
     for warning in warnings + more[1]:

@@ -12,7 +12,7 @@ rule prepare_dataset:
         "../../envs/learnability.yaml"
     resources:
         mem_mb=scaled(8000),
-        runtime=scaled(240),
+        runtime=runtime_of_packing,
     params:
         entry=dataset_params,
         image_size=config["image_size"],

@@ -2,9 +2,11 @@
 # attempt.
 from learnability.job_sizes import (
     array_of_space,
+    images_of,
     megabytes_of_run,
     minutes_of_encoding,
     minutes_of_finetuning,
+    minutes_of_packing,
     minutes_of_search,
     minutes_of_training,
     packed,
@@ -16,7 +18,7 @@ def array_read(wildcards, input):
     """The packed array that a run reads, as far as it is known."""
     cell = cell_of(wildcards)
     # Reconstructions on the fly are made of latents, and as large as if they were stored.
-    return array_of_space(config, cell["space"], cell["autoencoder"], input.array)
+    return array_of_space(config, cell["dataset"], cell["space"], cell["autoencoder"], input.array)
 
 
 def memory_of_run(wildcards, input, attempt):
@@ -31,8 +33,13 @@ def runtime_of_search(wildcards, input, attempt):
     return attempt * minutes_of_search(resolve_recipe(config, wildcards.recipe), array_read(wildcards, input))
 
 
+def runtime_of_packing(wildcards, attempt):
+    return attempt * minutes_of_packing(images_of(config["datasets"][wildcards.dataset]))
+
+
 def runtime_of_encoding(wildcards, input, attempt):
-    return attempt * minutes_of_encoding(packed(input.images, (3, config["image_size"], config["image_size"]), 1))
+    size, images = config["image_size"], images_of(config["datasets"][wildcards.dataset])
+    return attempt * minutes_of_encoding(packed(input.images, (3, size, size), 1, images))
 
 
 def runtime_of_finetuning(wildcards, attempt):

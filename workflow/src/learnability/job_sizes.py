@@ -7,16 +7,18 @@ one that is too short a second attempt, which gets twice as much and goes on whe
 from pathlib import Path
 from typing import NamedTuple
 
+from .datasets.sizes import published_size
 from .store import open_packed
 from .study import resolve_autoencoder
 
 TRAINED_PER_SECOND = 400  # samples of 256 x 256 pixels, forward and backward
+PACKED_PER_SECOND = 20  # images read from a busy file system, decoded, brought to size and written
 ENCODED_PER_SECOND = 4  # images of 512 x 512 pixels, through encoder and decoder
 TUNED_PER_SECOND = 2  # of those, forward and backward, with what the losses need
 START = 30  # minutes to import, to load, to evaluate and to write, on a busy file system
 BASE = 6000  # megabytes of libraries, CUDA's context and Snakemake itself
 LARGEST = 120_000  # megabytes of an array that a GPU holds; a larger one is read batch by batch
-UNKNOWN = 100_000  # rows of an array that is not there yet: of the size of the largest published dataset
+UNKNOWN = 100_000  # images of a dataset that is not packed yet and has no published number
 
 
 class Packed(NamedTuple):
@@ -27,27 +29,39 @@ class Packed(NamedTuple):
     megabytes: float
 
 
-def packed(path: str | Path, shape: tuple[int, int, int], itemsize: int) -> Packed:
-    """The size of an array; one that is not there yet counts as UNKNOWN rows of `shape` (channels, height, width)."""
+def images_of(entry: dict) -> int:
+    """Images of a dataset before it is packed: the published number, or UNKNOWN."""
+    images, _ = published_size(entry) or (UNKNOWN, None)
+    return images
+
+
+def packed(path: str | Path, shape: tuple[int, int, int], itemsize: int, images: int) -> Packed:
+    """The size of an array; one that is not there yet counts as `images` rows of `shape` (channels, height, width)."""
     channels, height, width = shape
     if Path(path).exists():
         array = open_packed(path)
         return Packed(len(array), height * width, array.nbytes / 1e6)
-    return Packed(UNKNOWN, height * width, UNKNOWN * channels * height * width * itemsize / 1e6)
+    return Packed(images, height * width, images * channels * height * width * itemsize / 1e6)
 
 
-def array_of_space(config: dict, space: str, autoencoder: str, path: str | Path) -> Packed:
+def array_of_space(config: dict, dataset: str, space: str, autoencoder: str, path: str | Path) -> Packed:
     """The array that a classifier reads: latents on the grid of their autoencoder, or images."""
+    images = images_of(config["datasets"][dataset])
     if space != "latent":
-        return packed(path, (3, config["classifier_size"], config["classifier_size"]), 1)
+        return packed(path, (3, config["classifier_size"], config["classifier_size"]), 1, images)
     entry = resolve_autoencoder(config, autoencoder)
     side = config["image_size"] // entry["factor"]
-    return packed(path, (entry["channels"], side, side), 2)
+    return packed(path, (entry["channels"], side, side), 2, images)
 
 
 def megabytes_of_run(array: Packed) -> int:
     """Memory of a job that may hold the whole array: on its way to the GPU it passes through the host's."""
     return BASE + int(min(array.megabytes, LARGEST))
+
+
+def minutes_of_packing(images: int) -> int:
+    """Minutes to read and pack the images of a dataset."""
+    return START + int(images / PACKED_PER_SECOND / 60)
 
 
 def minutes_of_training(recipe: dict, array: Packed, times: int = 1) -> int:

@@ -38,24 +38,31 @@ def check_status_queries(status_command: str, first_wait: int) -> tuple[list[str
 
 
 class Request(NamedTuple):
-    """An sbatch command; `estimated`: minutes and memory are those of a large array, as its own is not there yet."""
+    """An sbatch command; `estimated`: minutes and memory are those of the expected array, as its own is not there yet."""
 
     command: str
     estimated: bool
 
 
-def check_requests(requests: dict[Request, list[str]]) -> tuple[list[str], list[str]]:
-    """What SLURM would never start, and what it takes with a reservation; `requests`: each with the rules that ask."""
+def check_requests(requests: dict[Request, list[str]], attempts: int = 1) -> tuple[list[str], list[str]]:
+    """What SLURM would never start, and what it takes with a reservation; `requests`: each with the rules that ask.
+
+    The last of several `attempts` asks for that many times the minutes of the first.
+    """
     refused, warnings, limits = [], [], time_limits()
     for request, rules in requests.items():
+        asked = f"SLURM on {', '.join(dict.fromkeys(rules))} ({len(rules)} job(s)), `{asked_for(request.command)}`"
         never, why = judge(request.command, limits)
         if not why:
+            if limit := over_limit(request.command, limits, attempts):
+                warnings.append(
+                    f"{asked}: attempt {attempts} would wait for ever, the partition ends every job after "
+                    f"{limit}; fewer folds in a group (group-components), or a `runtime` of your own"
+                )
             continue
-        text = (
-            f"SLURM on {', '.join(dict.fromkeys(rules))} ({len(rules)} job(s)), `{asked_for(request.command)}`: {why}"
-        )
+        text = f"{asked}: {why}"
         if never and request.estimated and judge(without_size(request.command), limits) == (False, ""):
-            warnings.append(f"{text}. Time and memory are of a large data set, until the job's own input is there")
+            warnings.append(f"{text}. Time and memory are an estimate, until the job's own input is there")
         elif never:
             refused.append(f"{text}. The rule or the profile asks for it")
         else:
@@ -96,8 +103,8 @@ def time_limits() -> dict[str, str]:
     return dict(line.split("\t") for line in ask("sinfo", "--noheader", "--format=%R\t%l").stdout.splitlines())
 
 
-def over_limit(command: str, limits: dict[str, str]) -> str | None:
-    """The partition's limit, if the command asks for more time; --test-only lets that pass on most clusters."""
+def over_limit(command: str, limits: dict[str, str], times: int = 1) -> str | None:
+    """The partition's limit, if so many `times` the command's minutes are more; --test-only often lets that pass."""
     words = shlex.split(command)
     options = dict(pairwise(words))
     limit, time_asked = limits.get(options.get("-p"), "infinite"), options.get("-t", "0")
@@ -106,4 +113,4 @@ def over_limit(command: str, limits: dict[str, str]) -> str | None:
     days, _, clock = limit.rpartition("-")
     parts = [0, 0, *map(int, clock.split(":"))][-3:]  # 30:00, 1:00:00 and 1-00:00:00 end in seconds
     minutes = int(days or 0) * 1440 + parts[0] * 60 + parts[1]
-    return limit if int(time_asked) > minutes else None
+    return limit if times * int(time_asked) > minutes else None

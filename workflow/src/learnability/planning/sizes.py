@@ -5,16 +5,8 @@ from pathlib import Path
 
 from ..check import check_dataset
 from ..contracts import InputError, read_json
-from ..datasets import cardium, imagenet, isic2019, mimic_cxr_lt, open_source, opens_at_once
-
-# Images and classes of the published study's collections, for a plan without data.
-PUBLISHED = {
-    "ct_rate": (22305, 13),  # rows of the published study's slice table; its finding classes
-    "isic2019": (sum(isic2019.PUBLISHED.values()), len(isic2019.PUBLISHED)),
-    "mimic_cxr_lt": (mimic_cxr_lt.PUBLISHED["images"], 19),
-    "cardium": (sum(cardium.PUBLISHED.values()), len(cardium.PUBLISHED)),
-    "imagenet": (imagenet.PUBLISHED["images"], imagenet.PUBLISHED["classes"]),
-}
+from ..datasets import open_source, opens_at_once
+from ..datasets.sizes import published_size
 
 
 @dataclass(frozen=True)
@@ -37,12 +29,10 @@ def dataset_size(config: dict, name: str) -> Size:
     if opens_at_once(entry) and not check_dataset(config, {"dataset": name}):
         source = open_source(entry)
         return Size(len(source.samples), len(source.classes), channels, "counted")
-    if entry["format"] not in PUBLISHED:
+    published = published_size(entry)
+    if published is None:
         raise InputError(
             f"datasets.{name}: how many images it has is not known: its data are not there, and format "
             f"{entry['format']} has no published count; set `root` to the data"
         )
-    images, classes = PUBLISHED[entry["format"]]
-    if subset := entry.get("subset"):
-        return Size(min(images, subset["images"]), classes, channels, "subset of the config")
-    return Size(images, classes, channels, "published count")
+    return Size(*published, channels, "subset of the config" if "subset" in entry else "published count")
