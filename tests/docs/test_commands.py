@@ -49,7 +49,8 @@ ELSEWHERE = {
     ],
     "variables and the shell": [
         "source .venv/bin/activate", "export MEDMNIST_ROOT=/data/medmnist HAM10000_ROOT=/data/ham10000",
-        "export ISIC2019_ROOT=/data/isic2019 CT_RATE_ROOT=... MIMIC_CXR_LT_ROOT=... CARDIUM_ROOT=... HF_TOKEN=...",
+        "export ISIC2019_ROOT=/data/isic2019 CT_RATE_ROOT=... MIMIC_CXR_LT_ROOT=... CARDIUM_ROOT=... "
+        "IMAGENET_ROOT=... HF_TOKEN=...",
         "export HAM10000_ROOT=<folder with HAM10000_metadata.csv and images/>",
         "export TAE_WEIGHTS=<folder with taesd/ and taef1/>",
     ],

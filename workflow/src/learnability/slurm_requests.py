@@ -38,7 +38,7 @@ def check_status_queries(status_command: str, first_wait: int) -> tuple[list[str
 
 
 class Request(NamedTuple):
-    """An sbatch command; `estimated`: minutes and memory are those of the expected array, as its own is not there yet."""
+    """An sbatch command; `estimated`: minutes and memory are of an array that is expected and not there yet."""
 
     command: str
     estimated: bool
