@@ -226,6 +226,17 @@ def test_an_autoencoder_without_a_decoder_has_a_latent_space_and_nothing_else(ch
     assert "MissingRuleException" in refused
 
 
+@pytest.mark.parametrize(
+    ("target", "key"),
+    [("table4", "limited_to.table4"), ("gap_decomposition", "limited_to.gap_decomposition"), ("table3", "efficiency")],
+)
+def test_a_table_that_nothing_of_the_study_is_in_is_refused(checkout, tmp_path, target, key):
+    arguments = study_file(tmp_path, "study: {autoencoders: [sd14]}\n")
+    output = snakemake("-n", *arguments, target, folder=checkout, code=None)
+    assert f"Nothing of this study is in it: study.{key} names no dataset or autoencoder of it" in output
+    assert "make_table4" not in jobs(*arguments[:2], folder=checkout)
+
+
 def test_a_run_whose_weights_are_fine_tuned_waits_for_them(checkout):
     assert jobs("train/cardium/latent/medvae_ft", folder=checkout)["finetune_autoencoder"] == 1
 

@@ -310,6 +310,46 @@ def test_latents_of_other_weights_are_not_reused_silently(config, monkeypatch, t
     assert missing_inputs(config, [("train_classifier", RUN)]) == []  # weights that are gone change nothing
 
 
+def test_files_that_a_class_of_ones_own_reads_are_watched_too(config, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    (tmp_path / "my_class.py").write_text("class Mine:\n    pass\n")
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "mine.bin").write_bytes(b"some")
+    entry = {"class": "my_class:Mine", "source": str(tmp_path / "weights"), "channels": 4, "factor": 8}
+    config["autoencoders"]["medvae"], config["results"] = entry, str(tmp_path / "results")
+    card = tmp_path / "results/encodings/isic2019/medvae/autoencoder.json"
+    write_json({"weights_digest": weights_digest(entry)}, card)
+    assert missing_inputs(config, [("train_classifier", RUN)]) == []
+    (tmp_path / "weights" / "mine.bin").write_bytes(b"other")
+    (message,) = missing_inputs(config, [("train_classifier", RUN)])
+    assert "was encoded by other weights" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"positive": "nowhere"}, "datasets.mine.positive is 'nowhere'; name the positive one of ['normal', 'defect']"),
+        (
+            {"groups": {"normal": 9, "defect": 4}},
+            "datasets.mine: fewer groups than the 5 folds in class(es) defect (4)",
+        ),
+        ({"groups": {"normal": 9, "defect": 4}, "rare_classes": "keep"}, None),
+        ({"groups": {"normal": 9, "defect": 5}}, None),
+    ],
+)
+def test_classes_that_cannot_be_packed_or_folded_are_said_before_the_start(config, changes, expected):
+    phantom = {"format": "phantom", "modality": "echo", "images_per_group": [1, 2], "size": 32, "seed": 0}
+    labels = {"groups": {"normal": 9, "defect": 6}, "positive": "defect", "rare_classes": "error"}
+    config["datasets"]["mine"] = phantom | labels | changes
+    messages = missing_inputs(config, [("prepare_dataset", {"dataset": "mine"})])
+    assert len(messages) == (expected is not None)
+    assert all(
+        message.removeprefix("datasets.mine: ").startswith(expected.removeprefix("datasets.mine: "))
+        for message in messages
+    )
+
+
 def test_a_root_without_the_download_says_what_belongs_there(config, monkeypatch, tmp_path):
     for name in ROOTS:
         monkeypatch.setenv(name, str(tmp_path))

@@ -71,6 +71,13 @@ def test_a_study_that_can_run_says_what_is_there_and_what_it_will_write(study):
     assert torch.__version__ in lines["torch"][0].text
 
 
+def test_what_table_3_and_fine_tuning_need_is_looked_at_too(study):
+    part = {"dataset": "isic2019", "autoencoder": "tiny"}
+    lines = lines_of(study(study={"autoencoders": ["tiny", "medvae_ft"], "efficiency": part}))
+    assert lines["isic2019"][0].text.startswith("root ${ISIC2019_ROOT}: set the environment variable")
+    assert "pretrained.vgg16: the hub was asked" in [line.text for line in lines["medvae_ft"]]
+
+
 def test_what_is_missing_is_said_with_what_to_do_and_the_command_fails(study, capsys):
     path = study(
         study={"datasets": ["mine", "isic2019"], "autoencoders": ["tiny", "sd14", "medvae_ft"]},
