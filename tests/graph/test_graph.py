@@ -234,7 +234,6 @@ def test_a_table_that_nothing_of_the_study_is_in_is_refused(checkout, tmp_path, 
     arguments = study_file(tmp_path, "study: {autoencoders: [sd14]}\n")
     output = snakemake("-n", *arguments, target, folder=checkout, code=None)
     assert f"Nothing of this study is in it: study.{key} names no dataset or autoencoder of it" in output
-    assert "make_table4" not in jobs(*arguments[:2], folder=checkout)
 
 
 def test_a_run_whose_weights_are_fine_tuned_waits_for_them(checkout):
