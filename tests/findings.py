@@ -58,13 +58,12 @@ def metrics_of(gaps=GAPS, spread=0.002, folds=5, loss=0.0, tuned=0.0, autoencode
     return pd.DataFrame(rows)
 
 
-def metrics_of_table4(effects, spread, folds, datasets):
-    """Runs of each autoencoder: each row its effect from .7, each with an own deviation over folds."""
+def metrics_of_table4(effects, spread, folds, datasets, name="flux2"):
+    """Runs of an autoencoder: each row its effect from .7, each with an own deviation over folds."""
     return pd.DataFrame(
         run(dataset, name, *ROWS[row], fold, 0.7 + effect + (1 + number) * deviation)
         for dataset in datasets
-        for name, rows in effects.items()
-        for number, (row, effect) in enumerate(rows.items())
+        for number, (row, effect) in enumerate(effects.items())
         for fold, deviation in enumerate(spread * SHAPE[:folds])
     )
 
@@ -123,7 +122,7 @@ def card_of(dataset, synthetic=False, **changes):
 
 
 @functools.cache
-def frames_of_table1(gaps, spread, folds, loss, tuned, psnr, autoencoders):
+def frames_of_table1(gaps, spread, folds, loss, tuned, psnr, autoencoders=PAPER_AUTOENCODERS):
     """Tables 1 and 2 and their tests; `gaps` is a tuple of (dataset, gaps) pairs."""
     metrics = metrics_of(dict(gaps), spread, folds, loss, tuned, autoencoders)
     fidelity = fidelity_of([name for name, _ in gaps], psnr, autoencoders)
@@ -141,7 +140,7 @@ def frames_of_table1(gaps, spread, folds, loss, tuned, psnr, autoencoders):
 
 @functools.cache
 def frames_of_table4(effects, spread, folds, datasets):
-    metrics = metrics_of_table4({name: dict(rows) for name, rows in effects}, spread, folds, datasets)
+    metrics = pd.concat(metrics_of_table4(dict(rows), spread, folds, datasets, name) for name, rows in effects)
     return {"table4": table4(metrics, ROWS, range(folds)), "ablation": significance.ablation(metrics, ROWS)}
 
 

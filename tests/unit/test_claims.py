@@ -188,18 +188,6 @@ def test_efficiency_is_a_matter_of_a_factor_of_two_on_a_gpu(tmp_path, faithful):
     assert (on_cpu["verdict"], on_cpu["effect"]) == (UNTESTABLE, 64)
 
 
-@pytest.mark.parametrize("other", [{"dataset": "isic2019"}, {"autoencoder": "own"}])
-def test_what_is_said_of_imagenet_needs_a_table_3_of_it(tmp_path, other):
-    claims = judge_claims(made_up(tmp_path, table3=table3_of(**other)))
-    for claim in ("budget_gain", "budget_distillation"):
-        row = only(claims, claim=claim)
-        assert (row["verdict"], row["measured"]) == (UNTESTABLE, "n/a")
-        assert row["reason"] == "this study has no Table 3 of ImageNet by an autoencoder of the paper"
-    row = only(claims, claim="speed")
-    assert row["verdict"] == SUPPORTED
-    assert "not the paper's" in row["data"]
-
-
 @pytest.mark.parametrize("effect", [0.0, 0.005, -0.012, 0.03])
 def test_equivalence_from_an_interval_is_that_of_the_differences(effect):
     differences = effect + 0.01 * SHAPE

@@ -8,7 +8,7 @@ from learnability.claims import judge_claims
 from learnability.claims.findings import PAPER_AUTOENCODERS, Cell
 from learnability.claims.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, no_effect, within_margin_p
 from learnability.significance import corrected_t
-from tests.findings import GAPS, SHAPE, TABLE4, controls_of, made_up
+from tests.findings import GAPS, SHAPE, TABLE4, controls_of, made_up, table3_of
 from tests.scored_runs import only
 
 OWN = (*PAPER_AUTOENCODERS, "own")
@@ -117,3 +117,17 @@ def test_the_gap_with_other_networks_knows_how_much_each_fold_trains_on(tmp_path
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((0.2 - half, 0.2 + half))
     assert row["verdict"] == SUPPORTED
     assert row["data"] == "ISIC-2019; 1 of the paper's 4 data sets; 1 of the paper's 5 autoencoders"
+
+
+@pytest.mark.parametrize("other", [{"dataset": "isic2019"}, {"autoencoder": "own"}])
+def test_what_is_said_of_imagenet_needs_a_table_3_of_it(tmp_path, other):
+    claims = judge_claims(made_up(tmp_path, table3=table3_of(**other)))
+    for claim in ("budget_gain", "budget_distillation"):
+        row = only(claims, claim=claim)
+        assert (row["verdict"], row["measured"]) == (UNTESTABLE, "n/a")
+        assert row["reason"] == "this study has no Table 3 of ImageNet by an autoencoder of the paper"
+    row = only(claims, claim="speed")
+    assert row["verdict"] == SUPPORTED
+    assert "not the paper's" in row["data"]
+    phantom = judged(tmp_path, "budget_gain", table3=table3_of("isic2019"), synthetic=("isic2019",))
+    assert phantom["reason"].startswith("this study has no Table 3")  # nothing was measured that a phantom could spoil

@@ -13,7 +13,7 @@ with job(snakemake.log[0]):
     from learnability.tables import labels_of
 
     params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]
-    labels, n_splits = labels_of(params.labels, cards), snakemake.config["study"]["n_splits"]
+    labels, n_splits = labels_of(params.labels, cards), read_json(snakemake.input.study)["n_splits"]
     findings = read_findings(snakemake.input.results, cards, labels, params.margin, n_splits, params.names)
     material = Material(
         config=snakemake.config,

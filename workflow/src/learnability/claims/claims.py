@@ -50,7 +50,7 @@ def judged(claim: Claim, findings: Findings) -> Verdict:
     if missing := [] if claim.where else lacking(datasets, autoencoders, findings):
         return untestable(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in this study")
     found = claim.judge(findings.only(autoencoders))
-    if any(map(findings.synthetic, datasets)):
+    if found.cell and any(map(findings.synthetic, datasets)):
         return untestable("phantom data: synthetic images, not patients", found)
     folds = findings.folds()
     if claim.over_folds and folds < FEWEST_FOLDS and found.cell:

@@ -27,7 +27,7 @@ def rows(findings: Findings) -> dict[str, dict[str, float]]:
 def as_published(findings: Findings) -> bool:
     """Is Table 3 of ImageNet, encoded by an autoencoder of the paper? Which of them it was the paper does not say."""
     datasets, autoencoders = findings.of("table3")
-    return {*datasets} == {*IMAGENET} and {*autoencoders} <= {*PAPER_AUTOENCODERS} and bool(autoencoders)
+    return datasets == [*IMAGENET] and autoencoders != [] and {*autoencoders} <= {*PAPER_AUTOENCODERS}
 
 
 def gains(first: str, second: str, published, findings: Findings) -> Verdict:
