@@ -107,6 +107,16 @@ def test_no_rise_is_one_sided(effect, spread, one_sided, two_sided):
     assert no_effect([cell], 0.02, "points").verdict == two_sided
 
 
+def test_a_fall_is_no_evidence_of_a_rise():
+    """Neither where the correction over cells leaves open that it lies below the margin."""
+    half = 0.01 * stats.t.ppf(0.975, 4)
+    effects = ((-0.028, 0.049), (0.0, 1.0), (0.0, 1.0))  # with the p of another correction
+    fall, *others = (Cell("", effect, effect - half, effect + half, p, 5) for effect, p in effects)
+    assert 0.05 / 3 < within_margin_p(fall, 0.001, one_sided=True) < 0.05
+    assert no_effect([fall, *others], 0.001, "points", one_sided=True).verdict == UNTESTABLE
+    assert no_effect([fall, *others], 0.001, "points").verdict == NOT_SUPPORTED
+
+
 @pytest.mark.parametrize("folds", [3, 5])
 def test_the_gap_with_other_networks_knows_how_much_each_fold_trains_on(tmp_path, folds):
     """Of five splits three train, whatever the number of folds that are run."""
