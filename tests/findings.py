@@ -41,7 +41,7 @@ def run(dataset, autoencoder, space, recipe, fold, score):
     return identity | {"role": role, "seed": fold, "n_train": 600, "n_test": 200, "device": "GPU"} | scores
 
 
-def metrics_of(gaps=GAPS, spread=0.002, folds=5, loss=0.0, tuned=0.0):
+def metrics_of(gaps=GAPS, spread=0.002, folds=5, loss=0.0, tuned=0.0, autoencoders=PAPER_AUTOENCODERS):
     """Runs of Table 1: images at .7, reconstructions `loss` below, latents their gap below these.
 
     Every dataset loses a little more than the one before it. `tuned` is what MedVAE-FT has more in both spaces.
@@ -51,24 +51,24 @@ def metrics_of(gaps=GAPS, spread=0.002, folds=5, loss=0.0, tuned=0.0):
         level = 0.7 - loss - 0.001 * number
         for fold, deviation in enumerate(spread * SHAPE[:folds]):
             rows.append(run(dataset, "original", "image", "image", fold, 0.7 + deviation))
-            for autoencoder, gap in zip(PAPER_AUTOENCODERS, values, strict=True):
+            for autoencoder, gap in zip(autoencoders, values, strict=True):
                 own = level + (tuned + deviation if autoencoder == "medvae_ft" else 0.0)
                 rows.append(run(dataset, autoencoder, "reconstruction", "image", fold, own + 2 * deviation))
                 rows.append(run(dataset, autoencoder, "latent", "latent", fold, own - gap + deviation))
     return pd.DataFrame(rows)
 
 
-def metrics_of_table4(effects, spread, folds, datasets):
-    """Runs of FLUX.2: each row its effect from .7, each with an own deviation over folds."""
+def metrics_of_table4(effects, spread, folds, datasets, name="flux2"):
+    """Runs of an autoencoder: each row its effect from .7, each with an own deviation over folds."""
     return pd.DataFrame(
-        run(dataset, "flux2", *ROWS[row], fold, 0.7 + effect + (1 + number) * deviation)
+        run(dataset, name, *ROWS[row], fold, 0.7 + effect + (1 + number) * deviation)
         for dataset in datasets
         for number, (row, effect) in enumerate(effects.items())
         for fold, deviation in enumerate(spread * SHAPE[:folds])
     )
 
 
-def fidelity_of(datasets, psnr):
+def fidelity_of(datasets, psnr, autoencoders):
     rows = [
         {
             "dataset": dataset,
@@ -79,13 +79,13 @@ def fidelity_of(datasets, psnr):
             "ssim": 0.9,
         }
         for dataset in datasets
-        for name, value in zip(PAPER_AUTOENCODERS, psnr, strict=True)
+        for name, value in zip(autoencoders, psnr, strict=True)
         for i in (-1, 0, 1)
     ]
     return pd.DataFrame(rows)
 
 
-def table3_of(dataset="imagenet", device="NVIDIA GH200"):
+def table3_of(dataset="imagenet", device="NVIDIA GH200", autoencoder="flux2"):
     rows = []
     for row, (score, speed, memory) in SPEED.items():
         costs = {"inference_samples_per_second": speed, "inference_peak_mb": memory}
@@ -93,7 +93,7 @@ def table3_of(dataset="imagenet", device="NVIDIA GH200"):
         values = dict.fromkeys(("balanced_accuracy", "auc", "mcc"), score) | costs
         for metric, value in values.items():
             size = 64 if metric in costs else "n/a"
-            rows.append((row, dataset, "flux2", "latent", row, metric, value, size, 86400, device))
+            rows.append((row, dataset, autoencoder, "latent", row, metric, value, size, 86400, device))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -109,16 +109,23 @@ def decomposition_of(datasets, matched=0.08, encoding=0.06, half=0.02):
     return pd.DataFrame(rows)
 
 
+def controls_of(scores, folds=5):
+    """The macro average of ablation_controls of FLUX.2: (mean, sd) of balanced accuracy by space and row."""
+    rows = [("macro", "flux2", row, space, row, "balanced_accuracy", *score, folds) for (space, row), score in scores]
+    columns = ["dataset", "autoencoder", "row", "space", "recipe", "metric", "mean", "sd", "n_folds"]
+    return pd.DataFrame([("isic2019", *row[1:]) for row in rows] + rows, columns=columns)
+
+
 def card_of(dataset, synthetic=False, **changes):
     card = {"dataset": dataset, "synthetic": synthetic, "images": 4000, "groups": 1000, "classes": ["a", "b"]}
     return card | {"imbalance_ratio": 60.0, "digest": 64 * "d", "subset": None, "published": None} | changes
 
 
 @functools.cache
-def frames_of_table1(gaps, spread, folds, loss, tuned, psnr):
+def frames_of_table1(gaps, spread, folds, loss, tuned, psnr, autoencoders=PAPER_AUTOENCODERS):
     """Tables 1 and 2 and their tests; `gaps` is a tuple of (dataset, gaps) pairs."""
-    metrics = metrics_of(dict(gaps), spread, folds, loss, tuned)
-    fidelity = fidelity_of([name for name, _ in gaps], psnr)
+    metrics = metrics_of(dict(gaps), spread, folds, loss, tuned, autoencoders)
+    fidelity = fidelity_of([name for name, _ in gaps], psnr, autoencoders)
     means = fidelity.groupby(["dataset", "autoencoder", "role"], sort=False)[["psnr", "ssim"]].mean().reset_index()
     return {
         "table1": table1(metrics, range(folds)),
@@ -133,24 +140,31 @@ def frames_of_table1(gaps, spread, folds, loss, tuned, psnr):
 
 @functools.cache
 def frames_of_table4(effects, spread, folds, datasets):
-    metrics = metrics_of_table4(dict(effects), spread, folds, datasets)
+    metrics = pd.concat(metrics_of_table4(dict(rows), spread, folds, datasets, name) for name, rows in effects)
     return {"table4": table4(metrics, ROWS, range(folds)), "ablation": significance.ablation(metrics, ROWS)}
 
 
 def made_up(
     folder, gaps=GAPS, spread=0.002, folds=5, loss=0.0, tuned=0.0, psnr=(34.3, 40.2, 41.4, 29.9, 38.9), effects=TABLE4,
-    synthetic=(), without=(), table3=None, decomposition=None,
+    synthetic=(), without=(), table3=None, decomposition=None, controls=None, autoencoders=PAPER_AUTOENCODERS,
+    own_effects=None, n_splits=5,
 ):  # fmt: skip
-    """The findings of a study, through its CSVs but those in `without`."""
+    """The findings of a study, through its CSVs but those in `without`.
+
+    Table 4 is of FLUX.2 with `effects`, and of an autoencoder `own` with `own_effects`, of those that are given.
+    """
     pairs = tuple((name, tuple(values)) for name, values in gaps.items())
-    frames = frames_of_table1(pairs, spread, folds, loss, tuned, psnr)
-    frames = frames | frames_of_table4(tuple(effects.items()), spread, folds, tuple(gaps))
+    frames = frames_of_table1(pairs, spread, folds, loss, tuned, psnr, autoencoders)
+    by_name = {"flux2": effects, "own": own_effects}
+    table4_effects = tuple((name, tuple(rows.items())) for name, rows in by_name.items() if rows)
+    frames = frames | frames_of_table4(table4_effects, spread, folds, tuple(gaps))
     frames |= {"table3": table3_of() if table3 is None else table3}
     frames |= {"gap_decomposition": decomposition_of(gaps) if decomposition is None else decomposition}
+    frames |= {} if controls is None else {"ablation_controls": controls}
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.csv" for name in frames if name not in without]
     for path in paths:
         write_csv(frames[path.stem], path)
     cards = [card_of(name, name in synthetic) for name in (*gaps, "imagenet")]
     names = all_labels(published())
-    return read_findings(paths, cards, Labels(**names, synthetic=frozenset(synthetic)), 0.02, names)
+    return read_findings(paths, cards, Labels(**names, synthetic=frozenset(synthetic)), 0.02, n_splits, names)

@@ -7,7 +7,7 @@ from learnability.claims import compare_published, render_published
 from learnability.claims.findings import PAPER_AUTOENCODERS, PAPER_DATASETS, read_published
 from learnability.claims.numbers import COLUMNS, MEASURE
 from learnability.contracts import InputError
-from tests.findings import GAPS, made_up
+from tests.findings import GAPS, made_up, table3_of
 from tests.rendered import latex_rows
 from tests.scored_runs import only
 
@@ -55,7 +55,11 @@ def test_a_file_with_other_columns_is_refused(tmp_path):
 
 def test_each_number_stands_beside_the_measured_one(numbers):
     assert list(numbers.columns) == COLUMNS
-    assert (numbers["status"] == "measured").all()
+    memory = (numbers["metric"] == "inference_peak_mb") & numbers["row"].isin(["image", "latent_vs_image"])
+    assert (numbers.loc[~memory, "status"] == "measured").all()
+    assert set(numbers.loc[memory, "status"]) == {
+        "measured with images decoded a few at a time, which sets their peak memory"
+    }
     row = only(numbers, **ALL, dataset="cardium", autoencoder="sd14")
     assert (row["published"], row["measured"], row["sd"], row["n"]) == (
         30.5,
@@ -109,11 +113,38 @@ def test_what_was_not_measured_says_so(tmp_path):
     lacking = only(numbers, **ALL, dataset="isic2019", autoencoder="sd14")
     assert (lacking["measured"], lacking["status"]) == ("n/a", "not in this study: ISIC-2019")
     assert only(numbers, **ALL, dataset="ct_rate", autoencoder="sd14")["status"] == "measured"
-    assert only(numbers, kind="gain")["status"] == "not in this study: Table 3 on ImageNet"
+    assert only(numbers, kind="gain")["status"] == f"not in this study: {TABLE3}"
     assert only(numbers, kind="p_value")["status"].endswith("ISIC-2019, MIMIC-LT, Cardium")
     text = render_published(numbers, findings)["md"]
     assert "Not in this study: ISIC-2019, MIMIC-LT, Cardium." in text
     assert "not measured" in text
+
+
+TABLE3 = "Table 3 on ImageNet by an autoencoder of the paper"
+
+
+@pytest.mark.parametrize("other", [{"dataset": "isic2019"}, {"autoencoder": "own"}])
+def test_another_table_3_is_not_the_published_one(tmp_path, other):
+    numbers = compare_published(made_up(tmp_path, table3=table3_of(**other)))
+    rows = numbers[numbers["kind"].isin(["efficiency", "gain", "ratio"])]
+    assert set(rows["status"]) == {f"not in this study: {TABLE3}"}
+    assert set(rows["measured"]) == {"n/a"}
+
+
+def test_a_range_over_every_autoencoder_needs_them_all(tmp_path, numbers):
+    gaps = {name: values[:1] for name, values in GAPS.items()}
+    one = compare_published(made_up(tmp_path, gaps, autoencoders=("sd14",), psnr=(34.3,)))
+    ranges = one[(one["kind"] == "gap") & (one["autoencoder"] == "n/a")]
+    assert set(ranges["status"]) == {"not in this study: Flux.1, Flux.2, MedVAE, MedVAE-FT"}
+    assert set(ranges["measured"]) == {"n/a"}
+    assert only(one, kind="gap", autoencoder="sd14")["measured"] == pytest.approx(0.278)
+    own = {name: [*values, 0.03] for name, values in GAPS.items()}
+    study = {"autoencoders": (*PAPER_AUTOENCODERS, "own"), "psnr": (34.3, 40.2, 41.4, 29.9, 38.9, 40.0)}
+    more = compare_published(made_up(tmp_path / "own", own, **study))
+    for frame in (numbers, more):
+        rows = frame[(frame["kind"] == "gap") & (frame["dataset"] == "isic2019") & (frame["autoencoder"] == "n/a")]
+        assert rows["measured"].tolist() == pytest.approx([0.19, 0.19])
+    assert only(more, kind="p_value")["status"] == "not in this study: the twenty pairs"
 
 
 def test_published_numbers_as_they_are_read(numbers, findings):

@@ -108,7 +108,7 @@ def test_labels_are_escaped(tmp_path):
     found = made_up(tmp_path / "study")
     names = {"datasets": found.names["datasets"] | {"isic2019": NASTY}, "autoencoders": found.names["autoencoders"]}
     labels = Labels(**names)
-    nasty = type(found)(found.frames, found.cards, labels, found.margin, found.published, names)
+    nasty = type(found)(found.frames, found.cards, labels, found.margin, found.n_splits, found.published, names)
     assert "<script" not in render_summary(nasty, material_of(tmp_path, nasty))
 
 

@@ -9,7 +9,8 @@ with job(snakemake.log[0]):
 
     params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]
     labels = labels_of(params.labels, cards)
-    findings = read_findings(snakemake.input.results, cards, labels, params.margin, params.names)
+    n_splits = read_json(snakemake.input.study)["n_splits"]
+    findings = read_findings(snakemake.input.results, cards, labels, params.margin, n_splits, params.names)
     numbers = compare_published(findings)
     write_csv(numbers, snakemake.output.csv)
     text = render_published(numbers, findings)

@@ -13,9 +13,8 @@ with job(snakemake.log[0]):
     from learnability.tables import labels_of
 
     params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]
-    findings = read_findings(
-        snakemake.input.results, cards, labels_of(params.labels, cards), params.margin, params.names
-    )
+    labels, n_splits = labels_of(params.labels, cards), read_json(snakemake.input.study)["n_splits"]
+    findings = read_findings(snakemake.input.results, cards, labels, params.margin, n_splits, params.names)
     material = Material(
         config=snakemake.config,
         metrics=read_metrics(snakemake.input.metrics),

@@ -7,9 +7,11 @@ import numpy as np
 from scipy import stats
 
 from ..significance import holm
-from .claims import Claim
+from ..significance_level import ALPHA
+from .claims import Claim, of_table
 from .findings import Cell, Findings
-from .verdicts import ALPHA, NO_CELL, NOT_SUPPORTED, SUPPORTED, Verdict, all_positive, in_words, untestable
+from .gap import TABLE1, in_method
+from .verdicts import NO_CELL, NOT_SUPPORTED, SUPPORTED, Verdict, all_positive, in_words, untestable
 
 PART = "Beyond the paper"
 OURS = "not in the paper"
@@ -25,7 +27,7 @@ def over_datasets(findings: Findings) -> Verdict:
     row, n = rows.iloc[0], len(findings.datasets())
     cell = Cell("", row["effect"], np.nan, np.nan, row["p"], n)
     text = f"{in_words(cell, 'points')}, mean over {n} data set{'s' if n > 1 else ''}"
-    found = Verdict(SUPPORTED, "p < .05", text, cell, "signed-rank over data sets, exact", row["p"])
+    found = Verdict(SUPPORTED, "p < .05", text, cell, f"signed-rank over data sets, {in_method(row)}", row["p"])
     if 0.5**n >= ALPHA:
         return untestable(f"{n} data set{'s' if n > 1 else ''} can give no p below {0.5**n:.2g}", found)
     return found if row["p"] < ALPHA else replace(found, verdict=NOT_SUPPORTED, reason=f"p = {row['p']:.2g}")
@@ -58,16 +60,13 @@ def _holm(cells: list[Cell]) -> list[Cell]:
     return [replace(cell, p=np.nan if p == "n/a" else p) for cell, p in zip(cells, p_values, strict=True)]
 
 
-def datasets(findings: Findings) -> list[str]:
-    return list(dict.fromkeys(findings.rows("gap_decomposition").get("dataset", [])))
-
-
+DECOMPOSED = of_table("gap_decomposition")
 CLAIMS = [
     Claim("gap_over_datasets", PART, "The gap holds over data sets, of which the autoencoders are no independent "
-          "samples.", OURS, lambda findings: OURS, over_datasets),
+          "samples.", OURS, lambda findings: OURS, over_datasets, where=TABLE1),
     Claim("gap_matched", PART, "The gap stays when network, start, augmentation and masking are the same in every "
-          "space.", OURS, lambda findings: OURS, partial(decomposed, "gap_matched"), where=datasets),
+          "space.", OURS, lambda findings: OURS, partial(decomposed, "gap_matched"), where=DECOMPOSED),
     Claim("gap_encoding", PART, "The gap is larger than that of a lossless rearrangement of the image on the same "
           "grid: the encoding itself costs accuracy.", OURS, lambda findings: OURS, partial(decomposed, "gap_encoding"),
-          where=datasets),
+          where=DECOMPOSED),
 ]  # fmt: skip

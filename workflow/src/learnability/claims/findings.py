@@ -1,7 +1,7 @@
 """What a study found, read from its tables and tests, and what the paper published."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy import stats
 from ..configuration import ROOT
 from ..contracts import InputError
 from ..macro import MACRO
+from ..significance_level import ALPHA
 from ..tables.labels import Labels, marked
 
 PUBLISHED = ["kind", "dataset", "autoencoder", "row", "metric", "value", "high", "place"]
@@ -30,26 +31,28 @@ class Cell:
     high: float
     p: float
     n: int
-    freedom: float = np.nan  # degrees of freedom of the interval; n - 1 where nothing else is said
 
     @property
     def error(self) -> float:
-        """Standard error: the interval's half-width over the quantile that made it."""
-        freedom = self.n - 1 if np.isnan(self.freedom) else self.freedom
-        return (self.high - self.low) / 2 / stats.t.ppf(0.975, freedom) if freedom > 0 else np.nan
+        """Standard error of a mean over folds: the interval's half-width over the quantile that made it."""
+        return (self.high - self.low) / 2 / stats.t.ppf(1 - ALPHA / 2, self.n - 1) if self.n > 1 else np.nan
 
     def negated(self) -> "Cell":
-        return Cell(self.name, -self.effect, -self.high, -self.low, self.p, self.n, self.freedom)
+        return Cell(self.name, -self.effect, -self.high, -self.low, self.p, self.n)
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Tables and tests by the name of their file (what a study does not make is missing), dataset cards, labels."""
+    """Tables and tests by the name of their file (what a study does not make is missing), dataset cards, labels.
+
+    `n_splits` is the number of folds that the data are split into, of which a study may run fewer.
+    """
 
     frames: dict[str, pd.DataFrame]
     cards: dict[str, dict]
     labels: Labels
     margin: float
+    n_splits: int
     published: pd.DataFrame
     names: dict[str, dict[str, str]] = field(default_factory=dict)  # labels of all that is configured
 
@@ -79,19 +82,39 @@ class Findings:
 
     def datasets(self) -> list[str]:
         """The datasets of Table 1, in the study's order."""
-        return list(dict.fromkeys(self.frames["table1"]["dataset"]))
+        return self.of("table1")[0]
 
     def folds(self) -> int:
         """How many folds Table 1 is over."""
         return int(self.frames["table1"]["n_folds"].max())
 
     def families(self) -> list[str]:
-        table1 = self.frames["table1"]
-        return list(dict.fromkeys(table1.loc[table1["role"] == "family", "autoencoder"]))
+        """The autoencoders of Table 1 that are no controls, in the study's order."""
+        return self.of("table1")[1]
 
-    def tested(self, name: str, test: str, comparison: str, metric: str = "balanced_accuracy", **where) -> list[Cell]:
-        """One cell per dataset and family of a file of tests over folds."""
-        rows = self.rows(name, test=test, comparison=comparison, metric=metric, role="family", **where)
+    def of(self, name: str) -> tuple[list[str], list[str]]:
+        """The datasets and the families of a table or test; none where the study does not make it."""
+        rows, table1 = self.rows(name), self.frames["table1"]
+        if rows.empty:
+            return [], []
+        others = {"original", *table1.loc[table1["role"] != "family", "autoencoder"]}
+        datasets, autoencoders = dict.fromkeys(rows["dataset"]), dict.fromkeys(rows["autoencoder"])
+        return [name for name in datasets if name != MACRO], [name for name in autoencoders if name not in others]
+
+    def only(self, autoencoders: Sequence[str]) -> "Findings":
+        """Without the rows of other families; tests over all families at once stay as they are."""
+        others = [name for name in self.families() if name not in autoencoders]
+        frames = {
+            name: frame[~frame["autoencoder"].isin(others)] if "autoencoder" in frame else frame
+            for name, frame in self.frames.items()
+        }
+        return replace(self, frames=frames)
+
+    def tested(
+        self, name: str, test: str, comparison: str, metric: str = "balanced_accuracy", role: str = "family", **where
+    ) -> list[Cell]:
+        """One cell per dataset and autoencoder of a file of tests over folds."""
+        rows = self.rows(name, test=test, comparison=comparison, metric=metric, role=role, **where)
         return [
             Cell(
                 self.pair(row["autoencoder"], row["dataset"]),
@@ -118,12 +141,12 @@ def chosen(frame: pd.DataFrame, **where) -> pd.DataFrame:
 
 
 def read_findings(
-    tables: Iterable[str | Path], cards: Sequence[dict], labels: Labels, margin: float, names: dict
+    tables: Iterable[str | Path], cards: Sequence[dict], labels: Labels, margin: float, n_splits: int, names: dict
 ) -> Findings:
     """Read CSVs of tables and tests, each known by the name of its file, and the published numbers."""
     frames = {Path(path).stem: read_numbers(path) for path in tables}
     by_name = {card["dataset"]: card for card in cards}
-    return Findings(frames, by_name, labels, margin, read_published(), names)
+    return Findings(frames, by_name, labels, margin, n_splits, read_published(), names)
 
 
 def read_numbers(path: str | Path) -> pd.DataFrame:

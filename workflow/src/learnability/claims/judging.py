@@ -1,11 +1,13 @@
 """One row per claim: what the paper says, what this study measured, and the verdict."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from . import ablation, beyond, efficiency, finetuning, gap
 from .claims import Claim, judged
-from .findings import PAPER_DATASETS, Findings
+from .findings import Findings
 
 CLAIMS = [*gap.CLAIMS, *finetuning.CLAIMS, *ablation.CLAIMS, *efficiency.CLAIMS, *beyond.CLAIMS]
 COLUMNS = [
@@ -35,10 +37,21 @@ def _undefined(value) -> bool:
 
 
 def _data(claim: Claim, findings: Findings) -> str:
-    """The datasets of the verdict; those that are not the paper's are called so."""
-    names = [name for name in claim.on(findings) if name in findings.cards]
+    """The datasets of the verdict; of a general claim, how they and its autoencoders differ from the paper's."""
+    datasets, autoencoders = claim.on(findings)
+    names = [name for name in datasets if name in findings.cards]
     if not names:
         return "n/a"
     shown = "all data sets of this study" if names == findings.datasets() else ", ".join(map(findings.dataset, names))
-    foreign = [name for name in names if name not in (*PAPER_DATASETS, "imagenet")]
-    return f"{shown}; not the paper's" if foreign else shown
+    if not claim.where:
+        return shown
+    kinds = {"data sets": (names, claim.datasets), "autoencoders": (autoencoders, claim.autoencoders)}
+    return "; ".join([shown, *filter(None, (_differing(*pair, kind) for kind, pair in kinds.items()))])
+
+
+def _differing(names: Sequence[str], of_paper: Sequence[str], kind: str) -> str:
+    """How these differ from the paper's, in words; nothing where they do not."""
+    own = [name for name in names if name not in of_paper]
+    if own:
+        return f"not {'only ' if len(own) < len(names) else ''}the paper's {kind}"
+    return f"{len(names)} of the paper's {len(of_paper)} {kind}" if len(names) < len(of_paper) else ""

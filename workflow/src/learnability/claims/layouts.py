@@ -61,7 +61,7 @@ def _notes(numbers: pd.DataFrame) -> list[str]:
     notes = list(dict.fromkeys(status for status in numbers["status"] if status.startswith("not in")))
     lacking = dict.fromkeys(name for note in notes for name in note.removeprefix("not in this study: ").split(", "))
     found = [f"Not in this study: {', '.join(lacking)}."] if lacking else []
-    parts = [status for status in numbers["status"] if status.startswith("measured on")]
+    parts = [status for status in numbers["status"] if status.startswith("measured ")]
     found += [f"{status[0].upper()}{status[1:]}." for status in dict.fromkeys(parts)]
     return found + ([f"Marked (phantom): {PHANTOM}. {PHANTOM_NOTICE}"] if (numbers["status"] == PHANTOM).any() else [])
 

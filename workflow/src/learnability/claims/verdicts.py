@@ -7,10 +7,10 @@ import numpy as np
 from scipy import stats
 
 from ..significance import holm
+from ..significance_level import ALPHA
 from .findings import Cell
 
 SUPPORTED, NOT_SUPPORTED, UNTESTABLE = "supported", "not supported", "cannot be tested at this scale"
-ALPHA = 0.05
 FEWEST_FOLDS = 3
 CORRELATION_MARGIN = 0.3
 NO_CELL = "this study has no such comparison"
@@ -78,33 +78,36 @@ def all_positive(cells: Sequence[Cell], size: float, unit: str, test: str = PAIR
     return found
 
 
-def equivalent(cells: Sequence[Cell], margin: float, unit: str) -> Verdict:
-    """No effect beyond ±margin, by two one-sided t-tests in every cell, Holm over the cells."""
+def no_effect(cells: Sequence[Cell], margin: float, unit: str, one_sided: bool = False) -> Verdict:
+    """No effect beyond ±margin, `one_sided` none above it, by one-sided t-tests in every cell, Holm over the cells.
+
+    One-sided, an effect below zero is none that the claim denies, however large.
+    """
     if not cells:
         return untestable(NO_CELL)
-    p_values = holm([equivalence_p(cell, margin) for cell in cells])
-    worst, bound = int(np.argmax(p_values)), f"±{shown(margin, unit)} {unit}".strip()
-    decisive, test = cells[worst], "TOST over folds, Nadeau and Bengio, Holm"
-    found = Verdict(
-        SUPPORTED, f"equal within {bound}", describe(cells, unit, decisive), decisive, test, p_values[worst]
-    )
+    p_values = holm([within_margin_p(cell, margin, one_sided) for cell in cells])
+    worst, bound = int(np.argmax(p_values)), f"{shown(margin, unit)} {unit}".strip()
+    decisive, size = cells[worst], f"below {bound}" if one_sided else f"equal within ±{bound}"
+    test = f"{'one-sided t' if one_sided else 'TOST'} over folds, Nadeau and Bengio, Holm"
+    found = Verdict(SUPPORTED, size, describe(cells, unit, decisive), decisive, test, p_values[worst])
     still_open = [cell for cell, p in zip(cells, p_values, strict=True) if not p < ALPHA]
-    different = [cell for cell in still_open if cell.p < ALPHA]
+    different = [cell for cell in still_open if cell.p < ALPHA and (cell.effect > 0 or not one_sided)]
     if different:
-        reason = f"a difference is shown, p < .05, for {_names(different)}"
-        found = replace(found, verdict=NOT_SUPPORTED, reason=reason)
+        kind = "an effect above zero" if one_sided else "a difference"
+        found = replace(found, verdict=NOT_SUPPORTED, reason=f"{kind} is shown, p < .05, for {_names(different)}")
     elif still_open:
-        reason = f"neither a difference nor equality within {bound} is shown for {_names(still_open)}"
-        found = replace(found, verdict=UNTESTABLE, reason=reason)
+        sides = f"above zero nor {size}" if one_sided else f"a difference nor equality within ±{bound}"
+        found = replace(found, verdict=UNTESTABLE, reason=f"neither {sides} is shown for {_names(still_open)}")
     return found
 
 
-def equivalence_p(cell: Cell, margin: float) -> float:
-    """The larger p of two one-sided t-tests of an effect within ±margin; 1 where there is no interval."""
-    if not cell.error > 0:
-        return 1.0
-    freedom = cell.n - 1 if np.isnan(cell.freedom) else cell.freedom
-    return float(stats.t.sf((margin - abs(cell.effect)) / cell.error, freedom))
+def within_margin_p(cell: Cell, margin: float, one_sided: bool = False) -> float:
+    """p of a one-sided t-test of an effect below the margin, else of the worse of two, within ±margin.
+
+    1 where there is no interval.
+    """
+    size = cell.effect if one_sided else abs(cell.effect)
+    return float(stats.t.sf((margin - size) / cell.error, cell.n - 1)) if cell.error > 0 else 1.0
 
 
 def within(cells: Sequence[Cell], low: float, high: float, unit: str, rounding: float = 0.005) -> Verdict:

@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..significance.cells import reconstruction_minus
+from ..significance_level import ALPHA
 from ..tables.labels import Labels, autoencoders_of, datasets_of
 from .style import QUIET, SMALL, Mark, add_note, folds_in_words, marks_of, panels, styled, width_of
 
 TEST = "corrected_paired_t"
-ALPHA = 0.05
 BELOW = 0.33  # of a row: how far the folds stand below the mean, so that it hides none
 
 

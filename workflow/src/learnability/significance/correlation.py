@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ..significance_level import ALPHA
 from .rows import DEGENERATE
-from .t_tests import ALPHA, ROUNDING
+from .t_tests import ROUNDING
 
 
 def correlation(kind: str, x: pd.Series, y: pd.Series, estimated_means: int = 1) -> dict:

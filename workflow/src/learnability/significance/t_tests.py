@@ -6,10 +6,10 @@ import numpy as np
 from scipy import stats
 
 from ..contracts import InputError
+from ..significance_level import ALPHA
 from .cells import Cell
 from .rows import DEGENERATE, row
 
-ALPHA = 0.05
 # Scores lie in [-1, 1]: a spread below this is rounding, such as that of 0.3 - 0.2 against 0.2 - 0.1.
 ROUNDING = 1e-12
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ..claims.findings import Cell, Findings
-from ..claims.verdicts import ALPHA
+from ..claims.gap import gaps
+from ..significance_level import ALPHA
 
 SPACES = {"image": "Image space", "reconstruction": "Reconstruction space", "latent": "Latent space"}
 FULL_COLOUR = 0.3  # the gap at which a cell has its strongest tint
@@ -19,7 +20,7 @@ def tiles(findings: Findings) -> list[dict]:
             found.append(
                 {"label": label, "value": f"{means.mean():.3f}".removeprefix("0"), "note": "balanced accuracy"}
             )
-    effects = [cell.effect for cell in _gaps(findings).values()]
+    effects = [cell.effect for cell in gaps(findings)]
     if effects:
         note = f"points, {_points(min(effects), 1)} to {_points(max(effects), 1)} over {len(effects)} pairs"
         found.append({"label": "Learnability gap", "value": _points(np.mean(effects), 1), "note": note})
@@ -28,30 +29,21 @@ def tiles(findings: Findings) -> list[dict]:
 
 def gap_matrix(findings: Findings) -> dict:
     """The gap in points with its interval: a row per autoencoder, controls last, a column per dataset."""
-    families, controls = _gaps(findings), _gaps(findings, "control")
-    cells, datasets = families | controls, findings.datasets()
-    rows = []
-    for name in dict.fromkeys(name for name, _ in cells):
-        control = (name, datasets[0]) in controls
-        label = findings.autoencoder(name)
-        shown = f"{label} (control)" if control and "control" not in label.lower() else label
-        rows.append({"label": shown, "cells": [_shown(cells.get((name, dataset))) for dataset in datasets]})
+    datasets, rows = findings.datasets(), []
+    for role in ("family", "control"):
+        for name in dict.fromkeys(findings.rows("latent_vs_reconstruction", role=role).get("autoencoder", [])):
+            label = findings.autoencoder(name)
+            shown = f"{label} (control)" if role == "control" and "control" not in label.lower() else label
+            cells = [_shown(gaps(findings, role=role, autoencoder=name, dataset=dataset)) for dataset in datasets]
+            rows.append({"label": shown, "cells": cells})
     return {"datasets": [findings.dataset(name) for name in datasets], "rows": rows}
 
 
-def _gaps(findings: Findings, role: str = "family") -> dict[tuple[str, str], Cell]:
-    rows = findings.rows("latent_vs_reconstruction", test="corrected_paired_t", metric="balanced_accuracy", role=role)
-    return {
-        (row["autoencoder"], row["dataset"]): Cell(
-            "", row["effect"], row["ci_low"], row["ci_high"], row["p_corrected"], int(row["n"])
-        )
-        for row in rows.to_dict("records")
-    }
-
-
-def _shown(cell: Cell | None) -> dict:
-    if cell is None:
+def _shown(cells: list[Cell]) -> dict:
+    """One gap, or a dash where there is none."""
+    if not cells:
         return {"value": "–", "interval": "", "tint": 0, "sign": "none"}
+    (cell,) = cells
     interval = f"{_points(cell.low)} to {_points(cell.high)}" if np.isfinite(cell.low) else ""
     mark = "*" if cell.p < ALPHA else ""
     return {

@@ -6,8 +6,9 @@ import pandas as pd
 
 from ..contracts import SCORES, InputError
 from ..macro import MACRO, with_macro
+from ..significance_level import ALPHA
 from .formats import render
-from .frames import LEVEL, cells_by, corrected_p, score_rows
+from .frames import cells_by, corrected_p, score_rows
 from .labels import Labels, datasets_of, notice, present
 from .layout import SCORE_HEADS, Best, Block, Layout, best_of, cell_text, values_over_folds
 
@@ -80,7 +81,7 @@ def render_table4(
                 key = (dataset, autoencoder, metric, f"{row}_vs_{reference}")
                 if key not in p_values:
                     raise InputError(f"Table 4: no test of {', '.join(key)}; make significance/ablation.csv again")
-                found += mark if p_values[key] < LEVEL else ""
+                found += mark if p_values[key] < ALPHA else ""
         return found
 
     def stubs(row: str, space: str) -> list[str]:

@@ -7,8 +7,6 @@ import pandas as pd
 
 from ..contracts import SCORES, InputError
 
-LEVEL = 0.05  # of a significant difference
-
 
 def score_rows(runs: pd.DataFrame, folds: Sequence[int], where: str) -> list[tuple]:
     """(metric, mean, sd with ddof 1, number of folds) of a cell, which must have each fold once and no other."""

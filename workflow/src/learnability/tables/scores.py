@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from ..contracts import SCORES, InputError
+from ..significance_level import ALPHA
 from .formats import render
-from .frames import LEVEL, cells_by, corrected_p, named, score_rows
+from .frames import cells_by, corrected_p, named, score_rows
 from .labels import Labels, autoencoders_of, datasets_of, notice
 from .layout import MISSING, SCORE_HEADS, Best, Block, Layout, best_of, cell_text, values_over_folds
 
@@ -94,6 +95,6 @@ def _differing(table: pd.DataFrame, tests: pd.DataFrame | None) -> set[tuple[str
             raise InputError(
                 f"Table 1: no test of {', '.join(test)}; make significance/latent_vs_reconstruction.csv again"
             )
-        if p_values[test] < LEVEL:
+        if p_values[test] < ALPHA:
             found.add((key[0], key[1], "latent", key[2]))
     return found

@@ -1,0 +1,143 @@
+"""On which autoencoders and data a claim is judged, and claims that there is nothing in one direction."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from learnability.claims import judge_claims
+from learnability.claims.findings import PAPER_AUTOENCODERS, Cell
+from learnability.claims.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, no_effect, within_margin_p
+from learnability.significance import corrected_t
+from tests.findings import GAPS, SHAPE, TABLE4, controls_of, made_up, table3_of
+from tests.scored_runs import only
+
+OWN = (*PAPER_AUTOENCODERS, "own")
+PSNR = (34.3, 40.2, 41.4, 29.9, 38.9)
+
+
+@pytest.fixture(scope="module")
+def faithful(tmp_path_factory):
+    """A study in which all that the paper says of the gap holds."""
+    return judge_claims(made_up(tmp_path_factory.mktemp("faithful")))
+
+
+def judged(tmp_path, claim, **study):
+    return only(judge_claims(made_up(tmp_path, **study)), claim=claim)
+
+
+def test_an_own_autoencoder_does_not_judge_what_the_paper_says_of_its_own(tmp_path, faithful):
+    gaps = {name: [*values, 0.03] for name, values in GAPS.items()}
+    found = made_up(tmp_path, gaps, autoencoders=OWN, psnr=(*PSNR, 99.0))
+    claims = judge_claims(found)
+    for claim in ("isic_range", "mimic_range", "isic_largest", "cardium_no_gap", "flux2_highest_psnr"):
+        row, before = (only(frame, claim=claim) for frame in (claims, faithful))
+        assert (row["verdict"], row["measured"], row["data"]) == (SUPPORTED, before["measured"], before["data"])
+    row = only(claims, claim="ls_below_rs")
+    assert row["data"] == "all data sets of this study; not only the paper's autoencoders"
+    assert row["measured"].startswith("24 of 24 pairs")
+    assert row["test"] == "signed-rank over all pairs, normal approximation"  # above 22 pairs
+    assert only(faithful, claim="ls_below_rs")["test"] == "signed-rank over all pairs, exact"
+    alone = judge_claims(made_up(tmp_path / "own", {"ct_rate": [0.05]}, autoencoders=("own",), psnr=(40.0,)))
+    data = "all data sets of this study; 1 of the paper's 4 data sets; not the paper's autoencoders"
+    assert only(alone, claim="ls_below_rs")["data"] == data
+
+
+def test_one_autoencoder_is_not_every_autoencoder(tmp_path):
+    gaps = {name: values[:1] for name, values in GAPS.items()}
+    claims = judge_claims(made_up(tmp_path, gaps, autoencoders=("sd14",), psnr=PSNR[:1], without=("table4",)))
+    for claim in ("isic_range", "mimic_significant", "isic_largest", "cardium_no_gap", "flux2_highest_psnr"):
+        row = only(claims, claim=claim)
+        assert row["verdict"] == UNTESTABLE
+        assert row["reason"] == "Flux.1, Flux.2, MedVAE, MedVAE-FT are not in this study"
+    assert only(claims, claim="ft_latents_on_mimic")["reason"] == "MedVAE, MedVAE-FT are not in this study"
+    assert only(claims, claim="imbalance")["verdict"] == SUPPORTED  # which is of no autoencoder
+    row = only(claims, claim="ls_below_rs")
+    assert row["data"] == "all data sets of this study; 1 of the paper's 5 autoencoders"
+
+
+def test_table_4_is_judged_on_flux2_where_the_study_has_it(tmp_path, faithful):
+    contrary = {"reconstruction": 0.0, "latent": -0.1, "distilled": -0.2, "tuned": 0.2, "noise_conditioned": -0.3}
+    gaps = {name: [*values, 0.03] for name, values in GAPS.items()}
+    study = {"gaps": gaps, "autoencoders": OWN, "psnr": (*PSNR, 40.0), "own_effects": contrary}
+    both, alone = (judge_claims(made_up(tmp_path / str(n), **study, effects=e)) for n, e in enumerate((TABLE4, None)))
+    for claim in ("distillation_raises_auc", "tuning_lowers_auc", "noise_costs_little", "residual_gap"):
+        row = only(both, claim=claim)
+        assert (row["verdict"], row["data"]) == (SUPPORTED, "all data sets of this study")
+        row = only(alone, claim=claim)
+        data = "all data sets of this study; not the paper's autoencoders"
+        assert (row["verdict"], row["data"]) == (NOT_SUPPORTED, data)
+
+
+def test_a_phantom_of_mimic_decides_nothing_about_the_other_data_sets(tmp_path):
+    row = judged(tmp_path, "ft_leaves_latents", synthetic=("mimic_cxr_lt",))
+    assert (row["verdict"], row["data"]) == (SUPPORTED, "CT-RATE, ISIC-2019, Cardium")
+    assert judged(tmp_path, "ft_leaves_latents", synthetic=("cardium",))["verdict"] == UNTESTABLE
+
+
+@pytest.mark.parametrize(("tuned", "verdict"), [(-0.05, SUPPORTED), (0.0, SUPPORTED), (0.05, NOT_SUPPORTED)])
+def test_what_worsens_does_not_improve(tmp_path, tuned, verdict):
+    row = judged(tmp_path, "ft_leaves_latents", tuned=tuned)
+    assert (row["verdict"], row["test"]) == (verdict, "one-sided t over folds, Nadeau and Bengio, Holm")
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.05, SUPPORTED), (-0.003, SUPPORTED), (-0.05, NOT_SUPPORTED)])
+def test_a_gain_is_no_cost(tmp_path, gain, verdict):
+    row = judged(tmp_path, "noise_costs_little", effects=TABLE4 | {"noise_conditioned": TABLE4["tuned"] + gain})
+    assert (row["verdict"], row["effect"]) == (verdict, pytest.approx(-gain))
+    assert row["measured"].startswith("tuned less noise-conditioned, Flux.2, macro average")
+
+
+@pytest.mark.parametrize(
+    ("effect", "spread", "one_sided", "two_sided"),
+    [
+        (-0.05, 0.01, SUPPORTED, NOT_SUPPORTED),
+        (0.0, 0.01, SUPPORTED, SUPPORTED),
+        (0.015, 0.01, NOT_SUPPORTED, NOT_SUPPORTED),
+        (0.01, 0.05, UNTESTABLE, UNTESTABLE),
+    ],
+)
+def test_no_rise_is_one_sided(effect, spread, one_sided, two_sided):
+    """Its p is scipy's of plain differences."""
+    differences = effect + spread * SHAPE
+    result = corrected_t(differences)
+    cell = Cell("", effect, result["ci_low"], result["ci_high"], result["p"], 5)
+    p = stats.ttest_1samp(differences, 0.02, alternative="less").pvalue
+    assert within_margin_p(cell, 0.02, one_sided=True) == pytest.approx(p)
+    assert no_effect([cell], 0.02, "points", one_sided=True).verdict == one_sided
+    assert no_effect([cell], 0.02, "points").verdict == two_sided
+
+
+def test_a_fall_is_no_evidence_of_a_rise():
+    """Neither where the correction over cells leaves open that it lies below the margin."""
+    half = 0.01 * stats.t.ppf(0.975, 4)
+    effects = ((-0.028, 0.049), (0.0, 1.0), (0.0, 1.0))  # with the p of another correction
+    fall, *others = (Cell("", effect, effect - half, effect + half, p, 5) for effect, p in effects)
+    assert 0.05 / 3 < within_margin_p(fall, 0.001, one_sided=True) < 0.05
+    assert no_effect([fall, *others], 0.001, "points", one_sided=True).verdict == UNTESTABLE
+    assert no_effect([fall, *others], 0.001, "points").verdict == NOT_SUPPORTED
+
+
+@pytest.mark.parametrize("folds", [3, 5])
+def test_the_gap_with_other_networks_knows_how_much_each_fold_trains_on(tmp_path, folds):
+    """Of five splits three train, whatever the number of folds that are run."""
+    scores = {("reconstruction", "image"): (0.7, 0.02), ("latent", "latent_resnet50"): (0.5, 0.03)}
+    row = judged(tmp_path, "persists", controls=controls_of(scores.items(), folds), folds=folds)
+    half = stats.t.ppf(0.975, folds - 1) * np.hypot(0.02, 0.03) * np.sqrt(1 / folds + 1 / 3)
+    assert (row["effect"], row["n"]) == (pytest.approx(0.2), folds)
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((0.2 - half, 0.2 + half))
+    assert row["verdict"] == SUPPORTED
+    assert row["data"] == "ISIC-2019; 1 of the paper's 4 data sets; 1 of the paper's 5 autoencoders"
+
+
+@pytest.mark.parametrize("other", [{"dataset": "isic2019"}, {"autoencoder": "own"}])
+def test_what_is_said_of_imagenet_needs_a_table_3_of_it(tmp_path, other):
+    claims = judge_claims(made_up(tmp_path, table3=table3_of(**other)))
+    for claim in ("budget_gain", "budget_distillation"):
+        row = only(claims, claim=claim)
+        assert (row["verdict"], row["measured"]) == (UNTESTABLE, "n/a")
+        assert row["reason"] == "this study has no Table 3 of ImageNet by an autoencoder of the paper"
+    row = only(claims, claim="speed")
+    assert row["verdict"] == SUPPORTED
+    assert "not the paper's" in row["data"]
+    phantom = judged(tmp_path, "budget_gain", table3=table3_of("isic2019"), synthetic=("isic2019",))
+    assert phantom["reason"].startswith("this study has no Table 3")  # nothing was measured that a phantom could spoil
