@@ -116,6 +116,7 @@ def test_the_card_counts_what_was_packed(download, tmp_path):
     assert card["counts"] == {"a": 4, "b": 4, "c": 2}
     assert card["imbalance_ratio"] == 2.0
     assert (card["images"], card["groups"], card["bad_images"]) == (10, 5, 0)
+    assert (card["grouped"], card["grouped_by"]) == (True, "group")
     assert (card["image_size"], card["classifier_size"], card["synthetic"]) == (32, 16, False)
     assert (card["dataset"], card["positive"]) == ("invented", None)
     assert (

@@ -1,14 +1,17 @@
 """The summary: complete in itself, escaped, and its sentences follow from the numbers."""
 
+import base64
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from learnability.claims import compare_published, judge_claims, render_published
-from learnability.configuration import fill_in
+from learnability.configuration import fill_in, read_config
 from learnability.contracts import write_json
+from learnability.presentation import not_shareable
 from learnability.summary import Material, render_summary
 from learnability.summary.conclusions import conclusions
 from learnability.summary.headline import gap_matrix, tiles
@@ -16,13 +19,13 @@ from learnability.summary.page import CAPTIONS, caption
 from learnability.summary.sources import config_digest
 from learnability.tables import Labels, render_table1
 from tests.findings import GAPS, card_of, decomposition_of, made_up, metrics_of
-from tests.published import published
+from tests.published import STUDIES, published
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"></svg>'
 NASTY = '<script>alert("x")</script>'
 
 
-def material_of(folder: Path, findings, **changes) -> Material:
+def material_of(folder: Path, findings, withheld=(), **changes) -> Material:
     """What a page is made of, with a table and a figure; the config is the published one."""
     config = published(**changes)
     (folder / "tables").mkdir(parents=True, exist_ok=True)
@@ -46,6 +49,7 @@ def material_of(folder: Path, findings, **changes) -> Material:
         figures=[folder / "figure2.svg", folder / "figure2.png"],
         results=folder,
         parameters={},
+        not_shareable=withheld,
     )
 
 
@@ -120,6 +124,31 @@ def test_phantoms_are_announced(tmp_path, page):
     assert any("Cardium (phantom): synthetic images" in line for line in conclusions(found)["may_not"])
 
 
+def test_images_that_must_not_be_passed_on_are_not_in_the_page(tmp_path, findings):
+    figures = [tmp_path / f"{name}.{extension}" for name in ("figure2", "figure3") for extension in ("svg", "png")]
+    for path in figures:
+        path.write_text(SVG.replace("</svg>", f"<title>{path.stem}</title></svg>"))
+    pages = {
+        names: render_summary(findings, replace(material_of(tmp_path, findings, names), figures=figures))
+        for names in ((), ("MIMIC-LT", "Cardium"))
+    }
+    assert all('<figure id="figure2">' in page for page in pages.values())
+    assert ["<figure id=\"figure3\">" in page for page in pages.values()] == [True, False]
+    pixels = base64.b64encode((tmp_path / "figure3.svg").read_bytes()).decode()
+    assert [pixels in page for page in pages.values()] == [True, False]
+    assert ["it shows images of MIMIC-LT, Cardium, which" in page for page in pages.values()] == [False, True]
+    assert f"{tmp_path.name}/figures/figure3.svg" in pages["MIMIC-LT", "Cardium"]
+
+
+def test_only_phantoms_and_what_is_declared_may_be_passed_on():
+    config = published(study={"datasets": ["isic2019", "cardium", "doll"]})
+    config["datasets"]["doll"] = read_config(STUDIES[0])["datasets"]["phantom_echo"]
+    fill_in(config)
+    assert not_shareable(config) == ["Cardium"]
+    config["datasets"]["isic2019"]["shareable"] = False
+    assert not_shareable(config) == ["ISIC-2019", "Cardium"]
+
+
 def test_the_headline_is_of_families_and_the_gap_of_every_pair(findings):
     shown = {tile["label"]: tile["value"] for tile in tiles(findings)}
     gaps = [gap for values in GAPS.values() for gap in values]
@@ -150,8 +179,11 @@ def test_the_gap_without_confounds_is_told_where_it_was_measured(tmp_path):
 
 
 def test_what_cards_say_against_the_data_is_said(findings):
+    seven = {"across_groups": 7, "groups_merged": 0}
     cards = findings.cards | {
-        "cardium": card_of("cardium", groups=4000, duplicates={"across_groups": 7}, subset={"images": 4000}),
+        "cardium": card_of("cardium", grouped=False, groups=3999, duplicates=seven, subset={"images": 4000}),
+        # Of a set with one image per patient, whose equal images are in one group by now, there is nothing to say.
+        "ct_rate": card_of("ct_rate", groups=4000, duplicates=seven | {"groups_merged": 3}),
         "isic2019": card_of("isic2019", published={"differences": {"NV": {"published": 1, "found": 2}}}),
     }
     lines = conclusions(type(findings)(**vars(findings) | {"cards": cards}))["may_not"]
@@ -159,6 +191,7 @@ def test_what_cards_say_against_the_data_is_said(findings):
     assert any("Cardium: 7 images have an equal in another group" in line for line in lines)
     assert any("Cardium: a part of the data" in line for line in lines)
     assert any("ISIC-2019: 1 counts differ" in line for line in lines)
+    assert not any("CT-RATE:" in line for line in lines)
 
 
 def test_a_caption_is_filled_in_from_the_configuration():
@@ -171,7 +204,7 @@ def test_a_caption_is_filled_in_from_the_configuration():
 def test_every_caption_can_stand_in_the_page(name):
     config = published()
     fill_in(config)
-    text = caption(name, config, {"reweighting": {"image": 10, "latent": 10}})
+    text = caption(name, config, {"reweighting": {"image": 10, "latent": 10}, "not_shareable": ["Cardium"]})
     assert not any(mark in text for mark in ("{{", "``", "\\", "{%"))
 
 

@@ -8,7 +8,7 @@ from learnability.growth import check_growth, content
 from learnability.hub import weights_to_fetch
 from learnability.provenance import code_digest
 from learnability.tables.tests import TITLES
-from learnability.presentation import all_labels, footnotes, labels, searched_rows
+from learnability.presentation import all_labels, footnotes, labels, not_shareable, searched_rows
 from learnability.recipes import resolve_recipe
 from learnability.run_files import RUN, SEARCH, array_of_run, run_file
 from learnability.study import (
@@ -98,6 +98,11 @@ def figure_files():
     names = ["figure2", "figure3", "gaps", "class_recall", "training_curves"]
     names += ["noise_levels"] if noise_curves() else []
     return [f"<results>/figures/{name}.{extension}" for name in names for extension in ("svg", "png")]
+
+
+def report_if_shareable(path, **options):
+    """An output that report.html embeds, unless it shows images that must not be passed on."""
+    return path if not_shareable(config) else report(path, **options)
 
 
 def run_files(name, table="table1", **chosen):

@@ -124,12 +124,13 @@ def _of_data(findings: Findings) -> list[str]:
     found = []
     for name in findings.datasets():
         card, label = findings.cards[name], findings.dataset(name)
-        if card.get("groups") == card["images"]:
+        if not card["grouped"]:
             found.append(f"{label}: no groups are known, so images of one patient may be in training and test.")
         if card.get("subset"):
             found.append(f"{label}: a part of the data ({card['images']:,} images).")
-        if across := (card.get("duplicates") or {}).get("across_groups"):
-            found.append(f"{label}: {across} images have an equal in another group.")
+        duplicates = card.get("duplicates") or {}
+        if duplicates.get("across_groups") and not duplicates["groups_merged"]:
+            found.append(f"{label}: {duplicates['across_groups']} images have an equal in another group.")
         if differences := (card.get("published") or {}).get("differences"):
             found.append(f"{label}: {len(differences)} counts differ from the published ones.")
     return found
