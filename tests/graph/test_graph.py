@@ -226,6 +226,17 @@ def test_an_autoencoder_without_a_decoder_has_a_latent_space_and_nothing_else(ch
     assert "MissingRuleException" in refused
 
 
+def test_a_study_without_any_decoder_has_no_fidelity_to_show_and_all_else(checkout, tmp_path):
+    counts = jobs(*study_file(tmp_path, "study: {autoencoders: [random_init_8]}\n")[:2], folder=checkout)
+    assert counts["train_classifier"] == 4 * 5 * (1 + 1)
+    assert "make_table2" not in counts
+    drawn = {rule for rule in counts if rule.startswith("draw_")}
+    assert drawn == {*FIGURES} - {"draw_figure2"}
+    assert {rule: counts[rule] for rule in (*PAGES, "make_table1", "test_significance")} == dict.fromkeys(
+        (*PAGES, "make_table1", "test_significance"), 1
+    )
+
+
 def test_a_run_whose_weights_are_fine_tuned_waits_for_them(checkout):
     assert jobs("train/cardium/latent/medvae_ft", folder=checkout)["finetune_autoencoder"] == 1
 

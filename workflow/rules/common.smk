@@ -54,7 +54,7 @@ def files_of_study():
 
 def files_of_results():
     """Tables, tests and figures of everything that was measured."""
-    files = table_files("table1") + table_files("table2") + significance_files()
+    files = table_files("table1") + (table_files("table2") if encodings(config) else []) + significance_files()
     for table in ("table4", "ablation_controls"):
         files += table_files(table) if cells(config, table) else []
     files += ["<results>/significance/ablation.csv"] if cells(config, "table4") else []
@@ -95,7 +95,7 @@ def tests_in_table1():
 
 def figure_files():
     """Every figure that the study has runs for."""
-    names = ["figure2", "figure3", "gaps", "class_recall", "training_curves"]
+    names = [*(["figure2"] if encodings(config) else []), "figure3", "gaps", "class_recall", "training_curves"]
     names += ["noise_levels"] if noise_curves() else []
     return [f"<results>/figures/{name}.{extension}" for name in names for extension in ("svg", "png")]
 
