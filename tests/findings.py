@@ -110,8 +110,12 @@ def decomposition_of(datasets, matched=0.08, encoding=0.06, half=0.02):
 
 
 def card_of(dataset, synthetic=False, **changes):
-    card = {"dataset": dataset, "synthetic": synthetic, "images": 4000, "groups": 1000, "grouped": True, "classes": ["a", "b"]}
-    return card | {"imbalance_ratio": 60.0, "digest": 64 * "d", "subset": None, "published": None} | changes
+    card = {"dataset": dataset, "synthetic": synthetic, "images": 4000, "groups": 1000, "classes": ["a", "b"]}
+    return (
+        card
+        | {"grouped": True, "imbalance_ratio": 60.0, "digest": 64 * "d", "subset": None, "published": None}
+        | changes
+    )
 
 
 @functools.cache

@@ -57,7 +57,7 @@ def render_summary(findings: Findings, material: Material) -> str:
         notice=PHANTOM_NOTICE if phantoms else "",
         tiles=tiles(findings),
         gaps=gap_matrix(findings),
-        conclusions=conclusions(findings),
+        conclusions=conclusions(findings, material.config),
         claims=claims_by_part(material.claims),
         counts={verdict: int((material.claims["verdict"] == verdict).sum()) for verdict in VERDICTS},
         kinds=VERDICTS,
