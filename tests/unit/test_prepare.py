@@ -129,7 +129,7 @@ def test_a_phantom_says_that_it_is_synthetic(tmp_path):
     shape = {"images_per_group": [1, 2], "size": 32, "seed": 0}
     defaults = {"resize": "squash", "rare_classes": "error", "max_bad_images": 0, "deduplicate": False}
     _, _, card = prepare(tmp_path, phantom | shape | defaults)
-    assert card["synthetic"] is True
+    assert card["synthetic"] is card["grouped"] is True
     assert card["positive"] == "defect"
 
 
