@@ -118,7 +118,11 @@ def controls_of(scores, folds=5):
 
 def card_of(dataset, synthetic=False, **changes):
     card = {"dataset": dataset, "synthetic": synthetic, "images": 4000, "groups": 1000, "classes": ["a", "b"]}
-    return card | {"imbalance_ratio": 60.0, "digest": 64 * "d", "subset": None, "published": None} | changes
+    return (
+        card
+        | {"grouped": True, "imbalance_ratio": 60.0, "digest": 64 * "d", "subset": None, "published": None}
+        | changes
+    )
 
 
 @functools.cache

@@ -227,13 +227,29 @@ def test_an_autoencoder_without_a_decoder_has_a_latent_space_and_nothing_else(ch
 
 
 @pytest.mark.parametrize(
-    ("target", "key"),
-    [("table4", "limited_to.table4"), ("gap_decomposition", "limited_to.gap_decomposition"), ("table3", "efficiency")],
+    ("target", "why"),
+    [
+        ("table4", "limited_to.table4 names no dataset or autoencoder of it"),
+        ("gap_decomposition", "limited_to.gap_decomposition names no dataset or autoencoder of it"),
+        ("table3", "efficiency names no dataset or autoencoder of it"),
+        ("table2", "autoencoders names none with a decoder"),
+    ],
 )
-def test_a_table_that_nothing_of_the_study_is_in_is_refused(checkout, tmp_path, target, key):
-    arguments = study_file(tmp_path, "study: {autoencoders: [sd14]}\n")
+def test_a_table_that_nothing_of_the_study_is_in_is_refused(checkout, tmp_path, target, why):
+    arguments = study_file(tmp_path, "study: {autoencoders: [random_init_8]}\n")
     output = snakemake("-n", *arguments, target, folder=checkout, code=None)
-    assert f"Nothing of this study is in it: study.{key} names no dataset or autoencoder of it" in output
+    assert f"Nothing of this study is in it: study.{why}" in output
+
+
+def test_a_study_without_any_decoder_has_no_fidelity_to_show_and_all_else(checkout, tmp_path):
+    counts = jobs(*study_file(tmp_path, "study: {autoencoders: [random_init_8]}\n")[:2], folder=checkout)
+    assert counts["train_classifier"] == 4 * 5 * (1 + 1)
+    assert "make_table2" not in counts
+    drawn = {rule for rule in counts if rule.startswith("draw_")}
+    assert drawn == {*FIGURES} - {"draw_figure2"}
+    assert {rule: counts[rule] for rule in (*PAGES, "make_table1", "test_significance")} == dict.fromkeys(
+        (*PAGES, "make_table1", "test_significance"), 1
+    )
 
 
 def test_a_run_whose_weights_are_fine_tuned_waits_for_them(checkout):

@@ -46,6 +46,7 @@ def test_any_fold_gives_the_same_images(tmp_path):
 
 def test_the_patient_folder_is_the_group_and_chd_the_first_class(tmp_path):
     source = open_source(write_cardium(tmp_path))
+    assert source.grouped
     assert source.samples["group"].tolist() == ["901", "901", "902", "903", "904", "904"]
     assert source.samples["label_name"].tolist() == ["CHD", "CHD", "Non_CHD", "CHD", "Non_CHD", "Non_CHD"]
     assert source.classes == ["CHD", "Non_CHD"]

@@ -94,7 +94,9 @@ def test_encodings_take_their_identity_from_the_cards(tmp_path):
     assert list(frame.columns) == ["dataset", "autoencoder", "role", "sample_id", "psnr", "ssim"]
     assert frame["autoencoder"].tolist() == ["sd14", "sd14", "flux2", "flux2"]
     assert frame["psnr"].tolist() == [30.0, 31.0, 30.0, 32.0]
-    assert read_encodings([], []).columns.tolist() == frame.columns.tolist()
+    nothing = read_encodings([], [])
+    assert nothing.columns.tolist() == frame.columns.tolist()
+    assert nothing[["psnr", "ssim"]].dtypes.tolist() == frame[["psnr", "ssim"]].dtypes.tolist()
 
 
 def test_metrics_are_one_row_per_run(tmp_path):

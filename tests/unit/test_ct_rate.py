@@ -44,6 +44,7 @@ def test_split_and_patient_are_the_group(tmp_path):
 
 def test_the_thirteen_classes_are_in_the_order_of_the_published_study(tmp_path):
     source = open_source(write_slices(tmp_path))
+    assert source.grouped
     assert source.classes == [*CODES, "No Finding"] == sorted(source.classes)
     assert source.channels == 1
 

@@ -58,6 +58,7 @@ def chosen(source, patient):
 @pytest.mark.parametrize("threads", [1, 3])
 def test_slices_are_chosen_by_the_rule(tmp_path, threads):
     source = open_source(write_scans(tmp_path), threads)
+    assert source.grouped
     # 8 crosses two categories. More than 4 mm, that is three slices or more, from 4..9: 0, 1, 12 and on, every third.
     expected = {"2d": [4, 6], "1a": [9], "No Finding": [0, 13, 16, 19]}
     assert chosen(source, "train_9001") == expected

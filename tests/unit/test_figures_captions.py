@@ -23,6 +23,13 @@ def test_every_figure_has_a_caption():
     assert len(CAPTIONS) == len(set(CAPTIONS)) == RULES.count("rule draw_") == 6
 
 
+def test_the_report_holds_images_only_if_they_may_be_passed_on():
+    for rule in RULES.split("rule draw_")[1:]:
+        shows_images = "images_small.npy" in rule or "reconstructions.npy" in rule
+        assert ("svg=report_if_shareable(" if shows_images else "svg=report(") in rule
+    assert RULES.count("report_if_shareable(") == 1
+
+
 @pytest.mark.parametrize("name", CAPTIONS)
 def test_captions_say_which_folds_were_run(name):
     shown = caption(name, published(study={"folds": [1, 3], "n_splits": 7}), reweighting={})

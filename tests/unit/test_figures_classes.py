@@ -91,6 +91,13 @@ def test_a_study_of_controls_shows_them_and_one_of_images_these_alone():
         assert_legible(figure)
 
 
+@pytest.mark.parametrize("space", ["latent", "reconstruction"])
+def test_without_both_sides_of_the_gap_nothing_is_said_of_it(space):
+    recall = recall_frame(runs_of(["sd14"]), {"clinic": CARD})
+    assert "Grey: the gap" in words(draw_class_recall(recall, {"clinic": CARD}, LABELS))
+    assert "Grey" not in words(draw_class_recall(recall[recall["space"] != space], {"clinic": CARD}, LABELS))
+
+
 def test_columns_of_panels_are_balanced_and_every_class_has_the_same_room():
     assert balanced([13, 8, 19, 2]) == [[0, 1], [2, 3]]
     assert balanced([4]) == [[0]]

@@ -64,14 +64,14 @@ def test_a_mean_ends_where_the_first_fold_ends_and_of_one_fold_it_is_that():
     assert "re-weighting" not in words(figure)
 
 
-def curves_of(recipes=("noisy",), folds=(0, 1, 2)):
+def curves_of(recipes=("noisy",), folds=(0, 1, 2), datasets=("clinic", "other"), levels=LEVELS):
     rows = []
     for recipe in recipes:
-        for dataset in ("clinic", "other"):
+        for dataset in datasets:
             for fold in folds:
-                score = np.random.default_rng([fold, len(recipe), len(dataset)]).random(len(LEVELS))
+                score = np.random.default_rng([fold, len(recipe), len(dataset)]).random(len(levels))
                 identity = {"dataset": dataset, "autoencoder": "flux2", "space": "latent", "recipe": recipe}
-                rows.append(pd.DataFrame({"sigma": LEVELS, "balanced_accuracy": score}).assign(fold=fold, **identity))
+                rows.append(pd.DataFrame({"sigma": levels, "balanced_accuracy": score}).assign(fold=fold, **identity))
     return pd.concat(rows, ignore_index=True)
 
 
@@ -103,6 +103,24 @@ def test_clean_latents_have_a_place_of_their_own():
     place, clean = places_of(np.array(LEVELS))
     assert place.tolist() == [clean, *LEVELS[1:]]
     assert 0 < clean < 0.005
+
+
+@pytest.mark.parametrize(
+    ("levels", "columns", "shown"),
+    [
+        (np.geomspace(0.002, 80, 32), 1, ["clean", "0.01", "0.1", "1", "10"]),
+        (np.geomspace(0.002, 80, 32), 4, ["clean", "0.1", "1", "10"]),  # 0.01 would touch clean
+        (np.geomspace(1e-5, 1000, 32), 4, ["clean", "0.001", "0.1", "1", "10", "1000"]),
+    ],
+)
+def test_the_levels_that_have_room_are_labelled(levels, columns, shown):
+    names = {f"set{i}": f"Set {i}" for i in range(columns)}
+    labels = Labels(names, LABELS.autoencoders, frozenset(), LABELS.rows)
+    curves = curves_of(datasets=names, levels=[0.0, *levels])
+    figure = draw_noise_levels(curves, {"flux2": "family"}, dict.fromkeys(names, 0.25), labels)
+    for axes in figure.axes:
+        assert [text for label in axes.get_xticklabels() if (text := label.get_text())] == shown
+    assert_legible(figure)
 
 
 def test_one_fold_has_no_band_and_no_run_no_figure():

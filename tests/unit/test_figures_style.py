@@ -9,9 +9,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from learnability.figures import style
-from learnability.figures.style import GREYS, PALETTE, SPACES, add_note, marks_of, score, styled
+from learnability.figures.style import GREYS, PALETTE, SPACES, add_note, marks_of, panels, score, styled
 from learnability.tables.labels import Labels
-from tests.drawn import files_of, words
+from tests.drawn import files_of, tick_labels, words
 from tests.unit.test_layering import FILES, imports
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0: what a reader with each kind of colour blindness sees.
@@ -87,6 +87,13 @@ def test_a_style_of_the_users_own_changes_nothing(tmp_path):
 def test_synthetic_data_is_named_below_the_figure_that_shows_it(synthetic):
     notice = "Phantom data: synthetic images, not patients."
     assert (notice in words(small_figure(synthetic))) == (synthetic == ["clinic"])
+
+
+def test_the_lowest_panel_of_every_column_names_its_levels():
+    figure, grid = panels(5, 4, 1.75, 2, sharex=True, sharey=True)
+    figure.draw_without_rendering()
+    named = [bool(tick_labels(axes.xaxis)) for axes in grid]
+    assert named == [False, True, True, True, True]  # the fifth lies below the first
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.0049, ".00"), (-0.123, "−.12"), (1.0, "1.00"), (-0.001, ".00")])

@@ -24,6 +24,7 @@ def test_classes_are_the_sorted_wordnet_ids(tmp_path, threads):
     assert source.samples["group"].is_unique
     assert values(source) == pytest.approx([31, 32, 62], abs=2)
     assert source.grouped_by == "every image its own group"
+    assert not source.grouped
 
 
 def test_counts_are_compared_with_the_published_ones(tmp_path):

@@ -32,6 +32,7 @@ def write_isic(root, rows=ROWS, one="1.0", zero="0.0", unk="0.0", suffix=".jpg")
 @pytest.mark.parametrize("numbers", [("1.0", "0.0", "0.0"), ("1", "0", "0")])
 def test_rows_stand_in_the_order_of_the_ground_truth_with_the_alphabetical_classes(tmp_path, numbers):
     source = open_source(write_isic(tmp_path, ROWS, *numbers))
+    assert source.grouped
     assert source.samples["sample_id"].tolist() == [image for image, _, _ in ROWS]
     assert source.samples["label_name"].tolist() == [label for _, label, _ in ROWS]
     assert source.classes == ["AK", "BCC", "BKL", "DF", "MEL", "NV", "SCC", "VASC"]

@@ -82,6 +82,7 @@ def test_every_image_is_its_own_group_and_the_card_says_why(tmp_path):
     assert source.samples["group"].is_unique
     assert source.samples["sample_id"].iloc[7] == "breastmnist_224-val-000000"
     assert source.grouped_by.startswith("none in this file")
+    assert not source.grouped
 
 
 def test_counts_are_compared_with_the_published_ones_where_known(tmp_path):

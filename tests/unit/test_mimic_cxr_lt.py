@@ -48,6 +48,7 @@ def test_training_validation_and_test_part_are_pooled_and_balanced_test_is_not(t
 
 def test_the_subject_is_the_group_and_classes_are_alphabetical(tmp_path):
     source = open_source(write_mimic(tmp_path))
+    assert source.grouped
     assert source.samples["group"].tolist() == ["19000001", "19000002", "19000003", "18000001", "18000001"]
     assert source.classes == sorted(NAMES)
     assert len(source.classes) == 19

@@ -116,6 +116,7 @@ def test_the_card_counts_what_was_packed(download, tmp_path):
     assert card["counts"] == {"a": 4, "b": 4, "c": 2}
     assert card["imbalance_ratio"] == 2.0
     assert (card["images"], card["groups"], card["bad_images"]) == (10, 5, 0)
+    assert (card["grouped"], card["grouped_by"]) == (True, "group")
     assert (card["image_size"], card["classifier_size"], card["synthetic"]) == (32, 16, False)
     assert (card["dataset"], card["positive"]) == ("invented", None)
     assert (
@@ -128,7 +129,7 @@ def test_a_phantom_says_that_it_is_synthetic(tmp_path):
     shape = {"images_per_group": [1, 2], "size": 32, "seed": 0}
     defaults = {"resize": "squash", "rare_classes": "error", "max_bad_images": 0, "deduplicate": False}
     _, _, card = prepare(tmp_path, phantom | shape | defaults)
-    assert card["synthetic"] is True
+    assert card["synthetic"] is card["grouped"] is True
     assert card["positive"] == "defect"
 
 

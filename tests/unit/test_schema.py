@@ -153,6 +153,9 @@ def test_the_entries_of_the_datasets_page_are_valid():
         ({"autoencoders": {"medvae_ft": {"finetune": {"adversarial": {"begin": 0}}}}}, "begin"),
         ({"autoencoders": {"mine": {**TUNED, "finetune": {**FINETUNE, "perceptual": "lpips"}}}}, "'perceptual_weight'"),
         ({"autoencoders": {"mine": {**TUNED, "finetune": SILENT}}}, "'perceptual' is a required property"),
+        ({"tables": {"table2": {"sd": False}}}, "'sd' was unexpected"),
+        ({"tables": {"table3": {"sd": True}}}, "'sd' was unexpected"),
+        ({"datasets": {"isic2019": {"shareable": "yes"}}}, "'yes' is not of type 'boolean'"),
         ({"autoencoders": {"sd14": {"role": "baseline"}}}, "'baseline' is not one of"),
     ],
 )

@@ -79,7 +79,7 @@ def test_a_hub_id_is_science_and_where_data_lie_or_what_they_are_called_is_not()
     )
     assert not {"label", "licence", "gated"} & science(PUBLISHED["autoencoders"]["flux2"]).keys()
     dataset = PUBLISHED["datasets"]["isic2019"] | {"max_bad_images": 3}
-    assert dataset.keys() - science(dataset).keys() == {"root", "label", "max_bad_images"}
+    assert dataset.keys() - science(dataset).keys() == {"root", "label", "max_bad_images", "shareable"}
 
 
 def test_a_fine_tuned_autoencoder_takes_class_and_layout_from_its_base():

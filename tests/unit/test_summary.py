@@ -1,28 +1,31 @@
 """The summary: complete in itself, escaped, and its sentences follow from the numbers."""
 
+import base64
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from learnability.claims import compare_published, judge_claims, render_published
-from learnability.configuration import fill_in
+from learnability.configuration import fill_in, read_config
 from learnability.contracts import write_json
+from learnability.presentation import not_shareable
 from learnability.summary import Material, render_summary
-from learnability.summary.conclusions import conclusions
+from learnability.summary.conclusions import conclusions, confounds, described
 from learnability.summary.headline import gap_matrix, tiles
 from learnability.summary.page import CAPTIONS, caption
 from learnability.summary.sources import config_digest
 from learnability.tables import Labels, render_table1
 from tests.findings import GAPS, card_of, decomposition_of, made_up, metrics_of
-from tests.published import published
+from tests.published import STUDIES, published
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"></svg>'
 NASTY = '<script>alert("x")</script>'
 
 
-def material_of(folder: Path, findings, **changes) -> Material:
+def material_of(folder: Path, findings, withheld=(), **changes) -> Material:
     """What a page is made of, with a table and a figure; the config is the published one."""
     config = published(**changes)
     (folder / "tables").mkdir(parents=True, exist_ok=True)
@@ -46,6 +49,7 @@ def material_of(folder: Path, findings, **changes) -> Material:
         figures=[folder / "figure2.svg", folder / "figure2.png"],
         results=folder,
         parameters={},
+        not_shareable=withheld,
     )
 
 
@@ -117,7 +121,32 @@ def test_phantoms_are_announced(tmp_path, page):
     found = made_up(tmp_path / "study", synthetic=("cardium",))
     text = render_summary(found, material_of(tmp_path, found))
     assert "<strong>Phantom data.</strong> Synthetic images, not patients." in text
-    assert any("Cardium (phantom): synthetic images" in line for line in conclusions(found)["may_not"])
+    assert any("Cardium (phantom): synthetic images" in line for line in conclusions(found, published())["may_not"])
+
+
+def test_images_that_must_not_be_passed_on_are_not_in_the_page(tmp_path, findings):
+    figures = [tmp_path / f"{name}.{extension}" for name in ("figure2", "figure3") for extension in ("svg", "png")]
+    for path in figures:
+        path.write_text(SVG.replace("</svg>", f"<title>{path.stem}</title></svg>"))
+    pages = {
+        names: render_summary(findings, replace(material_of(tmp_path, findings, names), figures=figures))
+        for names in ((), ("MIMIC-LT", "Cardium"))
+    }
+    assert all('<figure id="figure2">' in page for page in pages.values())
+    assert ['<figure id="figure3">' in page for page in pages.values()] == [True, False]
+    pixels = base64.b64encode((tmp_path / "figure3.svg").read_bytes()).decode()
+    assert [pixels in page for page in pages.values()] == [True, False]
+    assert ["it shows images of MIMIC-LT, Cardium, which" in page for page in pages.values()] == [False, True]
+    assert f"{tmp_path.name}/figures/figure3.svg" in pages["MIMIC-LT", "Cardium"]
+
+
+def test_only_phantoms_and_what_is_declared_may_be_passed_on():
+    config = published(study={"datasets": ["isic2019", "cardium", "doll"]})
+    config["datasets"]["doll"] = read_config(STUDIES[0])["datasets"]["phantom_echo"]
+    fill_in(config)
+    assert not_shareable(config) == ["Cardium"]
+    config["datasets"]["isic2019"]["shareable"] = False
+    assert not_shareable(config) == ["ISIC-2019", "Cardium"]
 
 
 def test_the_headline_is_of_families_and_the_gap_of_every_pair(findings):
@@ -131,34 +160,79 @@ def test_the_headline_is_of_families_and_the_gap_of_every_pair(findings):
 
 
 def test_what_may_be_concluded_depends_on_the_numbers(findings, tmp_path):
-    found = conclusions(findings)
+    found = conclusions(findings, published())
     assert any(line.startswith("In 15 of 20 pairs") for line in found["may"])
     assert any("equal within 2 points" in line for line in found["may"])  # on Cardium the gap is a few thousandths
     assert any("no signed-rank test can give p below 0.062" in line for line in found["may_not"])
     assert any("below about 0 points" in line for line in found["may_not"])  # of a spread of .002
-    few = conclusions(made_up(tmp_path / "few", folds=2, spread=0.02, gaps={"ct_rate": GAPS["ct_rate"]}))
+    few = conclusions(made_up(tmp_path / "few", folds=2, spread=0.02, gaps={"ct_rate": GAPS["ct_rate"]}), published())
     assert any("2 folds: intervals over so few" in line for line in few["may_not"])
     assert any("ISIC-2019, MIMIC-LT, Cardium." in line for line in few["may_not"])
 
 
 def test_the_gap_without_confounds_is_told_where_it_was_measured(tmp_path):
     frame = decomposition_of(["isic2019"], matched=0.08, encoding=0.06)
-    text = " ".join(conclusions(made_up(tmp_path, decomposition=frame))["may"])
+    text = " ".join(conclusions(made_up(tmp_path, decomposition=frame), published())["may"])
     assert "of the encoding itself 6.0 points [4.0, 8.0]" in text
-    without = conclusions(made_up(tmp_path / "without", without=("gap_decomposition",)))["may_not"]
+    without = conclusions(made_up(tmp_path / "without", without=("gap_decomposition",)), published())["may_not"]
     assert any("was not measured in this study" in line for line in without)
 
 
+def test_what_the_classifiers_of_the_gap_differ_in_follows_from_their_recipes(findings):
+    assert confounds(published()) == ["network", "grid", "augmentation", "masking"]
+    demo = read_config(next(path for path in STUDIES if path.stem == "demo"))
+    assert confounds(demo) == ["network", "grid", "optimisation", "masking"]
+    alike = {"study": {"recipes": {"table1": ["matched"]}, "autoencoders": ["flux2"]}, "image_size": 2048}
+    same = published(**alike)  # a latent of factor 8 has 256 rows, as many as classifier_size
+    assert confounds(same) == []
+    sides = {"pixels": {"spaces": ["image", "reconstruction"]}, "codes": {"spaces": ["latent"], "mask": 0.2}}
+    masked = published(**alike, recipes={name: {"base": "matched", **side} for name, side in sides.items()})
+    masked["study"]["recipes"]["table1"] = [*sides]
+    for config, said in (
+        (published(), "differ in network, grid, augmentation and masking, so the gap"),
+        (masked, "differ in masking, so the gap"),
+        (same, None),
+    ):
+        found = " ".join(conclusions(findings, config)["may_not"])
+        assert said in found if said else "Classifiers of" not in found
+
+
+def test_what_is_said_of_a_study_of_latents_alone(findings):
+    """Of whose autoencoders none has a decoder: no gap, no confounds of it, no space that was not run."""
+    table = findings.frames["table1"]
+    latents = replace(findings, frames={"table1": table[table["space"] == "latent"]})
+    text = described(latents, published(), 100)
+    assert "(CT-RATE, ISIC-2019, MIMIC-LT, Cardium): in the latent space of 5 autoencoders (SD 1.4, Flux.1," in text
+    assert "The gap is not measured" in text
+    found = str(conclusions(latents, published()))
+    assert "Classifiers of" not in found
+    assert "gap" not in found
+    whole = described(findings, published(), 220)
+    assert ": in image space, and in the latent and the reconstruction space of 5 autoencoders (SD 1.4," in whole
+    assert "minus that on the latent codes" in whole
+
+
+def test_of_one_data_set_nothing_is_said_to_lie_outside_the_margin(tmp_path):
+    found = conclusions(made_up(tmp_path, gaps={"ct_rate": GAPS["ct_rate"]}), published())["may_not"]
+    (line,) = (line for line in found if "autoencoders lose nothing" in line)
+    assert "not shown to be within 2 points" in line
+    assert "no interval" in line
+
+
 def test_what_cards_say_against_the_data_is_said(findings):
+    seven = {"across_groups": 7, "groups_merged": 0}
     cards = findings.cards | {
-        "cardium": card_of("cardium", groups=4000, duplicates={"across_groups": 7}, subset={"images": 4000}),
+        "cardium": card_of("cardium", grouped=False, groups=3999, duplicates=seven, subset={"images": 4000}),
+        # Of a set with one image per patient, whose equal images are in one group by now, there is nothing to say.
+        "ct_rate": card_of("ct_rate", groups=4000, duplicates=seven | {"groups_merged": 3}),
         "isic2019": card_of("isic2019", published={"differences": {"NV": {"published": 1, "found": 2}}}),
     }
-    lines = conclusions(type(findings)(**vars(findings) | {"cards": cards}))["may_not"]
+    lines = conclusions(type(findings)(**vars(findings) | {"cards": cards}), published())["may_not"]
     assert any("Cardium: no groups are known" in line for line in lines)
     assert any("Cardium: 7 images have an equal in another group" in line for line in lines)
     assert any("Cardium: a part of the data" in line for line in lines)
     assert any("ISIC-2019: 1 counts differ" in line for line in lines)
+    assert not any("CT-RATE:" in line for line in lines)
 
 
 def test_a_caption_is_filled_in_from_the_configuration():
@@ -171,7 +245,7 @@ def test_a_caption_is_filled_in_from_the_configuration():
 def test_every_caption_can_stand_in_the_page(name):
     config = published()
     fill_in(config)
-    text = caption(name, config, {"reweighting": {"image": 10, "latent": 10}})
+    text = caption(name, config, {"reweighting": {"image": 10, "latent": 10}, "not_shareable": ["Cardium"]})
     assert not any(mark in text for mark in ("{{", "``", "\\", "{%"))
 
 

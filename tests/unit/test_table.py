@@ -50,6 +50,7 @@ def message_of(entry):
 
 def test_a_label_column_gives_rows_in_order_with_alphabetical_classes(tmp_path):
     source = open_source(entry_for(write_tree(tmp_path)))
+    assert source.grouped
     assert source.samples["sample_id"].tolist() == ["IMG_9000003", "IMG_9000001", "IMG_9000002"]
     assert source.samples["label_name"].tolist() == ["nv", "mel", "nv"]
     assert source.samples["group"].tolist() == ["L1", "L2", "L1"]
@@ -71,6 +72,7 @@ def test_one_hot_columns_hold_floats_or_integers(tmp_path, one, zero):
 
 def test_without_a_group_column_every_image_is_its_own_group(tmp_path):
     source = open_source(entry_for(write_tree(tmp_path), group_column=None))
+    assert not source.grouped
     assert source.samples["group"].is_unique
 
 

@@ -1,5 +1,7 @@
 """Files of tests as pages."""
 
+import re
+
 import pandas as pd
 
 from learnability.presentation import all_labels
@@ -46,4 +48,6 @@ def test_every_file_of_tests_has_a_page():
         text = render_tests(name, as_read(frames[name]), Labels(**NAMES, synthetic=frozenset({"cardium"})))
         assert len(html_grid(text)) == 2 + len(frames[name]), name
         assert f"significance/{name}.csv" in text
+        level = {"wilcoxon": None, "equivalence": "90"}.get(name, "95")
+        assert re.findall(r"In square brackets: (\d+) % intervals", text) == [level] * bool(level), name
         assert "Phantom data: synthetic images, not patients." in text, name

@@ -126,9 +126,7 @@ rule test_ablation:
 rule decompose_gap:
     input:
         study="<results>/study.json",
-        metrics=some(
-            [run_file(cell, "metrics.json") for cell in cells_of_gaps(config)], "limited_to.gap_decomposition"
-        ),
+        metrics=some([run_file(cell, "metrics.json") for cell in cells_of_gaps(config)], "limited_to.gap_decomposition"),
     output:
         "<results>/significance/gap_decomposition.csv",
     log:

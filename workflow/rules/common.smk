@@ -8,7 +8,7 @@ from learnability.growth import check_growth, content
 from learnability.hub import weights_to_fetch
 from learnability.provenance import code_digest
 from learnability.tables.tests import TITLES
-from learnability.presentation import all_labels, footnotes, labels, searched_rows
+from learnability.presentation import all_labels, footnotes, labels, not_shareable, searched_rows
 from learnability.recipes import resolve_recipe
 from learnability.run_files import RUN, SEARCH, array_of_run, run_file
 from learnability.study import (
@@ -54,7 +54,7 @@ def files_of_study():
 
 def files_of_results():
     """Tables, tests and figures of everything that was measured."""
-    files = table_files("table1") + table_files("table2") + significance_files()
+    files = table_files("table1") + (table_files("table2") if encodings(config) else []) + significance_files()
     for table in ("table4", "ablation_controls"):
         files += table_files(table) if cells(config, table) else []
     files += ["<results>/significance/ablation.csv"] if cells(config, "table4") else []
@@ -95,9 +95,14 @@ def tests_in_table1():
 
 def figure_files():
     """Every figure that the study has runs for."""
-    names = ["figure2", "figure3", "gaps", "class_recall", "training_curves"]
+    names = [*(["figure2"] if encodings(config) else []), "figure3", "gaps", "class_recall", "training_curves"]
     names += ["noise_levels"] if noise_curves() else []
     return [f"<results>/figures/{name}.{extension}" for name in names for extension in ("svg", "png")]
+
+
+def report_if_shareable(path, **options):
+    """An output that report.html embeds, unless it shows images that must not be passed on."""
+    return path if not_shareable(config) else report(path, **options)
 
 
 def run_files(name, table="table1", **chosen):
@@ -109,12 +114,12 @@ def run_files(name, table="table1", **chosen):
     ]
 
 
-def some(files, key):
+def some(files, key, why="names no dataset or autoencoder of it"):
     """An input function: these files; what is made from none is refused, when it is asked for."""
 
     def given(wildcards):
         if not files:
-            raise WorkflowError(f"Nothing of this study is in it: study.{key} names no dataset or autoencoder of it")
+            raise WorkflowError(f"Nothing of this study is in it: study.{key} {why}")
         return files
 
     return given

@@ -47,7 +47,7 @@ rule draw_figure3:
         reconstructions=encoding_files("reconstructions.npy"),
         fidelity=encoding_files("fidelity.parquet"),
     output:
-        svg=report(
+        svg=report_if_shareable(
             "<results>/figures/figure3.svg",
             caption="../report/figure3.rst",
             category="Figures",

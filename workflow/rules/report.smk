@@ -97,6 +97,7 @@ rule write_summary:
         names=all_labels(config),
         margin=config["significance"]["equivalence_margin"],
         reweighting=reweighting_epochs(),
+        not_shareable=not_shareable(config),
         page=[file_digest(path) for path in sorted(Path(ROOT, "workflow/report").iterdir())],
         code=code_digest("write_summary"),
     message:

@@ -1,4 +1,4 @@
-"""One light page of the whole study, that one can mail."""
+"""One light page of the whole study."""
 
 from pathlib import Path
 
@@ -25,5 +25,6 @@ with job(snakemake.log[0]):
         figures=[Path(path) for path in snakemake.input.figures],
         results=Path(snakemake.output[0]).parent,
         parameters={"reweighting": params.reweighting},
+        not_shareable=params.not_shareable,
     )
     write_text(render_summary(findings, material), snakemake.output[0])

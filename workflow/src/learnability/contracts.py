@@ -161,4 +161,6 @@ def read_encodings(fidelity: list[str], cards: list[str]) -> pd.DataFrame:
         identity = {key: card[key] for key in ("dataset", "autoencoder", "role")}
         frames.append(read_fidelity(path).assign(**identity))
     columns = ["dataset", "autoencoder", "role", *FIDELITY]
-    return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
+    if not frames:
+        return pd.DataFrame(columns=columns).astype({"psnr": float, "ssim": float})
+    return pd.concat(frames, ignore_index=True)[columns]

@@ -24,6 +24,12 @@ def all_labels(config: dict) -> dict[str, dict[str, str]]:
     }
 
 
+def not_shareable(config: dict) -> list[str]:
+    """Labels of the study's datasets whose images must not be passed on: no phantoms, and not `shareable`."""
+    entries = [config["datasets"][name] for name in config["study"]["datasets"]]
+    return [entry["label"] for entry in entries if entry["format"] != "phantom" and not entry["shareable"]]
+
+
 def footnotes(config: dict, table: str) -> list[str]:
     """The configured footnotes of a table, and how the fine-tuned autoencoders that it shows saw images."""
     shown = scope(config, table)["autoencoders"]

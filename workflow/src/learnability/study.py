@@ -7,7 +7,7 @@ ALL_SPACES = {"image", "latent", "reconstruction"}
 LOSSLESS = "pixel_unshuffle"  # the class of the controls that lose nothing
 BACKBONE = "vgg16"  # the `pretrained` entry whose features LPIPS compares
 # Facts of the machine or of the presentation: changing them changes no result, so they rerun nothing.
-NOT_SCIENCE = {"root", "label", "max_bad_images", "licence", "gated", "access"}
+NOT_SCIENCE = {"root", "label", "max_bad_images", "licence", "gated", "access", "shareable"}
 
 
 def resolve_autoencoder(config: dict, name: str) -> dict:

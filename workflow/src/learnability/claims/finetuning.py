@@ -40,7 +40,10 @@ def tuned_but_mimic(findings: Findings) -> tuple[list[str], list[str]]:
 
 def macro_psnr(findings: Findings, first: str, second: str, datasets: Sequence[str]) -> Cell | None:
     """Mean over these datasets of the difference of two autoencoders' PSNR, with the error of its means over images."""
-    rows = findings.rows("table2", metric="psnr").set_index(["autoencoder", "dataset"])
+    rows = findings.rows("table2", metric="psnr")
+    if rows.empty:
+        return None
+    rows = rows.set_index(["autoencoder", "dataset"])
     if any((name, dataset) not in rows.index for name in (first, second) for dataset in datasets):
         return None
     first_rows, second_rows = (rows.loc[[(name, dataset) for dataset in datasets]] for name in (first, second))

@@ -22,7 +22,8 @@ class Source:
     `samples` has the columns sample_id, label_name, group; row i describes image i. `read(i)` returns uint8
     (H, W, C), C 1 or 3, and may be called from several threads. `classes` is the order of the label indices.
     `path(i)` is the file of image i, where each image has its own. `published` compares the counts of the label
-    files with published ones (see `published.compare_counts`).
+    files with published ones (see `published.compare_counts`). `grouped` is whether the data say which images belong
+    together, such as those of one patient, and `grouped_by` by what.
     """
 
     samples: pd.DataFrame
@@ -31,6 +32,7 @@ class Source:
     channels: int
     synthetic: bool = False
     provenance: dict = field(default_factory=dict)
+    grouped: bool = False
     grouped_by: str = "every image its own group"
     path: Callable[[int], Path] | None = None
     published: dict | None = None

@@ -41,6 +41,7 @@ def open_source(entry: dict) -> Source:
         read=lambda i: read_image(path(i), channels),
         channels=channels,
         provenance={"folder": fold.name, "listing": listing_digest("/".join(file[1:]) for file in sorted(files))},
+        grouped=True,
         grouped_by="patient folder",
         path=path,
         published=compare_counts(

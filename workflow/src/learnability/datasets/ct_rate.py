@@ -39,6 +39,7 @@ def open_source(entry: dict) -> Source:
         read=lambda i: read_image(root / path.iloc[i], channels),
         channels=channels,
         provenance={"tables": {table.path.name: file_digest(table.path)}, **counted},
+        grouped=True,
         grouped_by="split and patient in the name",
         path=lambda i: root / path.iloc[i],
         published=compare_counts(

@@ -63,6 +63,7 @@ def open_source(entry: dict, threads: int = 1) -> Source:
             "slice_rule": entry["slice_rule"],
             **counted,
         },
+        grouped=True,
         grouped_by="split and patient in the name",
     )
 

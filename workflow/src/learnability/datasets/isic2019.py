@@ -47,6 +47,7 @@ def open_source(entry: dict) -> Source:
         read=lambda i: read_image(path(i), channels),
         channels=channels,
         provenance={"tables": {name: file_digest(root / name) for name in (TRUTH, METADATA)}},
+        grouped=True,
         grouped_by="lesion_id; a blank one is its own group",
         path=path,
         published=compare_counts("ISIC 2019 ground truth", PUBLISHED, found),

@@ -44,6 +44,7 @@ def open_source(entry: dict) -> Source:
         read=lambda i: read_image(path(i), channels),
         channels=channels,
         provenance={"tables": {name: file_digest(labels / name) for name in LABEL_FILES}},
+        grouped=True,
         grouped_by="subject_id",
         path=path,
         published=compare_counts("rows of the published study; LongTailCXR", PUBLISHED, found),

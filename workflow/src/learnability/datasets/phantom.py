@@ -295,5 +295,6 @@ def open_source(entry: dict) -> Source:
         channels=MODALITIES[modality].channels,
         synthetic=True,
         provenance={"generator": "phantom", "modality": modality, "seed": seed},
+        grouped=True,
         grouped_by="made-up patient",
     )

@@ -177,6 +177,7 @@ def make_card(
         "positive": entry.get("positive"),
         "images": len(samples),
         "groups": int(samples["group"].nunique()),
+        "grouped": source.grouped,
         "grouped_by": source.grouped_by,
         "counts": counts,
         "imbalance_ratio": max(counts.values()) / min(counts.values()),

@@ -72,6 +72,7 @@ def open_source(entry: dict) -> Source:
         read=lambda i: read_image(path(i), channels),
         channels=channels,
         provenance={"tables": {each.name: file_digest(each) for each in tables}},
+        grouped="group_column" in entry,
         grouped_by=entry.get("group_column", "no group_column given: every image its own group"),
         path=path,
     )

@@ -120,4 +120,5 @@ def sentences(recall: pd.DataFrame, shown: dict[str, str]) -> list[str]:
         said.append(f"Large symbols: mean over {len(shown)} autoencoders and {folds}; small ones: each autoencoder.")
     else:
         said.append(f"{' '.join(shown.values())}, mean over {folds}." if shown else f"Mean over {folds}.")
-    return [*said, "Grey: the gap between latent and reconstruction."] if shown else said
+    both = {"latent", "reconstruction"} <= set(recall.loc[recall["autoencoder"].isin([*shown]), "space"])
+    return [*said, "Grey: the gap between latent and reconstruction."] if both else said

@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 
 from ..contracts import InputError
 from ..tables.labels import Labels, datasets_of, present
-from .style import QUIET, Mark, add_legend, add_note, marks_of, panels, styled, width_of
+from .style import LETTERS, QUIET, Mark, add_legend, add_note, marks_of, panels, styled, width_of
 
+BESIDE = 0.45  # inches of a panel that its y axis and the gap to the next one take at most
 LINES = ["-", "--", ":", "-."]  # of the recipes
 
 
@@ -40,7 +41,8 @@ def draw_noise_levels(curves: pd.DataFrame, roles: dict[str, str], chance: dict[
     autoencoders = present(curves["autoencoder"], labels.autoencoders)
     marks = marks_of(labels, roles)
     columns = min(4, len(datasets))
-    figure, grid = panels(len(datasets), columns, width_of(columns) / columns, 2.2, sharey=True, sharex=True)
+    width = width_of(columns) / columns
+    figure, grid = panels(len(datasets), columns, width, 2.2, sharey=True, sharex=True)
     summary = summary_of(curves)
     for axes, (dataset, label) in zip(grid, datasets.items(), strict=True):
         axes.set_title(label, loc="left")
@@ -52,7 +54,9 @@ def draw_noise_levels(curves: pd.DataFrame, roles: dict[str, str], chance: dict[
                     shown = f"{autoencoders[name]}, {recipes[recipe]}"
                     draw_curve(axes, curve, marks[name], LINES[place % len(LINES)], shown)
         axes.axhline(chance[dataset], color=QUIET, linewidth=0.9, linestyle=(0, (1, 1.5)), label="chance", gid="chance")
-        draw_axis(axes, summary["sigma"].to_numpy())
+        draw_axis(axes, summary["sigma"].to_numpy(), width - BESIDE)
+    for axes in grid[-columns:]:
+        axes.set_xlabel("noise level σ")
     for axes in grid[::columns]:
         axes.set_ylabel("balanced accuracy")
     add_legend(figure, grid)
@@ -72,16 +76,28 @@ def draw_curve(axes: Axes, curve: pd.DataFrame, mark: Mark, line: str, label: st
     axes.plot(place[noisy], curve["mean"][noisy], **style, label=label, gid="mean")
 
 
-def draw_axis(axes: Axes, sigma: np.ndarray) -> None:
-    """A logarithmic axis that begins with a place for clean latents."""
+def draw_axis(axes: Axes, sigma: np.ndarray, width: float) -> None:
+    """A logarithmic axis, `width` inches long, that begins with a place for clean latents."""
     _, clean = places_of(sigma)
     axes.set_xscale("log")
     powers = [10.0**k for k in range(-6, 7) if (sigma > 0).any() and sigma[sigma > 0].min() <= 10.0**k <= sigma.max()]
-    axes.set_xticks([clean, *powers], ["clean", *("" if power < 0.05 else f"{power:g}" for power in powers)])
+    margins = 1 + 2 * axes.margins()[0]
+    decade = width / (margins * np.log10(max(sigma.max() / clean, 10)))
+    axes.set_xticks([clean, *powers], ["clean", *labels_of_powers(clean, powers, decade)])
     axes.minorticks_off()
-    axes.set_xlabel("noise level σ")
     if (sigma > 0).any():
         axes.axvline((clean * sigma[sigma > 0].min()) ** 0.5, color="#e4e4e4", linewidth=3)
+
+
+def labels_of_powers(clean: float, powers: list[float], decade: float) -> list[str]:
+    """A label for each power, or "" where it would touch that of a higher one or `clean`; `decade` is in inches."""
+    shown = {clean: "clean"}
+    for power in reversed(powers):
+        label = f"{power:g}"
+        needed = {other: (len(label) + len(text) + 1) / 2 / LETTERS for other, text in shown.items()}
+        if all(abs(np.log10(power / other)) * decade > room for other, room in needed.items()):
+            shown[power] = label
+    return [shown.get(power, "") for power in powers]
 
 
 def sentences(curves: pd.DataFrame) -> list[str]:

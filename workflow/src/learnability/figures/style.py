@@ -96,6 +96,8 @@ def panels(number: int, columns: int, width: float, height: float, **options) ->
     axes = figure.subplots(rows, columns, squeeze=False, **options).ravel()
     for left_over in axes[number:]:
         left_over.remove()
+    for lowest in axes[:number][-columns:]:  # of their column; a shared axis is labelled in the last row alone
+        lowest.tick_params(axis="x", labelbottom=True)
     return figure, list(axes[:number])
 
 

@@ -5,7 +5,21 @@ import numpy as np
 from ..claims.findings import PAPER_DATASETS, Cell, Findings
 from ..claims.gap import gaps
 from ..claims.verdicts import ALPHA, FEWEST_FOLDS, in_words, shown
+from ..recipes import SAME_NETWORK, resolve_recipe
+from ..study import recipes_of_gaps, resolve_autoencoder
 
+SIDES = {"latent", "reconstruction"}  # of the gap
+# What classifiers of two spaces may differ in beside what they see, by the keys of their recipes.
+CONFOUNDS = {
+    "network": SAME_NETWORK,
+    "starting weights": ("init", "start_from"),
+    "loss": ("loss", "max_margin", "scale", "drw"),
+    "optimisation": ("lr", "weight_decay", "batch_size", "epochs", "patience", "budget_seconds", "search"),
+    "augmentation": ("augment",),
+    "masking": ("mask",),
+    "noise": ("noise", "film"),
+    "distillation": ("distill",),
+}
 GAPS_IN_WORDS = {
     "gap_paper": "as in the paper",
     "gap_matched": "one protocol in every space",
@@ -23,20 +37,28 @@ def described(findings: Findings, config: dict, runs: int) -> str:
     families, controls = (
         [findings.autoencoder(name) for name in roles.index[roles == role]] for role in ("family", "control")
     )
-    beside = f", and the control{'s' if len(controls) > 1 else ''} {', '.join(controls)}" if controls else ""
+    encoders = [f"{_count(len(families), 'autoencoder')} ({', '.join(families)})"] if families else []
+    encoders += [f"the control{'s' if len(controls) > 1 else ''} {', '.join(controls)}"] if controls else []
+    spaces = set(table1["space"])
+    encoded = " and the ".join(space for space in ("latent", "reconstruction") if space in spaces)
+    where = ["in image space"] if "image" in spaces else []
+    where += [f"in the {encoded} space of {', and '.join(encoders)}"] if encoded else []
     folds = f"{len(study['folds'])} of {study['n_splits']} folds"
     images = sum(findings.cards[name]["images"] for name in names)
+    gap = "The gap is not measured, which needs latent and reconstruction space."
+    if spaces >= SIDES:
+        gap = (
+            "The learnability gap is balanced accuracy on reconstructions minus that on the latent codes which they "
+            "were decoded from."
+        )
     return (
-        f"{runs} classifiers on {images:,} images of {_count(len(names), 'data set')} ({datasets}): in image space, "
-        f"and in the latent and the reconstruction space of {_count(len(families), 'autoencoder')} "
-        f"({', '.join(families)}){beside}; {folds} were run. The learnability gap is balanced accuracy on "
-        "reconstructions minus that on the latent codes which they were decoded from. Scores are means over folds; "
-        "intervals are 95 % intervals of paired differences over folds with Nadeau and Bengio's correction for "
-        "overlapping training sets."
+        f"{runs} classifiers on {images:,} images of {_count(len(names), 'data set')} ({datasets}): "
+        f"{', and '.join(where)}; {folds} were run. {gap} Scores are means over folds; intervals are 95 % intervals of "
+        "paired differences over folds with Nadeau and Bengio's correction for overlapping training sets."
     )
 
 
-def conclusions(findings: Findings) -> dict[str, list[str]]:
+def conclusions(findings: Findings, config: dict) -> dict[str, list[str]]:
     """Sentences under `may` and `may not` be concluded."""
     may, may_not = [], []
     phantoms = [findings.dataset(name) for name in findings.datasets() if findings.synthetic(name)]
@@ -49,7 +71,7 @@ def conclusions(findings: Findings) -> dict[str, list[str]]:
     if cells:
         _of_the_gap(findings, cells, may, may_not)
     _of_equivalence(findings, may, may_not)
-    _of_confounds(findings, may, may_not)
+    _of_confounds(findings, config, may, may_not)
     missing = [findings.dataset(name) for name in PAPER_DATASETS if name not in findings.cards]
     if missing:
         may_not.append(f"Nothing is said of the paper's data sets that are not in this study: {', '.join(missing)}.")
@@ -91,21 +113,23 @@ def _of_equivalence(findings: Findings, may: list[str], may_not: list[str]) -> N
         if row["p"] >= 0
         else "no interval"
     )
-    text = f"reconstructions as good as images: {shown(row['effect'], 'points')} points ({interval}) over data sets"
+    text = f"reconstructions less images {shown(row['effect'], 'points')} points ({interval}) over data sets"
     if row["p"] < ALPHA:
-        may.append(f"On average over data sets, {text}, equal within {margin}.")
+        may.append(f"Reconstructions are as good as images: {text}, equal within {margin}.")
     else:
-        may_not.append(f"It is not shown that autoencoders lose nothing ({text}, not within {margin}).")
+        may_not.append(f"It is not shown that autoencoders lose nothing: {text}, not shown to be within {margin}.")
 
 
-def _of_confounds(findings: Findings, may: list[str], may_not: list[str]) -> None:
-    may_not.append(
-        "Classifiers of images and of latents differ in network, grid, augmentation and masking, as in the paper, so "
-        "the gap of Table 1 is not the encoding's alone."
-    )
+def _of_confounds(findings: Findings, config: dict, may: list[str], may_not: list[str]) -> None:
     rows = findings.rows("gap_decomposition", metric="balanced_accuracy", role="family")
-    if rows.empty:
-        may_not[-1] += " The gap without these differences was not measured in this study."
+    differing = confounds(config) if set(findings.frames["table1"]["space"]) >= SIDES else []
+    if differing:
+        may_not.append(
+            f"Classifiers of reconstructions and of latents differ in {_listed(differing)}, so the gap of Table 1 "
+            "is not the encoding's alone."
+        )
+        if rows.empty:
+            may_not[-1] += " The gap without these differences was not measured in this study."
     for row in rows.to_dict("records"):
         cells = {
             gap: Cell("", *(row[f"{gap}{end}"] for end in ("", "_ci_low", "_ci_high")), np.nan, 0)
@@ -119,20 +143,36 @@ def _of_confounds(findings: Findings, may: list[str], may_not: list[str]) -> Non
         may.append(f"Gap, {findings.pair(row['autoencoder'], row['dataset'])}: {'; '.join(gap_words)}.")
 
 
+def confounds(config: dict) -> list[str]:
+    """What the classifiers on both sides of Table 1's gap differ in, by their resolved recipes and their grids."""
+    names = recipes_of_gaps(config)
+    pixels, latent = (resolve_recipe(config, names[side]) for side in ("image", "latent"))
+    found = [part for part, keys in CONFOUNDS.items() if any(pixels[key] != latent[key] for key in keys)]
+    factors = {resolve_autoencoder(config, name)["factor"] for name in config["study"]["autoencoders"]}
+    if any(config["image_size"] // factor != config["classifier_size"] for factor in factors):
+        found.insert("network" in found, "grid")
+    return found
+
+
 def _of_data(findings: Findings) -> list[str]:
     """What the cards of the datasets say against them."""
     found = []
     for name in findings.datasets():
         card, label = findings.cards[name], findings.dataset(name)
-        if card.get("groups") == card["images"]:
+        if not card["grouped"]:
             found.append(f"{label}: no groups are known, so images of one patient may be in training and test.")
         if card.get("subset"):
             found.append(f"{label}: a part of the data ({card['images']:,} images).")
-        if across := (card.get("duplicates") or {}).get("across_groups"):
-            found.append(f"{label}: {across} images have an equal in another group.")
+        duplicates = card.get("duplicates") or {}
+        if duplicates.get("across_groups") and not duplicates["groups_merged"]:
+            found.append(f"{label}: {duplicates['across_groups']} images have an equal in another group.")
         if differences := (card.get("published") or {}).get("differences"):
             found.append(f"{label}: {len(differences)} counts differ from the published ones.")
     return found
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _count(number: int, noun: str) -> str:

@@ -22,6 +22,7 @@ from .headline import gap_matrix, tiles
 
 CAPTIONS = ROOT / "workflow" / "report"
 LARGEST_SVG = 300_000  # bytes; a figure with more is taken as a PNG, if that is smaller
+IMAGES = ("figure3",)  # figures that show images of the datasets themselves
 VERDICTS = {SUPPORTED: "supported", NOT_SUPPORTED: "refuted", UNTESTABLE: "open"}
 
 
@@ -29,7 +30,8 @@ VERDICTS = {SUPPORTED: "supported", NOT_SUPPORTED: "refuted", UNTESTABLE: "open"
 class Material:
     """Beside the findings: metrics of Table 1's runs, autoencoder cards, files of tables and figures, the folder.
 
-    `parameters` are what captions name beside the configuration: `snakemake.params` of the rules that draw.
+    `parameters` are what captions name beside the configuration: `snakemake.params` of the rules that draw;
+    `not_shareable` the labels of the datasets whose images must not be passed on.
     """
 
     config: dict
@@ -41,6 +43,7 @@ class Material:
     figures: Sequence[Path]
     results: Path
     parameters: dict
+    not_shareable: Sequence[str]
 
 
 def render_summary(findings: Findings, material: Material) -> str:
@@ -54,13 +57,14 @@ def render_summary(findings: Findings, material: Material) -> str:
         notice=PHANTOM_NOTICE if phantoms else "",
         tiles=tiles(findings),
         gaps=gap_matrix(findings),
-        conclusions=conclusions(findings),
+        conclusions=conclusions(findings, material.config),
         claims=claims_by_part(material.claims),
         counts={verdict: int((material.claims["verdict"] == verdict).sum()) for verdict in VERDICTS},
         kinds=VERDICTS,
         published=tables_of(material.published),
         tables=[table for path in sorted(material.tables, key=table_order) for table in tables_of(path)],
-        figures=[picture(path, material) for path in material.figures if path.suffix == ".svg"],
+        figures=[picture(path, material) for path in embedded(material)],
+        not_shareable=material.not_shareable,
         provenance={
             "config": sources.config_digest(material.config),
             "code": sources.code(),
@@ -96,6 +100,12 @@ def tables_of(path: Path) -> list[dict]:
         text = ElementTree.tostring(table, encoding="unicode", method="html")
         found.append({"id": re.sub(r"\W+", "-", title.lower()), "title": title, "html": Markup(text)})
     return found
+
+
+def embedded(material: Material) -> list[Path]:
+    """The SVGs of the figures that the page holds: one of images only if all of these may be passed on."""
+    left_out = IMAGES if material.not_shareable else ()
+    return [path for path in material.figures if path.suffix == ".svg" and path.stem not in left_out]
 
 
 def picture(path: Path, material: Material) -> dict:

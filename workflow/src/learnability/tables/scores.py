@@ -53,21 +53,26 @@ def render_table1(
         spaces = {"LS": "latent", "RS": "reconstruction"}
         return [(name, [row(head, a, space) for head, space in spaces.items()]) for a, name in autoencoders.items()]
 
-    caption = (
-        "Classifiers in image space, latent space (LS) and reconstruction space (RS): balanced accuracy (bACC), AUC "
-        f"and Matthews correlation coefficient (MCC), {values_over_folds(table, with_sd)}."
-    )
-    caption += " Bold: the best autoencoder of each space." if best else ""
-    if tests is not None and table["n_folds"].max() > 1:
-        caption += (
-            f" {MARK} differs from RS: p < .05, two-sided t-test paired by fold with Nadeau and Bengio's correction, "
-            "Holm's over all cells of the metric."
-        )
-    caption += notice(datasets, labels)
+    caption = _caption(table, with_sd, bool(best), tests is not None and len(tests) > 0) + notice(datasets, labels)
     image = ("Image Space", [row(MISSING, "original", "image")])
     families, controls = map(blocks, autoencoders_of(table, labels))
     spanners = [(name, [*SCORE_HEADS.values()]) for name in datasets.values()]
     return render(Layout("Table 1", caption, ["Method", "Sp."], spanners, [[image, *families], controls], [*footnotes]))
+
+
+def _caption(table: pd.DataFrame, with_sd: bool, bold: bool, marked: bool) -> str:
+    """What the numbers are, and what bold and the mark mean where they can occur."""
+    caption = (
+        "Classifiers in image space, latent space (LS) and reconstruction space (RS): balanced accuracy (bACC), AUC "
+        f"and Matthews correlation coefficient (MCC), {values_over_folds(table, with_sd)}."
+    )
+    caption += " Bold: the best autoencoder of each space." if bold else ""
+    if marked and table["n_folds"].max() > 1:
+        caption += (
+            f" {MARK} differs from RS: p < .05, two-sided t-test paired by fold with Nadeau and Bengio's correction, "
+            "Holm's over all cells of the metric."
+        )
+    return caption
 
 
 def _best(table: pd.DataFrame) -> set[tuple[str, ...]]:

@@ -18,6 +18,8 @@ TITLES = {
     "gap_decomposition": "What the encoding itself costs",
 }
 
+LEVELS = {"equivalence": 90}  # of the intervals in percent, where it is not 95: two one-sided tests at 5 %
+
 
 def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
     """A file of `significance/` as HTML: words, then numbers to three digits, intervals beside their effect.
@@ -41,7 +43,9 @@ def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
             for row in rows.to_dict("records")
         ]
         sections.append([(_words(test), lines)])
-    caption = f"significance/{name}.csv; intervals in square brackets."
+    caption = f"significance/{name}.csv."
+    if any(column.endswith("ci_low") for column in used):
+        caption += f" In square brackets: {LEVELS.get(name, 95)} % intervals."
     said = [f"{column} {_words(value)}" for column, value in same.items() if value != "n/a"]
     caption += f" In every row: {', '.join(said)}." if said else ""
     if labels.synthetic and (labels.synthetic & set(tests["dataset"]) or name in OVER_ALL):
