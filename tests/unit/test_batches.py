@@ -44,6 +44,13 @@ def test_rows_give_the_same_batches_wherever_they_are_kept(monkeypatch, packed, 
         assert got[0].dtype == torch.uint8
 
 
+def test_the_order_of_resident_rows_goes_to_the_device_at_once(monkeypatch, packed):
+    rows, uploads = rows_kept(monkeypatch, packed, [10**9]), []
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, device: uploads.append(tensor.shape) or tensor)
+    assert len(list(rows.batches(np.arange(50), 8))) == 7
+    assert uploads == [(50,)]
+
+
 def test_what_is_kept_depends_on_the_share_of_memory_that_is_free(monkeypatch, packed):
     size = packed.nbytes
     assert rows_kept(monkeypatch, packed, [int(size / 0.5)]).resident is not None

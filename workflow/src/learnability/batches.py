@@ -31,19 +31,19 @@ class Rows:
 
     def batches(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
         """Yield rows `order` (n,) in batches, in their stored dtype, on the device."""
-        chunks = np.split(order, range(batch_size, len(order), batch_size))
-        for rows in self._resident(chunks) if self.resident is not None else self._read_ahead(chunks):
+        for rows in (self._read_ahead if self.resident is None else self._resident)(order, batch_size):
             # Moving axes instead of bytes: the memory layout is what a GPU's convolutions want anyway.
             yield rows.permute(0, 3, 1, 2) if self.channels_last else rows
 
-    def _resident(self, chunks: list[np.ndarray]) -> Iterator[torch.Tensor]:
-        for chunk in chunks:
-            yield self.resident[torch.from_numpy(chunk).to(self.device)]
+    def _resident(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
+        # The whole order at once: the host waits for the device at every copy of memory that is not pinned.
+        for chunk in torch.from_numpy(order).to(self.device).split(batch_size):
+            yield self.resident[chunk]
 
-    def _read_ahead(self, chunks: list[np.ndarray], ahead: int = 2) -> Iterator[torch.Tensor]:
+    def _read_ahead(self, order: np.ndarray, batch_size: int, ahead: int = 2) -> Iterator[torch.Tensor]:
         with ThreadPoolExecutor(1) as pool:
             waiting: deque = deque()
-            for chunk in chunks:
+            for chunk in np.split(order, range(batch_size, len(order), batch_size)):
                 waiting.append(pool.submit(self._gather, chunk))
                 if len(waiting) > ahead:
                     yield waiting.popleft().result().to(self.device, non_blocking=True)
