@@ -1,5 +1,6 @@
 """Batches of a packed array on the device: resident there when they fit, else in memory, else read ahead."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import torch
+
+from .memory_limits import left_in_groups, left_of_request
 
 Decode = Callable[[torch.Tensor], torch.Tensor]  # stored latents (n, C, h, w) to uint8 images (n, 3, s, s)
 SHARE = 0.6  # of the free memory that data may take; the rest is the network's
@@ -71,17 +74,12 @@ class DecodedRows:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free now on a GPU, or on the host within the limits of the job's control groups (version 2)."""
+    """Bytes that are free now on a GPU, or on the host within the limits of the job."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    free = psutil.virtual_memory().available
     own = Path("/proc/self/cgroup")
-    group = Path("/sys/fs/cgroup", own.read_text().split("::")[-1].strip().lstrip("/")) if own.is_file() else None
-    for folder in [group, *group.parents] if group else []:  # a scheduler may limit the job, not this process
-        limit, used = folder / "memory.max", folder / "memory.current"
-        if limit.is_file() and used.is_file() and limit.read_text().strip() != "max":
-            free = min(free, int(limit.read_text()) - int(used.read_text()))
-    return free
+    groups = left_in_groups(own.read_text() if own.is_file() else "", Path("/sys/fs/cgroup"))
+    return min([psutil.virtual_memory().available, *groups, *left_of_request(os.environ)])
 
 
 def channel_moments(array: np.ndarray, rows: np.ndarray, block: int = 256) -> tuple[np.ndarray, np.ndarray]:
