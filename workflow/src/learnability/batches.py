@@ -11,8 +11,10 @@ import psutil
 import torch
 
 from .memory_limits import left_in_groups, left_of_request
+from .store import read_rows
 
 Decode = Callable[[torch.Tensor], torch.Tensor]  # stored latents (n, C, h, w) to uint8 images (n, 3, s, s)
+READERS = 4  # threads that read ahead, a batch each; they wait for the disk, not for a CPU
 SHARE = 0.6  # of the free memory that data may take; the rest is the network's
 
 
@@ -43,21 +45,19 @@ class Rows:
         for chunk in torch.from_numpy(order).to(self.device).split(batch_size):
             yield self.resident[chunk]
 
-    def _read_ahead(self, order: np.ndarray, batch_size: int, ahead: int = 2) -> Iterator[torch.Tensor]:
-        with ThreadPoolExecutor(1) as pool:
+    def _read_ahead(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
+        with ThreadPoolExecutor(READERS) as pool:
             waiting: deque = deque()
             for chunk in np.split(order, range(batch_size, len(order), batch_size)):
                 waiting.append(pool.submit(self._gather, chunk))
-                if len(waiting) > ahead:
+                if len(waiting) > READERS:
                     yield waiting.popleft().result().to(self.device, non_blocking=True)
             while waiting:
                 yield waiting.popleft().result().to(self.device, non_blocking=True)
 
     def _gather(self, chunk: np.ndarray) -> torch.Tensor:
-        order = np.argsort(chunk)  # the disk is read in one direction
-        rows = np.empty((len(chunk), *self.array.shape[1:]), self.array.dtype)
-        rows[order] = self.array[chunk[order]]
-        tensor = torch.from_numpy(rows)
+        on_disk = isinstance(self.array, np.memmap)
+        tensor = torch.from_numpy(read_rows(self.array, chunk) if on_disk else self.array[chunk])
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
 
