@@ -1,5 +1,7 @@
 """Batches are the same wherever the rows lie: on the device, in memory, or on the disk."""
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -44,6 +46,13 @@ def test_rows_give_the_same_batches_wherever_they_are_kept(monkeypatch, packed, 
         assert got[0].dtype == torch.uint8
 
 
+def test_the_order_of_resident_rows_goes_to_the_device_at_once(monkeypatch, packed):
+    rows, uploads = rows_kept(monkeypatch, packed, [10**9]), []
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, device: uploads.append(tensor.shape) or tensor)
+    assert len(list(rows.batches(np.arange(50), 8))) == 7
+    assert uploads == [(50,)]
+
+
 def test_what_is_kept_depends_on_the_share_of_memory_that_is_free(monkeypatch, packed):
     size = packed.nbytes
     assert rows_kept(monkeypatch, packed, [int(size / 0.5)]).resident is not None
@@ -69,6 +78,22 @@ def test_a_batch_is_a_copy_that_may_be_changed(monkeypatch, packed):
         for x in rows.batches(np.arange(50), 10):
             x.fill_(7)
         np.testing.assert_array_equal(next(rows.batches(np.array([3]), 1))[0].permute(1, 2, 0).numpy(), packed[3])
+
+
+def test_batches_come_in_order_although_several_are_read_at_once(monkeypatch, packed):
+    """The first waits until another has begun, and is the last to be read."""
+    rows, begun = rows_kept(monkeypatch, packed, [0, 0]), threading.Semaphore(0)
+    whole = Rows._gather
+
+    def gather(self, chunk):
+        if chunk[0] == 0:
+            assert begun.acquire(timeout=20)
+        begun.release()
+        return whole(self, chunk)
+
+    monkeypatch.setattr(Rows, "_gather", gather)
+    got = torch.cat(list(rows.batches(np.arange(50), 8)))
+    np.testing.assert_array_equal(got.numpy(), packed.transpose(0, 3, 1, 2))
 
 
 def test_reading_ahead_ends_when_the_reader_stops(monkeypatch, packed):

@@ -8,9 +8,9 @@ import torch
 
 from learnability import decoding
 from learnability.autoencoders import encode
-from learnability.autoencoders.encode import encode_dataset
+from learnability.autoencoders.encode import area_average, encode_dataset
 from learnability.batches import DecodedRows, Rows
-from learnability.decoding import area_average, decoder, image_decoder
+from learnability.decoding import decoder, image_decoder
 from learnability.store import area_average as area_average_of_the_store
 from learnability.store import open_packed
 from tests.autoencoders import write_dataset

@@ -37,6 +37,19 @@ def test_a_run_that_was_not_kept_whole_counts_for_nothing(finished):
     assert not take_finished(finished, NAMES, "identity of the run")
 
 
+@pytest.mark.parametrize("name", [*NAMES, "identity"])
+@pytest.mark.parametrize("content", [b"", b"metrics", bytes(12), None], ids=["empty", "short", "zeros", "lost"])
+def test_what_a_power_cut_left_of_an_output_is_done_again(finished, name, content):
+    kept = finished / ".finished" / name
+    kept.unlink() if content is None else kept.write_bytes(content)
+    assert not take_finished(finished, NAMES, "identity of the run")
+    assert not any((finished / name).exists() for name in NAMES)
+    for name in NAMES:
+        (finished / name).write_text("again")
+    keep_finished(finished, NAMES, "identity of the run")
+    assert take_finished(finished, NAMES, "identity of the run")
+
+
 def test_what_is_dropped_is_done_again(finished):
     drop_finished(finished)
     assert not take_finished(finished, NAMES, "identity of the run")

@@ -142,6 +142,8 @@ def test_the_longest_chain_is_the_jobs_that_wait_for_each_other():
 def test_operations_and_parameters_of_published_networks(published):
     operations, parameters = classifier_operations(resolve_recipe(published, "image"), 3, 224, 1000)
     assert (round(operations / 2e9, 2), parameters) == (4.09, 25557032)  # torchvision: 4.09 G multiply-adds, 25,557,032
+    cosine = classifier_operations(resolve_recipe(published, "image") | {"head": "cosine"}, 3, 224, 1000)
+    assert cosine[0] == operations
     assert autoencoder_operations(resolve_autoencoder(published, "sd14"), 64)[2] == 83653863  # its checkpoint's number
     assert autoencoder_operations(resolve_autoencoder(published, "pixel_unshuffle_8"), 64) is None
 

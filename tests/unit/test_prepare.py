@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from PIL import Image
 
 from learnability.contracts import InputError, read_samples
 from learnability.datasets import open_source
+from learnability.datasets import prepare as prepare_module
 from learnability.datasets.prepare import fit, prepare_dataset
 from learnability.datasets.published import compare_counts
 from learnability.store import area_average, open_packed
@@ -72,6 +74,18 @@ def test_small_images_are_the_area_average_with_grey_repeated(download, tmp_path
     assert np.array_equal(small, np.broadcast_to(area_average(images, 16), small.shape))
     by_hand = (images.reshape(10, 16, 2, 16, 2, channels).mean(axis=(2, 4)) + 0.5).astype(np.uint8)
     assert np.array_equal(small[..., :1], by_hand[..., :1])
+
+
+def test_images_are_reduced_and_digested_by_the_threads_that_read_them(download, tmp_path, monkeypatch):
+    threads = set()
+    for name in ("area_average", "digest_image"):
+        whole = getattr(prepare_module, name)
+        monkeypatch.setattr(
+            prepare_module, name, lambda *given, whole=whole: threads.add(threading.current_thread()) or whole(*given)
+        )
+    prepare(tmp_path, entry_for(download))
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 def test_crop_takes_the_middle_square(tmp_path):

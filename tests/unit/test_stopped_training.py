@@ -173,9 +173,13 @@ def test_the_generators_go_on_where_they_were():
     assert all(torch.equal(*pair) for pair in zip(expected, (torch.randn(7), torch.rand(5)), strict=True))
 
 
-def test_what_a_killed_writer_left_of_a_checkpoint_goes_with_it(tmp_path):
-    for name in ("checkpoint.safetensors", ".checkpoint.safetensors.elsewhere-7.tmp", "other.safetensors"):
+def test_what_killed_writers_left_of_a_checkpoint_goes_with_it_and_what_living_ones_write_stays(tmp_path):
+    here, process = os.uname().nodename, os.getppid()
+    alive = {f".checkpoint.safetensors.{writer}.tmp" for writer in (f"{here}-{process}", "elsewhere-7")}
+    dead = {f".checkpoint.safetensors.{writer}.tmp" for writer in (f"{here}-{2**22 + 1}", "elsewhere-8")}
+    for name in {"checkpoint.safetensors", "other.safetensors"} | alive | dead:
         (tmp_path / name).touch()
+    os.utime(tmp_path / ".checkpoint.safetensors.elsewhere-8.tmp", (0, 0))  # untouched for an hour and more
     remove_checkpoint(tmp_path / "checkpoint.safetensors")
-    assert [path.name for path in tmp_path.iterdir()] == ["other.safetensors"]
+    assert {path.name for path in tmp_path.iterdir()} == {"other.safetensors"} | alive
     remove_checkpoint(tmp_path / "checkpoint.safetensors")

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from learnability import training
+from learnability import fold_data, training
 from learnability.contracts import InputError, write_json
 from learnability.run_inputs import searched
 from learnability.search_space import with_values
@@ -111,6 +111,13 @@ def test_a_search_of_more_trials_goes_on_with_those_that_are_done(study, capsys)
     more = search(study, "grown")
     assert more == search(study, "undisturbed")
     assert "trial 2 of 3" in capsys.readouterr().out
+
+
+def test_the_moments_of_the_latents_are_computed_once_for_all_trials(study, undisturbed, monkeypatch):
+    compute, calls = fold_data.channel_moments, []
+    monkeypatch.setattr(fold_data, "channel_moments", lambda *given: calls.append(1) or compute(*given))
+    assert search(study, "moments") == undisturbed
+    assert len(calls) == 1
 
 
 def test_a_worker_above_0_only_helps(study, capsys):

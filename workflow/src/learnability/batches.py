@@ -1,5 +1,6 @@
 """Batches of a packed array on the device: resident there when they fit, else in memory, else read ahead."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,11 @@ import numpy as np
 import psutil
 import torch
 
+from .memory_limits import left_in_groups, left_of_request
+from .store import read_rows
+
 Decode = Callable[[torch.Tensor], torch.Tensor]  # stored latents (n, C, h, w) to uint8 images (n, 3, s, s)
+READERS = 4  # threads that read ahead, a batch each; they wait for the disk, not for a CPU
 SHARE = 0.6  # of the free memory that data may take; the rest is the network's
 
 
@@ -31,30 +36,28 @@ class Rows:
 
     def batches(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
         """Yield rows `order` (n,) in batches, in their stored dtype, on the device."""
-        chunks = np.split(order, range(batch_size, len(order), batch_size))
-        for rows in self._resident(chunks) if self.resident is not None else self._read_ahead(chunks):
+        for rows in (self._read_ahead if self.resident is None else self._resident)(order, batch_size):
             # Moving axes instead of bytes: the memory layout is what a GPU's convolutions want anyway.
             yield rows.permute(0, 3, 1, 2) if self.channels_last else rows
 
-    def _resident(self, chunks: list[np.ndarray]) -> Iterator[torch.Tensor]:
-        for chunk in chunks:
-            yield self.resident[torch.from_numpy(chunk).to(self.device)]
+    def _resident(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
+        # The whole order at once: the host waits for the device at every copy of memory that is not pinned.
+        for chunk in torch.from_numpy(order).to(self.device).split(batch_size):
+            yield self.resident[chunk]
 
-    def _read_ahead(self, chunks: list[np.ndarray], ahead: int = 2) -> Iterator[torch.Tensor]:
-        with ThreadPoolExecutor(1) as pool:
+    def _read_ahead(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
+        with ThreadPoolExecutor(READERS) as pool:
             waiting: deque = deque()
-            for chunk in chunks:
+            for chunk in np.split(order, range(batch_size, len(order), batch_size)):
                 waiting.append(pool.submit(self._gather, chunk))
-                if len(waiting) > ahead:
+                if len(waiting) > READERS:
                     yield waiting.popleft().result().to(self.device, non_blocking=True)
             while waiting:
                 yield waiting.popleft().result().to(self.device, non_blocking=True)
 
     def _gather(self, chunk: np.ndarray) -> torch.Tensor:
-        order = np.argsort(chunk)  # the disk is read in one direction
-        rows = np.empty((len(chunk), *self.array.shape[1:]), self.array.dtype)
-        rows[order] = self.array[chunk[order]]
-        tensor = torch.from_numpy(rows)
+        on_disk = isinstance(self.array, np.memmap)
+        tensor = torch.from_numpy(read_rows(self.array, chunk) if on_disk else self.array[chunk])
         return tensor.pin_memory() if self.device.type == "cuda" else tensor
 
 
@@ -71,17 +74,12 @@ class DecodedRows:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free now on a GPU, or on the host within the limits of the job's control groups (version 2)."""
+    """Bytes that are free now on a GPU, or on the host within the limits of the job."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
-    free = psutil.virtual_memory().available
     own = Path("/proc/self/cgroup")
-    group = Path("/sys/fs/cgroup", own.read_text().split("::")[-1].strip().lstrip("/")) if own.is_file() else None
-    for folder in [group, *group.parents] if group else []:  # a scheduler may limit the job, not this process
-        limit, used = folder / "memory.max", folder / "memory.current"
-        if limit.is_file() and used.is_file() and limit.read_text().strip() != "max":
-            free = min(free, int(limit.read_text()) - int(used.read_text()))
-    return free
+    groups = left_in_groups(own.read_text() if own.is_file() else "", Path("/sys/fs/cgroup"))
+    return min([psutil.virtual_memory().available, *groups, *left_of_request(os.environ)])
 
 
 def channel_moments(array: np.ndarray, rows: np.ndarray, block: int = 256) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from .interruption import Interruption
-from .store import written_whole
+from .store import remove_abandoned, written_whole
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # of Adam
 SECONDS_BETWEEN_SAVES = 600  # within an epoch: a save takes a second or two
@@ -60,8 +60,8 @@ class Keeper:
 
 def remove_checkpoint(path: Path) -> None:
     """Remove the checkpoint of a training that came to its end, and what killed writers left of it."""
-    for file in (path, *path.parent.glob(f".{path.name}.*.tmp")):
-        file.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    remove_abandoned(path)
 
 
 def generator_states(device: torch.device) -> dict[str, str]:

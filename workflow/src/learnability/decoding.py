@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from .autoencoders import Autoencoder, load_autoencoder
-from .autoencoders.encode import GPU_FACTOR, PIXELS, decode_batch
+from .autoencoders.encode import GPU_FACTOR, PIXELS, area_average, decode_batch
 from .autoencoders.weights import finetuned
 from .batches import Decode
 from .contracts import read_json
@@ -50,15 +50,3 @@ def decode_chunk(autoencoder: Autoencoder, z: torch.Tensor, small: int) -> torch
     z = z.contiguous(memory_format=torch.channels_last)  # as an encoder leaves it: another layout, another last bit
     with torch.autocast(z.device.type, enabled=False):
         return area_average(decode_batch(autoencoder, z), small)
-
-
-def area_average(x: torch.Tensor, size: int) -> torch.Tensor:
-    """store.area_average on the device: uint8 (n, C, H, W) to (n, C, size, size), the mean rounded half up."""
-    number, channels, height, width = x.shape
-    if height % size or width % size:
-        raise ValueError(f"images of {height} x {width} pixels cannot be averaged to {size}: not a multiple")
-    rows, columns = height // size, width // size
-    blocks = x.reshape(number, channels, size, rows, size, columns)
-    total = blocks.sum(dim=(3, 5), dtype=torch.int32)  # (n, C, size, size); whole numbers, so exact
-    area = rows * columns
-    return ((total + area // 2) // area).to(torch.uint8)

@@ -38,5 +38,6 @@ def blur(x: torch.Tensor) -> torch.Tensor:
     window = torch.exp(-(offset**2) / (2 * 1.5**2))
     window = (window / window.sum()).to(x)
     planes = x.flatten(0, 1).unsqueeze(1)  # (N C, 1, H, W)
-    planes = F.conv2d(F.conv2d(planes, window.view(1, 1, 11, 1)), window.view(1, 1, 1, 11))
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # a GPU would keep ten bits of each grey level
+        planes = F.conv2d(F.conv2d(planes, window.view(1, 1, 11, 1)), window.view(1, 1, 1, 11))
     return planes.view(*x.shape[:2], *planes.shape[2:])

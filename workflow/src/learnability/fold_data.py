@@ -1,6 +1,7 @@
 """What a run reads: the rows of one space, their labels, which of them train, and how they are normalised."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,11 @@ class Fold:
     card: dict  # of the dataset
     source: dict  # role of the autoencoder, digest of the array
     teacher: torch.Tensor | None = None  # logits of the training rows (n_train, K), on the device
+
+    @cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of each channel over the training rows: read once for all trials of a search."""
+        return channel_moments(self.array, self.split["train"])
 
 
 def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, keep: bool = True) -> Fold:
@@ -118,7 +124,7 @@ def encoding_source(cell: dict, card: dict, inputs: Inputs) -> dict:
 def describe(cell: dict, recipe: dict, seed: int, data: Fold) -> dict:
     """All that is needed to build the classifier again and normalise its input: the content of model.json."""
     if cell["space"] == "latent":
-        mean, deviation = channel_moments(data.array, data.split["train"])
+        mean, deviation = data.moments
         std = np.maximum(deviation, 1e-6) / recipe["latent_std"]
         mean, std, channels, grid = mean.tolist(), std.tolist(), data.array.shape[1], list(data.array.shape[2:])
     else:

@@ -156,6 +156,25 @@ def open_packed(path: str | Path) -> np.ndarray:
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
+def read_rows(array: np.memmap, rows: np.ndarray) -> np.ndarray:
+    """Rows (n,) of a whole packed array (N, ...), as `array[rows]` gives them, read from its file.
+
+    Through the memory map every 4 kB that are not cached wait for the disk alone, and one after another.
+    """
+    read = np.empty((len(rows), *array.shape[1:]), array.dtype)
+    size = array.strides[0]
+    content = read.reshape(-1).view(np.uint8).reshape(len(rows), size)
+    with open(array.filename, "rb", buffering=0) as file:
+        for i in np.argsort(rows):  # the disk is read in one direction
+            left, at = content[i].data, array.offset + int(rows[i]) * size
+            while left:  # a read may end early
+                count = os.preadv(file.fileno(), [left], at)
+                if not count:
+                    raise EOFError(f"{array.filename}: shorter than its header says; delete it and run again")
+                left, at = left[count:], at + count
+    return read
+
+
 def area_average(images: np.ndarray, size: int) -> np.ndarray:
     """Reduce uint8 images (N, H, W, C) to (N, size, size, C) by the mean of whole blocks, rounded half up."""
     number, height, width, channels = images.shape

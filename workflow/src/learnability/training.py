@@ -205,13 +205,14 @@ def train_step(
     model: Classifier, x: torch.Tensor, label: torch.Tensor, epoch: int, loss, optimiser, recipe: dict, teacher=None
 ) -> torch.Tensor:
     """One optimiser step on a raw batch x (n, C, H, W) that is on the device; returns the loss, detached."""
+    # Outside autocast, in which the grid that augmentation samples at would have the eight bits of bfloat16.
+    x = model.normalise(augment(x.float(), recipe["augment"], recipe["rotate_degrees"]))
+    x = mask_elements(x, recipe["mask"])
+    sigma = None
+    if recipe["noise"]:
+        sigma = model.levels.sample(len(x), x.device)
+        x = model.add_noise(x, sigma, torch.randn_like(x))
     with autocast(x.device):
-        x = model.normalise(augment(x.float(), recipe["augment"], recipe["rotate_degrees"]))
-        x = mask_elements(x, recipe["mask"])
-        sigma = None
-        if recipe["noise"]:
-            sigma = model.levels.sample(len(x), x.device)
-            x = model.add_noise(x, sigma, torch.randn_like(x))
         logits = model.logits(x.contiguous(memory_format=torch.channels_last), sigma).float()
     value = loss(logits, label, epoch) if teacher is None else loss(logits, label, epoch, teacher)
     optimiser.zero_grad(set_to_none=True)

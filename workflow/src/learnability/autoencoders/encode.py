@@ -10,7 +10,7 @@ import torch
 from ..contracts import FIDELITY, InputError, digest, read_folds, read_json, read_samples, write_json, write_parquet
 from ..fidelity import psnr, ssim
 from ..partial_arrays import partial_arrays
-from ..store import PackedFile, area_average, as_rgb, open_packed
+from ..store import PackedFile, as_rgb, open_packed
 from . import Autoencoder, load_autoencoder, scale_input
 
 PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones take twice the time
@@ -88,7 +88,7 @@ def encode_rows(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series, small
     rows = {"latents": z.cpu().numpy()}
     if autoencoder.decodes:
         x_hat = decode_batch(autoencoder, z)
-        rows["reconstructions"] = area_average(x_hat.permute(0, 2, 3, 1).cpu().numpy(), small)
+        rows["reconstructions"] = area_average(x_hat, small).permute(0, 2, 3, 1).cpu().numpy()
         seen = to_grey_levels(x)  # the image itself, or with `input: minmax` the scaled one
         rows["fidelity"] = torch.stack([psnr(seen, x_hat), ssim(seen, x_hat)], dim=1).cpu().numpy()
     return rows
@@ -132,6 +132,18 @@ def decode_batch(autoencoder: Autoencoder, z: torch.Tensor) -> torch.Tensor:
 def to_grey_levels(x: torch.Tensor) -> torch.Tensor:
     """[-1, 1] to uint8 0..255, clamped and rounded."""
     return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def area_average(x: torch.Tensor, size: int) -> torch.Tensor:
+    """store.area_average on the device: uint8 (n, C, H, W) to (n, C, size, size), the mean rounded half up."""
+    number, channels, height, width = x.shape
+    if height % size or width % size:
+        raise ValueError(f"images of {height} x {width} pixels cannot be averaged to {size}: not a multiple")
+    rows, columns = height // size, width // size
+    blocks = x.reshape(number, channels, size, rows, size, columns)
+    total = blocks.sum(dim=(3, 5), dtype=torch.int32)  # (n, C, size, size); whole numbers, so exact
+    area = rows * columns
+    return ((total + area // 2) // area).to(torch.uint8)
 
 
 def describe(

@@ -8,7 +8,7 @@ from torch import nn
 from ..contracts import InputError
 from .film import FiLM
 from .grid import misfit
-from .heads import CosineHead
+from .heads import CosineHead, LinearHead
 from .noise import NoiseLevels, build_levels
 from .options import check_options
 from .weights import load_weights, read_weights
@@ -109,11 +109,13 @@ def build_network(description: dict) -> nn.Module:
         )
     except TypeError as error:
         raise InputError(f"recipes.*.model_options {options}: not options of {name} ({error})") from error
-    if description["head"] == "cosine":
-        last = network.get_classifier()
-        if not isinstance(last, nn.Linear):
-            raise InputError(f"recipes.*.head: {name} does not end in a linear layer; set `head: linear`")
-        network.set_submodule(network.pretrained_cfg["classifier"], CosineHead(last.in_features, classes))
+    last = network.get_classifier()
+    if isinstance(last, nn.Linear):
+        place = next(place for place, module in network.named_modules() if module is last)
+        cosine = description["head"] == "cosine"
+        network.set_submodule(place, CosineHead(last.in_features, classes) if cosine else LinearHead(last))
+    elif description["head"] == "cosine":
+        raise InputError(f"recipes.*.head: {name} does not end in a linear layer; set `head: linear`")
     return network
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -41,10 +42,10 @@ def prepare_dataset(
     images = PackedWriter(folder / "images.npy", (image_size, image_size, source.channels), "uint8")
     small = PackedWriter(folder / "images_small.npy", (classifier_size, classifier_size, 3), "uint8")
     with images, small:
-        for block in read_blocks(source, image_size, entry["resize"], threads, bad):
-            images.write(block)
-            small.write(as_rgb(area_average(block, classifier_size)))
-            contents += b"".join(digest_image(image) for image in block)
+        for block in read_blocks(source, image_size, classifier_size, entry["resize"], threads, bad):
+            images.write(np.stack([packed.image for packed in block]))
+            small.write(np.stack([packed.small for packed in block]))
+            contents += b"".join(packed.digest for packed in block)
             print(f"{name}: {images.rows + len(bad)} of {len(source.samples)} images", flush=True)
         check_bad_images(bad, source, entry["max_bad_images"], folder)
         samples = source.samples.drop(index=list(bad)).reset_index(drop=True) if bad else source.samples
@@ -70,22 +71,33 @@ def without_rare_classes(source: Source, n_splits: int) -> Source:
     )
 
 
-def read_blocks(source: Source, size: int, resize: str, threads: int, bad: dict[int, str]) -> Iterator[np.ndarray]:
-    """Yield uint8 blocks (n, size, size, C) in order; what cannot be read is noted in `bad` and left out."""
+class Packed(NamedTuple):
+    """One image as it is packed."""
 
-    def read(i: int) -> np.ndarray | None:
+    image: np.ndarray  # uint8 (size, size, C)
+    small: np.ndarray  # uint8 (s, s, 3)
+    digest: bytes
+
+
+def read_blocks(
+    source: Source, size: int, small: int, resize: str, threads: int, bad: dict[int, str]
+) -> Iterator[list[Packed]]:
+    """Yield the images in order, in blocks; what cannot be read is noted in `bad` and left out."""
+
+    def read(i: int) -> Packed | None:
         try:
-            return fit(source.read(i), size, resize)
+            image = fit(source.read(i), size, resize)
         except UNREADABLE as error:
             bad[i] = f"{type(error).__name__}: {error}"
             return None
+        return Packed(image, as_rgb(area_average(image[None], small))[0], digest_image(image))
 
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(source.samples), BLOCK):
             block = pool.map(read, range(start, min(start + BLOCK, len(source.samples))))
-            read_ones = [image for image in block if image is not None]
+            read_ones = [packed for packed in block if packed is not None]
             if read_ones:
-                yield np.stack(read_ones)
+                yield read_ones
 
 
 def fit(image: np.ndarray, size: int, resize: str) -> np.ndarray:
