@@ -1,10 +1,10 @@
 """Clocks and peak memory against steps of known duration and known memory; where a sweep of batch sizes ends."""
 
-from types import gc
+import gc
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import SimpleNamespace
 import torch
 
 from learnability import throughput, training
