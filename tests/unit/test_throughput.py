@@ -54,8 +54,8 @@ def test_the_peak_is_that_of_the_step_and_not_of_what_was_before_it():
     del before
     again = measure(lambda: None, 1, QUICK, CPU)
     hungry = measure(lambda: np.ones(200_000_000, np.uint8), 1, QUICK, CPU)
-    assert again.peak_mb == pytest.approx(quiet.peak_mb, abs=30)
-    assert hungry.peak_mb - quiet.peak_mb == pytest.approx(200, abs=30)
+    assert again.peak_mb == pytest.approx(quiet.peak_mb, abs=10)
+    assert hungry.peak_mb - quiet.peak_mb == pytest.approx(200, abs=10)
     assert "libraries included, peak after warm-up" in throughput.memory_measure(CPU)
 
 
