@@ -8,7 +8,7 @@ from .autoencoders.weights import missing_weights, weights_digest, wrong_layout
 from .classifiers.grid import misfit
 from .classifiers.weights import pretrained_file
 from .contracts import InputError, read_json
-from .datasets import check_source, open_source, opens_at_once
+from .datasets import check_source
 from .datasets.prepare import check_labels
 from .hub import weights_to_fetch, why_missing
 from .recipes import pretrained_weights, resolve_recipe, spaces_of
@@ -43,9 +43,8 @@ def check_dataset(config: dict, wildcards: dict) -> list[str]:
     name = wildcards["dataset"]
     entry = config["datasets"][name]
     try:
-        check_source(entry)
-        if opens_at_once(entry):
-            check_labels(name, entry, open_source(entry), config["study"]["n_splits"])
+        if source := check_source(entry):
+            check_labels(name, entry, source, config["study"]["n_splits"])
     except (InputError, ValueError) as error:  # a phantom's entry is refused with a ValueError
         return [f"datasets.{name}: {str(error).removeprefix(f'datasets.{name}: ')}"]
     return []

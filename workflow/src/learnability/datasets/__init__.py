@@ -57,13 +57,18 @@ def open_source(entry: dict, threads: int = 1) -> Source:
     return source
 
 
-def check_source(entry: dict) -> None:
-    """Raise an InputError for what can be found wrong in seconds: folders, tables, labels, a few images."""
+def check_source(entry: dict) -> Source | None:
+    """Raise an InputError for what can be found wrong in seconds: folders, tables, labels, a few images.
+
+    Returns the collection, or None where opening it takes longer.
+    """
     module = find_format(entry["format"])
     if hasattr(module, "check_source"):
         module.check_source(entry)
-    else:
-        check_images_exist(open_source(entry))
+        return None
+    source = open_source(entry)
+    check_images_exist(source)
+    return source
 
 
 def opens_at_once(entry: dict) -> bool:
