@@ -4,8 +4,9 @@ import numpy as np
 
 from ..claims.findings import PAPER_DATASETS, Cell, Findings
 from ..claims.gap import gaps
-from ..claims.verdicts import ALPHA, FEWEST_FOLDS, in_words, shown
+from ..claims.verdicts import FEWEST_FOLDS, in_words, shown
 from ..recipes import SAME_NETWORK, resolve_recipe
+from ..significance_level import ALPHA
 from ..study import recipes_of_gaps, resolve_autoencoder
 
 SIDES = {"latent", "reconstruction"}  # of the gap
