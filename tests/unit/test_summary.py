@@ -210,6 +210,16 @@ def test_what_is_said_of_a_study_of_latents_alone(findings):
     whole = described(findings, published(), 220)
     assert ": in image space, and in the latent and the reconstruction space of 5 autoencoders (SD 1.4," in whole
     assert "minus that on the latent codes" in whole
+    assert "5 of 5 folds were run" in whole
+    assert "Scores are means over folds" in whole
+
+
+def test_of_one_fold_no_mean_and_no_interval_is_promised(findings):
+    config = published()
+    config["study"]["folds"] = [0]
+    text = described(findings, config, 44)
+    assert "1 of 5 folds was run" in text
+    assert text.endswith("Scores are of that fold, and have no interval.")
 
 
 def test_of_one_data_set_nothing_is_said_to_lie_outside_the_margin(tmp_path):

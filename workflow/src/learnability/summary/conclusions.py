@@ -52,10 +52,15 @@ def described(findings: Findings, config: dict, runs: int) -> str:
             "The learnability gap is balanced accuracy on reconstructions minus that on the latent codes which they "
             "were decoded from."
         )
+    scores = "Scores are of that fold, and have no interval."
+    if len(study["folds"]) > 1:
+        scores = (
+            "Scores are means over folds; intervals are 95 % intervals of paired differences over folds with Nadeau "
+            "and Bengio's correction for overlapping training sets."
+        )
     return (
         f"{runs} classifiers on {images:,} images of {_count(len(names), 'data set')} ({datasets}): "
-        f"{', and '.join(where)}; {folds} were run. {gap} Scores are means over folds; intervals are 95 % intervals of "
-        "paired differences over folds with Nadeau and Bengio's correction for overlapping training sets."
+        f"{', and '.join(where)}; {folds} {'were' if len(study['folds']) > 1 else 'was'} run. {gap} {scores}"
     )
 
 
