@@ -29,6 +29,7 @@ class Cluster:
 
     def __init__(self, root: Path):
         self.root = root
+        self.heads: list[subprocess.Popen] = []
         self.environment = {"SLURM_CONF": str(root / "slurm.conf"), "OMP_NUM_THREADS": "1"}
 
     def slurm(self, *command: str) -> str:
@@ -68,7 +69,7 @@ class Cluster:
         command = [sys.executable, "-m", "snakemake", "--profile", "slurm", *STUDY, *FAST, *arguments]
         path = {"PYTHONPATH": str(folder / "workflow/src")}
         with open(log or folder / "head.log", "w") as output:
-            return subprocess.Popen(
+            head = subprocess.Popen(
                 command,
                 cwd=folder,
                 env=os.environ | path | self.environment | environment,
@@ -78,9 +79,15 @@ class Cluster:
                 # What a shell starts in the background ignores Ctrl-C, and its children inherit that.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
+        self.heads.append(head)
+        return head
 
     def empty(self) -> None:
-        """No job and no process of one is left; the node takes new ones, and a daemon that a test ended runs again."""
+        """No head, job or process of one is left; the node takes jobs, and a daemon that a test ended runs again."""
+        while self.heads:  # of a test that failed: it would go on sending jobs
+            head = self.heads.pop()
+            head.kill()
+            head.wait()
         control("start", self.root)
         self.slurm("scancel", "-f", "-u", "root")
         self.wait_for(lambda: not self.alive(), 60)
