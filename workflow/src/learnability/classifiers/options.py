@@ -4,6 +4,7 @@ import math
 
 from ..contracts import InputError
 from .grid import is_convnext
+from .noise import TAIL, normal_range
 
 # The keys of each family's draw with their defaults: EDM's sampler and EDM2's training (arXiv 2206.00364, 2312.02696),
 # and the logit-normal times of rectified flow (arXiv 2403.03206).
@@ -15,7 +16,6 @@ NOISE = {
     ("flow", "logit_normal"): {"mean": 0.0, "deviation": 1.0},
     ("vp", "uniform"): {},
 }
-TAIL = 3  # deviations from its mean up to which a normal draw counts as trained on
 POSITIVE = ("sigma_min", "sigma_max", "rho", "deviation")
 
 
@@ -84,8 +84,3 @@ def check_numbers(noise: dict) -> None:
             )
     if "steps" in noise and (noise["steps"] != int(noise["steps"]) or noise["steps"] < 2):
         raise InputError(f"recipes.*.noise.steps is {noise['steps']}; expected a whole number, 2 or more")
-
-
-def normal_range(noise: dict) -> tuple[float, float]:
-    """The σ between which nearly all draws lie whose logarithm is normal."""
-    return tuple(math.exp(noise["mean"] + side * TAIL * noise["deviation"]) for side in (-1, 1))

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..autoencoders.weights import missing_weights, weights_folder
 from ..classifiers.classifier import build_network
-from ..study import is_folder
+from ..entries import is_folder
 
 # What config.json of the hub's repositories says: the autoencoders of the published study, for a plan without weights.
 KL = {

@@ -12,7 +12,7 @@ from ..configuration import ROOT
 from ..contracts import InputError, digest, read_json
 from ..planning.hours import hours_per_rule
 from ..provenance import package_digest
-from ..study import is_folder, science
+from ..entries import is_folder, recorded
 
 PACKAGES = ["torch", "torchvision", "timm", "diffusers", "numpy", "scipy", "scikit-learn", "pandas", "snakemake"]
 
@@ -21,7 +21,7 @@ def config_digest(config: dict) -> str:
     """SHA-256 of the configuration without folders of this machine, labels and access."""
     kept = {key: value for key, value in config.items() if key != "results"}
     entries = ("datasets", "autoencoders", "pretrained")
-    return digest(kept | {kind: {name: science(entry) for name, entry in config[kind].items()} for kind in entries})
+    return digest(kept | {kind: {name: recorded(entry) for name, entry in config[kind].items()} for kind in entries})
 
 
 def code() -> dict[str, str]:
