@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from .recipes import logit_scale
+from .recipe import Distill, Recipe, Reweighting
 
 
 def ldam_margins(counts: torch.Tensor, max_margin: float) -> torch.Tensor:
@@ -30,9 +30,9 @@ def ldam(logits: torch.Tensor, label: torch.Tensor, margins: torch.Tensor, scale
 class LDAMDeferred:
     """LDAM whose class weights come in after `after_epoch`; margins and weights from the training rows."""
 
-    def __init__(self, counts: torch.Tensor, max_margin: float, scale: float, drw: dict):
+    def __init__(self, counts: torch.Tensor, max_margin: float, scale: float, drw: Reweighting):
         self.margins, self.scale = ldam_margins(counts, max_margin), scale
-        self.weights, self.after_epoch = effective_number_weights(counts, drw["beta"]), drw["after_epoch"]
+        self.weights, self.after_epoch = effective_number_weights(counts, drw.beta), drw.after_epoch
 
     def __call__(self, logits: torch.Tensor, label: torch.Tensor, epoch: int) -> torch.Tensor:
         """`epoch` counts from 1."""
@@ -55,9 +55,9 @@ class Distillation:
     logits, as in the authors' code.
     """
 
-    def __init__(self, supervised, distill: dict, teacher_scale: float, student_scale: float):
-        self.supervised, self.hard_weight, self.kind = supervised, distill["hard_weight"], distill["loss"]
-        self.temperature = distill["temperature"]
+    def __init__(self, supervised, distill: Distill, teacher_scale: float, student_scale: float):
+        self.supervised, self.hard_weight, self.kind = supervised, distill.hard_weight, distill.loss
+        self.temperature = distill.temperature
         self.teacher_scale, self.student_scale = teacher_scale, student_scale
 
     def __call__(self, logits: torch.Tensor, label: torch.Tensor, epoch: int, teacher: torch.Tensor) -> torch.Tensor:
@@ -78,15 +78,15 @@ class Distillation:
         return t**2 * F.kl_div(student, target, reduction="batchmean", log_target=True)
 
 
-def build_loss(recipe: dict, counts: torch.Tensor, teacher_scale: float = 1.0):
+def build_loss(recipe: Recipe, counts: torch.Tensor, teacher_scale: float = 1.0):
     """Return the loss of a recipe; `counts` (K,) are the class counts of the training rows, on the device.
 
     Call it with (logits, label, epoch), and with the teacher's logits where the recipe has a teacher.
     """
-    if recipe["loss"] == "cross_entropy":
+    if recipe.loss == "cross_entropy":
         supervised = CrossEntropy()
     else:
-        supervised = LDAMDeferred(counts, recipe["max_margin"], recipe["scale"], recipe["drw"])
-    if not recipe["distill"]:
+        supervised = LDAMDeferred(counts, recipe.max_margin, recipe.scale, recipe.drw)
+    if not recipe.distill:
         return supervised
-    return Distillation(supervised, recipe["distill"], teacher_scale, logit_scale(recipe))
+    return Distillation(supervised, recipe.distill, teacher_scale, recipe.logit_scale)

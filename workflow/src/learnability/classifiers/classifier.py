@@ -74,7 +74,7 @@ def build_classifier(description: dict, pretrained: Path | None = None) -> Class
     a normalised latent; None for ones), latent_std, in_channels, grid, classes, mean, std. `pretrained` is the file of
     weights to start from; what depends on the task is made for it. Raises InputError where they do not fit.
     """
-    check_options(description, description["space"])
+    check_options(**{key: description[key] for key in ("space", "model", "head", "film", "noise")})
     network = build_network(description)
     if pretrained:
         start_from(network, pretrained, description)
