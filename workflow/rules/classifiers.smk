@@ -22,6 +22,7 @@ rule train_classifier:
     params:
         cell=cell_of,
         recipe=recipe_params,
+        pretrained=start_params,
         seed=seed_of_fold,
         n_splits=config["study"]["n_splits"],
         # One and two threads give different bits: the number belongs to the result, not to the machine.
@@ -59,6 +60,7 @@ rule train_with_decoder:
     params:
         cell=cell_of,
         recipe=recipe_params,
+        pretrained=start_params,
         seed=seed_of_fold,
         n_splits=config["study"]["n_splits"],
         # One and two threads give different bits: the number belongs to the result, not to the machine.
@@ -88,6 +90,7 @@ rule compute_teacher_logits:
     params:
         cell=cell_of,
         recipe=recipe_params,
+        pretrained=start_params,
         n_splits=config["study"]["n_splits"],
         torch_threads=1,
         code=code_digest("compute_teacher_logits"),
@@ -117,6 +120,7 @@ rule trace_noise_curve:
     params:
         cell=cell_of,
         recipe=recipe_params,
+        pretrained=start_params,
         seed=seed_of_fold,
         n_splits=config["study"]["n_splits"],
         torch_threads=1,
@@ -148,6 +152,7 @@ rule search_recipe:
     params:
         cell=cell_of,
         recipe=recipe_params,
+        pretrained=start_params,
         seed=seed_of_fold,
         n_splits=config["study"]["n_splits"],
         worker=0,
@@ -173,6 +178,7 @@ use rule search_recipe as assist_search with:
     params:
         cell=cell_of,
         recipe=recipe_params,
+        pretrained=start_params,
         seed=seed_of_fold,
         n_splits=config["study"]["n_splits"],
         worker=lambda wildcards: int(wildcards.worker),
@@ -200,7 +206,7 @@ rule measure_efficiency:
         runtime=scaled(120),
     params:
         cell=lambda wildcards: efficiency_run(config, wildcards.row),
-        recipe=lambda wildcards: resolve_recipe(config, efficiency_run(config, wildcards.row)["recipe"]),
+        recipe=lambda wildcards: resolve_recipe(config, efficiency_run(config, wildcards.row)["recipe"]).science(),
         n_splits=config["study"]["n_splits"],
         measure=lambda wildcards: {key: config["study"]["efficiency"][key] for key in ("batch_sizes", "repeats")},
         torch_threads=1,

@@ -37,7 +37,7 @@ def files_of_efficiency(wildcards):
 
 def other_workers(wildcards):
     """What the further jobs of a search leave, where it has several workers."""
-    workers = resolve_recipe(config, wildcards.recipe)["search"]["workers"]
+    workers = resolve_recipe(config, wildcards.recipe).search.workers
     return [f"{SEARCH}/worker{worker}.json".format(**wildcards) for worker in range(1, workers)]
 
 
@@ -85,12 +85,14 @@ def autoencoder_params(wildcards):
 
 
 def recipe_params(wildcards):
-    """The resolved recipe, without what only divides the work, and which weights it starts from."""
-    recipe = resolve_recipe(config, wildcards.recipe)
-    if recipe["search"]:
-        recipe["search"] = {key: value for key, value in recipe["search"].items() if key != "workers"}
-    start = pretrained_weights(config, recipe)
-    return recipe | ({"pretrained": science(start)} if start else {})
+    """The resolved recipe, without what only divides the work."""
+    return resolve_recipe(config, wildcards.recipe).science()
+
+
+def start_params(wildcards):
+    """Which pretrained weights the recipe starts from; None where it starts from none."""
+    start = pretrained_weights(config, resolve_recipe(config, wildcards.recipe))
+    return science(start) if start else None
 
 
 def seed_of_fold(wildcards):

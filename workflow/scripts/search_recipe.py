@@ -10,12 +10,12 @@ with job(snakemake.log[0]):
     from learnability.run_inputs import inputs_of_run
     from learnability.tuning import search_recipe
 
-    cell, recipe, params = snakemake.params.cell, snakemake.params.recipe, snakemake.params
+    cell, params = snakemake.params.cell, snakemake.params
+    recipe = resolve_recipe(snakemake.config, cell["recipe"])  # with the workers, which are no param: they share trials
     device = choose_device(params.torch_threads)
     found = search_recipe(
         cell=cell,
         recipe=recipe,
-        search=resolve_recipe(snakemake.config, cell["recipe"])["search"],
         seed=params.seed,
         n_splits=params.n_splits,
         code=params.code,

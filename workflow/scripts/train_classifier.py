@@ -5,11 +5,12 @@ from pathlib import Path
 from learnability.jobs import choose_device, job
 
 with job(snakemake.log[0]):
+    from learnability.recipe import Recipe
     from learnability.run_inputs import inputs_of_run, searched
     from learnability.training import train_classifier
 
     cell, files = snakemake.params.cell, dict(snakemake.input.items())
-    recipe = searched(snakemake.params.recipe, files)
+    recipe = searched(Recipe.from_values(snakemake.params.recipe), files)
     device = choose_device(snakemake.params.torch_threads)
     train_classifier(
         cell=cell,

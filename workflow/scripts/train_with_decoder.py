@@ -6,10 +6,12 @@ from learnability.jobs import choose_device, job
 
 with job(snakemake.log[0]):
     from learnability.decoding import decoder_of_run
+    from learnability.recipe import Recipe
     from learnability.run_inputs import inputs_of_run
     from learnability.training import train_classifier
 
-    cell, recipe, files = snakemake.params.cell, snakemake.params.recipe, dict(snakemake.input.items())
+    cell, files = snakemake.params.cell, dict(snakemake.input.items())
+    recipe = Recipe.from_values(snakemake.params.recipe)
     device = choose_device(snakemake.params.torch_threads)
     decode = decoder_of_run(snakemake.config, cell, files, device)
     train_classifier(

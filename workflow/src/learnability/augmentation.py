@@ -11,8 +11,6 @@ def augment(x: torch.Tensor, names: list[str], degrees: float) -> torch.Tensor:
 
     Both in one resampling. The paper uses them in image and reconstruction space (docs/protocol.md).
     """
-    if not names:
-        return x
     number = len(x)
     flip = torch.ones(number, device=x.device)
     angle = torch.zeros(number, device=x.device)

@@ -103,9 +103,9 @@ def check_training(config: dict, wildcards: dict) -> list[str]:
     side = config["classifier_size"]
     if wildcards.get("space", spaces_of(config, wildcards["recipe"])[0]) == "latent":
         side = config["image_size"] // resolve_autoencoder(config, wildcards["autoencoder"])["factor"]
-    if message := misfit(recipe["model"], recipe["stem_patch"], recipe["model_options"], side):
+    if message := misfit(recipe.model, recipe.stem_patch, recipe.model_options, side):
         found.append(f"recipes.{wildcards['recipe']} on {wildcards['autoencoder']}: {message}")
-    return found + (check_pretrained(config, recipe["model"]) if pretrained_weights(config, recipe) else [])
+    return found + (check_pretrained(config, recipe.model) if pretrained_weights(config, recipe) else [])
 
 
 def check_pretrained(config: dict, model: str) -> list[str]:

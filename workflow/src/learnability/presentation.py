@@ -43,10 +43,10 @@ def search_notes(config: dict) -> list[str]:
     """One footnote per searched row of Table 4: what was searched, and in how many trials."""
     notes = []
     for row, (_, recipe) in rows_of_table4(config).items():
-        if search := resolve_recipe(config, recipe)["search"]:
-            space = "; ".join(f"{key} {in_words(values)}" for key, values in search["space"].items())
+        if search := resolve_recipe(config, recipe).search:
+            space = "; ".join(f"{key} {in_words(values)}" for key, values in search.space.items())
             label = config["tables"]["table4"]["labels"].get(row, row)
-            notes.append(f"⋆ {label}: {search['trials']} trials, {space}; the values found are in searches/.")
+            notes.append(f"⋆ {label}: {search.trials} trials, {space}; the values found are in searches/.")
     return notes
 
 
@@ -75,7 +75,7 @@ def searched_rows(config: dict) -> dict[str, str]:
     for row, (_, recipe) in rows_of_table4(config).items():
         while recipe:
             resolved = resolve_recipe(config, recipe)
-            if resolved["search"]:
-                scopes[row] = resolved["search"]["scope"]
-            recipe = resolved["start_from"]
+            if resolved.search:
+                scopes[row] = resolved.search.scope
+            recipe = resolved.start_from
     return scopes

@@ -162,7 +162,7 @@ def examine_starts(config: dict) -> list[Line]:
         for message in check_training(config, cell):
             misfits[message] = Line(cell["recipe"], message, ready=False)
         if pretrained_weights(config, recipe):
-            needed_by.setdefault(recipe["model"], cell["recipe"])
+            needed_by.setdefault(recipe.model, cell["recipe"])
     fetched = weights_to_fetch(config)
     starts = [examine_start(config, model, subject) for model, subject in needed_by.items() if model in fetched]
     return [*misfits.values(), *starts]

@@ -7,18 +7,18 @@ from .batches import Decode
 from .classifiers.weights import pretrained_file
 from .contracts import read_json
 from .fold_data import Inputs
-from .recipes import logit_scale, pretrained_weights, resolve_recipe
-from .search_space import with_values
+from .recipe import Recipe
+from .recipes import pretrained_weights, resolve_recipe
 
 
-def inputs_of_run(config: dict, recipe: dict, files: Mapping[str, str], decode: Decode | None = None) -> Inputs:
+def inputs_of_run(config: dict, recipe: Recipe, files: Mapping[str, str], decode: Decode | None = None) -> Inputs:
     """The inputs of a run; `files` are those of its rule by name, and what its recipe does not use is absent."""
     paths = {name: Path(path) for name, path in files.items() if isinstance(path, str)}
     pretrained, scale = None, 1.0
     if start := pretrained_weights(config, recipe):
         pretrained = pretrained_file(start, fetched=files.get("weights"))
-    if recipe["distill"]:
-        scale = logit_scale(resolve_recipe(config, recipe["distill"]["teacher"]["recipe"]))
+    if recipe.distill:
+        scale = resolve_recipe(config, recipe.distill.teacher.recipe).logit_scale
     return Inputs(
         array=paths["array"],
         dataset=paths["samples"].parent,
@@ -32,6 +32,6 @@ def inputs_of_run(config: dict, recipe: dict, files: Mapping[str, str], decode: 
     )
 
 
-def searched(recipe: dict, files: Mapping[str, str]) -> dict:
+def searched(recipe: Recipe, files: Mapping[str, str]) -> Recipe:
     """The recipe with the values that its search found best, where it has one."""
-    return with_values(recipe, read_json(files["best"])["values"]) if "best" in files else recipe
+    return recipe.with_values(read_json(files["best"])["values"]) if "best" in files else recipe

@@ -190,7 +190,7 @@ def check_efficiency(config: dict, part: dict) -> None:
         raise InputError(f"study.efficiency.fold: {part['fold']} outside 0..{config['study']['n_splits'] - 1}")
     for name in part["rows"].values():
         check_recipe(config, name)
-    budgets = {name: resolve_recipe(config, name)["budget_seconds"] for name in part["rows"].values()}
+    budgets = {name: resolve_recipe(config, name).budget_seconds for name in part["rows"].values()}
     if None in budgets.values() or len(set(budgets.values())) > 1:
         raise InputError(
             f"study.efficiency.rows: Table 3 compares at one budget; recipes' budget_seconds are {budgets}"

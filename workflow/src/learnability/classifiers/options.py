@@ -19,21 +19,21 @@ NOISE = {
 POSITIVE = ("sigma_min", "sigma_max", "rho", "deviation")
 
 
-def check_options(recipe: dict, space: str) -> None:
-    """Refuse a head, FiLM or noise that this network or space cannot have; `recipe` may be a model.json as well."""
-    if recipe["head"] not in ("linear", "cosine"):
-        raise InputError(f"recipes.*.head is {recipe['head']!r}; expected linear or cosine")
-    if recipe["film"] and not is_convnext(recipe["model"]):
+def check_options(*, space: str, model: str, head: str, film: bool, noise: dict | None) -> None:
+    """Refuse a head, FiLM or noise that this network or space cannot have."""
+    if head not in ("linear", "cosine"):
+        raise InputError(f"recipes.*.head is {head!r}; expected linear or cosine")
+    if film and not is_convnext(model):
         raise InputError(
-            f"recipes.*.film: FiLM follows the four stages of a ConvNeXt, and {recipe['model']} is none; "
+            f"recipes.*.film: FiLM follows the four stages of a ConvNeXt, and {model} is none; "
             "use a convnext model, or set `film: false`"
         )
-    if recipe["film"] and recipe["noise"] is None:
+    if film and noise is None:
         raise InputError("recipes.*.film: nothing to condition on without noise; give `noise`, or set `film: false`")
-    if recipe["noise"] is not None:
+    if noise is not None:
         if space != "latent":
             raise InputError(f"recipes.*.noise: noise is added to latents, not in {space} space; set `noise: null`")
-        noise_options(recipe["noise"])
+        noise_options(noise)
 
 
 def noise_options(noise: dict) -> dict:

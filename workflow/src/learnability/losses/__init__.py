@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..recipe import Recipe, logit_scale
+from ..recipe import Recipe
 from ..registry import load
 
 if TYPE_CHECKING:
@@ -20,4 +20,4 @@ def build_loss(recipe: Recipe, counts: torch.Tensor, teacher_scale: float = 1.0)
     if not recipe.distill:
         return supervised
     distillation = load("recipes.*", "distill")
-    return distillation.Distillation(supervised, recipe.distill, teacher_scale, logit_scale(recipe))
+    return distillation.Distillation(supervised, recipe.distill, teacher_scale, recipe.logit_scale)

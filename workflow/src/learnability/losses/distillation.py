@@ -3,6 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from ..recipe import Distill
+
 
 class Distillation:
     """hard_weight times the supervised loss plus (1 - hard_weight) times the distance of student and teacher (Eq. 1).
@@ -13,9 +15,9 @@ class Distillation:
     logits, as in the authors' code.
     """
 
-    def __init__(self, supervised, distill: dict, teacher_scale: float, student_scale: float):
-        self.supervised, self.hard_weight, self.kind = supervised, distill["hard_weight"], distill["loss"]
-        self.temperature = distill["temperature"]
+    def __init__(self, supervised, distill: Distill, teacher_scale: float, student_scale: float):
+        self.supervised, self.hard_weight, self.kind = supervised, distill.hard_weight, distill.loss
+        self.temperature = distill.temperature
         self.teacher_scale, self.student_scale = teacher_scale, student_scale
 
     def __call__(self, logits: torch.Tensor, label: torch.Tensor, epoch: int, teacher: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from ..recipe import Recipe
+from ..recipe import Recipe, Reweighting
 
 
 def ldam_margins(counts: torch.Tensor, max_margin: float) -> torch.Tensor:
@@ -30,9 +30,9 @@ def ldam(logits: torch.Tensor, label: torch.Tensor, margins: torch.Tensor, scale
 class LDAMDeferred:
     """LDAM whose class weights come in after `after_epoch`; margins and weights from the training rows."""
 
-    def __init__(self, counts: torch.Tensor, max_margin: float, scale: float, drw: dict):
+    def __init__(self, counts: torch.Tensor, max_margin: float, scale: float, drw: Reweighting):
         self.margins, self.scale = ldam_margins(counts, max_margin), scale
-        self.weights, self.after_epoch = effective_number_weights(counts, drw["beta"]), drw["after_epoch"]
+        self.weights, self.after_epoch = effective_number_weights(counts, drw.beta), drw.after_epoch
 
     def __call__(self, logits: torch.Tensor, label: torch.Tensor, epoch: int) -> torch.Tensor:
         """`epoch` counts from 1."""

@@ -5,22 +5,12 @@ import numpy as np
 from ..claims.findings import PAPER_DATASETS, Cell, Findings
 from ..claims.gap import gaps
 from ..claims.verdicts import FEWEST_FOLDS, in_words, shown
-from ..recipes import SAME_NETWORK, resolve_recipe
+from ..recipe import CONFOUNDS
+from ..recipes import resolve_recipe
 from ..significance_level import ALPHA
 from ..study import recipes_of_gaps, resolve_autoencoder
 
 SIDES = {"latent", "reconstruction"}  # of the gap
-# What classifiers of two spaces may differ in beside what they see, by the keys of their recipes.
-CONFOUNDS = {
-    "network": SAME_NETWORK,
-    "starting weights": ("init", "start_from"),
-    "loss": ("loss", "max_margin", "scale", "drw"),
-    "optimisation": ("lr", "weight_decay", "batch_size", "epochs", "patience", "budget_seconds", "search"),
-    "augmentation": ("augment",),
-    "masking": ("mask",),
-    "noise": ("noise", "film"),
-    "distillation": ("distill",),
-}
 GAPS_IN_WORDS = {
     "gap_paper": "as in the paper",
     "gap_matched": "one protocol in every space",
@@ -153,7 +143,7 @@ def confounds(config: dict) -> list[str]:
     """What the classifiers on both sides of Table 1's gap differ in, by their resolved recipes and their grids."""
     names = recipes_of_gaps(config)
     pixels, latent = (resolve_recipe(config, names[side]) for side in ("image", "latent"))
-    found = [part for part, keys in CONFOUNDS.items() if any(pixels[key] != latent[key] for key in keys)]
+    found = [part for part, keys in CONFOUNDS.items() if pixels.unlike(latent, keys)]
     factors = {resolve_autoencoder(config, name)["factor"] for name in config["study"]["autoencoders"]}
     if any(config["image_size"] // factor != config["classifier_size"] for factor in factors):
         found.insert("network" in found, "grid")
