@@ -43,6 +43,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
+include: "workflow/rules/params.smk"
 include: "workflow/rules/requests.smk"
 include: "workflow/rules/checks.smk"
 include: "workflow/rules/terminal.smk"

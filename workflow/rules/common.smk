@@ -6,9 +6,17 @@ from learnability.configuration import find_shipped_weights
 from learnability.contracts import InputError, file_digest
 from learnability.growth import check_growth, content
 from learnability.hub import weights_to_fetch
-from learnability.provenance import code_digest
 from learnability.tables.tests import TITLES
-from learnability.presentation import all_labels, footnotes, labels, not_shareable, searched_rows
+from learnability.presentation import (
+    all_labels,
+    caption_values,
+    config_digest,
+    confounds,
+    footnotes,
+    labels,
+    not_shareable,
+    searched_rows,
+)
 from learnability.recipes import resolve_recipe
 from learnability.run_files import RUN, SEARCH, array_of_run, run_file
 from learnability.study import (

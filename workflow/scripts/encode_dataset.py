@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job
+from learnability.jobs import choose_device, job, whole
 
 with job(snakemake.log[0]):
     from learnability.autoencoders.encode import encode_dataset
 
-    params, entry = snakemake.params, snakemake.params.entry | snakemake.params.unrecorded
+    params, entry = snakemake.params, whole(snakemake.params.entry, snakemake.params.unrecorded)
     if weights := snakemake.input.get("weights"):  # fetched or fine-tuned by the workflow
         entry["folder"] = str(Path(weights).parent)
     encode_dataset(

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from learnability.jobs import job
+from learnability.jobs import job, whole
 
 with job(snakemake.log[0]):
     from learnability.datasets.prepare import prepare_dataset
@@ -10,7 +10,7 @@ with job(snakemake.log[0]):
     params = snakemake.params
     prepare_dataset(
         name=snakemake.wildcards.dataset,
-        entry=params.entry | params.unrecorded,
+        entry=whole(params.entry, params.unrecorded),
         image_size=params.image_size,
         classifier_size=params.classifier_size,
         n_splits=params.n_splits,

@@ -12,8 +12,8 @@ from .datasets import check_source
 from .datasets.prepare import check_labels
 from .entries import is_folder
 from .hub import weights_to_fetch, why_missing
-from .registry import class_of
 from .recipes import pretrained_weights, resolve_recipe, spaces_of
+from .registry import class_of
 from .study import BACKBONE, resolve_autoencoder
 
 

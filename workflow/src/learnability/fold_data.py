@@ -1,8 +1,10 @@
 """What a run reads: the rows of one space, their labels, which of them train, and how they are normalised."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,6 @@ import torch
 
 from .batches import Decode, DecodedRows, Rows, channel_moments
 from .classifiers.classifier import image_moments
-from .classifiers.options import noise_options
 from .contracts import InputError, file_digest, read_folds, read_json, read_samples, split_rows
 from .latent_units import units_on_grid
 from .metrics import usable_classes
@@ -31,6 +32,14 @@ class Inputs:
     teacher_logits: Path | None = None
     teacher_scale: float = 1.0  # of those logits (Recipe.logit_scale)
     decode: Decode | None = None  # stored latents to uint8 images, for reconstructions made on the fly
+
+    @classmethod
+    def of_job(cls, files: Mapping[str, str], **more) -> Self:
+        """The inputs of a job; `files` are those of its rule by name (run_files.py), `more` other fields."""
+        named = ("array", "folds", "start", "teacher_logits")
+        paths = {name: Path(files[name]) for name in named if name in files}
+        card = Path(files["autoencoder"]) if "autoencoder" in files else None
+        return cls(dataset=Path(files["samples"]).parent, autoencoder_card=card, **paths, **more)
 
     def identity(self) -> list[str]:
         """Digests of everything but the array, whose own is in its card."""
@@ -134,7 +143,7 @@ def describe(cell: dict, recipe: Recipe, seed: int, data: Fold) -> dict:
         cell
         | recipe.take(DESCRIBED)
         | {
-            "noise": noise_options(recipe.noise) if recipe.noise else None,
+            "noise": recipe.noise,
             "noise_unit": noise_unit(recipe, data.source, std),
             "in_channels": channels,
             "grid": grid,

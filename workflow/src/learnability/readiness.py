@@ -13,8 +13,8 @@ from .datasets import open_source, opens_at_once
 from .datasets.prepare import fit
 from .datasets.published import describe_published
 from .hub import weights_to_fetch
-from .registry import is_control
 from .recipes import pretrained_weights, resolve_recipe
+from .registry import is_control
 from .store import as_rgb
 from .study import (
     BACKBONE,

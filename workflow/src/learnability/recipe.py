@@ -111,7 +111,7 @@ class Recipe:
         """The plain values that `from_values` makes an equal recipe of."""
         return asdict(self)
 
-    def science(self) -> dict:
+    def recorded(self) -> dict:
         """The plain values that results depend on: all but how many workers share a search."""
         values = self.values()
         if values["search"]:

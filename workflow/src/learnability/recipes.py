@@ -1,6 +1,8 @@
 """Recipes, ways to train a classifier, read from the configuration: what each inherits, and which runs it builds on."""
 
-from .classifiers.options import check_options
+from collections.abc import Callable
+
+from .classifiers.options import check_options, noise_options
 from .contracts import InputError
 from .recipe import SAME_NETWORK, Recipe, Teacher
 from .search_space import check_search
@@ -19,6 +21,8 @@ def resolve_recipe(config: dict, name: str) -> Recipe:
         resolved = recipes[name] | resolved
         name = recipes[name].get("base")
     values = {key: value for key, value in resolved.items() if key not in PLACE}
+    if values.get("noise") is not None:
+        values["noise"] = naming(seen[0], noise_options, values["noise"])  # a job looks no default up
     return Recipe.from_values(values, f"recipes.{seen[0]}")
 
 
@@ -58,15 +62,21 @@ def start_run(config: dict, cell: dict) -> dict | None:
     return cell | {"recipe": start_from} if start_from else None
 
 
+def naming(name: str, check: Callable, *arguments, **named):
+    """The result of a check that knows no name of a recipe; what it refuses is said of recipes.`name`."""
+    try:
+        return check(*arguments, **named)
+    except InputError as error:
+        raise InputError(str(error).replace("recipes.*", f"recipes.{name}")) from None
+
+
 def check_recipe(config: dict, name: str) -> None:
     """Refuse a recipe that cannot work, or that builds on one which is not there; each message names the key."""
     recipe, spaces = resolve_recipe(config, name), spaces_of(config, name)
     pretrained_weights(config, recipe)
-    try:
-        for space in spaces:
-            check_options(space=space, model=recipe.model, head=recipe.head, film=recipe.film, noise=recipe.noise)
-    except InputError as error:
-        raise InputError(str(error).replace("recipes.*", f"recipes.{name}")) from None
+    for space in spaces:
+        options = {"model": recipe.model, "head": recipe.head, "film": recipe.film, "noise": recipe.noise}
+        naming(name, check_options, space=space, **options)
     if recipe.reconstructions == "on_the_fly" and spaces != ["reconstruction"]:
         raise InputError(
             f"recipes.{name}.reconstructions: on_the_fly decodes latents, so `spaces` must be [reconstruction]"

@@ -66,3 +66,40 @@ def class_of(entry: dict) -> str:
     if name in MODULES["autoencoders.*.class"]:
         return name
     return "module:Class" if ":" in name else "diffusers"
+
+
+def module_of_class(entry: dict) -> str:
+    """The module of an autoencoder's entry."""
+    return find("autoencoders.*.class", class_of(entry))
+
+
+def modules_of_network(recipe) -> list[str]:
+    """The modules that the classifier of a recipe consists of, whatever values its search finds."""
+    found = set()
+    for variant in variants(recipe):
+        found.add(find("recipes.*.head", variant.head))
+        if variant.film:
+            found.add(find("recipes.*", "film"))
+        if variant.noise:
+            found.add(find("recipes.*.noise.family", variant.noise["family"]))
+    return sorted(found)
+
+
+def modules_of_training(recipe) -> list[str]:
+    """The modules that a training with a recipe uses, whatever values its search finds."""
+    found = set(modules_of_network(recipe))
+    for variant in variants(recipe):
+        found.add(find("recipes.*.loss", variant.loss))
+        found |= {find("recipes.*", key) for key in ("distill", "augment", "mask") if getattr(variant, key)}
+    return sorted(found)
+
+
+def variants(recipe) -> list:
+    """A recipe, and it with each single value that its search may choose, or the ends of their range."""
+    space = recipe.search.space if recipe.search else {}
+    values = [
+        (key, value)
+        for key, declared in space.items()
+        for value in declared.get("choices", (declared.get("low"), declared.get("high")))
+    ]
+    return [recipe, *(recipe.with_values({key: value}) for key, value in values)]

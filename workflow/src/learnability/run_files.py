@@ -28,7 +28,7 @@ def files_of_run(config: dict, fetched: Collection[str], cell: dict, is_search: 
     recipe = resolve_recipe(config, cell["recipe"])
     files = array_of_run(config, fetched, cell)
     if pretrained_weights(config, recipe):
-        files |= fetched_weights(fetched, recipe.model)
+        files |= fetched_weights(fetched, recipe.model, "pretrained")
     if teacher := teacher_run(config, cell):
         files["teacher_logits"] = run_file(teacher, "teacher_logits.npy")
     if start := start_run(config, cell):
@@ -71,6 +71,6 @@ def weights_of_autoencoder(
     return {"weights": f"<results>/weights/{dataset}/{autoencoder}{suffix}/diffusion_pytorch_model.safetensors"}
 
 
-def fetched_weights(fetched: Collection[str], name: str) -> dict[str, str]:
-    """The record that fetch_weights leaves beside what it brought."""
-    return {"weights": f"<results>/weights/{name}/source.json"} if name in fetched else {}
+def fetched_weights(fetched: Collection[str], name: str, called: str = "weights") -> dict[str, str]:
+    """The record that fetch_weights leaves beside what it brought, if it brings it; `called` so among the inputs."""
+    return {called: f"<results>/weights/{name}/source.json"} if name in fetched else {}

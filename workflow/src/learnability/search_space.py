@@ -8,6 +8,7 @@ from .recipe import Recipe
 WHOLE = {"batch_size", "epochs", "patience", "stem_patch", "drw.after_epoch", "noise.steps"}
 # Which files a job reads follows from these, and the graph is there before any value is tried.
 GRAPH = ("model", "init", "start_from", "reconstructions", "distill.teacher", "search")
+OWN_KEYS = ("noise.family", "noise.draw")  # each goes with other keys, which a search could not give
 
 
 def check_search(recipe: Recipe, name: str) -> None:
@@ -35,7 +36,7 @@ def searchable(values: dict, prefix: str = "") -> list[str]:
     found = []
     for key, value in values.items():
         dotted = prefix + key
-        if dotted not in GRAPH and not isinstance(value, list):
+        if dotted not in (*GRAPH, *OWN_KEYS) and not isinstance(value, list):
             found += searchable(value, f"{dotted}.") if isinstance(value, dict) else [dotted]
     return sorted(found)
 

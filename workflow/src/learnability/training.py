@@ -40,7 +40,7 @@ def train_classifier(
     of the code. A checkpoint of the same identity is resumed, and leads to the same bytes as no interruption; what
     was finished before and is lost since (finished.py) is taken as it is.
     """
-    identity = digest([cell, recipe.science(), seed, n_splits, code, *inputs.cards(), inputs.identity()])
+    identity = digest([cell, recipe.recorded(), seed, n_splits, code, *inputs.cards(), inputs.identity()])
     if take_finished(folder, OUTPUTS, identity):
         return
     data = load_fold(cell, n_splits, inputs, device)
@@ -67,7 +67,7 @@ def train(
     cell: dict, recipe: Recipe, seed: int, n_splits: int, code: str, inputs: Inputs, data: Fold, checkpoint: Path
 ) -> tuple[Classifier, dict, list, float]:
     """Build a classifier and fit it; returns it with its description (model.json), history and samples per second."""
-    description = describe(cell, recipe, seed, data) | {"trained_by": recipe.science()}
+    description = describe(cell, recipe, seed, data) | {"trained_by": recipe.recorded()}
     if inputs.pretrained:
         description["pretrained_digest"] = file_digest(inputs.pretrained)
     identity = digest([description, n_splits, code, data.source, data.card["digest"], inputs.identity()])

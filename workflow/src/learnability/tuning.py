@@ -36,7 +36,7 @@ def search_recipe(
         *_, history, _ = train(cell, recipe.with_values(values), seed, n_splits, code, inputs, data, checkpoint)
         return max(row["validation_balanced_accuracy"] for row in history)
 
-    same = recipe.science() | {
+    same = recipe.recorded() | {
         "search": recipe.search.space
     }  # a search of more trials goes on with those that are done
     identity = digest([cell, same, seed, n_splits, code, data.source, data.card["digest"], inputs.identity()])

@@ -3,8 +3,8 @@
 import torch
 
 from ..latent_units import IDENTITY
-from .layout import measure_layout
 from .folders import local_folder
+from .layout import measure_layout
 from .own_class import load_class, weights_digest
 
 

@@ -6,8 +6,8 @@ from safetensors import SafetensorError
 
 from ..contracts import InputError
 from ..latent_units import IDENTITY, pipeline_units
-from .layout import measure_layout
 from .diffusers_weights import weights_digest, weights_folder
+from .layout import measure_layout
 
 
 class DiffusersAutoencoder:
