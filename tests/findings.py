@@ -10,8 +10,11 @@ from learnability.claims import read_findings
 from learnability.claims.findings import PAPER_AUTOENCODERS
 from learnability.contracts import write_csv
 from learnability.presentation import all_labels
-from learnability.tables import Labels, table1, table2, table4
+from learnability.tables.ablation import table4
 from learnability.tables.efficiency import COLUMNS
+from learnability.tables.fidelity import table2
+from learnability.tables.labels import Labels
+from learnability.tables.scores import table1
 from tests.published import published
 
 # Of mean 0; times `spread` the standard error of five folds is spread / sqrt(3) with Nadeau and Bengio's correction,

@@ -17,7 +17,8 @@ from learnability.summary.conclusions import conclusions, confounds, described
 from learnability.summary.headline import gap_matrix, tiles
 from learnability.summary.page import CAPTIONS, caption
 from learnability.summary.sources import config_digest
-from learnability.tables import Labels, render_table1
+from learnability.tables.labels import Labels
+from learnability.tables.scores import render_table1
 from tests.findings import GAPS, card_of, decomposition_of, made_up, metrics_of
 from tests.published import STUDIES, published
 

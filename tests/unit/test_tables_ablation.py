@@ -10,7 +10,8 @@ import pytest
 
 from learnability.contracts import InputError
 from learnability.significance import ablation
-from learnability.tables import Labels, ablation_controls, render_ablation_controls, render_table4, table4
+from learnability.tables.ablation import ablation_controls, render_ablation_controls, render_table4, table4
+from learnability.tables.labels import Labels
 from tests.rendered import html_grid, latex_rows, markdown_rows
 from tests.scored_runs import SCORES, of, only, scored_runs, without
 
