@@ -14,9 +14,11 @@ from learnability.classifiers.noise import build_levels
 from learnability.evaluation import noisy_probabilities, predict_logits
 from learnability.fold_data import load_fold
 from learnability.losses import build_loss
+from learnability.recipe import Recipe
 from learnability.training import train_step
-from tests.lights import IMAGE, LATENT, inputs, write_study
+from tests.lights import inputs, write_study
 from tests.networks import GRID, described, images
+from tests.recipes import LATENT, recipe_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 MODELS = {
@@ -45,9 +47,9 @@ class Mean(nn.Module):
         return x.mean(dim=(2, 3)) * self.scale
 
 
-def step_input(recipe: dict) -> torch.Tensor:
+def step_input(recipe: Recipe) -> torch.Tensor:
     """What the network of one training step reads, of images of 256 px."""
-    levels = build_levels(recipe["noise"]) if recipe["noise"] else None
+    levels = build_levels(recipe.noise) if recipe.noise else None
     model = Classifier(Mean(), *image_moments(), ["a", "b", "c"], levels)
     optimiser, loss = torch.optim.Adam(model.parameters()), build_loss(recipe, torch.tensor([3, 2, 1]))
     torch.manual_seed(0)
@@ -57,7 +59,7 @@ def step_input(recipe: dict) -> torch.Tensor:
 
 @pytest.mark.parametrize("changes", [{}, {"mask": 0.2, "noise": GRID}], ids=["augmented", "masked and noisy"])
 def test_the_input_of_a_step_is_that_without_autocast_to_the_bit(changes, request):
-    recipe = IMAGE | changes
+    recipe = recipe_of(**changes)
     expected = step_input(recipe)
     request.getfixturevalue("in_bfloat16")
     got = step_input(recipe)

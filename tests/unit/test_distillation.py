@@ -17,7 +17,8 @@ from learnability.evaluation import predict_logits
 from learnability.fold_data import load_fold
 from learnability.losses import Distillation
 from learnability.store import PackedWriter, open_packed
-from tests.lights import DISTILL, IMAGE, LATENT, TRAIN, inputs, interrupt, teach, train, write_study
+from tests.lights import TRAIN, inputs, interrupt, teach, train, write_study
+from tests.recipes import DISTILL, IMAGE, LATENT, recipe_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = {"epochs": 2}
@@ -140,7 +141,7 @@ def untrained(study: Path, recipe: dict, start: Path | None) -> torch.nn.Module:
     """The classifier of a recipe as it is before its first step."""
     given = inputs(study, recipe)
     torch.manual_seed(1)
-    model = build_classifier(training.describe(given["cell"], recipe, 1, load_fold(**given)))
+    model = build_classifier(training.describe(given["cell"], recipe_of(recipe), 1, load_fold(**given)))
     if start:
         load_start(model, start)
     return model.eval()

@@ -13,7 +13,8 @@ from learnability.contracts import InputError, split_rows, write_json, write_par
 from learnability.run_inputs import searched
 from learnability.store import open_packed
 from learnability.tuning import search_recipe
-from tests.lights import CLASSES, DISTILL, IMAGE, LATENT, TEST, inputs, teach, train, write_arrays, write_study
+from tests.lights import CLASSES, TEST, inputs, teach, train, write_arrays, write_study
+from tests.recipes import DISTILL, IMAGE, LATENT, recipe_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = {"epochs": 3}  # one of them after the switch of the loss
@@ -52,7 +53,7 @@ def search(study: Path, recipe: dict, **files) -> dict:
     """Search, and leave best.json."""
     given = inputs(study, recipe)
     given["inputs"] = replace(given["inputs"], **files)
-    found = search_recipe(recipe=recipe, search=SEARCH, seed=1, code="code", folder=study / "search", worker=0, **given)
+    found = search_recipe(recipe=recipe_of(recipe), seed=1, code="code", folder=study / "search", worker=0, **given)
     write_json(found, study / "search/best.json")
     return found
 
@@ -66,7 +67,7 @@ def everything(study: Path) -> dict:
     train(study, "distilled_kl", distilled | {"distill": DISTILL | {"loss": "kl"}}, **teacher)
     tuned = distilled | {"search": SEARCH}
     found = search(study, tuned, **teacher)
-    train(study, "tuned", searched(tuned, {"best": str(study / "search/best.json")}), **teacher)
+    train(study, "tuned", searched(recipe_of(tuned), {"best": str(study / "search/best.json")}).values(), **teacher)
     train(study, "noise_conditioned", latent | NOISY, start=study / "tuned/model.safetensors")
     runs = ("image", "latent", "distilled", "distilled_kl", "tuned", "noise_conditioned")
     return {run: learnt(study, run) for run in runs} | {

@@ -217,9 +217,8 @@ def test_a_unit_of_two_by_two_positions_is_repeated_over_the_grid():
 def test_noise_that_cannot_be_drawn_is_refused_and_the_key_is_named(noise, message):
     with pytest.raises(InputError, match=rf"recipes\.\*\.noise\.{message}"):
         build_levels(noise)
-    recipe = {"model": "convnext_tiny", "head": "linear", "film": False, "noise": noise}
     with pytest.raises(InputError, match=rf"recipes\.\*\.noise\.{message}"):
-        check_options(recipe, "latent")
+        check_options(space="latent", model="convnext_tiny", head="linear", film=False, noise=noise)
 
 
 @pytest.mark.parametrize("noise", ALL, ids=NAMES)

@@ -14,7 +14,8 @@ from learnability.classifiers.saved import load_classifier
 from learnability.contracts import SCORES, read_json, write_json, write_parquet
 from learnability.evaluation import CURVE, noise_curve, noisy_batches, sample_noise
 from learnability.fold_data import load_fold
-from tests.lights import LATENT, TEST, inputs, interrupt, train, write_study
+from tests.lights import TEST, inputs, interrupt, train, write_study
+from tests.recipes import LATENT
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 FAMILIES = {
