@@ -97,5 +97,5 @@ def teach(study: Path, folder: str, recipe: dict = IMAGE) -> Path:
     train(study, folder, recipe)
     given = inputs(study, recipe)
     path = study / folder / "teacher_logits.npy"
-    write_teacher_logits(study / folder, given["n_splits"], given["inputs"], given["device"], path)
+    write_teacher_logits(study / folder, given["cell"], given["n_splits"], given["inputs"], given["device"], path)
     return path

@@ -9,8 +9,8 @@ from torch import nn
 
 from learnability import evaluation, training
 from learnability.classifiers.classifier import Classifier, build_classifier, image_moments
-from learnability.classifiers.heads import LinearHead
-from learnability.classifiers.noise import build_levels
+from learnability.classifiers.heads.linear import LinearHead
+from learnability.classifiers.noise.levels import build_levels
 from learnability.evaluation import noisy_probabilities, predict_logits
 from learnability.fold_data import load_fold
 from learnability.losses import build_loss
@@ -55,6 +55,12 @@ def step_input(recipe: Recipe) -> torch.Tensor:
     torch.manual_seed(0)
     train_step(model, images(4, 256) * 255, torch.tensor([0, 1, 2, 0]), 1, loss, optimiser, recipe)
     return model.network.seen
+
+
+def test_without_augmentation_and_masking_a_step_reads_the_rows_as_they_are():
+    plain = step_input(recipe_of(augment=[], mask=0))
+    model = Classifier(Mean(), *image_moments(), ["a", "b", "c"])
+    assert torch.equal(plain, model.normalise(images(4, 256) * 255))
 
 
 @pytest.mark.parametrize("changes", [{}, {"mask": 0.2, "noise": GRID}], ids=["augmented", "masked and noisy"])

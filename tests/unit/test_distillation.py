@@ -15,7 +15,7 @@ from learnability.classifiers.saved import load_classifier, load_start
 from learnability.contracts import InputError, read_json
 from learnability.evaluation import predict_logits
 from learnability.fold_data import load_fold
-from learnability.losses import Distillation
+from learnability.losses.distillation import Distillation
 from learnability.store import PackedWriter, open_packed
 from tests.lights import TRAIN, inputs, interrupt, teach, train, write_study
 from tests.recipes import DISTILL, IMAGE, LATENT, recipe_of

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from learnability import fold_data, training
-from learnability.contracts import InputError, write_json
-from learnability.run_inputs import searched
+from learnability.contracts import InputError
 from learnability.tuning import search_recipe
 from tests.lights import inputs, train, write_study
 from tests.recipes import LATENT, recipe_of
@@ -78,14 +77,12 @@ def test_the_score_of_the_best_is_that_of_a_training_with_its_values(study, undi
     assert history["validation_balanced_accuracy"].max() == pytest.approx(undisturbed["validation_balanced_accuracy"])
 
 
-def test_a_run_takes_the_values_of_its_search_and_without_one_its_own(study, undisturbed):
-    write_json(undisturbed, study / "best.json")
-    taken = searched(recipe_of(RECIPE), {"best": str(study / "best.json")}).values()
+def test_a_run_takes_the_values_of_its_search(undisturbed):
+    taken = recipe_of(RECIPE).with_values(undisturbed["values"]).values()
     assert {key: taken[key] for key in SPACE} == undisturbed["values"]
     assert {key: taken[key] for key in taken.keys() - SPACE.keys()} == {
         key: RECIPE[key] for key in RECIPE.keys() - SPACE.keys()
     }
-    assert searched(recipe_of(RECIPE), {}) == recipe_of(RECIPE)
 
 
 def test_the_search_leaves_its_journal_and_no_checkpoint(study, undisturbed):

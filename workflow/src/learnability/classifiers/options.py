@@ -33,6 +33,7 @@ def check_options(*, space: str, model: str, head: str, film: bool, noise: dict 
     if noise is not None:
         if space != "latent":
             raise InputError(f"recipes.*.noise: noise is added to latents, not in {space} space; set `noise: null`")
+        noise_options(noise)
 
 
 def noise_options(noise: dict) -> dict:

@@ -31,8 +31,8 @@ class Material:
     """Beside the findings: metrics of Table 1's runs, autoencoder cards, files of tables and figures, the folder.
 
     `config` has the values of the configuration that captions name, `parameters` what they name beside these:
-    `snakemake.params` of the rules that draw; `differing` is what the classifiers on both sides of the gap differ in beside their space;
-    `not_shareable` the labels of the datasets whose images must not be passed on.
+    `snakemake.params` of the rules that draw; `differing` is what the classifiers on both sides of the gap differ in
+    beside their space; `not_shareable` the labels of the datasets whose images must not be passed on.
     """
 
     config: dict
