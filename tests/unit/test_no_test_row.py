@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from learnability import fold_data, training
-from learnability.contracts import InputError, split_rows, write_json, write_parquet
-from learnability.run_inputs import searched
+from learnability.contracts import InputError, read_json, split_rows, write_json, write_parquet
 from learnability.store import open_packed
 from learnability.tuning import search_recipe
 from tests.lights import CLASSES, TEST, inputs, teach, train, write_arrays, write_study
@@ -67,7 +66,12 @@ def everything(study: Path) -> dict:
     train(study, "distilled_kl", distilled | {"distill": DISTILL | {"loss": "kl"}}, **teacher)
     tuned = distilled | {"search": SEARCH}
     found = search(study, tuned, **teacher)
-    train(study, "tuned", searched(recipe_of(tuned), {"best": str(study / "search/best.json")}).values(), **teacher)
+    train(
+        study,
+        "tuned",
+        recipe_of(tuned).with_values(read_json(study / "search/best.json")["values"]).values(),
+        **teacher,
+    )
     train(study, "noise_conditioned", latent | NOISY, start=study / "tuned/model.safetensors")
     runs = ("image", "latent", "distilled", "distilled_kl", "tuned", "noise_conditioned")
     return {run: learnt(study, run) for run in runs} | {

@@ -20,10 +20,10 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 def code_digest(rule: str, modules: Iterable[str] = ()) -> str:
     """SHA-256 over the script of `rule`, the `modules` that the job's values name, and all that these import.
 
-    `modules` are names below the package, such as losses.ldam_drw. The statements at the top of all files are one set:
+    `modules` are names below the package, such as losses.ldam_drw. The statements at the top of all files are sorted:
     a function that moves from one of them to another changes nothing.
     """
-    found = {text for path in closure(rule, modules) for text in read_module(path, path.read_text("utf-8"))[0]}
+    found = [text for path in closure(rule, modules) for text in read_module(path, path.read_text("utf-8"))[0]]
     return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
 
 
@@ -49,16 +49,16 @@ def packages_above(name: str) -> list[Path]:
 def package_digest() -> str:
     """SHA-256 over every script and module, as `code_digest` takes them."""
     paths = [*sorted(SCRIPTS.glob("*.py")), *sorted(PACKAGE.rglob("*.py"))]
-    found = {text for path in paths for text in read_module(path, path.read_text("utf-8"))[0]}
+    found = [text for path in paths for text in read_module(path, path.read_text("utf-8"))[0]]
     return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
 
 
 @functools.cache  # most rules import the same modules
-def read_module(path: Path, text: str) -> tuple[frozenset[str], list[Path]]:
+def read_module(path: Path, text: str) -> tuple[list[str], list[Path]]:
     """What counts of each statement at the top of a module, and the files of this package that it imports."""
     tree = ast.parse(text)
     imported = imported_modules(tree, path)
-    return frozenset(map(ast.unparse, NormalForm().visit(tree).body)), imported
+    return [*map(ast.unparse, NormalForm().visit(tree).body)], imported
 
 
 class NormalForm(ast.NodeTransformer):

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..autoencoders.weights import missing_weights, weights_folder
+from ..autoencoders.diffusers_weights import missing_weights, weights_folder
 from ..classifiers.classifier import build_network
 from ..entries import is_folder
 from ..recipe import SAME_NETWORK, Recipe
