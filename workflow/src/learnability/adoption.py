@@ -1,6 +1,6 @@
-"""Results of an earlier version taken over: checked against the digests of their cards, then marked as new.
+"""Results of an earlier version taken over: checked against the digests of their cards, then marked as done.
 
-For versions that compute the same (CHANGELOG.md says which): the digest of a job's code has changed, its result has not.
+For versions that compute the same (CHANGELOG.md says which): the digest of a job's code is another, its result is not.
 """
 
 import subprocess
