@@ -1,6 +1,5 @@
 """What an edit of the code runs again on the finished demo: nothing, or what it can have changed (docs/rerun.md)."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -74,12 +73,14 @@ def test_words_layout_annotations_and_imports_rerun_nothing(copy):
 
 
 def test_what_no_job_of_the_demo_uses_reruns_nothing(copy):
-    assert planned_after(copy, {name: ("\n\n\n", "\n\n\nEDITED = 1\n\n\n") for name in UNUSED}) == {}
+    assert planned_after(copy, dict.fromkeys(UNUSED, ("\n\n\n", "\n\n\nEDITED = 1\n\n\n"))) == {}
 
 
 def test_a_module_that_is_moved_with_its_importers_reruns_nothing(copy):
     moved = copy / PACKAGE / "interruption.py"
-    importers = [path for path in (copy / PACKAGE).rglob("*.py") if re.search(r"\.interruption import", path.read_text())]
+    importers = [
+        path for path in (copy / PACKAGE).rglob("*.py") if re.search(r"\.interruption import", path.read_text())
+    ]
     before = {path: path.read_text() for path in importers}
     assert len(before) >= 2
     room = copy / PACKAGE / "waiting"
@@ -121,7 +122,11 @@ def test_what_is_made_from_results_is_made_again_and_no_result(copy, name, edit,
 @pytest.mark.parametrize(
     ("name", "edit", "jobs"),
     [
-        ("fidelity.py", ("(0.01 *", "(0.02 *"), {"encode_dataset": 21, "train_classifier": 111 - 8 - 2, "make_table2": 1}),
+        (
+            "fidelity.py",
+            ("(0.01 *", "(0.02 *"),
+            {"encode_dataset": 21, "train_classifier": 111 - 8 - 2, "make_table2": 1},
+        ),
         ("losses/ldam_drw.py", ("** -0.25", "** -0.5"), TRAININGS | {"make_table1": 1, "measure_efficiency": 4}),
         ("losses/ldam_drw.py", ("(1 - beta) /", "(2 - beta) /"), TRAININGS),
         ("training.py", ("% batch_size == 1", "% batch_size == 2"), TRAININGS),

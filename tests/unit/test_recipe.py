@@ -135,11 +135,11 @@ def test_values_are_put_into_a_copy_of_the_recipe():
 
 
 def test_how_many_workers_share_a_search_is_no_part_of_what_results_depend_on():
-    science = recipe_of(FULL).science()
-    assert science == FULL | {"search": {key: SEARCH[key] for key in ("space", "trials", "scope")}}
-    assert recipe_of(science).search.workers == 1
-    assert recipe_of(science).science() == science
-    assert recipe_of().science() == IMAGE
+    recorded = recipe_of(FULL).recorded()
+    assert recorded == FULL | {"search": {key: SEARCH[key] for key in ("space", "trials", "scope")}}
+    assert recipe_of(recorded).search.workers == 1
+    assert recipe_of(recorded).recorded() == recorded
+    assert recipe_of().recorded() == IMAGE
 
 
 def test_what_is_said_of_the_keys():

@@ -3,8 +3,9 @@
 `base` and `spaces` are no part of it: they say what a recipe inherits and where it is used (recipes.py).
 """
 
+import functools
 from collections.abc import Iterable
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from types import NoneType
 from typing import Literal, Self, get_args
 
@@ -147,23 +148,32 @@ class Recipe:
 
 def _built(kind: type, values: dict, where: str):
     """A dataclass from plain values; parts of it that are dataclasses are built of theirs."""
-    known = {item.name: item for item in fields(kind)}
-    if unknown := sorted(values.keys() - known.keys()):
-        raise InputError(f"{where}.{unknown[0]}: no such key; it has {sorted(known)}")
-    if missing := sorted(name for name, item in known.items() if name not in values and item.default is MISSING):
+    names, required, parts = _shape(kind)
+    if unknown := sorted(values.keys() - names):
+        raise InputError(f"{where}.{unknown[0]}: no such key; it has {sorted(names)}")
+    if missing := sorted(required - values.keys()):
         raise InputError(f"{where}: missing {missing}; write them, or name a `base` that has them")
-    return kind(**{name: _part(known[name], value, f"{where}.{name}") for name, value in values.items()})
+    built = dict(values)
+    for name, (part, may_be_none) in parts.items():
+        if values[name] is None and may_be_none:
+            continue
+        if not isinstance(values[name], dict):
+            raise InputError(f"{where}.{name} is {values[name]!r}; expected its keys, {sorted(_shape(part)[0])}")
+        built[name] = _built(part, values[name], f"{where}.{name}")
+    return kind(**built)
 
 
-def _part(item: Field, value, where: str):
-    """The value of a field: as it is, or a part of a recipe made of its plain values."""
-    kinds = get_args(item.type) or (item.type,)
-    part = next((kind for kind in kinds if is_dataclass(kind)), None)
-    if part is None or (value is None and NoneType in kinds):
-        return value
-    if not isinstance(value, dict):
-        raise InputError(f"{where} is {value!r}; expected its keys, {sorted(item.name for item in fields(part))}")
-    return _built(part, value, where)
+@functools.cache  # a graph resolves thousands of recipes
+def _shape(kind: type) -> tuple[frozenset[str], frozenset[str], dict[str, tuple[type, bool]]]:
+    """The keys of a dataclass, those that must be given, and its parts: their class, and whether they may be None."""
+    items = fields(kind)
+    parts = {}
+    for item in items:
+        kinds = get_args(item.type) or (item.type,)
+        if part := next((one for one in kinds if is_dataclass(one)), None):
+            parts[item.name] = (part, NoneType in kinds)
+    required = frozenset(item.name for item in items if item.default is MISSING)
+    return frozenset(item.name for item in items), required, parts
 
 
 KEYS = tuple(item.name for item in fields(Recipe))
