@@ -1,5 +1,6 @@
 """Recipes for tests, as plain values: what configuration, Snakemake's params and JSON carry."""
 
+from learnability.classifiers.options import noise_options
 from learnability.recipe import Recipe
 
 IMAGE = {
@@ -37,4 +38,7 @@ DISTILL = {"teacher": {"space": "image", "recipe": "image"}, "hard_weight": 0.5,
 
 def recipe_of(values: dict = IMAGE, **changes) -> Recipe:
     """The recipe of plain values, with some of its keys changed."""
-    return Recipe.from_values(values | changes)
+    changed = values | changes
+    if changed["noise"]:
+        changed["noise"] = noise_options(changed["noise"])
+    return Recipe.from_values(changed)

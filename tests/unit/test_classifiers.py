@@ -15,6 +15,7 @@ from learnability.augmentation import augment
 from learnability.classifiers.classifier import Classifier, build_classifier, image_moments
 from learnability.classifiers.grid import misfit
 from learnability.classifiers.heads.cosine import CosineHead
+from learnability.classifiers.options import check_options
 from learnability.contracts import InputError
 from learnability.masking import mask_elements
 from tests.networks import CONVNEXT, GRID, RESNET, described, images
@@ -114,7 +115,7 @@ def test_options_that_a_network_cannot_have_are_refused():
     with pytest.raises(InputError, match=r"recipes.\*.model_options .*not options of convnext_tiny .*'wings'"):
         build_classifier(described(4, options={"wings": 2}))
     with pytest.raises(InputError, match=r"recipes.\*.noise: noise is added to latents, not in image space"):
-        build_classifier(described(3, space="image", noise=GRID))
+        check_options(space="image", model="resnet18", head="linear", film=False, noise=GRID)
 
 
 @pytest.mark.parametrize("name", ["hf-hub:timm/convnext_tiny.fb_in1k", "local-dir:/tmp", "convnext_tinny"])

@@ -91,7 +91,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
 )
 def test_weights_of_another_classifier_are_refused(tmp_path, change, message):
     saved(tmp_path)
-    write_json(described(4) | change, tmp_path / "model.json")
+    write_json(described(4, **change), tmp_path / "model.json")
     with pytest.raises(InputError, match=rf"not the weights of the classifier that model.json describes \({message}"):
         load_classifier(tmp_path)
 

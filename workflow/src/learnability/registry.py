@@ -45,7 +45,8 @@ def find(key: str, name: str) -> str:
     """The module, below this package, of what the configuration calls `name` under `key`."""
     modules = MODULES[key]
     if name not in modules:
-        raise InputError(f"{key} is {name!r}; expected {', '.join(modules)}")
+        *others, last = modules
+        raise InputError(f"{key} is {name!r}; expected {', '.join(others)} or {last}")
     return modules[name]
 
 
