@@ -54,8 +54,8 @@ def material_of(folder: Path, findings, withheld=(), **changes) -> Material:
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory):
-    return made_up(tmp_path_factory.mktemp("made_up"))
+def findings():
+    return made_up()
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_the_digest_of_the_configuration_is_of_the_science_alone():
 
 
 def test_labels_are_escaped(tmp_path):
-    found = made_up(tmp_path / "study")
+    found = made_up()
     names = {"datasets": found.names["datasets"] | {"isic2019": NASTY}, "autoencoders": found.names["autoencoders"]}
     labels = Labels(**names)
     nasty = type(found)(found.frames, found.cards, labels, found.margin, found.n_splits, found.published, names)
@@ -118,7 +118,7 @@ def test_labels_are_escaped(tmp_path):
 
 def test_phantoms_are_announced(tmp_path, page):
     assert "hantom" not in page
-    found = made_up(tmp_path / "study", synthetic=("cardium",))
+    found = made_up(synthetic=("cardium",))
     text = render_summary(found, material_of(tmp_path, found))
     assert "<strong>Phantom data.</strong> Synthetic images, not patients." in text
     assert any("Cardium (phantom): synthetic images" in line for line in conclusions(found, published())["may_not"])
@@ -159,22 +159,22 @@ def test_the_headline_is_of_families_and_the_gap_of_every_pair(findings):
     assert matrix["rows"][0]["cells"][1] == {"value": "27.8*", "interval": "27 to 28", "tint": 42, "sign": "gap"}
 
 
-def test_what_may_be_concluded_depends_on_the_numbers(findings, tmp_path):
+def test_what_may_be_concluded_depends_on_the_numbers(findings):
     found = conclusions(findings, published())
     assert any(line.startswith("In 15 of 20 pairs") for line in found["may"])
     assert any("equal within 2 points" in line for line in found["may"])  # on Cardium the gap is a few thousandths
     assert any("no signed-rank test can give p below 0.062" in line for line in found["may_not"])
     assert any("below about 0 points" in line for line in found["may_not"])  # of a spread of .002
-    few = conclusions(made_up(tmp_path / "few", folds=2, spread=0.02, gaps={"ct_rate": GAPS["ct_rate"]}), published())
+    few = conclusions(made_up(folds=2, spread=0.02, gaps={"ct_rate": GAPS["ct_rate"]}), published())
     assert any("2 folds: intervals over so few" in line for line in few["may_not"])
     assert any("ISIC-2019, MIMIC-LT, Cardium." in line for line in few["may_not"])
 
 
-def test_the_gap_without_confounds_is_told_where_it_was_measured(tmp_path):
+def test_the_gap_without_confounds_is_told_where_it_was_measured():
     frame = decomposition_of(["isic2019"], matched=0.08, encoding=0.06)
-    text = " ".join(conclusions(made_up(tmp_path, decomposition=frame), published())["may"])
+    text = " ".join(conclusions(made_up(decomposition=frame), published())["may"])
     assert "of the encoding itself 6.0 points [4.0, 8.0]" in text
-    without = conclusions(made_up(tmp_path / "without", without=("gap_decomposition",)), published())["may_not"]
+    without = conclusions(made_up(without=("gap_decomposition",)), published())["may_not"]
     assert any("was not measured in this study" in line for line in without)
 
 
@@ -222,8 +222,8 @@ def test_of_one_fold_no_mean_and_no_interval_is_promised(findings):
     assert text.endswith("Scores are of that fold, and have no interval.")
 
 
-def test_of_one_data_set_nothing_is_said_to_lie_outside_the_margin(tmp_path):
-    found = conclusions(made_up(tmp_path, gaps={"ct_rate": GAPS["ct_rate"]}), published())["may_not"]
+def test_of_one_data_set_nothing_is_said_to_lie_outside_the_margin():
+    found = conclusions(made_up(gaps={"ct_rate": GAPS["ct_rate"]}), published())["may_not"]
     (line,) = (line for line in found if "autoencoders lose nothing" in line)
     assert "not shown to be within 2 points" in line
     assert "no interval" in line
