@@ -18,7 +18,6 @@ from learnability.training import train_step
 from tests.lights import IMAGE, LATENT, inputs, write_study
 from tests.networks import GRID, described, images
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 MODELS = {
     "resnet18": described(4, "resnet18"),
     "convnext_tiny": described(4),

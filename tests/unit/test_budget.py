@@ -11,7 +11,6 @@ from learnability import training
 from learnability.contracts import read_json
 from tests.lights import LATENT, interrupt, train, write_study
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 RECIPE = LATENT | {"epochs": 100, "patience": 100}  # 60 training rows in batches of 16: four steps an epoch
 
 

@@ -18,7 +18,6 @@ from learnability.store import PackedWriter, open_packed
 from tests.autoencoders import build, save, write_dataset
 from tests.vgg import write_vgg16
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 SETTINGS = {
     "images": "all_images", "steps": 6, "batch_size": 2, "lr": 1e-3, "kl_weight": 1e-6, "perceptual": "none",

@@ -21,7 +21,6 @@ from learnability.contracts import InputError, file_digest, read_json
 from learnability.store import area_average, open_packed
 from tests.autoencoders import medvae_tensors, write_dataset
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 FULL = dict(VARIANTS)
 RGB, GREY = "medvae_4_3_2d", "medvae_4_1_2d"

@@ -16,7 +16,6 @@ from learnability.evaluation import CURVE, noise_curve, noisy_batches, sample_no
 from learnability.fold_data import load_fold
 from tests.lights import LATENT, TEST, inputs, interrupt, train, write_study
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 FAMILIES = {
     "edm_grid": {"family": "edm", "draw": "grid", "sigma_max": 80, "scale_input": False},
     "edm_lognormal": {"family": "edm", "draw": "lognormal", "scale_input": True},
@@ -30,7 +29,6 @@ NOISY = SHORT | {"noise": FAMILIES["edm_lognormal"], "film": True}
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Path:
-    torch.set_num_threads(1)
     return write_study(tmp_path_factory.mktemp("study"))
 
 

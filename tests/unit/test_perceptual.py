@@ -12,7 +12,6 @@ from learnability.autoencoders.perceptual import load_perceptual
 from learnability.contracts import InputError
 from tests.vgg import write_vgg16
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 real_heads_file = perceptual.heads_file
 
 

@@ -22,7 +22,6 @@ KINDS = {
     "noise": {"stem_patch": 2, "film": True, "noise": GRID, "head": "cosine"},
     "unit": {"film": True, "noise": {"family": "flow", "draw": "uniform"}, "noise_unit": [[[1.0, 2], [3, 4]]] * 4},
 }
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def saved(folder: Path, **keys):

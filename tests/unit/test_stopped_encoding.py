@@ -14,7 +14,6 @@ from learnability.autoencoders.finetuning import Tuning, finetune_autoencoder
 from tests.autoencoders import save, write_dataset
 from tests.stopping import TERMINATED, exit_code, in_child, signal_after
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 FINETUNE = {
     "images": "all_images", "steps": 6, "batch_size": 2, "lr": 1e-3, "kl_weight": 1e-6, "perceptual": "none",
