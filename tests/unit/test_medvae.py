@@ -1,5 +1,6 @@
 """MedVAE from its own checkpoints: the same computation as before the conversion, strictly loaded, no code run."""
 
+import functools
 import os
 import zipfile
 
@@ -33,7 +34,9 @@ def narrow(monkeypatch):
         monkeypatch.setitem(VARIANTS, name, variant._replace(widths=tuple(width // 4 for width in variant.widths)))
 
 
+@functools.cache
 def built(name: str) -> torch.nn.Module:
+    """A random model of a variant, narrow as all here; no test changes it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return build_model(VARIANTS[name]).eval()
