@@ -25,9 +25,8 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"></svg>'
 NASTY = '<script>alert("x")</script>'
 
 
-def material_of(folder: Path, findings, withheld=(), **changes) -> Material:
+def material_of(folder: Path, findings) -> Material:
     """What a page is made of, with a table and a figure; the config is the published one."""
-    config = published(**changes)
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     html = {"table1": render_table1(findings.frames["table1"], findings.labels)["html"]}
     html["published"] = render_published(compare_published(findings), findings)["html"]
@@ -40,7 +39,7 @@ def material_of(folder: Path, findings, withheld=(), **changes) -> Material:
         for name in findings.datasets()
     ]
     return Material(
-        config=config,
+        config=published(),
         metrics=metrics_of(),
         autoencoders=cards,
         claims=judge_claims(findings),
@@ -49,7 +48,7 @@ def material_of(folder: Path, findings, withheld=(), **changes) -> Material:
         figures=[folder / "figure2.svg", folder / "figure2.png"],
         results=folder,
         parameters={},
-        not_shareable=withheld,
+        not_shareable=(),
     )
 
 
@@ -128,8 +127,9 @@ def test_images_that_must_not_be_passed_on_are_not_in_the_page(tmp_path, finding
     figures = [tmp_path / f"{name}.{extension}" for name in ("figure2", "figure3") for extension in ("svg", "png")]
     for path in figures:
         path.write_text(SVG.replace("</svg>", f"<title>{path.stem}</title></svg>"))
+    material = replace(material_of(tmp_path, findings), figures=figures)
     pages = {
-        names: render_summary(findings, replace(material_of(tmp_path, findings, names), figures=figures))
+        names: render_summary(findings, replace(material, not_shareable=names))
         for names in ((), ("MIMIC-LT", "Cardium"))
     }
     assert all('<figure id="figure2">' in page for page in pages.values())
