@@ -20,7 +20,6 @@ from tests.lights import inputs, write_study
 from tests.networks import GRID, described, images
 from tests.recipes import LATENT, recipe_of
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 MODELS = {
     "resnet18": described(4, "resnet18"),
     "convnext_tiny": described(4),

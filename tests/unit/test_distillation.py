@@ -20,7 +20,6 @@ from learnability.store import PackedWriter, open_packed
 from tests.lights import TRAIN, inputs, interrupt, teach, train, write_study
 from tests.recipes import DISTILL, IMAGE, LATENT, recipe_of
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = {"epochs": 2}
 STUDENT = LATENT | SHORT | {"distill": DISTILL}
 NOISY = LATENT | SHORT | {"film": True, "noise": {"family": "edm", "draw": "grid"}, "init": "imagenet"}
@@ -29,7 +28,6 @@ NOISY = LATENT | SHORT | {"film": True, "noise": {"family": "edm", "draw": "grid
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory) -> Path:
     """A study with a teacher in image space, and its logits."""
-    torch.set_num_threads(1)
     study = write_study(tmp_path_factory.mktemp("taught"))
     teach(study, "teacher", IMAGE | SHORT)
     return study

@@ -21,7 +21,6 @@ FAMILIES = [
     {"family": "vp", "draw": "uniform"},
 ]
 SIGMAS = [None, 0.0, 0.002, 0.7, 80.0, torch.tensor([0.01, 0.5, 2.0, 9.0])]
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def built(pretrained=None, **keys):

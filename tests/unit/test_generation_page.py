@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 import yaml
 from PIL import Image
@@ -15,7 +14,6 @@ from learnability.contracts import write_json
 from learnability.recipes import resolve_recipe
 from tests.trained import describe_run, write_run
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 PAGE = (ROOT / "docs" / "generation.md").read_text(encoding="utf-8").replace(" \\\n", " ")  # commands in one line
 UNITS = {"mean": [0.0], "std": [1 / 0.18215]}
 ISIC = ["AK", "BCC", "BKL", "DF", "MEL", "NV", "SCC", "VASC"]

@@ -1,5 +1,6 @@
 """MedVAE from its own checkpoints: the same computation as before the conversion, strictly loaded, no code run."""
 
+import functools
 import os
 import zipfile
 
@@ -22,7 +23,6 @@ from learnability.entries import as_encoder
 from learnability.store import area_average, open_packed
 from tests.autoencoders import medvae_tensors, write_dataset
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 FULL = dict(VARIANTS)
 RGB, GREY = "medvae_4_3_2d", "medvae_4_1_2d"
@@ -35,7 +35,9 @@ def narrow(monkeypatch):
         monkeypatch.setitem(VARIANTS, name, variant._replace(widths=tuple(width // 4 for width in variant.widths)))
 
 
+@functools.cache
 def built(name: str) -> torch.nn.Module:
+    """A random model of a variant, narrow as all here; no test changes it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return build_model(VARIANTS[name]).eval()

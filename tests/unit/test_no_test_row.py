@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from learnability import fold_data, training
 from learnability.contracts import InputError, read_json, split_rows, write_json, write_parquet
@@ -15,7 +14,6 @@ from learnability.tuning import search_recipe
 from tests.lights import CLASSES, TEST, inputs, teach, train, write_arrays, write_study
 from tests.recipes import DISTILL, IMAGE, LATENT, recipe_of
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = {"epochs": 3}  # one of them after the switch of the loss
 SEARCH = {
     "space": {
@@ -83,7 +81,6 @@ def everything(study: Path) -> dict:
 @pytest.fixture(scope="module")
 def unscored():
     """Trainings whose test rows are not judged at the end: latents that are no numbers have no scores."""
-    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "write_predictions", lambda model, data, path: path.touch())
         patch.setattr(training, "score_file", lambda path, card: {})

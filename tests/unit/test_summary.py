@@ -26,9 +26,8 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"></svg>'
 NASTY = '<script>alert("x")</script>'
 
 
-def material_of(folder: Path, findings, withheld=(), **changes) -> Material:
+def material_of(folder: Path, findings) -> Material:
     """What a page is made of, with a table and a figure; the config is the published one."""
-    config = published(**changes)
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     html = {"table1": render_table1(findings.frames["table1"], findings.labels)["html"]}
     html["published"] = render_published(compare_published(findings), findings)["html"]
@@ -41,9 +40,9 @@ def material_of(folder: Path, findings, withheld=(), **changes) -> Material:
         for name in findings.datasets()
     ]
     return Material(
-        config=config,
-        config_digest=config_digest(config),
-        differing=confounds(config),
+        config=published(),
+        config_digest=config_digest(published()),
+        differing=DIFFERING,
         metrics=metrics_of(),
         autoencoders=cards,
         claims=judge_claims(findings),
@@ -52,13 +51,13 @@ def material_of(folder: Path, findings, withheld=(), **changes) -> Material:
         figures=[folder / "figure2.svg", folder / "figure2.png"],
         results=folder,
         parameters={},
-        not_shareable=withheld,
+        not_shareable=(),
     )
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory):
-    return made_up(tmp_path_factory.mktemp("made_up"))
+def findings():
+    return made_up()
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +111,7 @@ def test_the_digest_of_the_configuration_is_of_what_is_recorded_alone():
 
 
 def test_labels_are_escaped(tmp_path):
-    found = made_up(tmp_path / "study")
+    found = made_up()
     names = {"datasets": found.names["datasets"] | {"isic2019": NASTY}, "autoencoders": found.names["autoencoders"]}
     labels = Labels(**names)
     nasty = type(found)(found.frames, found.cards, labels, found.margin, found.n_splits, found.published, names)
@@ -121,7 +120,7 @@ def test_labels_are_escaped(tmp_path):
 
 def test_phantoms_are_announced(tmp_path, page):
     assert "hantom" not in page
-    found = made_up(tmp_path / "study", synthetic=("cardium",))
+    found = made_up(synthetic=("cardium",))
     text = render_summary(found, material_of(tmp_path, found))
     assert "<strong>Phantom data.</strong> Synthetic images, not patients." in text
     assert any("Cardium (phantom): synthetic images" in line for line in conclusions(found, DIFFERING)["may_not"])
@@ -131,8 +130,9 @@ def test_images_that_must_not_be_passed_on_are_not_in_the_page(tmp_path, finding
     figures = [tmp_path / f"{name}.{extension}" for name in ("figure2", "figure3") for extension in ("svg", "png")]
     for path in figures:
         path.write_text(SVG.replace("</svg>", f"<title>{path.stem}</title></svg>"))
+    material = replace(material_of(tmp_path, findings), figures=figures)
     pages = {
-        names: render_summary(findings, replace(material_of(tmp_path, findings, names), figures=figures))
+        names: render_summary(findings, replace(material, not_shareable=names))
         for names in ((), ("MIMIC-LT", "Cardium"))
     }
     assert all('<figure id="figure2">' in page for page in pages.values())
@@ -162,22 +162,22 @@ def test_the_headline_is_of_families_and_the_gap_of_every_pair(findings):
     assert matrix["rows"][0]["cells"][1] == {"value": "27.8*", "interval": "27 to 28", "tint": 42, "sign": "gap"}
 
 
-def test_what_may_be_concluded_depends_on_the_numbers(findings, tmp_path):
+def test_what_may_be_concluded_depends_on_the_numbers(findings):
     found = conclusions(findings, DIFFERING)
     assert any(line.startswith("In 15 of 20 pairs") for line in found["may"])
     assert any("equal within 2 points" in line for line in found["may"])  # on Cardium the gap is a few thousandths
     assert any("no signed-rank test can give p below 0.062" in line for line in found["may_not"])
     assert any("below about 0 points" in line for line in found["may_not"])  # of a spread of .002
-    few = conclusions(made_up(tmp_path / "few", folds=2, spread=0.02, gaps={"ct_rate": GAPS["ct_rate"]}), DIFFERING)
+    few = conclusions(made_up(folds=2, spread=0.02, gaps={"ct_rate": GAPS["ct_rate"]}), DIFFERING)
     assert any("2 folds: intervals over so few" in line for line in few["may_not"])
     assert any("ISIC-2019, MIMIC-LT, Cardium." in line for line in few["may_not"])
 
 
-def test_the_gap_without_confounds_is_told_where_it_was_measured(tmp_path):
+def test_the_gap_without_confounds_is_told_where_it_was_measured():
     frame = decomposition_of(["isic2019"], matched=0.08, encoding=0.06)
-    text = " ".join(conclusions(made_up(tmp_path, decomposition=frame), DIFFERING)["may"])
+    text = " ".join(conclusions(made_up(decomposition=frame), DIFFERING)["may"])
     assert "of the encoding itself 6.0 points [4.0, 8.0]" in text
-    without = conclusions(made_up(tmp_path / "without", without=("gap_decomposition",)), DIFFERING)["may_not"]
+    without = conclusions(made_up(without=("gap_decomposition",)), DIFFERING)["may_not"]
     assert any("was not measured in this study" in line for line in without)
 
 
@@ -225,8 +225,8 @@ def test_of_one_fold_no_mean_and_no_interval_is_promised(findings):
     assert text.endswith("Scores are of that fold, and have no interval.")
 
 
-def test_of_one_data_set_nothing_is_said_to_lie_outside_the_margin(tmp_path):
-    found = conclusions(made_up(tmp_path, gaps={"ct_rate": GAPS["ct_rate"]}), DIFFERING)["may_not"]
+def test_of_one_data_set_nothing_is_said_to_lie_outside_the_margin():
+    found = conclusions(made_up(gaps={"ct_rate": GAPS["ct_rate"]}), DIFFERING)["may_not"]
     (line,) = (line for line in found if "autoencoders lose nothing" in line)
     assert "not shown to be within 2 points" in line
     assert "no interval" in line
