@@ -1,9 +1,12 @@
-"""The tiny study of tests/studies/wet.yaml: its data set as a user has it, and what of its files must repeat."""
+"""The tiny study of tests/studies/wet.yaml: its data set as a user has it, and what is asked of its files."""
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 from PIL import Image
 
+from learnability.contracts import read_json
 from learnability.datasets import open_source
 
 STUDY = ("--configfile", "tests/studies/wet.yaml")
@@ -30,3 +33,25 @@ def digest_of(results: Path) -> dict[str, bytes]:
     patterns = ("tables/*", "significance/*", "figures/*", "runs/**/predictions.parquet", "runs/**/model.safetensors")
     paths = [path for pattern in patterns for path in results.glob(pattern)]
     return {str(path.relative_to(results)): path.read_bytes() for path in paths}
+
+
+def assert_tuned_per_fold(results: Path, dataset: str, autoencoder: str) -> None:
+    """Each fold has weights of its own, and an encoding of all images that is judged on the fold's test images."""
+    folds = pd.read_parquet(results / f"folds/{dataset}.parquet").set_index("sample_id")["fold"]
+    scores, weights = [], set()
+    for fold in (0, 1):
+        name = f"{dataset}/{autoencoder}@fold{fold}"
+        weights.add((results / "weights" / name / "diffusion_pytorch_model.safetensors").read_bytes())
+        card = read_json(results / "encodings" / name / "autoencoder.json")
+        assert (card["autoencoder"], card["fold"]) == (autoencoder, fold)
+        fidelity = pd.read_parquet(results / "encodings" / name / "fidelity.parquet")
+        assert set(fidelity["sample_id"]) == set(folds.index[folds == fold])
+        assert len(np.load(results / "encodings" / name / "latents.npy", mmap_mode="r")) == len(folds)
+        scores.append(fidelity["psnr"])
+    assert len(weights) == 2
+    for folder in ("weights", "encodings"):
+        found = {path.name for path in (results / folder / dataset).glob(f"{autoencoder}*")}
+        assert found == {f"{autoencoder}@fold0", f"{autoencoder}@fold1"}
+    table = pd.read_csv(results / "tables/table2.csv").set_index(["autoencoder", "metric"]).loc[autoencoder, "psnr"]
+    assert table["n"] == int((folds < 2).sum())
+    assert np.isclose(table["mean"], pd.concat(scores).mean(), rtol=1e-12)

@@ -5,7 +5,6 @@ import shutil
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,7 +13,7 @@ from tests.conftest import copy_checkout, job_counts, run, snakemake
 from tests.documented import undocumented
 from tests.latex import assert_good_latex
 from tests.stopping import end_head, kill_head, press_control_c, terminate_head
-from tests.tiny_study import RESULTS, STUDY, digest_of, write_clinic
+from tests.tiny_study import RESULTS, STUDY, assert_tuned_per_fold, digest_of, write_clinic
 from tests.whole_study import (
     assert_gap_decomposition,
     assert_python_of_the_pages,
@@ -119,25 +118,7 @@ def test_an_encoder_without_a_decoder_has_latents_and_no_more(results):
 
 
 def test_each_fold_has_weights_of_its_own_and_table_2_covers_its_test_images(results):
-    """Of an autoencoder that is fine-tuned on the training rows of each fold."""
-    folds = pd.read_parquet(results / "folds/clinic.parquet").set_index("sample_id")["fold"]
-    scores, weights = [], set()
-    for fold in (0, 1):
-        name = f"clinic/tiny_sd14_ft@fold{fold}"
-        weights.add((results / "weights" / name / "diffusion_pytorch_model.safetensors").read_bytes())
-        card = json.loads((results / "encodings" / name / "autoencoder.json").read_text())
-        assert (card["autoencoder"], card["fold"]) == ("tiny_sd14_ft", fold)
-        fidelity = pd.read_parquet(results / "encodings" / name / "fidelity.parquet")
-        assert set(fidelity["sample_id"]) == set(folds.index[folds == fold])
-        assert len(np.load(results / "encodings" / name / "latents.npy", mmap_mode="r")) == len(folds)
-        scores.append(fidelity["psnr"])
-    assert len(weights) == 2
-    for folder in ("weights", "encodings"):
-        of_folds = {"tiny_sd14_ft@fold0", "tiny_sd14_ft@fold1"}
-        assert {path.name for path in (results / folder / "clinic").glob("tiny_sd14_ft*")} == of_folds
-    table = pd.read_csv(results / "tables/table2.csv").set_index(["autoencoder", "metric"]).loc["tiny_sd14_ft", "psnr"]
-    assert table["n"] == int((folds < 2).sum())
-    assert np.isclose(table["mean"], pd.concat(scores).mean(), rtol=1e-12)
+    assert_tuned_per_fold(results, "clinic", "tiny_sd14_ft")
     assert "Tuned: fine-tuned for each fold on its training images alone" in (results / "tables/table2.md").read_text()
 
 
@@ -240,7 +221,7 @@ def test_forcerun_really_trains_again_and_gives_the_same_bytes(finished, results
     assert json.loads((results / cell / "metrics.json").read_text())["fold"] == 1
 
 
-# ---- A study that is ended on the way, and data that cannot be read ----
+# ---- A study that is ended on the way ----
 
 
 @pytest.mark.parametrize(
@@ -265,15 +246,3 @@ def test_ended_three_times_a_table_comes_to_the_same_bytes(finished, clinic, tmp
     ended, whole = digest_of(results), digest_of(finished / RESULTS)
     assert len(ended) == 4 + 6 * 2  # the table in four formats; predictions and weights
     assert ended == {name: whole[name] for name in ended}
-
-
-def test_a_broken_image_stops_with_its_name_and_leaves_nothing(tmp_path):
-    folder, data = copy_checkout(tmp_path / "checkout"), write_clinic(tmp_path / "clinic")
-    broken = sorted((data / "png").iterdir())[3]
-    broken.write_bytes(broken.read_bytes()[:200])
-    target = str(RESULTS / "datasets/clinic/images.npy")
-    output = snakemake("--cores", "1", *STUDY, "--", target, folder=folder, code=None, CLINIC_ROOT=str(data))
-    assert broken.stem in output
-    assert "max_bad_images" in output
-    assert not (folder / target).exists()
-    assert "Traceback" not in output
