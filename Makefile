@@ -1,6 +1,7 @@
 # make demo   the study in miniature, on phantoms; about ten minutes on two cores
-# make test   every check, the demo among them
-# Both make their own environment in .venv first.
+# make test   every check but those below, among them a tiny study by every rule that the demo has
+# make test-demo   the demo, and whether its numbers mean something
+# All make their own environment in .venv first.
 # make slurm-demo   the same study through a SLURM cluster of this one machine; needs root and slurm-wlm, munge
 # make test-slurm   what can go wrong on a cluster, on the same; `make test` has the shorter part of it
 # make test-parity   the checks against MedVAE's own package, which `make test` skips; installs it into .venv-parity
@@ -12,7 +13,7 @@ export PYTHONPATH := $(CURDIR)/workflow/src
 # Jobs and the snakemake they start are found whatever the shell has activated.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo slurm-demo test test-slurm test-parity environment lock clean-demo
+.PHONY: demo slurm-demo test test-demo test-slurm test-parity environment lock clean-demo
 
 environment: $(VENV)/installed
 
@@ -40,7 +41,10 @@ test: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slurm_faults" -r s
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slurm_faults" --ignore tests/demo -r s
+
+test-demo: demo
+	$(BIN)/python -m pytest tests/demo -r s
 
 test-slurm: $(VENV)/installed
 	$(BIN)/python -m pytest tests/slurm -m slurm_faults -r s

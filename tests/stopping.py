@@ -1,7 +1,12 @@
-"""Work in a process of its own that a real signal stops; forked, because importing torch takes longer than the work."""
+"""What a real signal stops: Snakemake, and work in a process of its own.
+
+The work is forked, because importing torch takes longer than it does.
+"""
 
 import os
 import signal
+import subprocess
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import redirect_stdout
@@ -47,3 +52,38 @@ def signal_after(patch, owner, name: str, call: int, which: int) -> None:
         return result
 
     patch.setattr(owner, name, counted)
+
+
+# ---- The head process of Snakemake ----
+
+
+def kill_head(head: subprocess.Popen) -> None:
+    """The head process alone dies: its jobs are orphans, its lock stays."""
+    head.kill()
+
+
+def terminate_head(head: subprocess.Popen) -> None:
+    """What a shutdown, or a batch system, sends."""
+    head.terminate()
+
+
+def press_control_c(head: subprocess.Popen) -> None:
+    """A terminal sends the signal to the head process and its jobs alike."""
+    os.killpg(head.pid, signal.SIGINT)
+
+
+def hear_control_c() -> None:
+    """In a new process: what a shell starts in the background ignores the signal, and its children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def end_head(command: list[str], folder: Path, reached: Callable, end: Callable, **environment: str) -> None:
+    """Start Snakemake in a checkout, and end it as soon as a moment is reached."""
+    environment = os.environ | {"PYTHONPATH": str(folder / "workflow/src")} | environment
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": hear_control_c}
+    head = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **options)
+    while not reached():
+        assert head.poll() is None, "the study finished before it was ended"
+        time.sleep(0.02)
+    end(head)
+    head.wait(timeout=120)  # after SIGTERM, Snakemake lets the running jobs finish and calls that a success

@@ -1,8 +1,10 @@
-"""The demo itself, run as `make demo` runs it (or found finished), and whether its numbers mean something."""
+"""The demo itself, run as `make demo` runs it (or found finished), and whether its numbers mean something.
+
+`make test-demo` runs this; `make test` leaves it out, and runs every rule of it in the tiny study of tests/runs.
+"""
 
 import contextlib
 import io
-import re
 import sys
 from pathlib import Path
 
@@ -12,14 +14,26 @@ import pytest
 import torch
 
 from learnability.configuration import read_config
-from learnability.contracts import SCORES, read_json, read_samples, write_parquet
+from learnability.contracts import read_json, read_samples, write_parquet
 from learnability.fold_data import Inputs
 from learnability.recipes import resolve_recipe
 from learnability.training import train_classifier
-from tests.chromium import ask, needs_chromium
+from tests.chromium import needs_chromium
 from tests.conftest import CHECKOUT, run
 from tests.documented import undocumented
 from tests.latex import assert_good_latex
+from tests.whole_study import (
+    DEMO,
+    assert_gap_decomposition,
+    assert_python_of_the_pages,
+    assert_report_in_a_browser,
+    assert_summary_in_a_browser,
+    assert_table4,
+    assert_values_of_searches,
+    figures_of,
+    noise_curves,
+    table3_under_one_budget,
+)
 
 RESULTS = CHECKOUT / "results" / "demo"
 
@@ -87,69 +101,33 @@ def test_every_table_parses_and_compiles_as_latex(table1, tmp_path):
     assert_good_latex(texts, tmp_path)
 
 
-def test_the_python_of_the_pages_finds_the_numbers_of_the_table(table1, monkeypatch, capsys):
-    monkeypatch.chdir(CHECKOUT)
-    code = {}
-    for page in ("one_number", "inspect"):
-        (code[page],) = re.findall(r"```python\n(.*?)```", (CHECKOUT / f"docs/{page}.md").read_text(), flags=re.DOTALL)
-        exec(compile(code[page], page, "exec"), {})
-    printed = capsys.readouterr().out.splitlines()
-    score = accuracy(table1, "latent")["phantom_skin", "tiny_flux2"]
-    assert printed[0] == f"{score:.3f}"
-    recalls = [float(line.split()[-1]) for line in printed[1:5]]
-    folder = RESULTS / "runs/phantom_skin/latent/tiny_flux2/latent/fold0"
-    assert np.mean(recalls) == pytest.approx(read_json(folder / "metrics.json")["balanced_accuracy"], abs=1e-5)
+def test_the_python_of_the_pages_finds_the_numbers_of_the_table(table1):
+    assert_python_of_the_pages(CHECKOUT, **DEMO)
 
 
 def test_table4_has_every_row_on_its_data_sets_and_their_mean(table1):
-    table = pd.read_csv(RESULTS / "tables" / "table4.csv")
-    rows = ["reconstruction", "latent", "distilled", "tuned", "noise_conditioned"]
-    found = table.groupby(["dataset", "row"])["metric"].apply(set)
-    assert set(found.index) == {(d, row) for d in ("phantom_skin", "phantom_chest", "macro") for row in rows}
-    assert all(metrics == set(SCORES) for metrics in found)
-    assert (table["n_folds"] == 2).all()
-    in_table1 = pd.read_csv(RESULTS / "tables" / "table1.csv").query("autoencoder == 'tiny_flux2'")
-    keys = ["dataset", "space", "recipe", "metric"]
-    both = table.merge(in_table1, on=keys)
-    assert len(both) == 2 * 2 * 3  # the reconstruction and the latent row are those of Table 1
-    assert (both["mean_x"] == both["mean_y"]).all()
+    assert_table4(RESULTS, {"phantom_skin", "phantom_chest"}, "tiny_flux2")
 
 
 def test_a_tuned_run_has_the_values_that_its_own_search_found(table1):
-    for best in RESULTS.glob("searches/*/*/tuned/fold*/best.json"):
-        found = read_json(best)
-        run = RESULTS / "runs" / found["dataset"] / "latent" / found["autoencoder"] / "tuned" / f"fold{found['fold']}"
-        trained = read_json(run / "model.json")["trained_by"]
-        assert found["scope"] == "fold"
-        assert (trained["lr"], trained["mask"]) == (found["values"]["lr"], found["values"]["mask"])
-        assert trained["distill"]["hard_weight"] == found["values"]["distill.hard_weight"]
+    assert_values_of_searches(RESULTS, 4)
 
 
 def test_noise_takes_away_what_a_conditioned_classifier_knows(table1):
-    curves = [pd.read_parquet(path) for path in RESULTS.glob("runs/*/latent/*/noise_conditioned/*/noise_curve.parquet")]
-    assert len(curves) == 4
-    for curve in curves:
-        folder = "runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}".format(**curve.iloc[0])
-        metrics = read_json(RESULTS / folder / "metrics.json")
-        assert curve.iloc[0][SCORES].to_dict() == {name: metrics[name] for name in SCORES}  # sigma 0 is the table's
+    curves = noise_curves(RESULTS, 4)
     last = np.mean([curve.iloc[-1]["balanced_accuracy"] for curve in curves])
     assert last < np.mean([curve.iloc[0]["balanced_accuracy"] for curve in curves]) - 0.1
     assert abs(last - 1 / 4) < 0.1  # of four classes
 
 
 def test_table3_has_four_rows_under_one_budget(table1):
-    table = pd.read_csv(RESULTS / "tables" / "table3.csv")
-    assert set(table["row"]) == {"image", "image_cached", "latent", "latent_distilled"}
-    assert table["budget_s"].nunique() == 1
+    table = table3_under_one_budget(RESULTS)
     speed = table[table["metric"] == "inference_samples_per_second"].query("batch_size == 32").set_index("row")["value"]
     assert speed["latent"] > 5 * speed["image"]  # which decodes first
 
 
 def test_the_gap_is_decomposed_on_the_lossless_control_of_the_grid(table1):
-    gaps = pd.read_csv(RESULTS / "significance" / "gap_decomposition.csv", keep_default_na=False)
-    assert set(gaps["control"]) == {"pixel_unshuffle_8"}
-    encoding = gaps["gap_matched"].astype(float) - gaps["gap_control"].astype(float)
-    np.testing.assert_allclose(gaps["gap_encoding"].astype(float), encoding, atol=1e-12)
+    assert_gap_decomposition(RESULTS, "tiny_flux2")
 
 
 def permuted(dataset: Path, folder: Path) -> Path:
@@ -195,58 +173,12 @@ def test_with_permuted_labels_everything_is_at_chance(table1, tmp_path, space):
     assert abs(np.mean(excess)) <= 2 * np.sqrt(np.sum(variance)) / len(variance)
 
 
-# ---- The pages, as a browser sees them ----
-
-
-def printed(table1: pd.DataFrame) -> list[str]:
-    """Table 1's numbers as they are printed."""
-    return [f"{mean:.3f} ± {sd:.3f}".replace("0.", ".") for mean, sd in table1[["mean", "sd"]].to_numpy()]
-
-
 @needs_chromium
 def test_the_summary_is_whole_in_a_browser(table1, tmp_path):
-    page = RESULTS / "summary.html"
-    answer, console = ask(
-        page, tmp_path,
-        "const images = [...document.images].map(image => image.naturalWidth);"
-        "const links = [...document.querySelectorAll('nav a')].map(a => document.querySelector(a.hash) !== null);"
-        "return {text: document.querySelector('#table-1').innerText, images, links, title: document.title,"
-        " wide: document.documentElement.scrollWidth > window.innerWidth};",
-    )  # fmt: skip
-    assert console == []
-    assert [number for number in printed(table1) if number not in answer["text"]] == []
-    assert len(answer["images"]) == len(list(RESULTS.glob("figures/*.svg")))
-    assert all(width > 0 for width in answer["images"])
-    assert all(answer["links"])
-    assert not answer["wide"]
-    assert page.stat().st_size < 2_000_000
+    assert_summary_in_a_browser(RESULTS, figures_of(RESULTS), tmp_path)
 
 
 @needs_chromium
 def test_the_report_shows_table_1_to_who_clicks_on_it(table1, tmp_path):
-    made = tmp_path / "made" / "report.html"
-    made.parent.mkdir()
-    run(
-        sys.executable, "-m", "snakemake", "--profile", "profiles/local", "--configfile", "workflow/studies/demo.yaml",
-        "--report", str(made),
-    )  # fmt: skip
-    answer, console = ask(
-        made, tmp_path,
-        "const item = text => [...document.querySelectorAll('a, td')].find(e => e.textContent.trim() === text);"
-        "item('Tables').click(); await pause();"
-        "item('Table 1').closest('tr').querySelector('a').click(); await pause();"
-        "const uri = document.querySelector('iframe').src;"
-        "const page = await (await fetch(uri)).text();"
-        "const text = new DOMParser().parseFromString(page, 'text/html').body.textContent;"
-        "const widths = {}; for (const [path, entry] of Object.entries(results)) {"
-        " if (!entry.mime_type.startsWith('image/')) continue;"
-        " const image = new Image(); image.src = entry.data_uri; await image.decode();"
-        " widths[path] = image.naturalWidth; }"
-        "return {text, widths, paths: Object.keys(results)};",
-    )  # fmt: skip
-    assert [line for line in console if "tailwindcss" not in line] == []  # which warns of itself
-    assert [number for number in printed(table1) if number not in answer["text"]] == []
-    assert len(answer["widths"]) == len(list(RESULTS.glob("figures/*.svg")))
-    assert all(width > 0 for width in answer["widths"].values())
-    names = {Path(path).stem for path in answer["paths"]}
-    assert names >= {"table1", "table2", "table3", "table4", "claims", "published", "summary", "wilcoxon", "ablation"}
+    study = ("--configfile", "workflow/studies/demo.yaml")
+    assert_report_in_a_browser(RESULTS, figures_of(RESULTS), tmp_path, *study)

@@ -1,40 +1,37 @@
-"""A real, tiny study from images to tables; then what reruns after a change, and what does not."""
+"""A real, tiny study from images to tables, by every rule; then what reruns after a change, and what does not."""
 
 import json
-import os
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from PIL import Image
 
-from learnability.datasets import open_source
+from tests.chromium import needs_chromium
 from tests.conftest import copy_checkout, job_counts, run, snakemake
+from tests.documented import undocumented
+from tests.latex import assert_good_latex
+from tests.stopping import end_head, kill_head, press_control_c, terminate_head
+from tests.tiny_study import RESULTS, STUDY, assert_tuned_per_fold, digest_of, write_clinic
+from tests.whole_study import (
+    assert_gap_decomposition,
+    assert_python_of_the_pages,
+    assert_report_in_a_browser,
+    assert_summary_in_a_browser,
+    assert_table4,
+    assert_values_of_searches,
+    figures_of,
+    noise_curves,
+    table3_under_one_budget,
+)
 
-STUDY = ("--configfile", "tests/studies/wet.yaml")
 PAGES = ("judge_claims", "compare_published", "show_tests", "write_summary")
-FIGURES = ("draw_figure2", "draw_gaps", "draw_class_recall", "draw_training_curves")
-TABLES = {"make_table1": 1, "test_significance": 1, "all": 1} | dict.fromkeys((*PAGES, *FIGURES), 1)
-PHANTOM = {
-    "format": "phantom", "modality": "echo", "groups": {"normal": 14, "defect": 7}, "images_per_group": [1, 3],
-    "size": 64, "seed": 3,
-}  # fmt: skip
-
-
-def write_clinic(folder: Path) -> Path:
-    """A data set as a user has it: PNG files, and a CSV with label and patient."""
-    source = open_source(PHANTOM)
-    (folder / "png").mkdir(parents=True)
-    for i, name in enumerate(source.samples["sample_id"]):
-        Image.fromarray(source.read(i)[..., 0]).save(folder / "png" / f"{name}.png")
-    columns = {"sample_id": "image", "label_name": "diagnosis", "group": "patient"}
-    source.samples.rename(columns=columns).to_csv(folder / "labels.csv", index=False)
-    return folder
+FIGURES = ("draw_figure2", "draw_gaps", "draw_class_recall", "draw_training_curves", "draw_noise_levels")
+TABLES = ("make_table1", "make_table3", "make_table4", "make_ablation_controls")
+TESTS = ("test_significance", "test_ablation", "decompose_gap")
+# What is made anew where runs of Table 1 and of the others are.
+FOLLOWS = dict.fromkeys((*PAGES, *FIGURES, *TABLES, *TESTS, "all"), 1)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +47,11 @@ def finished(tmp_path_factory, clinic) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def results(finished) -> Path:
+    return finished / RESULTS
+
+
 def planned(folder: Path, *arguments: str, clinic="/nowhere", **options) -> dict[str, int]:
     return job_counts(snakemake("-n", *STUDY, *arguments, folder=folder, CLINIC_ROOT=str(clinic), **options))
 
@@ -57,24 +59,25 @@ def planned(folder: Path, *arguments: str, clinic="/nowhere", **options) -> dict
 def another(finished: Path, tmp_path: Path) -> Path:
     """A fresh clone with the results and Snakemake's records copied in."""
     folder = copy_checkout(tmp_path / "clone")
-    for name in ("results/wet", ".snakemake"):
+    for name in (RESULTS, ".snakemake"):
         shutil.copytree(finished / name, folder / name, dirs_exist_ok=True)
     return folder
 
 
-def digest_of(results: Path) -> dict[str, bytes]:
-    """The bytes of every file that must repeat."""
-    patterns = ("tables/*", "significance/*", "figures/*", "runs/**/predictions.parquet", "runs/**/model.safetensors")
-    paths = [path for pattern in patterns for path in results.glob(pattern)]
-    assert len(paths) > 20
-    return {str(path.relative_to(results)): path.read_bytes() for path in paths}
+# ---- What the study leaves ----
 
 
-def test_every_promised_file_is_there_with_its_columns(finished):
-    results = finished / "results" / "wet"
+def test_every_rule_of_the_demo_ran_and_some_more(finished, results):
+    demo = job_counts(snakemake("-n", "--configfile", "workflow/studies/demo.yaml", folder=finished))
+    assert len(demo) > 25
+    ran = {path.name for path in (results / "logs").iterdir()}
+    assert {*demo, "encode_latents", "make_ablation_controls"} - {"all"} <= ran
+
+
+def test_every_promised_file_is_there_with_its_columns(results):
     table1 = pd.read_csv(results / "tables/table1.csv")
     assert list(table1) == ["dataset", "autoencoder", "role", "space", "recipe", "metric", "mean", "sd", "n_folds"]
-    assert len(table1) == 5 * 3  # image, and two autoencoders in two spaces; three metrics
+    assert len(table1) == (1 + 4 + 3) * 3  # image, latents, reconstructions where there is a decoder; three metrics
     assert set(table1["role"]) == {"baseline", "family", "control"}
     table2 = pd.read_csv(results / "tables/table2.csv")
     assert list(table2) == ["dataset", "autoencoder", "role", "metric", "mean", "sd", "n"]
@@ -84,24 +87,79 @@ def test_every_promised_file_is_there_with_its_columns(finished):
         assert not (rows == "").any(axis=None)
     for extension in ("md", "html", "tex"):
         assert "SD 1.4-like" in (results / f"tables/table1.{extension}").read_text()
-    for name in ("figure2", "figure3", "gaps", "class_recall", "training_curves"):
+    assert figures_of(results) == {"figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels"}
+    for name in figures_of(results):
         assert "Phantoms on disk" in (results / f"figures/{name}.svg").read_text()
         assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
     assert json.loads((results / "study.json").read_text())["folds"] == [0, 1]
 
 
-def test_the_lossless_control_is_image_space_byte_for_byte(finished):
-    results = finished / "results" / "wet"
+def test_every_file_and_column_is_in_the_readme_of_results(results):
+    assert undocumented(results) == []
+
+
+def test_the_lossless_control_is_image_space_byte_for_byte(results):
     small = (results / "datasets/clinic/images_small.npy").read_bytes()
     assert (results / "encodings/clinic/pixel_unshuffle_8/reconstructions.npy").read_bytes() == small
     table2 = pd.read_csv(results / "tables/table2.csv").set_index(["autoencoder", "metric"])["mean"]
     assert table2["pixel_unshuffle_8", "psnr"] == float("inf")
     assert "∞" in (results / "tables/table2.md").read_text()
+    runs = [results / f"runs/clinic/{name}/image" for name in ("image/original", "reconstruction/pixel_unshuffle_8")]
+    for fold in ("fold0", "fold1"):
+        image, reconstruction = ((run / fold / "predictions.parquet").read_bytes() for run in runs)
+        assert image == reconstruction
 
 
-def test_no_checkpoint_or_temporary_file_stays(finished):
-    left = [path for path in (finished / "results/wet").rglob("*") if "checkpoint" in path.name or ".tmp" in path.name]
+def test_an_encoder_without_a_decoder_has_latents_and_no_more(results):
+    files = {path.name for path in (results / "encodings/clinic/random_init_8").iterdir()}
+    assert files == {"latents.npy", "autoencoder.json"}
+    spaces = pd.read_csv(results / "tables/table1.csv").groupby("autoencoder")["space"].apply(set)
+    assert spaces["random_init_8"] == {"latent"}
+
+
+def test_each_fold_has_weights_of_its_own_and_table_2_covers_its_test_images(results):
+    assert_tuned_per_fold(results, "clinic", "tiny_sd14_ft")
+    assert "Tuned: fine-tuned for each fold on its training images alone" in (results / "tables/table2.md").read_text()
+
+
+def test_table4_searches_and_noise_curves_are_of_the_runs_that_they_name(results):
+    assert_table4(results, {"clinic"}, "tiny_sd14")
+    assert_values_of_searches(results, 2)
+    noise_curves(results, 2)
+
+
+def test_table3_has_four_rows_under_one_budget(results):
+    assert (table3_under_one_budget(results)["budget_s"] == 1).all()
+
+
+def test_the_gap_is_decomposed_on_the_lossless_control_of_the_grid(results):
+    assert_gap_decomposition(results, "tiny_sd14")
+
+
+def test_every_table_parses_and_compiles_as_latex(results, tmp_path):
+    texts = [path.read_text(encoding="utf-8") for path in sorted(results.glob("tables/*.tex"))]
+    assert len(texts) == 7  # four tables, the ablation's controls, claims, published numbers
+    assert_good_latex(texts, tmp_path)
+
+
+def test_the_python_of_the_pages_finds_the_numbers_of_the_table(finished):
+    assert_python_of_the_pages(finished, str(RESULTS), "clinic", "tiny_sd14")
+
+
+@needs_chromium
+def test_summary_and_report_are_whole_in_a_browser(finished, results, clinic, tmp_path):
+    """Figure 3 shows images of a data set that nobody has called shareable, so neither page has it."""
+    shown = figures_of(results) - {"figure3"}
+    assert_summary_in_a_browser(results, shown, tmp_path)
+    assert_report_in_a_browser(results, shown, tmp_path, *STUDY, folder=finished, CLINIC_ROOT=str(clinic))
+
+
+def test_no_checkpoint_or_temporary_file_stays(results):
+    left = [path for path in results.rglob("*") if "checkpoint" in path.name or ".tmp" in path.name]
     assert left == []
+
+
+# ---- What reruns, and what does not ----
 
 
 def test_a_second_run_has_nothing_to_do(finished, clinic):
@@ -116,7 +174,9 @@ def test_a_fresh_clone_with_moved_data_has_nothing_to_do(finished, tmp_path):
 def test_one_recipe_value_reruns_exactly_its_jobs(finished, tmp_path):
     changed = tmp_path / "changed.yaml"
     changed.write_text("recipes: {latent: {mask: 0.3}}\n")
-    assert planned(finished, str(changed)) == {"train_classifier": 4, **TABLES}
+    # Those of `latent` in Table 1, and of what is based on it: three rows of Table 4, two of Table 3.
+    jobs = {"train_classifier": 8 + 6 + 2, "search_recipe": 2, "trace_noise_curve": 2, "measure_efficiency": 2}
+    assert planned(finished, str(changed)) == jobs | FOLLOWS
 
 
 def test_editing_the_loss_reruns_trainings_and_a_comment_nothing(finished, tmp_path):
@@ -125,93 +185,64 @@ def test_editing_the_loss_reruns_trainings_and_a_comment_nothing(finished, tmp_p
     losses.write_text("# A remark.\n" + losses.read_text())
     assert planned(folder) == {}
     losses.write_text(losses.read_text() + "\n\nADDED = 1\n")
-    assert planned(folder) == {"train_classifier": 10, **TABLES}
+    counts = planned(folder)
+    assert (counts["train_classifier"], counts["train_with_decoder"], counts["search_recipe"]) == (33, 1, 2)
+    assert not {"prepare_dataset", "make_folds", "encode_dataset", "finetune_autoencoder", "make_table2"} & {*counts}
 
 
 def test_growing_runs_only_what_is_new(finished, tmp_path):
     grown = tmp_path / "grown.yaml"
     grown.write_text("study: {datasets: [clinic, second]}\n")
     counts = planned(finished, str(grown))
-    assert counts["train_classifier"] == 10
+    assert counts["train_classifier"] == 16 + 6 + 8  # Table 1, Table 4 and the gap's decomposition; not Table 3
     assert counts["prepare_dataset"] == 1
-    assert counts["encode_dataset"] == 2
+    assert (counts["finetune_autoencoder"], counts["encode_dataset"], counts["encode_latents"]) == (2, 4, 1)
 
 
 def test_a_smaller_study_is_refused(finished, tmp_path):
     smaller = tmp_path / "smaller.yaml"
-    smaller.write_text("study: {autoencoders: [tiny_sd14]}\n")
+    smaller.write_text("study: {autoencoders: [tiny_sd14, tiny_sd14_ft, random_init_8]}\n")
     output = snakemake("-n", *STUDY, str(smaller), folder=finished, code=None)
     assert "'pixel_unshuffle_8'" in output
     assert "would vanish" in output
 
 
-def test_forcerun_really_trains_again_and_gives_the_same_bytes(finished, clinic):
-    cell = "results/wet/runs/clinic/latent/tiny_sd14/latent/fold1"
-    predictions, metrics = finished / cell / "predictions.parquet", finished / cell / "metrics.json"
-    before, stamp = predictions.read_bytes(), predictions.stat().st_mtime_ns
-    path = f"{cell}/metrics.json"
+def test_forcerun_really_trains_again_and_gives_the_same_bytes(finished, results, clinic):
+    """And so do all tables, tests and figures that follow."""
+    cell, before = "runs/clinic/latent/tiny_sd14/latent/fold1", digest_of(results)
+    made = [f"{cell}/predictions.parquet", f"{cell}/metrics.json", *(name for name in before if "runs/" not in name)]
+    made = [results / name for name in made if Path(name).stem not in ("table2", "figure3")]
+    stamps = [path.stat().st_mtime_ns for path in made]
+    path = str(RESULTS / cell / "metrics.json")
     snakemake("--cores", "1", *STUDY, "--forcerun", path, "--", path, folder=finished, CLINIC_ROOT=str(clinic))
-    assert predictions.stat().st_mtime_ns > stamp
-    assert predictions.read_bytes() == before
-    assert json.loads(metrics.read_text())["fold"] == 1
-    snakemake("--cores", "2", *STUDY, folder=finished, CLINIC_ROOT=str(clinic))  # the tables follow
+    snakemake("--cores", "2", *STUDY, folder=finished, CLINIC_ROOT=str(clinic))
+    assert all(path.stat().st_mtime_ns > stamp for path, stamp in zip(made, stamps, strict=True))
+    assert digest_of(results) == before
+    assert json.loads((results / cell / "metrics.json").read_text())["fold"] == 1
 
 
-def kill_head(head: subprocess.Popen) -> None:
-    """The head process alone dies: its jobs are orphans, its lock stays."""
-    head.kill()
-
-
-def terminate_head(head: subprocess.Popen) -> None:
-    """What a shutdown, or a batch system, sends."""
-    head.terminate()
-
-
-def hear_control_c() -> None:
-    """In a new process: what a shell starts in the background ignores the signal, and its children inherit that."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def press_control_c(head: subprocess.Popen) -> None:
-    """A terminal sends the signal to the head process and its jobs alike."""
-    os.killpg(head.pid, signal.SIGINT)
+# ---- A study that is ended on the way ----
 
 
 @pytest.mark.parametrize(
-    "ends", [[kill_head] * 3, [press_control_c, terminate_head, press_control_c]], ids=["SIGKILL", "Ctrl-C and SIGTERM"]
+    "ends", [[kill_head] * 3, [press_control_c, press_control_c, terminate_head]], ids=["SIGKILL", "Ctrl-C and SIGTERM"]
 )
-def test_ended_three_times_the_study_goes_on_to_the_same_bytes(finished, clinic, tmp_path, ends):
+def test_ended_three_times_a_table_comes_to_the_same_bytes(finished, clinic, tmp_path, ends):
+    """A table of one autoencoder, of six trainings: what the head goes through is the same for every table."""
     folder = copy_checkout(tmp_path / "ended")
-    results = folder / "results" / "wet"
-    command = [sys.executable, "-m", "learnability.launch", sys.executable, "-m", "snakemake"]
+    results = folder / RESULTS
+    command = [sys.executable, "-m", "learnability.launch", sys.executable, "-m", "snakemake", "ablation_controls"]
     command += ["--profile", "profiles/local", "--cores", "2", *STUDY]
-    environment = os.environ | {"PYTHONPATH": str(folder / "workflow/src"), "CLINIC_ROOT": str(clinic)}
     moments = (
         lambda: (results / "folds/clinic.parquet").exists(),  # while it encodes
         lambda: list(results.glob("runs/**/checkpoint.safetensors")),  # in the middle of a training
-        lambda: len(list(results.glob("runs/**/metrics.json"))) >= 5,  # some finished, some not begun
+        lambda: len(list(results.glob("runs/**/metrics.json"))) >= 2,  # some finished, some not begun
     )
     for reached, end in zip(moments, ends, strict=True):
-        options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": hear_control_c}
-        head = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **options)
-        while not reached():
-            assert head.poll() is None, "the study finished before it was ended"
-            time.sleep(0.02)
-        end(head)
-        head.wait(timeout=120)  # after SIGTERM, Snakemake lets the running jobs finish and calls that a success
+        end_head(command, folder, reached, end, CLINIC_ROOT=str(clinic))
         assert not (results / "tables").exists(), "the study finished before it was ended"
     output = run(*command, folder=folder, CLINIC_ROOT=str(clinic))
     assert ("that was killed" in output) == (kill_head in ends)
-    assert digest_of(results) == digest_of(finished / "results/wet")
-
-
-def test_a_broken_image_stops_with_its_name_and_leaves_nothing(tmp_path):
-    folder, data = copy_checkout(tmp_path / "checkout"), write_clinic(tmp_path / "clinic")
-    broken = sorted((data / "png").iterdir())[3]
-    broken.write_bytes(broken.read_bytes()[:200])
-    target = "results/wet/datasets/clinic/images.npy"
-    output = snakemake("--cores", "1", *STUDY, "--", target, folder=folder, code=None, CLINIC_ROOT=str(data))
-    assert broken.stem in output
-    assert "max_bad_images" in output
-    assert not (folder / target).exists()
-    assert "Traceback" not in output
+    ended, whole = digest_of(results), digest_of(finished / RESULTS)
+    assert len(ended) == 4 + 6 * 2  # the table in four formats; predictions and weights
+    assert ended == {name: whole[name] for name in ended}
