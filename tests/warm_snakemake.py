@@ -15,8 +15,10 @@ from importlib import import_module, util
 from pathlib import Path
 
 # What a dry run of this workflow imports, through snakemake.cli or later.
-IMPORTED = ("snakemake.cli", "snakemake.profiles", "snakemake.report.html_reporter", "snakemake_logger_plugin_rich",
-            "jinja2", "jsonschema", "nbformat", "pandas", "pyarrow.parquet", "requests", "smart_open", "yaml")  # fmt: skip
+IMPORTED = (
+    "snakemake.cli", "snakemake.profiles", "snakemake.report.html_reporter", "snakemake_logger_plugin_rich", "jinja2",
+    "jsonschema", "nbformat", "pandas", "pyarrow.parquet", "requests", "smart_open", "yaml",
+)  # fmt: skip
 
 
 def warm_snakemake(arguments: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""The published study as jobs: which a command would start and what they wait for, without data, weights or a cluster."""
+"""The published study as jobs: which a command would start and what they wait for; no data, weights or cluster."""
 
 from tests.conftest import CHECKOUT
 from tests.graph.conftest import CURVE

@@ -1,4 +1,4 @@
-"""Studies merged over the published one as jobs: fewer lists, one search for all folds, weights of a fold, no decoder."""
+"""Studies merged over the published one, as jobs: fewer lists, one search, weights of a fold, no decoder."""
 
 import pytest
 
