@@ -1,10 +1,11 @@
 """What an edit of the code runs again on the finished demo: nothing, or what it can have changed (docs/rerun.md)."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import CHECKOUT, copy_checkout, job_counts, run, snakemake
+from tests.conftest import CHECKOUT, copy_checkout, job_counts, snakemake
 
 PACKAGE = "workflow/src/learnability"
 PAGES = {"judge_claims", "compare_published", "write_summary", "all"}
@@ -16,11 +17,10 @@ TRAININGS = {"train_classifier": 111, "train_with_decoder": 1, "search_recipe": 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Path:
     """A copy of the checkout that sees the finished demo and Snakemake's records of it."""
-    run("make", "demo")
+    assert (CHECKOUT / "results/demo/summary.html").is_file(), "run `make test-demo`, which runs the demo first"
     folder = copy_checkout(tmp_path_factory.mktemp("edited") / "checkout")
     (folder / "results/demo").symlink_to(CHECKOUT / "results/demo")
-    (folder / ".snakemake").mkdir()
-    (folder / ".snakemake/metadata").symlink_to(CHECKOUT / ".snakemake/metadata")
+    shutil.copytree(CHECKOUT / ".snakemake", folder / ".snakemake", ignore=shutil.ignore_patterns("locks", "log"))
     return folder
 
 
