@@ -107,6 +107,20 @@ def test_diffusers_and_timm_are_imported_inside_functions(name):
     assert imports(name, FILES[name], inside_functions=False) & {"diffusers", "timm"} == set()
 
 
+def test_a_recipe_needs_nothing_but_its_errors():
+    assert reach("learnability.recipe", FILES["learnability.recipe"], inside_functions=True) & set(FILES) == {
+        "learnability", "learnability.contracts", "learnability.store",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["training", "tuning", "losses", "fold_data", "evaluation", "efficiency", "teacher"])
+def test_what_trains_takes_a_recipe_and_reads_no_configuration(name):
+    """So that a change of what is checked while the graph is built runs no training again."""
+    name = f"learnability.{name}"
+    found = reach(name, FILES[name], inside_functions=True)
+    assert found & {f"learnability.{part}" for part in ("recipes", "search_space", "study", "configuration")} == set()
+
+
 @pytest.mark.parametrize("part", ["datasets", "autoencoders", "classifiers"])
 def test_datasets_autoencoders_and_classifiers_do_not_import_each_other(part):
     others = {"learnability.datasets", "learnability.autoencoders", "learnability.classifiers"} - {
