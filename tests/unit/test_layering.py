@@ -131,6 +131,21 @@ def test_datasets_autoencoders_and_classifiers_do_not_import_each_other():
         assert importing(members, parts - {part}, inside_functions=True) == {}
 
 
+def test_a_recipe_needs_nothing_but_its_errors():
+    assert reach("learnability.recipe", FILES["learnability.recipe"], inside_functions=True) & set(FILES) == {
+        "learnability", "learnability.contracts", "learnability.store",
+    }  # fmt: skip
+
+
+def test_no_script_reaches_what_reads_the_configuration():
+    """So that a change of what is checked while the graph is built runs no job again."""
+    reading = {
+        f"learnability.{name}" for name in ("recipes", "search_space", "study", "entries", "classifiers.options")
+    }
+    assert reading <= set(FILES)
+    assert reaching(SCRIPTS, reading, inside_functions=True) == {}
+
+
 def test_a_script_is_a_short_call_into_the_package():
     texts = {name: path.read_text(encoding="utf-8") for name, path in SCRIPTS.items()}
     assert len(texts) > 25
