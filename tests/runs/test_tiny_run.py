@@ -8,9 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from learnability.configuration import read_config
 from tests.chromium import needs_chromium
-from tests.conftest import copy_checkout, job_counts, run, snakemake
+from tests.conftest import CHECKOUT, copy_checkout, job_counts, run, snakemake
 from tests.documented import undocumented
+from tests.imported import imported_beyond_digest, read_notes
 from tests.latex import assert_good_latex
 from tests.stopping import end_head, kill_head, press_control_c, terminate_head
 from tests.tiny_study import RESULTS, STUDY, assert_tuned_per_fold, digest_of, write_clinic
@@ -26,6 +28,7 @@ from tests.whole_study import (
     table3_under_one_budget,
 )
 
+NOTES = "imported"  # a file per job: what it imported
 PAGES = ("judge_claims", "compare_published", "show_tests", "write_summary")
 FIGURES = ("draw_figure2", "draw_gaps", "draw_class_recall", "draw_training_curves", "draw_noise_levels")
 TABLES = ("make_table1", "make_table3", "make_table4", "make_ablation_controls")
@@ -43,7 +46,9 @@ def clinic(tmp_path_factory) -> Path:
 def finished(tmp_path_factory, clinic) -> Path:
     """A checkout in which the study has run through."""
     folder = copy_checkout(tmp_path_factory.mktemp("wet") / "checkout")
-    snakemake("--profile", "profiles/local", "--cores", "2", *STUDY, folder=folder, CLINIC_ROOT=str(clinic))
+    (folder / NOTES).mkdir()
+    noting = {"NOTES": str(folder / NOTES), "PYTHONPATH": f"{folder}/workflow/src:{folder}/tests/noting"}
+    snakemake("--profile", "profiles/local", "--cores", "2", *STUDY, folder=folder, CLINIC_ROOT=str(clinic), **noting)
     return folder
 
 
@@ -62,6 +67,18 @@ def another(finished: Path, tmp_path: Path) -> Path:
     for name in (RESULTS, ".snakemake"):
         shutil.copytree(finished / name, folder / name, dirs_exist_ok=True)
     return folder
+
+
+# ---- What the jobs used ----
+
+
+def test_a_job_imports_nothing_but_what_its_digest_is_of(finished):
+    """Else an edit of that module would change results that count as up to date."""
+    notes = read_notes(finished / NOTES)
+    assert len({note["rule"] for note in notes}) > 25
+    config = read_config(CHECKOUT / STUDY[1])
+    beyond = {note["rule"]: found for note in notes if (found := imported_beyond_digest(note, finished, config))}
+    assert beyond == {}
 
 
 # ---- What the study leaves ----

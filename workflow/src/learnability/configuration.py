@@ -5,7 +5,7 @@ from pathlib import Path
 
 from .contracts import InputError
 
-ROOT = Path(__file__).parents[3]  # of the checkout
+ROOT = next(folder for folder in Path(__file__).parents if (folder / "Snakefile").is_file())  # the checkout
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
 

@@ -10,7 +10,9 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-PACKAGE = Path(__file__).parent
+import learnability
+
+PACKAGE = Path(learnability.__file__).parent
 SCRIPTS = PACKAGE.parent.parent / "scripts"
 REGISTRY = "registry"  # names modules and imports none: those that a job's values name are given to `code_digest`
 FIELD = ast.Constant(None)  # stands for every annotation of a class
