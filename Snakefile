@@ -28,7 +28,7 @@ min_version("9.27")
 # Of this file, not of a workflow that uses it as a module.
 ROOT = str(workflow.current_basedir)
 sys.path.insert(0, os.path.join(ROOT, "workflow", "src"))
-from learnability.configuration import merge_over_published
+from learnability.study.configuration import merge_over_published
 
 
 configfile: os.path.join(ROOT, "config.yaml")

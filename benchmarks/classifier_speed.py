@@ -24,12 +24,12 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "src"))
 
+from learnability.autoencoders.decoding import image_decoder
 from learnability.classifiers.classifier import build_classifier, image_moments
-from learnability.configuration import read_config
-from learnability.decoding import image_decoder
-from learnability.efficiency import measure_inference, measure_training
-from learnability.recipes import resolve_recipe
-from learnability.throughput import device_name, effort_on, memory_measure
+from learnability.efficiency.measure import measure_inference, measure_training
+from learnability.efficiency.throughput import device_name, effort_on, memory_measure
+from learnability.study.configuration import read_config
+from learnability.study.recipes import resolve_recipe
 
 SIDE, LATENT, CLASSES = 256, (32, 64, 64), 1000
 MEAN, STD = image_moments()

@@ -21,10 +21,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "src"))
 
-from learnability.autoencoders import load_autoencoder
 from learnability.autoencoders.encode import GPU_FACTOR, PIXELS, encode_dataset
-from learnability.contracts import SAMPLES, write_json, write_parquet
-from learnability.store import PackedWriter, open_packed
+from learnability.autoencoders.interface import load_autoencoder
+from learnability.storage.arrays import PackedWriter, open_packed
+from learnability.storage.contracts import SAMPLES, write_json, write_parquet
 
 
 def write_images(folder: Path, number: int, size: int) -> None:

@@ -14,8 +14,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "src"))
 
-from learnability import batches
-from learnability.store import PackedWriter, open_packed
+from learnability.storage import batches
+from learnability.storage.arrays import PackedWriter, open_packed
 
 SHAPE, BATCH = (16, 64, 64), 256
 

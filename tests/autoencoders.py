@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from learnability.contracts import SAMPLES, write_json, write_parquet
-from learnability.store import PackedWriter, area_average, as_rgb
+from learnability.storage.arrays import PackedWriter, area_average, as_rgb
+from learnability.storage.contracts import SAMPLES, write_json, write_parquet
 
 BLOCKS = {
     "down_block_types": ("DownEncoderBlock2D",) * 4,

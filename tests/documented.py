@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from learnability.configuration import ROOT
+from learnability.study.configuration import ROOT
 
 PAGE = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 RUN = "runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from learnability.contracts import InputError
-from learnability.datasets import check_source, open_source
+from learnability.datasets.source import check_source, open_source
+from learnability.errors import InputError
 
 
 def save_image(path: Path, value: int, mode: str = "L") -> None:

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from learnability import significance
-from learnability.claims import Findings, judge_claims
-from learnability.claims.findings import PAPER_AUTOENCODERS, read_numbers, read_published
-from learnability.claims.judging import CLAIMS
-from learnability.contracts import write_csv
-from learnability.presentation import all_labels
+from learnability.paper import Findings, judge_claims
+from learnability.paper.findings import PAPER_AUTOENCODERS, read_numbers, read_published
+from learnability.paper.judging import CLAIMS
+from learnability.storage.contracts import write_csv
+from learnability.study.presentation import all_labels
 from learnability.tables.ablation import table4
 from learnability.tables.efficiency import COLUMNS
 from learnability.tables.fidelity import table2

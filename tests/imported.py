@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from learnability import provenance, registry
-from learnability.recipes import resolve_recipe
+from learnability import registry
+from learnability.study.recipes import resolve_recipe
+from learnability.workflow import provenance
 
 
 def read_notes(folder: Path) -> list[dict]:

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
-from learnability import training
-from learnability.contracts import FOLDS, SAMPLES, write_json, write_parquet
-from learnability.fold_data import Inputs
-from learnability.store import PackedWriter
-from learnability.teacher import write_teacher_logits
+from learnability.storage.arrays import PackedWriter
+from learnability.storage.contracts import FOLDS, SAMPLES, write_json, write_parquet
+from learnability.training import engine as training
+from learnability.training.fold_data import Inputs
+from learnability.training.teacher import write_teacher_logits
 from tests.recipes import IMAGE, recipe_of
 
 CLASSES = ["benign", "odd", "rare"]

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from learnability.classifiers.options import noise_options
+from learnability.study.options import noise_options
 
 CONVNEXT = {"depths": [1, 1, 1, 1], "dims": [8, 16, 32, 64]}
 RESNET = {"layers": [1, 1, 1, 1], "channels": [8, 16, 32, 64]}

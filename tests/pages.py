@@ -5,7 +5,7 @@ import re
 import shlex
 from pathlib import Path
 
-from learnability.configuration import ROOT
+from learnability.study.configuration import ROOT
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "results/README.md")]
 PAGES += sorted((ROOT / "docs").rglob("*.md"))

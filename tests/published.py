@@ -7,7 +7,7 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
-from learnability.contracts import InputError
+from learnability.errors import InputError
 
 CHECKOUT = Path(__file__).parents[1]
 PUBLISHED = yaml.safe_load((CHECKOUT / "config.yaml").read_text(encoding="utf-8"))

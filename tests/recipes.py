@@ -1,7 +1,7 @@
 """Recipes for tests, as plain values: what configuration, Snakemake's params and JSON carry."""
 
-from learnability.classifiers.options import noise_options
-from learnability.recipe import Recipe
+from learnability.study.options import noise_options
+from learnability.study.recipe import Recipe
 
 IMAGE = {
     "model": "resnet18",

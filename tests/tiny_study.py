@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from learnability.contracts import read_json
-from learnability.datasets import open_source
+from learnability.datasets.source import open_source
+from learnability.storage.contracts import read_json
 
 STUDY = ("--configfile", "tests/studies/wet.yaml")
 RESULTS = Path("results/wet")

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from learnability.checkpoints import write_tensors
+from learnability.autoencoders.latent_units import IDENTITY, units_on_grid
 from learnability.classifiers.classifier import build_classifier, image_moments
-from learnability.classifiers.options import noise_options
-from learnability.contracts import write_json
-from learnability.latent_units import IDENTITY, units_on_grid
+from learnability.storage.checkpoints import write_tensors
+from learnability.storage.contracts import write_json
+from learnability.study.options import noise_options
 
 CLASSES = ["benign", "melanoma", "nevus"]
 NOISE = noise_options({"family": "edm", "draw": "lognormal"})

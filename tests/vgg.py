@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from learnability.autoencoders import perceptual
+from learnability.autoencoders.finetuning import perceptual
 
 
 def write_vgg16(monkeypatch, folder: Path) -> Path:

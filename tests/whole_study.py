@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnability.contracts import SCORES, read_json
+from learnability.storage.contracts import SCORES, read_json
 from tests.chromium import ask
 from tests.conftest import CHECKOUT, snakemake
 

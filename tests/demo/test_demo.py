@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 import torch
 
-from learnability.configuration import read_config
-from learnability.contracts import read_json, read_samples, write_parquet
-from learnability.fold_data import Inputs
-from learnability.recipes import resolve_recipe
-from learnability.training import train_classifier
+from learnability.storage.contracts import read_json, read_samples, write_parquet
+from learnability.study.configuration import read_config
+from learnability.study.recipes import resolve_recipe
+from learnability.training.engine import train_classifier
+from learnability.training.fold_data import Inputs
 from tests.chromium import needs_chromium
 from tests.conftest import CHECKOUT, run
 from tests.documented import undocumented
@@ -42,7 +42,7 @@ RESULTS = CHECKOUT / "results" / "demo"
 def table1() -> pd.DataFrame:
     """Table 1 of the demo; a finished demo is not run again."""
     run(
-        sys.executable, "-m", "learnability.launch", sys.executable, "-m", "snakemake",
+        sys.executable, "-m", "learnability.workflow.launch", sys.executable, "-m", "snakemake",
         "--profile", "profiles/local", "--configfile", "workflow/studies/demo.yaml",
     )  # fmt: skip
     return pd.read_csv(RESULTS / "tables" / "table1.csv")

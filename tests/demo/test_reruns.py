@@ -48,22 +48,22 @@ def test_the_finished_demo_plans_nothing(copy):
 
 
 WORDS = {
-    "training.py": ("def class_counts", "# A comment.\ndef class_counts"),
-    "fold_data.py": ('"""The files that a run reads;', '"""Other words;'),
-    "batches.py": ("keep: bool = True", "keep: int = True"),
-    "checkpoints.py": ("import errno\n", "import errno\nimport io  # noqa: F401\n"),
-    "store.py": ("array, content = open_packed(path), hashlib.sha256()",
+    "training/engine.py": ("def class_counts", "# A comment.\ndef class_counts"),
+    "training/fold_data.py": ('"""The files that a run reads;', '"""Other words;'),
+    "storage/batches.py": ("keep: bool = True", "keep: int = True"),
+    "storage/checkpoints.py": ("import errno\n", "import errno\nimport io  # noqa: F401\n"),
+    "storage/arrays.py": ("array, content = open_packed(path), hashlib.sha256()",
                  "array, content = (\n        open_packed(path),\n        hashlib.sha256(),\n    )"),
-    "contracts.py": ("every image must appear once", "each image must appear once"),
+    "storage/contracts.py": ("every image must appear once", "each image must appear once"),
     "datasets/prepare.py": ("exact duplicates: ", "equal images: "),
     "significance/gap.py": ("import pandas as pd\n", "import pandas as pd\nimport math  # noqa: F401\n"),
     "registry.py": ('"classifiers.noise.vp",', '"classifiers.noise.vp",\n        "new": "classifiers.noise.new",'),
 }  # fmt: skip
 UNUSED = [
-    "datasets/cardium.py", "datasets/table.py", "autoencoders/controls/area_downsample.py",
-    "autoencoders/controls/random_init.py", "autoencoders/medvae.py", "autoencoders/medvae_keys.py",
-    "autoencoders/custom.py", "losses/cross_entropy.py", "classifiers/noise/flow.py", "classifiers/noise/vp.py",
-    "classifiers/heads/cosine.py", "augmentation.py", "search_space.py", "recipes.py", "study.py",
+    "datasets/formats/cardium.py", "datasets/formats/table.py", "autoencoders/controls/area_downsample.py",
+    "autoencoders/controls/random_init.py", "autoencoders/families/medvae.py", "autoencoders/families/medvae_keys.py",
+    "autoencoders/families/custom.py", "training/losses/cross_entropy.py", "classifiers/noise/flow.py", "classifiers/noise/vp.py",
+    "classifiers/heads/cosine.py", "training/augmentation.py", "study/search_space.py", "study/recipes.py", "study/cells.py",
 ]  # fmt: skip
 
 
@@ -76,11 +76,11 @@ def test_what_no_job_of_the_demo_uses_reruns_nothing(copy):
 
 
 def test_a_module_that_is_moved_with_its_importers_reruns_nothing(copy):
-    moved = copy / PACKAGE / "interruption.py"
+    moved = copy / PACKAGE / "storage/interruption.py"
     texts = {path: path.read_text() for path in (copy / PACKAGE).rglob("*.py")}
     before = {path: text for path, text in texts.items() if ".interruption import" in text}
     assert len(before) >= 2
-    room = copy / PACKAGE / "waiting"
+    room = moved.with_name("waiting")
     room.mkdir()
     (room / "__init__.py").write_text('"""A new room."""\n')
     (room / "stopped.py").write_text(moved.read_text())
@@ -120,15 +120,19 @@ def test_what_is_made_from_results_is_made_again_and_no_result(copy, name, edit,
     ("name", "edit", "jobs"),
     [
         (
-            "fidelity.py",
+            "autoencoders/fidelity.py",
             ("(0.01 *", "(0.02 *"),
             {"encode_dataset": 21, "train_classifier": 111 - 8 - 2, "make_table2": 1},
         ),
-        ("losses/ldam_drw.py", ("** -0.25", "** -0.5"), TRAININGS | {"make_table1": 1, "measure_efficiency": 4}),
-        ("losses/ldam_drw.py", ("weights = (1 - beta)", "weights = (2 - beta)"), TRAININGS),
-        ("training.py", ("% batch_size == 1", "% batch_size == 2"), TRAININGS),
-        ("masking.py", (">= rate", "> rate"), {"search_recipe": 4}),
-        ("augmentation.py", ("< 0.5", "< 0.4"), {}),
+        (
+            "training/losses/ldam_drw.py",
+            ("** -0.25", "** -0.5"),
+            TRAININGS | {"make_table1": 1, "measure_efficiency": 4},
+        ),
+        ("training/losses/ldam_drw.py", ("weights = (1 - beta)", "weights = (2 - beta)"), TRAININGS),
+        ("training/engine.py", ("% batch_size == 1", "% batch_size == 2"), TRAININGS),
+        ("training/masking.py", (">= rate", "> rate"), {"search_recipe": 4}),
+        ("training/augmentation.py", ("< 0.5", "< 0.4"), {}),
     ],
     ids=["SSIM", "LDAM's margin", "class weights", "the epoch loop", "masking", "augmentation, which the demo has not"],
 )

@@ -6,7 +6,7 @@ import pytest
 from snakemake.cli import get_argument_parser
 
 from learnability import cli
-from learnability.configuration import ROOT
+from learnability.study.configuration import ROOT
 from tests.conftest import copy_checkout, run, snakemake
 from tests.pages import all_commands, files_of_pages, words
 

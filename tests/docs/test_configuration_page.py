@@ -4,9 +4,9 @@ import re
 from dataclasses import fields
 
 from learnability import cli
-from learnability.config_page import all_keys
-from learnability.configuration import ROOT, read_config
-from learnability.recipe import KEYS, Reweighting
+from learnability.commands.config_page import all_keys
+from learnability.study.configuration import ROOT, read_config
+from learnability.study.recipe import KEYS, Reweighting
 
 PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 # Keys whose value follows from `base`: the page shows those of the recipe `image` in config.yaml.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from learnability.configuration import ROOT
+from learnability.study.configuration import ROOT
 from tests.pages import PAGES
 
 

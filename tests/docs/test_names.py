@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from learnability.configuration import ROOT
+from learnability.study.configuration import ROOT
 from tests.conftest import run
 
 PACKAGE = ROOT / "workflow" / "src" / "learnability"

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from learnability.contracts import CELL, FIDELITY, FOLDS, PREDICTIONS, SAMPLES, SCORES, write_json
-from learnability.growth import content
 from learnability.significance.rows import COLUMNS
-from learnability.training import OUTPUTS
+from learnability.storage.contracts import CELL, FIDELITY, FOLDS, PREDICTIONS, SAMPLES, SCORES, write_json
+from learnability.study.growth import content
+from learnability.training.engine import OUTPUTS
 from tests.documented import RUN, agree, documented_columns, documented_files, undocumented
 from tests.published import published
 

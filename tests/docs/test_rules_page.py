@@ -1,8 +1,8 @@
 """docs/rules.md is the graph that Snakemake draws now, with fewer arrows and nothing lost."""
 
 from learnability import cli
-from learnability.configuration import ROOT
-from learnability.rules_page import reachable, reduced, rules_by_file
+from learnability.commands.rules_page import reachable, reduced, rules_by_file
+from learnability.study.configuration import ROOT
 
 PAGE = (ROOT / "docs" / "rules.md").read_text(encoding="utf-8")
 

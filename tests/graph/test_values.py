@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from learnability.entries import as_encoder, recorded, unrecorded
-from learnability.jobs import whole
-from learnability.study import resolve_autoencoder
+from learnability.study.cells import resolve_autoencoder
+from learnability.study.entries import as_encoder, recorded, unrecorded
+from learnability.workflow.jobs import whole
 from tests.conftest import CHECKOUT
 from tests.published import PUBLISHED
 

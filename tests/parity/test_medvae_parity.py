@@ -5,9 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
-from learnability.autoencoders import load_autoencoder, scale_input
-from learnability.autoencoders.medvae import load_medvae
-from learnability.autoencoders.medvae_keys import VARIANTS
+from learnability.autoencoders.families.medvae import load_medvae
+from learnability.autoencoders.families.medvae_keys import VARIANTS
+from learnability.autoencoders.interface import load_autoencoder, scale_input
 
 reason = "MedVAE's own package is not installed: `make test-parity` installs it into .venv-parity and runs this"
 factory = pytest.importorskip("medvae.utils.factory", reason=reason)

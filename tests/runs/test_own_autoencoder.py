@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from learnability.contracts import read_json
+from learnability.storage.contracts import read_json
 from tests.conftest import CHECKOUT, copy_checkout, run, snakemake
 
 PAGE = (CHECKOUT / "docs" / "own_autoencoder.md").read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from learnability.contracts import write_json
+from learnability.storage.contracts import write_json
 from tests.conftest import CHECKOUT, snakemake
 from tests.scored_runs import scored_runs
 

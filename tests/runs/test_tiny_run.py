@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from learnability.configuration import read_config
+from learnability.study.configuration import read_config
 from tests.chromium import needs_chromium
 from tests.conftest import CHECKOUT, copy_checkout, job_counts, run, snakemake
 from tests.documented import undocumented
@@ -248,7 +248,15 @@ def test_ended_three_times_a_table_comes_to_the_same_bytes(finished, clinic, tmp
     """A table of one autoencoder, of six trainings: what the head goes through is the same for every table."""
     folder = copy_checkout(tmp_path / "ended")
     results = folder / RESULTS
-    command = [sys.executable, "-m", "learnability.launch", sys.executable, "-m", "snakemake", "ablation_controls"]
+    command = [
+        sys.executable,
+        "-m",
+        "learnability.workflow.launch",
+        sys.executable,
+        "-m",
+        "snakemake",
+        "ablation_controls",
+    ]
     command += ["--profile", "profiles/local", "--cores", "2", *STUDY]
     moments = (
         lambda: (results / "folds/clinic.parquet").exists(),  # while it encodes

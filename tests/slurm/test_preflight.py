@@ -5,8 +5,8 @@ import signal
 
 import pytest
 
-from learnability import slurm_preflight, slurm_requests
-from learnability.slurm_requests import Request
+from learnability.workflow import slurm_preflight, slurm_requests
+from learnability.workflow.slurm_requests import Request
 from tests.slurm_cluster import CELL, assert_same_cell, training_of
 
 pytestmark = pytest.mark.slurm_faults

@@ -9,11 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from skimage.metrics import peak_signal_noise_ratio
 
-from learnability.autoencoders import encode, load_autoencoder
+from learnability.autoencoders import encode
 from learnability.autoencoders.encode import encode_dataset
-from learnability.contracts import FOLDS, InputError, read_encodings, read_json, write_parquet
-from learnability.latent_units import IDENTITY
-from learnability.store import area_average, open_packed
+from learnability.autoencoders.interface import load_autoencoder
+from learnability.autoencoders.latent_units import IDENTITY
+from learnability.errors import InputError
+from learnability.storage.arrays import area_average, open_packed
+from learnability.storage.contracts import FOLDS, read_encodings, read_json, write_parquet
 from tests.autoencoders import FAMILIES, as_input, build, save, write_dataset
 
 CPU = torch.device("cpu")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from learnability import batches
-from learnability.batches import Rows, channel_moments
-from learnability.store import PackedWriter, open_packed
+from learnability.storage import batches
+from learnability.storage.arrays import PackedWriter, open_packed
+from learnability.storage.batches import Rows, channel_moments
 
 CPU = torch.device("cpu")
 

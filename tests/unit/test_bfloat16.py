@@ -7,15 +7,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from learnability import evaluation, training
 from learnability.classifiers.classifier import Classifier, build_classifier, image_moments
 from learnability.classifiers.heads.linear import LinearHead
 from learnability.classifiers.noise.levels import build_levels
-from learnability.evaluation import noisy_probabilities, predict_logits
-from learnability.fold_data import load_fold
-from learnability.losses import build_loss
-from learnability.recipe import Recipe
-from learnability.training import train_step
+from learnability.study.recipe import Recipe
+from learnability.training import engine as training
+from learnability.training import evaluation
+from learnability.training.engine import train_step
+from learnability.training.evaluation import noisy_probabilities, predict_logits
+from learnability.training.fold_data import load_fold
+from learnability.training.losses import build_loss
 from tests.lights import inputs, write_study
 from tests.networks import GRID, described, images
 from tests.recipes import LATENT, recipe_of

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnability import training
-from learnability.contracts import read_json
+from learnability.storage.contracts import read_json
+from learnability.training import engine as training
 from tests.lights import interrupt, train, write_study
 from tests.recipes import LATENT
 

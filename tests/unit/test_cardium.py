@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from learnability.datasets import check_source, open_source
+from learnability.datasets.source import check_source, open_source
 from tests.downloads import check_message, message_of, save_image, values
 
 PATIENTS = [  # part, class, patient, numbers

@@ -12,11 +12,12 @@ import pytest
 import yaml
 from huggingface_hub import errors
 
-from learnability import check, hub
-from learnability.autoencoders import perceptual
-from learnability.autoencoders.weights import weights_digest
-from learnability.check import missing_inputs
-from learnability.contracts import write_json
+from learnability.autoencoders.families.weights import weights_digest
+from learnability.autoencoders.finetuning import perceptual
+from learnability.commands import missing as check
+from learnability.commands.missing import missing_inputs
+from learnability.storage.contracts import write_json
+from learnability.workflow import hub
 
 CHECKOUT = Path(__file__).parents[2]
 RUN = {"dataset": "isic2019", "space": "latent", "autoencoder": "medvae", "recipe": "latent", "fold": "0"}

@@ -11,13 +11,13 @@ import torch.nn.functional as F
 import yaml
 from safetensors.torch import save_file
 
-from learnability.augmentation import augment
 from learnability.classifiers.classifier import Classifier, build_classifier, image_moments
-from learnability.classifiers.grid import misfit
 from learnability.classifiers.heads.cosine import CosineHead
-from learnability.classifiers.options import check_options
-from learnability.contracts import InputError
-from learnability.masking import mask_elements
+from learnability.errors import InputError
+from learnability.study.grid import misfit
+from learnability.study.options import check_options
+from learnability.training.augmentation import augment
+from learnability.training.masking import mask_elements
 from tests.networks import CONVNEXT, GRID, RESNET, described, images
 
 

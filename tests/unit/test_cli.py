@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from learnability import cli
-from learnability.configuration import ROOT
-from learnability.contracts import write_csv, write_json
+from learnability.storage.contracts import write_csv, write_json
+from learnability.study.configuration import ROOT
 
 
 def write_results(folder, **datasets):

@@ -7,8 +7,8 @@ import pytest
 import yaml
 from snakemake.utils import update_config, validate
 
-from learnability.configuration import ROOT, SCHEMA, read_config
-from learnability.contracts import InputError
+from learnability.errors import InputError
+from learnability.study.configuration import ROOT, SCHEMA, read_config
 
 STUDIES = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnability.contracts import (
-    InputError,
+from learnability.errors import InputError
+from learnability.storage.contracts import (
     check_samples,
     digest,
     file_digest,

@@ -1,6 +1,6 @@
 """The slice table of CT-RATE: patients from names, copies merged, conflicts by the rule of the config."""
 
-from learnability.datasets import check_source, open_source
+from learnability.datasets.source import check_source, open_source
 from tests.downloads import check_message, message_of, save_image, values
 
 CODES = ["1a", "1b", "1c", "1d", "1e", "1f", "2a", "2b", "2c", "2d", "2e", "2h"]

@@ -4,8 +4,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from learnability.datasets import check_source, open_source
-from learnability.datasets.nifti import as_seen
+from learnability.datasets.formats.nifti import as_seen
+from learnability.datasets.source import check_source, open_source
 from tests.downloads import check_message, message_of
 
 DEPTH = 20

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from learnability import decoding
-from learnability.autoencoders import encode
+from learnability.autoencoders import decoding, encode
+from learnability.autoencoders.decoding import decoder, image_decoder
 from learnability.autoencoders.encode import area_average, encode_dataset
-from learnability.batches import DecodedRows, Rows
-from learnability.decoding import decoder, image_decoder
-from learnability.store import area_average as area_average_of_the_store
-from learnability.store import open_packed
+from learnability.storage.arrays import area_average as area_average_of_the_store
+from learnability.storage.arrays import open_packed
+from learnability.storage.batches import DecodedRows, Rows
 from tests.autoencoders import write_dataset
 
 CPU = torch.device("cpu")

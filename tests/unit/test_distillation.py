@@ -9,14 +9,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from learnability import training
 from learnability.classifiers.classifier import build_classifier
 from learnability.classifiers.saved import load_classifier, load_start
-from learnability.contracts import InputError, read_json
-from learnability.evaluation import predict_logits
-from learnability.fold_data import load_fold
-from learnability.losses.distillation import Distillation
-from learnability.store import PackedWriter, open_packed
+from learnability.errors import InputError
+from learnability.storage.arrays import PackedWriter, open_packed
+from learnability.storage.contracts import read_json
+from learnability.training import engine as training
+from learnability.training.evaluation import predict_logits
+from learnability.training.fold_data import load_fold
+from learnability.training.losses.distillation import Distillation
 from tests.lights import TRAIN, inputs, interrupt, teach, train, write_study
 from tests.recipes import DISTILL, IMAGE, LATENT, recipe_of
 

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from learnability.contracts import read_samples
 from learnability.datasets.duplicates import DIGEST, count_duplicates, find_duplicates, merge_groups
+from learnability.datasets.folds import make_folds
 from learnability.datasets.prepare import prepare_dataset
-from learnability.folds import make_folds
+from learnability.storage.contracts import read_samples
 
 
 def samples_of(rows):

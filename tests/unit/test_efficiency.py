@@ -8,14 +8,16 @@ import pandas as pd
 import pytest
 import torch
 
-from learnability import efficiency, training
-from learnability.checkpoints import write_tensors
+from learnability.autoencoders.decoding import image_decoder
 from learnability.classifiers.classifier import build_classifier
-from learnability.contracts import SCORES, InputError, read_json, write_json
-from learnability.decoding import image_decoder
-from learnability.efficiency import measure_efficiency, measure_inference, measure_training
-from learnability.fold_data import load_fold
-from learnability.throughput import Effort, device_name
+from learnability.efficiency import measure as efficiency
+from learnability.efficiency.measure import measure_efficiency, measure_inference, measure_training
+from learnability.efficiency.throughput import Effort, device_name
+from learnability.errors import InputError
+from learnability.storage.checkpoints import write_tensors
+from learnability.storage.contracts import SCORES, read_json, write_json
+from learnability.training import engine as training
+from learnability.training.fold_data import load_fold
 from tests.lights import CLASSES, TRAIN, inputs, write_study
 from tests.networks import described
 from tests.recipes import IMAGE, LATENT, recipe_of

@@ -4,7 +4,7 @@ import re
 
 import yaml
 
-from learnability.configuration import ROOT
+from learnability.study.configuration import ROOT
 
 LOCK = "requirements.txt"
 CONDA = yaml.safe_load((ROOT / "envs/learnability.yaml").read_text(encoding="utf-8"))

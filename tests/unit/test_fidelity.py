@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from learnability.fidelity import psnr, ssim
+from learnability.autoencoders.fidelity import psnr, ssim
 
 
 def smooth(seed: int, side: int = 48) -> np.ndarray:

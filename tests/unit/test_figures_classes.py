@@ -14,8 +14,8 @@ from learnability.figures.class_recall import (
     recall_of,
 )
 from learnability.figures.style import SPACES
-from learnability.metrics import balanced_accuracy
 from learnability.tables.labels import Labels
+from learnability.training.metrics import balanced_accuracy
 from tests.drawn import assert_legible, files_of, handle_of, lines, look_of, panel, words
 
 CLASSES = ["b", "a", "c"]

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnability.contracts import InputError
+from learnability.errors import InputError
 from learnability.figures.noise_levels import draw_noise_levels, places_of
 from learnability.figures.training_curves import SCORE, draw_training_curves, history_frame, mean_curve
 from learnability.tables.labels import Labels

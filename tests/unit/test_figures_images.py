@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnability.contracts import write_json, write_parquet
 from learnability.figures.figure3 import (
     Sample,
     amplification,
@@ -15,6 +14,7 @@ from learnability.figures.figure3 import (
     read_reconstructions,
 )
 from learnability.figures.sheet import in_lines
+from learnability.storage.contracts import write_json, write_parquet
 from learnability.tables.labels import Labels
 from tests.drawn import assert_legible, files_of, words
 

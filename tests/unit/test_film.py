@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 
 from learnability.classifiers.classifier import build_classifier
 from learnability.classifiers.film import FiLM
-from learnability.classifiers.options import check_options
-from learnability.contracts import InputError
+from learnability.errors import InputError
+from learnability.study.options import check_options
 from tests.networks import GRID, described, images
 
 FAMILIES = [

@@ -10,13 +10,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from learnability.autoencoders import finetuning, load_autoencoder, scale_input
-from learnability.autoencoders.adversarial import patch_discriminator
-from learnability.autoencoders.finetuning import Tuning, finetune_autoencoder
-from learnability.batches import Rows
-from learnability.checkpoints import Keeper
-from learnability.contracts import FOLDS, InputError, write_parquet
-from learnability.store import PackedWriter, open_packed
+from learnability.autoencoders.finetuning import tuning as finetuning
+from learnability.autoencoders.finetuning.adversarial import patch_discriminator
+from learnability.autoencoders.finetuning.tuning import Tuning, finetune_autoencoder
+from learnability.autoencoders.interface import load_autoencoder, scale_input
+from learnability.errors import InputError
+from learnability.storage.arrays import PackedWriter, open_packed
+from learnability.storage.batches import Rows
+from learnability.storage.checkpoints import Keeper
+from learnability.storage.contracts import FOLDS, write_parquet
 from tests.autoencoders import build, save, write_dataset
 from tests.vgg import write_vgg16
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from learnability.finished import drop_finished, keep_finished, take_finished
+from learnability.storage.finished import drop_finished, keep_finished, take_finished
 
 NAMES = ("metrics.json", "model.json")
 

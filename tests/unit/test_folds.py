@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import StratifiedGroupKFold
 
-from learnability.contracts import InputError, read_folds, split_rows, write_parquet
-from learnability.folds import find_rare_classes, make_folds
+from learnability.datasets.folds import find_rare_classes, make_folds
+from learnability.errors import InputError
+from learnability.storage.contracts import read_folds, split_rows, write_parquet
 
 
 def invented_samples(counts, seed=0):

@@ -9,9 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from learnability.contracts import InputError
+from learnability.autoencoders.latent_units import IDENTITY, pipeline_units
+from learnability.errors import InputError
 from learnability.generation.conversion import to_pipeline, to_raw
-from learnability.latent_units import IDENTITY, pipeline_units
 from tests.autoencoders import build
 
 

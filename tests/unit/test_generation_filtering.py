@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from learnability import cli
-from learnability.contracts import InputError, write_parquet
+from learnability.errors import InputError
 from learnability.generation.filtering import keep
+from learnability.storage.contracts import write_parquet
 
 CLASSES = ["None", "melanoma"]
 MELANOMA = [0.9, 0.2, 0.5, 0.5, 0.5, 0.7]

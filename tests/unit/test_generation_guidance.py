@@ -12,11 +12,11 @@ from diffusers.pipelines.kandinsky2_2.pipeline_kandinsky2_2 import (
 from torch import nn
 
 from learnability import load_classifier
-from learnability.contracts import InputError
+from learnability.autoencoders.latent_units import IDENTITY
+from learnability.errors import InputError
 from learnability.generation.conversion import to_pipeline, to_raw
 from learnability.generation.guidance import Guidance, guided_step
 from learnability.generation.levels import SCHEDULERS, level_after_step
-from learnability.latent_units import IDENTITY
 from tests.trained import CLASSES, describe_run, write_run
 
 UNITS = {"mean": [0.3], "std": [2.0]}

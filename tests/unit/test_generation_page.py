@@ -9,9 +9,9 @@ import yaml
 from PIL import Image
 
 from learnability import cli
-from learnability.configuration import ROOT, read_config
-from learnability.contracts import write_json
-from learnability.recipes import resolve_recipe
+from learnability.storage.contracts import write_json
+from learnability.study.configuration import ROOT, read_config
+from learnability.study.recipes import resolve_recipe
 from tests.trained import describe_run, write_run
 
 PAGE = (ROOT / "docs" / "generation.md").read_text(encoding="utf-8").replace(" \\\n", " ")  # commands in one line

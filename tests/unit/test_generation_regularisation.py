@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from learnability import load_classifier
-from learnability.contracts import InputError
+from learnability.errors import InputError
 from learnability.generation.regularisation import noisy_latent_loss
 from tests.trained import describe_run, write_run
 

@@ -10,12 +10,13 @@ from safetensors.torch import save_file
 
 from learnability import cli, load_classifier
 from learnability.autoencoders.encode import encode_dataset
-from learnability.configuration import read_config
-from learnability.contracts import InputError, write_json
+from learnability.autoencoders.latent_units import pipeline_units
+from learnability.errors import InputError
 from learnability.generation.conversion import to_pipeline
 from learnability.generation.scoring import score
-from learnability.latent_units import pipeline_units
-from learnability.store import area_average, open_packed
+from learnability.storage.arrays import area_average, open_packed
+from learnability.storage.contracts import write_json
+from learnability.study.configuration import read_config
 from tests.autoencoders import build, save, write_dataset
 from tests.trained import CLASSES, describe_run, image_run, write_run
 

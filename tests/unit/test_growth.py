@@ -2,8 +2,8 @@
 
 import pytest
 
-from learnability.contracts import read_json, write_json, write_text
-from learnability.growth import check_growth, content
+from learnability.storage.contracts import read_json, write_json, write_text
+from learnability.study.growth import check_growth, content
 from tests.published import PUBLISHED, message_of, published
 
 

@@ -5,8 +5,8 @@ import os
 import pytest
 import yaml
 
-from learnability.datasets import open_source
 from learnability.datasets.duplicates import count_duplicates, digest_image, find_duplicates
+from learnability.datasets.source import open_source
 from tests.conftest import CHECKOUT
 
 pytestmark = pytest.mark.skipif("HAM10000_ROOT" not in os.environ, reason="HAM10000_ROOT is not set: no real images")

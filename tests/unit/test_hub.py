@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from learnability.contracts import InputError, read_json
-from learnability.hub import weights_to_fetch
-from learnability.study import check_study
+from learnability.errors import InputError
+from learnability.storage.contracts import read_json
+from learnability.study.cells import check_study
+from learnability.workflow.hub import weights_to_fetch
 from tests.unit.test_study import published
 
 SOURCE = Path(__file__).parents[2] / "workflow" / "src"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from learnability.datasets import check_source, open_source
+from learnability.datasets.source import check_source, open_source
 from tests.downloads import check_message, message_of, save_image, values
 
 TREE = {"n90000002": ["n90000002_1", "n90000002_10"], "n90000001": ["n90000001_7"]}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from learnability.datasets import check_source, open_source
+from learnability.datasets.source import check_source, open_source
 from tests.downloads import check_message, message_of, save_image, values
 
 NAMES = ["MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK"]  # the order of the file

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from learnability.job_sizes import (
+from learnability.workflow.job_sizes import (
     Packed,
     array_of_space,
     images_of,

@@ -6,9 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from learnability.autoencoders import load_autoencoder
-from learnability.contracts import InputError
-from learnability.latent_units import IDENTITY, pipeline_units, units_on_grid
+from learnability.autoencoders.interface import load_autoencoder
+from learnability.autoencoders.latent_units import IDENTITY, pipeline_units, units_on_grid
+from learnability.errors import InputError
 from tests.autoencoders import BLOCKS, build, save
 
 CPU = torch.device("cpu")

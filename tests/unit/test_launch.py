@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from learnability import launch
+from learnability.workflow import launch
 
 CHECKOUT = Path(__file__).parents[2]
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from learnability.losses import build_loss
-from learnability.losses.ldam_drw import effective_number_weights, ldam, ldam_margins
+from learnability.training.losses import build_loss
+from learnability.training.losses.ldam_drw import effective_number_weights, ldam, ldam_margins
 from tests.recipes import DISTILL, IMAGE, recipe_of
 
 COUNTS = torch.tensor([53000, 10000, 1000, 100, 7])

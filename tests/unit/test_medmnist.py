@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from learnability.datasets import medmnist, open_source
+from learnability.datasets.formats import medmnist
+from learnability.datasets.source import open_source
 from tests.downloads import check_message, message_of
 
 SIZES = {"train": 7, "val": 3, "test": 5}

@@ -12,15 +12,16 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from skimage.metrics import peak_signal_noise_ratio
 
-from learnability.autoencoders import load_autoencoder, scale_input
 from learnability.autoencoders.encode import encode_dataset
-from learnability.autoencoders.finetuning import finetune_autoencoder
-from learnability.autoencoders.medvae import build_model, load_medvae
-from learnability.autoencoders.medvae_keys import VARIANTS
-from learnability.autoencoders.weights import missing_weights, weights_digest
-from learnability.contracts import InputError, file_digest, read_json
-from learnability.entries import as_encoder
-from learnability.store import area_average, open_packed
+from learnability.autoencoders.families.medvae import build_model, load_medvae
+from learnability.autoencoders.families.medvae_keys import VARIANTS
+from learnability.autoencoders.families.weights import missing_weights, weights_digest
+from learnability.autoencoders.finetuning.tuning import finetune_autoencoder
+from learnability.autoencoders.interface import load_autoencoder, scale_input
+from learnability.errors import InputError
+from learnability.storage.arrays import area_average, open_packed
+from learnability.storage.contracts import file_digest, read_json
+from learnability.study.entries import as_encoder
 from tests.autoencoders import medvae_tensors, write_dataset
 
 CPU = torch.device("cpu")

@@ -6,8 +6,8 @@ import psutil
 import pytest
 import torch
 
-from learnability.batches import free_memory
-from learnability.memory_limits import left_in_groups, left_of_request
+from learnability.storage.batches import free_memory
+from learnability.storage.memory_limits import left_in_groups, left_of_request
 
 GIB = 2**30
 UNLIMITED = 9223372036854771712  # as version 1 writes it

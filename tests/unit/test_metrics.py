@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from learnability.metrics import area_under_curve, balanced_accuracy, binary_auc, matthews_correlation
+from learnability.training.metrics import area_under_curve, balanced_accuracy, binary_auc, matthews_correlation
 
 
 def random_fold(seed: int, n: int = 200, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:

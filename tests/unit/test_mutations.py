@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from learnability import provenance, registry
-from learnability.configuration import read_config
-from learnability.entries import as_encoder
-from learnability.recipes import resolve_recipe
-from learnability.study import all_cells, resolve_autoencoder
+from learnability import registry
+from learnability.study.cells import all_cells, resolve_autoencoder
+from learnability.study.configuration import read_config
+from learnability.study.entries import as_encoder
+from learnability.study.recipes import resolve_recipe
+from learnability.workflow import provenance
 from tests.conftest import CHECKOUT
 
 NUMBER = 30

@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnability import fold_data, training
-from learnability.contracts import InputError, read_json, split_rows, write_json, write_parquet
-from learnability.store import open_packed
-from learnability.tuning import search_recipe
+from learnability.errors import InputError
+from learnability.storage.arrays import open_packed
+from learnability.storage.contracts import read_json, split_rows, write_json, write_parquet
+from learnability.training import engine as training
+from learnability.training import fold_data
+from learnability.training.tuning import search_recipe
 from tests.lights import CLASSES, TEST, inputs, teach, train, write_arrays, write_study
 from tests.recipes import DISTILL, IMAGE, LATENT, recipe_of
 

@@ -11,8 +11,8 @@ from learnability.classifiers.classifier import build_classifier
 from learnability.classifiers.noise import flow, vp
 from learnability.classifiers.noise.levels import NoiseLevels
 from learnability.classifiers.noise.levels import build_levels as build_filled
-from learnability.classifiers.options import check_options, noise_options
-from learnability.contracts import InputError
+from learnability.errors import InputError
+from learnability.study.options import check_options, noise_options
 from tests.networks import GRID, described
 
 CPU = torch.device("cpu")

@@ -8,12 +8,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from learnability import evaluation
 from learnability.classifiers.classifier import Classifier
 from learnability.classifiers.saved import load_classifier
-from learnability.contracts import SCORES, read_json, write_json, write_parquet
-from learnability.evaluation import CURVE, noise_curve, noisy_batches, sample_noise
-from learnability.fold_data import load_fold
+from learnability.storage.contracts import SCORES, read_json, write_json, write_parquet
+from learnability.training import evaluation
+from learnability.training.evaluation import CURVE, noise_curve, noisy_batches, sample_noise
+from learnability.training.fold_data import load_fold
 from tests.lights import TEST, inputs, interrupt, train, write_study
 from tests.recipes import LATENT
 

@@ -7,10 +7,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from learnability.autoencoders import load_autoencoder
 from learnability.autoencoders.encode import encode_dataset
-from learnability.contracts import InputError, read_json
-from learnability.store import open_packed
+from learnability.autoencoders.interface import load_autoencoder
+from learnability.errors import InputError
+from learnability.storage.arrays import open_packed
+from learnability.storage.contracts import read_json
 from tests.autoencoders import as_input, build, save, write_dataset
 
 CPU = torch.device("cpu")

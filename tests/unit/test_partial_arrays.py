@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from learnability import partial_arrays as module
-from learnability.contracts import InputError
-from learnability.partial_arrays import PartialArrays, partial_arrays
-from learnability.store import PackedFile, open_packed
+from learnability.errors import InputError
+from learnability.storage import partial_arrays as module
+from learnability.storage.arrays import PackedFile, open_packed
+from learnability.storage.partial_arrays import PartialArrays, partial_arrays
 from tests.stopping import TERMINATED, exit_code, in_child
 
 N, BATCH = 40, 4

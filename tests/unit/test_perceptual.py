@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from learnability.autoencoders import perceptual
-from learnability.autoencoders.perceptual import load_perceptual
-from learnability.contracts import InputError
+from learnability.autoencoders.finetuning import perceptual
+from learnability.autoencoders.finetuning.perceptual import load_perceptual
+from learnability.errors import InputError
 from tests.vgg import write_vgg16
 
 real_heads_file = perceptual.heads_file

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from learnability.datasets import open_source
-from learnability.datasets.phantom import MODALITIES
+from learnability.datasets.formats.phantom import MODALITIES
+from learnability.datasets.source import open_source
 
 MODALITY_NAMES = list(MODALITIES)
 

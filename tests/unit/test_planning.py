@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from learnability import cli
-from learnability.configuration import read_config
-from learnability.contracts import InputError, write_json
+from learnability.errors import InputError
 from learnability.planning.benchmarks import read_benchmark
 from learnability.planning.costs import UNKNOWN, Plan
 from learnability.planning.dag import Job, longest_chain
@@ -20,8 +19,10 @@ from learnability.planning.rates import Rate, Sustained, measured_rates, results
 from learnability.planning.sizes import dataset_size
 from learnability.planning.totals import per_kind, per_rule, wall_hours, without_rate
 from learnability.planning.work import Rows, describe_work
-from learnability.recipes import resolve_recipe
-from learnability.study import resolve_autoencoder
+from learnability.storage.contracts import write_json
+from learnability.study.cells import resolve_autoencoder
+from learnability.study.configuration import read_config
+from learnability.study.recipes import resolve_recipe
 
 RECORDED = Path(__file__).parents[1] / "recorded"  # benchmarks of five jobs of the demo, as Snakemake wrote them
 TUNED = "train_classifier/phantom_skin.latent.tiny_flux2.tuned.fold0.jsonl"

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from learnability.contracts import InputError, read_samples
-from learnability.datasets import open_source
 from learnability.datasets import prepare as prepare_module
 from learnability.datasets.prepare import fit, prepare_dataset
 from learnability.datasets.published import compare_counts
-from learnability.store import area_average, open_packed
+from learnability.datasets.source import open_source
+from learnability.errors import InputError
+from learnability.storage.arrays import area_average, open_packed
+from learnability.storage.contracts import read_samples
 
 FILES = ["dataset.json", "images.npy", "images_small.npy", "samples.parquet"]
 

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.progress import Progress
 
-from learnability.progress import MOST, StudyPanel, clock, show_panel
+from learnability.workflow.progress import MOST, StudyPanel, clock, show_panel
 
 
 def record(event: str | None, **fields) -> LogRecord:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from learnability import provenance, registry
-from learnability.recipes import resolve_recipe
+from learnability import registry
+from learnability.study.recipes import resolve_recipe
+from learnability.workflow import provenance
 from tests.published import PUBLISHED
 from tests.recipes import recipe_of
 
@@ -225,18 +226,41 @@ def test_the_place_of_the_checkout_does_not_count(copied):
 
 
 LATENT = resolve_recipe(PUBLISHED, "latent")
-TRAINING = ["training", "metrics", "batches", "checkpoints", "store", "contracts", "recipe", "losses/__init__"]
-CLASSIFIERS = ["classifiers/__init__", "classifiers/classifier", "classifiers/grid", "classifiers/weights"]
+TRAINING = [
+    "training/engine",
+    "training/metrics",
+    "storage/batches",
+    "storage/checkpoints",
+    "storage/arrays",
+    "storage/contracts",
+    "study/recipe",
+    "training/losses/__init__",
+]
+CLASSIFIERS = ["classifiers/__init__", "classifiers/classifier", "study/grid", "classifiers/weights"]
 READING = [
-    "study",
-    "recipes",
-    "search_space",
-    "entries",
-    "configuration",
-    "classifiers/options",
+    "study/cells",
+    "study/recipes",
+    "study/search_space",
+    "study/entries",
+    "study/configuration",
+    "study/options",
 ]  # of the configuration
-AFTERWARDS = ["tables/__init__", "significance/__init__", "check", "cli", "launch", "provenance", "registry", *READING]
-OTHER_LOSSES = ["losses/cross_entropy", "losses/distillation", "classifiers/heads/cosine", "classifiers/film"]
+AFTERWARDS = [
+    "tables/__init__",
+    "significance/__init__",
+    "commands/missing",
+    "cli",
+    "workflow/launch",
+    "workflow/provenance",
+    "registry",
+    *READING,
+]
+OTHER_LOSSES = [
+    "training/losses/cross_entropy",
+    "training/losses/distillation",
+    "classifiers/heads/cosine",
+    "classifiers/film",
+]
 
 
 @pytest.mark.parametrize(
@@ -245,46 +269,47 @@ OTHER_LOSSES = ["losses/cross_entropy", "losses/distillation", "classifiers/head
         (
             "train_classifier",
             registry.modules_of_training(LATENT),
-            [*TRAINING, *CLASSIFIERS, "losses/ldam_drw", "classifiers/heads/linear", "masking"],
-            [*AFTERWARDS, *OTHER_LOSSES, "classifiers/noise/edm", "augmentation", "fidelity", "autoencoders/encode"],
+            [*TRAINING, *CLASSIFIERS, "training/losses/ldam_drw", "classifiers/heads/linear", "training/masking"],
+            [*AFTERWARDS, *OTHER_LOSSES, "classifiers/noise/edm", "training/augmentation", "autoencoders/fidelity", "autoencoders/encode"],
         ),
         (
             "encode_dataset",
-            ["autoencoders.diffusers_family"],
-            ["autoencoders/encode", "autoencoders/diffusers_family", "autoencoders/diffusers_weights", "fidelity"],
-            [*AFTERWARDS, "training", "autoencoders/finetuning", "autoencoders/controls/pixel_unshuffle",
-             "autoencoders/medvae", "autoencoders/medvae_keys", "autoencoders/custom", "datasets/table"],
+            ["autoencoders.families.diffusers_family"],
+            ["autoencoders/encode", "autoencoders/families/diffusers_family", "autoencoders/families/diffusers_weights", "autoencoders/fidelity"],
+            [*AFTERWARDS, "training/engine", "autoencoders/finetuning/tuning", "autoencoders/controls/pixel_unshuffle",
+             "autoencoders/families/medvae", "autoencoders/families/medvae_keys", "autoencoders/families/custom", "datasets/formats/table"],
         ),
         (
             "encode_dataset",
             ["autoencoders.controls.pixel_unshuffle"],
-            ["autoencoders/encode", "autoencoders/controls/pixel_unshuffle", "store"],
-            ["autoencoders/diffusers_family", "autoencoders/controls/random_init"],
+            ["autoencoders/encode", "autoencoders/controls/pixel_unshuffle", "storage/arrays"],
+            ["autoencoders/families/diffusers_family", "autoencoders/controls/random_init"],
         ),
         (
             "finetune_autoencoder",
-            ["autoencoders.medvae"],
-            [f"autoencoders/{name}" for name in ("finetuning", "adversarial", "perceptual", "medvae", "medvae_keys")],
-            [*AFTERWARDS, "training", "losses/ldam_drw", "autoencoders/encode", "datasets/table"],
+            ["autoencoders.families.medvae"],
+            [f"autoencoders/finetuning/{name}" for name in ("tuning", "adversarial", "perceptual")]
+            + ["autoencoders/families/medvae", "autoencoders/families/medvae_keys"],
+            [*AFTERWARDS, "training/engine", "training/losses/ldam_drw", "autoencoders/encode", "datasets/formats/table"],
         ),
         (
             "prepare_dataset",
-            ["datasets.phantom"],
-            ["datasets/prepare", "datasets/phantom"],
-            [*AFTERWARDS, "training", "datasets/table", "datasets/cardium", "datasets/medmnist"],
+            ["datasets.formats.phantom"],
+            ["datasets/prepare", "datasets/formats/phantom"],
+            [*AFTERWARDS, "training/engine", "datasets/formats/table", "datasets/formats/cardium", "datasets/formats/medmnist"],
         ),
-        ("make_folds", [], ["folds", "contracts"], [*AFTERWARDS, "training", "datasets/prepare"]),
+        ("make_folds", [], ["datasets/folds", "storage/contracts"], [*AFTERWARDS, "training/engine", "datasets/prepare"]),
         (
             "make_table1",
             [],
-            ["tables/scores", "tables/formats", "contracts"],
-            [*TRAINING[:-4], *CLASSIFIERS, "significance/__init__", "fidelity", "tables/ablation", "tables/efficiency"],
+            ["tables/scores", "tables/formats", "storage/contracts"],
+            [*TRAINING[:-4], *CLASSIFIERS, "significance/__init__", "autoencoders/fidelity", "tables/ablation", "tables/efficiency"],
         ),
         (
             "test_significance",
             [],
-            ["significance/__init__", "significance/gap", "macro"],
-            ["tables/__init__", "training", "losses/ldam_drw"],
+            ["significance/__init__", "significance/gap", "significance/macro"],
+            ["tables/__init__", "training/engine", "training/losses/ldam_drw"],
         ),
     ],
 )  # fmt: skip
@@ -301,11 +326,11 @@ def test_a_job_depends_on_its_modules_and_on_no_other(copied, rule, modules, ins
 
 def test_the_modules_of_a_recipe_follow_from_its_values():
     assert registry.modules_of_training(recipe_of(augment=[], mask=0)) == [
-        "classifiers.heads.linear", "losses.ldam_drw",
+        "classifiers.heads.linear", "training.losses.ldam_drw",
     ]  # fmt: skip
     changed = recipe_of(loss="cross_entropy", head="cosine", mask=0.1)
     assert registry.modules_of_training(changed) == [
-        "augmentation", "classifiers.heads.cosine", "losses.cross_entropy", "masking",
+        "classifiers.heads.cosine", "training.augmentation", "training.losses.cross_entropy", "training.masking",
     ]  # fmt: skip
     noisy = resolve_recipe(PUBLISHED, "noise_conditioned")
     assert registry.modules_of_network(noisy) == [
@@ -317,7 +342,12 @@ def test_the_modules_of_a_search_are_those_of_all_that_it_may_choose():
     space = {"mask": {"low": 0, "high": 0.3}, "head": {"choices": ["linear", "cosine"]}}
     search = {"space": space, "trials": 2, "workers": 1, "scope": "fold"}
     found = registry.modules_of_training(recipe_of(augment=[], mask=0, search=search))
-    assert found == ["classifiers.heads.cosine", "classifiers.heads.linear", "losses.ldam_drw", "masking"]
+    assert found == [
+        "classifiers.heads.cosine",
+        "classifiers.heads.linear",
+        "training.losses.ldam_drw",
+        "training.masking",
+    ]
 
 
 def test_every_module_that_a_value_may_name_is_there():

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from learnability.claims import compare_published, render_published
-from learnability.claims.findings import PAPER_AUTOENCODERS, PAPER_DATASETS, read_published
-from learnability.claims.numbers import COLUMNS, MEASURE
-from learnability.contracts import InputError
+from learnability.errors import InputError
+from learnability.paper import compare_published, render_published
+from learnability.paper.findings import PAPER_AUTOENCODERS, PAPER_DATASETS, read_published
+from learnability.paper.numbers import COLUMNS, MEASURE
 from tests.findings import GAPS, made_up, table3_of
 from tests.rendered import latex_rows
 from tests.scored_runs import only

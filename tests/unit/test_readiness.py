@@ -6,10 +6,12 @@ import torch
 import yaml
 from skimage.metrics import peak_signal_noise_ratio
 
-from learnability import cli, hub, readiness
-from learnability.autoencoders import load_autoencoder
+from learnability import cli
+from learnability.autoencoders.interface import load_autoencoder
 from learnability.autoencoders.round_trip import round_trip
-from learnability.configuration import read_config
+from learnability.commands import check as readiness
+from learnability.study.configuration import read_config
+from learnability.workflow import hub
 from tests.autoencoders import build, save, write_dataset
 from tests.unit.test_check import ROOTS
 
@@ -24,7 +26,7 @@ PHANTOM = {
 def study(tmp_path, monkeypatch):
     """A study file of one phantom, one autoencoder whose weights are there, and one control; and its changes."""
     monkeypatch.setattr(hub, "why_missing", lambda *_: "the hub was asked")
-    monkeypatch.setattr("learnability.check.why_missing", lambda *_: "the hub was asked")
+    monkeypatch.setattr("learnability.commands.missing.why_missing", lambda *_: "the hub was asked")
     for name in ROOTS:
         monkeypatch.delenv(name, raising=False)
 

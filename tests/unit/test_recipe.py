@@ -7,10 +7,10 @@ from typing import Literal, get_args, get_origin
 import pytest
 import yaml
 
-from learnability.configuration import SCHEMA
-from learnability.contracts import InputError
-from learnability.recipe import CONFOUNDS, DESCRIBED, KEYS, SAME_NETWORK, Distill, Recipe, Search, Teacher
-from learnability.recipes import PLACE, resolve_recipe
+from learnability.errors import InputError
+from learnability.study.configuration import SCHEMA
+from learnability.study.recipe import CONFOUNDS, DESCRIBED, KEYS, SAME_NETWORK, Distill, Recipe, Search, Teacher
+from learnability.study.recipes import PLACE, resolve_recipe
 from tests.published import PUBLISHED, published
 from tests.recipes import DISTILL, IMAGE, recipe_of
 

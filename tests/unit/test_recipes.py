@@ -2,8 +2,8 @@
 
 import pytest
 
-from learnability.recipe import KEYS
-from learnability.recipes import (
+from learnability.study.recipe import KEYS
+from learnability.study.recipes import (
     check_recipe,
     pretrained_weights,
     resolve_recipe,

@@ -10,10 +10,11 @@ from safetensors.torch import save_file
 
 import learnability
 from learnability import load_classifier
-from learnability.checkpoints import write_tensors
 from learnability.classifiers import saved as saved_classifiers
 from learnability.classifiers.classifier import build_classifier
-from learnability.contracts import InputError, read_json, write_json
+from learnability.errors import InputError
+from learnability.storage.checkpoints import write_tensors
+from learnability.storage.contracts import read_json, write_json
 from tests.networks import GRID, described, images
 
 SOURCE = Path(__file__).parents[2] / "workflow" / "src"

@@ -16,11 +16,11 @@ import numpy as np
 import optuna
 import pytest
 
-from learnability import search_journal
-from learnability.contracts import InputError
-from learnability.recipe import Search
-from learnability.search import best, propose, run_trials
-from learnability.search_space import check_search, searchable
+from learnability.errors import InputError
+from learnability.study.recipe import Search
+from learnability.study.search_space import check_search, searchable
+from learnability.training import search_journal
+from learnability.training.search import best, propose, run_trials
 from tests.recipes import DISTILL, recipe_of
 
 CHECKOUT = Path(__file__).parents[2]
@@ -324,7 +324,9 @@ def test_who_proposes_while_others_run_tries_elsewhere(tmp_path):
 def test_constant_liar_is_told_of_running_trials(undisturbed, monkeypatch):
     asked = []
     sampler = optuna.samplers.TPESampler
-    monkeypatch.setattr("learnability.search.TPESampler", lambda **options: asked.append(options) or sampler(**options))
+    monkeypatch.setattr(
+        "learnability.training.search.TPESampler", lambda **options: asked.append(options) or sampler(**options)
+    )
     trials = load_trials(undisturbed)
     propose(trials, SEARCH, 7)
     propose(trials[:3], replace(SEARCH, workers=2), 7)

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from learnability import significance
-from learnability.contracts import InputError
+from learnability.errors import InputError
 
 DATASETS = ("ct_rate", "isic2019", "mimic_cxr_lt", "cardium")
 FAMILIES = ("sd14", "flux1", "flux2", "medvae", "medvae_ft")

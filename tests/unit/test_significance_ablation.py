@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 
 from learnability import significance
-from learnability.contracts import InputError, write_csv
-from learnability.macro import with_macro
+from learnability.errors import InputError
+from learnability.significance.macro import with_macro
+from learnability.storage.contracts import write_csv
 from tests.scored_runs import SCORES, of, only, scored_runs, without
 
 DATASETS = ("ct_rate", "isic2019", "cardium")

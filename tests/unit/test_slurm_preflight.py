@@ -8,10 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from learnability import slurm_preflight, slurm_requests
-from learnability.contracts import InputError, write_json
-from learnability.slurm_preflight import QueuedJob
-from learnability.slurm_requests import Request
+from learnability.errors import InputError
+from learnability.storage.contracts import write_json
+from learnability.workflow import slurm_preflight, slurm_requests
+from learnability.workflow.slurm_preflight import QueuedJob
+from learnability.workflow.slurm_requests import Request
 
 RUN = "912a77a8-0cb4-4b72-b3a6-e4afec390951"
 OTHER = "dee83727-98ca-4b91-8cc1-f908b66a2df4"

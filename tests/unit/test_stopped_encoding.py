@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from learnability import checkpoints, partial_arrays
-from learnability.autoencoders import encode, finetuning
-from learnability.autoencoders.adversarial import patch_discriminator
+from learnability.autoencoders import encode
 from learnability.autoencoders.encode import encode_dataset
-from learnability.autoencoders.finetuning import Tuning, finetune_autoencoder
+from learnability.autoencoders.finetuning import tuning as finetuning
+from learnability.autoencoders.finetuning.adversarial import patch_discriminator
+from learnability.autoencoders.finetuning.tuning import Tuning, finetune_autoencoder
+from learnability.storage import checkpoints, partial_arrays
 from tests.autoencoders import save, write_dataset
 from tests.stopping import TERMINATED, exit_code, in_child, signal_after
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from learnability import checkpoints, training
-from learnability.checkpoints import Keeper, remove_checkpoint
-from learnability.contracts import read_json
-from learnability.interruption import Interruption
-from learnability.tuning import search_recipe
+from learnability.storage import checkpoints
+from learnability.storage.checkpoints import Keeper, remove_checkpoint
+from learnability.storage.contracts import read_json
+from learnability.storage.interruption import Interruption
+from learnability.training import engine as training
+from learnability.training.tuning import search_recipe
 from tests.lights import inputs, train, write_study
 from tests.recipes import IMAGE, LATENT, recipe_of
 from tests.stopping import TERMINATED, exit_code, in_child, signal_after

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from learnability.store import PackedWriter, area_average, as_rgb, open_packed, read_rows, written_whole
+from learnability.storage.arrays import PackedWriter, area_average, as_rgb, open_packed, read_rows, written_whole
 from tests.stopping import exit_code, in_child
 
 ROWS = np.random.default_rng(0).integers(0, 256, (37, 4, 5, 3), dtype=np.uint8)

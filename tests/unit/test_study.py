@@ -3,9 +3,7 @@
 import pytest
 import yaml
 
-from learnability.entries import is_folder, recorded
-from learnability.presentation import finetuning_notes
-from learnability.study import (
+from learnability.study.cells import (
     cells,
     cells_of_gaps,
     check_study,
@@ -21,6 +19,8 @@ from learnability.study import (
     rows_of_table4,
     tuned_per_fold,
 )
+from learnability.study.entries import is_folder, recorded
+from learnability.study.presentation import finetuning_notes
 from tests.published import PUBLISHED, STUDIES, message_of, published
 
 ALL = PUBLISHED["study"]["autoencoders"]

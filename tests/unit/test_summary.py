@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from learnability.claims import compare_published, judge_claims, render_published
-from learnability.configuration import fill_in, read_config
-from learnability.contracts import write_json
-from learnability.presentation import config_digest, confounds, not_shareable
+from learnability.paper import compare_published, judge_claims, render_published
+from learnability.storage.contracts import write_json
+from learnability.study.configuration import fill_in, read_config
+from learnability.study.presentation import config_digest, confounds, not_shareable
 from learnability.summary import Material, render_summary
 from learnability.summary.conclusions import conclusions, described
 from learnability.summary.headline import gap_matrix, tiles

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from learnability.contracts import InputError
-from learnability.datasets import check_source, open_source
-from learnability.datasets.table import read_table
+from learnability.datasets.formats.table import read_table
+from learnability.datasets.source import check_source, open_source
+from learnability.errors import InputError
 
 HAM = {
     "format": "table",

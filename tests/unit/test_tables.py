@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnability.contracts import InputError
+from learnability.errors import InputError
 from learnability.tables.fidelity import render_table2, table2
 from learnability.tables.labels import Labels, labels_of
 from learnability.tables.scores import render_table1, table1

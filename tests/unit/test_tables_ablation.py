@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnability.contracts import InputError
+from learnability.errors import InputError
 from learnability.significance import ablation
 from learnability.tables.ablation import ablation_controls, render_ablation_controls, render_table4, table4
 from learnability.tables.labels import Labels

@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from learnability.contracts import InputError
+from learnability.errors import InputError
 from learnability.significance import ablation
 from learnability.tables.ablation import render_table4, table4
 from learnability.tables.efficiency import render_table3

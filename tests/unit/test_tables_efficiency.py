@@ -6,7 +6,8 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
-from learnability.contracts import InputError, write_csv
+from learnability.errors import InputError
+from learnability.storage.contracts import write_csv
 from learnability.tables.efficiency import render_table3, table3
 from learnability.tables.labels import Labels
 from tests.rendered import html_grid, latex_rows, markdown_rows

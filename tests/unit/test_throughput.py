@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from learnability import throughput, training
-from learnability.throughput import Effort, Measured, measure, reset_peak, sweep
+from learnability.efficiency import throughput
+from learnability.efficiency.throughput import Effort, Measured, measure, reset_peak, sweep
+from learnability.training import engine as training
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 QUICK = Effort(warmup=1, iterations=2, seconds=0.0, repeats=1)

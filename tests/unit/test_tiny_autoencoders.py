@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from learnability.autoencoders import tiny
-from learnability.datasets.phantom import MODALITIES, draw
+from learnability.datasets.formats.phantom import MODALITIES, draw
 
 SHIPPED = Path(__file__).parents[2] / "workflow" / "resources" / "tiny_autoencoders"
 LATENT_SHAPES = {

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from learnability import training
-from learnability.batches import Rows
-from learnability.contracts import InputError, write_parquet
+from learnability.errors import InputError
+from learnability.storage.batches import Rows
+from learnability.storage.contracts import write_parquet
+from learnability.training import engine as training
 from tests.lights import CLASSES, RESULTS, TRAIN, VALIDATION, inputs, interrupt, train, write_study
 from tests.recipes import IMAGE, LATENT, recipe_of
 

@@ -11,12 +11,13 @@ import torch
 from safetensors.torch import load_file
 from sklearn import metrics as reference
 
-from learnability import training
-from learnability.checkpoints import save_checkpoint
 from learnability.classifiers.classifier import build_classifier
-from learnability.contracts import InputError, read_json, write_json, write_parquet
-from learnability.fold_data import load_fold
-from learnability.store import open_packed
+from learnability.errors import InputError
+from learnability.storage.arrays import open_packed
+from learnability.storage.checkpoints import save_checkpoint
+from learnability.storage.contracts import read_json, write_json, write_parquet
+from learnability.training import engine as training
+from learnability.training.fold_data import load_fold
 from tests.lights import CLASSES, TEST, TRAIN, VALIDATION, inputs, train, write_arrays, write_study
 from tests.recipes import IMAGE, LATENT, recipe_of
 

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 import torch
 
-from learnability import fold_data, training
-from learnability.contracts import InputError
-from learnability.tuning import search_recipe
+from learnability.errors import InputError
+from learnability.training import engine as training
+from learnability.training import fold_data
+from learnability.training.tuning import search_recipe
 from tests.lights import inputs, train, write_study
 from tests.recipes import LATENT, recipe_of
 

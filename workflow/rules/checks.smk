@@ -3,14 +3,14 @@ import re
 from copy import copy
 from pathlib import Path
 
-from learnability import slurm_preflight, slurm_requests
-from learnability.finished import drop_finished
+from learnability.workflow import slurm_preflight, slurm_requests
+from learnability.storage.finished import drop_finished
 from snakemake.exceptions import WorkflowError
 
 
 def check_before_start(jobs):
     """Say in one message what the jobs that will run lack, before the first of them."""
-    from learnability.check import missing_inputs  # here, because every command would wait for its imports
+    from learnability.commands.missing import missing_inputs
 
     jobs = list(jobs)
     planned = [(job.rule.name, dict(job.wildcards)) for job in jobs]

@@ -1,8 +1,8 @@
 # What one job reads, by its wildcards: input functions of the rules.
-from learnability.contracts import CELL
-from learnability.recipes import spaces_of
-from learnability.run_files import fetched_weights, files_of_run, model_of_run, weights_of_autoencoder
-from learnability.study import BACKBONE, tuned_per_fold, uses_lpips
+from learnability.storage.contracts import CELL
+from learnability.study.recipes import spaces_of
+from learnability.study.paths import fetched_weights, files_of_run, model_of_run, weights_of_autoencoder
+from learnability.study.cells import BACKBONE, tuned_per_fold, uses_lpips
 
 
 def cell_of(wildcards):

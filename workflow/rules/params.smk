@@ -6,12 +6,12 @@
 import functools
 
 from learnability import registry
-from learnability.autoencoders.own_class import find_module
-from learnability.contracts import digest
-from learnability.entries import as_encoder, recorded, unrecorded
-from learnability.provenance import code_digest
-from learnability.recipes import pretrained_weights
-from learnability.study import resolve_autoencoder
+from learnability.autoencoders.families.own_class import find_module
+from learnability.storage.contracts import digest
+from learnability.study.entries import as_encoder, recorded, unrecorded
+from learnability.workflow.provenance import code_digest
+from learnability.study.recipes import pretrained_weights
+from learnability.study.cells import resolve_autoencoder
 
 
 def recorded_of(find):

@@ -6,7 +6,7 @@ import os
 def show_progress(handlers):
     """Complete the panels of the loggers that have one."""
     if handlers:
-        from learnability.progress import show_panel
+        from learnability.workflow.progress import show_panel
 
         for handler in handlers:
             show_panel(handler)
@@ -15,8 +15,8 @@ def show_progress(handlers):
 def show_table1(jobs, handlers):
     """Print Table 1 of a run of which it is a part; the launcher's caller (make demo) prints it itself."""
     from learnability.cli import show
-    from learnability.launch import MARK
-    from learnability.progress import end_panel
+    from learnability.workflow.launch import MARK
+    from learnability.workflow.progress import end_panel
 
     made = Path(config["results"], "tables", "table1.csv").is_file()  # with --until it may not be there
     if made and MARK not in os.environ and any(job.rule.name == "make_table1" for job in jobs):

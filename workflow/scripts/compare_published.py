@@ -1,10 +1,10 @@
 """Every known number of the paper beside the measured one."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.claims import compare_published, read_findings, render_published
-    from learnability.contracts import read_json, write_csv, write_text
+    from learnability.paper import compare_published, read_findings, render_published
+    from learnability.storage.contracts import read_json, write_csv, write_text
     from learnability.tables.labels import labels_of
 
     params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]

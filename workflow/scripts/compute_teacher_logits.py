@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job
+from learnability.workflow.jobs import choose_device, job
 
 with job(snakemake.log[0]):
-    from learnability.fold_data import Inputs
-    from learnability.teacher import write_teacher_logits
+    from learnability.training.fold_data import Inputs
+    from learnability.training.teacher import write_teacher_logits
 
     params, files = snakemake.params, dict(snakemake.input.items())
     write_teacher_logits(

@@ -1,11 +1,11 @@
 """Recall of every class in the three spaces, from head to tail."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.contracts import read_json, read_predictions
     from learnability.figures.class_recall import draw_class_recall, recall_frame
     from learnability.figures.style import save
+    from learnability.storage.contracts import read_json, read_predictions
     from learnability.tables.labels import labels_of
 
     cards = {card["dataset"]: card for card in map(read_json, snakemake.input.cards)}

@@ -1,13 +1,13 @@
 """Figure 2: PSNR against the gap."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
     import pandas as pd
 
-    from learnability.contracts import read_json
     from learnability.figures.figure2 import draw_figure2
     from learnability.figures.style import save
+    from learnability.storage.contracts import read_json
     from learnability.tables.labels import labels_of
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])

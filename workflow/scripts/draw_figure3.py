@@ -1,11 +1,11 @@
 """Figure 3: originals, reconstructions and amplified differences."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.contracts import read_json
     from learnability.figures.figure3 import draw_figure3, read_originals, read_reconstructions
     from learnability.figures.style import save
+    from learnability.storage.contracts import read_json
     from learnability.tables.labels import labels_of
 
     files, params = snakemake.input, snakemake.params

@@ -1,13 +1,13 @@
 """The gap of every autoencoder and dataset, with folds and interval."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
     import pandas as pd
 
-    from learnability.contracts import read_json, read_metrics
     from learnability.figures.gaps import draw_gaps
     from learnability.figures.style import save
+    from learnability.storage.contracts import read_json, read_metrics
     from learnability.tables.labels import labels_of
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])

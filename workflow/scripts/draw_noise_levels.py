@@ -1,13 +1,13 @@
 """Balanced accuracy over the noise level."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
     import pandas as pd
 
-    from learnability.contracts import read_json
     from learnability.figures.noise_levels import draw_noise_levels
     from learnability.figures.style import save
+    from learnability.storage.contracts import read_json
     from learnability.tables.labels import labels_of
 
     cards = [read_json(path) for path in snakemake.input.cards]

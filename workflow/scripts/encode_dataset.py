@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job, whole
+from learnability.workflow.jobs import choose_device, job, whole
 
 with job(snakemake.log[0]):
     from learnability.autoencoders.encode import encode_dataset

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0], online=True):
-    from learnability.hub import fetch
+    from learnability.workflow.hub import fetch
 
     fetch(**snakemake.params.request, folder=Path(snakemake.output[0]).parent)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job, whole
+from learnability.workflow.jobs import choose_device, job, whole
 
 with job(snakemake.log[0]):
-    from learnability.autoencoders.finetuning import finetune_autoencoder
+    from learnability.autoencoders.finetuning.tuning import finetune_autoencoder
     from learnability.classifiers.weights import pretrained_file
 
     params, entry = snakemake.params, whole(snakemake.params.entry, snakemake.params.unrecorded)

@@ -1,10 +1,10 @@
 """The claims of the paper, each with the verdict that tables and tests give."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.claims import judge_claims, read_findings, render_claims
-    from learnability.contracts import read_json, write_csv, write_text
+    from learnability.paper import judge_claims, read_findings, render_claims
+    from learnability.storage.contracts import read_json, write_csv, write_text
     from learnability.tables.labels import labels_of
 
     params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]

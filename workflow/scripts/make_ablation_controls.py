@@ -1,9 +1,9 @@
 """The paper's side claims and our controls: recipes that differ in one thing, side by side."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.contracts import read_json, read_metrics, write_csv, write_text
+    from learnability.storage.contracts import read_json, read_metrics, write_csv, write_text
     from learnability.tables.ablation import ablation_controls, render_ablation_controls
     from learnability.tables.labels import labels_of
 

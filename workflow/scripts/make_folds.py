@@ -1,10 +1,10 @@
 """Assign the samples of one dataset to grouped, stratified folds."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.contracts import read_samples, write_parquet
-    from learnability.folds import make_folds
+    from learnability.datasets.folds import make_folds
+    from learnability.storage.contracts import read_samples, write_parquet
 
     folds = make_folds(
         read_samples(snakemake.input.samples),

@@ -1,11 +1,11 @@
 """Table 1: the scores of every space, autoencoder and dataset."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
     import pandas as pd
 
-    from learnability.contracts import read_json, read_metrics, write_csv, write_text
+    from learnability.storage.contracts import read_json, read_metrics, write_csv, write_text
     from learnability.tables.labels import labels_of
     from learnability.tables.scores import render_table1, table1
 

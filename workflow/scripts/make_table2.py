@@ -1,9 +1,9 @@
 """Table 2: PSNR and SSIM of every autoencoder and dataset."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.contracts import read_encodings, read_json, write_csv, write_text
+    from learnability.storage.contracts import read_encodings, read_json, write_csv, write_text
     from learnability.tables.fidelity import render_table2, table2
     from learnability.tables.labels import labels_of
 

@@ -1,11 +1,11 @@
 """Table 3: what classifiers reach within one wall-clock budget, and what they cost in time and memory."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
     import pandas as pd
 
-    from learnability.contracts import read_json, write_csv, write_text
+    from learnability.storage.contracts import read_json, write_csv, write_text
     from learnability.tables.efficiency import render_table3, table3
     from learnability.tables.labels import labels_of
 

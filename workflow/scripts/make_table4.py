@@ -1,11 +1,11 @@
 """Table 4: what distillation, search and noise conditioning gain over a plain latent classifier."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
     import pandas as pd
 
-    from learnability.contracts import read_json, read_metrics, write_csv, write_text
+    from learnability.storage.contracts import read_json, read_metrics, write_csv, write_text
     from learnability.tables.ablation import render_table4, table4
     from learnability.tables.labels import labels_of
 

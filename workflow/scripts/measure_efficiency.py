@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job, whole
+from learnability.workflow.jobs import choose_device, job, whole
 
 with job(snakemake.log[0]):
-    from learnability.decoding import decoder_of_run
-    from learnability.efficiency import measure_efficiency
-    from learnability.fold_data import Inputs, load_fold
-    from learnability.recipe import Recipe
+    from learnability.autoencoders.decoding import decoder_of_run
+    from learnability.efficiency.measure import measure_efficiency
+    from learnability.study.recipe import Recipe
+    from learnability.training.fold_data import Inputs, load_fold
 
     params, files = snakemake.params, dict(snakemake.input.items())
     device = choose_device(params.torch_threads)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from learnability.jobs import job, whole
+from learnability.workflow.jobs import job, whole
 
 with job(snakemake.log[0]):
     from learnability.datasets.prepare import prepare_dataset

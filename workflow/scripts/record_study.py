@@ -1,8 +1,8 @@
 """Write down which datasets, autoencoders, spaces, recipes and folds the tables of this folder hold."""
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.contracts import write_json
+    from learnability.storage.contracts import write_json
 
     write_json(snakemake.params.content, snakemake.output[0])

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job, whole
+from learnability.workflow.jobs import choose_device, job, whole
 
 with job(snakemake.log[0]):
     from learnability.classifiers.weights import pretrained_file
-    from learnability.contracts import write_json
-    from learnability.fold_data import Inputs
-    from learnability.recipe import Recipe
-    from learnability.tuning import search_recipe
+    from learnability.storage.contracts import write_json
+    from learnability.study.recipe import Recipe
+    from learnability.training.fold_data import Inputs
+    from learnability.training.tuning import search_recipe
 
     params, files = snakemake.params, dict(snakemake.input.items())
     start = whole(params.pretrained, params.unrecorded_pretrained)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
     import pandas as pd
 
-    from learnability.contracts import read_json, write_text
+    from learnability.storage.contracts import read_json, write_text
     from learnability.tables.labels import labels_of
     from learnability.tables.tests import render_tests
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
     from learnability import significance
-    from learnability.contracts import read_encodings, read_metrics, write_csv
+    from learnability.storage.contracts import read_encodings, read_metrics, write_csv
 
     metrics = read_metrics(snakemake.input.metrics)
     images = read_encodings(snakemake.input.fidelity, snakemake.input.autoencoders)

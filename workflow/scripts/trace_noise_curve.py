@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job
+from learnability.workflow.jobs import choose_device, job
 
 with job(snakemake.log[0]):
     from learnability.classifiers.saved import load_classifier
-    from learnability.contracts import write_parquet
-    from learnability.evaluation import noise_curve
-    from learnability.fold_data import Inputs, load_fold
+    from learnability.storage.contracts import write_parquet
+    from learnability.training.evaluation import noise_curve
+    from learnability.training.fold_data import Inputs, load_fold
 
     params, files = snakemake.params, dict(snakemake.input.items())
     device = choose_device(params.torch_threads)

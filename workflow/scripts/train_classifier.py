@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job, whole
+from learnability.workflow.jobs import choose_device, job, whole
 
 with job(snakemake.log[0]):
     from learnability.classifiers.weights import pretrained_file
-    from learnability.contracts import read_json
-    from learnability.fold_data import Inputs
-    from learnability.recipe import Recipe
-    from learnability.training import train_classifier
+    from learnability.storage.contracts import read_json
+    from learnability.study.recipe import Recipe
+    from learnability.training.engine import train_classifier
+    from learnability.training.fold_data import Inputs
 
     params, files = snakemake.params, dict(snakemake.input.items())
     recipe, start = Recipe.from_values(params.recipe), whole(params.pretrained, params.unrecorded_pretrained)

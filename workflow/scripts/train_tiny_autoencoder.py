@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job
+from learnability.workflow.jobs import choose_device, job
 
 with job(snakemake.log[0]):
     from learnability.autoencoders.tiny import train_tiny

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job, whole
+from learnability.workflow.jobs import choose_device, job, whole
 
 with job(snakemake.log[0]):
+    from learnability.autoencoders.decoding import decoder_of_run
     from learnability.classifiers.weights import pretrained_file
-    from learnability.decoding import decoder_of_run
-    from learnability.fold_data import Inputs
-    from learnability.recipe import Recipe
-    from learnability.training import train_classifier
+    from learnability.study.recipe import Recipe
+    from learnability.training.engine import train_classifier
+    from learnability.training.fold_data import Inputs
 
     params, files = snakemake.params, dict(snakemake.input.items())
     start = whole(params.pretrained, params.unrecorded_pretrained)

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from learnability.jobs import job
+from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
     import pandas as pd
 
-    from learnability.claims import read_findings
-    from learnability.contracts import read_json, read_metrics, write_text
+    from learnability.paper import read_findings
+    from learnability.storage.contracts import read_json, read_metrics, write_text
     from learnability.summary import Material, render_summary
     from learnability.tables.labels import labels_of
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 from rich.markup import escape
 
-from .contracts import InputError, read_json
+from .errors import InputError
 from .generation.commands import add_filter, add_score
 from .planning.commands import add_hours, add_plan
+from .storage.contracts import read_json
 
 SPACE_NAMES = {"image": "image", "latent": "LS", "reconstruction": "RS"}
 
@@ -54,8 +55,8 @@ def check(files: list[Path], images: int) -> bool:
     from rich.console import Console
     from rich.table import Table
 
-    from .configuration import read_config
-    from .readiness import examine
+    from .commands.check import examine
+    from .study.configuration import read_config
 
     lines = examine(read_config(*files), images)
     grid = Table.grid(padding=(0, 2))
@@ -70,8 +71,8 @@ def check(files: list[Path], images: int) -> bool:
 
 
 def take_over(files: list[Path]) -> None:
-    from .adoption import adopt
-    from .configuration import read_config
+    from .study.configuration import read_config
+    from .workflow.adoption import adopt
 
     adopt(read_config(*files), files)
 
@@ -79,9 +80,9 @@ def take_over(files: list[Path]) -> None:
 def print_page(of: str) -> None:
     """Print the page of the documentation that is written from the schema (`config`) or from the rules."""
     if of == "config":
-        from .config_page import describe_config as describe
+        from .commands.config_page import describe_config as describe
     else:
-        from .rules_page import describe_rules as describe
+        from .commands.rules_page import describe_rules as describe
     print(describe(), end="")
 
 

@@ -1,18 +1,18 @@
 """Which module holds what a value of the configuration names.
 
 Such a module is imported only where a value names it, and only there its code belongs to a job's digest
-(provenance.py): an edit of a loss reruns the trainings with that loss. This file belongs to no digest.
+(workflow/provenance.py): an edit of a loss reruns the trainings with that loss. This file belongs to no digest.
 """
 
 import functools
 import importlib
 from types import ModuleType
 
-from .contracts import InputError
+from .errors import InputError
 
 MODULES = {
     "datasets.*.format": {
-        name: f"datasets.{name}"
+        name: f"datasets.formats.{name}"
         for name in ("cardium", "ct_rate", "ct_rate_volumes", "imagenet", "isic2019", "medmnist", "mimic_cxr_lt",
                      "phantom", "table")
     },
@@ -20,11 +20,11 @@ MODULES = {
         "pixel_unshuffle": "autoencoders.controls.pixel_unshuffle",
         "area_downsample": "autoencoders.controls.area_downsample",
         "random_init": "autoencoders.controls.random_init",
-        "MedVAE": "autoencoders.medvae",
-        "module:Class": "autoencoders.custom",  # the user's own
-        "diffusers": "autoencoders.diffusers_family",  # any class of it
+        "MedVAE": "autoencoders.families.medvae",
+        "module:Class": "autoencoders.families.custom",  # the user's own
+        "diffusers": "autoencoders.families.diffusers_family",  # any class of it
     },
-    "recipes.*.loss": {"ldam_drw": "losses.ldam_drw", "cross_entropy": "losses.cross_entropy"},
+    "recipes.*.loss": {"ldam_drw": "training.losses.ldam_drw", "cross_entropy": "training.losses.cross_entropy"},
     "recipes.*.head": {"linear": "classifiers.heads.linear", "cosine": "classifiers.heads.cosine"},
     "recipes.*.noise.family": {
         "edm": "classifiers.noise.edm",
@@ -33,10 +33,10 @@ MODULES = {
     },
     # What a recipe has or has not.
     "recipes.*": {
-        "distill": "losses.distillation",
+        "distill": "training.losses.distillation",
         "film": "classifiers.film",
-        "augment": "augmentation",
-        "mask": "masking",
+        "augment": "training.augmentation",
+        "mask": "training.masking",
     },
 }  # fmt: skip
 

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..contracts import FIDELITY, InputError, digest, read_folds, read_json, read_samples, write_json, write_parquet
-from ..fidelity import psnr, ssim
-from ..partial_arrays import partial_arrays
-from ..store import PackedFile, as_rgb, open_packed
-from . import Autoencoder, load_autoencoder, scale_input
+from ..errors import InputError
+from ..storage.arrays import PackedFile, as_rgb, open_packed
+from ..storage.contracts import FIDELITY, digest, read_folds, read_json, read_samples, write_json, write_parquet
+from ..storage.partial_arrays import partial_arrays
+from .fidelity import psnr, ssim
+from .interface import Autoencoder, load_autoencoder, scale_input
 
 PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones take twice the time
 GPU_FACTOR = 8  # on a GPU: four images at the paper's size

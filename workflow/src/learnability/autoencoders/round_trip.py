@@ -5,9 +5,9 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 
-from ..fidelity import psnr
-from . import Autoencoder, scale_input
 from .encode import decode_batch, encode_batch, to_grey_levels
+from .fidelity import psnr
+from .interface import Autoencoder, scale_input
 
 POOR = 20.0  # dB: below, something is wrong, not merely lossy
 RANGE_GAIN = 3.0  # dB that another input range may win by chance

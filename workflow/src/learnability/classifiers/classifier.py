@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..contracts import InputError
+from ..errors import InputError
 from ..registry import load
-from .grid import misfit
+from ..study.grid import misfit
 from .noise.levels import NoiseLevels, build_levels
 from .weights import load_weights, read_weights
 

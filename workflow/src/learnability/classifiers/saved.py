@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from ..contracts import InputError, read_json
+from ..errors import InputError
+from ..storage.contracts import read_json
 from .classifier import Classifier, build_classifier
 from .weights import FILE, load_weights, read_weights
 

@@ -5,7 +5,7 @@ import string
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..contracts import InputError
+from ..errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from ..contracts import SAMPLES, InputError, check_samples, write_csv, write_json, write_parquet, write_text
-from ..folds import check_rare_classes, find_rare_classes
-from ..store import PackedWriter, area_average, as_rgb
-from . import Source, check_images_exist, open_source
+from ..errors import InputError
+from ..storage.arrays import PackedWriter, area_average, as_rgb
+from ..storage.contracts import SAMPLES, check_samples, write_csv, write_json, write_parquet, write_text
 from .duplicates import count_duplicates, digest_image, find_duplicates, merge_groups
+from .folds import check_rare_classes, find_rare_classes
 from .published import describe_published
+from .source import Source, check_images_exist, open_source
 
 BLOCK = 64  # images decoded before they are written: bounds the memory, and the threads that are of use
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # PIL's, of missing and broken files

@@ -1,6 +1,6 @@
 """How many images and classes a collection was published with: for a plan, and for requests, without its data."""
 
-from . import cardium, imagenet, isic2019, mimic_cxr_lt
+from .formats import cardium, imagenet, isic2019, mimic_cxr_lt
 
 PUBLISHED = {
     "ct_rate": (22305, 13),  # rows of the published study's slice table; its finding classes

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..contracts import read_fidelity, read_folds, read_json, read_samples
-from ..store import open_packed
+from ..storage.arrays import open_packed
+from ..storage.contracts import read_fidelity, read_folds, read_json, read_samples
 from ..tables.labels import Labels, autoencoders_of, datasets_of
 from .class_recall import head_to_tail
 from .sheet import Sheet

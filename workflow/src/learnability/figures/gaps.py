@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..significance.cells import reconstruction_minus
-from ..significance_level import ALPHA
+from ..significance.level import ALPHA
 from ..tables.labels import Labels, autoencoders_of, datasets_of
 from .style import QUIET, SMALL, Mark, add_note, folds_in_words, marks_of, panels, styled, width_of
 

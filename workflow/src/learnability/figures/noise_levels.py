@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..contracts import InputError
+from ..errors import InputError
 from ..tables.labels import Labels, datasets_of, present
 from .style import LETTERS, QUIET, Mark, add_legend, add_note, marks_of, panels, styled, width_of
 

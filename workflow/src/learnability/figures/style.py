@@ -10,7 +10,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..store import written_whole
+from ..storage.arrays import written_whole
 from ..tables.labels import Labels, notice
 
 WIDTH = 7.0  # inches, of a page's text

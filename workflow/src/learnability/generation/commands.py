@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..configuration import read_config
+from ..study.configuration import read_config
 
 
 def add_score(commands: argparse._SubParsersAction) -> None:

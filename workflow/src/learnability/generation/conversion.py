@@ -5,8 +5,8 @@ import math
 import torch
 import torch.nn.functional as F
 
-from ..contracts import InputError
-from ..latent_units import units_on_grid
+from ..autoencoders.latent_units import units_on_grid
+from ..errors import InputError
 
 
 def to_raw(latents: torch.Tensor, pipeline: dict, channels: int, grid: tuple[int, int] | None = None) -> torch.Tensor:

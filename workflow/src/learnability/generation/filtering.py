@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..contracts import InputError, write_csv
+from ..errors import InputError
+from ..storage.contracts import write_csv
 
 LABELS = ["sample_id", "label_name"]
 

@@ -21,8 +21,8 @@ the mean of a DDPM step by its variance times the gradient, is equal to first or
 
 import torch
 
-from ..contracts import InputError
-from ..latent_units import pipeline_units, units_on_grid
+from ..autoencoders.latent_units import pipeline_units, units_on_grid
+from ..errors import InputError
 from .conversion import tiled, to_raw
 from .levels import level_after_step
 

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..autoencoders import load_autoencoder, scale_input
 from ..autoencoders.encode import check_layout, encode_batch
-from ..contracts import InputError
-from ..datasets.files import image_names, read_image
+from ..autoencoders.interface import load_autoencoder, scale_input
+from ..datasets.formats.files import image_names, read_image
 from ..datasets.prepare import UNREADABLE, fit
-from ..entries import as_encoder
-from ..store import area_average
-from ..study import fold_suffix, resolve_autoencoder
+from ..errors import InputError
+from ..storage.arrays import area_average
+from ..study.cells import fold_suffix, resolve_autoencoder
+from ..study.entries import as_encoder
 from .latents import check_shape
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..contracts import InputError, read_json
-from ..latent_units import units_on_grid
+from ..autoencoders.latent_units import units_on_grid
+from ..errors import InputError
+from ..storage.contracts import read_json
 from .conversion import to_raw
 
 

@@ -10,7 +10,7 @@ u = signal * (y + sigma * n); u / signal is what a classifier knows, and of nois
 import math
 from dataclasses import dataclass
 
-from ..contracts import InputError
+from ..errors import InputError
 
 # Kind of the schedule, and whether a step adds noise anew (which goes further towards the denoised: guidance.py).
 # Schedulers that take a step back (Heun, PNDM) or correct the one before (UniPC) overwrite what a callback has changed.

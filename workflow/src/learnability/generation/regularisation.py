@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from ..contracts import InputError
+from ..errors import InputError
 
 
 def noisy_latent_loss(

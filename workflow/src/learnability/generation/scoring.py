@@ -8,7 +8,8 @@ import pandas as pd
 import torch
 
 from ..classifiers.saved import load_classifier
-from ..contracts import InputError, read_json, write_parquet
+from ..errors import InputError
+from ..storage.contracts import read_json, write_parquet
 from .images import image_batches
 from .latents import latent_batches
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..contracts import InputError
+from ..errors import InputError
 
 
 @dataclass(frozen=True)

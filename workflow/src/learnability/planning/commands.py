@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from ..configuration import read_config
-from ..contracts import write_csv, write_text
+from ..storage.contracts import write_csv, write_text
+from ..study.configuration import read_config
 
 PUBLISHED_DEVICE = "NVIDIA H200"  # where nothing of the study has run yet
 

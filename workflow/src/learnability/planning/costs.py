@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from ..readiness import latent_bytes, reconstruction_bytes
-from ..recipes import resolve_recipe, spaces_of
-from ..study import efficiency_run, resolve_autoencoder
+from ..commands.check import latent_bytes, reconstruction_bytes
+from ..study.cells import efficiency_run, resolve_autoencoder
+from ..study.recipes import resolve_recipe, spaces_of
 from . import networks
 from .dag import Job
 from .rates import CPU, Rate, Sustained

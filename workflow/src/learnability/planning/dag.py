@@ -8,8 +8,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..configuration import ROOT
-from ..contracts import InputError
+from ..errors import InputError
+from ..study.configuration import ROOT
 
 PLUGINS = ROOT / "workflow" / "plugins"  # the logger plugin `jobs` writes what a dry run would do, as JSON lines
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..contracts import InputError
+from ..errors import InputError
 from .benchmarks import read_benchmarks
 
 COLUMNS = ["rule", "jobs", "wall_hours", "cpu_hours", "mean_seconds", "max_seconds", "peak_mb"]

@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..autoencoders.diffusers_weights import missing_weights, weights_folder
+from ..autoencoders.families.diffusers_weights import missing_weights, weights_folder
 from ..classifiers.classifier import build_network
-from ..entries import is_folder
-from ..recipe import SAME_NETWORK, Recipe
+from ..study.entries import is_folder
+from ..study.recipe import SAME_NETWORK, Recipe
 
 # What config.json of the hub's repositories says: the autoencoders of the published study, for a plan without weights.
 KL = {
@@ -80,8 +80,8 @@ def build_model(entry: dict) -> torch.nn.Module | None:
     import diffusers
 
     if entry["class"] == "MedVAE":
-        from ..autoencoders.medvae import build_model as build_medvae
-        from ..autoencoders.medvae_keys import VARIANTS
+        from ..autoencoders.families.medvae import build_model as build_medvae
+        from ..autoencoders.families.medvae_keys import VARIANTS
 
         return build_medvae(VARIANTS[entry["variant"]])
     kind, source = getattr(diffusers, entry["class"], None), entry.get("source", "")

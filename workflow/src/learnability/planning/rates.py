@@ -4,10 +4,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..configuration import ROOT, read_yaml
-from ..contracts import InputError, read_json
-from ..recipe import KEYS, Recipe
-from ..store import open_packed
+from ..errors import InputError
+from ..storage.arrays import open_packed
+from ..storage.contracts import read_json
+from ..study.configuration import ROOT, read_yaml
+from ..study.recipe import KEYS, Recipe
 from .benchmarks import Benchmark, read_benchmarks
 from .work import CLASSIFIER_RULES, COSTLY_RULES, ENCODING_RULES, GPU_RULES, TRAINING_RULES, Rows, Work, describe_work
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..check import check_dataset
-from ..contracts import InputError, read_json
-from ..datasets import open_source, opens_at_once
+from ..commands.missing import check_dataset
 from ..datasets.sizes import published_size
+from ..datasets.source import open_source, opens_at_once
+from ..errors import InputError
+from ..storage.contracts import read_json
 
 
 @dataclass(frozen=True)

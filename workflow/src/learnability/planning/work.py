@@ -6,7 +6,7 @@ The same functions describe a planned job, from the configuration, and one that 
 import json
 from dataclasses import dataclass
 
-from ..recipe import Recipe
+from ..study.recipe import Recipe
 
 TRAINING_RULES = ("train_classifier", "train_with_decoder")
 CLASSIFIER_RULES = (
@@ -71,7 +71,7 @@ def passes(rule: str, recipe: Recipe, params: dict, epochs: int | None) -> float
     if rule in ("search_recipe", "assist_search"):  # workers share the trials
         return recipe.search.trials * recipe.epochs / recipe.search.workers
     if rule == "trace_noise_curve":
-        from ..evaluation import CURVE  # here, because it waits for torch
+        from ..training.evaluation import CURVE  # here, because it waits for torch
 
         return len(CURVE) / params["n_splits"]  # of the test rows
     return 1 - 2 / params["n_splits"]  # teacher logits: the training rows

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from ..contracts import SCORES
-from ..macro import MACRO, with_macro
+from ..storage.contracts import SCORES
 from .cells import ANY_CELL, paired_differences, runs_by_cell, runs_of
+from .macro import MACRO, with_macro
 from .rows import table
 from .t_tests import t_rows
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..contracts import InputError
+from ..errors import InputError
 from .rows import HEADLINE_METRIC
 
 TABLE1_CELL = ("dataset", "autoencoder", "space")

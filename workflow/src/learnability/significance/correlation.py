@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..significance_level import ALPHA
+from .level import ALPHA
 from .rows import DEGENERATE
 from .t_tests import ROUNDING
 

@@ -4,7 +4,7 @@ from itertools import chain
 
 import pandas as pd
 
-from ..contracts import SCORES
+from ..storage.contracts import SCORES
 from .cells import ANY_CELL, Cell, Runs, paired_differences, refuse_other_folds, runs_by_cell, runs_of
 from .rows import NOT_APPLICABLE
 from .t_tests import corrected_t

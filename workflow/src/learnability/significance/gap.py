@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from ..contracts import SCORES
+from ..storage.contracts import SCORES
 from .cells import dataset_means, family_means, paired_differences, reconstruction_minus, refuse_doubtful, runs_by_cell
 from .correlation import correlation
 from .ranks import signed_rank

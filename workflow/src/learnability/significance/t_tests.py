@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from ..contracts import InputError
-from ..significance_level import ALPHA
+from ..errors import InputError
 from .cells import Cell
+from .level import ALPHA
 from .rows import DEGENERATE, row
 
 # Scores lie in [-1, 1]: a spread below this is rounding, such as that of 0.3 - 0.2 against 0.2 - 0.1.

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ..claims.findings import PAPER_DATASETS, Cell, Findings
-from ..claims.gap import gaps
-from ..claims.verdicts import FEWEST_FOLDS, in_words, shown
-from ..significance_level import ALPHA
+from ..paper.findings import PAPER_DATASETS, Cell, Findings
+from ..paper.gap import gaps
+from ..paper.verdicts import FEWEST_FOLDS, in_words, shown
+from ..significance.level import ALPHA
 
 SIDES = {"latent", "reconstruction"}  # of the gap
 GAPS_IN_WORDS = {

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..claims.findings import Cell, Findings
-from ..claims.gap import gaps
-from ..significance_level import ALPHA
+from ..paper.findings import Cell, Findings
+from ..paper.gap import gaps
+from ..significance.level import ALPHA
 
 SPACES = {"image": "Image space", "reconstruction": "Reconstruction space", "latent": "Latent space"}
 FULL_COLOUR = 0.3  # the gap at which a cell has its strongest tint

@@ -12,9 +12,9 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ..claims.findings import Findings
-from ..claims.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
-from ..configuration import ROOT
+from ..paper.findings import Findings
+from ..paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
+from ..study.configuration import ROOT
 from ..tables.labels import PHANTOM_NOTICE
 from . import sources
 from .conclusions import conclusions, described

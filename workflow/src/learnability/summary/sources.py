@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..claims.findings import Findings
-from ..configuration import ROOT
-from ..contracts import InputError, read_json
-from ..entries import is_folder
+from ..errors import InputError
+from ..paper.findings import Findings
 from ..planning.hours import hours_per_rule
-from ..provenance import package_digest
+from ..storage.contracts import read_json
+from ..study.configuration import ROOT
+from ..study.entries import is_folder
+from ..workflow.provenance import package_digest
 
 PACKAGES = ["torch", "torchvision", "timm", "diffusers", "numpy", "scipy", "scikit-learn", "pandas", "snakemake"]
 

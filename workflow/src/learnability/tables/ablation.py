@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pandas as pd
 
-from ..contracts import SCORES, InputError
-from ..macro import MACRO, with_macro
-from ..significance_level import ALPHA
+from ..errors import InputError
+from ..significance.level import ALPHA
+from ..significance.macro import MACRO, with_macro
+from ..storage.contracts import SCORES
 from .formats import render
 from .frames import cells_by, corrected_p, score_rows
 from .labels import Labels, datasets_of, notice, present

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from ..contracts import SCORES, InputError
+from ..errors import InputError
+from ..storage.contracts import SCORES
 from .formats import render
 from .frames import named
 from .labels import Labels, datasets_of, notice, present

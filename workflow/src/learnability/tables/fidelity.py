@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ..contracts import InputError
+from ..errors import InputError
 from .formats import render
 from .frames import cells_by, mean_and_sd, named
 from .labels import Labels, autoencoders_of, datasets_of, notice

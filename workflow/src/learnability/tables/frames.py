@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from ..contracts import SCORES, InputError
+from ..errors import InputError
+from ..storage.contracts import SCORES
 
 
 def score_rows(runs: pd.DataFrame, folds: Sequence[int], where: str) -> list[tuple]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from ..contracts import InputError
+from ..errors import InputError
 
 PHANTOM_NOTICE = "Phantom data: synthetic images, not patients."
 

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from ..contracts import SCORES, InputError
-from ..significance_level import ALPHA
+from ..errors import InputError
+from ..significance.level import ALPHA
+from ..storage.contracts import SCORES
 from .formats import render
 from .frames import cells_by, corrected_p, named, score_rows
 from .labels import Labels, autoencoders_of, datasets_of, notice

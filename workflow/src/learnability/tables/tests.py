@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ..macro import MACRO
+from ..significance.macro import MACRO
 from .formats import render
 from .labels import PHANTOM_NOTICE, Labels, marked
 from .layout import MISSING, Block, Layout

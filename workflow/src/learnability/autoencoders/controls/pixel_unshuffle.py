@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from ...latent_units import IDENTITY
+from ..latent_units import IDENTITY
 
 
 class PixelUnshuffle:

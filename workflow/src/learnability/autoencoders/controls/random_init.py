@@ -2,8 +2,8 @@
 
 import torch
 
-from ...contracts import digest
-from ...latent_units import IDENTITY
+from ...storage.contracts import digest
+from ..latent_units import IDENTITY
 
 WIDTHS = [128, 256, 512, 512]  # of the encoders of SD 1.4 and FLUX, from fine to coarse
 

@@ -1,0 +1,110 @@
+"""Autoencoders in diffusers format, of any class, from a local folder."""
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+
+from ...errors import InputError
+from ..latent_units import IDENTITY, pipeline_units
+from .diffusers_weights import weights_digest, weights_folder
+from .layout import measure_layout
+
+
+class DiffusersAutoencoder:
+    """A diffusers autoencoder; the latent is its raw code: the posterior mode, or the quantised code of a VQModel.
+
+    No tiling, no slicing: both change the result at the seams. A one-channel model sees the channel mean, and its
+    grey image is repeated to RGB.
+    """
+
+    latent_dtype, decodes = "float16", True
+    digest_weights = staticmethod(weights_digest)
+
+    def __init__(self, entry: dict, device: torch.device):
+        self.model = self.load(entry).eval().requires_grad_(False).to(device)
+        self.packing = Packing(self.model) if entry.get("layout") == "packed" else None
+        self.pipeline = IDENTITY if self.packing else pipeline_units(self.model)  # packed latents are normalised
+        self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
+        self.provenance = {
+            "source": entry["source"],
+            "weights_digest": self.digest_weights(entry),
+            "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
+        }
+
+    @staticmethod
+    def load(entry: dict) -> torch.nn.Module:
+        """The model of a config entry; every tensor of model and weights must have its match.
+
+        float32 (TF32 on a GPU) unless `torch_dtype` says otherwise: bfloat16 costs enough PSNR to blur Table 2.
+        """
+        import diffusers
+
+        folder, dtype = weights_folder(entry), getattr(torch, entry.get("torch_dtype", "float32"))
+        try:
+            model, loading = getattr(diffusers, entry["class"]).from_pretrained(
+                folder,
+                torch_dtype=dtype,
+                variant=entry.get("variant"),
+                use_safetensors=True,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, SafetensorError) as error:
+            raise InputError(f"{folder}: cannot be read as {entry['class']}: {error}") from error
+        missing, unknown = sorted(loading["missing_keys"]), sorted(loading["unexpected_keys"])
+        if missing or unknown:
+            raise InputError(
+                f"{folder}: weights do not fit {entry['class']}: {len(missing)} tensors missing {missing[:3]}, "
+                f"{len(unknown)} unknown {unknown[:3]}; give the class that its config.json names, with its own weights"
+            )
+        is_flux = hasattr(model, "bn") or not getattr(model.config, "use_quant_conv", True)
+        if is_flux and dtype is torch.float16:
+            raise InputError(f"{folder}: FLUX encoders overflow in float16; set torch_dtype to float32 or bfloat16")
+        return model
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) in [-1, 1] -> (N, C, h, w) float32."""
+        z = raw_code(self.model, to_image_channels(x, self.model).to(self.model.dtype)).float()
+        return self.packing.pack(z) if self.packing else z
+
+    def decode(self, z: torch.Tensor) -> torch.Tensor:
+        z = (self.packing.unpack(z) if self.packing else z).to(self.model.dtype)
+        # A VQModel would quantise again what is quantised already.
+        options = {"force_not_quantize": True} if hasattr(self.model, "quantize") else {}
+        return self.model.decode(z, **options).sample.float().expand(-1, 3, -1, -1)  # grey to RGB; RGB stays
+
+
+def build(entry: dict, device: torch.device) -> DiffusersAutoencoder:
+    return DiffusersAutoencoder(entry, device)
+
+
+def to_image_channels(x: torch.Tensor, model: torch.nn.Module) -> torch.Tensor:
+    """RGB (N, 3, H, W) as `model` wants it: the mean of the channels, (N, 1, H, W), where it has one."""
+    return x.mean(dim=1, keepdim=True) if getattr(model.config, "in_channels", 3) == 1 else x
+
+
+def raw_code(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """The code of images without randomness: diffusers' classes return it under different names."""
+    code = model.encode(x)
+    if hasattr(code, "latent_dist"):
+        return code.latent_dist.mode()
+    z = code.latents if hasattr(code, "latents") else code.latent
+    return model.quantize(z)[0] if hasattr(model, "quantize") else z
+
+
+class Packing:
+    """FLUX.2's latent as its transformer sees it: 2 x 2 positions in one, normalised by stored statistics.
+
+    (N, 32, h, w) <-> (N, 128, h / 2, w / 2), with mean and variance of the model's batch norm.
+    """
+
+    def __init__(self, model: torch.nn.Module):
+        if not hasattr(model, "bn"):
+            raise InputError(f"layout: packed needs FLUX.2's AutoencoderKLFlux2, not {type(model).__name__}")
+        self.mean = model.bn.running_mean.view(1, -1, 1, 1)
+        self.std = (model.bn.running_var.view(1, -1, 1, 1) + model.config.batch_norm_eps).sqrt()
+
+    def pack(self, z: torch.Tensor) -> torch.Tensor:
+        return (F.pixel_unshuffle(z, 2) - self.mean) / self.std
+
+    def unpack(self, z: torch.Tensor) -> torch.Tensor:
+        return F.pixel_shuffle(z * self.std + self.mean, 2)

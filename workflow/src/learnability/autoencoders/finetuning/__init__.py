@@ -1,0 +1,1 @@
+"""Fine-tuning of an autoencoder on the images of a dataset."""

@@ -1,0 +1,50 @@
+"""Frozen autoencoders behind one interface; a control is an autoencoder too, so nothing treats it specially.
+
+encode(x: (N, 3, H, W) float in [-1, 1]) -> z (N, C, h, w)        decode(z) -> x_hat (N, 3, H, W)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from ..registry import class_of, load
+
+if TYPE_CHECKING:  # a check of the config must not wait for torch
+    import torch
+
+VARIATIONAL = ("AutoencoderKL", "AutoencoderKLFlux2", "MedVAE")  # have a posterior, so they can be fine-tuned
+
+
+class Autoencoder(Protocol):
+    """What every family offers. `z` is raw: the posterior mode, no scaling factor, no normalisation."""
+
+    channels: int  # C of the latent
+    factor: int  # H / h
+    latent_dtype: str  # how a latent is stored: float16, or uint8 where it holds grey levels
+    pipeline: dict  # the units in which a generative pipeline sees the latent (latent_units.py)
+    decodes: bool  # without a decoder there is a latent space and nothing else
+    provenance: dict  # source, digest of the weights, parameters
+
+    def encode(self, x: torch.Tensor) -> torch.Tensor: ...
+
+    def decode(self, z: torch.Tensor) -> torch.Tensor: ...
+
+
+def load_autoencoder(entry: dict, device: torch.device) -> Autoencoder:
+    """Build the autoencoder of a config entry, in evaluation mode, on `device`.
+
+    `class` is a control, MedVAE, a diffusers class, or `module:Class` of the user's own.
+    """
+    return load("autoencoders.*.class", class_of(entry)).build(entry, device)
+
+
+def scale_input(x: torch.Tensor, entry: dict) -> torch.Tensor:
+    """uint8 (N, 3, H, W) to what an autoencoder sees, in [-1, 1]: /255, or with `input: minmax` per image and channel.
+
+    Min-max is how MedVAE's own package reads an image; a channel of one value becomes -1.
+    """
+    x = x.float()
+    if entry.get("input", "fixed") == "fixed":
+        return x / 127.5 - 1
+    low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)  # (N, 3, 1, 1)
+    return (x - low) / (high - low).clamp(min=1) * 2 - 1

@@ -1,0 +1,1 @@
+"""What the command `learnability` does before and beside a study."""

@@ -1,0 +1,135 @@
+"""What the planned jobs need and do not find: asked before the first of them runs, in seconds, without a GPU."""
+
+from pathlib import Path
+
+from ..autoencoders.families.own_class import find_module, is_in_diffusers
+from ..autoencoders.families.weights import missing_weights, weights_digest, wrong_layout
+from ..autoencoders.interface import VARIATIONAL
+from ..classifiers.weights import pretrained_file
+from ..datasets.prepare import check_labels
+from ..datasets.source import check_source
+from ..errors import InputError
+from ..registry import class_of
+from ..storage.contracts import read_json
+from ..study.cells import BACKBONE, resolve_autoencoder
+from ..study.entries import is_folder
+from ..study.grid import misfit
+from ..study.recipes import pretrained_weights, resolve_recipe, spaces_of
+from ..workflow.hub import weights_to_fetch, why_missing
+
+
+def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
+    """One message for each thing that is missing or does not fit; `planned` holds (rule, wildcards) of every job."""
+    checks = {
+        "prepare_dataset": check_dataset,
+        "fetch_weights": check_hub,
+        "finetune_autoencoder": check_finetuning,
+        "encode_dataset": check_encoding,
+        "encode_latents": check_encoding,
+        "train_classifier": check_training,
+        "train_with_decoder": check_training,
+        "search_recipe": check_training,
+    }
+    messages: dict[str, None] = {}  # in order, each once
+    for rule, wildcards in planned:
+        if rule in checks:
+            messages.update(dict.fromkeys(checks[rule](config, wildcards)))
+    encoded = {(w["dataset"], w["autoencoder"]) for rule, w in planned if rule.startswith("encode_")}
+    for rule, wildcards in planned:
+        if rule == "train_classifier" and (wildcards["dataset"], wildcards["autoencoder"]) not in encoded:
+            messages.update(dict.fromkeys(check_changed_weights(config, wildcards)))
+    return list(messages)
+
+
+def check_dataset(config: dict, wildcards: dict) -> list[str]:
+    """The dataset's folder and tables are there, with columns, labels and images, and enough groups for the folds."""
+    name = wildcards["dataset"]
+    entry = config["datasets"][name]
+    try:
+        if source := check_source(entry):
+            check_labels(name, entry, source, config["study"]["n_splits"])
+    except (InputError, ValueError) as error:  # a phantom's entry is refused with a ValueError
+        return [f"datasets.{name}: {str(error).removeprefix(f'datasets.{name}: ')}"]
+    return []
+
+
+def check_hub(config: dict, wildcards: dict) -> list[str]:
+    """The files can be fetched, or are in the hub's cache on this machine."""
+    name = wildcards["name"]
+    request = weights_to_fetch(config)[name]
+    message = why_missing(request["repository"], tuple(request["files"]), request["revision"])
+    section = "autoencoders" if name in config["autoencoders"] else "pretrained"
+    return [f"{section}.{name}: {message}"] if message else []
+
+
+def check_weights(config: dict, wildcards: dict) -> list[str]:
+    """Weights in a folder of the user's are there, and a class of his own can be imported."""
+    name = wildcards["autoencoder"]
+    entry = resolve_autoencoder(config, name)
+    try:
+        if ":" in entry["class"]:
+            find_module(entry["class"])
+        elif class_of(entry) == "diffusers" and not is_in_diffusers(entry["class"]):
+            raise InputError(f"class {entry['class']}: diffusers has none of this name; your own is module:Class")
+        message = missing_weights(entry) if is_folder(entry.get("source", "")) else wrong_layout(entry)
+    except InputError as error:
+        message = str(error)
+    return [f"autoencoders.{entry.get('base', name)}: {message}"] if message else []
+
+
+def check_finetuning(config: dict, wildcards: dict) -> list[str]:
+    """The base and its weights can be fine-tuned, and the weights of the perceptual loss are there."""
+    name, found = wildcards["autoencoder"], check_weights(config, wildcards)
+    entry = resolve_autoencoder(config, name)
+    if entry["class"] not in VARIATIONAL:
+        found.append(f"autoencoders.{name}.base: {entry['class']} has no posterior; take a base of {VARIATIONAL}")
+    if entry["finetune"]["perceptual"] == "lpips":
+        from ..autoencoders.finetuning.perceptual import missing_heads  # here, because it waits for torch
+
+        if message := missing_heads():
+            found.append(f"autoencoders.{name}.finetune.perceptual: {message}")
+        found += check_pretrained(config, BACKBONE)
+    return found
+
+
+def check_encoding(config: dict, wildcards: dict) -> list[str]:
+    """As check_weights, but weights that the workflow fine-tunes are an input of the job, and the base is not."""
+    entry = config["autoencoders"][wildcards["autoencoder"]]
+    return [] if "finetune" in entry else check_weights(config, wildcards)
+
+
+def check_training(config: dict, wildcards: dict) -> list[str]:
+    """The network fits the grid of its space, and its starting weights can be had."""
+    recipe, found = resolve_recipe(config, wildcards["recipe"]), []
+    side = config["classifier_size"]
+    if wildcards.get("space", spaces_of(config, wildcards["recipe"])[0]) == "latent":
+        side = config["image_size"] // resolve_autoencoder(config, wildcards["autoencoder"])["factor"]
+    if message := misfit(recipe.model, recipe.stem_patch, recipe.model_options, side):
+        found.append(f"recipes.{wildcards['recipe']} on {wildcards['autoencoder']}: {message}")
+    return found + (check_pretrained(config, recipe.model) if pretrained_weights(config, recipe) else [])
+
+
+def check_pretrained(config: dict, model: str) -> list[str]:
+    """Starting weights in a folder of the user's are there; those of the hub are fetched by a job of their own."""
+    try:
+        if is_folder(config["pretrained"][model]["source"]):
+            pretrained_file(config["pretrained"][model])
+    except InputError as error:
+        return [f"pretrained.{model}: {error}"]
+    return []
+
+
+def check_changed_weights(config: dict, wildcards: dict) -> list[str]:
+    """An encoding that is read, not made anew, was made by the weights that lie in the user's folder now."""
+    name = wildcards["autoencoder"]
+    card = Path(config["results"], "encodings", wildcards["dataset"], name, "autoencoder.json")
+    entry = config["autoencoders"].get(name, {})
+    if not card.is_file() or not is_folder(entry.get("source", "")) or missing_weights(entry):
+        return []  # moved or absent weights are no reason to encode anew: the card's digest says what they were
+    before, now = read_json(card)["weights_digest"], weights_digest(entry)
+    if before == now:
+        return []
+    return [
+        f"autoencoders.{name}: {card.parent} was encoded by other weights ({before[:12]}) than those in its source now "
+        f"({now[:12]}); remove that folder to encode anew, or point `source` to the weights that were used"
+    ]

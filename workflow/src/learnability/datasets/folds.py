@@ -1,0 +1,53 @@
+"""Grouped, stratified folds: identical for all spaces, autoencoders and recipes (docs/protocol.md)."""
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+from ..storage.contracts import FOLDS, check_groups
+
+
+def make_folds(samples: pd.DataFrame, n_splits: int, seed: int, rare_classes: str, origin: str) -> pd.DataFrame:
+    """Assign each sample to one of `n_splits` folds, stratified by class, groups kept whole.
+
+    StratifiedGroupKFold as in the paper's code. Returns sample_id and fold (0-based). `rare_classes` says what
+    happens to a class with fewer groups than folds: "error", or "keep" (some folds then lack it, said aloud).
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if n_splits < 3:
+        raise InputError(f"study.n_splits is {n_splits}; at least 3 are needed: train, validation and test")
+    check_rare_classes(samples, n_splits, rare_classes, origin)
+    splitter = StratifiedGroupKFold(n_splits=n_splits, shuffle=True, random_state=seed)
+    fold = np.full(len(samples), -1)
+    try:
+        for k, (_, test) in enumerate(splitter.split(samples, samples["label"], samples["group"])):
+            fold[test] = k
+    except ValueError as error:  # no class has as many images as there are folds
+        raise InputError(f"{origin}: {error} Lower study.n_splits, or add images") from None
+    if (fold < 0).any() or len(np.unique(fold)) != n_splits:
+        raise InputError(f"{origin}: {samples['group'].nunique()} groups cannot fill {n_splits} folds")
+    check_groups(samples["group"].to_numpy(), fold, origin)
+    print(pd.crosstab(samples["label_name"], fold, colnames=["images per fold"]).to_string())
+    return pd.DataFrame({"sample_id": samples["sample_id"], "fold": fold})[FOLDS]
+
+
+def check_rare_classes(samples: pd.DataFrame, n_splits: int, rare_classes: str, origin: str) -> None:
+    """Stop at, or report, the classes that cannot be in every fold."""
+    rare = find_rare_classes(samples, n_splits)
+    if not rare:
+        return
+    listed = ", ".join(f"{name} ({count})" for name, count in rare.items())
+    if rare_classes == "error":
+        raise InputError(
+            f"{origin}: fewer groups than the {n_splits} folds in class(es) {listed}, so some folds would lack "
+            "them. Set rare_classes of the dataset to `drop` (leave these classes out) or `keep` (accept folds "
+            "without them; metrics then say how many classes were used), or lower study.n_splits"
+        )
+    print(f"kept although rarer than {n_splits} groups: {listed}")
+
+
+def find_rare_classes(samples: pd.DataFrame, n_splits: int) -> dict[str, int]:
+    """Return the classes with fewer groups than folds, and their number of groups."""
+    groups = samples.groupby("label_name")["group"].nunique()
+    return {name: int(count) for name, count in groups.items() if count < n_splits}

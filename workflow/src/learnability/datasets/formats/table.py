@@ -1,0 +1,176 @@
+"""A table of images: a CSV with an image, a label (one column, or one-hot columns) and a group per row.
+
+The reading of CSV files is shared by the other formats that have one.
+"""
+
+import re
+import string
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow
+from pyarrow import csv
+
+from ...errors import InputError
+from ...storage.contracts import check_samples, file_digest
+from ..source import Source
+from .files import read_image, resolve_root
+
+
+@dataclass
+class Table:
+    """A CSV of which only the columns that are used were read, every value as text; blank cells are empty."""
+
+    rows: pd.DataFrame
+    header: list[str]  # all of it, for messages
+    path: Path
+
+    def column(self, name: str) -> pd.Series:
+        if name not in self.rows.columns:
+            raise InputError(f"{self.path}: no column {name!r}; name one of its header in the config: {self.header}")
+        return self.rows[name]
+
+
+def open_source(entry: dict) -> Source:
+    """Open the table that `entry` describes; keys are documented in the config schema."""
+    root, pattern = resolve_root(entry["root"]), entry["image_path"]
+    fields = pattern_fields(pattern)
+    used = {entry["image_column"], *entry.get("label_columns", []), *fields}
+    used |= {entry[key] for key in ("label_column", "group_column") if key in entry}
+    tables = [root / entry["table"]]
+    join = entry.get("join")
+    table = read_table(tables[0], used | ({join["on"]} if join else set()))
+    if join:
+        tables.append(root / join["table"])
+        table = join_table(table, read_table(tables[1], used | {join["on"]}), join["on"])
+    ids = table.column(entry["image_column"])
+    label = one_hot(table, entry["label_columns"], ids) if "label_columns" in entry else None
+    group = table.column(entry["group_column"]) if "group_column" in entry else pd.Series("", index=ids.index)
+    samples = pd.DataFrame(
+        {
+            "sample_id": ids,
+            "label_name": table.column(entry["label_column"]) if label is None else label,
+            "group": blank_is_its_own(group, ids),
+        }
+    )
+    origin = str(tables[0])
+    check_samples(samples, origin)
+    classes = entry.get("classes") or sorted(entry.get("label_columns") or samples["label_name"].unique())
+    check_known(samples, classes, origin)
+    values = {name: table.rows[name] for name in fields if name in table.rows.columns}
+    fill(pattern, {name: column.iloc[0] for name, column in values.items()}, table)
+    channels = entry.get("channels", 3)
+
+    def path(i: int) -> Path:
+        return root / fill(pattern, {name: column.iloc[i] for name, column in values.items()}, table)
+
+    return Source(
+        samples=samples,
+        classes=classes,
+        read=lambda i: read_image(path(i), channels),
+        channels=channels,
+        provenance={"tables": {each.name: file_digest(each) for each in tables}},
+        grouped="group_column" in entry,
+        grouped_by=entry.get("group_column", "no group_column given: every image its own group"),
+        path=path,
+    )
+
+
+def read_table(path: Path, used: Iterable[str]) -> Table:
+    """Read the columns of a CSV that are used and there; the others cost memory."""
+    used = set(used)
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; expected a CSV there: correct `table` or `root`")
+    try:
+        header = list(pd.read_csv(path, nrows=0).columns)
+        here = [name for name in header if name in used]
+        # Arrow and not pandas: it leaves columns out and still refuses a row with too many values.
+        convert = csv.ConvertOptions(include_columns=here, column_types=dict.fromkeys(here, pyarrow.large_string()))
+        pool = pyarrow.system_memory_pool()  # Arrow's own keeps what was freed
+        rows = csv.read_csv(path, csv.ReadOptions(use_threads=False), convert_options=convert, memory_pool=pool)
+        return Table(rows.to_pandas(), header, path)
+    except ValueError as error:  # empty, ragged, or not UTF-8
+        what = re.sub(r"(got \d+):.*", r"\1", str(error).strip(), flags=re.DOTALL)  # the row itself may name a patient
+        raise InputError(f"{path}: {what}; expected a CSV in UTF-8 with a header") from None
+
+
+def join_table(table: Table, other: Table, on: str) -> Table:
+    """Add the columns of a second table by a shared key; every row must find exactly one partner."""
+    key = table.column(on)
+    if other.column(on).duplicated().any():
+        raise InputError(f"{other.path}: values of {on!r} repeat; the table to join needs one row per {on!r}")
+    missing = ~key.isin(other.column(on))
+    if missing.any():
+        raise InputError(
+            f"{other.path}: {missing.sum()} rows of {table.path.name} have no partner here, the first is "
+            f"{key[missing].iloc[0]!r}; add them here, or take them out there"
+        )
+    new = [name for name in other.rows.columns if name == on or name not in table.rows.columns]
+    rows = table.rows.merge(other.rows[new], on=on, how="left", validate="many_to_one")
+    return Table(rows, table.header + [name for name in other.header if name not in table.header], table.path)
+
+
+def one_hot(table: Table, names: list[str], ids: pd.Series) -> pd.Series:
+    """Return the class name of each row, from one-hot columns (integers or floats) with exactly one 1."""
+    values = np.stack([pd.to_numeric(table.column(name), errors="coerce") for name in names], axis=1, dtype="float32")
+    wrong = np.flatnonzero(~np.isin(values, (0, 1)).all(axis=1) | (np.nansum(values, axis=1) != 1))
+    if len(wrong):
+        found = [name for name, value in zip(names, values[wrong[0]], strict=True) if value != 0]
+        raise InputError(
+            f"{table.path}: {len(wrong)} rows without exactly one positive label; the first is "
+            f"{ids.iloc[wrong[0]]!r} with {found or 'none'}; correct them or take them out"
+        )
+    return pd.Series(pd.array(names, dtype="str").take(values.argmax(axis=1)), index=ids.index)
+
+
+def blank_is_its_own(group: pd.Series, ids: pd.Series) -> pd.Series:
+    """Groups in which a row with a blank one is a group of its own, never one group of all blanks."""
+    blank = group == ""
+    return group.mask(blank, "image:" + ids[blank]) if blank.any() else group
+
+
+def check_known(samples: pd.DataFrame, classes: list[str], origin: str) -> None:
+    """Refuse a label that is no class of the dataset."""
+    unknown = sorted(set(samples["label_name"].unique()) - set(classes))
+    if unknown:
+        raise InputError(
+            f"{origin}: labels {unknown} are not among the dataset's classes {classes}; add them to `classes`, "
+            "or take their rows out"
+        )
+
+
+def check_class_columns(table: Table, classes: Iterable[str], others: Iterable[str]) -> None:
+    """Refuse a label file whose one-hot columns are not exactly the classes; `others` are no labels."""
+    found = set(table.header) - set(others)
+    missing, unknown = sorted(set(classes) - found), sorted(found - set(classes))
+    if missing or unknown:
+        raise InputError(
+            f"{table.path}: the class list differs from the published one: missing {missing or 'none'}, unknown "
+            f"{unknown or 'none'}; use the official file, or describe yours with `format: table`"
+        )
+
+
+def pattern_fields(pattern: str) -> list[str]:
+    """Columns that a path pattern such as images/{image_id}.jpg names."""
+    try:
+        names = [name for _, name, _, _ in string.Formatter().parse(pattern) if name]
+    except ValueError as error:
+        raise InputError(wrong_pattern(pattern, error)) from None
+    return [re.split(r"[.\[]", name)[0] for name in names]
+
+
+def fill(pattern: str, row: dict, table: Table) -> str:
+    """Fill a path pattern with the values of a row."""
+    try:
+        return pattern.format_map(row)
+    except KeyError as error:
+        raise InputError(f"{table.path}: image_path names column {error}; the header is {table.header}") from None
+    except (ValueError, AttributeError, LookupError, TypeError) as error:
+        raise InputError(wrong_pattern(pattern, error)) from None
+
+
+def wrong_pattern(pattern: str, error: Exception) -> str:
+    return f"image_path {pattern!r}: {error}; write columns as {{name}} or {{name:.2}}"

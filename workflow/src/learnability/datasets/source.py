@@ -1,0 +1,105 @@
+"""Labelled image collections: one module per on-disk format, each with `open_source(entry) -> Source`.
+
+A format that cannot be opened in seconds has `open_source(entry, threads)` and a quick `check_source(entry)` as well.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+from ..registry import load
+
+LOOKED_FOR = 20  # images whose files are looked for before any is read
+
+
+@dataclass
+class Source:
+    """A collection that is ready to be packed: what each image is, and how to read it.
+
+    `samples` has the columns sample_id, label_name, group; row i describes image i. `read(i)` returns uint8
+    (H, W, C), C 1 or 3, and may be called from several threads. `classes` is the order of the label indices.
+    `path(i)` is the file of image i, where each image has its own. `published` compares the counts of the label
+    files with published ones (see `published.compare_counts`). `grouped` is whether the data say which images belong
+    together, such as those of one patient, and `grouped_by` by what.
+    """
+
+    samples: pd.DataFrame
+    classes: list[str]
+    read: Callable[[int], np.ndarray]
+    channels: int
+    synthetic: bool = False
+    provenance: dict = field(default_factory=dict)
+    grouped: bool = False
+    grouped_by: str = "every image its own group"
+    path: Callable[[int], Path] | None = None
+    published: dict | None = None
+
+    def take(self, rows: np.ndarray, **changes) -> "Source":
+        """The same collection reduced to some of its rows."""
+        return replace(
+            self,
+            samples=self.samples.iloc[rows].reset_index(drop=True),
+            read=lambda i: self.read(int(rows[i])),
+            path=None if self.path is None else lambda i: self.path(int(rows[i])),
+            **changes,
+        )
+
+
+def open_source(entry: dict, threads: int = 1) -> Source:
+    """Open the collection that a `datasets` entry of the config describes, by its `format`."""
+    module = load("datasets.*.format", entry["format"])
+    source = module.open_source(entry, threads) if hasattr(module, "check_source") else module.open_source(entry)
+    if subset := entry.get("subset"):
+        source = source.take(stratified_subset(source.samples, subset["images"], subset.get("seed", 0)))
+    return source
+
+
+def check_source(entry: dict) -> Source | None:
+    """Raise an InputError for what can be found wrong in seconds: folders, tables, labels, a few images.
+
+    Returns the collection, or None where opening it takes longer.
+    """
+    module = load("datasets.*.format", entry["format"])
+    if hasattr(module, "check_source"):
+        module.check_source(entry)
+        return None
+    source = open_source(entry)
+    check_images_exist(source)
+    return source
+
+
+def opens_at_once(entry: dict) -> bool:
+    """Whether open_source is a matter of seconds, so that a check may count the images."""
+    return not hasattr(load("datasets.*.format", entry["format"]), "check_source")
+
+
+def check_images_exist(source: Source) -> None:
+    """Refuse a collection of whose images not one of a few, spread over it, is where it should be.
+
+    Single files that are missing are the business of `max_bad_images`; this is a root that was set wrong.
+    """
+    if source.path is None:
+        return
+    rows = np.unique(np.linspace(0, len(source.samples) - 1, LOOKED_FOR).astype(int))
+    if not any(source.path(int(i)).is_file() for i in rows):
+        raise InputError(
+            f"{source.path(0)} does not exist, nor does any other of {len(rows)} images that were looked for; "
+            "unpack the images there, or correct `root`"
+        )
+
+
+def stratified_subset(samples: pd.DataFrame, images: int, seed: int) -> np.ndarray:
+    """Choose about `images` rows: whole groups, drawn at random within each class in its share of the whole."""
+    generator = np.random.default_rng(seed)
+    per_group = samples.groupby("group", sort=True)["label_name"].agg(["first", "size"])
+    chosen = []
+    for _, members in per_group.groupby("first", sort=True):
+        members = members.iloc[generator.permutation(len(members))]
+        quota = max(1, round(images * members["size"].sum() / len(samples)))  # no class vanishes
+        before = members["size"].cumsum() - members["size"]
+        chosen.extend(members.index[before < quota])
+    return np.flatnonzero(samples["group"].isin(chosen))

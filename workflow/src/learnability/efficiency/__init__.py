@@ -1,0 +1,1 @@
+"""Speed and memory of classifiers (Table 3)."""

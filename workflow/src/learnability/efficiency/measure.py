@@ -1,0 +1,154 @@
+"""Samples per second and peak memory of a trained classifier (Table 3), in inference and in training.
+
+Inside a figure: the forward pass, or the whole training step, on one batch of raw rows that lies on the device, with
+the normalisation that the classifier does itself, and the decoding where images are decoded on the fly. Outside it:
+reading the rows, and encoding them. The precision is that in which the study predicts and trains.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..classifiers.saved import load_classifier
+from ..errors import InputError
+from ..storage.batches import Decode, DecodedRows, Rows
+from ..storage.contracts import CELL, SCORES, read_json, write_csv
+from ..study.recipe import Recipe
+from ..training import engine as training
+from ..training.fold_data import Fold
+from ..training.losses import build_loss
+from .throughput import Effort, Measured, Step, device_name, effort_on, memory_measure, sweep
+
+COLUMNS = ["row", *CELL[:4], "metric", "value", "batch_size", "budget_s", "device"]  # of table3.csv
+
+
+def measure_efficiency(
+    row: str,
+    run: Path,
+    recipe: Recipe,
+    data: Fold,
+    batch_sizes: list[int],
+    repeats: int,
+    device: torch.device,
+    out: Path,
+) -> None:
+    """Write one row of Table 3 to `out`: the scores of a trained run, its speed and memory at each batch size.
+
+    `run` is the folder of the run, `data` what it reads, nothing of it resident (load_fold's `keep`).
+    """
+    metrics = read_json(run / "metrics.json")
+    rows, decode = (data.rows.rows, data.rows.decode) if isinstance(data.rows, DecodedRows) else (data.rows, None)
+    take = Take(rows, data.label, data.split["train"])
+    check_rows(take, run, decode)
+    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
+    model = load_classifier(run, device)
+    effort = effort_on(device, repeats)
+    print(f"{row} on {device_name(device)}; memory: {memory_measure(device)}", flush=True)
+    # Inference first: gradients and the optimiser's moments are no part of its memory.
+    measured = {
+        "inference": measure_inference(model, take, batch_sizes, effort, decode),
+        "train": measure_training(model, take, training.class_counts(data), recipe, batch_sizes, effort, decode),
+    }
+    lines = [(name, metrics[name], recipe.batch_size) for name in SCORES]
+    for kind, sizes in measured.items():
+        for size, figures in sizes.items():
+            lines.append((f"{kind}_samples_per_second", figures.samples_per_second, size))
+            lines.append((f"{kind}_peak_mb", figures.peak_mb, size))
+    frame = pd.DataFrame(lines, columns=["metric", "value", "batch_size"]).assign(
+        row=row,
+        budget_s=recipe.budget_seconds or "n/a",
+        device=device_name(device),
+        **{key: metrics[key] for key in CELL[:4]},
+    )
+    write_csv(frame[COLUMNS], out)
+
+
+@dataclass(frozen=True)
+class Take:
+    """Training rows, read as they are asked for: nothing but a batch is on the device."""
+
+    rows: Rows
+    label: np.ndarray  # (N,)
+    train: np.ndarray  # rows of the training split
+
+    def __call__(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return `size` training rows, from the first again where there are fewer, and their labels (size,)."""
+        chosen = np.resize(self.train, size)
+        x = next(self.rows.batches(chosen, size))
+        return x, torch.from_numpy(self.label[chosen]).to(x.device)
+
+
+def check_rows(take: Take, run: Path, decode: Decode | None) -> None:
+    """Refuse rows that are not what the classifier was trained on, before anything is measured."""
+    description = read_json(run / "model.json")
+    x, _ = take(1)
+    shape = list((decode(x) if decode else x).shape[1:])
+    expected = [description["in_channels"], *description["grid"]]
+    if shape != expected:
+        raise InputError(
+            f"{'decoded ' if decode else ''}rows of {shape}, but the classifier of {run} was trained on {expected}; "
+            "give the array that this run reads"
+        )
+
+
+def measure_inference(
+    model: torch.nn.Module,
+    take: Callable[[int], tuple[torch.Tensor, torch.Tensor]],
+    batch_sizes: list[int],
+    effort: Effort,
+    decode: Decode | None = None,
+    bfloat16: bool | None = None,
+) -> dict[int, Measured]:
+    """Measure model(rows), with `decode` model(decode(rows)), at each batch size, in evaluation and inference mode.
+
+    `bfloat16` None is the study's own choice: on a GPU.
+    """
+    device = next(model.parameters()).device
+    autocast = device.type == "cuda" if bfloat16 is None else bfloat16
+    model.eval()
+
+    def prepare(size: int) -> Step:
+        rows, _ = take(size)
+
+        @torch.inference_mode()
+        def forward() -> None:
+            x = decode(rows) if decode else rows
+            with torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+                model(x.float().contiguous(memory_format=torch.channels_last))
+
+        return forward
+
+    return sweep("inference", prepare, batch_sizes, effort, device)
+
+
+def measure_training(
+    model: torch.nn.Module,
+    take: Callable[[int], tuple[torch.Tensor, torch.Tensor]],
+    counts: torch.Tensor,
+    recipe: Recipe,
+    batch_sizes: list[int],
+    effort: Effort,
+    decode: Decode | None = None,
+    step: Callable | None = None,
+) -> dict[int, Measured]:
+    """Measure the training step of `recipe` at each batch size above one, which batch norm cannot train on.
+
+    The step draws its augmentation anew each time; it changes the weights of `model`. `counts` (K,) are the class
+    counts of the training rows; `step` takes the arguments of training.train_step. A teacher's logits are read, not
+    computed, in training: zeros of their shape cost the same.
+    """
+    device, step = next(model.parameters()).device, step or training.train_step
+    loss = build_loss(recipe, counts)
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    model.train()
+
+    def prepare(size: int) -> Step:
+        rows, label = take(size)
+        teacher = torch.zeros(size, len(counts), device=device) if recipe.distill else None
+        return lambda: step(model, decode(rows) if decode else rows, label, 1, loss, optimiser, recipe, teacher)
+
+    return sweep("training", prepare, [size for size in batch_sizes if size > 1], effort, device)

@@ -1,0 +1,168 @@
+"""What a study found, read from its tables and tests, and what the paper published."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ..errors import InputError
+from ..significance.level import ALPHA
+from ..significance.macro import MACRO
+from ..study.configuration import ROOT
+from ..tables.labels import Labels, marked
+
+PUBLISHED = ["kind", "dataset", "autoencoder", "row", "metric", "value", "high", "place"]
+SHIPPED = ROOT / "workflow" / "resources" / "published.csv"
+PAPER_DATASETS = ("ct_rate", "isic2019", "mimic_cxr_lt", "cardium")
+PAPER_AUTOENCODERS = ("sd14", "flux1", "flux2", "medvae", "medvae_ft")
+NUMBERS = ("n", "statistic", "p", "p_corrected", "effect", "mean", "sd", "value", "high", "batch_size")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An effect with its 95 % interval and corrected two-sided p over n folds; NaN is what was not defined."""
+
+    name: str
+    effect: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+    @property
+    def error(self) -> float:
+        """Standard error of a mean over folds: the interval's half-width over the quantile that made it."""
+        return (self.high - self.low) / 2 / stats.t.ppf(1 - ALPHA / 2, self.n - 1) if self.n > 1 else np.nan
+
+    def negated(self) -> "Cell":
+        return Cell(self.name, -self.effect, -self.high, -self.low, self.p, self.n)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Tables and tests by the name of their file (what a study does not make is missing), dataset cards, labels.
+
+    `n_splits` is the number of folds that the data are split into, of which a study may run fewer.
+    """
+
+    frames: dict[str, pd.DataFrame]
+    cards: dict[str, dict]
+    labels: Labels
+    margin: float
+    n_splits: int
+    published: pd.DataFrame
+    names: dict[str, dict[str, str]] = field(default_factory=dict)  # labels of all that is configured
+
+    def rows(self, name: str, **where) -> pd.DataFrame:
+        """Rows of a table or test with these values; none where the study does not make it."""
+        frame = self.frames.get(name)
+        return pd.DataFrame(columns=[*where]) if frame is None else chosen(frame, **where)
+
+    def known(self, **where) -> tuple[float, float]:
+        """The published value, or the ends of the published range; an InputError where there is none, or two."""
+        rows = chosen(self.published, **where)
+        if len(rows) != 1:
+            raise InputError(f"published values: {len(rows)} rows for {where}, expected one")
+        value, high = rows.iloc[0][["value", "high"]]
+        return value, value if np.isnan(high) else high
+
+    def dataset(self, name: str) -> str:
+        """The label of a dataset; a synthetic one is called phantom."""
+        label = self.names.get("datasets", self.labels.datasets).get(name, name)
+        return marked(label, "phantom") if self.synthetic(name) else label
+
+    def autoencoder(self, name: str) -> str:
+        return self.names.get("autoencoders", self.labels.autoencoders).get(name, name)
+
+    def synthetic(self, name: str) -> bool:
+        return bool(self.cards.get(name, {}).get("synthetic"))
+
+    def datasets(self) -> list[str]:
+        """The datasets of Table 1, in the study's order."""
+        return self.of("table1")[0]
+
+    def folds(self) -> int:
+        """How many folds Table 1 is over."""
+        return int(self.frames["table1"]["n_folds"].max())
+
+    def families(self) -> list[str]:
+        """The autoencoders of Table 1 that are no controls, in the study's order."""
+        return self.of("table1")[1]
+
+    def of(self, name: str) -> tuple[list[str], list[str]]:
+        """The datasets and the families of a table or test; none where the study does not make it."""
+        rows, table1 = self.rows(name), self.frames["table1"]
+        if rows.empty:
+            return [], []
+        others = {"original", *table1.loc[table1["role"] != "family", "autoencoder"]}
+        datasets, autoencoders = dict.fromkeys(rows["dataset"]), dict.fromkeys(rows["autoencoder"])
+        return [name for name in datasets if name != MACRO], [name for name in autoencoders if name not in others]
+
+    def only(self, autoencoders: Sequence[str]) -> "Findings":
+        """Without the rows of other families; tests over all families at once stay as they are."""
+        others = [name for name in self.families() if name not in autoencoders]
+        frames = {
+            name: frame[~frame["autoencoder"].isin(others)] if "autoencoder" in frame else frame
+            for name, frame in self.frames.items()
+        }
+        return replace(self, frames=frames)
+
+    def tested(
+        self, name: str, test: str, comparison: str, metric: str = "balanced_accuracy", role: str = "family", **where
+    ) -> list[Cell]:
+        """One cell per dataset and autoencoder of a file of tests over folds."""
+        rows = self.rows(name, test=test, comparison=comparison, metric=metric, role=role, **where)
+        return [
+            Cell(
+                self.pair(row["autoencoder"], row["dataset"]),
+                row["effect"],
+                row["ci_low"],
+                row["ci_high"],
+                row["p_corrected"],
+                int(row["n"]),
+            )
+            for row in rows.to_dict("records")
+        ]
+
+    def pair(self, autoencoder: str, dataset: str) -> str:
+        """'Flux.2 on Cardium', or 'Flux.2, macro average'."""
+        where = ", macro average" if dataset == MACRO else f" on {self.dataset(dataset)}"
+        return f"{self.autoencoder(autoencoder)}{where}"
+
+
+def chosen(frame: pd.DataFrame, **where) -> pd.DataFrame:
+    """Rows with these values; a list stands for any of its values."""
+    for column, wanted in where.items():
+        frame = frame[frame[column].isin(wanted if isinstance(wanted, list | tuple) else [wanted])]
+    return frame
+
+
+def read_findings(
+    tables: Iterable[str | Path], cards: Sequence[dict], labels: Labels, margin: float, n_splits: int, names: dict
+) -> Findings:
+    """Read CSVs of tables and tests, each known by the name of its file, and the published numbers."""
+    frames = {Path(path).stem: read_numbers(path) for path in tables}
+    by_name = {card["dataset"]: card for card in cards}
+    return Findings(frames, by_name, labels, margin, n_splits, read_published(), names)
+
+
+def read_numbers(path: str | Path) -> pd.DataFrame:
+    """A CSV whose columns of numbers are numbers, NaN where they hold n/a; other columns stay words."""
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[], dtype=str)
+    for column in frame:
+        if column in NUMBERS or column.startswith(("gap_",)) or column.endswith(("ci_low", "ci_high")):
+            frame[column] = pd.to_numeric(frame[column].where(frame[column] != "n/a"))
+        elif column == "n_folds":
+            frame[column] = frame[column].astype(int)
+    return frame
+
+
+def read_published(path: str | Path = SHIPPED) -> pd.DataFrame:
+    """The numbers of the paper; `high` is the upper end of a range, NaN of a single number."""
+    frame = read_numbers(path)
+    if list(frame.columns) != PUBLISHED:
+        raise InputError(f"{path}: columns {list(frame.columns)}, expected {PUBLISHED}")
+    return frame

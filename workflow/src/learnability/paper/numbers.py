@@ -1,0 +1,170 @@
+"""Every known number of the paper beside the one that this study measured."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..significance.macro import MACRO
+from .claims import lacking
+from .efficiency import MEMORY, SPEED, as_published, rows
+from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Findings
+from .gap import gaps
+
+IDENTITY = ["kind", "dataset", "autoencoder", "row", "metric", "place"]
+MEASURED = ["measured", "measured_high", "sd", "ci_low", "ci_high", "n", "difference", "difference_high"]
+COLUMNS = [*IDENTITY, "published", "published_high", *MEASURED, "status"]
+AS_MEASURED, PHANTOM = "measured", "phantom data, no reproduction"
+CHUNKED = "measured with images decoded a few at a time, which sets their peak memory"
+
+
+def compare_published(findings: Findings) -> pd.DataFrame:
+    """A row per published number; of a range, measured and difference are those of its two ends.
+
+    `status` is `measured`, or says in words why there is no number; phantom data give no difference.
+    """
+    lines = [_line(line, findings) for line in findings.published.to_dict("records")]
+    return pd.DataFrame(lines, columns=COLUMNS, dtype=object)
+
+
+def _line(line: dict, findings: Findings) -> dict:
+    known = {"published": line["value"], "published_high": line["high"]}
+    row = dict.fromkeys(COLUMNS, "n/a") | {key: line[key] for key in IDENTITY} | known
+    names = datasets_of(line)
+    if absent := _absent(line, names, findings):
+        return _shown(row | {"status": absent})
+    found = MEASURE[line["kind"]](line, findings)
+    if not found or np.isnan(found["measured"]):
+        return _shown(row | {"status": f"not in this study: {LACKING[line['kind']]}"})
+    row |= found
+    if any(map(findings.synthetic, names)):
+        return _shown(row | {"status": PHANTOM})
+    row["difference"] = row["measured"] - line["value"]
+    if np.isfinite(line["high"]):
+        row["difference_high"] = found.get("measured_high", row["measured"]) - line["high"]
+    if line["metric"] == MEMORY and "image" in line["row"]:
+        return _shown(row | {"status": CHUNKED})
+    subsets = [findings.dataset(name) for name in names if findings.cards[name].get("subset")]
+    return _shown(row | {"status": f"measured on a part of {', '.join(subsets)}" if subsets else AS_MEASURED})
+
+
+def _shown(row: dict) -> dict:
+    return {key: "n/a" if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
+
+
+def datasets_of(line: dict) -> list[str]:
+    """The datasets that a published number is about: the four of Table 1 where it names none."""
+    return [*PAPER_DATASETS] if line["dataset"] in (MACRO, "n/a") else [line["dataset"]]
+
+
+def autoencoders_of(line: dict) -> list[str]:
+    """The autoencoders that a published number is about: all five, where it is of every one."""
+    if line["autoencoder"] == "n/a" and line["kind"] in ("gap", "p_value"):
+        return [*PAPER_AUTOENCODERS]
+    return [] if line["autoencoder"] == "n/a" else [line["autoencoder"]]
+
+
+def _absent(line: dict, names: Sequence[str], findings: Findings) -> str:
+    """Which datasets and autoencoders of a number are not in the study, in words."""
+    missing = lacking(names, autoencoders_of(line), findings)
+    return f"not in this study: {', '.join(missing)}" if missing else ""
+
+
+def _fidelity(line: dict, findings: Findings) -> dict:
+    found = findings.rows("table2", metric=line["metric"], autoencoder=line["autoencoder"], dataset=datasets_of(line))
+    if len(found) < len(datasets_of(line)):
+        return {}
+    one = {"sd": found["sd"].iloc[0], "n": int(found["n"].iloc[0])} if len(found) == 1 else {"n": len(found)}
+    return {"measured": found["mean"].mean()} | one
+
+
+def _score(line: dict, findings: Findings) -> dict:
+    where = {"metric": line["metric"], "space": line["row"], "autoencoder": line["autoencoder"]}
+    found = findings.rows("table1", **where, dataset=[*PAPER_DATASETS])
+    return {"measured": found["mean"].mean(), "n": len(found)} if len(found) == len(PAPER_DATASETS) else {}
+
+
+def _ablation(line: dict, findings: Findings) -> dict:
+    where = {key: line[key] for key in ("autoencoder", "row", "metric")}
+    if set(findings.rows("table4").get("dataset", [])) != {*PAPER_DATASETS, MACRO}:
+        return {}  # a macro average over other datasets is another number
+    found = findings.rows("table4", dataset=MACRO, **where)
+    return {} if found.empty else _means(found.iloc[0])
+
+
+def _means(row: pd.Series) -> dict:
+    return {"measured": row["mean"], "sd": row["sd"], "n": int(row["n_folds"])}
+
+
+def _gap(line: dict, findings: Findings) -> dict:
+    cells = gaps(findings, dataset=line["dataset"], autoencoder=autoencoders_of(line))
+    return _ends(cells) if len(cells) == len(autoencoders_of(line)) else {}
+
+
+def _residual(line: dict, findings: Findings) -> dict:
+    comparison = f"{line['row']}_vs_reconstruction"
+    cells = findings.tested(
+        "ablation", "corrected_paired_t", comparison, autoencoder=line["autoencoder"], dataset=[*PAPER_DATASETS]
+    )
+    return _ends([cell.negated() for cell in cells]) if len(cells) == len(PAPER_DATASETS) else {}
+
+
+def _ends(cells: list) -> dict:
+    if not cells:
+        return {}
+    if len(cells) == 1:
+        (cell,) = cells
+        return {"measured": cell.effect, "ci_low": cell.low, "ci_high": cell.high, "n": cell.n}
+    effects = [cell.effect for cell in cells]
+    return {"measured": min(effects), "measured_high": max(effects), "n": len(effects)}
+
+
+def _efficiency(line: dict, findings: Findings) -> dict:
+    found = rows(findings).get(line["row"], {}) if as_published(findings) else {}
+    return {"measured": found[line["metric"]], "n": 1} if line["metric"] in found else {}
+
+
+def _latent_to_image(line: dict, findings: Findings) -> dict:
+    found = rows(findings)
+    if not as_published(findings) or not {"latent", "image"} <= {*found}:
+        return {}
+    latent, image = (found[row][line["metric"]] for row in ("latent", "image"))
+    measured = {SPEED: lambda: latent / image, MEMORY: lambda: image / latent}
+    return {"measured": measured.get(line["metric"], lambda: latent - image)(), "n": 1}
+
+
+def _p_value(line: dict, findings: Findings) -> dict:
+    where = {"test": line["row"], "comparison": "reconstruction_vs_latent", "alternative": "greater"}
+    found = findings.rows("wilcoxon", **where)
+    pairs = len(PAPER_DATASETS) * len(PAPER_AUTOENCODERS)
+    return {"measured": found["p"].iloc[0], "n": pairs} if len(found) and len(gaps(findings)) == pairs else {}
+
+
+def _imbalance(line: dict, findings: Findings) -> dict:
+    return {"measured": findings.cards[line["dataset"]]["imbalance_ratio"], "n": 1}
+
+
+MEASURE = {
+    "fidelity": _fidelity,
+    "score": _score,
+    "ablation": _ablation,
+    "gap": _gap,
+    "residual_gap": _residual,
+    "efficiency": _efficiency,
+    "gain": _latent_to_image,
+    "ratio": _latent_to_image,
+    "p_value": _p_value,
+    "imbalance_ratio": _imbalance,
+}
+LACKING = {
+    "fidelity": "that reconstruction",
+    "score": "Table 1 on all four data sets",
+    "ablation": "Table 4 over all four data sets",
+    "gap": "that gap",
+    "residual_gap": "Table 4 over all four data sets",
+    "efficiency": "Table 3 on ImageNet by an autoencoder of the paper",
+    "gain": "Table 3 on ImageNet by an autoencoder of the paper",
+    "ratio": "Table 3 on ImageNet by an autoencoder of the paper",
+    "p_value": "the twenty pairs",
+    "imbalance_ratio": "its counts",
+}

@@ -1,0 +1,158 @@
+"""The state of a training, between two epochs or within one, in one safetensors file; never resumed by another run."""
+
+import errno
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from .arrays import remove_abandoned, written_whole
+from .interruption import Interruption
+
+MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # of Adam
+SECONDS_BETWEEN_SAVES = 600  # within an epoch: a save takes a second or two
+
+
+class Keeper:
+    """Keeps a training in a file: `save` it after each epoch, and within one where `is_due` says so.
+
+    `state` (JSON-serialisable) is what the training begins with, or what was saved; `best` are the best weights so far.
+    Open it around the training: SIGTERM then ends the process at the next save.
+    """
+
+    def __init__(
+        self, path: Path, identity: str, model: torch.nn.Module, optimisers: Sequence[torch.optim.Adam], state: dict
+    ):
+        self.path, self.identity, self.model, self.optimisers = path, identity, model, optimisers
+        self.device = next(model.parameters()).device
+        self.interruption = Interruption(SECONDS_BETWEEN_SAVES)
+        self.best, self.state = load_checkpoint(path, identity, model, optimisers) or ({}, state)
+        self.within = self.state.pop("within", {})  # where in an epoch it was saved
+
+    def __enter__(self) -> "Keeper":
+        self.interruption.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.interruption.__exit__(*error)
+
+    def is_due(self) -> bool:
+        """Whether to save now, within an epoch; asked after each step, it costs less than a microsecond."""
+        return self.interruption.is_due()
+
+    def save(self, within: dict | None = None) -> None:
+        """Write the checkpoint; `within` says what of an epoch is done, and the random numbers go on from here too."""
+        now = {"within": within | {"generators": generator_states(self.device)}} if within else {}
+        save_checkpoint(self.path, self.identity, self.model, self.best, self.optimisers, self.state | now)
+        self.interruption.saved()
+
+    def take_up(self) -> dict:
+        """What of the epoch was done at a save within it, {} if it begins; call it when the epoch has been seeded."""
+        within, self.within = self.within, {}
+        if within:
+            restore_generators(within["generators"], self.device)
+        return within
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Remove the checkpoint of a training that came to its end, and what killed writers left of it."""
+    path.unlink(missing_ok=True)
+    remove_abandoned(path)
+
+
+def generator_states(device: torch.device) -> dict[str, str]:
+    """The states of torch's global generators that a training on `device` draws from, in hexadecimal."""
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return {name: state.numpy().tobytes().hex() for name, state in states.items()}
+
+
+def restore_generators(states: dict[str, str], device: torch.device) -> None:
+    """Set the generators to saved states."""
+    tensors = {name: torch.frombuffer(bytearray.fromhex(state), dtype=torch.uint8) for name, state in states.items()}
+    torch.set_rng_state(tensors["cpu"])
+    if device.type == "cuda" and "cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["cuda"], device)
+
+
+def save_checkpoint(
+    path: Path, identity: str, model: torch.nn.Module, best: dict, optimisers: Sequence, state: dict
+) -> None:
+    """Write the model, the best weights so far, the moments of each Adam, and `state` (JSON-serialisable)."""
+    tensors, moments_of = packed("model", model.state_dict()) | packed("best", best), []
+    for number, optimiser in enumerate(optimisers):
+        moments = optimiser.state_dict()["state"]  # empty before its first step
+        moments_of.append(list(moments))
+        for name in MOMENTS:
+            tensors |= packed(f"{name}{number}", {index: moment[name] for index, moment in moments.items()})
+    metadata = {"identity": identity, "state": json.dumps(state), "moments_of": json.dumps(moments_of)}
+    write_tensors(tensors, path, metadata)
+
+
+def packed(name: str, tensors: dict) -> dict[str, torch.Tensor]:
+    """One flat tensor per dtype: safetensors spends most of a small file on the number of its tensors."""
+    groups: dict[torch.dtype, list[torch.Tensor]] = {}
+    for tensor in tensors.values():
+        groups.setdefault(tensor.dtype, []).append(tensor.reshape(-1))
+    return {f"{name}/{dtype}": torch.cat(group) for dtype, group in groups.items()}
+
+
+def unpacked(name: str, file: dict[str, torch.Tensor], like: dict) -> dict:
+    """The tensors that were packed under `name`; `like` gives their keys, shapes and order in memory."""
+    taken: dict[torch.dtype, int] = {}
+    found = {}
+    for key, template in like.items():
+        start = taken.get(template.dtype, 0)
+        taken[template.dtype] = start + template.numel()
+        values = file[f"{name}/{template.dtype}"][start : taken[template.dtype]]
+        found[key] = torch.empty_like(template).copy_(values.view(template.shape))
+    return found
+
+
+def write_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file; a full disk is an OSError here as everywhere, which safetensors does not make it."""
+    with written_whole(path) as temporary:
+        try:
+            save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata)
+        except SafetensorError as error:
+            cause = re.search(r"os error (\d+)", str(error))
+            raise OSError(int(cause[1]) if cause else errno.EIO, str(error)) from error
+
+
+def load_checkpoint(
+    path: Path, identity: str, model: torch.nn.Module, optimisers: Sequence
+) -> tuple[dict, dict] | None:
+    """Restore model and optimisers; return (best, state), or None where there is nothing of this identity."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("identity") != identity:
+                print(f"{path}: left by another recipe, code, data or seed; discarded", flush=True)
+                return None
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        print(f"{path}: unreadable ({error}); discarded", flush=True)
+        return None
+    for number, (optimiser, moments_of) in enumerate(zip(optimisers, json.loads(metadata["moments_of"]), strict=True)):
+        restore_moments(optimiser, number, moments_of, tensors)
+    template = model.state_dict()
+    model.load_state_dict(unpacked("model", tensors, template))
+    has_best = any(key.startswith("best/") for key in tensors)
+    return unpacked("best", tensors, template) if has_best else {}, json.loads(metadata["state"])
+
+
+def restore_moments(optimiser, number: int, moments_of: list[int], tensors: dict[str, torch.Tensor]) -> None:
+    """Give an Adam the moments that were saved of its weights, each in its weight's order in memory."""
+    weights = dict(enumerate(weight for group in optimiser.param_groups for weight in group["params"]))
+    weights = {index: weights[index] for index in moments_of}
+    like = {"exp_avg": weights, "exp_avg_sq": weights, "step": dict.fromkeys(weights, torch.tensor(0.0))}
+    moments = {name: unpacked(f"{name}{number}", tensors, like[name]) for name in MOMENTS}
+    by_weight = {index: {name: moments[name][index] for name in MOMENTS} for index in weights}
+    optimiser.load_state_dict({"state": by_weight, "param_groups": optimiser.state_dict()["param_groups"]})

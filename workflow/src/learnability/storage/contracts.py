@@ -1,0 +1,163 @@
+"""Every file that passes between the steps: how it is written, read and validated. Identity is inside the file."""
+
+import hashlib
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+from .arrays import written_whole
+
+SAMPLES = ["sample_id", "label", "label_name", "group"]
+FOLDS = ["sample_id", "fold"]
+FIDELITY = ["sample_id", "psnr", "ssim"]
+PREDICTIONS = ["sample_id", "label", "split"]  # then one float64 column per class
+CELL = ["dataset", "autoencoder", "space", "recipe", "fold"]
+SCORES = ["balanced_accuracy", "auc", "mcc"]
+
+
+def digest(content) -> str:
+    """SHA-256 of a JSON-serialisable value; the order of dictionary keys does not matter."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def file_digest(path: str | Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_text(text: str, path: str | Path) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(content: dict, path: str | Path) -> None:
+    """Write a card; NaN and infinity are refused, because JSON has neither."""
+    write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
+
+
+def read_json(path: str | Path) -> dict:
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
+    with written_whole(path) as temporary:
+        frame.to_parquet(temporary, index=False)
+
+
+def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a table in full precision; an empty cell is an error, what does not apply is the string n/a."""
+    if frame.isna().any(axis=None):
+        raise ValueError(f"{path}: NaN in column(s) {list(frame.columns[frame.isna().any()])}")
+    with written_whole(path) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+def _read(path: str | Path, columns: list[str]) -> pd.DataFrame:
+    frame = pd.read_parquet(path)
+    if list(frame.columns) != columns:
+        raise InputError(f"{path}: columns {list(frame.columns)}, expected {columns}; delete it and run again")
+    return frame
+
+
+def check_samples(samples: pd.DataFrame, origin: str) -> None:
+    """Refuse duplicate ids, empty labels and empty groups; `origin` names the source in the message."""
+    if samples.empty:
+        raise InputError(f"{origin}: no labelled image found; expected at least one row")
+    ids = samples["sample_id"]
+    hashes = np.fromiter(map(hash, ids), np.int64, len(ids))  # pandas would hold a Python string of each id at once
+    duplicated = ids[ids.duplicated()] if len(np.unique(hashes)) < len(ids) else ids[:0]
+    if len(duplicated):
+        raise InputError(
+            f"{origin}: {len(duplicated)} duplicate sample ids, the first is {duplicated.iloc[0]!r}; "
+            "every image must appear once: remove the repeated rows"
+        )
+    for column in ("label_name", "group"):
+        missing = samples[column].isna() | (samples[column].astype(str) == "")
+        if missing.any():
+            first = samples.loc[missing, "sample_id"].iloc[0]
+            advice = "fill them in, or take them out"
+            raise InputError(f"{origin}: {missing.sum()} rows without {column}, the first is {first!r}; {advice}")
+
+
+def read_samples(path: str | Path) -> pd.DataFrame:
+    """Row i describes image i: sample_id, label (index into the card's classes), label_name, group."""
+    return _read(path, SAMPLES)
+
+
+def read_folds(path: str | Path, samples: pd.DataFrame) -> np.ndarray:
+    """Return the fold of every row of `samples`; -1 where a row has none. A group in two folds is an error."""
+    folds = _read(path, FOLDS).set_index("sample_id")["fold"]
+    unknown = folds.index.difference(samples["sample_id"])
+    if len(unknown):
+        raise InputError(f"{path}: {len(unknown)} samples are not in the dataset; delete it and run again")
+    fold = folds.reindex(samples["sample_id"]).fillna(-1).astype(int).to_numpy()
+    check_groups(samples["group"].to_numpy(), fold, str(path))
+    return fold
+
+
+def check_groups(group: np.ndarray, fold: np.ndarray, origin: str) -> None:
+    """Refuse folds in which one group (patient, lesion) has images in two of them: that is leakage."""
+    per_group = pd.Series(fold).groupby(group).nunique()
+    leaking = per_group.index[per_group > 1]
+    if len(leaking):
+        raise InputError(
+            f"{origin}: {len(leaking)} group(s) have images in more than one fold; every image of a patient "
+            "or lesion must stay in one. Delete the file and let make_folds write it again"
+        )
+
+
+def split_rows(fold: np.ndarray, k: int, n_splits: int) -> dict[str, np.ndarray]:
+    """Rows of each split of fold k: test = fold k, validation = the next one, train = the rest (docs/protocol.md)."""
+    validation = (k + 1) % n_splits
+    rest = (fold != k) & (fold != validation) & (fold >= 0)
+    return {
+        "train": np.flatnonzero(rest),
+        "validation": np.flatnonzero(fold == validation),
+        "test": np.flatnonzero(fold == k),
+    }
+
+
+def read_predictions(path: str | Path, classes: list[str]) -> pd.DataFrame:
+    """sample_id, label, split, then one probability per class in the card's order; rows sum to one."""
+    predictions = _read(path, PREDICTIONS + classes)
+    total = predictions[classes].to_numpy().sum(axis=1)
+    if not np.allclose(total, 1.0, rtol=0, atol=1e-9):
+        raise InputError(f"{path}: probabilities do not sum to one; delete it and run again")
+    return predictions
+
+
+def read_fidelity(path: str | Path) -> pd.DataFrame:
+    """sample_id, psnr (dB, inf for identical images), ssim; NaN is an error."""
+    fidelity = _read(path, FIDELITY)
+    if fidelity.isna().any(axis=None):
+        raise InputError(f"{path}: NaN in fidelity; delete it and run again")
+    return fidelity
+
+
+def read_metrics(paths: list[str]) -> pd.DataFrame:
+    """Read metrics files into one frame, one row per run; a repeated run or a score that is no number is an error."""
+    frame = pd.DataFrame([read_json(path) for path in paths])
+    repeated = frame.duplicated(CELL)
+    if repeated.any():
+        raise InputError(f"two metrics files describe the same run: {dict(frame.loc[repeated, CELL].iloc[0])}")
+    for path, row in zip(paths, frame[SCORES].to_numpy(), strict=True):
+        if not all(math.isfinite(score) for score in row):
+            raise InputError(f"{path}: a score is not a number; delete it and run again")
+    return frame
+
+
+def read_encodings(fidelity: list[str], cards: list[str]) -> pd.DataFrame:
+    """Fidelity of every image of every encoding: dataset, autoencoder, role, then sample_id, psnr, ssim."""
+    frames = []
+    for path, card in zip(fidelity, map(read_json, cards), strict=True):
+        identity = {key: card[key] for key in ("dataset", "autoencoder", "role")}
+        frames.append(read_fidelity(path).assign(**identity))
+    columns = ["dataset", "autoencoder", "role", *FIDELITY]
+    if not frames:
+        return pd.DataFrame(columns=columns).astype({"psnr": float, "ssim": float})
+    return pd.concat(frames, ignore_index=True)[columns]

@@ -1,0 +1,234 @@
+"""What a study consists of, read from its configuration: autoencoders, tables and cells."""
+
+from ..errors import InputError
+from ..storage.contracts import CELL
+from .recipes import check_recipe, resolve_recipe, spaces_of
+
+ALL_SPACES = {"image", "latent", "reconstruction"}
+LOSSLESS = "pixel_unshuffle"  # the class of the controls that lose nothing
+BACKBONE = "vgg16"  # the `pretrained` entry whose features LPIPS compares
+
+
+def resolve_autoencoder(config: dict, name: str) -> dict:
+    """Return an autoencoder entry; a fine-tuned one takes class and layout from its `base`."""
+    entries = config["autoencoders"]
+    if name not in entries:
+        raise InputError(f"autoencoders.{name}: not defined; known are {sorted(entries)}")
+    base = entries[name].get("base")
+    if base is None:
+        return entries[name]
+    if base not in entries or "base" in entries[base]:
+        raise InputError(f"autoencoders.{name}.base is {base!r}; name an autoencoder that has its own weights")
+    if entries[base].get("latent_stage", 1) != 1:
+        raise InputError(f"autoencoders.{name}.base is {base!r}, which has latent_stage 2; only stage 1 is fine-tuned")
+    return entries[base] | entries[name]
+
+
+def decodes(config: dict, name: str) -> bool:
+    """Whether an autoencoder has a decoder; without one there is a latent space and nothing else."""
+    return resolve_autoencoder(config, name).get("decodes", True)
+
+
+def cells(config: dict, table: str = "table1") -> list[dict]:
+    """Every run of a table: dataset, space, autoencoder, recipe, fold. Image space has no autoencoder."""
+    return [
+        {"dataset": dataset, "autoencoder": autoencoder, "space": space, "recipe": recipe, "fold": fold}
+        for dataset in scope(config, table)["datasets"]
+        for autoencoder, space, recipe in columns(config, table)
+        for fold in config["study"]["folds"]
+    ]
+
+
+def scope(config: dict, table: str) -> dict[str, list[str]]:
+    """Datasets and autoencoders of a table: the study's, or those of them that `limited_to` names."""
+    study = config["study"]
+    limits = study["limited_to"].get(table, {})
+    return {
+        kind: [name for name in study[kind] if name in limits.get(kind, study[kind])]
+        for kind in ("datasets", "autoencoders")
+    }
+
+
+def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
+    """Every (autoencoder, space, recipe) of a table, in the order of its rows: image first, then LS and RS.
+
+    Table 4 has no image space. The gap's decomposition adds the lossless control of each autoencoder's grid; without
+    all three spaces there is none.
+    """
+    study, found = config["study"], []
+    if table == "gap_decomposition" and set(study["spaces"]) != ALL_SPACES:
+        return []
+    autoencoders = scope(config, table)["autoencoders"]
+    if table in ("table4", "gap_decomposition"):  # which compare with reconstructions
+        autoencoders = [name for name in autoencoders if decodes(config, name)]
+    for autoencoder in ["original", *autoencoders] if autoencoders else []:
+        for recipe in study["recipes"].get(table, []):
+            for space in spaces_of(config, recipe):
+                if space not in study["spaces"] or (space == "image") != (autoencoder == "original"):
+                    continue
+                if (space, table) == ("image", "table4"):
+                    continue
+                if space != "reconstruction" or decodes(config, autoencoder):
+                    found.append((autoencoder, space, recipe))
+    order = {"image": 0, "latent": 1, "reconstruction": 2}
+    found = sorted(found, key=lambda row: (["original", *study["autoencoders"]].index(row[0]), order[row[1]]))
+    if table == "gap_decomposition":
+        matched = [recipe for _, space, recipe in found if space == "latent"]
+        found += [(name, "latent", recipe) for name in controls_of_grids(config).values() for recipe in matched if name]
+    return list(dict.fromkeys(found))
+
+
+def all_cells(config: dict) -> list[dict]:
+    """Every run that a table of the study shows, each once."""
+    found = [cell for table in config["study"]["recipes"] for cell in cells(config, table)]
+    if part := efficiency(config):
+        found += [efficiency_run(config, row) for row in part["rows"]]
+    return list({tuple(cell[key] for key in CELL): cell for cell in found}.values())
+
+
+def controls_of_grids(config: dict) -> dict[str, str | None]:
+    """The lossless control on the grid of every autoencoder whose gap is decomposed; None where there is none."""
+    lossless = {
+        entry["factor"]: name for name, entry in config["autoencoders"].items() if entry.get("class") == LOSSLESS
+    }
+    names = scope(config, "gap_decomposition")["autoencoders"]
+    return {name: lossless.get(resolve_autoencoder(config, name)["factor"]) for name in names}
+
+
+def rows_of_table4(config: dict) -> dict[str, tuple[str, str]]:
+    """Rows of Table 4, each with its (space, recipe): `reconstruction`, then the latent ones by recipe."""
+    found = [(space, recipe) for _, space, recipe in columns(config, "table4")]
+    rows = {"reconstruction" if space == "reconstruction" else recipe: (space, recipe) for space, recipe in found}
+    return dict(sorted(rows.items(), key=lambda row: row[0] != "reconstruction"))
+
+
+def recipes_of_gaps(config: dict) -> dict[str, str | None]:
+    """The recipes of the gaps: Table 1's in reconstruction (`image`) and latent space, and the matched one, or None."""
+    recipes = config["study"]["recipes"]
+    of_space = {space: name for name in recipes["table1"] for space in spaces_of(config, name)}
+    matched = next(iter(recipes.get("gap_decomposition", [])), None)
+    return {"image": of_space.get("reconstruction"), "latent": of_space.get("latent"), "matched": matched}
+
+
+def cells_of_gaps(config: dict) -> list[dict]:
+    """Every run that the gap's decomposition reads: the matched ones, and those of Table 1."""
+    scoped = scope(config, "gap_decomposition")
+    table1 = [
+        cell
+        for cell in cells(config)
+        if cell["dataset"] in scoped["datasets"] and cell["autoencoder"] in scoped["autoencoders"]
+    ]
+    return cells(config, "gap_decomposition") + table1
+
+
+def efficiency(config: dict) -> dict | None:
+    """The `efficiency` part of a study (Table 3), or None where its autoencoder is not in the study."""
+    part = config["study"]["efficiency"]
+    return part if part and part["autoencoder"] in config["study"]["autoencoders"] else None
+
+
+def efficiency_run(config: dict, row: str) -> dict:
+    """The run behind a row of Table 3."""
+    part = config["study"]["efficiency"]
+    recipe = part["rows"][row]
+    identity = {key: part[key] for key in ("dataset", "autoencoder", "fold")}
+    return identity | {"space": spaces_of(config, recipe)[0], "recipe": recipe}
+
+
+def check_study(config: dict) -> None:
+    """Refuse a study that names what is not defined, or whose numbers cannot work; each message names the key."""
+    study = config["study"]
+    for key in ("datasets", "autoencoders"):
+        unknown = [name for name in study[key] if name not in config[key]]
+        if unknown:
+            raise InputError(f"study.{key}: {unknown} not defined under {key}; known are {sorted(config[key])}")
+    if study["n_splits"] < 3:
+        raise InputError(f"study.n_splits is {study['n_splits']}; at least 3: train, validation and test")
+    outside = [fold for fold in study["folds"] if fold not in range(study["n_splits"])]
+    if outside:
+        raise InputError(f"study.folds: {outside} outside 0..{study['n_splits'] - 1} (folds count from 0)")
+    if config["image_size"] % config["classifier_size"]:
+        raise InputError("image_size must be a multiple of classifier_size, so that area averaging is exact")
+    for table, limits in study["limited_to"].items():
+        for kind, names in limits.items():
+            if unknown := [name for name in names if name not in config[kind]]:
+                raise InputError(f"study.limited_to.{table}.{kind}: {unknown} not defined under {kind}")
+    for name in {name: None for names in study["recipes"].values() for name in names}:
+        check_recipe(config, name)
+    if columns(config, "gap_decomposition"):
+        check_gaps(config)
+    if part := efficiency(config):
+        check_efficiency(config, part)
+    lpips = [name for name, entry in config["autoencoders"].items() if uses_lpips(entry)]
+    if lpips and BACKBONE not in config["pretrained"]:
+        raise InputError(f"pretrained.{BACKBONE}: missing; {lpips[0]}.finetune.perceptual compares its features")
+    for name in study["autoencoders"]:
+        factor = resolve_autoencoder(config, name)["factor"]
+        if config["image_size"] % factor:
+            raise InputError(
+                f"image_size {config['image_size']} is not a multiple of autoencoders.{name}.factor, {factor}"
+            )
+
+
+def check_gaps(config: dict) -> None:
+    """Refuse a decomposition of the gap that lacks a side."""
+    recipes = config["study"]["recipes"]
+    names = recipes["gap_decomposition"]
+    if len(names) != 1 or set(spaces_of(config, names[0])) != ALL_SPACES:
+        raise InputError(f"study.recipes.gap_decomposition is {names}; expected one recipe of all three spaces")
+    if None in recipes_of_gaps(config).values():
+        raise InputError(
+            f"study.recipes.table1 is {recipes['table1']}; the gap's decomposition needs its reconstruction and latent "
+            "runs: add their recipes, or set study.recipes.gap_decomposition to []"
+        )
+
+
+def check_efficiency(config: dict, part: dict) -> None:
+    """Refuse a Table 3 whose names are not defined, or whose rows are not all under one budget."""
+    if part["dataset"] not in config["datasets"]:
+        raise InputError(f"study.efficiency.dataset: {part['dataset']!r} is not defined under datasets")
+    if part["fold"] not in range(config["study"]["n_splits"]):
+        raise InputError(f"study.efficiency.fold: {part['fold']} outside 0..{config['study']['n_splits'] - 1}")
+    for name in part["rows"].values():
+        check_recipe(config, name)
+    budgets = {name: resolve_recipe(config, name).budget_seconds for name in part["rows"].values()}
+    if None in budgets.values() or len(set(budgets.values())) > 1:
+        raise InputError(
+            f"study.efficiency.rows: Table 3 compares at one budget; recipes' budget_seconds are {budgets}"
+        )
+
+
+def uses_lpips(entry: dict) -> bool:
+    """Whether an autoencoder's entry is fine-tuned with a perceptual term."""
+    return (entry.get("finetune") or {}).get("perceptual") == "lpips"
+
+
+def tuned_per_fold(config: dict, autoencoder: str) -> bool:
+    """Whether an autoencoder is fine-tuned anew for each fold, on its training rows; else it serves all folds."""
+    finetune = config["autoencoders"][autoencoder].get("finetune") or {}
+    return finetune.get("images") == "train_rows_per_fold"
+
+
+def fold_suffix(config: dict, autoencoder: str, fold: int) -> str:
+    """What a run of `fold` adds to the name of an autoencoder's weights and encodings: "", or @fold{k}."""
+    return f"@fold{fold}" if tuned_per_fold(config, autoencoder) else ""
+
+
+def encodings(config: dict) -> list[str]:
+    """{dataset}/{autoencoder}, or {dataset}/{autoencoder}@fold{k}, of every encoding that has reconstructions."""
+    study = config["study"]
+    names = [
+        f"{dataset}/{autoencoder}{fold_suffix(config, autoencoder, fold)}"
+        for dataset in study["datasets"]
+        for autoencoder in study["autoencoders"]
+        for fold in study["folds"]
+        if decodes(config, autoencoder)
+    ]
+    return list(dict.fromkeys(names))
+
+
+def finetuned_pairs(config: dict) -> list[tuple[str, str]]:
+    """(fine-tuned, base) for every fine-tuned autoencoder of the study whose base is in it too."""
+    names = config["study"]["autoencoders"]
+    pairs = [(name, config["autoencoders"][name].get("base")) for name in names]
+    return [(name, base) for name, base in pairs if base in names]

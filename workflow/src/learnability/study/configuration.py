@@ -1,0 +1,78 @@
+"""The configuration of a study outside Snakemake: the same files, merged, checked and filled in the same way."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..errors import InputError
+
+ROOT = next(folder for folder in Path(__file__).parents if (folder / "Snakefile").is_file())  # the checkout
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+
+
+def read_config(*files: Path) -> dict:
+    """Read config.yaml of this checkout, merge the given study files over it, and check the result.
+
+    Dictionaries merge, lists replace; defaults come from the schema. An InputError names the key that is wrong.
+    """
+    config: dict = {}
+    for path in [ROOT / "config.yaml", *map(Path, files)]:
+        if not path.is_file():
+            raise InputError(f"{path} does not exist; give a study file, such as workflow/studies/demo.yaml")
+        merge(config, read_yaml(path))
+    fill_in(config)
+    find_shipped_weights(config, ROOT)
+    return config
+
+
+def read_yaml(path: Path) -> dict:
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: no YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected keys with values, found {type(content).__name__}")
+    return content
+
+
+def merge(config: dict, changes: Mapping) -> None:
+    """Merge `changes` into `config`: dictionaries key by key, everything else whole."""
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and isinstance(config.get(key), dict):
+            merge(config[key], value)
+        else:
+            config[key] = value
+
+
+def merge_over_published(config: dict) -> None:
+    """Complete `config` in place with what config.yaml of this checkout says and it does not."""
+    published = read_yaml(ROOT / "config.yaml")
+    merge(published, config)
+    config.update(published)
+
+
+def fill_in(config: dict) -> None:
+    """Check a configuration against the schema and fill in the schema's defaults."""
+    from jsonschema import Draft202012Validator, validators
+
+    check_properties = Draft202012Validator.VALIDATORS["properties"]
+
+    def set_defaults(validator, properties, instance, schema):
+        if isinstance(instance, dict):
+            for key, described in properties.items():
+                if "default" in described:
+                    instance.setdefault(key, described["default"])
+        yield from check_properties(validator, properties, instance, schema)
+
+    validator = validators.extend(Draft202012Validator, {"properties": set_defaults})(read_yaml(SCHEMA))
+    for error in validator.iter_errors(config):
+        raise InputError(f"configuration, {'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message}")
+
+
+def find_shipped_weights(config: dict, root: Path) -> None:
+    """Weights that come with this repository are found from any working directory."""
+    for entry in config["autoencoders"].values():
+        shipped = root / (entry.get("source") or "?")
+        if shipped.is_dir():
+            entry["source"] = str(shipped)

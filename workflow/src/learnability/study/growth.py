@@ -1,0 +1,51 @@
+"""A study may grow, never shrink: what its lists were when its tables were made, and a refusal of smaller ones."""
+
+from pathlib import Path
+
+from ..errors import InputError
+from ..storage.contracts import SCORES, digest, read_json
+from .cells import efficiency, scope
+
+
+def content(config: dict) -> dict:
+    """The lists that make a study, with their digest: the content of study.json."""
+    study = config["study"]
+    lists = {key: study[key] for key in ("datasets", "autoencoders", "spaces", "folds")}
+    lists |= {"recipes": study["recipes"], "n_splits": study["n_splits"], "scores": SCORES}
+    lists |= {"scopes": {table: scope(config, table) for table in study["recipes"]}, "efficiency": efficiency(config)}
+    return {"digest": digest(lists), **lists}
+
+
+def check_growth(config: dict, results: str) -> None:
+    """Refuse a study that would drop rows from tables that exist; growing is fine."""
+    path = Path(results) / "study.json"
+    if not path.is_file() or not list(Path(results).glob("tables/*.csv")):
+        return
+    before, now = read_json(path), content(config)
+    dropped = [
+        f"{key} {value!r}"
+        for key in ("datasets", "autoencoders", "spaces", "folds")
+        for value in before[key]
+        if value not in now[key]
+    ]
+    dropped += [
+        f"recipe {recipe!r} of {table}"
+        for table, recipes in before["recipes"].items()
+        for recipe in recipes
+        if recipe not in now["recipes"].get(table, [])
+    ]
+    dropped += [
+        f"{table} of {name}"
+        for table, scopes in before.get("scopes", {}).items()  # older studies had Table 1 alone
+        for kind, names in scopes.items()
+        for name in names
+        if name in now[kind] and table in now["scopes"] and name not in now["scopes"][table][kind]
+    ]
+    part, kept = before.get("efficiency") or {}, now["efficiency"] or {}
+    dropped += [f"table3 of {part[key]}" for key in ("dataset", "autoencoder") if part and part[key] != kept.get(key)]
+    if dropped:
+        raise InputError(
+            f"{path}: this study is smaller than the one whose tables exist there; without {', '.join(dropped)} "
+            "rows would vanish from them. Ask for a part by target (train/<dataset>, any file), or give this study "
+            f"its own folder with `--config results=...`, or remove {Path(results) / 'tables'} on purpose"
+        )

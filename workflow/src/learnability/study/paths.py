@@ -1,0 +1,76 @@
+"""Which files a run reads and where they lie: the edges of the graph that follow from its recipe.
+
+`<results>` stands for the study's folder. `fetched` names the weights that fetch_weights brings; weights in a folder
+of the user's are no input of a job.
+"""
+
+from collections.abc import Collection
+
+from ..errors import InputError
+from .cells import fold_suffix
+from .recipes import pretrained_weights, resolve_recipe, start_run, teacher_run
+
+RUN = "<results>/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
+SEARCH = "<results>/searches/{dataset}/{autoencoder}/{recipe}/fold{fold}"
+
+
+def run_file(cell: dict, name: str) -> str:
+    return f"{RUN}/{name}".format(**cell)
+
+
+def model_of_run(cell: dict) -> dict[str, str]:
+    """The trained classifier of a run."""
+    return {"trained": run_file(cell, "model.safetensors"), "model": run_file(cell, "model.json")}
+
+
+def files_of_run(config: dict, fetched: Collection[str], cell: dict, is_search: bool = False) -> dict[str, str]:
+    """What a training, or the search before it, reads beside its dataset: an array, and what its recipe builds on."""
+    recipe = resolve_recipe(config, cell["recipe"])
+    files = array_of_run(config, fetched, cell)
+    if pretrained_weights(config, recipe):
+        files |= fetched_weights(fetched, recipe.model, "pretrained")
+    if teacher := teacher_run(config, cell):
+        files["teacher_logits"] = run_file(teacher, "teacher_logits.npy")
+    if start := start_run(config, cell):
+        files["start"] = run_file(start, "model.safetensors")
+    if recipe.search and not is_search:
+        files["best"] = f"{SEARCH}/best.json".format(**cell | {"fold": recipe.search.fold_of(cell["fold"])})
+    return files
+
+
+def array_of_run(config: dict, fetched: Collection[str], cell: dict) -> dict[str, str]:
+    """The dataset and the packed array that a classifier reads, with the card of the autoencoder that made it.
+
+    Raises InputError for a run that there cannot be.
+    """
+    if (cell["space"] == "image") != (cell["autoencoder"] == "original"):
+        raise InputError(f"{cell['space']}/{cell['autoencoder']}: image space goes with `original`, and only it does")
+    if cell["fold"] >= config["study"]["n_splits"]:
+        raise InputError(f"fold{cell['fold']}: folds count from 0 to n_splits - 1")
+    dataset = f"<results>/datasets/{cell['dataset']}"
+    files = {"samples": f"{dataset}/samples.parquet", "card": f"{dataset}/dataset.json"}
+    if cell["space"] == "image":
+        return files | {"array": f"{dataset}/images_small.npy"}
+    suffix = fold_suffix(config, cell["autoencoder"], cell["fold"])
+    encoding = f"<results>/encodings/{cell['dataset']}/{cell['autoencoder']}{suffix}"
+    files |= {"array": f"{encoding}/{cell['space']}s.npy", "autoencoder": f"{encoding}/autoencoder.json"}
+    if resolve_recipe(config, cell["recipe"]).reconstructions == "on_the_fly":
+        weights = weights_of_autoencoder(config, fetched, cell["dataset"], cell["autoencoder"], suffix)
+        files["array"] = f"{encoding}/latents.npy"
+        if weights:
+            files["decoder"] = weights["weights"]
+    return files
+
+
+def weights_of_autoencoder(
+    config: dict, fetched: Collection[str], dataset: str, autoencoder: str, suffix: str
+) -> dict[str, str]:
+    """The weights that the workflow itself fine-tunes or fetches; none where they lie in a folder of the user's."""
+    if "finetune" not in config["autoencoders"][autoencoder]:
+        return fetched_weights(fetched, autoencoder)
+    return {"weights": f"<results>/weights/{dataset}/{autoencoder}{suffix}/diffusion_pytorch_model.safetensors"}
+
+
+def fetched_weights(fetched: Collection[str], name: str, called: str = "weights") -> dict[str, str]:
+    """The record that fetch_weights leaves beside what it brought, if it brings it; `called` so among the inputs."""
+    return {called: f"<results>/weights/{name}/source.json"} if name in fetched else {}

@@ -1,0 +1,110 @@
+"""What tables and pages show beside their numbers: labels for identifiers, marks, footnotes, from the configuration."""
+
+from ..storage.contracts import digest
+from .cells import efficiency, recipes_of_gaps, resolve_autoencoder, rows_of_table4, scope, tuned_per_fold
+from .entries import recorded
+from .recipe import CONFOUNDS
+from .recipes import resolve_recipe
+
+
+def labels(config: dict, table: str = "table1") -> dict[str, dict[str, str]]:
+    """Labels of datasets, autoencoders and rows, in the study's order; a recipe without one is shown by its name."""
+    names = {kind: [*config["study"][kind]] for kind in ("datasets", "autoencoders")}
+    if (part := efficiency(config)) and part["dataset"] not in names["datasets"]:
+        names["datasets"].append(part["dataset"])
+    shown = {kind: {name: config[kind][name]["label"] for name in names[kind]} for kind in names}
+    given = config["tables"][table].get("labels")
+    if given is None:
+        return shown
+    own = {recipe: recipe.replace("_", " ") for recipe in config["study"]["recipes"].get(table, [])}
+    return shown | {"rows": given | {name: label for name, label in own.items() if name not in given}}
+
+
+def all_labels(config: dict) -> dict[str, dict[str, str]]:
+    """Labels of every dataset and autoencoder that is configured, in the study or not."""
+    return {
+        kind: {name: entry["label"] for name, entry in config[kind].items()} for kind in ("datasets", "autoencoders")
+    }
+
+
+def not_shareable(config: dict) -> list[str]:
+    """Labels of the study's datasets whose images must not be passed on: no phantoms, and not `shareable`."""
+    entries = [config["datasets"][name] for name in config["study"]["datasets"]]
+    return [entry["label"] for entry in entries if entry["format"] != "phantom" and not entry["shareable"]]
+
+
+def footnotes(config: dict, table: str) -> list[str]:
+    """The configured footnotes of a table, and how the fine-tuned autoencoders that it shows saw images."""
+    shown = scope(config, table)["autoencoders"]
+    if table == "table3":
+        shown = [part["autoencoder"]] if (part := efficiency(config)) else []
+    notes = search_notes(config) if table == "table4" else []
+    return config["tables"][table]["footnotes"] + notes + finetuning_notes(config, shown)
+
+
+def search_notes(config: dict) -> list[str]:
+    """One footnote per searched row of Table 4: what was searched, and in how many trials."""
+    notes = []
+    for row, (_, recipe) in rows_of_table4(config).items():
+        if search := resolve_recipe(config, recipe).search:
+            space = "; ".join(f"{key} {in_words(values)}" for key, values in search.space.items())
+            label = config["tables"]["table4"]["labels"].get(row, row)
+            notes.append(f"⋆ {label}: {search.trials} trials, {space}; the values found are in searches/.")
+    return notes
+
+
+def in_words(values: dict) -> str:
+    """A searched range or its choices."""
+    if "choices" in values:
+        shown = [f"{value:g}" if isinstance(value, float) else str(value) for value in values["choices"]]
+        return " or ".join(shown)
+    return f"from {values['low']:g} to {values['high']:g}" + (" (logarithmic)" if values.get("log") else "")
+
+
+def finetuning_notes(config: dict, autoencoders: list[str]) -> list[str]:
+    """One footnote per way in which the fine-tuned ones among `autoencoders` saw images, with their labels."""
+    tuned: dict[str, list[str]] = {}
+    for name in autoencoders:
+        entry = config["autoencoders"][name]
+        if "finetune" in entry:
+            images = "train_rows_per_fold" if tuned_per_fold(config, name) else "all_images"
+            tuned.setdefault(images, []).append(entry["label"])
+    return [f"{', '.join(names)}: {config['tables']['finetuning_note'][images]}" for images, names in tuned.items()]
+
+
+def searched_rows(config: dict) -> dict[str, str]:
+    """The scope of the search behind each row of Table 4 that has one, and of those that start from its weights."""
+    scopes = {}
+    for row, (_, recipe) in rows_of_table4(config).items():
+        while recipe:
+            resolved = resolve_recipe(config, recipe)
+            if resolved.search:
+                scopes[row] = resolved.search.scope
+            recipe = resolved.start_from
+    return scopes
+
+
+def confounds(config: dict) -> list[str]:
+    """What the classifiers on both sides of Table 1's gap differ in, by their resolved recipes and their grids."""
+    names = recipes_of_gaps(config)
+    if None in (names["image"], names["latent"]):
+        return []
+    pixels, latent = (resolve_recipe(config, names[side]) for side in ("image", "latent"))
+    found = [part for part, keys in CONFOUNDS.items() if pixels.unlike(latent, keys)]
+    factors = {resolve_autoencoder(config, name)["factor"] for name in config["study"]["autoencoders"]}
+    if any(config["image_size"] // factor != config["classifier_size"] for factor in factors):
+        found.insert("network" in found, "grid")
+    return found
+
+
+def config_digest(config: dict) -> str:
+    """SHA-256 of the configuration without folders of this machine, labels and access."""
+    kept = {key: value for key, value in config.items() if key != "results"}
+    entries = ("datasets", "autoencoders", "pretrained")
+    return digest(kept | {kind: {name: recorded(entry) for name, entry in config[kind].items()} for kind in entries})
+
+
+def caption_values(config: dict) -> dict:
+    """The values of the configuration that captions name (workflow/report)."""
+    keys = ("study", "image_size", "classifier_size", "seed", "significance", "recipes")
+    return {key: config[key] for key in keys}

@@ -1,0 +1,1 @@
+"""One engine for every recipe: its data, losses, evaluation, teachers and searches."""

@@ -1,0 +1,242 @@
+"""One engine for every recipe: train a classifier on one fold of one space, resume it, evaluate it."""
+
+import resource
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..classifiers.classifier import Classifier, build_classifier
+from ..classifiers.saved import load_start
+from ..errors import InputError
+from ..registry import load
+from ..storage.checkpoints import Keeper, remove_checkpoint, write_tensors
+from ..storage.contracts import digest, file_digest, write_csv, write_json
+from ..storage.finished import keep_finished, take_finished
+from ..study.recipe import Recipe
+from .evaluation import autocast, predict, score_file, write_predictions
+from .fold_data import Fold, Inputs, describe, load_fold
+from .losses import build_loss
+from .metrics import balanced_accuracy
+
+OUTPUTS = ("predictions.parquet", "history.csv", "model.safetensors", "model.json", "metrics.json")
+STEPS_BETWEEN_LOOKS = 20  # at the clock, for each of which the host waits for a GPU
+
+
+def train_classifier(
+    cell: dict,
+    recipe: Recipe,
+    seed: int,
+    n_splits: int,
+    code: str,
+    inputs: Inputs,
+    folder: Path,
+    device: torch.device,
+) -> None:
+    """Train one classifier and write predictions, metrics, history and the model into `folder`.
+
+    `cell` names the run (dataset, autoencoder, space, recipe, fold); `recipe` is resolved; `code` is the digest
+    of the code. A checkpoint of the same identity is resumed, and leads to the same bytes as no interruption; what
+    was finished before and is lost since (finished.py) is taken as it is.
+    """
+    identity = digest([cell, recipe.recorded(), seed, n_splits, code, *inputs.cards(), inputs.identity()])
+    if take_finished(folder, OUTPUTS, identity):
+        return
+    data = load_fold(cell, n_splits, inputs, device)
+    checkpoint = folder / "checkpoint.safetensors"
+    model, description, history, speed = train(cell, recipe, seed, n_splits, code, inputs, data, checkpoint)
+    write_predictions(model, data, folder / "predictions.parquet")
+    write_csv(pd.DataFrame(history), folder / "history.csv")
+    write_tensors(model.state_dict(), folder / "model.safetensors")
+    write_json(description, folder / "model.json")
+    measured = score_file(folder / "predictions.parquet", data.card) | {
+        "epochs": len(history),
+        "best_epoch": max(history, key=lambda row: row["validation_balanced_accuracy"])["epoch"],
+        "train_samples_per_second": speed,
+        "train_peak_mb": peak_megabytes(device),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+    }
+    sizes = {f"n_{name}": len(rows) for name, rows in data.split.items()}
+    write_json(cell | {"seed": seed, "role": data.source["role"]} | measured | sizes, folder / "metrics.json")
+    keep_finished(folder, OUTPUTS, identity)
+    remove_checkpoint(checkpoint)
+
+
+def train(
+    cell: dict, recipe: Recipe, seed: int, n_splits: int, code: str, inputs: Inputs, data: Fold, checkpoint: Path
+) -> tuple[Classifier, dict, list, float]:
+    """Build a classifier and fit it; returns it with its description (model.json), history and samples per second."""
+    description = describe(cell, recipe, seed, data) | {"trained_by": recipe.recorded()}
+    if inputs.pretrained:
+        description["pretrained_digest"] = file_digest(inputs.pretrained)
+    identity = digest([description, n_splits, code, data.source, data.card["digest"], inputs.identity()])
+    torch.manual_seed(seed)
+    # Channels last is what tensor cores want, and makes a small ResNet on a CPU nearly twice as fast.
+    model = build_classifier(description, inputs.pretrained)
+    if inputs.start:
+        load_start(model, inputs.start)
+    model = model.to(data.rows.device, memory_format=torch.channels_last)
+    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
+    loss = build_loss(recipe, class_counts(data), inputs.teacher_scale)
+    history, speed = fit(model, data, recipe, seed, identity, checkpoint, loss)
+    return model, description, history, speed
+
+
+def class_counts(data: Fold) -> torch.Tensor:
+    """Training rows of each class (K,), on the device."""
+    counts = np.bincount(data.label[data.split["train"]], minlength=len(data.card["classes"]))
+    return torch.from_numpy(counts).to(data.rows.device)
+
+
+def fit(
+    model: Classifier, data: Fold, recipe: Recipe, seed: int, identity: str, checkpoint: Path, loss
+) -> tuple[list, float]:
+    """Train until the last epoch, or until patience or the budget runs out; leave the best weights in `model`.
+
+    Returns the history (a dictionary per epoch) and the training samples per second of this process.
+    """
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    state = {"best_score": -1.0, "without_gain": 0, "spent_seconds": 0.0, "history": []}
+    seconds, trained = 0.0, 0
+    with Keeper(checkpoint, identity, model, [optimiser], state) as keeper:
+        say_where(keeper)
+        state = keeper.state
+        deadline = time.perf_counter() + (recipe.budget_seconds or np.inf) - state["spent_seconds"]
+        for epoch in range(len(state["history"]) + 1, recipe.epochs + 1):
+            started = time.perf_counter()
+            may_end = state["history"] and not keeper.within  # what was trained of an epoch is evaluated too
+            if state["without_gain"] > recipe.patience or (may_end and started >= deadline):
+                break
+            rate = start_epoch(optimiser, recipe, seed, epoch, state)
+            train_loss, samples = train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline, keeper)
+            seconds, trained = seconds + time.perf_counter() - started, trained + samples
+            predicted = predict(model, data, "validation").argmax(axis=1)
+            reached = balanced_accuracy(data.label[data.split["validation"]], predicted)
+            note_epoch(keeper, {"epoch": epoch, "lr": rate, "train_loss": train_loss}, reached)
+            print(f"epoch {epoch}/{recipe.epochs}  loss {train_loss:.4f}  validation bACC {reached:.4f}", flush=True)
+            state["spent_seconds"] = spent_seconds(recipe, deadline)
+            keeper.save()
+    model.load_state_dict(keeper.best)
+    return state["history"], trained / seconds if seconds else 0.0
+
+
+def say_where(keeper: Keeper) -> None:
+    """Print where a training goes on that was stopped."""
+    done = len(keeper.state["history"])
+    if keeper.within:
+        print(f"resumed in epoch {done + 1}, after {keeper.within['seen']} training rows", flush=True)
+    elif done:
+        print(f"resumed after epoch {done}", flush=True)
+
+
+def note_epoch(keeper: Keeper, row: dict, reached: float) -> None:
+    """Add an epoch to the history; keep its weights if its validation balanced accuracy is the best."""
+    keeper.state["without_gain"] += 1
+    if reached > keeper.state["best_score"]:  # a tie keeps the earlier epoch
+        keeper.state |= {"best_score": reached, "without_gain": 0}
+        keeper.best = {key: value.clone() for key, value in keeper.model.state_dict().items()}
+    keeper.state["history"].append(row | {"validation_balanced_accuracy": reached})
+
+
+def spent_seconds(recipe: Recipe, deadline: float) -> float:
+    """What of the budget is spent, in this process and before it."""
+    return recipe.budget_seconds - (deadline - time.perf_counter()) if recipe.budget_seconds else 0.0
+
+
+def start_epoch(optimiser: torch.optim.Optimizer, recipe: Recipe, seed: int, epoch: int, state: dict) -> float:
+    """Seed the epoch, so that a resumed run draws the same numbers; apply the deferred switch (docs/protocol.md)."""
+    torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
+    drw, rate = recipe.drw, recipe.lr
+    if recipe.loss == "ldam_drw" and epoch > drw.after_epoch:
+        rate *= drw.lr_factor
+        if epoch == drw.after_epoch + 1 and drw.reset_patience:
+            state["without_gain"] = 0
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    return rate
+
+
+def train_epoch(
+    model: Classifier,
+    data: Fold,
+    recipe: Recipe,
+    seed: int,
+    epoch: int,
+    loss,
+    optimiser,
+    deadline: float,
+    keeper: Keeper,
+) -> tuple[float, int]:
+    """One pass over the training rows in random order, or up to the deadline, from where a stopped one was saved.
+
+    Returns the mean loss of the pass, and the samples seen in this process.
+    """
+    model.train()
+    device, batch_size, train = data.rows.device, recipe.batch_size, data.split["train"]
+    order = np.random.default_rng([seed, epoch]).permutation(len(train))
+    if len(order) % batch_size == 1 and len(order) > 1:
+        order = order[:-1]  # batch norm cannot train on a batch of one
+    labels = torch.from_numpy(data.label[train[order]]).to(device)
+    teacher = None if data.teacher is None else data.teacher[torch.from_numpy(order).to(device)]
+    done = keeper.take_up() or {"seen": 0, "total": 0.0}
+    total = torch.tensor(done["total"], device=device)  # summed on the device: reading it would make the host wait
+    seen = done["seen"]
+    left = data.rows.batches(train[order[seen:]], batch_size) if seen < len(order) else ()
+    for step, x in enumerate(left, start=1):
+        batch = slice(seen, seen + len(x))
+        soft = None if teacher is None else teacher[batch]
+        total += train_step(model, x, labels[batch], epoch, loss, optimiser, recipe, soft) * len(x)
+        seen += len(x)
+        if keeper.is_due():
+            keeper.state["spent_seconds"] = spent_seconds(recipe, deadline)
+            keeper.save({"seen": seen, "total": float(total)})
+        if is_over(deadline, step, device):
+            break
+    mean = float(total) / seen
+    if not np.isfinite(mean):
+        raise InputError(f"the loss of epoch {epoch} is {mean}; lower recipes.*.lr, or check the input for NaN")
+    return mean, seen - done["seen"]
+
+
+def is_over(deadline: float, step: int, device: torch.device) -> bool:
+    """Whether a training has used up its budget; without one this costs nothing."""
+    if deadline == np.inf:
+        return False
+    if device.type == "cuda":
+        if step % STEPS_BETWEEN_LOOKS:
+            return False
+        torch.cuda.synchronize(device)
+    return time.perf_counter() >= deadline
+
+
+def train_step(
+    model: Classifier, x: torch.Tensor, label: torch.Tensor, epoch: int, loss, optimiser, recipe: Recipe, teacher=None
+) -> torch.Tensor:
+    """One optimiser step on a raw batch x (n, C, H, W) that is on the device; returns the loss, detached."""
+    x = x.float()
+    if recipe.augment:
+        # Outside autocast, in which the grid that augmentation samples at would have the eight bits of bfloat16.
+        x = load("recipes.*", "augment").augment(x, recipe.augment, recipe.rotate_degrees)
+    x = model.normalise(x)
+    if recipe.mask:
+        x = load("recipes.*", "mask").mask_elements(x, recipe.mask)
+    sigma = None
+    if recipe.noise:
+        sigma = model.levels.sample(len(x), x.device)
+        x = model.add_noise(x, sigma, torch.randn_like(x))
+    with autocast(x.device):
+        logits = model.logits(x.contiguous(memory_format=torch.channels_last), sigma).float()
+    value = loss(logits, label, epoch) if teacher is None else loss(logits, label, epoch, teacher)
+    optimiser.zero_grad(set_to_none=True)
+    value.backward()
+    optimiser.step()
+    return value.detach()
+
+
+def peak_megabytes(device: torch.device) -> float:
+    """Peak memory of this process: allocated tensors on a GPU, resident memory on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

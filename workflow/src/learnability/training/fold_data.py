@@ -1,0 +1,169 @@
+"""What a run reads: the rows of one space, their labels, which of them train, and how they are normalised."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ..autoencoders.latent_units import units_on_grid
+from ..classifiers.classifier import image_moments
+from ..errors import InputError
+from ..storage.arrays import open_packed
+from ..storage.batches import Decode, DecodedRows, Rows, channel_moments
+from ..storage.contracts import file_digest, read_folds, read_json, read_samples, split_rows
+from ..study.recipe import DESCRIBED, Recipe
+from .metrics import usable_classes
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files that a run reads; what its recipe does not use is None."""
+
+    array: Path  # packed images or latents
+    dataset: Path  # folder with dataset.json and samples.parquet
+    folds: Path
+    autoencoder_card: Path | None = None
+    pretrained: Path | None = None  # ImageNet weights
+    start: Path | None = None  # weights of the run that `start_from` names
+    teacher_logits: Path | None = None
+    teacher_scale: float = 1.0  # of those logits (Recipe.logit_scale)
+    decode: Decode | None = None  # stored latents to uint8 images, for reconstructions made on the fly
+
+    @classmethod
+    def of_job(cls, files: Mapping[str, str], **more) -> Self:
+        """The inputs of a job; `files` are those of its rule by name (run_files.py), `more` other fields."""
+        named = ("array", "folds", "start", "teacher_logits")
+        paths = {name: Path(files[name]) for name in named if name in files}
+        card = Path(files["autoencoder"]) if "autoencoder" in files else None
+        return cls(dataset=Path(files["samples"]).parent, autoencoder_card=card, **paths, **more)
+
+    def identity(self) -> list[str]:
+        """Digests of everything but the array, whose own is in its card."""
+        files = [self.folds, self.dataset / "samples.parquet", self.pretrained, self.start, self.teacher_logits]
+        return [file_digest(path) if path else "none" for path in files]
+
+    def cards(self) -> list[str]:
+        """Digests of the cards, in which are those of the arrays."""
+        paths = (self.dataset / "dataset.json", self.autoencoder_card)
+        return [file_digest(path) if path else "none" for path in paths]
+
+
+@dataclass
+class Fold:
+    """The data of one run: rows of a packed array, their labels, and which rows are in which split."""
+
+    rows: Rows | DecodedRows
+    array: np.ndarray
+    samples: pd.DataFrame
+    label: np.ndarray  # (N,)
+    split: dict[str, np.ndarray]
+    card: dict  # of the dataset
+    source: dict  # role of the autoencoder, digest of the array
+    teacher: torch.Tensor | None = None  # logits of the training rows (n_train, K), on the device
+
+    @cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of each channel over the training rows: read once for all trials of a search."""
+        return channel_moments(self.array, self.split["train"])
+
+
+def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, keep: bool = True) -> Fold:
+    """Open what a run reads, and check that its parts belong together; `keep` False leaves the rows on the disk."""
+    dataset, array, folds = inputs.dataset, inputs.array, inputs.folds
+    card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
+    source = {"role": "baseline", "digest": card["digest_small"]}
+    if inputs.autoencoder_card is not None:
+        source = encoding_source(cell, card, inputs)
+    packed = open_packed(array)
+    if len(packed) != len(samples):
+        raise InputError(f"{array}: {len(packed)} rows for {len(samples)} samples; delete it and run again")
+    split = split_rows(read_folds(folds, samples), cell["fold"], n_splits)
+    empty = [name for name, rows in split.items() if not len(rows)]
+    if empty:
+        raise InputError(f"{folds}: fold {cell['fold']} has no {empty[0]} rows")
+    label, classes, positive = samples["label"].to_numpy(), card["classes"], card["positive"]
+    if not usable_classes(label[split["test"]], len(classes), classes.index(positive) if positive else None):
+        raise InputError(
+            f"{folds}: the test rows of fold {cell['fold']} hold no class with both positives and negatives, so there "
+            "is no AUC; use fewer folds, or another seed"
+        )
+    rows = Rows(packed, device, channels_last=cell["space"] != "latent" and not inputs.decode, keep=keep)
+    return Fold(
+        rows=DecodedRows(rows, inputs.decode) if inputs.decode else rows,
+        array=packed,
+        samples=samples,
+        label=label,
+        split=split,
+        card=card,
+        source=source,
+        teacher=read_teacher_logits(inputs.teacher_logits, len(split["train"]), len(classes), device),
+    )
+
+
+def read_teacher_logits(path: Path | None, rows: int, classes: int, device: torch.device) -> torch.Tensor | None:
+    """The logits of a teacher, float32 (n_train, K); those of other training rows or classes are refused."""
+    if path is None:
+        return None
+    logits = open_packed(path)
+    if logits.shape != (rows, classes):
+        raise InputError(
+            f"{path}: logits of shape {logits.shape}, expected {rows} training rows and {classes} classes; delete it "
+            "and run again"
+        )
+    return torch.from_numpy(np.array(logits)).to(device)
+
+
+def encoding_source(cell: dict, card: dict, inputs: Inputs) -> dict:
+    """Role, digest and pipeline units of an encoding, which must be of these images and open to this fold."""
+    path = inputs.autoencoder_card
+    encoding = read_json(path)
+    if encoding["dataset_digest"] != card["digest"]:
+        raise InputError(f"{path}: encoded from other images than {inputs.dataset}; delete it and run again")
+    if encoding.get("fold") not in (None, cell["fold"]):
+        raise InputError(
+            f"{path}: fine-tuned on the training rows of fold {encoding['fold']}, among which are "
+            f"images that fold {cell['fold']} tests on; give fold {cell['fold']} its own encoding"
+        )
+    return {key: encoding[key] for key in ("role", "pipeline")} | {"digest": encoding[f"digest_{inputs.array.stem}"]}
+
+
+def describe(cell: dict, recipe: Recipe, seed: int, data: Fold) -> dict:
+    """All that is needed to build the classifier again and normalise its input: the content of model.json."""
+    if cell["space"] == "latent":
+        mean, deviation = data.moments
+        std = np.maximum(deviation, 1e-6) / recipe.latent_std
+        mean, std, channels, grid = mean.tolist(), std.tolist(), data.array.shape[1], list(data.array.shape[2:])
+    else:
+        (mean, std), channels, grid = image_moments(), 3, [data.card["classifier_size"]] * 2
+    return (
+        cell
+        | recipe.take(DESCRIBED)
+        | {
+            "noise": recipe.noise,
+            "noise_unit": noise_unit(recipe, data.source, std),
+            "in_channels": channels,
+            "grid": grid,
+            "classes": data.card["classes"],
+            "mean": mean,
+            "std": std,
+            "seed": seed,
+            "synthetic": data.card["synthetic"],
+        }
+    )
+
+
+def noise_unit(recipe: Recipe, source: dict, std: list[float]) -> list | None:
+    """Standard deviation of noise at σ = 1 in normalised latents, nested (C, a, a); None where it is 1 everywhere.
+
+    With `noise_space: autoencoder` noise is isotropic in the units of a generative pipeline, in which the
+    autoencoder's own scale makes channels alike; normalisation per channel then makes it unlike (docs/protocol.md).
+    """
+    if not recipe.noise or recipe.noise_space == "normalised":
+        return None
+    unit = units_on_grid(source["pipeline"], len(std))[1]  # (C, a, a), in raw latents
+    return (unit / np.reshape(std, (-1, 1, 1))).tolist()

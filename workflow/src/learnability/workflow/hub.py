@@ -1,0 +1,97 @@
+"""The model hub: are files there, and bring them. Every job but fetch_weights is offline."""
+
+import os
+import shutil
+from functools import cache
+from pathlib import Path
+
+from ..autoencoders.families.weights import weight_files
+from ..classifiers.weights import FILE as PRETRAINED
+from ..storage.arrays import written_whole
+from ..storage.contracts import file_digest, write_json
+from ..study.entries import is_folder
+
+
+def weights_to_fetch(config: dict) -> dict[str, dict]:
+    """What fetch_weights brings, by name: repository, revision and files of every entry whose source is a hub id."""
+    sources = {name: (entry, weight_files(entry)) for name, entry in config["autoencoders"].items() if "class" in entry}
+    sources |= {name: (entry, [PRETRAINED]) for name, entry in config["pretrained"].items()}
+    return {
+        name: {"repository": entry["source"], "revision": entry.get("revision"), "files": files}
+        for name, (entry, files) in sources.items()
+        if "source" in entry and not is_folder(entry["source"])
+    }
+
+
+def token() -> str | bool:
+    """The user's token from the environment alone; False sends none."""
+    return os.environ.get("HF_TOKEN") or False
+
+
+def fetch(repository: str, revision: str | None, files: list[str], folder: Path) -> None:
+    """Bring files of one revision into `folder`, and write source.json beside them when all are there.
+
+    What the hub's own cache on this machine has is copied. A revision that is not pinned becomes the commit that
+    it names today, and source.json says which.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
+
+    commit = revision
+    for name in files:
+        cached = try_to_load_from_cache(repository, name, revision=revision)
+        if isinstance(cached, str):
+            with written_whole(folder / name) as temporary:
+                shutil.copyfile(cached, temporary)
+            commit = Path(cached).parts[-1 - len(Path(name).parts)]  # .../snapshots/{commit}/{name}
+        else:
+            address = hf_hub_url(repository, name, revision=revision)
+            commit = get_hf_file_metadata(address, token=token()).commit_hash or revision
+            hf_hub_download(repository, name, revision=commit, local_dir=folder, token=token())
+        print(f"{repository}/{name}: {(folder / name).stat().st_size / 1e6:.1f} MB", flush=True)
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # what the hub's client remembers of its downloads
+    digests = {name: file_digest(folder / name) for name in files}
+    write_json({"repository": repository, "revision": commit, "files": digests}, folder / "source.json")
+
+
+@cache  # several autoencoders may ask for the same file
+def why_missing(repository: str, files: tuple[str, ...], revision: str | None) -> str | None:
+    """Say why files of a hub repository cannot be had and what to do, or return None."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
+    try:
+        cached = [isinstance(try_to_load_from_cache(repository, name, revision=revision), str) for name in files]
+    except HFValidationError:
+        return f"{repository} is neither a hub id (owner/name) nor a folder; begin a relative folder with ./"
+    if all(cached):
+        return None
+    name = files[cached.index(False)]
+    fetch_it = " ".join(["`hf download", repository, *files, *(["--revision", revision] if revision else [])]) + "`"
+    try:
+        get_hf_file_metadata(hf_hub_url(repository, name, revision=revision), timeout=5, token=token())
+    except GatedRepoError:
+        return f"{repository} is gated: accept its licence at https://huggingface.co/{repository}, then set HF_TOKEN"
+    except OfflineModeIsEnabled:
+        return f"{repository} is not in the local cache and the hub is switched off; run {fetch_it} where it is not"
+    except HfHubHTTPError as error:
+        return refusal(repository, name, error)
+    except Exception as error:  # no network: every HTTP library has its own name for it
+        return (
+            f"{repository} is neither a folder nor in the local cache, and the hub cannot be reached "
+            f"({type(error).__name__}); run {fetch_it} where it can, or give a local folder"
+        )
+    return None
+
+
+def refusal(repository: str, name: str, error) -> str:
+    """What an HTTP error of the hub means for the user."""
+    status = error.response.status_code if error.response is not None else None
+    if status in (401, 403):
+        state = "is refused" if token() else "is not set"
+        return (
+            f"{repository} does not exist or needs a token, and HF_TOKEN {state}; check the id, or accept its "
+            "licence on the hub and set it"
+        )
+    if status is not None and status >= 500:
+        return f"the hub answered {status} for {repository}/{name}; try again later"
+    return f"{repository}/{name} is not on the hub ({error}); check the id and the revision"
