@@ -43,6 +43,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
+include: "workflow/rules/params.smk"
 include: "workflow/rules/requests.smk"
 include: "workflow/rules/checks.smk"
 include: "workflow/rules/terminal.smk"
@@ -80,8 +81,9 @@ include: "workflow/rules/targets.smk"
 
 
 onstart:
-    check_before_start(workflow.dag.needrun_jobs())
-    drop_what_is_redone(workflow.dag.needrun_jobs())
+    if not workflow.touch:  # results that are taken over need no data, and none of them is redone
+        check_before_start(workflow.dag.needrun_jobs())
+        drop_what_is_redone(workflow.dag.needrun_jobs())
 
 
 onsuccess:

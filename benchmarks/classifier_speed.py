@@ -25,8 +25,10 @@ import torch.nn.functional as F
 sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "src"))
 
 from learnability.classifiers.classifier import build_classifier, image_moments
+from learnability.configuration import read_config
 from learnability.decoding import image_decoder
 from learnability.efficiency import measure_inference, measure_training
+from learnability.recipes import resolve_recipe
 from learnability.throughput import device_name, effort_on, memory_measure
 
 SIDE, LATENT, CLASSES = 256, (32, 64, 64), 1000
@@ -53,7 +55,7 @@ CONTENDERS = {
 }
 COMMON = {"model_options": {}, "init": "random", "head": "linear", "film": False, "noise": None, "noise_unit": None}
 COMMON |= {"latent_std": 0.5, "classes": [str(k) for k in range(CLASSES)]}
-RECIPE = {"loss": "cross_entropy", "lr": 1e-4, "weight_decay": 0, "distill": None}
+RECIPE = resolve_recipe(read_config(), "image").with_values({"loss": "cross_entropy"})
 
 
 def flux_like(device: torch.device):

@@ -1,17 +1,23 @@
 """A made-up study whose numbers are known by hand, as `claims.read_findings` gives it."""
 
 import functools
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from learnability import significance
-from learnability.claims import read_findings
-from learnability.claims.findings import PAPER_AUTOENCODERS
+from learnability.claims import Findings, judge_claims
+from learnability.claims.findings import PAPER_AUTOENCODERS, read_numbers, read_published
+from learnability.claims.judging import CLAIMS
 from learnability.contracts import write_csv
 from learnability.presentation import all_labels
-from learnability.tables import Labels, table1, table2, table4
+from learnability.tables.ablation import table4
 from learnability.tables.efficiency import COLUMNS
+from learnability.tables.fidelity import table2
+from learnability.tables.labels import Labels
+from learnability.tables.scores import table1
 from tests.published import published
 
 # Of mean 0; times `spread` the standard error of five folds is spread / sqrt(3) with Nadeau and Bengio's correction,
@@ -148,27 +154,47 @@ def frames_of_table4(effects, spread, folds, datasets):
     return {"table4": table4(metrics, ROWS, range(folds)), "ablation": significance.ablation(metrics, ROWS)}
 
 
+def as_read(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Tables as their CSVs give them: the judge knows them from nothing else."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {name: Path(folder) / f"{name}.csv" for name in frames}
+        for name, path in paths.items():
+            write_csv(frames[name], path)
+        return {name: read_numbers(path) for name, path in paths.items()}
+
+
+@functools.cache
+def read_frames(table1_arguments, table4_arguments):
+    return as_read(frames_of_table1(*table1_arguments)) | as_read(frames_of_table4(*table4_arguments))
+
+
 def made_up(
-    folder, gaps=GAPS, spread=0.002, folds=5, loss=0.0, tuned=0.0, psnr=(34.3, 40.2, 41.4, 29.9, 38.9), effects=TABLE4,
+    gaps=GAPS, spread=0.002, folds=5, loss=0.0, tuned=0.0, psnr=(34.3, 40.2, 41.4, 29.9, 38.9), effects=TABLE4,
     synthetic=(), without=(), table3=None, decomposition=None, controls=None, autoencoders=PAPER_AUTOENCODERS,
     own_effects=None, n_splits=5,
 ):  # fmt: skip
-    """The findings of a study, through its CSVs but those in `without`.
+    """The findings of a study, of its tables but those in `without`.
 
     Table 4 is of FLUX.2 with `effects`, and of an autoencoder `own` with `own_effects`, of those that are given.
     """
     pairs = tuple((name, tuple(values)) for name, values in gaps.items())
-    frames = frames_of_table1(pairs, spread, folds, loss, tuned, psnr, autoencoders)
     by_name = {"flux2": effects, "own": own_effects}
     table4_effects = tuple((name, tuple(rows.items())) for name, rows in by_name.items() if rows)
-    frames = frames | frames_of_table4(table4_effects, spread, folds, tuple(gaps))
-    frames |= {"table3": table3_of() if table3 is None else table3}
-    frames |= {"gap_decomposition": decomposition_of(gaps) if decomposition is None else decomposition}
-    frames |= {} if controls is None else {"ablation_controls": controls}
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.csv" for name in frames if name not in without]
-    for path in paths:
-        write_csv(frames[path.stem], path)
-    cards = [card_of(name, name in synthetic) for name in (*gaps, "imagenet")]
+    frames = read_frames(
+        (pairs, spread, folds, loss, tuned, psnr, autoencoders), (table4_effects, spread, folds, tuple(gaps))
+    )
+    others = {"table3": table3_of() if table3 is None else table3}
+    others |= {"gap_decomposition": decomposition_of(gaps) if decomposition is None else decomposition}
+    others |= {} if controls is None else {"ablation_controls": controls}
+    frames = {name: frame.copy() for name, frame in (frames | as_read(others)).items() if name not in without}
+    cards = {name: card_of(name, name in synthetic) for name in (*gaps, "imagenet")}
     names = all_labels(published())
-    return read_findings(paths, cards, Labels(**names, synthetic=frozenset(synthetic)), 0.02, n_splits, names)
+    labels = Labels(**names, synthetic=frozenset(synthetic))
+    return Findings(frames, cards, labels, 0.02, n_splits, read_published(), names)
+
+
+def judged(*keys: str, found: Findings | None = None, **study) -> pd.DataFrame:
+    """The rows of these claims alone, of these findings or of a made-up study."""
+    claims = [claim for claim in CLAIMS if claim.key in keys]
+    assert len(claims) == len(keys), keys
+    return judge_claims(found or made_up(**study), claims)

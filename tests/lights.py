@@ -13,38 +13,9 @@ from learnability.contracts import FOLDS, SAMPLES, write_json, write_parquet
 from learnability.fold_data import Inputs
 from learnability.store import PackedWriter
 from learnability.teacher import write_teacher_logits
+from tests.recipes import IMAGE, recipe_of
 
 CLASSES = ["benign", "odd", "rare"]
-IMAGE = {
-    "model": "resnet18",
-    "model_options": {"layers": [1, 1, 1, 1], "channels": [8, 16, 16, 16]},
-    "init": "random",
-    "loss": "ldam_drw",
-    "max_margin": 0.5,
-    "scale": 30,
-    "drw": {"after_epoch": 2, "lr_factor": 0.1, "reset_patience": True, "beta": 0.999},
-    "lr": 2e-3,
-    "weight_decay": 0,
-    "batch_size": 16,
-    "epochs": 4,
-    "patience": 9,
-    "augment": ["flip", "rotate"],
-    "rotate_degrees": 15,
-    "mask": 0,
-    "latent_std": 0.5,
-    "stem_patch": None,
-    "head": "linear",
-    "film": False,
-    "noise": None,
-    "noise_space": "normalised",
-    "distill": None,
-    "start_from": None,
-    "search": None,
-    "reconstructions": "cached",
-    "budget_seconds": None,
-}
-CONVNEXT = {"depths": [1, 1, 1, 1], "dims": [8, 16, 16, 16]}
-LATENT = IMAGE | {"model": "convnext_tiny", "model_options": CONVNEXT, "stem_patch": 1, "augment": [], "mask": 0.2}
 RESULTS = ("predictions.parquet", "model.safetensors", "history.csv")  # repeatable to the byte
 TEST, VALIDATION = (np.arange(k, 100, 5) for k in (1, 2))  # rows; the fold is 1 of 5
 TRAIN = np.setdiff1d(np.arange(100), [TEST, VALIDATION])
@@ -100,7 +71,7 @@ def train(study: Path, folder: str, recipe: dict, seed: int = 1, **files) -> dic
     """Train into study/folder and return the bytes of what must be repeatable; `files` are further Inputs."""
     given = inputs(study, recipe)
     given["inputs"] = replace(given["inputs"], **files)
-    training.train_classifier(recipe=recipe, seed=seed, code="code", folder=study / folder, **given)
+    training.train_classifier(recipe=recipe_of(recipe), seed=seed, code="code", folder=study / folder, **given)
     return {name: (study / folder / name).read_bytes() for name in RESULTS}
 
 
@@ -121,13 +92,10 @@ def interrupt(study: Path, folder: str, recipe: dict, epoch: int, seed: int = 1,
     return study / folder / "checkpoint.safetensors"
 
 
-DISTILL = {"teacher": {"space": "image", "recipe": "image"}, "hard_weight": 0.5, "loss": "mse", "temperature": 2}
-
-
 def teach(study: Path, folder: str, recipe: dict = IMAGE) -> Path:
     """Train a teacher into study/folder and write its logits on the training rows; returns their file."""
     train(study, folder, recipe)
     given = inputs(study, recipe)
     path = study / folder / "teacher_logits.npy"
-    write_teacher_logits(study / folder, given["n_splits"], given["inputs"], given["device"], path)
+    write_teacher_logits(study / folder, given["cell"], given["n_splits"], given["inputs"], given["device"], path)
     return path

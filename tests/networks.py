@@ -3,6 +3,8 @@
 import numpy as np
 import torch
 
+from learnability.classifiers.options import noise_options
+
 CONVNEXT = {"depths": [1, 1, 1, 1], "dims": [8, 16, 32, 64]}
 RESNET = {"layers": [1, 1, 1, 1], "channels": [8, 16, 32, 64]}
 GRID = {"family": "edm", "draw": "grid"}
@@ -10,6 +12,8 @@ GRID = {"family": "edm", "draw": "grid"}
 
 def described(channels: int, model: str = "convnext_tiny", side: int = 32, options: dict | None = None, **keys) -> dict:
     """The description of a classifier of latents with three classes; `keys` replace what it says by default."""
+    if keys.get("noise"):
+        keys["noise"] = noise_options(keys["noise"])
     return {
         "model": model,
         "model_options": (CONVNEXT if model.startswith("convnext") else RESNET) | (options or {}),

@@ -7,11 +7,12 @@ import torch
 
 from learnability.checkpoints import write_tensors
 from learnability.classifiers.classifier import build_classifier, image_moments
+from learnability.classifiers.options import noise_options
 from learnability.contracts import write_json
 from learnability.latent_units import IDENTITY, units_on_grid
 
 CLASSES = ["benign", "melanoma", "nevus"]
-NOISE = {"family": "edm", "draw": "lognormal"}
+NOISE = noise_options({"family": "edm", "draw": "lognormal"})
 SMALL = {"depths": [1, 1, 1, 1], "dims": [8, 8, 16, 16]}
 
 

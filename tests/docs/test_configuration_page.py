@@ -1,15 +1,16 @@
 """docs/configuration.md is what the schema says now, and says of every key what it is and what holds without it."""
 
 import re
+from dataclasses import fields
 
 from learnability import cli
 from learnability.config_page import all_keys
 from learnability.configuration import ROOT, read_config
-from learnability.recipes import RECIPE_KEYS
+from learnability.recipe import KEYS, Reweighting
 
 PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 # Keys whose value follows from `base`: the page shows those of the recipe `image` in config.yaml.
-INHERITED = {*RECIPE_KEYS, "spaces", "drw.after_epoch", "drw.lr_factor", "drw.reset_patience", "drw.beta"}
+INHERITED = {*KEYS, "spaces", *(f"drw.{key.name}" for key in fields(Reweighting))}
 
 
 def test_the_page_is_current(capsys):

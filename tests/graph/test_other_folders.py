@@ -33,17 +33,18 @@ def outer(tmp_path) -> Path:
 
 def test_in_another_folder_a_job_runs_and_writes_there(tmp_path):
     whole = command_with("--snakefile")
-    planned = snakemake(*whole, "--dry-run", "--", "table1", folder=tmp_path, PYTHONPATH="")
-    assert re.search(r"train classifier +220", planned)
-    options = [*whole, "--cores", "1", "--configfile", DEMO, "--"]
-    snakemake(*options, FOLDS, folder=tmp_path, PYTHONPATH="")
+    planned = snakemake(*whole, "--dry-run", "--", "train/cardium/image/original", folder=tmp_path, PYTHONPATH="")
+    assert re.search(r"train classifier +5\b", planned)
+    options = ["--cores", "1", "--configfile", DEMO, "--", FOLDS]
+    snakemake(*whole, *options, folder=tmp_path, PYTHONPATH="")
     assert (tmp_path / FOLDS).is_file()
-    assert "Nothing to be done" in snakemake(*options, FOLDS, folder=tmp_path, PYTHONPATH="")
+    assert "Nothing to be done" in snakemake(*whole, "--dry-run", *options, folder=tmp_path, PYTHONPATH="")
 
 
 def test_with_directory_it_is_the_same_and_shipped_weights_are_found(tmp_path):
     encoded = "results/demo/encodings/phantom_echo/tiny_sd14/autoencoder.json"
-    output = snakemake("--directory", str(tmp_path), "-n", "--configfile", DEMO, "--", encoded, folder=CHECKOUT)
+    options = ("--snakefile", str(CHECKOUT / "Snakefile"), "--directory", str(tmp_path), "--configfile", DEMO)
+    output = snakemake(*options, "-n", "--", encoded, folder=CHECKOUT)
     assert job_counts(output) == {"prepare_dataset": 1, "encode_dataset": 1}
 
 

@@ -16,7 +16,6 @@ from learnability.latent_units import IDENTITY
 from learnability.store import area_average, open_packed
 from tests.autoencoders import FAMILIES, as_input, build, save, write_dataset
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 ENCODING = ["autoencoder.json", "fidelity.parquet", "latents.npy", "reconstructions.npy"]

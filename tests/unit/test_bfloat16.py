@@ -9,16 +9,17 @@ from torch import nn
 
 from learnability import evaluation, training
 from learnability.classifiers.classifier import Classifier, build_classifier, image_moments
-from learnability.classifiers.heads import LinearHead
-from learnability.classifiers.noise import build_levels
+from learnability.classifiers.heads.linear import LinearHead
+from learnability.classifiers.noise.levels import build_levels
 from learnability.evaluation import noisy_probabilities, predict_logits
 from learnability.fold_data import load_fold
 from learnability.losses import build_loss
+from learnability.recipe import Recipe
 from learnability.training import train_step
-from tests.lights import IMAGE, LATENT, inputs, write_study
+from tests.lights import inputs, write_study
 from tests.networks import GRID, described, images
+from tests.recipes import LATENT, recipe_of
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 MODELS = {
     "resnet18": described(4, "resnet18"),
     "convnext_tiny": described(4),
@@ -45,9 +46,9 @@ class Mean(nn.Module):
         return x.mean(dim=(2, 3)) * self.scale
 
 
-def step_input(recipe: dict) -> torch.Tensor:
+def step_input(recipe: Recipe) -> torch.Tensor:
     """What the network of one training step reads, of images of 256 px."""
-    levels = build_levels(recipe["noise"]) if recipe["noise"] else None
+    levels = build_levels(recipe.noise) if recipe.noise else None
     model = Classifier(Mean(), *image_moments(), ["a", "b", "c"], levels)
     optimiser, loss = torch.optim.Adam(model.parameters()), build_loss(recipe, torch.tensor([3, 2, 1]))
     torch.manual_seed(0)
@@ -55,9 +56,15 @@ def step_input(recipe: dict) -> torch.Tensor:
     return model.network.seen
 
 
+def test_without_augmentation_and_masking_a_step_reads_the_rows_as_they_are():
+    plain = step_input(recipe_of(augment=[], mask=0))
+    model = Classifier(Mean(), *image_moments(), ["a", "b", "c"])
+    assert torch.equal(plain, model.normalise(images(4, 256) * 255))
+
+
 @pytest.mark.parametrize("changes", [{}, {"mask": 0.2, "noise": GRID}], ids=["augmented", "masked and noisy"])
 def test_the_input_of_a_step_is_that_without_autocast_to_the_bit(changes, request):
-    recipe = IMAGE | changes
+    recipe = recipe_of(**changes)
     expected = step_input(recipe)
     request.getfixturevalue("in_bfloat16")
     got = step_input(recipe)

@@ -9,9 +9,9 @@ import pytest
 
 from learnability import training
 from learnability.contracts import read_json
-from tests.lights import LATENT, interrupt, train, write_study
+from tests.lights import interrupt, train, write_study
+from tests.recipes import LATENT
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 RECIPE = LATENT | {"epochs": 100, "patience": 100}  # 60 training rows in batches of 16: four steps an epoch
 
 

@@ -3,15 +3,17 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from learnability.claims import COLUMNS, judge_claims, render_claims
+from learnability.claims import COLUMNS, judge_claims, read_findings, render_claims
 from learnability.claims.findings import Cell
 from learnability.claims.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, within, within_margin_p
+from learnability.contracts import write_csv
 from learnability.significance import corrected_t
 from learnability.significance.t_tests import tost
-from tests.findings import GAPS, SHAPE, decomposition_of, made_up, table3_of
+from tests.findings import GAPS, SHAPE, controls_of, decomposition_of, judged, made_up, table3_of
 from tests.rendered import latex_rows
 from tests.scored_runs import only
 
@@ -19,17 +21,29 @@ HALF = stats.t.ppf(0.975, 4) / np.sqrt(3)  # of an interval, in units of the spr
 
 
 @pytest.fixture(scope="module")
-def faithful(tmp_path_factory):
+def faithful():
     """A study in which all that the paper says of the gap holds."""
-    return judge_claims(made_up(tmp_path_factory.mktemp("faithful")))
+    return judge_claims(made_up())
 
 
 def verdicts(claims) -> dict[str, str]:
     return dict(zip(claims["claim"], claims["verdict"], strict=True))
 
 
-def judged(tmp_path, claim, **study):
-    return only(judge_claims(made_up(tmp_path, **study)), claim=claim)
+def test_findings_are_read_from_the_files_of_tables_and_tests(tmp_path):
+    study = made_up(controls=controls_of([(("latent", "latent_resnet50"), (0.5, 0.03))]), n_splits=7)
+    paths = [tmp_path / f"{name}.csv" for name in study.frames]
+    for path in paths:
+        frame = study.frames[path.stem].astype(object)
+        write_csv(frame.where(frame.notna(), "n/a"), path)
+    given = [*study.cards.values()], study.labels, 0.03, study.n_splits, study.names
+    found = vars(read_findings(paths, *given))
+    frames, known = found.pop("frames"), found.pop("published")
+    assert frames.keys() == study.frames.keys()
+    for name, frame in study.frames.items():
+        pd.testing.assert_frame_equal(frames[name], frame, obj=name)
+    pd.testing.assert_frame_equal(known, study.published)
+    assert found == {name: getattr(study, name) for name in found} | {"margin": 0.03}
 
 
 def test_every_claim_has_one_row_and_a_reason(faithful):
@@ -67,7 +81,7 @@ def test_the_largest_gap_is_tested_against_every_other_dataset(faithful):
 
 
 @pytest.fixture(scope="module")
-def contrary(tmp_path_factory):
+def contrary():
     """A study in which nothing holds, as narrow as its intervals are."""
     gaps = {
         "ct_rate": [0.3, 0.3, 0.3, 0.2, 0.3],
@@ -76,8 +90,7 @@ def contrary(tmp_path_factory):
         "cardium": [-0.05, 0.1, 0.1, 0.1, 0.1],
     }
     effects = {"reconstruction": 0.0, "latent": -0.1, "distilled": -0.2, "tuned": 0.2, "noise_conditioned": -0.3}
-    folder = tmp_path_factory.mktemp("contrary")
-    return judge_claims(made_up(folder, gaps, loss=0.05, psnr=(34.3, 50.2, 41.4, 38.9, 29.9), effects=effects))
+    return judge_claims(made_up(gaps, loss=0.05, psnr=(34.3, 50.2, 41.4, 38.9, 29.9), effects=effects))
 
 
 def test_what_does_not_hold_is_not_supported(contrary):
@@ -90,16 +103,18 @@ def test_what_does_not_hold_is_not_supported(contrary):
     }  # fmt: skip
 
 
-def test_what_fine_tuning_raises(tmp_path):
-    claims = verdicts(judge_claims(made_up(tmp_path, GAPS | {"mimic_cxr_lt": [0.07] * 5}, tuned=0.05)))
+def test_what_fine_tuning_raises():
     rises = ("ft_latents_on_mimic", "ft_reconstructions_on_mimic", "ft_reconstructions_on_isic")
+    gaps = GAPS | {"mimic_cxr_lt": [0.07] * 5}
+    claims = verdicts(judged(*rises, "ft_leaves_latents", gaps=gaps, tuned=0.05))
     assert {claims[name] for name in rises} == {SUPPORTED}
     assert claims["ft_leaves_latents"] == NOT_SUPPORTED  # elsewhere than on MIMIC-LT too
 
 
-def test_absence_of_evidence_is_no_evidence_of_absence(tmp_path):
-    claims = judge_claims(made_up(tmp_path, spread=0.3))
-    for claim in ("isic_significant", "mimic_significant", "cardium_no_gap", "noise_costs_little"):
+def test_absence_of_evidence_is_no_evidence_of_absence():
+    names = ("isic_significant", "mimic_significant", "cardium_no_gap", "noise_costs_little")
+    claims = judged(*names, spread=0.3)
+    for claim in names:
         row = only(claims, claim=claim)
         assert row["verdict"] == UNTESTABLE
         assert row["p_corrected"] > 0.05
@@ -118,17 +133,17 @@ def test_the_ends_of_a_range_are_as_printed():
     assert within([cells[0], Cell("", 0.28301, 0.2831, 0.2832, 0.0, 5)], 0.18, 0.278, "points").verdict == NOT_SUPPORTED
 
 
-def test_psnr_that_predicts_the_gap_is_found_and_no_correlation_needs_a_narrow_interval(tmp_path, faithful):
+def test_psnr_that_predicts_the_gap_is_found_and_no_correlation_needs_a_narrow_interval(faithful):
     open_row = only(faithful, claim="psnr_predicts_nothing")
     gaps = {dataset: [value + 0.01 * step for step in range(5)] for dataset, (value, *_) in GAPS.items()}
-    row = judged(tmp_path, "psnr_predicts_nothing", gaps=gaps, psnr=(30.0, 31.0, 32.0, 33.0, 34.0))
+    row = judged("psnr_predicts_nothing", gaps=gaps, psnr=(30.0, 31.0, 32.0, 33.0, 34.0)).iloc[0]
     assert (row["verdict"], row["effect"]) == (NOT_SUPPORTED, pytest.approx(1.0))
     assert open_row["verdict"] == UNTESTABLE
     assert open_row["p_corrected"] > 0.05
 
 
-def test_phantoms_test_nothing_whatever_their_numbers(tmp_path, faithful):
-    claims = judge_claims(made_up(tmp_path, synthetic=("isic2019",)))
+def test_phantoms_test_nothing_whatever_their_numbers(faithful):
+    claims = judge_claims(made_up(synthetic=("isic2019",)))
     before, after = verdicts(faithful), verdicts(claims)
     assert before["isic_range"] == SUPPORTED
     assert {claim for claim in before if before[claim] != after[claim]} > {"isic_range", "ls_below_rs", "gap_matched"}
@@ -138,13 +153,13 @@ def test_phantoms_test_nothing_whatever_their_numbers(tmp_path, faithful):
     assert row["measured"] == only(faithful, claim="isic_range")["measured"].replace("ISIC-2019", "ISIC-2019 (phantom)")
 
 
-def test_two_folds_test_nothing(tmp_path):
-    claims = verdicts(judge_claims(made_up(tmp_path, folds=2)))
-    assert {claims[name] for name in ("isic_range", "mimic_significant", "cardium_no_gap")} == {UNTESTABLE}
+def test_two_folds_test_nothing():
+    claims = judged("isic_range", "mimic_significant", "cardium_no_gap", folds=2)
+    assert claims["verdict"].tolist() == [UNTESTABLE] * 3
 
 
-def test_what_is_not_in_the_study_is_named(tmp_path):
-    claims = judge_claims(made_up(tmp_path, gaps={"ct_rate": GAPS["ct_rate"]}, without=("table3", "gap_decomposition")))
+def test_what_is_not_in_the_study_is_named():
+    claims = judge_claims(made_up(gaps={"ct_rate": GAPS["ct_rate"]}, without=("table3", "gap_decomposition")))
     assert only(claims, claim="isic_range")["reason"] == "ISIC-2019 is not in this study"
     assert only(claims, claim="isic_largest")["reason"] == "ISIC-2019, MIMIC-LT, Cardium are not in this study"
     assert "lacks the row" in only(claims, claim="speed")["reason"]
@@ -153,11 +168,10 @@ def test_what_is_not_in_the_study_is_named(tmp_path):
     assert "no p below 0.5" in only(claims, claim="gap_over_datasets")["reason"]
 
 
-def test_other_data_are_said_to_be_other_data(tmp_path):
-    claims = judge_claims(made_up(tmp_path, gaps={"imagenet": GAPS["ct_rate"]}))
-    assert only(claims, claim="ls_below_rs")["data"] == "all data sets of this study; not the paper's data sets"
-    claims = judge_claims(made_up(tmp_path / "other", gaps={"clinic": GAPS["ct_rate"], "ct_rate": GAPS["ct_rate"]}))
-    assert only(claims, claim="ls_below_rs")["data"] == "all data sets of this study; not only the paper's data sets"
+@pytest.mark.parametrize(("datasets", "said"), [(["imagenet"], "not"), (["clinic", "ct_rate"], "not only")])
+def test_other_data_are_said_to_be_other_data(datasets, said):
+    row = judged("ls_below_rs", gaps=dict.fromkeys(datasets, GAPS["ct_rate"])).iloc[0]
+    assert row["data"] == f"all data sets of this study; {said} the paper's data sets"
 
 
 def test_four_datasets_are_too_few_for_a_test_over_them(faithful):
@@ -169,12 +183,12 @@ def test_four_datasets_are_too_few_for_a_test_over_them(faithful):
     ("encoding", "half", "verdict"),
     [(0.06, 0.02, SUPPORTED), (0.0, 0.01, NOT_SUPPORTED), (-0.06, 0.02, NOT_SUPPORTED), (0.03, 0.05, UNTESTABLE)],
 )
-def test_the_gap_against_the_lossless_control(tmp_path, encoding, half, verdict):
+def test_the_gap_against_the_lossless_control(encoding, half, verdict):
     frame = decomposition_of(["isic2019", "cardium"], encoding=encoding, half=half)
-    assert judged(tmp_path, "gap_encoding", decomposition=frame)["verdict"] == verdict
+    assert judged("gap_encoding", decomposition=frame)["verdict"].tolist() == [verdict]
 
 
-def test_efficiency_is_a_matter_of_a_factor_of_two_on_a_gpu(tmp_path, faithful):
+def test_efficiency_is_a_matter_of_a_factor_of_two_on_a_gpu(faithful):
     assert only(faithful, claim="speed")["effect"] == 64
     memory = only(faithful, claim="memory")
     assert (memory["effect"], memory["verdict"]) == (pytest.approx(20000 / 166), UNTESTABLE)
@@ -182,9 +196,9 @@ def test_efficiency_is_a_matter_of_a_factor_of_two_on_a_gpu(tmp_path, faithful):
     for speed, side in ((200, "less than half"), (20, "more than twice")):  # of images; of latents it is 3,200
         other = table3_of()
         other.loc[(other["row"] == "image") & (other["metric"] == "inference_samples_per_second"), "value"] = speed
-        row = judged(tmp_path, "speed", table3=other)
+        row = judged("speed", table3=other).iloc[0]
         assert (row["verdict"], row["reason"]) == (NOT_SUPPORTED, f"{side} the published value")
-    on_cpu = judged(tmp_path / "cpu", "speed", table3=table3_of(device="AMD EPYC, 1 thread(s)"))
+    on_cpu = judged("speed", table3=table3_of(device="AMD EPYC, 1 thread(s)")).iloc[0]
     assert (on_cpu["verdict"], on_cpu["effect"]) == (UNTESTABLE, 64)
 
 
@@ -200,7 +214,7 @@ def test_without_an_interval_nothing_is_equivalent():
     assert within_margin_p(Cell("", 0.0, np.nan, np.nan, np.nan, 1), 0.02) == 1.0
 
 
-def test_claims_as_they_are_read(tmp_path, faithful):
+def test_claims_as_they_are_read(faithful):
     rendered = render_claims(faithful)
     counts = faithful["verdict"].value_counts()
     assert f"30 claims: {counts[SUPPORTED]} supported, " in rendered["md"]
@@ -212,17 +226,17 @@ def test_claims_as_they_are_read(tmp_path, faithful):
     assert {len(row) for row in first} == {6}
     assert rendered["tex"].count("{") == rendered["tex"].count("}")
     for synthetic in (("cardium",), tuple(GAPS)):
-        phantom = render_claims(judge_claims(made_up(tmp_path, synthetic=synthetic)))
+        phantom = render_claims(judge_claims(made_up(synthetic=synthetic)))
         assert all("Phantom data: synthetic images, not patients." in text for text in phantom.values())
 
 
-def test_four_pairs_are_too_few_for_a_test_over_them(tmp_path):
-    found = made_up(tmp_path)
+def test_four_pairs_are_too_few_for_a_test_over_them():
+    found = made_up()
     tests = found.frames["latent_vs_reconstruction"]
     few = found.frames | {
         "latent_vs_reconstruction": tests[tests["dataset"] == "isic2019"].query("autoencoder != 'sd14'")
     }
-    row = only(judge_claims(dataclasses.replace(found, frames=few)), claim="ls_below_rs")
+    row = judged("ls_below_rs", found=dataclasses.replace(found, frames=few)).iloc[0]
     assert (row["verdict"], row["reason"]) == (UNTESTABLE, "4 pairs can give no p below 0.062")
 
 
@@ -235,15 +249,15 @@ def test_four_pairs_are_too_few_for_a_test_over_them(tmp_path):
         ([0.01, 0.01, 0.02, 0.02, 0.01], 0.05, SUPPORTED, "every estimate is above zero"),
     ],
 )
-def test_every_pair_is_a_matter_of_all_of_them(tmp_path, values, spread, verdict, reason):
-    row = only(judge_claims(made_up(tmp_path, gaps={"ct_rate": values}, spread=spread)), claim="ls_below_rs")
+def test_every_pair_is_a_matter_of_all_of_them(values, spread, verdict, reason):
+    row = judged("ls_below_rs", gaps={"ct_rate": values}, spread=spread).iloc[0]
     assert row["verdict"] == verdict
     assert row["reason"].startswith(reason)
 
 
 @pytest.mark.parametrize("folds", [1, 5])
-def test_a_study_of_one_fold_or_of_latents_alone_is_judged_too(tmp_path, folds):
-    found = made_up(tmp_path, folds=folds)
+def test_a_study_of_one_fold_or_of_latents_alone_is_judged_too(folds):
+    found = made_up(folds=folds)
     if folds > 1:
         kept = {name: frame.head(0) for name, frame in found.frames.items() if not name.startswith("table")}
         table1 = found.frames["table1"]

@@ -8,7 +8,7 @@ from learnability.claims import judge_claims
 from learnability.claims.findings import PAPER_AUTOENCODERS, Cell
 from learnability.claims.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, no_effect, within_margin_p
 from learnability.significance import corrected_t
-from tests.findings import GAPS, SHAPE, TABLE4, controls_of, made_up, table3_of
+from tests.findings import GAPS, SHAPE, TABLE4, controls_of, judged, made_up, table3_of
 from tests.scored_runs import only
 
 OWN = (*PAPER_AUTOENCODERS, "own")
@@ -16,20 +16,16 @@ PSNR = (34.3, 40.2, 41.4, 29.9, 38.9)
 
 
 @pytest.fixture(scope="module")
-def faithful(tmp_path_factory):
+def faithful():
     """A study in which all that the paper says of the gap holds."""
-    return judge_claims(made_up(tmp_path_factory.mktemp("faithful")))
+    return judge_claims(made_up())
 
 
-def judged(tmp_path, claim, **study):
-    return only(judge_claims(made_up(tmp_path, **study)), claim=claim)
-
-
-def test_an_own_autoencoder_does_not_judge_what_the_paper_says_of_its_own(tmp_path, faithful):
+def test_an_own_autoencoder_does_not_judge_what_the_paper_says_of_its_own(faithful):
     gaps = {name: [*values, 0.03] for name, values in GAPS.items()}
-    found = made_up(tmp_path, gaps, autoencoders=OWN, psnr=(*PSNR, 99.0))
-    claims = judge_claims(found)
-    for claim in ("isic_range", "mimic_range", "isic_largest", "cardium_no_gap", "flux2_highest_psnr"):
+    names = ("isic_range", "mimic_range", "isic_largest", "cardium_no_gap", "flux2_highest_psnr")
+    claims = judged(*names, "ls_below_rs", gaps=gaps, autoencoders=OWN, psnr=(*PSNR, 99.0))
+    for claim in names:
         row, before = (only(frame, claim=claim) for frame in (claims, faithful))
         assert (row["verdict"], row["measured"], row["data"]) == (SUPPORTED, before["measured"], before["data"])
     row = only(claims, claim="ls_below_rs")
@@ -37,14 +33,14 @@ def test_an_own_autoencoder_does_not_judge_what_the_paper_says_of_its_own(tmp_pa
     assert row["measured"].startswith("24 of 24 pairs")
     assert row["test"] == "signed-rank over all pairs, normal approximation"  # above 22 pairs
     assert only(faithful, claim="ls_below_rs")["test"] == "signed-rank over all pairs, exact"
-    alone = judge_claims(made_up(tmp_path / "own", {"ct_rate": [0.05]}, autoencoders=("own",), psnr=(40.0,)))
+    alone = judged("ls_below_rs", gaps={"ct_rate": [0.05]}, autoencoders=("own",), psnr=(40.0,))
     data = "all data sets of this study; 1 of the paper's 4 data sets; not the paper's autoencoders"
-    assert only(alone, claim="ls_below_rs")["data"] == data
+    assert alone["data"].tolist() == [data]
 
 
-def test_one_autoencoder_is_not_every_autoencoder(tmp_path):
+def test_one_autoencoder_is_not_every_autoencoder():
     gaps = {name: values[:1] for name, values in GAPS.items()}
-    claims = judge_claims(made_up(tmp_path, gaps, autoencoders=("sd14",), psnr=PSNR[:1], without=("table4",)))
+    claims = judge_claims(made_up(gaps, autoencoders=("sd14",), psnr=PSNR[:1], without=("table4",)))
     for claim in ("isic_range", "mimic_significant", "isic_largest", "cardium_no_gap", "flux2_highest_psnr"):
         row = only(claims, claim=claim)
         assert row["verdict"] == UNTESTABLE
@@ -55,12 +51,13 @@ def test_one_autoencoder_is_not_every_autoencoder(tmp_path):
     assert row["data"] == "all data sets of this study; 1 of the paper's 5 autoencoders"
 
 
-def test_table_4_is_judged_on_flux2_where_the_study_has_it(tmp_path, faithful):
+def test_table_4_is_judged_on_flux2_where_the_study_has_it():
     contrary = {"reconstruction": 0.0, "latent": -0.1, "distilled": -0.2, "tuned": 0.2, "noise_conditioned": -0.3}
     gaps = {name: [*values, 0.03] for name, values in GAPS.items()}
     study = {"gaps": gaps, "autoencoders": OWN, "psnr": (*PSNR, 40.0), "own_effects": contrary}
-    both, alone = (judge_claims(made_up(tmp_path / str(n), **study, effects=e)) for n, e in enumerate((TABLE4, None)))
-    for claim in ("distillation_raises_auc", "tuning_lowers_auc", "noise_costs_little", "residual_gap"):
+    names = ("distillation_raises_auc", "tuning_lowers_auc", "noise_costs_little", "residual_gap")
+    both, alone = (judged(*names, **study, effects=effects) for effects in (TABLE4, None))
+    for claim in names:
         row = only(both, claim=claim)
         assert (row["verdict"], row["data"]) == (SUPPORTED, "all data sets of this study")
         row = only(alone, claim=claim)
@@ -68,21 +65,22 @@ def test_table_4_is_judged_on_flux2_where_the_study_has_it(tmp_path, faithful):
         assert (row["verdict"], row["data"]) == (NOT_SUPPORTED, data)
 
 
-def test_a_phantom_of_mimic_decides_nothing_about_the_other_data_sets(tmp_path):
-    row = judged(tmp_path, "ft_leaves_latents", synthetic=("mimic_cxr_lt",))
+def test_a_phantom_of_mimic_decides_nothing_about_the_other_data_sets():
+    row = judged("ft_leaves_latents", synthetic=("mimic_cxr_lt",)).iloc[0]
     assert (row["verdict"], row["data"]) == (SUPPORTED, "CT-RATE, ISIC-2019, Cardium")
-    assert judged(tmp_path, "ft_leaves_latents", synthetic=("cardium",))["verdict"] == UNTESTABLE
+    assert judged("ft_leaves_latents", synthetic=("cardium",)).iloc[0]["verdict"] == UNTESTABLE
 
 
 @pytest.mark.parametrize(("tuned", "verdict"), [(-0.05, SUPPORTED), (0.0, SUPPORTED), (0.05, NOT_SUPPORTED)])
-def test_what_worsens_does_not_improve(tmp_path, tuned, verdict):
-    row = judged(tmp_path, "ft_leaves_latents", tuned=tuned)
+def test_what_worsens_does_not_improve(tuned, verdict):
+    row = judged("ft_leaves_latents", tuned=tuned).iloc[0]
     assert (row["verdict"], row["test"]) == (verdict, "one-sided t over folds, Nadeau and Bengio, Holm")
 
 
 @pytest.mark.parametrize(("gain", "verdict"), [(0.05, SUPPORTED), (-0.003, SUPPORTED), (-0.05, NOT_SUPPORTED)])
-def test_a_gain_is_no_cost(tmp_path, gain, verdict):
-    row = judged(tmp_path, "noise_costs_little", effects=TABLE4 | {"noise_conditioned": TABLE4["tuned"] + gain})
+def test_a_gain_is_no_cost(gain, verdict):
+    effects = TABLE4 | {"noise_conditioned": TABLE4["tuned"] + gain}
+    row = judged("noise_costs_little", effects=effects).iloc[0]
     assert (row["verdict"], row["effect"]) == (verdict, pytest.approx(-gain))
     assert row["measured"].startswith("tuned less noise-conditioned, Flux.2, macro average")
 
@@ -118,10 +116,10 @@ def test_a_fall_is_no_evidence_of_a_rise():
 
 
 @pytest.mark.parametrize("folds", [3, 5])
-def test_the_gap_with_other_networks_knows_how_much_each_fold_trains_on(tmp_path, folds):
+def test_the_gap_with_other_networks_knows_how_much_each_fold_trains_on(folds):
     """Of five splits three train, whatever the number of folds that are run."""
     scores = {("reconstruction", "image"): (0.7, 0.02), ("latent", "latent_resnet50"): (0.5, 0.03)}
-    row = judged(tmp_path, "persists", controls=controls_of(scores.items(), folds), folds=folds)
+    row = judged("persists", controls=controls_of(scores.items(), folds), folds=folds).iloc[0]
     half = stats.t.ppf(0.975, folds - 1) * np.hypot(0.02, 0.03) * np.sqrt(1 / folds + 1 / 3)
     assert (row["effect"], row["n"]) == (pytest.approx(0.2), folds)
     assert (row["ci_low"], row["ci_high"]) == pytest.approx((0.2 - half, 0.2 + half))
@@ -130,14 +128,15 @@ def test_the_gap_with_other_networks_knows_how_much_each_fold_trains_on(tmp_path
 
 
 @pytest.mark.parametrize("other", [{"dataset": "isic2019"}, {"autoencoder": "own"}])
-def test_what_is_said_of_imagenet_needs_a_table_3_of_it(tmp_path, other):
-    claims = judge_claims(made_up(tmp_path, table3=table3_of(**other)))
-    for claim in ("budget_gain", "budget_distillation"):
+def test_what_is_said_of_imagenet_needs_a_table_3_of_it(other):
+    budget = ("budget_gain", "budget_distillation")
+    claims = judged(*budget, "speed", table3=table3_of(**other))
+    for claim in budget:
         row = only(claims, claim=claim)
         assert (row["verdict"], row["measured"]) == (UNTESTABLE, "n/a")
         assert row["reason"] == "this study has no Table 3 of ImageNet by an autoencoder of the paper"
     row = only(claims, claim="speed")
     assert row["verdict"] == SUPPORTED
     assert "not the paper's" in row["data"]
-    phantom = judged(tmp_path, "budget_gain", table3=table3_of("isic2019"), synthetic=("isic2019",))
+    phantom = judged("budget_gain", table3=table3_of("isic2019"), synthetic=("isic2019",)).iloc[0]
     assert phantom["reason"].startswith("this study has no Table 3")  # nothing was measured that a phantom could spoil

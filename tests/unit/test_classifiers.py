@@ -11,11 +11,13 @@ import torch.nn.functional as F
 import yaml
 from safetensors.torch import save_file
 
-from learnability.augmentation import augment, mask_elements
+from learnability.augmentation import augment
 from learnability.classifiers.classifier import Classifier, build_classifier, image_moments
 from learnability.classifiers.grid import misfit
-from learnability.classifiers.heads import CosineHead
+from learnability.classifiers.heads.cosine import CosineHead
+from learnability.classifiers.options import check_options
 from learnability.contracts import InputError
+from learnability.masking import mask_elements
 from tests.networks import CONVNEXT, GRID, RESNET, described, images
 
 
@@ -113,7 +115,7 @@ def test_options_that_a_network_cannot_have_are_refused():
     with pytest.raises(InputError, match=r"recipes.\*.model_options .*not options of convnext_tiny .*'wings'"):
         build_classifier(described(4, options={"wings": 2}))
     with pytest.raises(InputError, match=r"recipes.\*.noise: noise is added to latents, not in image space"):
-        build_classifier(described(3, space="image", noise=GRID))
+        check_options(space="image", model="resnet18", head="linear", film=False, noise=GRID)
 
 
 @pytest.mark.parametrize("name", ["hf-hub:timm/convnext_tiny.fb_in1k", "local-dir:/tmp", "convnext_tinny"])
@@ -193,12 +195,6 @@ def test_the_paper_starts_from_the_weights_of_torchvision():
         tag = entry["source"].removeprefix("timm/")
         assert tag.partition(".")[0] == model
         assert timm.get_pretrained_cfg(tag).hf_hub_id == entry["source"]
-
-
-def test_no_augmentation_is_the_identity():
-    x = images(4, 16)
-    assert augment(x, [], 15) is x
-    assert mask_elements(x, 0) is x
 
 
 def test_flip_either_mirrors_an_image_or_leaves_it():

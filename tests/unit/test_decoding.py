@@ -15,7 +15,6 @@ from learnability.store import area_average as area_average_of_the_store
 from learnability.store import open_packed
 from tests.autoencoders import write_dataset
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 SHIPPED = Path(__file__).parents[2] / "workflow" / "resources" / "tiny_autoencoders"
 ENTRIES = {

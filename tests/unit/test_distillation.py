@@ -15,11 +15,11 @@ from learnability.classifiers.saved import load_classifier, load_start
 from learnability.contracts import InputError, read_json
 from learnability.evaluation import predict_logits
 from learnability.fold_data import load_fold
-from learnability.losses import Distillation
+from learnability.losses.distillation import Distillation
 from learnability.store import PackedWriter, open_packed
-from tests.lights import DISTILL, IMAGE, LATENT, TRAIN, inputs, interrupt, teach, train, write_study
+from tests.lights import TRAIN, inputs, interrupt, teach, train, write_study
+from tests.recipes import DISTILL, IMAGE, LATENT, recipe_of
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = {"epochs": 2}
 STUDENT = LATENT | SHORT | {"distill": DISTILL}
 NOISY = LATENT | SHORT | {"film": True, "noise": {"family": "edm", "draw": "grid"}, "init": "imagenet"}
@@ -28,7 +28,6 @@ NOISY = LATENT | SHORT | {"film": True, "noise": {"family": "edm", "draw": "grid
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory) -> Path:
     """A study with a teacher in image space, and its logits."""
-    torch.set_num_threads(1)
     study = write_study(tmp_path_factory.mktemp("taught"))
     teach(study, "teacher", IMAGE | SHORT)
     return study
@@ -140,7 +139,7 @@ def untrained(study: Path, recipe: dict, start: Path | None) -> torch.nn.Module:
     """The classifier of a recipe as it is before its first step."""
     given = inputs(study, recipe)
     torch.manual_seed(1)
-    model = build_classifier(training.describe(given["cell"], recipe, 1, load_fold(**given)))
+    model = build_classifier(training.describe(given["cell"], recipe_of(recipe), 1, load_fold(**given)))
     if start:
         load_start(model, start)
     return model.eval()

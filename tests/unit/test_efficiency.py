@@ -16,8 +16,9 @@ from learnability.decoding import image_decoder
 from learnability.efficiency import measure_efficiency, measure_inference, measure_training
 from learnability.fold_data import load_fold
 from learnability.throughput import Effort, device_name
-from tests.lights import CLASSES, IMAGE, LATENT, TRAIN, inputs, write_study
+from tests.lights import CLASSES, TRAIN, inputs, write_study
 from tests.networks import described
+from tests.recipes import IMAGE, LATENT, recipe_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -63,7 +64,7 @@ def measure_run(study, recipe: dict, row: str | None = None, **changes) -> pd.Da
     given = inputs(study, recipe)
     space, read = given["cell"]["space"], replace(given["inputs"], **changes)
     data = load_fold(given["cell"], given["n_splits"], read, CPU, keep=False)
-    measure_efficiency(row or space, study / space, recipe, data, [1, 4], 1, CPU, study / "row.csv")
+    measure_efficiency(row or space, study / space, recipe_of(recipe), data, [1, 4], 1, CPU, study / "row.csv")
     return pd.read_csv(study / "row.csv", keep_default_na=False)
 
 
@@ -99,7 +100,7 @@ def test_inference_is_in_evaluation_and_inference_mode_at_the_asked_batch_and_pr
 def test_training_trains_with_the_recipe_and_leaves_out_a_batch_of_one():
     model = Seen().eval()
     before = model.layer.weight.detach().clone()
-    recipe = IMAGE | {"loss": "cross_entropy"}
+    recipe = recipe_of(loss="cross_entropy")
     figures = measure_training(model, take, torch.tensor([5, 5]), recipe, [1, 2], QUICK, step=train_step)
     assert list(figures) == [2]
     assert model.seen == {((2, 3, 4, 4), torch.float32, torch.float32, True, False, True)}
@@ -115,7 +116,7 @@ def test_decoding_is_inside_the_time_of_both():
         model = Seen()
         inference = measure_inference(model, take, [2], QUICK, decoded)[2]
         trained = measure_training(
-            model, take, torch.tensor([5, 5]), IMAGE | {"loss": "cross_entropy"}, [2], QUICK, decoded, train_step
+            model, take, torch.tensor([5, 5]), recipe_of(loss="cross_entropy"), [2], QUICK, decoded, train_step
         )[2]
         assert {seen[0] for seen in model.seen} == {shape}
         for figures in (inference, trained):

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from learnability.classifiers.classifier import build_classifier
 from learnability.classifiers.film import FiLM
+from learnability.classifiers.options import check_options
 from learnability.contracts import InputError
 from tests.networks import GRID, described, images
 
@@ -20,7 +21,6 @@ FAMILIES = [
     {"family": "vp", "draw": "uniform"},
 ]
 SIGMAS = [None, 0.0, 0.002, 0.7, 80.0, torch.tensor([0.01, 0.5, 2.0, 9.0])]
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def built(pretrained=None, **keys):
@@ -173,9 +173,9 @@ def test_other_convnexts_are_conditioned_too(model):
         assert torch.equal(film(x, 3.0), plain(x))
 
 
-def test_film_that_cannot_be_is_refused_before_a_network_is_built(monkeypatch):
-    monkeypatch.setattr("timm.create_model", lambda *_, **__: pytest.fail("built"))
+def test_film_that_cannot_be_is_refused():
+    options = {"space": "latent", "head": "linear", "film": True}
     with pytest.raises(InputError, match=r"recipes.\*.film: .* ConvNeXt, and resnet18 is none.*`film: false`"):
-        built(model="resnet18", film=True, noise=GRID)
+        check_options(model="resnet18", noise=GRID, **options)
     with pytest.raises(InputError, match=r"recipes.\*.film: nothing to condition on without noise; give `noise`"):
-        built(film=True)
+        check_options(model="convnext_tiny", noise=None, **options)

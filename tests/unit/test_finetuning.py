@@ -1,6 +1,7 @@
 """Fine-tuning an autoencoder: its losses are those of the recipe, it resumes to the same bytes, it sees what it may."""
 
 import copy
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from learnability.autoencoders import finetuning, load_autoencoder, scale_input
+from learnability.autoencoders.adversarial import patch_discriminator
 from learnability.autoencoders.finetuning import Tuning, finetune_autoencoder
 from learnability.batches import Rows
 from learnability.checkpoints import Keeper
@@ -18,7 +20,6 @@ from learnability.store import PackedWriter, open_packed
 from tests.autoencoders import build, save, write_dataset
 from tests.vgg import write_vgg16
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 SETTINGS = {
     "images": "all_images", "steps": 6, "batch_size": 2, "lr": 1e-3, "kl_weight": 1e-6, "perceptual": "none",
@@ -26,6 +27,12 @@ SETTINGS = {
 }  # fmt: skip
 ADVERSARIAL = {"start": 3, "weight": 0.5, "lr": 1e-3}
 FILES = {"config.json", "diffusion_pytorch_model.safetensors", "history.csv"}
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """A discriminator of an eighth of the width, which else is most of the work."""
+    monkeypatch.setattr(finetuning, "patch_discriminator", partial(patch_discriminator, width=8))
 
 
 @pytest.fixture
@@ -190,6 +197,7 @@ def test_images_are_fed_as_the_encoding_feeds_them(tmp_path, scaling):
 # The training
 
 
+@pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("adversarial", [None, ADVERSARIAL, ADVERSARIAL | {"start": 5}], ids=["none", "3", "5"])
 def test_fine_tuning_killed_between_checkpoints_gives_the_bytes_of_one_session(tmp_path, dataset, capsys, adversarial):
     """With a discriminator that begins before the checkpoint that is resumed, and after it."""
@@ -205,6 +213,7 @@ def test_fine_tuning_killed_between_checkpoints_gives_the_bytes_of_one_session(t
     assert finetune(tmp_path / "other", entry, dataset, seed=1, **changes) != whole
 
 
+@pytest.mark.usefixtures("narrow")
 def test_the_history_says_what_there_was_and_what_does_not_apply(tmp_path, dataset):
     finetune(tmp_path / "tuned", save("sd", tmp_path / "weights"), dataset, adversarial=ADVERSARIAL)
     history = pd.read_csv(tmp_path / "tuned" / "history.csv", keep_default_na=False)
@@ -271,6 +280,7 @@ def test_the_whole_recipe_runs_with_lpips_and_its_backbone_is_part_of_the_identi
     interrupt(tmp_path / "run", entry, dataset, step=0, steps=3, **recipe)  # begins anew
 
 
+@pytest.mark.usefixtures("narrow")
 def test_a_base_of_one_channel_is_tuned_on_grey(tmp_path, dataset):
     import diffusers
 

@@ -14,8 +14,6 @@ from learnability.generation.conversion import to_pipeline, to_raw
 from learnability.latent_units import IDENTITY, pipeline_units
 from tests.autoencoders import build
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def diffusers_method(pipeline: str, name: str):
     """A static method of a pipeline, taken from diffusers' source: importing the pipeline would need transformers."""

@@ -19,7 +19,6 @@ from learnability.generation.levels import SCHEDULERS, level_after_step
 from learnability.latent_units import IDENTITY
 from tests.trained import CLASSES, describe_run, write_run
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 UNITS = {"mean": [0.3], "std": [2.0]}
 OPTIONS = {
     "DDIMScheduler": {"clip_sample": False, "timestep_spacing": "trailing"},

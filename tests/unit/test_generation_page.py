@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 import pandas as pd
-import pytest
 import torch
 import yaml
 from PIL import Image
@@ -12,10 +11,9 @@ from PIL import Image
 from learnability import cli
 from learnability.configuration import ROOT, read_config
 from learnability.contracts import write_json
-from learnability.study import resolve_recipe
+from learnability.recipes import resolve_recipe
 from tests.trained import describe_run, write_run
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 PAGE = (ROOT / "docs" / "generation.md").read_text(encoding="utf-8").replace(" \\\n", " ")  # commands in one line
 UNITS = {"mean": [0.0], "std": [1 / 0.18215]}
 ISIC = ["AK", "BCC", "BKL", "DF", "MEL", "NV", "SCC", "VASC"]
@@ -26,9 +24,9 @@ def test_the_examples_run_as_the_page_says(tmp_path, monkeypatch, capsys):
     (study,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
     (tmp_path / "guide.yaml").write_text(study)
     recipe = resolve_recipe(read_config(tmp_path / "guide.yaml"), "guide")
-    assert recipe["noise_space"] == "autoencoder"
+    assert recipe.noise_space == "autoencoder"
     cell = {"dataset": "isic2019", "autoencoder": "sd14", "recipe": "guide", "classes": ISIC}
-    cell |= {key: recipe[key] for key in ("film", "noise")}
+    cell |= recipe.take(("film", "noise"))
     run = write_run(tmp_path / "results/runs/isic2019/latent/sd14/guide/fold0", describe_run(pipeline=UNITS, **cell))
     write_json({"pipeline": UNITS}, tmp_path / "results/encodings/isic2019/sd14/autoencoder.json")
     scope: dict = {}

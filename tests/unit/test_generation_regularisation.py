@@ -8,7 +8,6 @@ from learnability.contracts import InputError
 from learnability.generation.regularisation import noisy_latent_loss
 from tests.trained import describe_run, write_run
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 LABEL = torch.tensor([0, 2, 1, 1])
 
 

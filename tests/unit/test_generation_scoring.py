@@ -19,7 +19,6 @@ from learnability.store import area_average, open_packed
 from tests.autoencoders import build, save, write_dataset
 from tests.trained import CLASSES, describe_run, image_run, write_run
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 
 

@@ -15,8 +15,9 @@ from learnability.job_sizes import (
     minutes_of_training,
     packed,
 )
+from tests.recipes import recipe_of
 
-RECIPE = {"epochs": 60, "budget_seconds": None, "reconstructions": "cached", "search": {"trials": 20, "workers": 3}}
+RECIPE = recipe_of(epochs=60, search={"space": {}, "trials": 20, "workers": 3, "scope": "fold"})
 IMAGES = Packed(rows=100_000, pixels=256**2, megabytes=19_660.8)
 CONFIG = {
     "image_size": 512,
@@ -29,15 +30,15 @@ CONFIG = {
 def test_a_training_takes_the_time_of_all_its_samples():
     assert minutes_of_training(RECIPE, IMAGES) == 30 + 250  # 6 million samples, 400 a second
     assert minutes_of_training(RECIPE, IMAGES._replace(pixels=64**2)) == 30 + 15  # a sixteenth of the pixels
-    assert minutes_of_training(RECIPE | {"epochs": 6}, IMAGES) == 30 + 25
+    assert minutes_of_training(RECIPE.with_values({"epochs": 6}), IMAGES) == 30 + 25
 
 
 def test_a_budget_is_the_time_whatever_the_epochs():
-    assert minutes_of_training(RECIPE | {"epochs": 10**5, "budget_seconds": 86_400}, IMAGES) == 30 + 1728
+    assert minutes_of_training(RECIPE.with_values({"epochs": 10**5, "budget_seconds": 86_400}), IMAGES) == 30 + 1728
 
 
 def test_decoding_on_the_fly_takes_half_a_round_trip_per_sample():
-    assert minutes_of_training(RECIPE | {"reconstructions": "on_the_fly"}, IMAGES) == 30 + 250 + 12_500
+    assert minutes_of_training(RECIPE.with_values({"reconstructions": "on_the_fly"}), IMAGES) == 30 + 250 + 12_500
 
 
 def test_a_worker_of_a_search_takes_its_share_of_the_trials():

@@ -11,7 +11,6 @@ from learnability.contracts import InputError
 from learnability.latent_units import IDENTITY, pipeline_units, units_on_grid
 from tests.autoencoders import BLOCKS, build, save
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from learnability.tables import Labels, render_table1, table1
+from learnability.tables.labels import Labels
+from learnability.tables.scores import render_table1, table1
 from tests.latex import assert_good_latex
 from tests.scored_runs import scored_runs
 

@@ -1,11 +1,11 @@
 """Who may import what, read from the syntax tree: cheap jobs start without torch, and the parts stay apart."""
 
 import ast
+import functools
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2] / "workflow"
 SOURCE = ROOT / "src"
@@ -18,7 +18,12 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 HEAVY = {"torch", "torchvision", "timm", "diffusers", "safetensors", "huggingface_hub"}
 COMPUTED = ("metrics", "significance", "tables", "figures", "claims", "summary")  # from predictions
 STARTS_FAST = ("contracts", "study", "folds", "store", "macro", *COMPUTED)
-LIGHT = [name for name in (name.removeprefix("learnability.") for name in FILES) if name.split(".")[0] in STARTS_FAST]
+LIGHT = [name for name in FILES if name.split(".")[1:2] and name.split(".")[1] in STARTS_FAST]
+CHEAP = (
+    "prepare_dataset", "make_folds", "make_table1", "make_table2", "make_table3", "make_table4",
+    "make_ablation_controls", "test_significance", "test_ablation", "decompose_gap", "record_study", "judge_claims",
+    "compare_published", "show_tests", "write_summary",
+)  # fmt: skip
 
 
 def is_type_checking(node: ast.AST) -> bool:
@@ -34,11 +39,17 @@ def import_nodes(node: ast.AST, inside_functions: bool):
             yield from import_nodes(child, inside_functions)
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@functools.cache
 def imports(name: str, path: Path, inside_functions: bool) -> set[str]:
     """Full names of what a module imports, with the packages above each, which Python imports too."""
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     found = set()
-    for node in import_nodes(ast.parse(path.read_text(encoding="utf-8")), inside_functions):
+    for node in import_nodes(tree_of(path), inside_functions):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
             continue
@@ -58,6 +69,18 @@ def reach(name: str, path: Path, inside_functions: bool) -> set[str]:
     return found
 
 
+def importing(names: Iterable[str], unwanted: set[str], inside_functions: bool) -> dict[str, set[str]]:
+    """What of the unwanted these modules import themselves; those that import none are left out."""
+    found = {name: imports(name, FILES[name], inside_functions) & unwanted for name in names}
+    return {name: these for name, these in found.items() if these}
+
+
+def reaching(names: Iterable[str], unwanted: set[str], inside_functions: bool) -> dict[str, set[str]]:
+    """The same of modules or scripts, through whatever they import of this package."""
+    found = {name: reach(name, (FILES | SCRIPTS)[name], inside_functions) & unwanted for name in names}
+    return {name: these for name, these in found.items() if these}
+
+
 def test_the_imports_are_seen():
     """Else every test below passes for nothing."""
     direct = imports("learnability.training", FILES["learnability.training"], inside_functions=False)
@@ -66,62 +89,69 @@ def test_the_imports_are_seen():
     assert {"learnability.classifiers.grid", "learnability.store"} <= through - direct
     lazy = "learnability.classifiers.classifier"
     assert "timm" in imports(lazy, FILES[lazy], True) - imports(lazy, FILES[lazy], False)
-    assert {"contracts", "folds", "metrics", "significance", "study", "tables"} <= set(LIGHT)
-    assert {"significance.gap", "tables.formats", "figures.style"} <= set(LIGHT)
+    light = {name.removeprefix("learnability.") for name in LIGHT}
+    assert {"contracts", "folds", "metrics", "significance", "study", "tables"} <= light
+    assert {"significance.gap", "tables.formats", "figures.style"} <= light
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_the_package_never_imports_snakemake(name):
-    assert "snakemake" not in imports(name, FILES[name], inside_functions=True)
+def test_the_package_never_imports_snakemake():
+    assert importing(FILES, {"snakemake"}, inside_functions=True) == {}
 
 
-@pytest.mark.parametrize("name", LIGHT)
-def test_importing_a_light_module_imports_nothing_heavy(name):
-    name = f"learnability.{name}"
-    assert reach(name, FILES[name], inside_functions=False) & HEAVY == set()
+def test_importing_a_light_module_imports_nothing_heavy():
+    assert reaching(LIGHT, HEAVY, inside_functions=False) == {}
 
 
-@pytest.mark.parametrize("name", [name for name in LIGHT if name.split(".")[0] in COMPUTED])
-def test_what_is_computed_from_predictions_never_needs_torch(name):
-    name = f"learnability.{name}"
-    assert reach(name, FILES[name], inside_functions=True) & HEAVY == set()
+def test_what_is_computed_from_predictions_never_needs_torch():
+    computed = [name for name in LIGHT if name.split(".")[1] in COMPUTED]
+    assert {name.split(".")[1] for name in computed} == {*COMPUTED}
+    assert reaching(computed, HEAVY, inside_functions=True) == {}
 
 
-@pytest.mark.parametrize("script", ["prepare_dataset", "make_folds", "make_table1", "make_table2", "make_table3",
-                                    "make_table4", "make_ablation_controls", "test_significance", "test_ablation",
-                                    "decompose_gap", "record_study", "judge_claims", "compare_published", "show_tests",
-                                    "write_summary",
-                                    *(name for name in SCRIPTS if name.startswith("draw_"))])  # fmt: skip
-def test_the_scripts_of_cheap_rules_start_without_torch(script):
-    assert reach(script, SCRIPTS[script], inside_functions=False) & HEAVY == set()
+def test_the_scripts_of_cheap_rules_start_without_torch():
+    drawing = [name for name in SCRIPTS if name.startswith("draw_")]
+    assert len(drawing) > 5
+    assert reaching([*CHEAP, *drawing], HEAVY, inside_functions=False) == {}
 
 
-@pytest.mark.parametrize("name", ["check", "study", "provenance", "contracts", "hub", "autoencoders.own_class"])
-def test_what_the_snakefile_imports_starts_without_torch(name):
-    name = f"learnability.{name}"
-    assert reach(name, FILES[name], inside_functions=False) & HEAVY == set()
+def test_what_the_snakefile_imports_starts_without_torch():
+    names = ("check", "study", "provenance", "contracts", "hub", "autoencoders.own_class")
+    assert reaching([f"learnability.{name}" for name in names], HEAVY, inside_functions=False) == {}
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_diffusers_and_timm_are_imported_inside_functions(name):
-    assert imports(name, FILES[name], inside_functions=False) & {"diffusers", "timm"} == set()
+def test_diffusers_and_timm_are_imported_inside_functions():
+    assert importing(FILES, {"diffusers", "timm"}, inside_functions=False) == {}
 
 
-@pytest.mark.parametrize("part", ["datasets", "autoencoders", "classifiers"])
-def test_datasets_autoencoders_and_classifiers_do_not_import_each_other(part):
-    others = {"learnability.datasets", "learnability.autoencoders", "learnability.classifiers"} - {
-        f"learnability.{part}"
-    }
-    members = [name for name in FILES if name.startswith(f"learnability.{part}")]
-    assert len(members) > 2
-    assert {name for name in members if imports(name, FILES[name], inside_functions=True) & others} == set()
+def test_datasets_autoencoders_and_classifiers_do_not_import_each_other():
+    parts = {f"learnability.{part}" for part in ("datasets", "autoencoders", "classifiers")}
+    for part in parts:
+        members = [name for name in FILES if name.startswith(part)]
+        assert len(members) > 2, part
+        assert importing(members, parts - {part}, inside_functions=True) == {}
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_a_script_is_a_short_call_into_the_package(script):
-    text = SCRIPTS[script].read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 40
-    assert not [node for node in ast.walk(ast.parse(text)) if isinstance(node, (*FUNCTIONS, ast.ClassDef))]
+def test_a_recipe_needs_nothing_but_its_errors():
+    assert reach("learnability.recipe", FILES["learnability.recipe"], inside_functions=True) & set(FILES) == {
+        "learnability", "learnability.contracts", "learnability.store",
+    }  # fmt: skip
+
+
+def test_no_script_reaches_what_reads_the_configuration():
+    """So that a change of what is checked while the graph is built runs no job again."""
+    names = ("recipes", "search_space", "study", "classifiers.options", "presentation")
+    reading = {f"learnability.{name}" for name in names}
+    assert reading <= set(FILES)
+    assert reaching(SCRIPTS, reading, inside_functions=True) == {}
+
+
+def test_a_script_is_a_short_call_into_the_package():
+    texts = {name: path.read_text(encoding="utf-8") for name, path in SCRIPTS.items()}
+    assert len(texts) > 25
+    assert [name for name, text in texts.items() if len(text.splitlines()) > 40] == []
+    kinds = (*FUNCTIONS, ast.ClassDef)
+    trees = {name: ast.walk(tree_of(path)) for name, path in SCRIPTS.items()}
+    assert [name for name, nodes in trees.items() if any(isinstance(node, kinds) for node in nodes)] == []
 
 
 def test_tables_and_significance_leave_torch_unloaded():

@@ -5,16 +5,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from learnability.losses import build_loss, effective_number_weights, ldam, ldam_margins
+from learnability.losses import build_loss
+from learnability.losses.ldam_drw import effective_number_weights, ldam, ldam_margins
+from tests.recipes import DISTILL, IMAGE, recipe_of
 
 COUNTS = torch.tensor([53000, 10000, 1000, 100, 7])
-RECIPE = {
-    "loss": "ldam_drw",
-    "max_margin": 0.5,
-    "scale": 30,
-    "drw": {"after_epoch": 10, "lr_factor": 0.1, "reset_patience": True, "beta": 0.9999},
-    "distill": None,
-}
+RECIPE = IMAGE | {"drw": {"after_epoch": 10, "lr_factor": 0.1, "reset_patience": True, "beta": 0.9999}}
+PLAIN = RECIPE | {"loss": "cross_entropy"}
 LOGITS = torch.tensor([[0.9, -0.2, 0.1], [0.3, 0.4, -0.6], [-0.5, 0.2, 0.25], [0.0, 0.7, -0.1]])
 LABEL = torch.tensor([0, 0, 2, 1])
 
@@ -74,7 +71,7 @@ def test_weighted_loss_is_a_mean_that_divides_by_the_weights_of_the_batch():
 
 def test_weights_come_in_after_epoch_ten_and_not_in_it():
     counts = torch.tensor([500, 60, 4])
-    loss = build_loss(RECIPE, counts)
+    loss = build_loss(recipe_of(RECIPE), counts)
     margins = ldam_margins(counts, 0.5).numpy().astype(float)
     weights = effective_number_weights(counts, 0.9999).numpy().astype(float)
     plain, weighted = loss_by_hand(margins, np.ones(3), 30), loss_by_hand(margins, weights, 30)
@@ -91,20 +88,19 @@ def test_the_margin_makes_the_true_class_harder_and_leaves_the_others_alone():
 
 
 def test_cross_entropy_is_plain_in_every_epoch():
-    loss = build_loss({"loss": "cross_entropy", "drw": None, "distill": None}, torch.tensor([500, 60, 4]))
+    loss = build_loss(recipe_of(PLAIN), torch.tensor([500, 60, 4]))
     expected = loss_by_hand(np.zeros(3), np.ones(3), 1)
     assert [loss(LOGITS, LABEL, epoch).item() for epoch in (1, 60)] == pytest.approx([expected] * 2, rel=1e-5)
 
 
 TEACHER = torch.tensor([[1.2, -0.4, 0.0], [0.1, 0.9, -0.3], [-0.2, 0.1, 0.6], [0.4, 0.3, -0.8]])
 COUNTS_OF_THREE = torch.tensor([500, 60, 4])
-PLAIN = {"loss": "cross_entropy", "scale": 30, "drw": None}
 
 
 def distilling(recipe: dict = RECIPE, teacher_scale: float = 30.0, **changes):
     """The loss of a student, by default between two LDAM networks."""
-    distill = {"teacher": None, "hard_weight": 0.3, "loss": "mse", "temperature": 2} | changes
-    return build_loss(recipe | {"distill": distill}, COUNTS_OF_THREE, teacher_scale)
+    distill = DISTILL | {"hard_weight": 0.3} | changes
+    return build_loss(recipe_of(recipe, distill=distill), COUNTS_OF_THREE, teacher_scale)
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -181,7 +177,7 @@ def test_a_student_that_equals_its_teacher_learns_nothing_more_from_it(kind, stu
 @pytest.mark.parametrize("kind", ["mse", "kl"])
 @pytest.mark.parametrize("recipe", [RECIPE, PLAIN], ids=["ldam", "plain"])
 def test_a_hard_weight_of_one_is_the_supervised_loss(kind, recipe):
-    supervised = build_loss(recipe | {"distill": None}, COUNTS_OF_THREE)
+    supervised = build_loss(recipe_of(recipe), COUNTS_OF_THREE)
     for epoch in (1, 11):
         loss = distilling(recipe, hard_weight=1, loss=kind)
         assert loss(LOGITS, LABEL, epoch, TEACHER).item() == pytest.approx(supervised(LOGITS, LABEL, epoch).item())

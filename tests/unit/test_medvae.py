@@ -1,5 +1,6 @@
 """MedVAE from its own checkpoints: the same computation as before the conversion, strictly loaded, no code run."""
 
+import functools
 import os
 import zipfile
 
@@ -16,12 +17,12 @@ from learnability.autoencoders.encode import encode_dataset
 from learnability.autoencoders.finetuning import finetune_autoencoder
 from learnability.autoencoders.medvae import build_model, load_medvae
 from learnability.autoencoders.medvae_keys import VARIANTS
-from learnability.autoencoders.weights import finetuned, missing_weights, weights_digest
+from learnability.autoencoders.weights import missing_weights, weights_digest
 from learnability.contracts import InputError, file_digest, read_json
+from learnability.entries import as_encoder
 from learnability.store import area_average, open_packed
 from tests.autoencoders import medvae_tensors, write_dataset
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 FULL = dict(VARIANTS)
 RGB, GREY = "medvae_4_3_2d", "medvae_4_1_2d"
@@ -34,7 +35,9 @@ def narrow(monkeypatch):
         monkeypatch.setitem(VARIANTS, name, variant._replace(widths=tuple(width // 4 for width in variant.widths)))
 
 
+@functools.cache
 def built(name: str) -> torch.nn.Module:
+    """A random model of a variant, narrow as all here; no test changes it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return build_model(VARIANTS[name]).eval()
@@ -315,7 +318,7 @@ def test_a_fine_tuned_medvae_is_encoded_from_the_folder_that_it_was_saved_to(nam
     settings |= {"perceptual": "none", "adversarial": None}
     tuned = entry | {"finetune": settings, "input": "minmax"}
     finetune_autoencoder(tuned, dataset, 0, "code", tmp_path / "tuned", CPU)
-    tuned = finetuned(tuned, tmp_path / "tuned")
+    tuned = as_encoder(tuned) | {"folder": str(tmp_path / "tuned")}
     encode_dataset("tuned", tuned, dataset, tmp_path / "encoding", CPU)
     card = read_json(tmp_path / "encoding" / "autoencoder.json")
     assert (card["class"], card["channels"], card["factor"]) == ("AutoencoderKL", entry["channels"], 4)

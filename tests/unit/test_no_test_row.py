@@ -6,16 +6,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from learnability import fold_data, training
-from learnability.contracts import InputError, split_rows, write_json, write_parquet
-from learnability.run_inputs import searched
+from learnability.contracts import InputError, read_json, split_rows, write_json, write_parquet
 from learnability.store import open_packed
 from learnability.tuning import search_recipe
-from tests.lights import CLASSES, DISTILL, IMAGE, LATENT, TEST, inputs, teach, train, write_arrays, write_study
+from tests.lights import CLASSES, TEST, inputs, teach, train, write_arrays, write_study
+from tests.recipes import DISTILL, IMAGE, LATENT, recipe_of
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 SHORT = {"epochs": 3}  # one of them after the switch of the loss
 SEARCH = {
     "space": {
@@ -52,7 +50,7 @@ def search(study: Path, recipe: dict, **files) -> dict:
     """Search, and leave best.json."""
     given = inputs(study, recipe)
     given["inputs"] = replace(given["inputs"], **files)
-    found = search_recipe(recipe=recipe, search=SEARCH, seed=1, code="code", folder=study / "search", worker=0, **given)
+    found = search_recipe(recipe=recipe_of(recipe), seed=1, code="code", folder=study / "search", worker=0, **given)
     write_json(found, study / "search/best.json")
     return found
 
@@ -66,7 +64,12 @@ def everything(study: Path) -> dict:
     train(study, "distilled_kl", distilled | {"distill": DISTILL | {"loss": "kl"}}, **teacher)
     tuned = distilled | {"search": SEARCH}
     found = search(study, tuned, **teacher)
-    train(study, "tuned", searched(tuned, {"best": str(study / "search/best.json")}), **teacher)
+    train(
+        study,
+        "tuned",
+        recipe_of(tuned).with_values(read_json(study / "search/best.json")["values"]).values(),
+        **teacher,
+    )
     train(study, "noise_conditioned", latent | NOISY, start=study / "tuned/model.safetensors")
     runs = ("image", "latent", "distilled", "distilled_kl", "tuned", "noise_conditioned")
     return {run: learnt(study, run) for run in runs} | {
@@ -78,7 +81,6 @@ def everything(study: Path) -> dict:
 @pytest.fixture(scope="module")
 def unscored():
     """Trainings whose test rows are not judged at the end: latents that are no numbers have no scores."""
-    torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "write_predictions", lambda model, data, path: path.touch())
         patch.setattr(training, "score_file", lambda path, card: {})

@@ -7,9 +7,10 @@ import pytest
 import torch
 from scipy import stats
 
-from learnability.classifiers import noise as levels
 from learnability.classifiers.classifier import build_classifier
-from learnability.classifiers.noise import build_levels
+from learnability.classifiers.noise import flow, vp
+from learnability.classifiers.noise.levels import NoiseLevels
+from learnability.classifiers.noise.levels import build_levels as build_filled
 from learnability.classifiers.options import check_options, noise_options
 from learnability.contracts import InputError
 from tests.networks import GRID, described
@@ -23,6 +24,16 @@ VP = {"family": "vp", "draw": "uniform"}
 ALL = [GRID, LOGNORMAL, SCALED, FLOW, LOGIT_NORMAL, VP]
 NAMES = ["grid", "lognormal", "scaled", "flow", "logit_normal", "vp"]
 UNIT = torch.ones(1, 1, 1, 1)
+
+
+def build_levels(noise: dict) -> NoiseLevels:
+    return build_filled(noise_options(noise))
+
+
+def curve_of(family: NoiseLevels) -> np.ndarray:
+    """Ascending σ: the clean label, then evenly in ln σ over those trained on; 12 in all."""
+    first = [] if family.clean == family.low else [family.clean]
+    return np.array([*first, *np.geomspace(family.low, family.high, 12 - len(first))])
 
 
 def drawn(noise: dict, number: int = 20000) -> np.ndarray:
@@ -59,25 +70,25 @@ def test_lognormal_levels_have_the_normal_logarithm_that_was_asked_for():
 
 
 def test_flow_times_are_uniform_or_logit_normal():
-    t = levels.sigma_to_time(torch.from_numpy(drawn(FLOW))).numpy()
+    t = flow.sigma_to_time(torch.from_numpy(drawn(FLOW))).numpy()
     assert stats.kstest(t, stats.uniform.cdf).pvalue > 0.001
-    t = levels.sigma_to_time(torch.from_numpy(drawn(LOGIT_NORMAL))).numpy()
+    t = flow.sigma_to_time(torch.from_numpy(drawn(LOGIT_NORMAL))).numpy()
     assert stats.kstest(np.log(t / (1 - t)), stats.norm.cdf).pvalue > 0.001
-    t = levels.sigma_to_time(torch.from_numpy(drawn(LOGIT_NORMAL | {"mean": 1, "deviation": 0.5}))).numpy()
+    t = flow.sigma_to_time(torch.from_numpy(drawn(LOGIT_NORMAL | {"mean": 1, "deviation": 0.5}))).numpy()
     assert stats.kstest(np.log(t / (1 - t)), stats.norm(1, 0.5).cdf).pvalue > 0.001
 
 
 def test_vp_takes_every_timestep_with_the_same_chance():
     values, counts = np.unique(drawn(VP, 100000), return_counts=True)
-    np.testing.assert_array_equal(values, levels.timestep_to_sigma(torch.arange(1000)).numpy())
+    np.testing.assert_array_equal(values, vp.timestep_to_sigma(torch.arange(1000)).numpy())
     assert stats.chisquare(counts).pvalue > 0.001
 
 
 def test_flow_converts_by_its_formula_and_back():
     t = torch.linspace(0, 0.999, 1000, dtype=torch.float64)
-    sigma = levels.time_to_sigma(t)
+    sigma = flow.time_to_sigma(t)
     np.testing.assert_allclose(sigma, t.numpy() / (1 - t.numpy()))
-    np.testing.assert_allclose(levels.sigma_to_time(sigma), t, rtol=1e-12)
+    np.testing.assert_allclose(flow.sigma_to_time(sigma), t, rtol=1e-12)
     z, n = torch.randn(2, 1000, dtype=torch.float64)
     scale = build_levels(FLOW).input_scale(sigma, UNIT, 0.5).flatten()
     np.testing.assert_allclose(scale * (z + sigma * n), (1 - t) * z + t * n, rtol=1e-9, atol=1e-12)
@@ -89,34 +100,34 @@ def test_vp_converts_as_the_schedule_of_stable_diffusion_in_diffusers():
 
     scheduler = DDPMScheduler(1000, beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear")
     alpha_bar, t = scheduler.alphas_cumprod, torch.arange(1000)
-    sigma = levels.timestep_to_sigma(t)
-    np.testing.assert_allclose(levels.sigma_to_alpha_bar(sigma), alpha_bar, rtol=2e-5)
-    np.testing.assert_allclose(levels.alpha_bar_to_sigma(levels.sigma_to_alpha_bar(sigma)), sigma, rtol=1e-4)
-    np.testing.assert_allclose(levels.sigma_to_timestep(sigma), t, atol=1e-3)
-    vp = build_levels(VP)
-    np.testing.assert_allclose(vp.label(sigma), t / 1000, atol=1e-6)
+    sigma = vp.timestep_to_sigma(t)
+    np.testing.assert_allclose(vp.sigma_to_alpha_bar(sigma), alpha_bar, rtol=2e-5)
+    np.testing.assert_allclose(vp.alpha_bar_to_sigma(vp.sigma_to_alpha_bar(sigma)), sigma, rtol=1e-4)
+    np.testing.assert_allclose(vp.sigma_to_timestep(sigma), t, atol=1e-3)
+    family = build_levels(VP)
+    np.testing.assert_allclose(family.label(sigma), t / 1000, atol=1e-6)
     z, n = torch.randn(2, 1000, 1, 1, 1)
     expected = scheduler.add_noise(z, n, t)
-    scaled = vp.input_scale(sigma, UNIT, 0.5) * (z + sigma.view(-1, 1, 1, 1) * n)
+    scaled = family.input_scale(sigma, UNIT, 0.5) * (z + sigma.view(-1, 1, 1, 1) * n)
     np.testing.assert_allclose(scaled, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_between_two_timesteps_the_logarithm_of_sigma_is_interpolated():
     t = torch.tensor([0.0, 0.25, 17.5, 998.75, 999.0])
-    sigma = levels.timestep_to_sigma(t)
-    np.testing.assert_allclose(levels.sigma_to_timestep(sigma), t, atol=1e-3)
-    table = levels.timestep_to_sigma(torch.arange(1000)).numpy().astype(float)
+    sigma = vp.timestep_to_sigma(t)
+    np.testing.assert_allclose(vp.sigma_to_timestep(sigma), t, atol=1e-3)
+    table = vp.timestep_to_sigma(torch.arange(1000)).numpy().astype(float)
     np.testing.assert_allclose(sigma, np.exp(np.interp(t, np.arange(1000), np.log(table))), rtol=1e-6)
-    ends = levels.sigma_to_timestep(torch.tensor([0.0, 1e-5, 100.0, math.inf]))
+    ends = vp.sigma_to_timestep(torch.tensor([0.0, 1e-5, 100.0, math.inf]))
     assert ends.tolist() == [0, 0, 999, 999]  # beyond the schedule: its nearest end
 
 
 def test_the_schedule_of_an_evaluation_serves_a_training():
-    levels.schedule.cache_clear()
+    vp.schedule.cache_clear()
     with torch.inference_mode():
-        levels.schedule(CPU)
+        vp.schedule(CPU)
     sigma = torch.ones(2, requires_grad=True)
-    levels.sigma_to_timestep(sigma).sum().backward()
+    vp.sigma_to_timestep(sigma).sum().backward()
     assert (sigma.grad > 0).all()
 
 
@@ -132,7 +143,7 @@ def test_edm_labels_a_quarter_of_the_logarithm_and_the_nearest_trained_level_bey
 def test_input_scaling_gives_unit_variance_at_every_level(noise, unit):
     torch.manual_seed(0)
     edm = build_levels(noise)
-    sigma = torch.tensor(edm.curve())
+    sigma = torch.tensor(curve_of(edm), dtype=torch.float32)
     z = 0.5 * torch.randn(len(sigma), 4, 64, 64)
     noisy = z + sigma.view(-1, 1, 1, 1) * unit * torch.randn_like(z)
     scaled = edm.input_scale(sigma, torch.full((1, 4, 1, 1), unit), 0.5) * noisy
@@ -145,14 +156,9 @@ def test_without_input_scaling_the_factor_is_one():
 
 
 @pytest.mark.parametrize("noise", ALL, ids=NAMES)
-def test_the_curve_begins_at_the_clean_label_and_spans_what_is_trained_on(noise):
+def test_the_lowest_and_the_highest_level_span_what_is_trained_on(noise):
     family = build_levels(noise)
-    curve, sigma = np.array(family.curve()), drawn(noise)
-    assert len(curve) == 12
-    assert curve[0] == family.clean
-    assert (np.diff(curve) > 0).all()
-    steps = np.diff(np.log(curve[1:]))
-    np.testing.assert_allclose(steps, steps[0])  # evenly in the logarithm
+    curve, sigma = curve_of(family), drawn(noise)
     assert np.mean((sigma >= family.low * 0.999) & (sigma <= family.high * 1.001)) > 0.97
     assert torch.isfinite(family.label(torch.tensor(curve))).all()
 
@@ -170,7 +176,7 @@ def test_what_clean_latents_are_labelled():
 def test_noise_has_mean_zero_and_the_deviation_of_its_level_after_normalisation(unit):
     torch.manual_seed(0)
     model = build_classifier(described(4, side=32, noise=GRID, noise_unit=unit))
-    z, sigma = torch.randn(12, 4, 32, 32) * 9, torch.tensor(build_levels(GRID).curve())
+    z, sigma = torch.randn(12, 4, 32, 32) * 9, torch.tensor(curve_of(build_levels(GRID)), dtype=torch.float32)
     x = model.normalise(z)
     added = model.add_noise(x, sigma, torch.randn_like(x)) - x
     relative = added.double() / sigma.view(-1, 1, 1, 1) / (1 if unit is None else torch.tensor(unit))
@@ -217,9 +223,8 @@ def test_a_unit_of_two_by_two_positions_is_repeated_over_the_grid():
 def test_noise_that_cannot_be_drawn_is_refused_and_the_key_is_named(noise, message):
     with pytest.raises(InputError, match=rf"recipes\.\*\.noise\.{message}"):
         build_levels(noise)
-    recipe = {"model": "convnext_tiny", "head": "linear", "film": False, "noise": noise}
     with pytest.raises(InputError, match=rf"recipes\.\*\.noise\.{message}"):
-        check_options(recipe, "latent")
+        check_options(space="latent", model="convnext_tiny", head="linear", film=False, noise=noise)
 
 
 @pytest.mark.parametrize("noise", ALL, ids=NAMES)

@@ -14,9 +14,9 @@ from learnability.classifiers.saved import load_classifier
 from learnability.contracts import SCORES, read_json, write_json, write_parquet
 from learnability.evaluation import CURVE, noise_curve, noisy_batches, sample_noise
 from learnability.fold_data import load_fold
-from tests.lights import LATENT, TEST, inputs, interrupt, train, write_study
+from tests.lights import TEST, inputs, interrupt, train, write_study
+from tests.recipes import LATENT
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 FAMILIES = {
     "edm_grid": {"family": "edm", "draw": "grid", "sigma_max": 80, "scale_input": False},
     "edm_lognormal": {"family": "edm", "draw": "lognormal", "scale_input": True},
@@ -30,25 +30,29 @@ NOISY = SHORT | {"noise": FAMILIES["edm_lognormal"], "film": True}
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Path:
-    torch.set_num_threads(1)
     return write_study(tmp_path_factory.mktemp("study"))
 
 
+@pytest.fixture(scope="module")
+def bare(study) -> dict:
+    """A run of each family without FiLM."""
+    return {name: train(study, f"{name}_bare", SHORT | {"noise": noise}) for name, noise in FAMILIES.items()}
+
+
 @pytest.mark.parametrize("family", FAMILIES)
-def test_each_family_trains_and_resumes_to_the_same_bytes(study, family):
+def test_each_family_trains_and_resumes_to_the_same_bytes(study, bare, family):
     recipe = SHORT | {"noise": FAMILIES[family], "film": True}
     whole = train(study, family, recipe)
     interrupt(study, f"{family}_resumed", recipe, epoch=2)
     assert train(study, f"{family}_resumed", recipe) == whole
     assert np.isfinite(pd.read_csv(study / family / "history.csv")["train_loss"]).all()
-    bare = train(study, f"{family}_bare", recipe | {"film": False})
-    assert bare["predictions.parquet"] != whole["predictions.parquet"]
-    assert bare["history.csv"] != whole["history.csv"]
+    assert bare[family]["predictions.parquet"] != whole["predictions.parquet"]
+    assert bare[family]["history.csv"] != whole["history.csv"]
 
 
-def test_the_families_train_on_unlike_levels(study):
-    histories = [train(study, f"unlike_{name}", SHORT | {"noise": noise}) for name, noise in FAMILIES.items()]
-    assert len({run["model.safetensors"] for run in [*histories, train(study, "none", SHORT)]}) == len(FAMILIES) + 1
+def test_the_families_train_on_unlike_levels(study, bare):
+    runs = [*bare.values(), train(study, "none", SHORT)]
+    assert len({run["model.safetensors"] for run in runs}) == len(FAMILIES) + 1
 
 
 def test_the_card_of_a_run_holds_its_noise_with_every_default(study):

@@ -13,7 +13,6 @@ from learnability.contracts import InputError, read_json
 from learnability.store import open_packed
 from tests.autoencoders import as_input, build, save, write_dataset
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 OWN = """
 import torch

@@ -1,5 +1,6 @@
 """LPIPS is that of its own package, from weights that are found and never fetched."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,22 @@ from learnability.autoencoders.perceptual import load_perceptual
 from learnability.contracts import InputError
 from tests.vgg import write_vgg16
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 real_heads_file = perceptual.heads_file
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Path:
+    """The folder of a VGG16 and of heads, which no test changes."""
+    folder = tmp_path_factory.mktemp("written") / "vgg16"
+    with pytest.MonkeyPatch.context() as patch:
+        write_vgg16(patch, folder)
+    return folder
+
+
 @pytest.fixture
-def backbone(monkeypatch, tmp_path) -> Path:
-    return write_vgg16(monkeypatch, tmp_path / "torch")
+def backbone(monkeypatch, written) -> Path:
+    monkeypatch.setattr(perceptual, "heads_file", lambda: written / "heads.pth")
+    return written / "model.safetensors"
 
 
 def images(number: int = 2, channels: int = 3) -> torch.Tensor:
@@ -87,8 +97,10 @@ def test_the_backbone_has_the_names_that_timm_gives_it():
     import timm
     from torchvision.models.vgg import cfgs, make_layers
 
-    names = {name: tensor.shape for name, tensor in timm.create_model("vgg16").state_dict().items()}
-    for name, tensor in make_layers(cfgs["D"]).state_dict().items():
+    with torch.device("meta"):  # names and shapes alone
+        theirs, ours = timm.create_model("vgg16"), make_layers(cfgs["D"])
+    names = {name: tensor.shape for name, tensor in theirs.state_dict().items()}
+    for name, tensor in ours.state_dict().items():
         assert names[f"features.{name}"] == tensor.shape
 
 
@@ -99,7 +111,8 @@ def test_a_missing_package_is_named(backbone, monkeypatch):
         load_perceptual(backbone)
 
 
-def test_what_is_no_vgg16_is_refused_by_its_file(backbone):
+def test_what_is_no_vgg16_is_refused_by_its_file(backbone, tmp_path):
+    backbone = Path(shutil.copy(backbone, tmp_path))
     tensors, message = (
         load_file(backbone),
         r"(?s)model\.safetensors: does not hold VGG16 .*; fetch pretrained\.vgg16 again",

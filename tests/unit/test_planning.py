@@ -123,6 +123,26 @@ def test_a_budget_and_files_that_are_gone_give_no_rate(ran):
     assert {rate.rule for rate in measured_rates(ran)} == {"encode_dataset", "prepare_dataset"}
 
 
+@pytest.mark.parametrize(
+    ("changed", "rated"),
+    [
+        (lambda recipe: recipe | {"pretrained": {"source": "timm/resnet50"}}, True),
+        (lambda recipe: {"model": recipe["model"]}, False),
+        (lambda recipe: recipe | {"drw": {"after": 6}}, False),
+        (lambda recipe: None, False),
+    ],
+    ids=["one more key", "most are missing", "another part", "none"],
+)
+def test_a_recipe_that_another_version_recorded_is_no_error(ran, changed, rated):
+    path = ran / "benchmarks" / TUNED
+    content = json.loads(path.read_text())
+    content["params"]["recipe"] = changed(content["params"]["recipe"])
+    path.write_text(json.dumps(content))
+    kinds = {rate.kind.split(",")[0] for rate in measured_rates(ran) if rate.rule == "train_classifier"}
+    assert kinds == ({"resnet18", "convnext_tiny"} if rated else {"resnet18"})
+    assert hours_per_rule(ran).set_index("rule").loc["train_classifier", "jobs"] == 2
+
+
 def test_a_benchmark_without_its_job_gives_hours_and_no_rate(tmp_path):
     path = tmp_path / "benchmarks/train_classifier/plain.jsonl"
     path.parent.mkdir(parents=True)
@@ -142,7 +162,7 @@ def test_the_longest_chain_is_the_jobs_that_wait_for_each_other():
 def test_operations_and_parameters_of_published_networks(published):
     operations, parameters = classifier_operations(resolve_recipe(published, "image"), 3, 224, 1000)
     assert (round(operations / 2e9, 2), parameters) == (4.09, 25557032)  # torchvision: 4.09 G multiply-adds, 25,557,032
-    cosine = classifier_operations(resolve_recipe(published, "image") | {"head": "cosine"}, 3, 224, 1000)
+    cosine = classifier_operations(resolve_recipe(published, "image").with_values({"head": "cosine"}), 3, 224, 1000)
     assert cosine[0] == operations
     assert autoencoder_operations(resolve_autoencoder(published, "sd14"), 64)[2] == 83653863  # its checkpoint's number
     assert autoencoder_operations(resolve_autoencoder(published, "pixel_unshuffle_8"), 64) is None

@@ -1,11 +1,14 @@
-"""The digest of a rule's code: what reruns a job, and what does not."""
+"""The digest of a job's code: what reruns a job, and what does not."""
 
 import shutil
 from pathlib import Path
 
 import pytest
 
-from learnability import provenance
+from learnability import provenance, registry
+from learnability.recipes import resolve_recipe
+from tests.published import PUBLISHED
+from tests.recipes import recipe_of
 
 
 @pytest.fixture
@@ -20,6 +23,28 @@ def copied(tmp_path, monkeypatch):
     return tmp_path / "src" / source.name
 
 
+BODY = """
+@dataclass
+class Kept:
+    size: int
+    share: float = 0.5
+
+    @cached_property
+    def whole(self) -> int:
+        return self.size
+
+
+def work(x: int, more: int = 1) -> int:
+    total: int = number + x + more
+    if total > 3:
+        print(f"more than {total}", flush=True)
+        raise InputError(f"{total}: more than 3; take less")
+    assert total, "nothing"
+    return total
+"""
+MODULE = '"""What a does."""\n\nfrom .sub.b import number\n\n' + BODY
+
+
 @pytest.fixture
 def invented(tmp_path, monkeypatch):
     """A package `p` of four modules: the script imports `a`, `a` imports `b`, and nobody imports `lonely`."""
@@ -28,18 +53,18 @@ def invented(tmp_path, monkeypatch):
     (tmp_path / "scripts").mkdir()
     write(tmp_path / "scripts/rule.py", "from p.a import work\nwork(snakemake)\n")
     write(package / "__init__.py", "")
-    write(
-        package / "a.py", '"""What a does."""\n\nfrom .sub.b import number\n\n\ndef work(x):\n    return number + 1\n'
-    )
+    write(package / "a.py", MODULE)
     write(package / "sub/__init__.py", "")
-    write(package / "sub/b.py", "number = 1\n")
-    write(package / "lonely.py", "number = 1\n")
+    write(package / "sub/b.py", "number = 1\n\n\ndef other():\n    return 2\n")
+    write(package / "lonely.py", "number = 7\n")
+    write(package / "registry.py", "NAMES = {'lonely': 'lonely'}\n")
     monkeypatch.setattr(provenance, "PACKAGE", package)
     monkeypatch.setattr(provenance, "SCRIPTS", tmp_path / "scripts")
     return package
 
 
 def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
 
@@ -58,27 +83,97 @@ def covers(rule: str, path: Path) -> bool:
     return changes_digest(rule, path, path.read_text(encoding="utf-8") + "\nedited = 1\n")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        '"""Other words."""\n\nfrom .sub.b import number\n\n\ndef work(x):\n    return number + 1\n',
-        "# A comment.\nfrom .sub.b import number\n\n\ndef work(x):\n    return number + 1  # and another\n",
-        'from .sub.b import number\n\ndef work(x):\n    """Explained."""\n    return (\n        number + 1\n    )\n',
-    ],
-)
-def test_comments_docstrings_and_layout_rerun_nothing(invented, text):
+NOTHING = {
+    "comment": ("def work", "# A comment.\ndef work"),
+    "docstring": ("    total: int =", '    """Explained."""\n    total: int ='),
+    "docstring of the module": ("What a does", "What it is for"),
+    "docstring of a class": ("    size: int", '    """Kept."""\n\n    size: int'),
+    "layout": ("number + x + more", "(\n        number\n        + x + more\n    )"),
+    "annotation of an argument": ("x: int,", "x: float,"),
+    "annotation gone": ("x: int,", "x,"),
+    "annotation of what is returned": ("-> int:\n    total", "-> float:\n    total"),
+    "annotation of a variable": ("total: int =", "total ="),
+    "annotation of a field": ("size: int", "size: float"),
+    "wording of an error": ("take less", "take fewer"),
+    "what an error names": ('f"{total}: more', 'f"{x}: more'),
+    "wording of a printed line": ("more than {total}", "above {total}"),
+    "wording of an assertion": ('"nothing"', '"none"'),
+    "an import line of the standard library": ("from .sub.b", "import json\nfrom .sub.b"),
+    "an import in another form": ("from .sub.b import number", "from p.sub.b import number"),
+    "an import for type checkers": (
+        "from .sub.b",
+        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    import torch\n\nfrom .sub.b",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", NOTHING)
+def test_what_cannot_change_a_result_reruns_nothing(invented, what):
+    old, new = NOTHING[what]
+    text = MODULE.replace(old, new)
+    assert text != MODULE
     assert not changes_digest("rule", invented / "a.py", text)
 
 
-@pytest.mark.parametrize("expression", ["number + 2", "number + x", "'text'"])
-def test_an_edit_of_code_changes_the_digest(invented, expression):
-    text = (invented / "a.py").read_text().replace("number + 1", expression)
+SOMETHING = {
+    "a number": ("total > 3", "total > 4"),
+    "an operator": ("number + x", "number - x"),
+    "a default argument": ("more: int = 1", "more: int = 2"),
+    "a field's default": ("share: float = 0.5", "share: float = 0.25"),
+    "a field": ("    size: int\n", "    size: int\n    depth: int\n"),
+    "a field gone": ("    size: int\n", ""),
+    "a field that is none any more": ("share: float = 0.5", "share = 0.5"),
+    "a decorator": ("@dataclass", "@dataclass(frozen=True)"),
+    "a decorator gone": ("    @cached_property\n", ""),
+    "a text that is no docstring": ("    return total\n", "    return 'total'\n"),
+    "which error it is": ("raise InputError(", "raise ValueError("),
+    "whether there is an error": ('        raise InputError(f"{total}: more than 3; take less")\n', ""),
+    "an assertion": ("assert total,", "assert total > 1,"),
+}
+
+
+@pytest.mark.parametrize("what", SOMETHING)
+def test_what_can_change_a_result_changes_the_digest(invented, what):
+    old, new = SOMETHING[what]
+    text = MODULE.replace(old, new)
+    assert text != MODULE
     assert changes_digest("rule", invented / "a.py", text)
 
 
-def test_a_string_that_is_no_docstring_counts(invented):
-    write(invented / "a.py", 'NAME = "one"\n')
-    assert changes_digest("rule", invented / "a.py", 'NAME = "two"\n')
+def test_a_module_that_is_moved_with_its_importers_reruns_nothing(invented):
+    before = provenance.code_digest("rule")
+    write(invented / "room/deep/c.py", (invented / "sub/b.py").read_text())
+    (invented / "sub/b.py").unlink()
+    for name in ("room/__init__.py", "room/deep/__init__.py"):
+        write(invented / name, '"""A room."""\n')
+    write(invented / "a.py", MODULE.replace(".sub.b", ".room.deep.c"))
+    assert provenance.code_digest("rule") == before
+
+
+def test_a_function_that_moves_to_another_module_of_the_job_reruns_nothing(invented):
+    before = provenance.code_digest("rule")
+    write(invented / "sub/b.py", "number = 1\n")
+    write(invented / "a.py", MODULE + "\n\ndef other():\n    return 2\n")
+    assert provenance.code_digest("rule") == before
+
+
+def test_a_module_that_a_value_names_counts_and_the_registry_does_not(invented):
+    write(invented / "a.py", "from .registry import NAMES\n" + MODULE)
+    plain, named = provenance.code_digest("rule"), provenance.code_digest("rule", ["lonely"])
+    assert plain != named
+    edit(invented / "registry.py")
+    assert (provenance.code_digest("rule"), provenance.code_digest("rule", ["lonely"])) == (plain, named)
+    edit(invented / "lonely.py")
+    assert provenance.code_digest("rule") == plain
+    assert provenance.code_digest("rule", ["lonely"]) != named
+
+
+def test_the_packages_above_a_named_module_count(invented):
+    write(invented / "room/__init__.py", "")
+    write(invented / "room/named.py", "x = 1\n")
+    before = provenance.code_digest("rule", ["room.named"])
+    edit(invented / "room/__init__.py")
+    assert provenance.code_digest("rule", ["room.named"]) != before
 
 
 @pytest.mark.parametrize("name", ["sub/b.py", "sub/__init__.py", "__init__.py", "../../scripts/rule.py"])
@@ -129,49 +224,103 @@ def test_the_place_of_the_checkout_does_not_count(copied):
     assert here[0] != here[1]
 
 
-TRAINING = ["training", "losses", "augmentation", "metrics", "batches", "checkpoints", "store", "contracts"]
+LATENT = resolve_recipe(PUBLISHED, "latent")
+TRAINING = ["training", "metrics", "batches", "checkpoints", "store", "contracts", "recipe", "losses/__init__"]
 CLASSIFIERS = ["classifiers/__init__", "classifiers/classifier", "classifiers/grid", "classifiers/weights"]
-AFTERWARDS = ["tables/__init__", "significance/__init__", "check", "cli", "launch", "provenance"]
+READING = [
+    "study",
+    "recipes",
+    "search_space",
+    "entries",
+    "configuration",
+    "classifiers/options",
+]  # of the configuration
+AFTERWARDS = ["tables/__init__", "significance/__init__", "check", "cli", "launch", "provenance", "registry", *READING]
+OTHER_LOSSES = ["losses/cross_entropy", "losses/distillation", "classifiers/heads/cosine", "classifiers/film"]
 
 
 @pytest.mark.parametrize(
-    ("rule", "inside", "outside"),
+    ("rule", "modules", "inside", "outside"),
     [
         (
             "train_classifier",
-            [*TRAINING, *CLASSIFIERS],
-            [*AFTERWARDS, "fidelity", "autoencoders/encode", "datasets/table"],
+            registry.modules_of_training(LATENT),
+            [*TRAINING, *CLASSIFIERS, "losses/ldam_drw", "classifiers/heads/linear", "masking"],
+            [*AFTERWARDS, *OTHER_LOSSES, "classifiers/noise/edm", "augmentation", "fidelity", "autoencoders/encode"],
         ),
         (
             "encode_dataset",
-            ["autoencoders/encode", "autoencoders/controls", "autoencoders/diffusers_family", "fidelity", "store"],
-            [*AFTERWARDS, "training", "losses", "autoencoders/finetuning", "autoencoders/tiny", "datasets/table"],
+            ["autoencoders.diffusers_family"],
+            ["autoencoders/encode", "autoencoders/diffusers_family", "autoencoders/diffusers_weights", "fidelity"],
+            [*AFTERWARDS, "training", "autoencoders/finetuning", "autoencoders/controls/pixel_unshuffle",
+             "autoencoders/medvae", "autoencoders/medvae_keys", "autoencoders/custom", "datasets/table"],
+        ),
+        (
+            "encode_dataset",
+            ["autoencoders.controls.pixel_unshuffle"],
+            ["autoencoders/encode", "autoencoders/controls/pixel_unshuffle", "store"],
+            ["autoencoders/diffusers_family", "autoencoders/controls/random_init"],
         ),
         (
             "finetune_autoencoder",
-            [f"autoencoders/{name}" for name in ("finetuning", "adversarial", "perceptual", "diffusers_family")],
-            [*AFTERWARDS, "training", "losses", "autoencoders/encode", "datasets/table"],
+            ["autoencoders.medvae"],
+            [f"autoencoders/{name}" for name in ("finetuning", "adversarial", "perceptual", "medvae", "medvae_keys")],
+            [*AFTERWARDS, "training", "losses/ldam_drw", "autoencoders/encode", "datasets/table"],
         ),
-        ("prepare_dataset", ["datasets/prepare", "datasets/table", "datasets/phantom"], [*AFTERWARDS, "training"]),
-        ("make_folds", ["folds", "contracts"], [*AFTERWARDS, "training", "datasets/prepare"]),
+        (
+            "prepare_dataset",
+            ["datasets.phantom"],
+            ["datasets/prepare", "datasets/phantom"],
+            [*AFTERWARDS, "training", "datasets/table", "datasets/cardium", "datasets/medmnist"],
+        ),
+        ("make_folds", [], ["folds", "contracts"], [*AFTERWARDS, "training", "datasets/prepare"]),
         (
             "make_table1",
-            ["tables/__init__", "tables/formats", "contracts"],
-            [*TRAINING[:-2], *CLASSIFIERS, "significance/__init__", "fidelity"],
+            [],
+            ["tables/scores", "tables/formats", "contracts"],
+            [*TRAINING[:-4], *CLASSIFIERS, "significance/__init__", "fidelity", "tables/ablation", "tables/efficiency"],
         ),
         (
             "test_significance",
+            [],
             ["significance/__init__", "significance/gap", "macro"],
-            ["tables/__init__", "training", "losses"],
+            ["tables/__init__", "training", "losses/ldam_drw"],
         ),
     ],
-)
-def test_a_rule_depends_on_its_modules_and_on_no_other(copied, rule, inside, outside):
-    digests = [provenance.code_digest(rule)]
+)  # fmt: skip
+def test_a_job_depends_on_its_modules_and_on_no_other(copied, rule, modules, inside, outside):
+    digests = [provenance.code_digest(rule, modules)]
     for name in inside:
         edit(copied / f"{name}.py")
-        digests.append(provenance.code_digest(rule))
+        digests.append(provenance.code_digest(rule, modules))
     assert [name for i, name in enumerate(inside) if digests[i] == digests[i + 1]] == []
     for name in outside:
         edit(copied / f"{name}.py")
-    assert provenance.code_digest(rule) == digests[-1]
+    assert provenance.code_digest(rule, modules) == digests[-1]
+
+
+def test_the_modules_of_a_recipe_follow_from_its_values():
+    assert registry.modules_of_training(recipe_of(augment=[], mask=0)) == [
+        "classifiers.heads.linear", "losses.ldam_drw",
+    ]  # fmt: skip
+    changed = recipe_of(loss="cross_entropy", head="cosine", mask=0.1)
+    assert registry.modules_of_training(changed) == [
+        "augmentation", "classifiers.heads.cosine", "losses.cross_entropy", "masking",
+    ]  # fmt: skip
+    noisy = resolve_recipe(PUBLISHED, "noise_conditioned")
+    assert registry.modules_of_network(noisy) == [
+        "classifiers.film", "classifiers.heads.linear", "classifiers.noise.edm",
+    ]  # fmt: skip
+
+
+def test_the_modules_of_a_search_are_those_of_all_that_it_may_choose():
+    space = {"mask": {"low": 0, "high": 0.3}, "head": {"choices": ["linear", "cosine"]}}
+    search = {"space": space, "trials": 2, "workers": 1, "scope": "fold"}
+    found = registry.modules_of_training(recipe_of(augment=[], mask=0, search=search))
+    assert found == ["classifiers.heads.cosine", "classifiers.heads.linear", "losses.ldam_drw", "masking"]
+
+
+def test_every_module_that_a_value_may_name_is_there():
+    named = {module for modules in registry.MODULES.values() for module in modules.values()}
+    missing = [name for name in named if not provenance.PACKAGE.joinpath(*name.split(".")).with_suffix(".py").is_file()]
+    assert missing == []

@@ -15,8 +15,8 @@ ALL = {"kind": "fidelity", "metric": "psnr"}
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory):
-    return made_up(tmp_path_factory.mktemp("study"))
+def findings():
+    return made_up()
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +94,8 @@ def test_the_other_numbers(numbers):
     assert only(numbers, kind="score", autoencoder="medvae")["measured"] == pytest.approx(np.mean(latent))
 
 
-def test_a_phantom_is_no_reproduction(tmp_path):
-    findings = made_up(tmp_path, synthetic=("cardium",))
+def test_a_phantom_is_no_reproduction():
+    findings = made_up(synthetic=("cardium",))
     numbers = compare_published(findings)
     row = only(numbers, **ALL, dataset="cardium", autoencoder="sd14")
     assert (row["measured"], row["difference"]) == (pytest.approx(34.3), "n/a")
@@ -107,8 +107,8 @@ def test_a_phantom_is_no_reproduction(tmp_path):
     assert all("Phantom data: synthetic images, not patients." in part for part in text.values())
 
 
-def test_what_was_not_measured_says_so(tmp_path):
-    findings = made_up(tmp_path, gaps={"ct_rate": GAPS["ct_rate"]}, without=("table3",))
+def test_what_was_not_measured_says_so():
+    findings = made_up(gaps={"ct_rate": GAPS["ct_rate"]}, without=("table3",))
     numbers = compare_published(findings)
     lacking = only(numbers, **ALL, dataset="isic2019", autoencoder="sd14")
     assert (lacking["measured"], lacking["status"]) == ("n/a", "not in this study: ISIC-2019")
@@ -124,23 +124,23 @@ TABLE3 = "Table 3 on ImageNet by an autoencoder of the paper"
 
 
 @pytest.mark.parametrize("other", [{"dataset": "isic2019"}, {"autoencoder": "own"}])
-def test_another_table_3_is_not_the_published_one(tmp_path, other):
-    numbers = compare_published(made_up(tmp_path, table3=table3_of(**other)))
+def test_another_table_3_is_not_the_published_one(other):
+    numbers = compare_published(made_up(table3=table3_of(**other)))
     rows = numbers[numbers["kind"].isin(["efficiency", "gain", "ratio"])]
     assert set(rows["status"]) == {f"not in this study: {TABLE3}"}
     assert set(rows["measured"]) == {"n/a"}
 
 
-def test_a_range_over_every_autoencoder_needs_them_all(tmp_path, numbers):
+def test_a_range_over_every_autoencoder_needs_them_all(numbers):
     gaps = {name: values[:1] for name, values in GAPS.items()}
-    one = compare_published(made_up(tmp_path, gaps, autoencoders=("sd14",), psnr=(34.3,)))
+    one = compare_published(made_up(gaps, autoencoders=("sd14",), psnr=(34.3,)))
     ranges = one[(one["kind"] == "gap") & (one["autoencoder"] == "n/a")]
     assert set(ranges["status"]) == {"not in this study: Flux.1, Flux.2, MedVAE, MedVAE-FT"}
     assert set(ranges["measured"]) == {"n/a"}
     assert only(one, kind="gap", autoencoder="sd14")["measured"] == pytest.approx(0.278)
     own = {name: [*values, 0.03] for name, values in GAPS.items()}
     study = {"autoencoders": (*PAPER_AUTOENCODERS, "own"), "psnr": (34.3, 40.2, 41.4, 29.9, 38.9, 40.0)}
-    more = compare_published(made_up(tmp_path / "own", own, **study))
+    more = compare_published(made_up(own, **study))
     for frame in (numbers, more):
         rows = frame[(frame["kind"] == "gap") & (frame["dataset"] == "isic2019") & (frame["autoencoder"] == "n/a")]
         assert rows["measured"].tolist() == pytest.approx([0.19, 0.19])

@@ -13,7 +13,6 @@ from learnability.configuration import read_config
 from tests.autoencoders import build, save, write_dataset
 from tests.unit.test_check import ROOTS
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 PHANTOM = {
     "label": "Echo", "format": "phantom", "modality": "echo", "groups": {"normal": 12, "defect": 6},

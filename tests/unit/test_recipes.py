@@ -2,12 +2,11 @@
 
 import pytest
 
+from learnability.recipe import KEYS
 from learnability.recipes import (
     check_recipe,
-    logit_scale,
     pretrained_weights,
     resolve_recipe,
-    search_fold,
     spaces_of,
     start_run,
     teacher_run,
@@ -17,22 +16,20 @@ from tests.published import PUBLISHED, message_of, published
 
 def test_a_recipe_inherits_what_it_does_not_say():
     image, latent = (resolve_recipe(PUBLISHED, name) for name in ("image", "latent"))
-    assert (latent["model"], latent["augment"], latent["mask"]) == ("convnext_tiny", [], 0.2)
-    assert (image["model"], image["augment"], image["mask"]) == ("resnet50", ["flip", "rotate"], 0)
-    same = image.keys() - {"model", "stem_patch", "augment", "mask"}
-    assert {key: image[key] for key in same} == {key: latent[key] for key in same}
+    assert (latent.model, latent.augment, latent.mask) == ("convnext_tiny", [], 0.2)
+    assert (image.model, image.augment, image.mask) == ("resnet50", ["flip", "rotate"], 0)
+    assert image.unlike(latent, KEYS) == ["model", "stem_patch", "augment", "mask"]
 
 
 def test_the_nearest_base_wins():
     recipes = {"a": {"base": "latent", "lr": 0.5}, "b": {"base": "a", "mask": 0.9}}
     resolved = resolve_recipe(published(recipes=recipes), "b")
-    assert (resolved["mask"], resolved["lr"], resolved["model"]) == (0.9, 0.5, "convnext_tiny")
+    assert (resolved.mask, resolved.lr, resolved.model) == (0.9, 0.5, "convnext_tiny")
 
 
 def test_a_resolved_recipe_says_nothing_of_where_it_is_used():
-    recipe = resolve_recipe(PUBLISHED, "latent")
-    assert not {"base", "spaces"} & recipe.keys()
-    assert list(recipe) == sorted(recipe)
+    assert list(resolve_recipe(PUBLISHED, "latent").values()) == list(KEYS)
+    assert not {"base", "spaces"} & set(KEYS)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +39,7 @@ def test_a_resolved_recipe_says_nothing_of_where_it_is_used():
         ({"a": {"base": "a"}}, "recipes.a: its bases form a circle"),
         ({"a": {"base": "nowhere"}}, "recipes.nowhere: not defined"),
         ({"a": {"model": "resnet18"}}, "recipes.a: missing ['augment', 'batch_size'"),
+        ({"a": {"base": "latent", "batch": 4}}, "recipes.a.batch: no such key; it has ['augment', 'batch_size'"),
     ],
 )
 def test_a_recipe_that_cannot_be_resolved_is_named(recipes, message):
@@ -77,11 +75,6 @@ def test_imagenet_weights_are_for_a_network_that_starts_from_no_other():
     }  # fmt: skip
 
 
-def test_logits_of_ldam_are_at_one_over_s_and_those_of_cross_entropy_are_not():
-    assert logit_scale({"loss": "ldam_drw", "scale": 30}) == 30.0
-    assert logit_scale({"loss": "cross_entropy", "scale": 30}) == 1.0
-
-
 def test_a_teacher_is_of_the_same_fold_and_autoencoder():
     assert teacher_run(PUBLISHED, CELL | {"recipe": "distilled"}) == CELL | {
         "space": "reconstruction",
@@ -101,13 +94,6 @@ def test_a_teacher_in_image_space_has_no_autoencoder():
 def test_a_run_starts_from_the_same_data_and_fold():
     assert start_run(PUBLISHED, CELL | {"recipe": "noise_conditioned"}) == CELL | {"recipe": "tuned"}
     assert start_run(PUBLISHED, CELL | {"recipe": "tuned"}) is None
-
-
-def test_a_search_is_of_each_fold_or_of_the_first():
-    tuned = resolve_recipe(PUBLISHED, "tuned")
-    assert [search_fold(tuned, fold) for fold in (0, 4)] == [0, 4]
-    shared = {"search": tuned["search"] | {"scope": "fold0"}}
-    assert [search_fold(shared, fold) for fold in (0, 4)] == [0, 0]
 
 
 @pytest.mark.parametrize("name", PUBLISHED["recipes"])

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +18,19 @@ import pytest
 
 from learnability import search_journal
 from learnability.contracts import InputError
+from learnability.recipe import Search
 from learnability.search import best, propose, run_trials
-from learnability.search_space import check_search, searchable, with_values
+from learnability.search_space import check_search, searchable
+from tests.recipes import DISTILL, recipe_of
 
-SOURCE = Path(__file__).parents[2] / "workflow/src"
+CHECKOUT = Path(__file__).parents[2]
+SOURCE = CHECKOUT / "workflow/src"
 SPACE = {
     "lr": {"low": 1e-4, "high": 1e-3, "log": True},
     "mask": {"choices": [0, 0.2]},
     "distill.hard_weight": {"low": 0.3, "high": 0.7},
 }
-SEARCH = {"space": SPACE, "trials": 14, "workers": 1, "scope": "fold"}
-RECIPE = {
-    "lr": 1e-4, "mask": 0.2, "batch_size": 256, "augment": ["flip"], "drw": {"after_epoch": 10}, "start_from": None,
-    "distill": {"teacher": {"space": "reconstruction", "recipe": "image"}, "hard_weight": 0.5}, "search": SEARCH,
-    "model_options": {},
-}  # fmt: skip
+SEARCH = Search(space=SPACE, trials=14, scope="fold")
 
 
 def score(values, checkpoint=None):
@@ -81,7 +80,7 @@ def test_best_is_the_highest_of_the_journal(undisturbed):
 def test_another_seed_tries_other_values_and_the_order_of_keys_changes_nothing(undisturbed, tmp_path):
     run_trials(tmp_path / "seed", SEARCH, 8, 0, score, "identity")
     assert trials_of(tmp_path / "seed")[0] != trials_of(undisturbed)[0]
-    turned = SEARCH | {"space": dict(reversed(SPACE.items()))}
+    turned = replace(SEARCH, space=dict(reversed(SPACE.items())))
     run_trials(tmp_path / "turned", turned, 7, 0, score, "identity")
     assert trials_of(tmp_path / "turned") == trials_of(undisturbed)
 
@@ -187,7 +186,7 @@ def test_a_full_disk_names_the_journal_and_the_search_goes_on_after_it(undisturb
 
 
 def test_a_journal_of_another_search_is_discarded_with_its_checkpoints(undisturbed, tmp_path, capsys):
-    run_trials(tmp_path, SEARCH | {"trials": 2}, 99, 0, score, "another")
+    run_trials(tmp_path, replace(SEARCH, trials=2), 99, 0, score, "another")
     (tmp_path / "trial2.checkpoint.safetensors").touch()
     assert "discarded" not in capsys.readouterr().out
     run_trials(tmp_path, SEARCH, 7, 0, score, "identity")
@@ -207,15 +206,15 @@ def test_a_job_that_outlived_its_workflow_cannot_write_into_the_search_that_bega
 
 
 def test_a_search_can_grow(undisturbed, tmp_path):
-    run_trials(tmp_path, SEARCH | {"trials": 5}, 7, 0, score, "identity")
+    run_trials(tmp_path, replace(SEARCH, trials=5), 7, 0, score, "identity")
     assert trials_of(tmp_path) == trials_of(undisturbed)[:5]
     run_trials(tmp_path, SEARCH, 7, 0, score, "identity")
     assert trials_of(tmp_path) == trials_of(undisturbed)
-    assert best(tmp_path, SEARCH | {"trials": 2}, "identity")["trial"] < 2  # as a search of two would have said
+    assert best(tmp_path, replace(SEARCH, trials=2), "identity")["trial"] < 2  # as a search of two would have said
 
 
 def test_a_damaged_journal_is_named_and_kept(tmp_path):
-    run_trials(tmp_path, SEARCH | {"trials": 3}, 7, 0, score, "identity")
+    run_trials(tmp_path, replace(SEARCH, trials=3), 7, 0, score, "identity")
     path = tmp_path / "journal.log"
     lines = path.read_text().splitlines(keepends=True)
     for damaged in ([lines[0], "{}{\n", *lines[1:]], ["not JSON\n", *lines], ["{}\n", *lines]):
@@ -234,7 +233,7 @@ def test_a_lock_that_a_killed_process_left_is_taken(tmp_path, monkeypatch):
     (folder / "journal.log.lock").touch()
     (folder / "turn.lock").touch()
     started = time.monotonic()
-    run_trials(folder, SEARCH | {"trials": 1}, 7, 0, score, "identity")
+    run_trials(folder, replace(SEARCH, trials=1), 7, 0, score, "identity")
     assert 2 < time.monotonic() - started < 5
     assert sorted(os.listdir(folder)) == ["journal.log"]
 
@@ -242,6 +241,7 @@ def test_a_lock_that_a_killed_process_left_is_taken(tmp_path, monkeypatch):
 # Several workers: real processes. Each says that it is there, and begins when all are.
 WORKER = """
 import os, sys, time
+from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from learnability.search import run_trials
@@ -255,13 +255,13 @@ def objective(values, checkpoint):
 (folder / f"ready{{worker}}").touch()
 while len(list(folder.glob("ready*"))) < 2:
     time.sleep(0.001)
-run_trials(folder / "search", SEARCH | {{"workers": 2, "trials": 24}}, 7, worker, objective, "identity")
+run_trials(folder / "search", replace(SEARCH, workers=2, trials=24), 7, worker, objective, "identity")
 """
 
 
 def start_worker(folder, worker, *fatal):
     code = WORKER.format(tests=str(Path(__file__).parent))
-    environment = os.environ | {"PYTHONPATH": str(SOURCE)}
+    environment = os.environ | {"PYTHONPATH": f"{SOURCE}:{CHECKOUT}"}
     return subprocess.Popen([sys.executable, "-c", code, str(folder), str(worker), *fatal], env=environment)
 
 
@@ -277,11 +277,11 @@ def test_two_workers_share_a_search_and_never_try_the_same(tmp_path):
     assert [trial[:2] for trial in trials] == [(number, "finished") for number in range(24)]
     assert len({trial[3]["lr"] for trial in trials}) == 24
     assert set(workers_of(tmp_path / "search")) == {0, 1}
-    assert best(tmp_path / "search", SEARCH | {"trials": 24}, "identity")["trials"] == 24
+    assert best(tmp_path / "search", replace(SEARCH, trials=24), "identity")["trials"] == 24
 
 
 def test_a_worker_that_was_killed_ends_its_trial_when_it_starts_again_and_none_is_lost(tmp_path):
-    search = SEARCH | {"workers": 2, "trials": 24}
+    search = replace(SEARCH, workers=2, trials=24)
     processes = [start_worker(tmp_path, worker, "trial6.checkpoint.safetensors") for worker in (0, 1)]
     codes = [process.wait(60) for process in processes]
     assert sorted(codes) == [-signal.SIGKILL, 0]
@@ -300,7 +300,7 @@ def test_a_worker_that_was_killed_ends_its_trial_when_it_starts_again_and_none_i
 
 def test_worker_0_ends_the_trials_of_workers_that_are_no_more(undisturbed, tmp_path):
     with pytest.raises(Killed):
-        run_trials(tmp_path, SEARCH | {"workers": 2}, 7, 1, dies(score, 3, "before"), "identity")
+        run_trials(tmp_path, replace(SEARCH, workers=2), 7, 1, dies(score, 3, "before"), "identity")
     run_trials(tmp_path, SEARCH, 7, 0, score, "identity")
     assert len([trial for trial in trials_of(tmp_path) if trial[1] == "finished"]) == 14
     assert workers_of(tmp_path) == [1] * 3 + [0] * 11
@@ -308,7 +308,7 @@ def test_worker_0_ends_the_trials_of_workers_that_are_no_more(undisturbed, tmp_p
 
 def test_who_proposes_while_others_run_tries_elsewhere(tmp_path):
     """Among the random trials too, where constant liar does nothing."""
-    search, proposed = SEARCH | {"workers": 8, "trials": 8}, []
+    search, proposed = replace(SEARCH, workers=8, trials=8), []
 
     def objective(values, checkpoint):
         proposed.append(values["lr"])
@@ -327,7 +327,7 @@ def test_constant_liar_is_told_of_running_trials(undisturbed, monkeypatch):
     monkeypatch.setattr("learnability.search.TPESampler", lambda **options: asked.append(options) or sampler(**options))
     trials = load_trials(undisturbed)
     propose(trials, SEARCH, 7)
-    propose(trials[:3], SEARCH | {"workers": 2}, 7)
+    propose(trials[:3], replace(SEARCH, workers=2), 7)
     assert asked == [{"seed": 21, "constant_liar": False}, {"seed": 10, "constant_liar": True}]
 
 
@@ -338,7 +338,7 @@ def load_trials(folder):
 def test_tpe_finds_better_values_than_as_many_random_ones(tmp_path):
     """A narrow optimum in two dimensions; over seeds, because luck is possible for one."""
     space = {"lr": {"low": 1e-6, "high": 1, "log": True}, "mask": {"low": 0, "high": 1}}
-    search = {"space": space, "trials": 40, "workers": 1, "scope": "fold"}
+    search = Search(space=space, trials=40, scope="fold")
     rng = np.random.default_rng(0)
 
     def objective(values, checkpoint=None):
@@ -354,7 +354,7 @@ def test_tpe_finds_better_values_than_as_many_random_ones(tmp_path):
 
 
 def test_values_come_from_the_space_even_on_a_log_scale_where_that_is_asked():
-    search = {"space": SPACE, "trials": 1, "workers": 1, "scope": "fold"}
+    search = Search(space=SPACE, trials=1, scope="fold")
     values = [propose([], search, seed) for seed in range(200)]
     lr = np.array([value["lr"] for value in values])
     weight = np.array([value["distill.hard_weight"] for value in values])
@@ -371,7 +371,7 @@ def test_values_come_from_the_space_even_on_a_log_scale_where_that_is_asked():
 
 def test_choices_come_back_as_they_were_declared(tmp_path):
     choices = [None, True, 2, 0.5, "ldam"]
-    search = {"space": {"loss": {"choices": choices}}, "trials": 30, "workers": 1, "scope": "fold"}
+    search = Search(space={"loss": {"choices": choices}}, trials=30, scope="fold")
     seen = []
     run_trials(tmp_path, search, 0, 0, lambda values, checkpoint: seen.append(values["loss"]) or 0.5, "identity")
     assert {repr(value) for value in seen} == {repr(value) for value in choices}
@@ -391,7 +391,7 @@ def test_best_refuses_what_is_no_result(undisturbed, tmp_path):
     with pytest.raises(InputError, match="holds no search of this space"):
         best(undisturbed, SEARCH, "another")
     with pytest.raises(InputError, match="14 of 15 trials are finished"):
-        best(undisturbed, SEARCH | {"trials": 15}, "identity")
+        best(undisturbed, replace(SEARCH, trials=15), "identity")
     journal = (undisturbed / "journal.log").read_text()
     value = json.dumps(trials_of(undisturbed)[3][2])
     (tmp_path / "journal.log").write_text(journal.replace(f"[{value}]", "[Infinity]"))
@@ -414,10 +414,10 @@ def test_what_ends_a_trial_ends_the_search_and_says_its_values(tmp_path, wrong):
 
 
 def test_a_trial_is_one_line_of_the_log_and_nothing_else_is(tmp_path):
-    code = "import sys; from pathlib import Path; from test_search import SEARCH, score\n"
+    code = "from dataclasses import replace; from pathlib import Path; from test_search import SEARCH, score\n"
     code += "from learnability.search import run_trials\n"
-    code += "run_trials(Path('search'), SEARCH | {'trials': 2}, 7, 0, score, 'identity')"
-    environment = os.environ | {"PYTHONPATH": f"{SOURCE}:{Path(__file__).parent}"}
+    code += "run_trials(Path('search'), replace(SEARCH, trials=2), 7, 0, score, 'identity')"
+    environment = os.environ | {"PYTHONPATH": f"{SOURCE}:{CHECKOUT}:{Path(__file__).parent}"}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     lines = done.stdout.splitlines()
     assert (len(lines), done.stderr) == (2, "")
@@ -426,19 +426,16 @@ def test_a_trial_is_one_line_of_the_log_and_nothing_else_is(tmp_path):
     assert lines[number] == f"trial 1 of 2: {words}: validation balanced accuracy {value:.4f}"
 
 
-def test_values_are_put_into_a_copy_of_the_recipe():
-    changed = with_values(RECIPE, {"lr": 5e-4, "distill.hard_weight": 0.3})
-    assert (changed["lr"], changed["distill"]["hard_weight"]) == (5e-4, 0.3)
-    assert changed["distill"]["teacher"] == RECIPE["distill"]["teacher"]
-    assert (RECIPE["lr"], RECIPE["distill"]["hard_weight"]) == (1e-4, 0.5)
-    for key in ("dropout", "distill.dropout", "lr.high", "noise.rho"):
-        with pytest.raises(InputError, match=f"{key}: the recipe has no such value"):
-            with_values(RECIPE, {key: 1})
+RECIPE = recipe_of(distill=DISTILL | {"teacher": {"space": "reconstruction", "recipe": "image"}}, search=asdict(SEARCH))
 
 
 def test_what_can_be_searched():
-    assert searchable(RECIPE) == ["batch_size", "distill.hard_weight", "drw.after_epoch", "lr", "mask"]
-    check_search(SEARCH, RECIPE, "tuned")
+    assert searchable(RECIPE.values()) == [
+        "batch_size", "budget_seconds", "distill.hard_weight", "distill.loss", "distill.temperature", "drw.after_epoch",
+        "drw.beta", "drw.lr_factor", "drw.reset_patience", "epochs", "film", "head", "latent_std", "loss", "lr", "mask",
+        "max_margin", "noise", "noise_space", "patience", "rotate_degrees", "scale", "stem_patch", "weight_decay",
+    ]  # fmt: skip
+    check_search(RECIPE, "tuned")
 
 
 @pytest.mark.parametrize(
@@ -471,7 +468,7 @@ def test_what_can_be_searched():
 )
 def test_a_search_that_cannot_run_is_refused(change, message):
     with pytest.raises(InputError, match=re.escape(message)):
-        check_search(SEARCH | change, RECIPE, "tuned")
+        check_search(replace(RECIPE, search=replace(SEARCH, **change)), "tuned")
 
 
 def test_the_check_waits_for_neither_optuna_nor_torch():

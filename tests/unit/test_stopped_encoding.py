@@ -2,19 +2,20 @@
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
 from learnability import checkpoints, partial_arrays
-from learnability.autoencoders import encode
+from learnability.autoencoders import encode, finetuning
+from learnability.autoencoders.adversarial import patch_discriminator
 from learnability.autoencoders.encode import encode_dataset
 from learnability.autoencoders.finetuning import Tuning, finetune_autoencoder
 from tests.autoencoders import save, write_dataset
 from tests.stopping import TERMINATED, exit_code, in_child, signal_after
 
-pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
 FINETUNE = {
     "images": "all_images", "steps": 6, "batch_size": 2, "lr": 1e-3, "kl_weight": 1e-6, "perceptual": "none",
@@ -47,6 +48,7 @@ def test_an_encoding_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, datase
     entry = save("sd", tmp_path / "weights")
     if not decodes:
         entry = {"class": "random_init", "channels": 4, "factor": 8, "role": "control", "decodes": False}
+        entry |= {"options": {"block_out_channels": [32] * 4, "layers_per_block": 1}}
     monkeypatch.setattr(partial_arrays, "SECONDS_BETWEEN_SAVES", 0 if which == signal.SIGKILL else 60)
     encode_dataset("mine", entry, dataset, tmp_path / "whole", CPU)
 
@@ -98,6 +100,7 @@ def test_rows_outlive_a_card_that_could_not_be_written(tmp_path, dataset, monkey
 def test_fine_tuning_that_was_stopped_between_checkpoints_goes_on_to_the_same_bytes(
     tmp_path, dataset, monkeypatch, capsys, which
 ):
+    monkeypatch.setattr(finetuning, "patch_discriminator", partial(patch_discriminator, width=8))
     entry = save("sd", tmp_path / "weights") | {"finetune": FINETUNE}
     finetune_autoencoder(entry, dataset, 0, "code", tmp_path / "whole", CPU)
 

@@ -14,7 +14,8 @@ from learnability.checkpoints import Keeper, remove_checkpoint
 from learnability.contracts import read_json
 from learnability.interruption import Interruption
 from learnability.tuning import search_recipe
-from tests.lights import IMAGE, LATENT, inputs, train, write_study
+from tests.lights import inputs, train, write_study
+from tests.recipes import IMAGE, LATENT, recipe_of
 from tests.stopping import TERMINATED, exit_code, in_child, signal_after
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -89,7 +90,7 @@ def test_sigterm_from_outside_at_any_moment(study):
 
 def test_a_search_that_sigterm_stops_within_a_trial_finds_the_same(study, monkeypatch):
     recipe = IMAGE | {"epochs": 2}
-    given = inputs(study, recipe) | {"recipe": recipe, "search": SEARCH, "seed": 1, "code": "code", "worker": 0}
+    given = inputs(study, recipe) | {"recipe": recipe_of(recipe, search=SEARCH), "seed": 1, "code": "code", "worker": 0}
     whole = search_recipe(folder=study / "whole", **given)
     with monkeypatch.context() as patch:
         signal_after(patch, training, "train_step", 3 * STEPS + 2, signal.SIGTERM)  # in the second of three trials

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from learnability.entries import is_folder, recorded
 from learnability.presentation import finetuning_notes
 from learnability.study import (
     cells,
@@ -15,11 +16,9 @@ from learnability.study import (
     encodings,
     finetuned_pairs,
     fold_suffix,
-    is_folder,
     recipes_of_gaps,
     resolve_autoencoder,
     rows_of_table4,
-    science,
     tuned_per_fold,
 )
 from tests.published import PUBLISHED, STUDIES, message_of, published
@@ -61,25 +60,25 @@ def test_spaces_that_are_not_run_have_no_cells():
 
 
 @pytest.mark.parametrize("source", ["/data/vae", "./vae", "../vae", "~/vae", "${VAE}", "a/b/c"])
-def test_a_folder_of_this_machine_is_no_science(source):
+def test_a_folder_of_this_machine_is_not_recorded(source):
     assert is_folder(source)
     entry = {"class": "AutoencoderKL", "source": source, "channels": 4}
-    assert science(entry) == {"class": "AutoencoderKL", "channels": 4}
+    assert recorded(entry) == {"class": "AutoencoderKL", "channels": 4}
     assert entry["source"] == source  # the entry itself is left as it is
 
 
-def test_a_hub_id_is_science_and_where_data_lie_or_what_they_are_called_is_not():
+def test_a_hub_id_is_recorded_and_where_data_lie_or_what_they_are_called_is_not():
     assert (
-        science(PUBLISHED["autoencoders"]["flux2"]).items()
+        recorded(PUBLISHED["autoencoders"]["flux2"]).items()
         >= {
             "source": "black-forest-labs/FLUX.2-dev",
             "subfolder": "vae",
             "role": "family",
         }.items()
     )
-    assert not {"label", "licence", "gated"} & science(PUBLISHED["autoencoders"]["flux2"]).keys()
+    assert not {"label", "licence", "gated"} & recorded(PUBLISHED["autoencoders"]["flux2"]).keys()
     dataset = PUBLISHED["datasets"]["isic2019"] | {"max_bad_images": 3}
-    assert dataset.keys() - science(dataset).keys() == {"root", "label", "max_bad_images", "shareable"}
+    assert dataset.keys() - recorded(dataset).keys() == {"root", "label", "max_bad_images", "shareable"}
 
 
 def test_a_fine_tuned_autoencoder_takes_class_and_layout_from_its_base():

@@ -11,23 +11,23 @@ import pytest
 from learnability.claims import compare_published, judge_claims, render_published
 from learnability.configuration import fill_in, read_config
 from learnability.contracts import write_json
-from learnability.presentation import not_shareable
+from learnability.presentation import config_digest, confounds, not_shareable
 from learnability.summary import Material, render_summary
-from learnability.summary.conclusions import conclusions, confounds, described
+from learnability.summary.conclusions import conclusions, described
 from learnability.summary.headline import gap_matrix, tiles
 from learnability.summary.page import CAPTIONS, caption
-from learnability.summary.sources import config_digest
-from learnability.tables import Labels, render_table1
+from learnability.tables.labels import Labels
+from learnability.tables.scores import render_table1
 from tests.findings import GAPS, card_of, decomposition_of, made_up, metrics_of
 from tests.published import STUDIES, published
 
+DIFFERING = confounds(published())
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"></svg>'
 NASTY = '<script>alert("x")</script>'
 
 
-def material_of(folder: Path, findings, withheld=(), **changes) -> Material:
+def material_of(folder: Path, findings) -> Material:
     """What a page is made of, with a table and a figure; the config is the published one."""
-    config = published(**changes)
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     html = {"table1": render_table1(findings.frames["table1"], findings.labels)["html"]}
     html["published"] = render_published(compare_published(findings), findings)["html"]
@@ -40,7 +40,9 @@ def material_of(folder: Path, findings, withheld=(), **changes) -> Material:
         for name in findings.datasets()
     ]
     return Material(
-        config=config,
+        config=published(),
+        config_digest=config_digest(published()),
+        differing=DIFFERING,
         metrics=metrics_of(),
         autoencoders=cards,
         claims=judge_claims(findings),
@@ -49,13 +51,13 @@ def material_of(folder: Path, findings, withheld=(), **changes) -> Material:
         figures=[folder / "figure2.svg", folder / "figure2.png"],
         results=folder,
         parameters={},
-        not_shareable=withheld,
+        not_shareable=(),
     )
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory):
-    return made_up(tmp_path_factory.mktemp("made_up"))
+def findings():
+    return made_up()
 
 
 @pytest.fixture(scope="module")
@@ -102,14 +104,14 @@ def test_where_the_numbers_come_from(page):
     assert re.search(r"make_folds</th><td>1</td><td>2.0</td><td>1.0<", page)
 
 
-def test_the_digest_of_the_configuration_is_of_the_science_alone():
+def test_the_digest_of_the_configuration_is_of_what_is_recorded_alone():
     moved = published(results="elsewhere", datasets={"isic2019": {"root": "/other", "label": "ISIC"}})
     assert config_digest(moved) == config_digest(published())
     assert config_digest(published(seed=1)) != config_digest(published())
 
 
 def test_labels_are_escaped(tmp_path):
-    found = made_up(tmp_path / "study")
+    found = made_up()
     names = {"datasets": found.names["datasets"] | {"isic2019": NASTY}, "autoencoders": found.names["autoencoders"]}
     labels = Labels(**names)
     nasty = type(found)(found.frames, found.cards, labels, found.margin, found.n_splits, found.published, names)
@@ -118,18 +120,19 @@ def test_labels_are_escaped(tmp_path):
 
 def test_phantoms_are_announced(tmp_path, page):
     assert "hantom" not in page
-    found = made_up(tmp_path / "study", synthetic=("cardium",))
+    found = made_up(synthetic=("cardium",))
     text = render_summary(found, material_of(tmp_path, found))
     assert "<strong>Phantom data.</strong> Synthetic images, not patients." in text
-    assert any("Cardium (phantom): synthetic images" in line for line in conclusions(found, published())["may_not"])
+    assert any("Cardium (phantom): synthetic images" in line for line in conclusions(found, DIFFERING)["may_not"])
 
 
 def test_images_that_must_not_be_passed_on_are_not_in_the_page(tmp_path, findings):
     figures = [tmp_path / f"{name}.{extension}" for name in ("figure2", "figure3") for extension in ("svg", "png")]
     for path in figures:
         path.write_text(SVG.replace("</svg>", f"<title>{path.stem}</title></svg>"))
+    material = replace(material_of(tmp_path, findings), figures=figures)
     pages = {
-        names: render_summary(findings, replace(material_of(tmp_path, findings, names), figures=figures))
+        names: render_summary(findings, replace(material, not_shareable=names))
         for names in ((), ("MIMIC-LT", "Cardium"))
     }
     assert all('<figure id="figure2">' in page for page in pages.values())
@@ -159,22 +162,22 @@ def test_the_headline_is_of_families_and_the_gap_of_every_pair(findings):
     assert matrix["rows"][0]["cells"][1] == {"value": "27.8*", "interval": "27 to 28", "tint": 42, "sign": "gap"}
 
 
-def test_what_may_be_concluded_depends_on_the_numbers(findings, tmp_path):
-    found = conclusions(findings, published())
+def test_what_may_be_concluded_depends_on_the_numbers(findings):
+    found = conclusions(findings, DIFFERING)
     assert any(line.startswith("In 15 of 20 pairs") for line in found["may"])
     assert any("equal within 2 points" in line for line in found["may"])  # on Cardium the gap is a few thousandths
     assert any("no signed-rank test can give p below 0.062" in line for line in found["may_not"])
     assert any("below about 0 points" in line for line in found["may_not"])  # of a spread of .002
-    few = conclusions(made_up(tmp_path / "few", folds=2, spread=0.02, gaps={"ct_rate": GAPS["ct_rate"]}), published())
+    few = conclusions(made_up(folds=2, spread=0.02, gaps={"ct_rate": GAPS["ct_rate"]}), DIFFERING)
     assert any("2 folds: intervals over so few" in line for line in few["may_not"])
     assert any("ISIC-2019, MIMIC-LT, Cardium." in line for line in few["may_not"])
 
 
-def test_the_gap_without_confounds_is_told_where_it_was_measured(tmp_path):
+def test_the_gap_without_confounds_is_told_where_it_was_measured():
     frame = decomposition_of(["isic2019"], matched=0.08, encoding=0.06)
-    text = " ".join(conclusions(made_up(tmp_path, decomposition=frame), published())["may"])
+    text = " ".join(conclusions(made_up(decomposition=frame), DIFFERING)["may"])
     assert "of the encoding itself 6.0 points [4.0, 8.0]" in text
-    without = conclusions(made_up(tmp_path / "without", without=("gap_decomposition",)), published())["may_not"]
+    without = conclusions(made_up(without=("gap_decomposition",)), DIFFERING)["may_not"]
     assert any("was not measured in this study" in line for line in without)
 
 
@@ -193,7 +196,7 @@ def test_what_the_classifiers_of_the_gap_differ_in_follows_from_their_recipes(fi
         (masked, "differ in masking, so the gap"),
         (same, None),
     ):
-        found = " ".join(conclusions(findings, config)["may_not"])
+        found = " ".join(conclusions(findings, confounds(config))["may_not"])
         assert said in found if said else "Classifiers of" not in found
 
 
@@ -201,13 +204,13 @@ def test_what_is_said_of_a_study_of_latents_alone(findings):
     """Of whose autoencoders none has a decoder: no gap, no confounds of it, no space that was not run."""
     table = findings.frames["table1"]
     latents = replace(findings, frames={"table1": table[table["space"] == "latent"]})
-    text = described(latents, published(), 100)
+    text = described(latents, published()["study"], 100)
     assert "(CT-RATE, ISIC-2019, MIMIC-LT, Cardium): in the latent space of 5 autoencoders (SD 1.4, Flux.1," in text
     assert "The gap is not measured" in text
-    found = str(conclusions(latents, published()))
+    found = str(conclusions(latents, DIFFERING))
     assert "Classifiers of" not in found
     assert "gap" not in found
-    whole = described(findings, published(), 220)
+    whole = described(findings, published()["study"], 220)
     assert ": in image space, and in the latent and the reconstruction space of 5 autoencoders (SD 1.4," in whole
     assert "minus that on the latent codes" in whole
     assert "5 of 5 folds were run" in whole
@@ -217,13 +220,13 @@ def test_what_is_said_of_a_study_of_latents_alone(findings):
 def test_of_one_fold_no_mean_and_no_interval_is_promised(findings):
     config = published()
     config["study"]["folds"] = [0]
-    text = described(findings, config, 44)
+    text = described(findings, config["study"], 44)
     assert "1 of 5 folds was run" in text
     assert text.endswith("Scores are of that fold, and have no interval.")
 
 
-def test_of_one_data_set_nothing_is_said_to_lie_outside_the_margin(tmp_path):
-    found = conclusions(made_up(tmp_path, gaps={"ct_rate": GAPS["ct_rate"]}), published())["may_not"]
+def test_of_one_data_set_nothing_is_said_to_lie_outside_the_margin():
+    found = conclusions(made_up(gaps={"ct_rate": GAPS["ct_rate"]}), DIFFERING)["may_not"]
     (line,) = (line for line in found if "autoencoders lose nothing" in line)
     assert "not shown to be within 2 points" in line
     assert "no interval" in line
@@ -237,7 +240,7 @@ def test_what_cards_say_against_the_data_is_said(findings):
         "ct_rate": card_of("ct_rate", groups=4000, duplicates=seven | {"groups_merged": 3}),
         "isic2019": card_of("isic2019", published={"differences": {"NV": {"published": 1, "found": 2}}}),
     }
-    lines = conclusions(type(findings)(**vars(findings) | {"cards": cards}), published())["may_not"]
+    lines = conclusions(type(findings)(**vars(findings) | {"cards": cards}), DIFFERING)["may_not"]
     assert any("Cardium: no groups are known" in line for line in lines)
     assert any("Cardium: 7 images have an equal in another group" in line for line in lines)
     assert any("Cardium: a part of the data" in line for line in lines)

@@ -1,5 +1,6 @@
 """Table 4 and the ablation's controls: numbers by hand, marks from the tests, and what a reader sees."""
 
+import functools
 import re
 import statistics
 from itertools import product
@@ -10,7 +11,8 @@ import pytest
 
 from learnability.contracts import InputError
 from learnability.significance import ablation
-from learnability.tables import Labels, ablation_controls, render_ablation_controls, render_table4, table4
+from learnability.tables.ablation import ablation_controls, render_ablation_controls, render_table4, table4
+from learnability.tables.labels import Labels
 from tests.rendered import html_grid, latex_rows, markdown_rows
 from tests.scored_runs import SCORES, of, only, scored_runs, without
 
@@ -35,9 +37,15 @@ CONTROL_ROWS = [
 ]
 
 
+@functools.cache
+def both_tested():
+    """The tests of `scored_runs(BOTH)`; who changes them changes a copy."""
+    return ablation(scored_runs(BOTH), ROWS)
+
+
 def chosen_tests(metrics, p_corrected):
     """The tests of these runs, with chosen corrected p-values by (dataset, row, reference), all others 1."""
-    tests = ablation(metrics, ROWS).astype(object)
+    tests = (both_tested() if metrics is None else ablation(metrics, ROWS)).astype(object)
     tests["p_corrected"] = 1.0
     for (dataset, row, reference), p in p_corrected.items():
         chosen = (tests["dataset"] == dataset) & (tests["comparison"] == f"{row}_vs_{reference}")
@@ -47,9 +55,9 @@ def chosen_tests(metrics, p_corrected):
 
 
 def rendered_table4(metrics=None, p_corrected=None, searched=None, labels=LABELS, **options):
+    tests = chosen_tests(metrics, p_corrected or {})
     metrics = scored_runs(BOTH) if metrics is None else metrics
     folds = sorted(set(metrics["fold"]))
-    tests = chosen_tests(metrics, p_corrected or {})
     return render_table4(table4(metrics, ROWS, folds), labels, tests, searched or {}, **options)
 
 
@@ -173,10 +181,9 @@ def test_a_score_has_the_mark_of_each_row_that_it_differs_from():
 
 
 def test_plain_t_tests_leave_no_mark():
-    metrics = scored_runs(BOTH)
-    tests = chosen_tests(metrics, {})
+    tests = chosen_tests(None, {})
     tests.loc[tests["test"] == "paired_t", ["p", "p_corrected"]] = 1e-9
-    rendered = render_table4(table4(metrics, ROWS, FOLDS), LABELS, tests, {})
+    rendered = render_table4(table4(scored_runs(BOTH), ROWS, FOLDS), LABELS, tests, {})
     assert not any(set("†‡") & set(cell) for row in markdown_rows(rendered["md"]) for cell in row)
 
 
@@ -192,10 +199,9 @@ def test_tests_as_read_from_their_file_give_the_same_table(tmp_path):
 
 
 def test_a_cell_without_its_test_is_an_error():
-    metrics = scored_runs(BOTH)
-    tests = without(ablation(metrics, ROWS), dataset="cardium", comparison="tuned_vs_latent", autoencoder="sd14")
+    tests = without(both_tested(), dataset="cardium", comparison="tuned_vs_latent", autoencoder="sd14")
     with pytest.raises(InputError, match="no test of cardium, sd14, balanced_accuracy, tuned_vs_latent"):
-        render_table4(table4(metrics, ROWS, FOLDS), LABELS, tests, {})
+        render_table4(table4(scored_runs(BOTH), ROWS, FOLDS), LABELS, tests, {})
 
 
 def test_one_fold_has_no_marks_and_no_spread():

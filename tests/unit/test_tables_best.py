@@ -7,9 +7,13 @@ import pytest
 
 from learnability.contracts import InputError
 from learnability.significance import ablation
-from learnability.tables import Labels, render_table1, render_table2, render_table3, render_table4, table4
+from learnability.tables.ablation import render_table4, table4
+from learnability.tables.efficiency import render_table3
+from learnability.tables.fidelity import render_table2
 from learnability.tables.formats import render
+from learnability.tables.labels import Labels
 from learnability.tables.layout import Best, Layout
+from learnability.tables.scores import render_table1
 from tests.findings import ROWS, metrics_of_table4, table3_of
 
 LABELS = Labels(

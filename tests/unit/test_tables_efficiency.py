@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from learnability.contracts import InputError, write_csv
-from learnability.tables import Labels, render_table3, table3
+from learnability.tables.efficiency import render_table3, table3
+from learnability.tables.labels import Labels
 from tests.rendered import html_grid, latex_rows, markdown_rows
 from tests.scored_runs import only
 

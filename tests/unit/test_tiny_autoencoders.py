@@ -21,15 +21,6 @@ LATENT_SHAPES = {
 LEAST_PSNR = 22.0
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Repeatable bits need a fixed number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def load_shipped(name: str) -> torch.nn.Module:
     family = getattr(diffusers, tiny.ARCHITECTURES[name][0])
     model, loading = family.from_pretrained(SHIPPED / name, output_loading_info=True, local_files_only=True)

@@ -10,7 +10,8 @@ import torch
 from learnability import training
 from learnability.batches import Rows
 from learnability.contracts import InputError, write_parquet
-from tests.lights import CLASSES, IMAGE, LATENT, RESULTS, TRAIN, VALIDATION, inputs, interrupt, train, write_study
+from tests.lights import CLASSES, RESULTS, TRAIN, VALIDATION, inputs, interrupt, train, write_study
+from tests.recipes import IMAGE, LATENT, recipe_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -86,14 +87,15 @@ def test_a_broken_checkpoint_is_discarded(study, capsys):
 
 def scripted(monkeypatch, study: Path, scores: list[float], **changes) -> tuple[list, list, torch.Tensor]:
     """Run fit with the given validation scores, each epoch writing its number into the model's weights."""
-    recipe, rates = LATENT | {"epochs": len(scores)} | changes, []
+    values, rates = LATENT | {"epochs": len(scores)} | changes, []
+    recipe = recipe_of(values)
 
     def train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline, keeper):
         next(model.parameters()).data.fill_(epoch)
         rates.append(optimiser.param_groups[0]["lr"])
         return 0.5, 1
 
-    given = inputs(study, recipe)
+    given = inputs(study, values)
     data = training.load_fold(**given)
     model = training.build_classifier(training.describe(given["cell"], recipe, 0, data))
     left = iter(scores)

@@ -17,7 +17,8 @@ from learnability.classifiers.classifier import build_classifier
 from learnability.contracts import InputError, read_json, write_json, write_parquet
 from learnability.fold_data import load_fold
 from learnability.store import open_packed
-from tests.lights import CLASSES, IMAGE, LATENT, TEST, TRAIN, VALIDATION, inputs, train, write_arrays, write_study
+from tests.lights import CLASSES, TEST, TRAIN, VALIDATION, inputs, train, write_arrays, write_study
+from tests.recipes import IMAGE, LATENT, recipe_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -87,7 +88,7 @@ def test_the_saved_model_gives_the_saved_predictions_again(study):
 def test_latents_are_normalised_by_the_moments_of_the_training_rows(study):
     latents = arrays(study)[1].astype(float)
     given = inputs(study, LATENT)
-    description = training.describe(given["cell"], LATENT, 1, training.load_fold(**given))
+    description = training.describe(given["cell"], recipe_of(LATENT), 1, training.load_fold(**given))
     model = build_classifier(description)
     z = model.normalise(torch.from_numpy(latents[TRAIN])).numpy()
     np.testing.assert_allclose(z.mean(axis=(0, 2, 3)), 0, atol=1e-5)
@@ -100,7 +101,7 @@ def test_a_constant_channel_is_normalised_to_zero(study):
     latents[:, 2] = 3
     write_arrays(study, images, latents)
     given = inputs(study, LATENT)
-    model = build_classifier(training.describe(given["cell"], LATENT, 1, training.load_fold(**given)))
+    model = build_classifier(training.describe(given["cell"], recipe_of(LATENT), 1, training.load_fold(**given)))
     assert (model.normalise(torch.from_numpy(latents))[:, 2] == 0).all()
 
 

@@ -9,11 +9,10 @@ import pytest
 import torch
 
 from learnability import fold_data, training
-from learnability.contracts import InputError, write_json
-from learnability.run_inputs import searched
-from learnability.search_space import with_values
+from learnability.contracts import InputError
 from learnability.tuning import search_recipe
-from tests.lights import LATENT, inputs, train, write_study
+from tests.lights import inputs, train, write_study
+from tests.recipes import LATENT, recipe_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SPACE = {"lr": {"low": 1e-3, "high": 1e-2, "log": True}, "mask": {"choices": [0.0, 0.2]}}
@@ -29,8 +28,7 @@ def study(tmp_path_factory) -> Path:
 
 def search(study: Path, folder: str, recipe: dict = RECIPE, search: dict = SEARCH, worker: int = 0, seed: int = 1):
     return search_recipe(
-        recipe=recipe,
-        search=search,
+        recipe=recipe_of(recipe, search=search),
         seed=seed,
         code="code",
         folder=study / folder,
@@ -71,22 +69,20 @@ def test_best_names_the_run_the_values_and_how_they_were_found(study, undisturbe
 
 
 def test_the_score_of_the_best_is_that_of_a_training_with_its_values(study, undisturbed):
-    recipe = with_values(RECIPE, undisturbed["values"])
-    assert 1e-3 <= recipe["lr"] <= 1e-2
-    assert recipe["mask"] in (0.0, 0.2)
-    train(study, "chosen", recipe)
+    recipe = recipe_of(RECIPE).with_values(undisturbed["values"])
+    assert 1e-3 <= recipe.lr <= 1e-2
+    assert recipe.mask in (0.0, 0.2)
+    train(study, "chosen", recipe.values())
     history = pd.read_csv(study / "chosen/history.csv")
     assert history["validation_balanced_accuracy"].max() == pytest.approx(undisturbed["validation_balanced_accuracy"])
 
 
-def test_a_run_takes_the_values_of_its_search_and_without_one_its_own(study, undisturbed):
-    write_json(undisturbed, study / "best.json")
-    taken = searched(RECIPE, {"best": str(study / "best.json")})
+def test_a_run_takes_the_values_of_its_search(undisturbed):
+    taken = recipe_of(RECIPE).with_values(undisturbed["values"]).values()
     assert {key: taken[key] for key in SPACE} == undisturbed["values"]
     assert {key: taken[key] for key in taken.keys() - SPACE.keys()} == {
         key: RECIPE[key] for key in RECIPE.keys() - SPACE.keys()
     }
-    assert searched(RECIPE, {}) == RECIPE
 
 
 def test_the_search_leaves_its_journal_and_no_checkpoint(study, undisturbed):

@@ -31,7 +31,7 @@ rule make_table3:
     params:
         labels=labels(config, "table3"),
         footnotes=lambda wildcards: footnotes(config, "table3"),  # braces in a note are no wildcards
-        code=code_digest("make_table3"),
+        code=code_of("make_table3"),
     message:
         "Table 3: what latents save, and what they reach within one budget"
     script:
@@ -65,7 +65,7 @@ rule make_table4:
         searched=searched_rows(config),
         with_sd=config["tables"]["table4"]["sd"],
         footnotes=lambda wildcards: footnotes(config, "table4"),  # braces in a note are no wildcards
-        code=code_digest("make_table4"),
+        code=code_of("make_table4"),
     message:
         "Table 4: what distillation, search and noise conditioning gain"
     script:
@@ -97,7 +97,7 @@ rule make_ablation_controls:
         rows=[(space, recipe, name) for name, space, recipe in columns(config, "ablation_controls")],
         with_sd=config["tables"]["ablation_controls"]["sd"],
         footnotes=lambda wildcards: footnotes(config, "ablation_controls"),  # braces in a note are no wildcards
-        code=code_digest("make_ablation_controls"),
+        code=code_of("make_ablation_controls"),
     message:
         "What does not make the gap go away"
     script:
@@ -116,7 +116,7 @@ rule test_ablation:
         "../../envs/learnability.yaml"
     params:
         rows=rows_of_table4(config),
-        code=code_digest("test_ablation"),
+        code=code_of("test_ablation"),
     message:
         "Significance of every row of Table 4"
     script:
@@ -136,7 +136,7 @@ rule decompose_gap:
     params:
         recipes=recipes_of_gaps(config),
         controls={name: control for name, control in controls_of_grids(config).items() if control},
-        code=code_digest("decompose_gap"),
+        code=code_of("decompose_gap"),
     message:
         "What the encoding itself costs: the gap without the protocol's confounds"
     script:

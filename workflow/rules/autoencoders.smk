@@ -18,11 +18,14 @@ rule finetune_autoencoder:
         mem_mb=scaled(16000),
         runtime=runtime_of_finetuning,
     params:
-        entry=autoencoder_params,
+        entry=recorded_of(tuned_of),
+        unrecorded=unrecorded_of(tuned_of),
+        backbone=recorded_of(backbone_of),
+        unrecorded_backbone=unrecorded_of(backbone_of),
         split=fold_split,
         seed=config["seed"],
         torch_threads=1,
-        code=code_digest("finetune_autoencoder"),
+        code=code_of("finetune_autoencoder", modules_of_finetuning),
     message:
         "Fine-tuning {wildcards.autoencoder}{wildcards.of_fold} on {wildcards.dataset}"
     script:
@@ -53,10 +56,11 @@ rule encode_dataset:
         mem_mb=scaled(16000),
         runtime=runtime_of_encoding,
     params:
-        entry=autoencoder_params,
+        entry=recorded_of(encoder_of),
+        unrecorded=unrecorded_of(encoder_of),
         split=fold_split,
         torch_threads=1,
-        code=code_digest("encode_dataset"),
+        code=code_of_encoding,
     message:
         "Encoding {wildcards.dataset} with {wildcards.autoencoder}{wildcards.of_fold}: latents, reconstructions, fidelity"
     script:
@@ -85,10 +89,11 @@ rule encode_latents:
         mem_mb=scaled(16000),
         runtime=runtime_of_encoding,
     params:
-        entry=autoencoder_params,
+        entry=recorded_of(encoder_of),
+        unrecorded=unrecorded_of(encoder_of),
         split=None,
         torch_threads=1,
-        code=code_digest("encode_dataset"),
+        code=code_of_encoding,
     message:
         "Encoding {wildcards.dataset} with {wildcards.autoencoder}: latents alone, there is no decoder"
     script:
@@ -113,7 +118,7 @@ rule train_tiny_autoencoder:
         steps=2000,
         seed=0,
         torch_threads=1,
-        code=code_digest("train_tiny_autoencoder"),
+        code=code_of("train_tiny_autoencoder"),
     message:
         "Training the stand-in {wildcards.autoencoder} on generic synthetic images"
     script:

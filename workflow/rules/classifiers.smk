@@ -21,12 +21,15 @@ rule train_classifier:
         runtime=runtime_of_training,
     params:
         cell=cell_of,
-        recipe=recipe_params,
+        recipe=recipe_values,
+        pretrained=recorded_of(start_of),
+        unrecorded_pretrained=unrecorded_of(start_of),
+        teacher_scale=teacher_scale,
         seed=seed_of_fold,
         n_splits=config["study"]["n_splits"],
         # One and two threads give different bits: the number belongs to the result, not to the machine.
         torch_threads=1,
-        code=code_digest("train_classifier"),
+        code=code_of("train_classifier", modules_of_training),
     message:
         "Training {wildcards.recipe} on {wildcards.dataset}, {wildcards.space} space ({wildcards.autoencoder}), fold {wildcards.fold}"
     script:
@@ -58,12 +61,17 @@ rule train_with_decoder:
         runtime=runtime_of_training,
     params:
         cell=cell_of,
-        recipe=recipe_params,
+        recipe=recipe_values,
+        pretrained=recorded_of(start_of),
+        unrecorded_pretrained=unrecorded_of(start_of),
+        teacher_scale=teacher_scale,
+        autoencoder=recorded_of(decoder_of),
+        unrecorded_autoencoder=unrecorded_of(decoder_of),
         seed=seed_of_fold,
         n_splits=config["study"]["n_splits"],
         # One and two threads give different bits: the number belongs to the result, not to the machine.
         torch_threads=1,
-        code=code_digest("train_with_decoder"),
+        code=code_of("train_with_decoder", modules_of_training, modules_of_decoding),
     message:
         "Training {wildcards.recipe} on {wildcards.dataset}, reconstructions decoded on the fly ({wildcards.autoencoder}), fold {wildcards.fold}"
     script:
@@ -87,10 +95,9 @@ rule compute_teacher_logits:
         runtime=scaled(60),
     params:
         cell=cell_of,
-        recipe=recipe_params,
         n_splits=config["study"]["n_splits"],
         torch_threads=1,
-        code=code_digest("compute_teacher_logits"),
+        code=code_of("compute_teacher_logits", modules_of_network),
     message:
         "Teacher logits of {wildcards.recipe} on {wildcards.dataset}, {wildcards.space} space ({wildcards.autoencoder}), fold {wildcards.fold}"
     script:
@@ -116,11 +123,10 @@ rule trace_noise_curve:
         runtime=scaled(60),
     params:
         cell=cell_of,
-        recipe=recipe_params,
         seed=seed_of_fold,
         n_splits=config["study"]["n_splits"],
         torch_threads=1,
-        code=code_digest("trace_noise_curve"),
+        code=code_of("trace_noise_curve", modules_of_network),
     message:
         "Scores of {wildcards.recipe} over the noise level, {wildcards.dataset} ({wildcards.autoencoder}), fold {wildcards.fold}"
     script:
@@ -147,12 +153,16 @@ rule search_recipe:
         runtime=runtime_of_search,
     params:
         cell=cell_of,
-        recipe=recipe_params,
+        recipe=recipe_values,
+        pretrained=recorded_of(start_of),
+        unrecorded_pretrained=unrecorded_of(start_of),
+        teacher_scale=teacher_scale,
+        workers=lambda wildcards, threads: recipe_of(wildcards).search.workers,
         seed=seed_of_fold,
         n_splits=config["study"]["n_splits"],
         worker=0,
         torch_threads=1,
-        code=code_digest("search_recipe"),
+        code=code_of("search_recipe", modules_of_training),
     message:
         "Searching {wildcards.recipe} on {wildcards.dataset} ({wildcards.autoencoder}), training and validation rows of fold {wildcards.fold}"
     script:
@@ -172,12 +182,16 @@ use rule search_recipe as assist_search with:
         "<results>/benchmarks/assist_search/{dataset}.{autoencoder}.{recipe}.fold{fold}.worker{worker}.jsonl"
     params:
         cell=cell_of,
-        recipe=recipe_params,
+        recipe=recipe_values,
+        pretrained=recorded_of(start_of),
+        unrecorded_pretrained=unrecorded_of(start_of),
+        teacher_scale=teacher_scale,
+        workers=lambda wildcards, threads: recipe_of(wildcards).search.workers,
         seed=seed_of_fold,
         n_splits=config["study"]["n_splits"],
         worker=lambda wildcards: int(wildcards.worker),
         torch_threads=1,
-        code=code_digest("search_recipe"),
+        code=code_of("search_recipe", modules_of_training),
     message:
         "Helping to search {wildcards.recipe} on {wildcards.dataset} ({wildcards.autoencoder}), fold {wildcards.fold}"
 
@@ -199,12 +213,14 @@ rule measure_efficiency:
         mem_mb=scaled(16000),
         runtime=scaled(120),
     params:
-        cell=lambda wildcards: efficiency_run(config, wildcards.row),
-        recipe=lambda wildcards: resolve_recipe(config, efficiency_run(config, wildcards.row)["recipe"]),
+        cell=cell_of,
+        recipe=recipe_values,
+        autoencoder=recorded_of(decoder_of),
+        unrecorded_autoencoder=unrecorded_of(decoder_of),
         n_splits=config["study"]["n_splits"],
         measure=lambda wildcards: {key: config["study"]["efficiency"][key] for key in ("batch_sizes", "repeats")},
         torch_threads=1,
-        code=code_digest("measure_efficiency"),
+        code=code_of("measure_efficiency", modules_of_training, modules_of_decoding),
     message:
         "Speed and memory of the classifier of row {wildcards.row} on {wildcards.dataset} ({wildcards.autoencoder})"
     script:

@@ -6,9 +6,17 @@ from learnability.configuration import find_shipped_weights
 from learnability.contracts import InputError, file_digest
 from learnability.growth import check_growth, content
 from learnability.hub import weights_to_fetch
-from learnability.provenance import code_digest
 from learnability.tables.tests import TITLES
-from learnability.presentation import all_labels, footnotes, labels, not_shareable, searched_rows
+from learnability.presentation import (
+    all_labels,
+    caption_values,
+    config_digest,
+    confounds,
+    footnotes,
+    labels,
+    not_shareable,
+    searched_rows,
+)
 from learnability.recipes import resolve_recipe
 from learnability.run_files import RUN, SEARCH, array_of_run, run_file
 from learnability.study import (
@@ -127,7 +135,7 @@ def some(files, key, why="names no dataset or autoencoder of it"):
 
 def noise_curves(name="noise_curve.parquet"):
     """Scores over the noise level of every run of Table 4 that was trained with noise, or another file of these."""
-    noisy = [cell for cell in cells(config, "table4") if resolve_recipe(config, cell["recipe"])["noise"]]
+    noisy = [cell for cell in cells(config, "table4") if resolve_recipe(config, cell["recipe"]).noise]
     return [run_file(cell, name) for cell in noisy]
 
 
@@ -152,7 +160,7 @@ def fold_files():
 def reweighting_epochs():
     """By space the epoch after which Table 1's trainings are re-weighted."""
     recipes = {space: resolve_recipe(config, recipe) for _, space, recipe in columns(config, "table1")}
-    return {space: recipe["drw"]["after_epoch"] for space, recipe in recipes.items() if recipe["loss"] == "ldam_drw"}
+    return {space: recipe.drw.after_epoch for space, recipe in recipes.items() if recipe.loss == "ldam_drw"}
 
 
 def efficiency_files():
@@ -175,8 +183,8 @@ def efficiency_cards():
 
 
 refused(check_study, config)
-SEARCHED = {name for name in config["recipes"] if resolve_recipe(config, name)["search"]}
-ON_THE_FLY = {name for name in config["recipes"] if resolve_recipe(config, name)["reconstructions"] == "on_the_fly"}
+SEARCHED = {name for name in config["recipes"] if resolve_recipe(config, name).search}
+ON_THE_FLY = {name for name in config["recipes"] if resolve_recipe(config, name).reconstructions == "on_the_fly"}
 LATENT_ONLY = {name for name in config["autoencoders"] if not decodes(config, name)}
 FETCHED = weights_to_fetch(config)
 refused(check_growth, config, config["results"])

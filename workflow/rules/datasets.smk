@@ -14,10 +14,12 @@ rule prepare_dataset:
         mem_mb=scaled(8000),
         runtime=runtime_of_packing,
     params:
-        entry=dataset_params,
+        entry=recorded_of(dataset_of),
+        unrecorded=unrecorded_of(dataset_of),
         image_size=config["image_size"],
         classifier_size=config["classifier_size"],
-        code=code_digest("prepare_dataset"),
+        n_splits=splits_of_packing,
+        code=code_of("prepare_dataset", modules_of_format),
     message:
         "Packing the images of {wildcards.dataset}"
     script:
@@ -40,7 +42,7 @@ rule make_folds:
         n_splits=config["study"]["n_splits"],
         seed=config["seed"],
         rare_classes=lambda wildcards: config["datasets"][wildcards.dataset]["rare_classes"],
-        code=code_digest("make_folds"),
+        code=code_of("make_folds"),
     message:
         "Folding {wildcards.dataset}, groups kept whole"
     script:

@@ -30,7 +30,7 @@ rule draw_figure2:
         "../../envs/learnability.yaml"
     params:
         labels=labels(config),
-        code=code_digest("draw_figure2"),
+        code=code_of("draw_figure2"),
     message:
         "Figure 2: fidelity against the gap"
     script:
@@ -61,7 +61,7 @@ rule draw_figure3:
     params:
         labels=labels(config),
         folds=config["study"]["folds"],
-        code=code_digest("draw_figure3"),
+        code=code_of("draw_figure3"),
     message:
         "Figure 3: originals, reconstructions and differences"
     script:
@@ -87,7 +87,7 @@ rule draw_gaps:
         "../../envs/learnability.yaml"
     params:
         labels=labels(config),
-        code=code_digest("draw_gaps"),
+        code=code_of("draw_gaps"),
     message:
         "Figure: the gap of every autoencoder and dataset"
     script:
@@ -113,7 +113,7 @@ rule draw_noise_levels:
         "../../envs/learnability.yaml"
     params:
         labels=labels(config, "table4"),
-        code=code_digest("draw_noise_levels"),
+        code=code_of("draw_noise_levels"),
     message:
         "Figure: balanced accuracy over the noise level"
     script:
@@ -139,7 +139,7 @@ rule draw_class_recall:
         "../../envs/learnability.yaml"
     params:
         labels=labels(config),
-        code=code_digest("draw_class_recall"),
+        code=code_of("draw_class_recall"),
     message:
         "Figure: recall of every class, from head to tail"
     script:
@@ -166,7 +166,7 @@ rule draw_training_curves:
     params:
         labels=labels(config),
         reweighting=reweighting_epochs(),
-        code=code_digest("draw_training_curves"),
+        code=code_of("draw_training_curves"),
     message:
         "Figure: training curves"
     script:

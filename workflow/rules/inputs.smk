@@ -1,13 +1,17 @@
-# What one job reads and is given, by its wildcards: input functions and params of the rules.
-from learnability.autoencoders.own_class import find_module
+# What one job reads, by its wildcards: input functions of the rules.
 from learnability.contracts import CELL
-from learnability.recipes import pretrained_weights, spaces_of
+from learnability.recipes import spaces_of
 from learnability.run_files import fetched_weights, files_of_run, model_of_run, weights_of_autoencoder
-from learnability.study import BACKBONE, resolve_autoencoder, science, tuned_per_fold, uses_lpips
+from learnability.study import BACKBONE, tuned_per_fold, uses_lpips
 
 
 def cell_of(wildcards):
-    """What a run is: its wildcards as they are, the fold a number; a search is of its recipe's one space."""
+    """What a run is: its wildcards as they are, the fold a number; a search is of its recipe's one space.
+
+    A row of Table 3 is of the run that the study names.
+    """
+    if "row" in wildcards.keys():
+        return efficiency_run(config, wildcards.row)
     named = {key: wildcards[key] for key in CELL if key in wildcards.keys()}
     return {"space": spaces_of(config, wildcards.recipe)[0]} | named | {"fold": int(wildcards.fold)}
 
@@ -28,7 +32,7 @@ def files_of_trained_run(wildcards):
 
 def files_of_efficiency(wildcards):
     """What the classifier of a row of Table 3 is measured on, and the classifier."""
-    cell = efficiency_run(config, wildcards.row)
+    cell = cell_of(wildcards)
     if (cell["dataset"], cell["autoencoder"]) != (wildcards.dataset, wildcards.autoencoder):
         raise WorkflowError("Table 3 is of the dataset and autoencoder that study.efficiency names")
     own = {"folds": f"<results>/folds/{cell['dataset']}.parquet", "metrics": run_file(cell, "metrics.json")}
@@ -37,7 +41,7 @@ def files_of_efficiency(wildcards):
 
 def other_workers(wildcards):
     """What the further jobs of a search leave, where it has several workers."""
-    workers = resolve_recipe(config, wildcards.recipe)["search"]["workers"]
+    workers = resolve_recipe(config, wildcards.recipe).search.workers
     return [f"{SEARCH}/worker{worker}.json".format(**wildcards) for worker in range(1, workers)]
 
 
@@ -50,8 +54,8 @@ def autoencoder_weights(wildcards):
 def base_weights(wildcards):
     """What fine-tuning starts from, and what its perceptual term compares features of."""
     entry = config["autoencoders"][wildcards.autoencoder]
-    backbone = fetched_weights(FETCHED, BACKBONE) if uses_lpips(entry) else {}
-    return fetched_weights(FETCHED, entry["base"]) | {"backbone": path for path in backbone.values()}
+    backbone = fetched_weights(FETCHED, BACKBONE, "backbone") if uses_lpips(entry) else {}
+    return fetched_weights(FETCHED, entry["base"]) | backbone
 
 
 def fold_rows(wildcards):
@@ -69,29 +73,3 @@ def fold_split(wildcards):
     if not wildcards.of_fold:
         return None
     return {"fold": int(wildcards.of_fold.removeprefix("@fold")), "n_splits": config["study"]["n_splits"]}
-
-
-def dataset_params(wildcards):
-    entry = config["datasets"][wildcards.dataset]
-    # Only `drop` makes the packed images depend on the number of folds.
-    folds = {"n_splits": config["study"]["n_splits"]} if entry["rare_classes"] == "drop" else {}
-    return science(entry) | folds
-
-
-def autoencoder_params(wildcards):
-    entry = science(resolve_autoencoder(config, wildcards.autoencoder))
-    # A class of the user's own is code that the digest of our modules does not see.
-    return entry | {"own_code": file_digest(find_module(entry["class"])) if ":" in entry["class"] else None}
-
-
-def recipe_params(wildcards):
-    """The resolved recipe, without what only divides the work, and which weights it starts from."""
-    recipe = resolve_recipe(config, wildcards.recipe)
-    if recipe["search"]:
-        recipe["search"] = {key: value for key, value in recipe["search"].items() if key != "workers"}
-    start = pretrained_weights(config, recipe)
-    return recipe | ({"pretrained": science(start)} if start else {})
-
-
-def seed_of_fold(wildcards):
-    return config["seed"] + int(wildcards.fold)

@@ -32,7 +32,7 @@ rule judge_claims:
         names=all_labels(config),
         margin=config["significance"]["equivalence_margin"],
         published=file_digest(PUBLISHED),
-        code=code_digest("judge_claims"),
+        code=code_of("judge_claims"),
     message:
         "Claims of the paper, and what this study says of them"
     script:
@@ -63,7 +63,7 @@ rule compare_published:
         names=all_labels(config),
         margin=config["significance"]["equivalence_margin"],
         published=file_digest(PUBLISHED),
-        code=code_digest("compare_published"),
+        code=code_of("compare_published"),
     message:
         "Published numbers beside the measured ones"
     script:
@@ -98,8 +98,11 @@ rule write_summary:
         margin=config["significance"]["equivalence_margin"],
         reweighting=reweighting_epochs(),
         not_shareable=not_shareable(config),
+        captions=lambda wildcards: caption_values(config),  # braces in a value are no wildcards
+        differing=confounds(config),
+        config_digest=config_digest(config),
         page=[file_digest(path) for path in sorted(Path(ROOT, "workflow/report").iterdir())],
-        code=code_digest("write_summary"),
+        code=code_of("write_summary"),
     message:
         "Summary: one page of the whole study"
     script:
@@ -127,7 +130,7 @@ rule show_tests:
         "../../envs/learnability.yaml"
     params:
         labels=all_labels(config),
-        code=code_digest("show_tests"),
+        code=code_of("show_tests"),
     message:
         "Tests as pages"
     script:

@@ -46,7 +46,7 @@ rule make_table1:
         folds=config["study"]["folds"],
         with_sd=config["tables"]["table1"]["sd"],
         footnotes=lambda wildcards: footnotes(config, "table1"),  # braces in a note are no wildcards
-        code=code_digest("make_table1"),
+        code=code_of("make_table1"),
     message:
         "Table 1: the learnability gap"
     script:
@@ -76,7 +76,7 @@ rule make_table2:
     params:
         labels=labels(config),
         footnotes=lambda wildcards: footnotes(config, "table2"),  # braces in a note are no wildcards
-        code=code_digest("make_table2"),
+        code=code_of("make_table2"),
     message:
         "Table 2: reconstruction fidelity"
     script:
@@ -98,7 +98,7 @@ rule test_significance:
     params:
         margin=config["significance"]["equivalence_margin"],
         pairs=finetuned_pairs(config),
-        code=code_digest("test_significance"),
+        code=code_of("test_significance"),
     message:
         "Significance of the gap, and equivalence of reconstructions and images"
     script:

@@ -5,10 +5,15 @@ from pathlib import Path
 from learnability.jobs import choose_device, job
 
 with job(snakemake.log[0]):
-    from learnability.run_inputs import inputs_of_run
+    from learnability.fold_data import Inputs
     from learnability.teacher import write_teacher_logits
 
-    cell, files, params = snakemake.params.cell, dict(snakemake.input.items()), snakemake.params
-    device = choose_device(params.torch_threads)
-    inputs = inputs_of_run(snakemake.config, params.recipe, files)
-    write_teacher_logits(Path(files["model"]).parent, params.n_splits, inputs, device, Path(snakemake.output[0]))
+    params, files = snakemake.params, dict(snakemake.input.items())
+    write_teacher_logits(
+        run=Path(files["model"]).parent,
+        cell=params.cell,
+        n_splits=params.n_splits,
+        inputs=Inputs.of_job(files),
+        device=choose_device(params.torch_threads),
+        path=Path(snakemake.output[0]),
+    )

@@ -2,24 +2,21 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job
+from learnability.jobs import choose_device, job, whole
 
 with job(snakemake.log[0]):
     from learnability.autoencoders.encode import encode_dataset
-    from learnability.autoencoders.weights import finetuned
-    from learnability.study import resolve_autoencoder
 
-    entry = resolve_autoencoder(snakemake.config, snakemake.wildcards.autoencoder)
+    params, entry = snakemake.params, whole(snakemake.params.entry, snakemake.params.unrecorded)
     if weights := snakemake.input.get("weights"):  # fetched or fine-tuned by the workflow
-        folder = Path(weights).parent
-        entry = finetuned(entry, folder) if "finetune" in entry else entry | {"folder": str(folder)}
+        entry["folder"] = str(Path(weights).parent)
     encode_dataset(
         name=snakemake.wildcards.autoencoder,
         entry=entry,
         dataset=Path(snakemake.input.images).parent,
         folder=Path(snakemake.output.latents).parent,
         folds=snakemake.input.get("folds"),
-        split=snakemake.params.split,
-        code=snakemake.params.code,
-        device=choose_device(snakemake.params.torch_threads),
+        split=params.split,
+        code=params.code,
+        device=choose_device(params.torch_threads),
     )

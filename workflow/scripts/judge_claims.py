@@ -5,7 +5,7 @@ from learnability.jobs import job
 with job(snakemake.log[0]):
     from learnability.claims import judge_claims, read_findings, render_claims
     from learnability.contracts import read_json, write_csv, write_text
-    from learnability.tables import labels_of
+    from learnability.tables.labels import labels_of
 
     params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]
     labels = labels_of(params.labels, cards)

@@ -4,7 +4,8 @@ from learnability.jobs import job
 
 with job(snakemake.log[0]):
     from learnability.contracts import read_json, read_metrics, write_csv, write_text
-    from learnability.tables import ablation_controls, labels_of, render_ablation_controls
+    from learnability.tables.ablation import ablation_controls, render_ablation_controls
+    from learnability.tables.labels import labels_of
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
     metrics = read_metrics(snakemake.input.metrics)

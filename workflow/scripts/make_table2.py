@@ -4,7 +4,8 @@ from learnability.jobs import job
 
 with job(snakemake.log[0]):
     from learnability.contracts import read_encodings, read_json, write_csv, write_text
-    from learnability.tables import labels_of, render_table2, table2
+    from learnability.tables.fidelity import render_table2, table2
+    from learnability.tables.labels import labels_of
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
     table = table2(read_encodings(snakemake.input.fidelity, snakemake.input.autoencoders))

@@ -2,24 +2,23 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job
+from learnability.jobs import choose_device, job, whole
 
 with job(snakemake.log[0]):
     from learnability.decoding import decoder_of_run
     from learnability.efficiency import measure_efficiency
-    from learnability.fold_data import load_fold
-    from learnability.run_inputs import inputs_of_run
+    from learnability.fold_data import Inputs, load_fold
+    from learnability.recipe import Recipe
 
-    cell, files, params = snakemake.params.cell, dict(snakemake.input.items()), snakemake.params
+    params, files = snakemake.params, dict(snakemake.input.items())
     device = choose_device(params.torch_threads)
-    on_the_fly = params.recipe["reconstructions"] == "on_the_fly"
-    decode = decoder_of_run(snakemake.config, cell, files, device) if on_the_fly else None
-    inputs = inputs_of_run(snakemake.config, params.recipe, files, decode)
+    entry = whole(params.autoencoder, params.unrecorded_autoencoder)
+    inputs = Inputs.of_job(files, decode=entry and decoder_of_run(entry, files, device))
     measure_efficiency(
         row=snakemake.wildcards.row,
         run=Path(files["metrics"]).parent,
-        recipe=params.recipe,
-        data=load_fold(cell, params.n_splits, inputs, device, keep=False),
+        recipe=Recipe.from_values(params.recipe),
+        data=load_fold(params.cell, params.n_splits, inputs, device, keep=False),
         device=device,
         out=Path(snakemake.output[0]),
         **params.measure,

@@ -2,26 +2,30 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job
+from learnability.jobs import choose_device, job, whole
 
 with job(snakemake.log[0]):
+    from learnability.classifiers.weights import pretrained_file
     from learnability.contracts import write_json
-    from learnability.recipes import resolve_recipe
-    from learnability.run_inputs import inputs_of_run
+    from learnability.fold_data import Inputs
+    from learnability.recipe import Recipe
     from learnability.tuning import search_recipe
 
-    cell, recipe, params = snakemake.params.cell, snakemake.params.recipe, snakemake.params
-    device = choose_device(params.torch_threads)
+    params, files = snakemake.params, dict(snakemake.input.items())
+    start = whole(params.pretrained, params.unrecorded_pretrained)
     found = search_recipe(
-        cell=cell,
-        recipe=recipe,
-        search=resolve_recipe(snakemake.config, cell["recipe"])["search"],
+        cell=params.cell,
+        recipe=Recipe.from_values(params.recipe).with_values({"search.workers": params.workers}),
         seed=params.seed,
         n_splits=params.n_splits,
         code=params.code,
-        inputs=inputs_of_run(snakemake.config, recipe, dict(snakemake.input.items())),
+        inputs=Inputs.of_job(
+            files,
+            pretrained=start and pretrained_file(start, files.get("pretrained")),
+            teacher_scale=params.teacher_scale,
+        ),
         folder=Path(snakemake.output[0]).parent,
         worker=params.worker,
-        device=device,
+        device=choose_device(params.torch_threads),
     )
     write_json(found, snakemake.output[0])

@@ -8,7 +8,7 @@ with job(snakemake.log[0]):
     import pandas as pd
 
     from learnability.contracts import read_json, write_text
-    from learnability.tables import labels_of
+    from learnability.tables.labels import labels_of
     from learnability.tables.tests import render_tests
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])

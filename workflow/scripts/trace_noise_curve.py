@@ -8,12 +8,10 @@ with job(snakemake.log[0]):
     from learnability.classifiers.saved import load_classifier
     from learnability.contracts import write_parquet
     from learnability.evaluation import noise_curve
-    from learnability.fold_data import load_fold
-    from learnability.run_inputs import inputs_of_run
+    from learnability.fold_data import Inputs, load_fold
 
-    cell, files, params = snakemake.params.cell, dict(snakemake.input.items()), snakemake.params
+    params, files = snakemake.params, dict(snakemake.input.items())
     device = choose_device(params.torch_threads)
-    data = load_fold(cell, params.n_splits, inputs_of_run(snakemake.config, params.recipe, files), device)
-    model = load_classifier(Path(files["model"]).parent, device)
-    curve = noise_curve(model, data, params.seed)
-    write_parquet(curve.assign(**cell), snakemake.output[0])
+    data = load_fold(params.cell, params.n_splits, Inputs.of_job(files), device)
+    curve = noise_curve(load_classifier(Path(files["model"]).parent, device), data, params.seed)
+    write_parquet(curve.assign(**params.cell), snakemake.output[0])

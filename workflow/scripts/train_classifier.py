@@ -2,22 +2,30 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job
+from learnability.jobs import choose_device, job, whole
 
 with job(snakemake.log[0]):
-    from learnability.run_inputs import inputs_of_run, searched
+    from learnability.classifiers.weights import pretrained_file
+    from learnability.contracts import read_json
+    from learnability.fold_data import Inputs
+    from learnability.recipe import Recipe
     from learnability.training import train_classifier
 
-    cell, files = snakemake.params.cell, dict(snakemake.input.items())
-    recipe = searched(snakemake.params.recipe, files)
-    device = choose_device(snakemake.params.torch_threads)
+    params, files = snakemake.params, dict(snakemake.input.items())
+    recipe, start = Recipe.from_values(params.recipe), whole(params.pretrained, params.unrecorded_pretrained)
+    if "best" in files:  # what its search found
+        recipe = recipe.with_values(read_json(files["best"])["values"])
     train_classifier(
-        cell=cell,
+        cell=params.cell,
         recipe=recipe,
-        seed=snakemake.params.seed,
-        n_splits=snakemake.params.n_splits,
-        code=snakemake.params.code,
-        inputs=inputs_of_run(snakemake.config, recipe, files),
+        seed=params.seed,
+        n_splits=params.n_splits,
+        code=params.code,
+        inputs=Inputs.of_job(
+            files,
+            pretrained=start and pretrained_file(start, files.get("pretrained")),
+            teacher_scale=params.teacher_scale,
+        ),
         folder=Path(snakemake.output.predictions).parent,
-        device=device,
+        device=choose_device(params.torch_threads),
     )

@@ -2,23 +2,30 @@
 
 from pathlib import Path
 
-from learnability.jobs import choose_device, job
+from learnability.jobs import choose_device, job, whole
 
 with job(snakemake.log[0]):
+    from learnability.classifiers.weights import pretrained_file
     from learnability.decoding import decoder_of_run
-    from learnability.run_inputs import inputs_of_run
+    from learnability.fold_data import Inputs
+    from learnability.recipe import Recipe
     from learnability.training import train_classifier
 
-    cell, recipe, files = snakemake.params.cell, snakemake.params.recipe, dict(snakemake.input.items())
-    device = choose_device(snakemake.params.torch_threads)
-    decode = decoder_of_run(snakemake.config, cell, files, device)
+    params, files = snakemake.params, dict(snakemake.input.items())
+    start = whole(params.pretrained, params.unrecorded_pretrained)
+    device = choose_device(params.torch_threads)
     train_classifier(
-        cell=cell,
-        recipe=recipe,
-        seed=snakemake.params.seed,
-        n_splits=snakemake.params.n_splits,
-        code=snakemake.params.code,
-        inputs=inputs_of_run(snakemake.config, recipe, files, decode),
+        cell=params.cell,
+        recipe=Recipe.from_values(params.recipe),
+        seed=params.seed,
+        n_splits=params.n_splits,
+        code=params.code,
+        inputs=Inputs.of_job(
+            files,
+            pretrained=start and pretrained_file(start, files.get("pretrained")),
+            teacher_scale=params.teacher_scale,
+            decode=decoder_of_run(whole(params.autoencoder, params.unrecorded_autoencoder), files, device),
+        ),
         folder=Path(snakemake.output.predictions).parent,
         device=device,
     )

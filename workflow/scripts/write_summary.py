@@ -10,13 +10,15 @@ with job(snakemake.log[0]):
     from learnability.claims import read_findings
     from learnability.contracts import read_json, read_metrics, write_text
     from learnability.summary import Material, render_summary
-    from learnability.tables import labels_of
+    from learnability.tables.labels import labels_of
 
     params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]
     labels, n_splits = labels_of(params.labels, cards), read_json(snakemake.input.study)["n_splits"]
     findings = read_findings(snakemake.input.results, cards, labels, params.margin, n_splits, params.names)
     material = Material(
-        config=snakemake.config,
+        config=params.captions,
+        config_digest=params.config_digest,
+        differing=params.differing,
         metrics=read_metrics(snakemake.input.metrics),
         autoencoders=[read_json(path) for path in snakemake.input.autoencoders],
         claims=pd.read_csv(snakemake.input.claims, keep_default_na=False),

@@ -11,8 +11,6 @@ def augment(x: torch.Tensor, names: list[str], degrees: float) -> torch.Tensor:
 
     Both in one resampling. The paper uses them in image and reconstruction space (docs/protocol.md).
     """
-    if not names:
-        return x
     number = len(x)
     flip = torch.ones(number, device=x.device)
     angle = torch.zeros(number, device=x.device)
@@ -24,8 +22,3 @@ def augment(x: torch.Tensor, names: list[str], degrees: float) -> torch.Tensor:
     theta = torch.stack([flip * cosine, -sine, zero, flip * sine, cosine, zero], dim=1).view(number, 2, 3)
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
     return F.grid_sample(x, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-
-
-def mask_elements(x: torch.Tensor, rate: float) -> torch.Tensor:
-    """Set each element to zero, the mean of a normalised latent, with probability `rate` (docs/protocol.md)."""
-    return x * (torch.rand_like(x) >= rate) if rate else x

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .autoencoders import CONTROLS, VARIATIONAL
+from .autoencoders import VARIATIONAL
 from .autoencoders.own_class import find_module, is_in_diffusers
 from .autoencoders.weights import missing_weights, weights_digest, wrong_layout
 from .classifiers.grid import misfit
@@ -10,9 +10,11 @@ from .classifiers.weights import pretrained_file
 from .contracts import InputError, read_json
 from .datasets import check_source
 from .datasets.prepare import check_labels
+from .entries import is_folder
 from .hub import weights_to_fetch, why_missing
 from .recipes import pretrained_weights, resolve_recipe, spaces_of
-from .study import BACKBONE, is_folder, resolve_autoencoder
+from .registry import class_of
+from .study import BACKBONE, resolve_autoencoder
 
 
 def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
@@ -66,7 +68,7 @@ def check_weights(config: dict, wildcards: dict) -> list[str]:
     try:
         if ":" in entry["class"]:
             find_module(entry["class"])
-        elif entry["class"] not in (*CONTROLS, "MedVAE") and not is_in_diffusers(entry["class"]):
+        elif class_of(entry) == "diffusers" and not is_in_diffusers(entry["class"]):
             raise InputError(f"class {entry['class']}: diffusers has none of this name; your own is module:Class")
         message = missing_weights(entry) if is_folder(entry.get("source", "")) else wrong_layout(entry)
     except InputError as error:
@@ -101,9 +103,9 @@ def check_training(config: dict, wildcards: dict) -> list[str]:
     side = config["classifier_size"]
     if wildcards.get("space", spaces_of(config, wildcards["recipe"])[0]) == "latent":
         side = config["image_size"] // resolve_autoencoder(config, wildcards["autoencoder"])["factor"]
-    if message := misfit(recipe["model"], recipe["stem_patch"], recipe["model_options"], side):
+    if message := misfit(recipe.model, recipe.stem_patch, recipe.model_options, side):
         found.append(f"recipes.{wildcards['recipe']} on {wildcards['autoencoder']}: {message}")
-    return found + (check_pretrained(config, recipe["model"]) if pretrained_weights(config, recipe) else [])
+    return found + (check_pretrained(config, recipe.model) if pretrained_weights(config, recipe) else [])
 
 
 def check_pretrained(config: dict, model: str) -> list[str]:

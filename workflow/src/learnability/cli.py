@@ -69,6 +69,13 @@ def check(files: list[Path], images: int) -> bool:
     return not missing
 
 
+def take_over(files: list[Path]) -> None:
+    from .adoption import adopt
+    from .configuration import read_config
+
+    adopt(read_config(*files), files)
+
+
 def print_page(of: str) -> None:
     """Print the page of the documentation that is written from the schema (`config`) or from the rules."""
     if of == "config":
@@ -93,6 +100,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--images", type=int, default=4, help="images of the round trip through each autoencoder; 0 leaves it out"
     )
     check_parser.set_defaults(run=lambda chosen: check(chosen.configfile, chosen.images))
+    adopt_parser = commands.add_parser("adopt", help="take over the results of a version that computes the same")
+    adopt_parser.add_argument("--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files")
+    adopt_parser.set_defaults(run=lambda chosen: take_over(chosen.configfile))
     describe_parser = commands.add_parser("describe-config", help="print docs/configuration.md: every key of a study")
     describe_parser.set_defaults(run=lambda chosen: print_page("config"))
     rules_parser = commands.add_parser("describe-rules", help="print docs/rules.md: the graph of the rules")

@@ -7,18 +7,14 @@ import torch
 
 from .autoencoders import Autoencoder, load_autoencoder
 from .autoencoders.encode import GPU_FACTOR, PIXELS, area_average, decode_batch
-from .autoencoders.weights import finetuned
 from .batches import Decode
 from .contracts import read_json
-from .study import resolve_autoencoder
 
 
-def decoder_of_run(config: dict, cell: dict, files: Mapping[str, str], device: torch.device) -> Decode:
+def decoder_of_run(entry: dict, files: Mapping[str, str], device: torch.device) -> Decode:
     """Stored latents to images, by the autoencoder that made them; `files` are those of the run's rule, by name."""
-    entry = resolve_autoencoder(config, cell["autoencoder"])
     if weights := files.get("decoder"):  # fetched or fine-tuned by the workflow
-        folder = Path(weights).parent
-        entry = finetuned(entry, folder) if "finetune" in entry else entry | {"folder": str(folder)}
+        entry = entry | {"folder": str(Path(weights).parent)}
     return decoder(entry, device, read_json(files["card"])["classifier_size"])
 
 

@@ -19,13 +19,21 @@ from .classifiers.saved import load_classifier
 from .contracts import CELL, SCORES, InputError, read_json, write_csv
 from .fold_data import Fold
 from .losses import build_loss
+from .recipe import Recipe
 from .throughput import Effort, Measured, Step, device_name, effort_on, memory_measure, sweep
 
 COLUMNS = ["row", *CELL[:4], "metric", "value", "batch_size", "budget_s", "device"]  # of table3.csv
 
 
 def measure_efficiency(
-    row: str, run: Path, recipe: dict, data: Fold, batch_sizes: list[int], repeats: int, device: torch.device, out: Path
+    row: str,
+    run: Path,
+    recipe: Recipe,
+    data: Fold,
+    batch_sizes: list[int],
+    repeats: int,
+    device: torch.device,
+    out: Path,
 ) -> None:
     """Write one row of Table 3 to `out`: the scores of a trained run, its speed and memory at each batch size.
 
@@ -44,14 +52,14 @@ def measure_efficiency(
         "inference": measure_inference(model, take, batch_sizes, effort, decode),
         "train": measure_training(model, take, training.class_counts(data), recipe, batch_sizes, effort, decode),
     }
-    lines = [(name, metrics[name], recipe["batch_size"]) for name in SCORES]
+    lines = [(name, metrics[name], recipe.batch_size) for name in SCORES]
     for kind, sizes in measured.items():
         for size, figures in sizes.items():
             lines.append((f"{kind}_samples_per_second", figures.samples_per_second, size))
             lines.append((f"{kind}_peak_mb", figures.peak_mb, size))
     frame = pd.DataFrame(lines, columns=["metric", "value", "batch_size"]).assign(
         row=row,
-        budget_s=recipe["budget_seconds"] or "n/a",
+        budget_s=recipe.budget_seconds or "n/a",
         device=device_name(device),
         **{key: metrics[key] for key in CELL[:4]},
     )
@@ -120,7 +128,7 @@ def measure_training(
     model: torch.nn.Module,
     take: Callable[[int], tuple[torch.Tensor, torch.Tensor]],
     counts: torch.Tensor,
-    recipe: dict,
+    recipe: Recipe,
     batch_sizes: list[int],
     effort: Effort,
     decode: Decode | None = None,
@@ -134,12 +142,12 @@ def measure_training(
     """
     device, step = next(model.parameters()).device, step or training.train_step
     loss = build_loss(recipe, counts)
-    optimiser = torch.optim.Adam(model.parameters(), lr=recipe["lr"], weight_decay=recipe["weight_decay"], fused=True)
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
     model.train()
 
     def prepare(size: int) -> Step:
         rows, label = take(size)
-        teacher = torch.zeros(size, len(counts), device=device) if recipe["distill"] else None
+        teacher = torch.zeros(size, len(counts), device=device) if recipe.distill else None
         return lambda: step(model, decode(rows) if decode else rows, label, 1, loss, optimiser, recipe, teacher)
 
     return sweep("training", prepare, [size for size in batch_sizes if size > 1], effort, device)

@@ -1,8 +1,10 @@
 """What a run reads: the rows of one space, their labels, which of them train, and how they are normalised."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -10,10 +12,10 @@ import torch
 
 from .batches import Decode, DecodedRows, Rows, channel_moments
 from .classifiers.classifier import image_moments
-from .classifiers.options import noise_options
 from .contracts import InputError, file_digest, read_folds, read_json, read_samples, split_rows
 from .latent_units import units_on_grid
 from .metrics import usable_classes
+from .recipe import DESCRIBED, Recipe
 from .store import open_packed
 
 
@@ -28,8 +30,16 @@ class Inputs:
     pretrained: Path | None = None  # ImageNet weights
     start: Path | None = None  # weights of the run that `start_from` names
     teacher_logits: Path | None = None
-    teacher_scale: float = 1.0  # of those logits (recipes.logit_scale)
+    teacher_scale: float = 1.0  # of those logits (Recipe.logit_scale)
     decode: Decode | None = None  # stored latents to uint8 images, for reconstructions made on the fly
+
+    @classmethod
+    def of_job(cls, files: Mapping[str, str], **more) -> Self:
+        """The inputs of a job; `files` are those of its rule by name (run_files.py), `more` other fields."""
+        named = ("array", "folds", "start", "teacher_logits")
+        paths = {name: Path(files[name]) for name in named if name in files}
+        card = Path(files["autoencoder"]) if "autoencoder" in files else None
+        return cls(dataset=Path(files["samples"]).parent, autoencoder_card=card, **paths, **more)
 
     def identity(self) -> list[str]:
         """Digests of everything but the array, whose own is in its card."""
@@ -121,20 +131,19 @@ def encoding_source(cell: dict, card: dict, inputs: Inputs) -> dict:
     return {key: encoding[key] for key in ("role", "pipeline")} | {"digest": encoding[f"digest_{inputs.array.stem}"]}
 
 
-def describe(cell: dict, recipe: dict, seed: int, data: Fold) -> dict:
+def describe(cell: dict, recipe: Recipe, seed: int, data: Fold) -> dict:
     """All that is needed to build the classifier again and normalise its input: the content of model.json."""
     if cell["space"] == "latent":
         mean, deviation = data.moments
-        std = np.maximum(deviation, 1e-6) / recipe["latent_std"]
+        std = np.maximum(deviation, 1e-6) / recipe.latent_std
         mean, std, channels, grid = mean.tolist(), std.tolist(), data.array.shape[1], list(data.array.shape[2:])
     else:
         (mean, std), channels, grid = image_moments(), 3, [data.card["classifier_size"]] * 2
-    keys = ("model", "model_options", "stem_patch", "head", "init", "film", "noise_space", "latent_std")
     return (
         cell
-        | {key: recipe[key] for key in keys}
+        | recipe.take(DESCRIBED)
         | {
-            "noise": noise_options(recipe["noise"]) if recipe["noise"] else None,
+            "noise": recipe.noise,
             "noise_unit": noise_unit(recipe, data.source, std),
             "in_channels": channels,
             "grid": grid,
@@ -147,13 +156,13 @@ def describe(cell: dict, recipe: dict, seed: int, data: Fold) -> dict:
     )
 
 
-def noise_unit(recipe: dict, source: dict, std: list[float]) -> list | None:
+def noise_unit(recipe: Recipe, source: dict, std: list[float]) -> list | None:
     """Standard deviation of noise at σ = 1 in normalised latents, nested (C, a, a); None where it is 1 everywhere.
 
     With `noise_space: autoencoder` noise is isotropic in the units of a generative pipeline, in which the
     autoencoder's own scale makes channels alike; normalisation per channel then makes it unlike (docs/protocol.md).
     """
-    if not recipe["noise"] or recipe["noise_space"] == "normalised":
+    if not recipe.noise or recipe.noise_space == "normalised":
         return None
     unit = units_on_grid(source["pipeline"], len(std))[1]  # (C, a, a), in raw latents
     return (unit / np.reshape(std, (-1, 1, 1))).tolist()

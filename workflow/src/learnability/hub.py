@@ -8,8 +8,8 @@ from pathlib import Path
 from .autoencoders.weights import weight_files
 from .classifiers.weights import FILE as PRETRAINED
 from .contracts import file_digest, write_json
+from .entries import is_folder
 from .store import written_whole
-from .study import is_folder
 
 
 def weights_to_fetch(config: dict) -> dict[str, dict]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .datasets.sizes import published_size
+from .recipe import Recipe
 from .store import open_packed
 from .study import resolve_autoencoder
 
@@ -64,19 +65,19 @@ def minutes_of_packing(images: int) -> int:
     return START + int(images / PACKED_PER_SECOND / 60)
 
 
-def minutes_of_training(recipe: dict, array: Packed, times: int = 1) -> int:
+def minutes_of_training(recipe: Recipe, array: Packed, times: int = 1) -> int:
     """Minutes of `times` trainings one after another: all epochs, or the budget where there is one."""
-    if recipe["budget_seconds"]:
-        return START + int(times * 1.2 * recipe["budget_seconds"] / 60)
-    seconds = array.rows * recipe["epochs"] * array.pixels / 256**2 / TRAINED_PER_SECOND
-    if recipe["reconstructions"] == "on_the_fly":  # decoded in every epoch: half a round trip
-        seconds += array.rows * recipe["epochs"] / 2 / ENCODED_PER_SECOND
+    if recipe.budget_seconds:
+        return START + int(times * 1.2 * recipe.budget_seconds / 60)
+    seconds = array.rows * recipe.epochs * array.pixels / 256**2 / TRAINED_PER_SECOND
+    if recipe.reconstructions == "on_the_fly":  # decoded in every epoch: half a round trip
+        seconds += array.rows * recipe.epochs / 2 / ENCODED_PER_SECOND
     return START + int(times * seconds / 60)
 
 
-def minutes_of_search(recipe: dict, array: Packed) -> int:
+def minutes_of_search(recipe: Recipe, array: Packed) -> int:
     """Minutes of a worker's share of the trials."""
-    return minutes_of_training(recipe, array, -(-recipe["search"]["trials"] // recipe["search"]["workers"]))
+    return minutes_of_training(recipe, array, -(-recipe.search.trials // recipe.search.workers))
 
 
 def minutes_of_encoding(images: Packed) -> int:

@@ -51,3 +51,8 @@ def choose_device(threads: int):
 
     torch.set_num_threads(threads)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def whole(recorded: dict | None, unrecorded: dict | None) -> dict | None:
+    """An entry of the configuration from the two parameters that it comes in (workflow/rules/params.smk), or None."""
+    return None if recorded is None else recorded | unrecorded

@@ -1,7 +1,10 @@
-"""What tables show beside their numbers: labels instead of identifiers, marks and footnotes, from the configuration."""
+"""What tables and pages show beside their numbers: labels for identifiers, marks, footnotes, from the configuration."""
 
+from .contracts import digest
+from .entries import recorded
+from .recipe import CONFOUNDS
 from .recipes import resolve_recipe
-from .study import efficiency, rows_of_table4, scope, tuned_per_fold
+from .study import efficiency, recipes_of_gaps, resolve_autoencoder, rows_of_table4, scope, tuned_per_fold
 
 
 def labels(config: dict, table: str = "table1") -> dict[str, dict[str, str]]:
@@ -43,10 +46,10 @@ def search_notes(config: dict) -> list[str]:
     """One footnote per searched row of Table 4: what was searched, and in how many trials."""
     notes = []
     for row, (_, recipe) in rows_of_table4(config).items():
-        if search := resolve_recipe(config, recipe)["search"]:
-            space = "; ".join(f"{key} {in_words(values)}" for key, values in search["space"].items())
+        if search := resolve_recipe(config, recipe).search:
+            space = "; ".join(f"{key} {in_words(values)}" for key, values in search.space.items())
             label = config["tables"]["table4"]["labels"].get(row, row)
-            notes.append(f"⋆ {label}: {search['trials']} trials, {space}; the values found are in searches/.")
+            notes.append(f"⋆ {label}: {search.trials} trials, {space}; the values found are in searches/.")
     return notes
 
 
@@ -75,7 +78,33 @@ def searched_rows(config: dict) -> dict[str, str]:
     for row, (_, recipe) in rows_of_table4(config).items():
         while recipe:
             resolved = resolve_recipe(config, recipe)
-            if resolved["search"]:
-                scopes[row] = resolved["search"]["scope"]
-            recipe = resolved["start_from"]
+            if resolved.search:
+                scopes[row] = resolved.search.scope
+            recipe = resolved.start_from
     return scopes
+
+
+def confounds(config: dict) -> list[str]:
+    """What the classifiers on both sides of Table 1's gap differ in, by their resolved recipes and their grids."""
+    names = recipes_of_gaps(config)
+    if None in (names["image"], names["latent"]):
+        return []
+    pixels, latent = (resolve_recipe(config, names[side]) for side in ("image", "latent"))
+    found = [part for part, keys in CONFOUNDS.items() if pixels.unlike(latent, keys)]
+    factors = {resolve_autoencoder(config, name)["factor"] for name in config["study"]["autoencoders"]}
+    if any(config["image_size"] // factor != config["classifier_size"] for factor in factors):
+        found.insert("network" in found, "grid")
+    return found
+
+
+def config_digest(config: dict) -> str:
+    """SHA-256 of the configuration without folders of this machine, labels and access."""
+    kept = {key: value for key, value in config.items() if key != "results"}
+    entries = ("datasets", "autoencoders", "pretrained")
+    return digest(kept | {kind: {name: recorded(entry) for name, entry in config[kind].items()} for kind in entries})
+
+
+def caption_values(config: dict) -> dict:
+    """The values of the configuration that captions name (workflow/report)."""
+    keys = ("study", "image_size", "classifier_size", "seed", "significance", "recipes")
+    return {key: config[key] for key in keys}

@@ -1,59 +1,120 @@
-"""A digest of the code that a rule's result depends on: what Snakemake does not see, because it knows no imports."""
+"""A digest of the code that a job's result depends on: what Snakemake does not see, because it knows no imports.
+
+It is of what can change a result. Comments, docstrings, layout, annotations, import lines, the names and places of
+modules, and what an error or a printed line says are not in it.
+"""
 
 import ast
 import functools
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 SCRIPTS = PACKAGE.parent.parent / "scripts"
+REGISTRY = "registry"  # names modules and imports none: those that a job's values name are given to `code_digest`
+FIELD = ast.Constant(None)  # stands for every annotation of a class
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def code_digest(rule: str) -> str:
-    """SHA-256 over the script of `rule` and every package module it imports, directly or not.
+def code_digest(rule: str, modules: Iterable[str] = ()) -> str:
+    """SHA-256 over the script of `rule`, the `modules` that the job's values name, and all that these import.
 
-    Comments, docstrings and layout do not count: editing them reruns nothing.
+    `modules` are names below the package, such as losses.ldam_drw. The statements at the top of all files are sorted:
+    a function that moves from one of them to another changes nothing.
     """
-    script = SCRIPTS / f"{rule}.py"
-    found: dict[str, str] = {}
-    waiting = [script]
+    found = [text for path in closure(rule, modules) for text in read_module(path, path.read_text("utf-8"))[0]]
+    return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
+
+
+def closure(rule: str, modules: Iterable[str] = ()) -> list[Path]:
+    """The files that `code_digest` is over, sorted."""
+    waiting = [SCRIPTS / f"{rule}.py", *(PACKAGE.joinpath(*name.split(".")).with_suffix(".py") for name in modules)]
+    waiting += [init for name in modules for init in packages_above(name)]
+    found = set()
     while waiting:
         path = waiting.pop()
-        if str(path) in found:
-            continue
-        found[str(path)], imported = read_module(path, path.read_text(encoding="utf-8"))
-        waiting.extend(imported)
-    text = "\n".join(found[path] for path in sorted(found))
-    return hashlib.sha256(text.encode()).hexdigest()
+        if path not in found and path != PACKAGE / f"{REGISTRY}.py":
+            found.add(path)
+            waiting.extend(read_module(path, path.read_text("utf-8"))[1])
+    return sorted(found)
+
+
+def packages_above(name: str) -> list[Path]:
+    """The __init__.py of every package that Python runs before the module `name`."""
+    parts = name.split(".")[:-1]
+    return [PACKAGE.joinpath(*parts[:depth], "__init__.py") for depth in range(len(parts) + 1)]
 
 
 def package_digest() -> str:
     """SHA-256 over every script and module, as `code_digest` takes them."""
     paths = [*sorted(SCRIPTS.glob("*.py")), *sorted(PACKAGE.rglob("*.py"))]
-    text = "\n".join(read_module(path, path.read_text(encoding="utf-8"))[0] for path in paths)
-    return hashlib.sha256(text.encode()).hexdigest()
+    found = [text for path in paths for text in read_module(path, path.read_text("utf-8"))[0]]
+    return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
 
 
 @functools.cache  # most rules import the same modules
-def read_module(path: Path, text: str) -> tuple[str, list[Path]]:
-    """What counts of a module's code, and the files of this package that it imports."""
+def read_module(path: Path, text: str) -> tuple[list[str], list[Path]]:
+    """What counts of each statement at the top of a module, and the files of this package that it imports."""
     tree = ast.parse(text)
     imported = imported_modules(tree, path)
-    return normal_form(tree), imported
+    return [*map(ast.unparse, NormalForm().visit(tree).body)], imported
 
 
-def normal_form(tree: ast.Module) -> str:
-    """The code without docstrings and comments, in one layout."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+class NormalForm(ast.NodeTransformer):
+    """Takes out of a syntax tree what cannot change a result."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+        super().generic_visit(node)
+        if getattr(node, "body", None) == [] and not isinstance(node, ast.Module):
+            node.body = [ast.Pass()]
+        return node
+
+    def visit_Import(self, node: ast.AST) -> None:
+        return None
+
+    visit_ImportFrom = visit_Import
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        only_for_checkers = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        return None if only_for_checkers else self.generic_visit(node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        node.returns = None
+        return self.generic_visit(node)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        return ast.arg(node.arg)
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        for child in node.body:
+            if isinstance(child, ast.AnnAssign):  # a field of a dataclass, perhaps: it counts, whatever its type is
+                child.annotation = FIELD
+        return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        if node.annotation is FIELD:
+            return self.generic_visit(node)
+        return self.generic_visit(ast.Assign([node.target], node.value, lineno=0)) if node.value else None
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        return ast.Raise(without_arguments(node.exc), None)
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST:
+        return self.generic_visit(ast.Assert(node.test, None))
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        prints = isinstance(node.func, ast.Name) and node.func.id == "print"
+        return without_arguments(node) if prints else self.generic_visit(node)
+
+
+def without_arguments(node: ast.AST | None) -> ast.AST | None:
+    """A call without what it is given: the words of an error or a printed line."""
+    return ast.Call(node.func, [], []) if isinstance(node, ast.Call) else node
 
 
 def imported_modules(tree: ast.Module, path: Path) -> list[Path]:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from .autoencoders import CONTROLS
 from .check import check_dataset, check_finetuning, check_hub, check_training, check_weights
 from .contracts import InputError
 from .datasets import open_source, opens_at_once
@@ -15,6 +14,7 @@ from .datasets.prepare import fit
 from .datasets.published import describe_published
 from .hub import weights_to_fetch
 from .recipes import pretrained_weights, resolve_recipe
+from .registry import is_control
 from .store import as_rgb
 from .study import (
     BACKBONE,
@@ -98,7 +98,7 @@ def examine_autoencoder(config: dict, name: str, images: np.ndarray, origin: str
         entry = entry | {"folder": str(fetched)} if there else entry
     else:
         there = not messages
-        state = "needs no weights" if entry["class"] in CONTROLS else "weights found"
+        state = "needs no weights" if is_control(entry) else "weights found"
     written = known * (latent_bytes(config, name) + reconstruction_bytes(config, name)) / 1e6
     shape = f"{' x '.join(map(str, latent_shape(config, name)))}, {written:,.1f} MB with reconstructions"
     lines = [Line(name, f"{state}; latent {shape}")]
@@ -128,7 +128,7 @@ def examine_round_trip(name: str, entry: dict, images: np.ndarray, origin: str) 
         return [Line(name, str(error), ready=False)]
     quality = "no decoder" if found["psnr"] is None else f"PSNR {found['psnr']:.2f} dB"
     lines = [Line(name, f"round trip of {len(images)} images of {origin} at {images.shape[1]} px: {quality}")]
-    for label in ("mean", "std", "rms") if entry["class"] not in CONTROLS else ():
+    for label in ("mean", "std", "rms") if not is_control(entry) else ():
         values = found[label]
         shown = " ".join(f"{value:.2f}" for value in values[:8]) + (" ..." if len(values) > 8 else "")
         lines.append(Line(name, f"latent {label} per channel ({min(values):.2f} to {max(values):.2f}): {shown}"))
@@ -162,7 +162,7 @@ def examine_starts(config: dict) -> list[Line]:
         for message in check_training(config, cell):
             misfits[message] = Line(cell["recipe"], message, ready=False)
         if pretrained_weights(config, recipe):
-            needed_by.setdefault(recipe["model"], cell["recipe"])
+            needed_by.setdefault(recipe.model, cell["recipe"])
     fetched = weights_to_fetch(config)
     starts = [examine_start(config, model, subject) for model, subject in needed_by.items() if model in fetched]
     return [*misfits.values(), *starts]

@@ -7,7 +7,7 @@ of the user's are no input of a job.
 from collections.abc import Collection
 
 from .contracts import InputError
-from .recipes import pretrained_weights, resolve_recipe, search_fold, start_run, teacher_run
+from .recipes import pretrained_weights, resolve_recipe, start_run, teacher_run
 from .study import fold_suffix
 
 RUN = "<results>/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
@@ -28,13 +28,13 @@ def files_of_run(config: dict, fetched: Collection[str], cell: dict, is_search: 
     recipe = resolve_recipe(config, cell["recipe"])
     files = array_of_run(config, fetched, cell)
     if pretrained_weights(config, recipe):
-        files |= fetched_weights(fetched, recipe["model"])
+        files |= fetched_weights(fetched, recipe.model, "pretrained")
     if teacher := teacher_run(config, cell):
         files["teacher_logits"] = run_file(teacher, "teacher_logits.npy")
     if start := start_run(config, cell):
         files["start"] = run_file(start, "model.safetensors")
-    if recipe["search"] and not is_search:
-        files["best"] = f"{SEARCH}/best.json".format(**cell | {"fold": search_fold(recipe, cell["fold"])})
+    if recipe.search and not is_search:
+        files["best"] = f"{SEARCH}/best.json".format(**cell | {"fold": recipe.search.fold_of(cell["fold"])})
     return files
 
 
@@ -54,7 +54,7 @@ def array_of_run(config: dict, fetched: Collection[str], cell: dict) -> dict[str
     suffix = fold_suffix(config, cell["autoencoder"], cell["fold"])
     encoding = f"<results>/encodings/{cell['dataset']}/{cell['autoencoder']}{suffix}"
     files |= {"array": f"{encoding}/{cell['space']}s.npy", "autoencoder": f"{encoding}/autoencoder.json"}
-    if resolve_recipe(config, cell["recipe"])["reconstructions"] == "on_the_fly":
+    if resolve_recipe(config, cell["recipe"]).reconstructions == "on_the_fly":
         weights = weights_of_autoencoder(config, fetched, cell["dataset"], cell["autoencoder"], suffix)
         files["array"] = f"{encoding}/latents.npy"
         if weights:
@@ -71,6 +71,6 @@ def weights_of_autoencoder(
     return {"weights": f"<results>/weights/{dataset}/{autoencoder}{suffix}/diffusion_pytorch_model.safetensors"}
 
 
-def fetched_weights(fetched: Collection[str], name: str) -> dict[str, str]:
-    """The record that fetch_weights leaves beside what it brought."""
-    return {"weights": f"<results>/weights/{name}/source.json"} if name in fetched else {}
+def fetched_weights(fetched: Collection[str], name: str, called: str = "weights") -> dict[str, str]:
+    """The record that fetch_weights leaves beside what it brought, if it brings it; `called` so among the inputs."""
+    return {called: f"<results>/weights/{name}/source.json"} if name in fetched else {}

@@ -15,13 +15,14 @@ from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from .contracts import InputError
+from .recipe import Search
 from .search_journal import JOURNAL, begin_study, held, load_study, lock_of, recorded
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # run_trials prints the line of a trial itself
 
 
 def run_trials(
-    folder: Path, search: dict, seed: int, worker: int, objective: Callable[[dict, Path], float], identity: str
+    folder: Path, search: Search, seed: int, worker: int, objective: Callable[[dict, Path], float], identity: str
 ) -> None:
     """Run trials until the search has `trials` of them, those of other workers (0-based, other processes) included.
 
@@ -42,10 +43,10 @@ def run_trials(
         study.tell(trial.number, value)
         checkpoint_of(folder, trial).unlink(missing_ok=True)
         outcome = f"validation balanced accuracy {value:.4f}"
-        print(f"trial {trial.number} of {search['trials']}: {in_words(trial)}: {outcome}", flush=True)
+        print(f"trial {trial.number} of {search.trials}: {in_words(trial)}: {outcome}", flush=True)
 
 
-def best(folder: Path, search: dict, identity: str) -> dict:
+def best(folder: Path, search: Search, identity: str) -> dict:
     """The values of the trial with the highest validation balanced accuracy (the earlier of equals), and its score.
 
     InputError where the search has not come to its end, or a score is not a number.
@@ -53,10 +54,10 @@ def best(folder: Path, search: dict, identity: str) -> dict:
     path = folder / JOURNAL
     if recorded(path) != identity:
         raise InputError(f"{path}: holds no search of this space, recipe, code and data; run its workers first")
-    trials = load_study(path, identity).get_trials(deepcopy=False)[: search["trials"]]
+    trials = load_study(path, identity).get_trials(deepcopy=False)[: search.trials]
     finished = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    if len(finished) < search["trials"]:
-        raise InputError(f"{path}: {len(finished)} of {search['trials']} trials are finished; run its workers again")
+    if len(finished) < search.trials:
+        raise InputError(f"{path}: {len(finished)} of {search.trials} trials are finished; run its workers again")
     for trial in finished:
         if not math.isfinite(trial.value):
             raise InputError(f"{path}: trial {trial.number} has the score {trial.value}; remove {folder}, search again")
@@ -66,21 +67,21 @@ def best(folder: Path, search: dict, identity: str) -> dict:
         "validation_balanced_accuracy": top.value,
         "trial": top.number,
         "trials": len(finished),
-        "searched_space": search["space"],
-        "scope": search["scope"],
+        "searched_space": search.space,
+        "scope": search.scope,
     }
 
 
-def unfinished(study: optuna.Study, search: dict, worker: int) -> FrozenTrial | None:
+def unfinished(study: optuna.Study, search: Search, worker: int) -> FrozenTrial | None:
     """The first trial that this worker started and did not end; worker 0 ends those of workers that are no more."""
-    for trial in study.get_trials(deepcopy=False)[: search["trials"]]:
+    for trial in study.get_trials(deepcopy=False)[: search.trials]:
         owner = trial.user_attrs["worker"]
-        if trial.state == TrialState.RUNNING and (owner == worker or (worker == 0 and owner >= search["workers"])):
+        if trial.state == TrialState.RUNNING and (owner == worker or (worker == 0 and owner >= search.workers)):
             return trial
     return None
 
 
-def start_trial(folder: Path, study: optuna.Study, search: dict, seed: int, worker: int) -> FrozenTrial | None:
+def start_trial(folder: Path, study: optuna.Study, search: Search, seed: int, worker: int) -> FrozenTrial | None:
     """Start one trial with new values, unless the search has all its trials.
 
     One worker at a time, so that each proposes knowing what the others try: two that start together would draw the
@@ -88,25 +89,25 @@ def start_trial(folder: Path, study: optuna.Study, search: dict, seed: int, work
     """
     with held(lock_of(folder / "turn")):
         trials = study.get_trials(deepcopy=False)
-        if len(trials) >= search["trials"]:
+        if len(trials) >= search.trials:
             return None
-        values, space = propose(trials, search, seed), distributions(search["space"])
+        values, space = propose(trials, search, seed), distributions(search.space)
         study.add_trial(
             create_trial(state=TrialState.RUNNING, params=values, distributions=space, user_attrs={"worker": worker})
         )
     return unfinished(study, search, worker)
 
 
-def propose(trials: list[FrozenTrial], search: dict, seed: int) -> dict:
+def propose(trials: list[FrozenTrial], search: Search, seed: int) -> dict:
     """Values for the next trial, by TPE (the first ten are random), given all before it.
 
     The sampler is made for this one trial, from the seed and the number of trials before it. One sampler for the
     search would have drawn other random numbers after a restart: its generator begins anew, the trials do not.
     """
-    sampler = TPESampler(seed=seed + len(trials), constant_liar=search["workers"] > 1)
+    sampler = TPESampler(seed=seed + len(trials), constant_liar=search.workers > 1)
     past = optuna.create_study(sampler=sampler, direction="maximize")  # in memory: the journal gets whole trials only
     past.add_trials(trials)
-    return past.ask(distributions(search["space"])).params
+    return past.ask(distributions(search.space)).params
 
 
 def distributions(space: dict) -> dict[str, BaseDistribution]:

@@ -1,39 +1,26 @@
-"""What a search may vary: `recipes.<name>.search.space`, checked before anything runs, and values put into a recipe."""
+"""What a search may vary: `recipes.<name>.search.space`, checked before anything runs."""
 
-import copy
 import math
 
 from .contracts import InputError
+from .recipe import Recipe
 
 WHOLE = {"batch_size", "epochs", "patience", "stem_patch", "drw.after_epoch", "noise.steps"}
 # Which files a job reads follows from these, and the graph is there before any value is tried.
 GRAPH = ("model", "init", "start_from", "reconstructions", "distill.teacher", "search")
+OWN_KEYS = ("noise.family", "noise.draw")  # each goes with other keys, which a search could not give
 
 
-def with_values(recipe: dict, values: dict) -> dict:
-    """Return a copy of a resolved recipe in which each dotted key (distill.hard_weight) has its new value."""
-    changed = copy.deepcopy(recipe)
-    for key, value in values.items():
-        *above, last = key.split(".")
-        place = changed
-        for part in above:
-            place = place.get(part) if isinstance(place, dict) else None
-        if not isinstance(place, dict) or last not in place:
-            raise InputError(f"{key}: the recipe has no such value; it was searched for another recipe")
-        place[last] = value
-    return changed
-
-
-def check_search(search: dict, recipe: dict, name: str) -> None:
+def check_search(recipe: Recipe, name: str) -> None:
     """Refuse a search that cannot run; `recipe` is recipes.`name`, resolved. Each message names its key."""
-    where = f"recipes.{name}.search"
-    for key in ("trials", "workers"):
-        if not is_number(search[key], int) or search[key] < 1:
-            raise InputError(f"{where}.{key} is {search[key]!r}; at least 1, a whole number")
-    if not search["space"]:
+    where, search = f"recipes.{name}.search", recipe.search
+    for key, number in (("trials", search.trials), ("workers", search.workers)):
+        if not is_number(number, int) or number < 1:
+            raise InputError(f"{where}.{key} is {number!r}; at least 1, a whole number")
+    if not search.space:
         raise InputError(f"{where}.space is empty; name at least one value to search, or set `search: null`")
-    known = searchable(recipe)
-    for key, declared in search["space"].items():
+    known = searchable(recipe.values())
+    for key, declared in search.space.items():
         if key not in known:
             raise InputError(f"{where}.space.{key}: not a value of the recipe that can be searched; those are {known}")
         if declared.keys() == {"choices"}:
@@ -44,12 +31,12 @@ def check_search(search: dict, recipe: dict, name: str) -> None:
             raise InputError(f"{where}.space.{key} has {sorted(declared)}; either low and high (and log), or choices")
 
 
-def searchable(recipe: dict, prefix: str = "") -> list[str]:
-    """Dotted keys of the single values of a resolved recipe that do not change which files its jobs read."""
+def searchable(values: dict, prefix: str = "") -> list[str]:
+    """Dotted keys of the single values of a recipe that do not change which files its jobs read."""
     found = []
-    for key, value in recipe.items():
+    for key, value in values.items():
         dotted = prefix + key
-        if dotted not in GRAPH and not isinstance(value, list):
+        if dotted not in (*GRAPH, *OWN_KEYS) and not isinstance(value, list):
             found += searchable(value, f"{dotted}.") if isinstance(value, dict) else [dotted]
     return sorted(found)
 

@@ -126,8 +126,7 @@ class PackedFile:
     @property
     def digest(self) -> str:
         """SHA-256 of shape, dtype and content."""
-        description = f"{self.dtype.str}{(self.rows, *self.row_shape)}".encode()
-        return hashlib.sha256(description + self.hash.digest()).hexdigest()
+        return digest_of_array(self.dtype, (self.rows, *self.row_shape), self.hash.digest())
 
     def _write_header(self) -> None:
         # NumPy pads the header so that the length of the first axis can be filled in later.
@@ -149,6 +148,21 @@ class PackedWriter(PackedFile):
         except OSError:  # a full disk may show only here, when what is buffered is written
             error = error if error[0] else sys.exc_info()
         self._whole.__exit__(*error)
+
+
+def digest_of_array(dtype: np.dtype, shape: tuple[int, ...], content: bytes) -> str:
+    """SHA-256 of dtype, shape, and the SHA-256 of the content."""
+    return hashlib.sha256(f"{dtype.str}{shape}".encode() + content).hexdigest()
+
+
+def packed_digest(path: str | Path) -> str:
+    """The digest of a packed array as its card has it, from its bytes as they lie there."""
+    array, content = open_packed(path), hashlib.sha256()
+    with open(path, "rb") as file:
+        file.seek(array.offset)
+        while data := file.read(BLOCK):
+            content.update(data)
+    return digest_of_array(array.dtype, array.shape, content.digest())
 
 
 def open_packed(path: str | Path) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a study consists of, read from its configuration: autoencoders, tables, cells, and which part is science."""
+"""What a study consists of, read from its configuration: autoencoders, tables and cells."""
 
 from .contracts import CELL, InputError
 from .recipes import check_recipe, resolve_recipe, spaces_of
@@ -6,8 +6,6 @@ from .recipes import check_recipe, resolve_recipe, spaces_of
 ALL_SPACES = {"image", "latent", "reconstruction"}
 LOSSLESS = "pixel_unshuffle"  # the class of the controls that lose nothing
 BACKBONE = "vgg16"  # the `pretrained` entry whose features LPIPS compares
-# Facts of the machine or of the presentation: changing them changes no result, so they rerun nothing.
-NOT_SCIENCE = {"root", "label", "max_bad_images", "licence", "gated", "access", "shareable"}
 
 
 def resolve_autoencoder(config: dict, name: str) -> dict:
@@ -28,19 +26,6 @@ def resolve_autoencoder(config: dict, name: str) -> dict:
 def decodes(config: dict, name: str) -> bool:
     """Whether an autoencoder has a decoder; without one there is a latent space and nothing else."""
     return resolve_autoencoder(config, name).get("decodes", True)
-
-
-def science(entry: dict) -> dict:
-    """The part of a dataset or autoencoder entry that results depend on; folders of data and weights are not."""
-    kept = {key: value for key, value in entry.items() if key not in NOT_SCIENCE}
-    if is_folder(kept.get("source", "")):
-        del kept["source"]
-    return kept
-
-
-def is_folder(source: str) -> bool:
-    """Whether a source of weights is a folder of this machine; else it is a hub id, owner/name."""
-    return source.startswith((".", "/", "~", "$")) or source.count("/") > 1
 
 
 def cells(config: dict, table: str = "table1") -> list[dict]:
@@ -205,7 +190,7 @@ def check_efficiency(config: dict, part: dict) -> None:
         raise InputError(f"study.efficiency.fold: {part['fold']} outside 0..{config['study']['n_splits'] - 1}")
     for name in part["rows"].values():
         check_recipe(config, name)
-    budgets = {name: resolve_recipe(config, name)["budget_seconds"] for name in part["rows"].values()}
+    budgets = {name: resolve_recipe(config, name).budget_seconds for name in part["rows"].values()}
     if None in budgets.values() or len(set(budgets.values())) > 1:
         raise InputError(
             f"study.efficiency.rows: Table 3 compares at one budget; recipes' budget_seconds are {budgets}"

@@ -5,19 +5,19 @@ from pathlib import Path
 import torch
 
 from .classifiers.saved import load_classifier
-from .contracts import CELL, read_json
 from .evaluation import predict_logits
 from .fold_data import Inputs, load_fold
 from .store import PackedWriter
 
 
-def write_teacher_logits(run: Path, n_splits: int, inputs: Inputs, device: torch.device, path: Path) -> None:
-    """Write the unscaled logits of the run in folder `run`, float32 (n_train, K), in the order of the training rows.
+def write_teacher_logits(
+    run: Path, cell: dict, n_splits: int, inputs: Inputs, device: torch.device, path: Path
+) -> None:
+    """Write the unscaled logits of the run `cell` in folder `run`, float32 (n_train, K), in the order of training rows.
 
     Computed once per run, for every student and every epoch; no row of validation or test is in the file.
     """
     model = load_classifier(run, device)
-    cell = {key: read_json(run / "model.json")[key] for key in CELL}
     data = load_fold(cell, n_splits, inputs, device)
     logits = predict_logits(model, data, "train").cpu().numpy()
     with PackedWriter(path, logits.shape[1:], "float32") as file:

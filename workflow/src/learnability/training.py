@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .augmentation import augment, mask_elements
 from .checkpoints import Keeper, remove_checkpoint, write_tensors
 from .classifiers.classifier import Classifier, build_classifier
 from .classifiers.saved import load_start
@@ -18,6 +17,8 @@ from .finished import keep_finished, take_finished
 from .fold_data import Fold, Inputs, describe, load_fold
 from .losses import build_loss
 from .metrics import balanced_accuracy
+from .recipe import Recipe
+from .registry import load
 
 OUTPUTS = ("predictions.parquet", "history.csv", "model.safetensors", "model.json", "metrics.json")
 STEPS_BETWEEN_LOOKS = 20  # at the clock, for each of which the host waits for a GPU
@@ -25,7 +26,7 @@ STEPS_BETWEEN_LOOKS = 20  # at the clock, for each of which the host waits for a
 
 def train_classifier(
     cell: dict,
-    recipe: dict,
+    recipe: Recipe,
     seed: int,
     n_splits: int,
     code: str,
@@ -39,7 +40,7 @@ def train_classifier(
     of the code. A checkpoint of the same identity is resumed, and leads to the same bytes as no interruption; what
     was finished before and is lost since (finished.py) is taken as it is.
     """
-    identity = digest([cell, recipe, seed, n_splits, code, *inputs.cards(), inputs.identity()])
+    identity = digest([cell, recipe.recorded(), seed, n_splits, code, *inputs.cards(), inputs.identity()])
     if take_finished(folder, OUTPUTS, identity):
         return
     data = load_fold(cell, n_splits, inputs, device)
@@ -63,10 +64,10 @@ def train_classifier(
 
 
 def train(
-    cell: dict, recipe: dict, seed: int, n_splits: int, code: str, inputs: Inputs, data: Fold, checkpoint: Path
+    cell: dict, recipe: Recipe, seed: int, n_splits: int, code: str, inputs: Inputs, data: Fold, checkpoint: Path
 ) -> tuple[Classifier, dict, list, float]:
     """Build a classifier and fit it; returns it with its description (model.json), history and samples per second."""
-    description = describe(cell, recipe, seed, data) | {"trained_by": recipe}
+    description = describe(cell, recipe, seed, data) | {"trained_by": recipe.recorded()}
     if inputs.pretrained:
         description["pretrained_digest"] = file_digest(inputs.pretrained)
     identity = digest([description, n_splits, code, data.source, data.card["digest"], inputs.identity()])
@@ -89,23 +90,23 @@ def class_counts(data: Fold) -> torch.Tensor:
 
 
 def fit(
-    model: Classifier, data: Fold, recipe: dict, seed: int, identity: str, checkpoint: Path, loss
+    model: Classifier, data: Fold, recipe: Recipe, seed: int, identity: str, checkpoint: Path, loss
 ) -> tuple[list, float]:
     """Train until the last epoch, or until patience or the budget runs out; leave the best weights in `model`.
 
     Returns the history (a dictionary per epoch) and the training samples per second of this process.
     """
-    optimiser = torch.optim.Adam(model.parameters(), lr=recipe["lr"], weight_decay=recipe["weight_decay"], fused=True)
+    optimiser = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
     state = {"best_score": -1.0, "without_gain": 0, "spent_seconds": 0.0, "history": []}
     seconds, trained = 0.0, 0
     with Keeper(checkpoint, identity, model, [optimiser], state) as keeper:
         say_where(keeper)
         state = keeper.state
-        deadline = time.perf_counter() + (recipe["budget_seconds"] or np.inf) - state["spent_seconds"]
-        for epoch in range(len(state["history"]) + 1, recipe["epochs"] + 1):
+        deadline = time.perf_counter() + (recipe.budget_seconds or np.inf) - state["spent_seconds"]
+        for epoch in range(len(state["history"]) + 1, recipe.epochs + 1):
             started = time.perf_counter()
             may_end = state["history"] and not keeper.within  # what was trained of an epoch is evaluated too
-            if state["without_gain"] > recipe["patience"] or (may_end and started >= deadline):
+            if state["without_gain"] > recipe.patience or (may_end and started >= deadline):
                 break
             rate = start_epoch(optimiser, recipe, seed, epoch, state)
             train_loss, samples = train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline, keeper)
@@ -113,7 +114,7 @@ def fit(
             predicted = predict(model, data, "validation").argmax(axis=1)
             reached = balanced_accuracy(data.label[data.split["validation"]], predicted)
             note_epoch(keeper, {"epoch": epoch, "lr": rate, "train_loss": train_loss}, reached)
-            print(f"epoch {epoch}/{recipe['epochs']}  loss {train_loss:.4f}  validation bACC {reached:.4f}", flush=True)
+            print(f"epoch {epoch}/{recipe.epochs}  loss {train_loss:.4f}  validation bACC {reached:.4f}", flush=True)
             state["spent_seconds"] = spent_seconds(recipe, deadline)
             keeper.save()
     model.load_state_dict(keeper.best)
@@ -138,18 +139,18 @@ def note_epoch(keeper: Keeper, row: dict, reached: float) -> None:
     keeper.state["history"].append(row | {"validation_balanced_accuracy": reached})
 
 
-def spent_seconds(recipe: dict, deadline: float) -> float:
+def spent_seconds(recipe: Recipe, deadline: float) -> float:
     """What of the budget is spent, in this process and before it."""
-    return recipe["budget_seconds"] - (deadline - time.perf_counter()) if recipe["budget_seconds"] else 0.0
+    return recipe.budget_seconds - (deadline - time.perf_counter()) if recipe.budget_seconds else 0.0
 
 
-def start_epoch(optimiser: torch.optim.Optimizer, recipe: dict, seed: int, epoch: int, state: dict) -> float:
+def start_epoch(optimiser: torch.optim.Optimizer, recipe: Recipe, seed: int, epoch: int, state: dict) -> float:
     """Seed the epoch, so that a resumed run draws the same numbers; apply the deferred switch (docs/protocol.md)."""
     torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
-    drw, rate = recipe.get("drw"), recipe["lr"]
-    if recipe["loss"] == "ldam_drw" and epoch > drw["after_epoch"]:
-        rate *= drw["lr_factor"]
-        if epoch == drw["after_epoch"] + 1 and drw["reset_patience"]:
+    drw, rate = recipe.drw, recipe.lr
+    if recipe.loss == "ldam_drw" and epoch > drw.after_epoch:
+        rate *= drw.lr_factor
+        if epoch == drw.after_epoch + 1 and drw.reset_patience:
             state["without_gain"] = 0
     for group in optimiser.param_groups:
         group["lr"] = rate
@@ -157,14 +158,22 @@ def start_epoch(optimiser: torch.optim.Optimizer, recipe: dict, seed: int, epoch
 
 
 def train_epoch(
-    model: Classifier, data: Fold, recipe: dict, seed: int, epoch: int, loss, optimiser, deadline: float, keeper: Keeper
+    model: Classifier,
+    data: Fold,
+    recipe: Recipe,
+    seed: int,
+    epoch: int,
+    loss,
+    optimiser,
+    deadline: float,
+    keeper: Keeper,
 ) -> tuple[float, int]:
     """One pass over the training rows in random order, or up to the deadline, from where a stopped one was saved.
 
     Returns the mean loss of the pass, and the samples seen in this process.
     """
     model.train()
-    device, batch_size, train = data.rows.device, recipe["batch_size"], data.split["train"]
+    device, batch_size, train = data.rows.device, recipe.batch_size, data.split["train"]
     order = np.random.default_rng([seed, epoch]).permutation(len(train))
     if len(order) % batch_size == 1 and len(order) > 1:
         order = order[:-1]  # batch norm cannot train on a batch of one
@@ -202,14 +211,18 @@ def is_over(deadline: float, step: int, device: torch.device) -> bool:
 
 
 def train_step(
-    model: Classifier, x: torch.Tensor, label: torch.Tensor, epoch: int, loss, optimiser, recipe: dict, teacher=None
+    model: Classifier, x: torch.Tensor, label: torch.Tensor, epoch: int, loss, optimiser, recipe: Recipe, teacher=None
 ) -> torch.Tensor:
     """One optimiser step on a raw batch x (n, C, H, W) that is on the device; returns the loss, detached."""
-    # Outside autocast, in which the grid that augmentation samples at would have the eight bits of bfloat16.
-    x = model.normalise(augment(x.float(), recipe["augment"], recipe["rotate_degrees"]))
-    x = mask_elements(x, recipe["mask"])
+    x = x.float()
+    if recipe.augment:
+        # Outside autocast, in which the grid that augmentation samples at would have the eight bits of bfloat16.
+        x = load("recipes.*", "augment").augment(x, recipe.augment, recipe.rotate_degrees)
+    x = model.normalise(x)
+    if recipe.mask:
+        x = load("recipes.*", "mask").mask_elements(x, recipe.mask)
     sigma = None
-    if recipe["noise"]:
+    if recipe.noise:
         sigma = model.levels.sample(len(x), x.device)
         x = model.add_noise(x, sigma, torch.randn_like(x))
     with autocast(x.device):

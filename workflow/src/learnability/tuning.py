@@ -6,8 +6,8 @@ import torch
 
 from .contracts import digest
 from .fold_data import Inputs, load_fold
+from .recipe import Recipe
 from .search import best, run_trials
-from .search_space import with_values
 from .training import train
 
 SEED_STRIDE = 1000  # a trial's seed is this times the run's, plus its number: no two folds draw the same values
@@ -15,8 +15,7 @@ SEED_STRIDE = 1000  # a trial's seed is this times the run's, plus its number: n
 
 def search_recipe(
     cell: dict,
-    recipe: dict,
-    search: dict,
+    recipe: Recipe,
     seed: int,
     n_splits: int,
     code: str,
@@ -27,17 +26,19 @@ def search_recipe(
 ) -> dict:
     """Work on the trials of the search in `folder` until all are done, and return the best (the content of best.json).
 
-    `cell` and `recipe` are those of the run that the search is for, `search` is its `search`, with the workers. Trials
-    train on the training rows and are judged on the validation rows; test rows are not read. A worker above 0 only
-    helps, and returns which it was.
+    `cell` and `recipe` are those of the run that the search is for; its `search` says how many workers share it.
+    Trials train on the training rows and are judged on the validation rows; test rows are not read. A worker above 0
+    only helps, and returns which it was.
     """
     data = load_fold(cell, n_splits, inputs, device)
 
     def objective(values: dict, checkpoint: Path) -> float:
-        *_, history, _ = train(cell, with_values(recipe, values), seed, n_splits, code, inputs, data, checkpoint)
+        *_, history, _ = train(cell, recipe.with_values(values), seed, n_splits, code, inputs, data, checkpoint)
         return max(row["validation_balanced_accuracy"] for row in history)
 
-    same = recipe | {"search": search["space"]}  # a search of more trials goes on with those that are done
+    same = recipe.recorded() | {
+        "search": recipe.search.space
+    }  # a search of more trials goes on with those that are done
     identity = digest([cell, same, seed, n_splits, code, data.source, data.card["digest"], inputs.identity()])
-    run_trials(folder, search, SEED_STRIDE * seed, worker, objective, identity)
-    return {"worker": worker} if worker else cell | best(folder, search, identity)
+    run_trials(folder, recipe.search, SEED_STRIDE * seed, worker, objective, identity)
+    return {"worker": worker} if worker else cell | best(folder, recipe.search, identity)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from ..registry import class_of, load
+
 if TYPE_CHECKING:  # a check of the config must not wait for torch
     import torch
 
-CONTROLS = ("pixel_unshuffle", "area_downsample", "random_init")
 VARIATIONAL = ("AutoencoderKL", "AutoencoderKLFlux2", "MedVAE")  # have a posterior, so they can be fine-tuned
 
 
@@ -34,29 +35,7 @@ def load_autoencoder(entry: dict, device: torch.device) -> Autoencoder:
 
     `class` is a control, MedVAE, a diffusers class, or `module:Class` of the user's own.
     """
-    if entry["class"] in CONTROLS:
-        return load_control(entry, device)
-    if entry["class"] == "MedVAE":
-        from .medvae import MedVAE
-
-        return MedVAE(entry, device)
-    if ":" in entry["class"]:
-        from .custom import CustomAutoencoder
-
-        return CustomAutoencoder(entry, device)
-    from .diffusers_family import DiffusersAutoencoder
-
-    return DiffusersAutoencoder(entry, device)
-
-
-def load_control(entry: dict, device: torch.device) -> Autoencoder:
-    """Build a control; it needs no weights."""
-    from .controls import AreaDownsample, PixelUnshuffle, RandomInit
-
-    if entry["class"] == "random_init":
-        return RandomInit(entry["channels"], entry["factor"], entry.get("options", {}), device)
-    control = {"pixel_unshuffle": PixelUnshuffle, "area_downsample": AreaDownsample}[entry["class"]]
-    return control(entry["factor"])
+    return load("autoencoders.*.class", class_of(entry)).build(entry, device)
 
 
 def scale_input(x: torch.Tensor, entry: dict) -> torch.Tensor:

@@ -3,9 +3,9 @@
 import torch
 
 from ..latent_units import IDENTITY
+from .folders import local_folder
 from .layout import measure_layout
-from .own_class import load_class
-from .weights import local_folder, weights_digest
+from .own_class import load_class, weights_digest
 
 
 class CustomAutoencoder:
@@ -36,3 +36,7 @@ class CustomAutoencoder:
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         return self.model.decode(z)
+
+
+def build(entry: dict, device: torch.device) -> CustomAutoencoder:
+    return CustomAutoencoder(entry, device)

@@ -6,8 +6,8 @@ from safetensors import SafetensorError
 
 from ..contracts import InputError
 from ..latent_units import IDENTITY, pipeline_units
+from .diffusers_weights import weights_digest, weights_folder
 from .layout import measure_layout
-from .weights import weights_digest, weights_folder
 
 
 class DiffusersAutoencoder:
@@ -18,6 +18,7 @@ class DiffusersAutoencoder:
     """
 
     latent_dtype, decodes = "float16", True
+    digest_weights = staticmethod(weights_digest)
 
     def __init__(self, entry: dict, device: torch.device):
         self.model = self.load(entry).eval().requires_grad_(False).to(device)
@@ -26,7 +27,7 @@ class DiffusersAutoencoder:
         self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
         self.provenance = {
             "source": entry["source"],
-            "weights_digest": weights_digest(entry),
+            "weights_digest": self.digest_weights(entry),
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
         }
 
@@ -70,6 +71,10 @@ class DiffusersAutoencoder:
         # A VQModel would quantise again what is quantised already.
         options = {"force_not_quantize": True} if hasattr(self.model, "quantize") else {}
         return self.model.decode(z, **options).sample.float().expand(-1, 3, -1, -1)  # grey to RGB; RGB stays
+
+
+def build(entry: dict, device: torch.device) -> DiffusersAutoencoder:
+    return DiffusersAutoencoder(entry, device)
 
 
 def to_image_channels(x: torch.Tensor, model: torch.nn.Module) -> torch.Tensor:

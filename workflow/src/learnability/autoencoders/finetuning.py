@@ -17,7 +17,6 @@ from . import VARIATIONAL, load_autoencoder, scale_input
 from .adversarial import SMALLEST_SIDE, adaptive_weight, hinge_loss, patch_discriminator
 from .diffusers_family import to_image_channels
 from .perceptual import LPIPS, load_perceptual
-from .weights import weights_digest
 
 NOT_APPLICABLE = "n/a"
 CURVES = (
@@ -47,13 +46,14 @@ def finetune_autoencoder(
     check_finetuning(entry, card["image_size"])
     rows = np.arange(len(images)) if split is None else training_rows(dataset, folds, **split)
     # Trained in float32 whatever precision it encodes in: small steps vanish in half precision.
-    model = load_autoencoder(entry | {"torch_dtype": "float32"}, device).model.requires_grad_(True)
+    autoencoder = load_autoencoder(entry | {"torch_dtype": "float32"}, device)
+    model = autoencoder.model.requires_grad_(True)
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
     perceptual = load_perceptual(backbone) if settings["perceptual"] == "lpips" else None
     tuning = Tuning(model, settings, seed, device, perceptual)
     features = file_digest(backbone) if perceptual else None
     seen = hashlib.sha256(rows.tobytes()).hexdigest()
-    identity = digest([settings, card["digest"], seed, code, weights_digest(entry), features, seen])
+    identity = digest([settings, card["digest"], seed, code, autoencoder.provenance["weights_digest"], features, seen])
     history = tune(tuning, Rows(images, device, channels_last=True, keep=False), rows, identity, folder)
     save_folder(model.to(memory_format=torch.contiguous_format), folder)
     write_csv(pd.DataFrame(history), folder / "history.csv")

@@ -9,7 +9,7 @@ from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from ..contracts import InputError
 from .diffusers_family import DiffusersAutoencoder
 from .medvae_keys import STAGE_2, VARIANTS, Tensors, Variant, to_diffusers
-from .weights import medvae_checkpoint
+from .medvae_weights import medvae_checkpoint, weights_digest
 
 
 class MedVAE(DiffusersAutoencoder):
@@ -17,6 +17,8 @@ class MedVAE(DiffusersAutoencoder):
 
     Stage 2 is what MedVAE's own classifiers see; no decoder was trained for it.
     """
+
+    digest_weights = staticmethod(weights_digest)
 
     def __init__(self, entry: dict, device: torch.device):
         super().__init__(entry, device)
@@ -42,6 +44,10 @@ class MedVAE(DiffusersAutoencoder):
                 "MedVAE with latent_stage 2 has no decoder: use it in latent space only, or take latent_stage 1"
             )
         return super().decode(z)
+
+
+def build(entry: dict, device: torch.device) -> MedVAE:
+    return MedVAE(entry, device)
 
 
 def load_medvae(entry: dict) -> tuple[torch.nn.Module, Path]:

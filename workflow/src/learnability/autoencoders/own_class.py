@@ -6,7 +6,8 @@ import os
 import sys
 from pathlib import Path
 
-from ..contracts import InputError
+from ..contracts import InputError, digest, file_digest
+from .folders import base_folder, unset_variable
 
 
 def find_module(name: str) -> Path:
@@ -39,3 +40,19 @@ def load_class(name: str) -> type:
         problem = "has no method `encode`" if found else "does not exist"
         raise InputError(f"class {name}: {problem} in {module}; expected encode(x) and, to be decoded, decode(z)")
     return found
+
+
+def missing_weights(entry: dict) -> str | None:
+    """Say why the folder of a user's own class cannot be had, and what to do; or None."""
+    if name := unset_variable(entry):
+        return f"set the environment variable {name} to the folder of the weights"
+    if not base_folder(entry).is_dir():
+        return f"{base_folder(entry)} is not a folder; expected the weights of {entry['class']} there"
+    return None
+
+
+def weights_digest(entry: dict) -> str:
+    """Digest of the class's file and of all files below its `source`: it may read any of them."""
+    roots = [base_folder(entry)] if "source" in entry else []
+    read = [path for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
+    return digest([file_digest(path) for path in [find_module(entry["class"]), *read]])

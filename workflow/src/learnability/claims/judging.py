@@ -16,9 +16,9 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def judge_claims(findings: Findings) -> pd.DataFrame:
+def judge_claims(findings: Findings, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame:
     """A row per claim; effect, interval and p are of the cell that decides, "n/a" where there is none."""
-    return pd.DataFrame([_row(claim, findings) for claim in CLAIMS], columns=COLUMNS, dtype=object)
+    return pd.DataFrame([_row(claim, findings) for claim in claims], columns=COLUMNS, dtype=object)
 
 
 def _row(claim: Claim, findings: Findings) -> dict:

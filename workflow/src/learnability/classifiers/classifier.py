@@ -6,11 +6,9 @@ import torch
 from torch import nn
 
 from ..contracts import InputError
-from .film import FiLM
+from ..registry import load
 from .grid import misfit
-from .heads import CosineHead, LinearHead
-from .noise import NoiseLevels, build_levels
-from .options import check_options
+from .noise.levels import NoiseLevels, build_levels
 from .weights import load_weights, read_weights
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of RGB in [0, 1]
@@ -31,7 +29,7 @@ class Classifier(nn.Module):
         std: list[float],
         classes: list[str],
         levels: NoiseLevels | None = None,
-        film: FiLM | None = None,
+        film: nn.Module | None = None,
         noise_unit: torch.Tensor | None = None,
         latent_std: float = 1.0,
     ):
@@ -74,12 +72,11 @@ def build_classifier(description: dict, pretrained: Path | None = None) -> Class
     a normalised latent; None for ones), latent_std, in_channels, grid, classes, mean, std. `pretrained` is the file of
     weights to start from; what depends on the task is made for it. Raises InputError where they do not fit.
     """
-    check_options(description, description["space"])
     network = build_network(description)
     if pretrained:
         start_from(network, pretrained, description)
     # After the network, so that it starts from the same random numbers with and without conditioning.
-    film = FiLM([stage["num_chs"] for stage in network.feature_info]) if description["film"] else None
+    film = load("recipes.*", "film").build(network) if description["film"] else None
     return Classifier(
         network,
         description["mean"],
@@ -112,9 +109,8 @@ def build_network(description: dict) -> nn.Module:
     last = network.get_classifier()
     if isinstance(last, nn.Linear):
         place = next(place for place, module in network.named_modules() if module is last)
-        cosine = description["head"] == "cosine"
-        network.set_submodule(place, CosineHead(last.in_features, classes) if cosine else LinearHead(last))
-    elif description["head"] == "cosine":
+        network.set_submodule(place, load("recipes.*.head", description["head"]).build(last, classes))
+    elif description["head"] != "linear":
         raise InputError(f"recipes.*.head: {name} does not end in a linear layer; set `head: linear`")
     return network
 

@@ -42,3 +42,8 @@ class FiLM(nn.Module):
             x = stage(x)
             x = x * (1 + gamma).to(x.dtype) + beta.to(x.dtype)
         return network.forward_head(network.norm_pre(x))
+
+
+def build(network: nn.Module) -> FiLM:
+    """FiLM for the stages of a timm ConvNeXt."""
+    return FiLM([stage["num_chs"] for stage in network.feature_info])

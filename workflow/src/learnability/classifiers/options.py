@@ -4,6 +4,7 @@ import math
 
 from ..contracts import InputError
 from .grid import is_convnext
+from .noise import TAIL, normal_range
 
 # The keys of each family's draw with their defaults: EDM's sampler and EDM2's training (arXiv 2206.00364, 2312.02696),
 # and the logit-normal times of rectified flow (arXiv 2403.03206).
@@ -15,25 +16,24 @@ NOISE = {
     ("flow", "logit_normal"): {"mean": 0.0, "deviation": 1.0},
     ("vp", "uniform"): {},
 }
-TAIL = 3  # deviations from its mean up to which a normal draw counts as trained on
 POSITIVE = ("sigma_min", "sigma_max", "rho", "deviation")
 
 
-def check_options(recipe: dict, space: str) -> None:
-    """Refuse a head, FiLM or noise that this network or space cannot have; `recipe` may be a model.json as well."""
-    if recipe["head"] not in ("linear", "cosine"):
-        raise InputError(f"recipes.*.head is {recipe['head']!r}; expected linear or cosine")
-    if recipe["film"] and not is_convnext(recipe["model"]):
+def check_options(*, space: str, model: str, head: str, film: bool, noise: dict | None) -> None:
+    """Refuse a head, FiLM or noise that this network or space cannot have."""
+    if head not in ("linear", "cosine"):
+        raise InputError(f"recipes.*.head is {head!r}; expected linear or cosine")
+    if film and not is_convnext(model):
         raise InputError(
-            f"recipes.*.film: FiLM follows the four stages of a ConvNeXt, and {recipe['model']} is none; "
+            f"recipes.*.film: FiLM follows the four stages of a ConvNeXt, and {model} is none; "
             "use a convnext model, or set `film: false`"
         )
-    if recipe["film"] and recipe["noise"] is None:
+    if film and noise is None:
         raise InputError("recipes.*.film: nothing to condition on without noise; give `noise`, or set `film: false`")
-    if recipe["noise"] is not None:
+    if noise is not None:
         if space != "latent":
             raise InputError(f"recipes.*.noise: noise is added to latents, not in {space} space; set `noise: null`")
-        noise_options(recipe["noise"])
+        noise_options(noise)
 
 
 def noise_options(noise: dict) -> dict:
@@ -84,8 +84,3 @@ def check_numbers(noise: dict) -> None:
             )
     if "steps" in noise and (noise["steps"] != int(noise["steps"]) or noise["steps"] < 2):
         raise InputError(f"recipes.*.noise.steps is {noise['steps']}; expected a whole number, 2 or more")
-
-
-def normal_range(noise: dict) -> tuple[float, float]:
-    """The σ between which nearly all draws lie whose logarithm is normal."""
-    return tuple(math.exp(noise["mean"] + side * TAIL * noise["deviation"]) for side in (-1, 1))

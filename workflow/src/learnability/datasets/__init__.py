@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..contracts import InputError
+from ..registry import load
 
 LOOKED_FOR = 20  # images whose files are looked for before any is read
 
@@ -50,7 +51,7 @@ class Source:
 
 def open_source(entry: dict, threads: int = 1) -> Source:
     """Open the collection that a `datasets` entry of the config describes, by its `format`."""
-    module = find_format(entry["format"])
+    module = load("datasets.*.format", entry["format"])
     source = module.open_source(entry, threads) if hasattr(module, "check_source") else module.open_source(entry)
     if subset := entry.get("subset"):
         source = source.take(stratified_subset(source.samples, subset["images"], subset.get("seed", 0)))
@@ -62,7 +63,7 @@ def check_source(entry: dict) -> Source | None:
 
     Returns the collection, or None where opening it takes longer.
     """
-    module = find_format(entry["format"])
+    module = load("datasets.*.format", entry["format"])
     if hasattr(module, "check_source"):
         module.check_source(entry)
         return None
@@ -73,15 +74,7 @@ def check_source(entry: dict) -> Source | None:
 
 def opens_at_once(entry: dict) -> bool:
     """Whether open_source is a matter of seconds, so that a check may count the images."""
-    return not hasattr(find_format(entry["format"]), "check_source")
-
-
-def find_format(name: str):
-    """The module of a format; imports are written out, so that the digest of the code sees them."""
-    from . import cardium, ct_rate, ct_rate_volumes, imagenet, isic2019, medmnist, mimic_cxr_lt, phantom, table
-
-    modules = (cardium, ct_rate, ct_rate_volumes, imagenet, isic2019, medmnist, mimic_cxr_lt, phantom, table)
-    return {module.__name__.rpartition(".")[2]: module for module in modules}[name]
+    return not hasattr(load("datasets.*.format", entry["format"]), "check_source")
 
 
 def check_images_exist(source: Source) -> None:

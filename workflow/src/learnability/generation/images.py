@@ -9,10 +9,10 @@ import torch
 
 from ..autoencoders import load_autoencoder, scale_input
 from ..autoencoders.encode import check_layout, encode_batch
-from ..autoencoders.weights import finetuned
 from ..contracts import InputError
 from ..datasets.files import image_names, read_image
 from ..datasets.prepare import UNREADABLE, fit
+from ..entries import as_encoder
 from ..store import area_average
 from ..study import fold_suffix, resolve_autoencoder
 from .latents import check_shape
@@ -105,6 +105,6 @@ def located(config: dict, name: str, description: dict) -> dict:
             raise InputError(
                 f"{folder} does not exist; the study fine-tunes {name}: run it, or give its file and results"
             )
-        return finetuned(entry, folder)
+        return as_encoder(entry) | {"folder": str(folder)}
     fetched = results / "weights" / name
     return entry | {"folder": str(fetched)} if (fetched / "source.json").is_file() else entry

@@ -48,8 +48,7 @@ class Plan:
 
     def time(self, job: Job, params: dict, rows: Rows, work: Work) -> tuple[float | None, str]:
         """Seconds, from the budget of its recipe, a measured rate, or an estimate on this device."""
-        budget = (params.get("recipe") or {}).get("budget_seconds")
-        if budget and job.rule in TRAINING_RULES:
+        if job.rule in TRAINING_RULES and (budget := params["recipe"].budget_seconds):
             return float(budget), "budget of the recipe"
         device = self.device if job.rule in GPU_RULES else CPU
         if rate := self.rates.get((job.rule, work.kind, device)):
@@ -73,7 +72,7 @@ class Plan:
             lpips = networks.perceptual_operations(rows.side) if tuning["perceptual"] == "lpips" else 0
             return 3 * (both + lpips) * tuning["steps"] * tuning["batch_size"]
         recipe, size = params["recipe"], self.size(job.wildcards["dataset"])
-        if job.rule == "measure_efficiency" or recipe["reconstructions"] == "on_the_fly":
+        if job.rule == "measure_efficiency" or recipe.reconstructions == "on_the_fly":
             return None
         forward = networks.classifier_operations(recipe, rows.channels, rows.side, size.classes)[0]
         part = rows.images / params["n_splits"]  # a fold

@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..autoencoders.weights import missing_weights, weights_folder
+from ..autoencoders.diffusers_weights import missing_weights, weights_folder
 from ..classifiers.classifier import build_network
-from ..study import is_folder
+from ..entries import is_folder
+from ..recipe import SAME_NETWORK, Recipe
 
 # What config.json of the hub's repositories says: the autoencoders of the published study, for a plan without weights.
 KL = {
@@ -47,9 +48,9 @@ def _classifier(described: str, channels: int, side: int) -> tuple[float, int, i
     return operations, sum(parameter.numel() for parameter in network.parameters()), network.num_features
 
 
-def classifier_operations(recipe: dict, channels: int, side: int, classes: int) -> tuple[float, int]:
+def classifier_operations(recipe: Recipe, channels: int, side: int, classes: int) -> tuple[float, int]:
     """Operations of one forward pass of one sample (channels, side, side), and parameters; FiLM is not counted."""
-    described = {key: recipe[key] for key in ("model", "model_options", "stem_patch", "head")}
+    described = recipe.take(SAME_NETWORK)  # what build_network reads
     operations, parameters, features = _classifier(json.dumps(described, sort_keys=True), channels, side)
     further = classes - 1  # each a row of weights and a bias in the last layer
     return operations + 2 * features * further, parameters + (features + 1) * further

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..configuration import ROOT, read_yaml
-from ..contracts import read_json
+from ..contracts import InputError, read_json
+from ..recipe import KEYS, Recipe
 from ..store import open_packed
 from .benchmarks import Benchmark, read_benchmarks
-from .work import COSTLY_RULES, ENCODING_RULES, GPU_RULES, TRAINING_RULES, Rows, Work, describe_work
+from .work import CLASSIFIER_RULES, COSTLY_RULES, ENCODING_RULES, GPU_RULES, TRAINING_RULES, Rows, Work, describe_work
 
 SHIPPED = ROOT / "workflow" / "resources" / "rates.yaml"
 SHIPPED_KEYS = ("rule", "kind", "device", "seconds_per_unit", "jobs")
@@ -56,15 +57,27 @@ def measured_rates(folder: Path) -> list[Rate]:
 def work_done(folder: Path, job: Benchmark) -> Work | None:
     """What a job that ran has done; None where its files are gone, or where a budget ended it and not its work."""
     wildcards, epochs = job.wildcards, None
-    rows = rows_of(folder, job)
-    if rows is None or (job.params.get("recipe") or {}).get("budget_seconds"):
+    rows, params = rows_of(folder, job), params_of(folder, job)
+    if rows is None or params is None or ("recipe" in params and params["recipe"].budget_seconds):
         return None
     if job.rule in TRAINING_RULES:
         metrics = metrics_of(folder, wildcards)
         if metrics is None:
             return None
         epochs = metrics["epochs"]
-    return describe_work(job.rule, job.params, rows, wildcards.get("autoencoder", ""), epochs)
+    return describe_work(job.rule, params, rows, wildcards.get("autoencoder", ""), epochs)
+
+
+def params_of(folder: Path, job: Benchmark) -> dict | None:
+    """The params of a job that ran; None where the recipe in them lacks a key, as another version wrote it."""
+    if job.rule not in CLASSIFIER_RULES:
+        return job.params
+    recorded = job.params.get("recipe") or recipe_of_run(folder, job.params.get("cell") or {})
+    try:
+        recipe = Recipe.from_values({key: recorded[key] for key in KEYS if key in recorded})
+    except InputError:
+        return None
+    return job.params | {"recipe": recipe}
 
 
 def rows_of(folder: Path, job: Benchmark) -> Rows | None:
@@ -85,9 +98,19 @@ def rows_of(folder: Path, job: Benchmark) -> Rows | None:
     return Rows(shape[0], shape[1] if space == "latent" else shape[3], shape[2])
 
 
-def metrics_of(folder: Path, cell: dict) -> dict | None:
+def recipe_of_run(folder: Path, cell: dict) -> dict:
+    """The recipe that the classifier of a run was trained by, for the jobs that only apply it; {} where it is gone."""
+    path = run_folder(folder, cell) / "model.json" if cell else None
+    return read_json(path)["trained_by"] if path and path.is_file() else {}
+
+
+def run_folder(folder: Path, cell: dict) -> Path:
     parts = (cell["dataset"], cell["space"], cell["autoencoder"], cell["recipe"], f"fold{cell['fold']}")
-    path = Path(folder, "runs", *parts, "metrics.json")
+    return Path(folder, "runs", *parts)
+
+
+def metrics_of(folder: Path, cell: dict) -> dict | None:
+    path = run_folder(folder, cell) / "metrics.json"
     return read_json(path) if path.is_file() else None
 
 

@@ -6,6 +6,8 @@ The same functions describe a planned job, from the configuration, and one that 
 import json
 from dataclasses import dataclass
 
+from ..recipe import Recipe
+
 TRAINING_RULES = ("train_classifier", "train_with_decoder")
 CLASSIFIER_RULES = (
     *TRAINING_RULES,
@@ -62,12 +64,12 @@ def describe_work(rule: str, params: dict, rows: Rows, name: str = "", epochs: i
     return Work(kind_of_classifier(recipe, rows.channels), passes(rule, recipe, params, epochs) * rows.megapixels)
 
 
-def passes(rule: str, recipe: dict, params: dict, epochs: int | None) -> float:
+def passes(rule: str, recipe: Recipe, params: dict, epochs: int | None) -> float:
     """How often a classifier's job goes over its array."""
     if rule in TRAINING_RULES:
-        return epochs or recipe["epochs"]
+        return epochs or recipe.epochs
     if rule in ("search_recipe", "assist_search"):  # workers share the trials
-        return recipe["search"]["trials"] * recipe["epochs"] / recipe["search"].get("workers", 1)
+        return recipe.search.trials * recipe.epochs / recipe.search.workers
     if rule == "trace_noise_curve":
         from ..evaluation import CURVE  # here, because it waits for torch
 
@@ -79,9 +81,9 @@ def kind_of_autoencoder(name: str, entry: dict) -> str:
     return f"{name}, {entry['class']} {entry['channels']} at 1/{entry['factor']}"
 
 
-def kind_of_classifier(recipe: dict, channels: int) -> str:
+def kind_of_classifier(recipe: Recipe, channels: int) -> str:
     """The network and how it is fed: what its speed depends on."""
-    options = json.dumps(recipe["model_options"], sort_keys=True) if recipe["model_options"] else ""
-    parts = [recipe["model"], options, f"stem {recipe['stem_patch']}" if recipe["stem_patch"] else ""]
-    parts += [f"{channels} channels", "on the fly" if recipe["reconstructions"] == "on_the_fly" else ""]
+    options = json.dumps(recipe.model_options, sort_keys=True) if recipe.model_options else ""
+    parts = [recipe.model, options, f"stem {recipe.stem_patch}" if recipe.stem_patch else ""]
+    parts += [f"{channels} channels", "on the fly" if recipe.reconstructions == "on_the_fly" else ""]
     return ", ".join(filter(None, parts))

@@ -5,22 +5,9 @@ import numpy as np
 from ..claims.findings import PAPER_DATASETS, Cell, Findings
 from ..claims.gap import gaps
 from ..claims.verdicts import FEWEST_FOLDS, in_words, shown
-from ..recipes import SAME_NETWORK, resolve_recipe
 from ..significance_level import ALPHA
-from ..study import recipes_of_gaps, resolve_autoencoder
 
 SIDES = {"latent", "reconstruction"}  # of the gap
-# What classifiers of two spaces may differ in beside what they see, by the keys of their recipes.
-CONFOUNDS = {
-    "network": SAME_NETWORK,
-    "starting weights": ("init", "start_from"),
-    "loss": ("loss", "max_margin", "scale", "drw"),
-    "optimisation": ("lr", "weight_decay", "batch_size", "epochs", "patience", "budget_seconds", "search"),
-    "augmentation": ("augment",),
-    "masking": ("mask",),
-    "noise": ("noise", "film"),
-    "distillation": ("distill",),
-}
 GAPS_IN_WORDS = {
     "gap_paper": "as in the paper",
     "gap_matched": "one protocol in every space",
@@ -29,9 +16,9 @@ GAPS_IN_WORDS = {
 }
 
 
-def described(findings: Findings, config: dict, runs: int) -> str:
+def described(findings: Findings, study: dict, runs: int) -> str:
     """One paragraph: what was measured."""
-    study, names = config["study"], findings.datasets()
+    names = findings.datasets()
     datasets = ", ".join(map(findings.dataset, names))
     table1 = findings.frames["table1"]
     roles = table1.drop_duplicates("autoencoder").set_index("autoencoder")["role"]
@@ -64,8 +51,8 @@ def described(findings: Findings, config: dict, runs: int) -> str:
     )
 
 
-def conclusions(findings: Findings, config: dict) -> dict[str, list[str]]:
-    """Sentences under `may` and `may not` be concluded."""
+def conclusions(findings: Findings, differing: list[str]) -> dict[str, list[str]]:
+    """Sentences under `may` and `may not` be concluded; `differing` is what classifiers differ in beside the space."""
     may, may_not = [], []
     phantoms = [findings.dataset(name) for name in findings.datasets() if findings.synthetic(name)]
     cells = gaps(findings)
@@ -77,7 +64,7 @@ def conclusions(findings: Findings, config: dict) -> dict[str, list[str]]:
     if cells:
         _of_the_gap(findings, cells, may, may_not)
     _of_equivalence(findings, may, may_not)
-    _of_confounds(findings, config, may, may_not)
+    _of_confounds(findings, differing, may, may_not)
     missing = [findings.dataset(name) for name in PAPER_DATASETS if name not in findings.cards]
     if missing:
         may_not.append(f"Nothing is said of the paper's data sets that are not in this study: {', '.join(missing)}.")
@@ -126,10 +113,9 @@ def _of_equivalence(findings: Findings, may: list[str], may_not: list[str]) -> N
         may_not.append(f"It is not shown that autoencoders lose nothing: {text}, not shown to be within {margin}.")
 
 
-def _of_confounds(findings: Findings, config: dict, may: list[str], may_not: list[str]) -> None:
+def _of_confounds(findings: Findings, differing: list[str], may: list[str], may_not: list[str]) -> None:
     rows = findings.rows("gap_decomposition", metric="balanced_accuracy", role="family")
-    differing = confounds(config) if set(findings.frames["table1"]["space"]) >= SIDES else []
-    if differing:
+    if differing and set(findings.frames["table1"]["space"]) >= SIDES:
         may_not.append(
             f"Classifiers of reconstructions and of latents differ in {_listed(differing)}, so the gap of Table 1 "
             "is not the encoding's alone."
@@ -147,17 +133,6 @@ def _of_confounds(findings: Findings, config: dict, may: list[str], may_not: lis
             if not np.isnan(cell.effect)
         ]
         may.append(f"Gap, {findings.pair(row['autoencoder'], row['dataset'])}: {'; '.join(gap_words)}.")
-
-
-def confounds(config: dict) -> list[str]:
-    """What the classifiers on both sides of Table 1's gap differ in, by their resolved recipes and their grids."""
-    names = recipes_of_gaps(config)
-    pixels, latent = (resolve_recipe(config, names[side]) for side in ("image", "latent"))
-    found = [part for part, keys in CONFOUNDS.items() if any(pixels[key] != latent[key] for key in keys)]
-    factors = {resolve_autoencoder(config, name)["factor"] for name in config["study"]["autoencoders"]}
-    if any(config["image_size"] // factor != config["classifier_size"] for factor in factors):
-        found.insert("network" in found, "grid")
-    return found
 
 
 def _of_data(findings: Findings) -> list[str]:

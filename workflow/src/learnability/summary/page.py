@@ -30,11 +30,14 @@ VERDICTS = {SUPPORTED: "supported", NOT_SUPPORTED: "refuted", UNTESTABLE: "open"
 class Material:
     """Beside the findings: metrics of Table 1's runs, autoencoder cards, files of tables and figures, the folder.
 
-    `parameters` are what captions name beside the configuration: `snakemake.params` of the rules that draw;
-    `not_shareable` the labels of the datasets whose images must not be passed on.
+    `config` has the values of the configuration that captions name, `parameters` what they name beside these:
+    `snakemake.params` of the rules that draw; `differing` is what the classifiers on both sides of the gap differ in
+    beside their space; `not_shareable` the labels of the datasets whose images must not be passed on.
     """
 
     config: dict
+    config_digest: str
+    differing: Sequence[str]
     metrics: pd.DataFrame
     autoencoders: list[dict]
     claims: pd.DataFrame
@@ -53,11 +56,11 @@ def render_summary(findings: Findings, material: Material) -> str:
     phantoms = [name for name in findings.datasets() if findings.synthetic(name)]
     return environment.get_template("summary.html.jinja").render(
         name=material.results.name,
-        measured=described(findings, material.config, len(material.metrics)),
+        measured=described(findings, material.config["study"], len(material.metrics)),
         notice=PHANTOM_NOTICE if phantoms else "",
         tiles=tiles(findings),
         gaps=gap_matrix(findings),
-        conclusions=conclusions(findings, material.config),
+        conclusions=conclusions(findings, list(material.differing)),
         claims=claims_by_part(material.claims),
         counts={verdict: int((material.claims["verdict"] == verdict).sum()) for verdict in VERDICTS},
         kinds=VERDICTS,
@@ -66,7 +69,7 @@ def render_summary(findings: Findings, material: Material) -> str:
         figures=[picture(path, material) for path in embedded(material)],
         not_shareable=material.not_shareable,
         provenance={
-            "config": sources.config_digest(material.config),
+            "config": material.config_digest,
             "code": sources.code(),
             "software": sources.software(),
             "hardware": sources.hardware(material.metrics, findings),

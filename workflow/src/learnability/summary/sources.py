@@ -9,19 +9,12 @@ import pandas as pd
 
 from ..claims.findings import Findings
 from ..configuration import ROOT
-from ..contracts import InputError, digest, read_json
+from ..contracts import InputError, read_json
+from ..entries import is_folder
 from ..planning.hours import hours_per_rule
 from ..provenance import package_digest
-from ..study import is_folder, science
 
 PACKAGES = ["torch", "torchvision", "timm", "diffusers", "numpy", "scipy", "scikit-learn", "pandas", "snakemake"]
-
-
-def config_digest(config: dict) -> str:
-    """SHA-256 of the configuration without folders of this machine, labels and access."""
-    kept = {key: value for key, value in config.items() if key != "results"}
-    entries = ("datasets", "autoencoders", "pretrained")
-    return digest(kept | {kind: {name: science(entry) for name, entry in config[kind].items()} for kind in entries})
 
 
 def code() -> dict[str, str]:

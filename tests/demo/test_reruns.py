@@ -1,0 +1,139 @@
+"""What an edit of the code runs again on the finished demo: nothing, or what it can have changed (docs/rerun.md)."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CHECKOUT, copy_checkout, job_counts, snakemake
+
+PACKAGE = "workflow/src/learnability"
+PAGES = {"judge_claims", "compare_published", "write_summary", "all"}
+TESTS = {"test_significance", "test_ablation", "decompose_gap"}
+FIGURES = {f"draw_{name}" for name in ("figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels")}
+TRAININGS = {"train_classifier": 111, "train_with_decoder": 1, "search_recipe": 4}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory) -> Path:
+    """A copy of the checkout that sees the finished demo and Snakemake's records of it."""
+    assert (CHECKOUT / "results/demo/summary.html").is_file(), "run `make test-demo`, which runs the demo first"
+    folder = copy_checkout(tmp_path_factory.mktemp("edited") / "checkout")
+    (folder / "results/demo").symlink_to(CHECKOUT / "results/demo")
+    shutil.copytree(CHECKOUT / ".snakemake", folder / ".snakemake", ignore=shutil.ignore_patterns("locks", "log"))
+    return folder
+
+
+def planned(folder: Path) -> dict[str, int]:
+    return job_counts(snakemake("-n", "--configfile", "workflow/studies/demo.yaml", folder=folder))
+
+
+def planned_after(folder: Path, edits: dict[str, tuple[str, str]]) -> dict[str, int]:
+    """The jobs that Snakemake plans when each file has its first text replaced by the second; undone afterwards."""
+    before = {}
+    try:
+        for name, (old, new) in edits.items():
+            path = folder / PACKAGE / name
+            before[path] = path.read_text(encoding="utf-8")
+            assert before[path].count(old) >= 1, (name, old)
+            path.write_text(before[path].replace(old, new, 1), encoding="utf-8")
+        return planned(folder)
+    finally:
+        for path, text in before.items():
+            path.write_text(text, encoding="utf-8")
+
+
+def test_the_finished_demo_plans_nothing(copy):
+    assert planned(copy) == {}
+
+
+WORDS = {
+    "training.py": ("def class_counts", "# A comment.\ndef class_counts"),
+    "fold_data.py": ('"""The files that a run reads;', '"""Other words;'),
+    "batches.py": ("keep: bool = True", "keep: int = True"),
+    "checkpoints.py": ("import errno\n", "import errno\nimport io  # noqa: F401\n"),
+    "store.py": ("array, content = open_packed(path), hashlib.sha256()",
+                 "array, content = (\n        open_packed(path),\n        hashlib.sha256(),\n    )"),
+    "contracts.py": ("every image must appear once", "each image must appear once"),
+    "datasets/prepare.py": ("exact duplicates: ", "equal images: "),
+    "significance/gap.py": ("import pandas as pd\n", "import pandas as pd\nimport math  # noqa: F401\n"),
+    "registry.py": ('"classifiers.noise.vp",', '"classifiers.noise.vp",\n        "new": "classifiers.noise.new",'),
+}  # fmt: skip
+UNUSED = [
+    "datasets/cardium.py", "datasets/table.py", "autoencoders/controls/area_downsample.py",
+    "autoencoders/controls/random_init.py", "autoencoders/medvae.py", "autoencoders/medvae_keys.py",
+    "autoencoders/custom.py", "losses/cross_entropy.py", "classifiers/noise/flow.py", "classifiers/noise/vp.py",
+    "classifiers/heads/cosine.py", "augmentation.py", "search_space.py", "recipes.py", "study.py",
+]  # fmt: skip
+
+
+def test_words_layout_annotations_and_imports_rerun_nothing(copy):
+    assert planned_after(copy, WORDS) == {}
+
+
+def test_what_no_job_of_the_demo_uses_reruns_nothing(copy):
+    assert planned_after(copy, dict.fromkeys(UNUSED, ("\n\n\n", "\n\n\nEDITED = 1\n\n\n"))) == {}
+
+
+def test_a_module_that_is_moved_with_its_importers_reruns_nothing(copy):
+    moved = copy / PACKAGE / "interruption.py"
+    texts = {path: path.read_text() for path in (copy / PACKAGE).rglob("*.py")}
+    before = {path: text for path, text in texts.items() if ".interruption import" in text}
+    assert len(before) >= 2
+    room = copy / PACKAGE / "waiting"
+    room.mkdir()
+    (room / "__init__.py").write_text('"""A new room."""\n')
+    (room / "stopped.py").write_text(moved.read_text())
+    moved.unlink()
+    try:
+        for path, text in before.items():
+            path.write_text(text.replace(".interruption import", ".waiting.stopped import"))
+        assert planned(copy) == {}
+    finally:
+        moved.write_text((room / "stopped.py").read_text())
+        for path, text in before.items():
+            path.write_text(text)
+        for path in (*room.glob("*.py"),):
+            path.unlink()
+        room.rmdir()
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "rules"),
+    [
+        ("tables/ablation.py", ("\n\n\n", "\n\n\nEDITED = 1\n\n\n"), {"make_table4", *PAGES}),
+        ("figures/style.py", ("\n\n\n", "\n\n\nEDITED = 1\n\n\n"), {*FIGURES, "write_summary", "all"}),
+        ("summary/page.py", ("\n\n\n", "\n\n\nEDITED = 1\n\n\n"), {"write_summary", "all"}),
+        (
+            "significance/t_tests.py",
+            ("\n\n\n", "\n\n\nEDITED = 1\n\n\n"),
+            {*TESTS, "make_table1", "make_table4", "draw_figure2", "draw_gaps", "show_tests", *PAGES},
+        ),
+    ],
+    ids=["a table's layout", "a figure's style", "the summary", "a test of significance"],
+)
+def test_what_is_made_from_results_is_made_again_and_no_result(copy, name, edit, rules):
+    assert planned_after(copy, {name: edit}).keys() == rules
+
+
+@pytest.mark.parametrize(
+    ("name", "edit", "jobs"),
+    [
+        (
+            "fidelity.py",
+            ("(0.01 *", "(0.02 *"),
+            {"encode_dataset": 21, "train_classifier": 111 - 8 - 2, "make_table2": 1},
+        ),
+        ("losses/ldam_drw.py", ("** -0.25", "** -0.5"), TRAININGS | {"make_table1": 1, "measure_efficiency": 4}),
+        ("losses/ldam_drw.py", ("weights = (1 - beta)", "weights = (2 - beta)"), TRAININGS),
+        ("training.py", ("% batch_size == 1", "% batch_size == 2"), TRAININGS),
+        ("masking.py", (">= rate", "> rate"), {"search_recipe": 4}),
+        ("augmentation.py", ("< 0.5", "< 0.4"), {}),
+    ],
+    ids=["SSIM", "LDAM's margin", "class weights", "the epoch loop", "masking", "augmentation, which the demo has not"],
+)
+def test_what_changes_a_result_runs_what_uses_it(copy, name, edit, jobs):
+    found = planned_after(copy, {name: edit})
+    assert {rule: found.get(rule, 0) for rule in jobs} == jobs
+    assert bool(found) == bool(jobs)
+    assert not {"prepare_dataset", "make_folds"} & found.keys()

@@ -1,0 +1,39 @@
+"""The shipped profiles in a dry run: every spelling, and the groups of SLURM."""
+
+import re
+
+import pytest
+
+from tests.conftest import job_counts, snakemake
+
+CELL = "train/cardium/image/original"
+
+
+@pytest.mark.parametrize(
+    "profile", [("--workflow-profile", "slurm"), ("--profile", "profiles/slurm")], ids=lambda words: " ".join(words)
+)
+def test_every_spelling_of_the_slurm_profile_works(checkout, profile):
+    """`--profile slurm` is that of the groups below."""
+    output = snakemake("-n", *profile, "--", CELL, folder=checkout)
+    assert job_counts(output)["train_classifier"] == 5
+    assert "Group job cardium.image.original.image" in output
+
+
+@pytest.mark.parametrize(
+    "profiles", [["profiles/local"], ["slurm", "profiles/slurm_site"], ["slurm", "profiles/slurm_site_gres"]]
+)
+def test_the_other_profiles_are_read(checkout, profiles):
+    options = [word for profile in profiles for word in ("--profile", profile)]
+    output = snakemake(*options, "-n", "table2", folder=checkout)
+    assert "encode" in output
+
+
+def test_the_folds_of_a_cell_are_one_group(checkout):
+    """Of each of the 20 + 20 + 4 cells, and no fold of another cell in it."""
+    output = snakemake("--profile", "slurm", "-n", "table1", folder=checkout)
+    groups = re.findall(r"Group job (\S+) \(jobs in lexicogr. order\):\n(.*?)(?=\n\[|\Z)", output, flags=re.DOTALL)
+    assert len(groups) == 44
+    for name, jobs_of_group in groups:
+        dataset, space, autoencoder, recipe = name.split(".")
+        told = re.findall(r"Training (\S+) on (\S+), (\S+) space \((\S+)\), fold (\d)", jobs_of_group)
+        assert sorted(told) == [(recipe, dataset, space, autoencoder, str(fold)) for fold in range(5)]

@@ -1,0 +1,79 @@
+"""Jobs get values: what a script uses are the parameters of its rule, and the other way round."""
+
+import ast
+import re
+
+import pytest
+
+from learnability.entries import as_encoder, recorded, unrecorded
+from learnability.jobs import whole
+from learnability.study import resolve_autoencoder
+from tests.conftest import CHECKOUT
+from tests.published import PUBLISHED
+
+SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in (CHECKOUT / "workflow/scripts").glob("*.py")}
+RULES = "\n".join(path.read_text(encoding="utf-8") for path in sorted((CHECKOUT / "workflow/rules").glob("*.smk")))
+# What only makes a job run again: the digest of its code where its script needs none, and files that modules read.
+TRIGGERS = {"code", "published", "page"}
+
+
+def blocks() -> dict[str, str]:
+    """The text of every rule with a script, by its name; a rule that is used again has its base's script."""
+    found = {}
+    for block in re.split(r"^(?=rule |use rule )", RULES, flags=re.MULTILINE)[1:]:
+        name = re.match(r"rule (\w+):|use rule \w+ as (\w+) with:", block)
+        found[name[1] or name[2]] = block
+    return found
+
+
+def script_of(name: str, rules: dict[str, str]) -> str | None:
+    """The script of a rule, its own or that of the rule which it uses again."""
+    if script := re.search(r'"\.\./scripts/(\w+\.py)"', rules[name]):
+        return script[1]
+    base = re.match(r"use rule (\w+) as", rules[name])
+    return script_of(base[1], rules) if base else None
+
+
+def params_of(block: str) -> set[str]:
+    """The names of a rule's parameters."""
+    section = re.search(r"^    params:\n((?:        .*\n|\n)*)", block, flags=re.MULTILINE)
+    return set(re.findall(r"^        (\w+)=", section[1], flags=re.MULTILINE)) if section else set()
+
+
+def names_read(script: str) -> set[str]:
+    """The parameters that a script reads, as `params.name` or `snakemake.params.name`."""
+    found = set()
+    for node in ast.walk(ast.parse(script)):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("params", "snakemake.params"):
+            found.add(node.attr)
+    return found
+
+
+def test_no_script_reads_the_configuration():
+    assert [name for name, text in SCRIPTS.items() if "snakemake.config" in text] == []
+    assert len(SCRIPTS) > 25
+
+
+def test_every_parameter_is_read_by_the_script_and_no_other():
+    rules, compared = blocks(), []
+    for name, block in rules.items():
+        script = script_of(name, rules)
+        if script is None:
+            continue
+        given, read = params_of(block), names_read(SCRIPTS[script])
+        compared.append((name, sorted(given - read - TRIGGERS), sorted(read - given)))
+    assert len(compared) > 25
+    assert [found for found in compared if found[1] or found[2]] == []
+
+
+@pytest.mark.parametrize("section", ["datasets", "autoencoders", "pretrained"])
+def test_the_two_parameters_of_an_entry_are_the_whole_of_it(section):
+    for name, entry in PUBLISHED[section].items():
+        if section == "autoencoders":
+            entry = as_encoder(resolve_autoencoder(PUBLISHED, name))
+        assert whole(recorded(entry), unrecorded(entry)) == entry, name
+        assert not recorded(entry).keys() & {"root", "label", "licence"}
+
+
+def test_an_entry_that_there_is_not_stays_none():
+    assert whole(None, None) is None

@@ -1,0 +1,119 @@
+# What one job is given, by its wildcards: parameters of the rules.
+#
+# A job gets values, never the configuration: `params` are all that its script uses, and Snakemake runs it again when one
+# of them changes. Those that change no result (folders of this machine, names, how many jobs share a search) are not
+# recorded: Snakemake leaves out parameters whose function asks for `threads`.
+import functools
+
+from learnability import registry
+from learnability.autoencoders.own_class import find_module
+from learnability.contracts import digest
+from learnability.entries import as_encoder, recorded, unrecorded
+from learnability.provenance import code_digest
+from learnability.recipes import pretrained_weights
+from learnability.study import resolve_autoencoder
+
+
+def recorded_of(find):
+    """A parameter: what results depend on of the entry that `find` gives for the wildcards; None without one."""
+    return lambda wildcards: recorded(entry) if (entry := find(wildcards)) else None
+
+
+def unrecorded_of(find):
+    """A parameter: the rest of that entry."""
+    return lambda wildcards, threads: unrecorded(entry) if (entry := find(wildcards)) else None
+
+
+def dataset_of(wildcards):
+    return config["datasets"][wildcards.dataset]
+
+
+def splits_of_packing(wildcards):
+    """How many folds there are, where the packed images depend on it: `drop` leaves out classes too rare for them."""
+    drops = config["datasets"][wildcards.dataset]["rare_classes"] == "drop"
+    return config["study"]["n_splits"] if drops else None
+
+
+def encoder_of(wildcards):
+    """The autoencoder of a job as it encodes and decodes."""
+    return as_encoder(resolve_autoencoder(config, wildcards.autoencoder))
+
+
+def decoder_of(wildcards):
+    """That autoencoder, where images are decoded as they are asked for; else None."""
+    return encoder_of(wildcards) if recipe_of(wildcards).reconstructions == "on_the_fly" else None
+
+
+def tuned_of(wildcards):
+    """The autoencoder of a job that fine-tunes it."""
+    return resolve_autoencoder(config, wildcards.autoencoder)
+
+
+def backbone_of(wildcards):
+    """The `pretrained` entry whose features a fine-tuning compares, or None."""
+    return config["pretrained"][BACKBONE] if uses_lpips(config["autoencoders"][wildcards.autoencoder]) else None
+
+
+def recipe_of(wildcards):
+    return resolve_recipe(config, cell_of(wildcards)["recipe"])
+
+
+def recipe_values(wildcards):
+    return recipe_of(wildcards).recorded()
+
+
+def start_of(wildcards):
+    """The `pretrained` entry that a training starts from, or None."""
+    return pretrained_weights(config, recipe_of(wildcards))
+
+
+def teacher_scale(wildcards):
+    """The factor between the teacher's logits and those of cross-entropy; 1 without a teacher."""
+    distill = recipe_of(wildcards).distill
+    return resolve_recipe(config, distill.teacher.recipe).logit_scale if distill else 1.0
+
+
+def seed_of_fold(wildcards):
+    return config["seed"] + int(wildcards.fold)
+
+
+# ---- The code of a job: its script, what that imports, and the modules that its values name ----
+
+
+digest_of = functools.cache(code_digest)  # jobs of one rule and like values have the same
+
+
+def code_of(script, *modules_of):
+    """A parameter: the digest of the code; each of `modules_of` gives modules by the wildcards."""
+    return lambda wildcards: digest_of(script, tuple(name for modules in modules_of for name in modules(wildcards)))
+
+
+def code_of_encoding(wildcards):
+    """A class of the user's own is code too."""
+    entry, code = encoder_of(wildcards), code_of("encode_dataset", modules_of_encoder)(wildcards)
+    return digest([code, file_digest(find_module(entry["class"]))]) if ":" in entry["class"] else code
+
+
+def modules_of_format(wildcards):
+    return [registry.find("datasets.*.format", config["datasets"][wildcards.dataset]["format"])]
+
+
+def modules_of_encoder(wildcards):
+    return [registry.module_of_class(encoder_of(wildcards))]
+
+
+def modules_of_finetuning(wildcards):
+    return [registry.module_of_class(tuned_of(wildcards))]
+
+
+def modules_of_training(wildcards):
+    return registry.modules_of_training(recipe_of(wildcards))
+
+
+def modules_of_network(wildcards):
+    return registry.modules_of_network(recipe_of(wildcards))
+
+
+def modules_of_decoding(wildcards):
+    """Of the decoder, where images are decoded as they are asked for."""
+    return modules_of_encoder(wildcards) if recipe_of(wildcards).reconstructions == "on_the_fly" else []

@@ -1,0 +1,38 @@
+"""The weights of an entry in diffusers format: config.json and a safetensors file, in one folder."""
+
+from pathlib import Path
+
+from ..contracts import InputError, digest, file_digest
+from .folders import base_folder, unset_variable
+
+
+def weight_files(entry: dict) -> list[str]:
+    """Configuration and weights, below the source of the entry."""
+    variant = f".{entry['variant']}" if entry.get("variant") else ""
+    names = ("config.json", f"diffusion_pytorch_model{variant}.safetensors")
+    return [f"{entry.get('subfolder') or ''}/{name}".lstrip("/") for name in names]
+
+
+def weights_folder(entry: dict) -> Path:
+    """Return the folder with the files of `weight_files`; an InputError says which is missing."""
+    if message := missing_weights(entry):
+        raise InputError(f"source {entry['source']}: {message}")
+    return (base_folder(entry) / weight_files(entry)[0]).parent
+
+
+def missing_weights(entry: dict) -> str | None:
+    """Say why the weights of an entry cannot be had from a folder, and what to do; or None."""
+    if name := unset_variable(entry):
+        return f"set the environment variable {name} to the folder of the weights (diffusers format)"
+    if not base_folder(entry).is_dir():
+        return f"{base_folder(entry)} is not a folder; expected the weights of {entry['class']} there"
+    for name in weight_files(entry):
+        if not (base_folder(entry) / name).is_file():
+            return f"{base_folder(entry) / name} does not exist; expected the weights of {entry['class']} there"
+    return None
+
+
+def weights_digest(entry: dict) -> str:
+    """Digest of the weights, the same wherever they lie."""
+    names = [name for name in weight_files(entry) if not name.endswith("config.json")]
+    return digest([file_digest(base_folder(entry) / name) for name in names])

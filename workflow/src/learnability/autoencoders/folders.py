@@ -1,0 +1,20 @@
+"""The folder that holds the weights of an autoencoder's entry."""
+
+import os
+import string
+from pathlib import Path
+
+
+def base_folder(entry: dict) -> Path:
+    """`folder` is where the workflow put weights that it fetched or fine-tuned; else it is the user's `source`."""
+    return Path(entry["folder"]) if "folder" in entry else local_folder(entry["source"])
+
+
+def local_folder(source: str) -> Path:
+    return Path(os.path.expandvars(source)).expanduser()
+
+
+def unset_variable(entry: dict) -> str | None:
+    """The environment variable that the source of an entry names and that is not set."""
+    names = string.Template(entry["source"]).get_identifiers() if "folder" not in entry else []
+    return next((name for name in names if name not in os.environ), None)

@@ -1,0 +1,60 @@
+"""The checkpoint of a MedVAE entry: in its folder, or the file itself."""
+
+from pathlib import Path
+
+from ..contracts import InputError, file_digest
+from .folders import base_folder, unset_variable
+from .medvae_keys import FOLDER, VARIANTS
+
+
+def weight_files(entry: dict) -> list[str]:
+    """The checkpoint, below the source of the entry."""
+    return [f"{entry.get('subfolder') or FOLDER}/{VARIANTS[entry['variant']].file}"]
+
+
+def medvae_checkpoint(entry: dict) -> Path:
+    """Return the checkpoint; an InputError says why it is missing."""
+    if message := missing_weights(entry):
+        raise InputError(f"source {entry['source']}: {message}")
+    return find_checkpoint(entry)
+
+
+def missing_weights(entry: dict) -> str | None:
+    """Say why the checkpoint of an entry cannot be had from a folder, or does not fit it, and what to do; or None."""
+    if message := wrong_layout(entry):
+        return message
+    if name := unset_variable(entry):
+        file = VARIANTS[entry["variant"]].file
+        return f"set the environment variable {name} to the folder of the weights ({file})"
+    return None if find_checkpoint(entry) else no_checkpoint(entry)
+
+
+def wrong_layout(entry: dict) -> str | None:
+    """Say so where an entry's channels or factor are not those of its variant."""
+    name, variant = entry["variant"], VARIANTS[entry["variant"]]
+    if (entry["channels"], entry["factor"]) == (variant.channels, variant.factor):
+        return None
+    return (
+        f"{name} has channels {variant.channels} and factor {variant.factor}, not {entry['channels']} and "
+        f"{entry['factor']}; write them so, or name another variant"
+    )
+
+
+def weights_digest(entry: dict) -> str:
+    return file_digest(medvae_checkpoint(entry))
+
+
+def find_checkpoint(entry: dict) -> Path | None:
+    """The checkpoint in a folder, as it is or in the hub's subfolder, by its published name or as safetensors."""
+    folder, file = base_folder(entry) / (entry.get("subfolder") or ""), VARIANTS[entry["variant"]].file
+    names = [file, f"{FOLDER}/{file}", Path(file).with_suffix(".safetensors")]
+    found = (base_folder(entry) / weight_files(entry)[0], folder, *(folder / name for name in names))
+    return next((path for path in found if path.is_file()), None)
+
+
+def no_checkpoint(entry: dict) -> str:
+    folder, file = base_folder(entry) / (entry.get("subfolder") or ""), VARIANTS[entry["variant"]].file
+    return (
+        f"{folder} has no {file}: fetch it with `hf download stanfordmimi/MedVAE {FOLDER}/{file} --local-dir "
+        f"{folder}`, or let source be a checkpoint of {entry['variant']} itself"
+    )

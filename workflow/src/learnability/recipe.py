@@ -1,0 +1,187 @@
+"""A recipe, the way to train a classifier, as one typed thing: its fields are the keys of `recipes.<name>`.
+
+`base` and `spaces` are no part of it: they say what a recipe inherits and where it is used (recipes.py).
+"""
+
+import functools
+from collections.abc import Iterable
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from types import NoneType
+from typing import Literal, Self, get_args
+
+from .contracts import InputError
+
+
+def said(confound: str = "", same_network: bool = False, described: bool = False) -> dict:
+    """What is said of a key of a recipe, the metadata of its field.
+
+    `confound` is what classifiers are said to differ in where their values differ, "" where that is not said.
+    `same_network`: must be equal in a run that others start from. `described`: model.json repeats it, because the
+    classifier is built again from it.
+    """
+    return {"confound": confound, "same_network": same_network, "described": described}
+
+
+NETWORK = said("network", same_network=True, described=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reweighting:
+    """The deferred switch to class weights."""
+
+    after_epoch: int
+    lr_factor: float
+    reset_patience: bool
+    beta: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """Whose logits a student matches."""
+
+    space: Literal["image", "latent", "reconstruction"]
+    recipe: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distill:
+    """Distillation by a teacher on the same fold."""
+
+    teacher: Teacher
+    hard_weight: float
+    loss: Literal["mse", "kl"]
+    temperature: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """Values that are searched on the training and validation rows of a fold; `space` has a range or choices by key."""
+
+    space: dict
+    trials: int
+    workers: int = 1  # they divide the work: a job that does none of it need not know how many there are
+    scope: Literal["fold", "fold0"]
+
+    def fold_of(self, fold: int) -> int:
+        """The fold on whose rows the values of a run of `fold` were searched: its own, or 0 with `scope: fold0`."""
+        return 0 if self.scope == "fold0" else fold
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A resolved recipe: every key has its value."""
+
+    model: str = field(metadata=NETWORK)
+    model_options: dict = field(metadata=NETWORK)
+    stem_patch: Literal[1, 2, 4] | None = field(metadata=NETWORK)
+    head: Literal["linear", "cosine"] = field(metadata=NETWORK)
+    init: Literal["imagenet", "random"] = field(metadata=said("starting weights", described=True))
+    loss: Literal["ldam_drw", "cross_entropy"] = field(metadata=said("loss"))
+    max_margin: float = field(metadata=said("loss"))
+    scale: float = field(metadata=said("loss"))
+    drw: Reweighting = field(metadata=said("loss"))
+    lr: float = field(metadata=said("optimisation"))
+    weight_decay: float = field(metadata=said("optimisation"))
+    batch_size: int = field(metadata=said("optimisation"))
+    epochs: int = field(metadata=said("optimisation"))
+    patience: int = field(metadata=said("optimisation"))
+    augment: list[Literal["flip", "rotate"]] = field(metadata=said("augmentation"))
+    rotate_degrees: float = field(metadata=said())
+    mask: float = field(metadata=said("masking"))
+    film: bool = field(metadata=said("noise", described=True))
+    noise: dict | None = field(
+        metadata=said("noise")
+    )  # its keys depend on its family: classifiers/options.py checks them
+    noise_space: Literal["normalised", "autoencoder"] = field(metadata=said(described=True))
+    latent_std: float = field(metadata=said(described=True))
+    distill: Distill | None = field(metadata=said("distillation"))
+    start_from: str | None = field(metadata=said("starting weights"))
+    search: Search | None = field(metadata=said("optimisation"))
+    reconstructions: Literal["cached", "on_the_fly"] = field(metadata=said())
+    budget_seconds: float | None = field(metadata=said("optimisation"))
+
+    @classmethod
+    def from_values(cls, values: dict, where: str = "recipe") -> Self:
+        """A recipe from plain values, as JSON and Snakemake's params carry them.
+
+        A key that a recipe does not have, and one that is missing, is an InputError; `where` begins its message.
+        """
+        return _built(cls, values, where)
+
+    def values(self) -> dict:
+        """The plain values that `from_values` makes an equal recipe of."""
+        return asdict(self)
+
+    def recorded(self) -> dict:
+        """The plain values that results depend on: all but how many workers share a search."""
+        values = self.values()
+        if values["search"]:
+            del values["search"]["workers"]
+        return values
+
+    def with_values(self, values: dict) -> Self:
+        """A copy in which each dotted key (distill.hard_weight) has its new value."""
+        changed = self.values()
+        for dotted, value in values.items():
+            *above, last = dotted.split(".")
+            place = changed
+            for part in above:
+                place = place.get(part) if isinstance(place, dict) else None
+            if not isinstance(place, dict) or last not in place:
+                raise InputError(f"{dotted}: the recipe has no such value; it was searched for another recipe")
+            place[last] = value
+        return self.from_values(changed)
+
+    def take(self, keys: Iterable[str]) -> dict:
+        """Some of its values by key."""
+        return {name: getattr(self, name) for name in keys}
+
+    def unlike(self, other: Self, keys: Iterable[str]) -> list[str]:
+        """Those of the keys in which two recipes differ."""
+        return [name for name in keys if getattr(self, name) != getattr(other, name)]
+
+    @property
+    def logit_scale(self) -> float:
+        """Factor between the network's logits and those of cross-entropy: LDAM learns at 1/s (docs/protocol.md)."""
+        return float(self.scale) if self.loss == "ldam_drw" else 1.0
+
+
+def _built(kind: type, values: dict, where: str):
+    """A dataclass from plain values; parts of it that are dataclasses are built of theirs."""
+    names, required, parts = _shape(kind)
+    if unknown := sorted(values.keys() - names):
+        raise InputError(f"{where}.{unknown[0]}: no such key; it has {sorted(names)}")
+    if missing := sorted(required - values.keys()):
+        raise InputError(f"{where}: missing {missing}; write them, or name a `base` that has them")
+    built = dict(values)
+    for name, (part, may_be_none) in parts.items():
+        if values[name] is None and may_be_none:
+            continue
+        if not isinstance(values[name], dict):
+            raise InputError(f"{where}.{name} is {values[name]!r}; expected its keys, {sorted(_shape(part)[0])}")
+        built[name] = _built(part, values[name], f"{where}.{name}")
+    return kind(**built)
+
+
+@functools.cache  # a graph resolves thousands of recipes
+def _shape(kind: type) -> tuple[frozenset[str], frozenset[str], dict[str, tuple[type, bool]]]:
+    """The keys of a dataclass, those that must be given, and its parts: their class, and whether they may be None."""
+    items = fields(kind)
+    parts = {}
+    for item in items:
+        kinds = get_args(item.type) or (item.type,)
+        if part := next((one for one in kinds if is_dataclass(one)), None):
+            parts[item.name] = (part, NoneType in kinds)
+    required = frozenset(item.name for item in items if item.default is MISSING)
+    return frozenset(item.name for item in items), required, parts
+
+
+KEYS = tuple(item.name for item in fields(Recipe))
+SAME_NETWORK = tuple(item.name for item in fields(Recipe) if item.metadata["same_network"])
+DESCRIBED = tuple(item.name for item in fields(Recipe) if item.metadata["described"])
+# What classifiers of two spaces may differ in beside what they see, by the keys of their recipes.
+CONFOUNDS = {
+    confound: tuple(item.name for item in fields(Recipe) if item.metadata["confound"] == confound)
+    for confound in dict.fromkeys(item.metadata["confound"] for item in fields(Recipe))
+    if confound
+}

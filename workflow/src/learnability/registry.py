@@ -1,0 +1,106 @@
+"""Which module holds what a value of the configuration names.
+
+Such a module is imported only where a value names it, and only there its code belongs to a job's digest
+(provenance.py): an edit of a loss reruns the trainings with that loss. This file belongs to no digest.
+"""
+
+import functools
+import importlib
+from types import ModuleType
+
+from .contracts import InputError
+
+MODULES = {
+    "datasets.*.format": {
+        name: f"datasets.{name}"
+        for name in ("cardium", "ct_rate", "ct_rate_volumes", "imagenet", "isic2019", "medmnist", "mimic_cxr_lt",
+                     "phantom", "table")
+    },
+    "autoencoders.*.class": {
+        "pixel_unshuffle": "autoencoders.controls.pixel_unshuffle",
+        "area_downsample": "autoencoders.controls.area_downsample",
+        "random_init": "autoencoders.controls.random_init",
+        "MedVAE": "autoencoders.medvae",
+        "module:Class": "autoencoders.custom",  # the user's own
+        "diffusers": "autoencoders.diffusers_family",  # any class of it
+    },
+    "recipes.*.loss": {"ldam_drw": "losses.ldam_drw", "cross_entropy": "losses.cross_entropy"},
+    "recipes.*.head": {"linear": "classifiers.heads.linear", "cosine": "classifiers.heads.cosine"},
+    "recipes.*.noise.family": {
+        "edm": "classifiers.noise.edm",
+        "flow": "classifiers.noise.flow",
+        "vp": "classifiers.noise.vp",
+    },
+    # What a recipe has or has not.
+    "recipes.*": {
+        "distill": "losses.distillation",
+        "film": "classifiers.film",
+        "augment": "augmentation",
+        "mask": "masking",
+    },
+}  # fmt: skip
+
+
+def find(key: str, name: str) -> str:
+    """The module, below this package, of what the configuration calls `name` under `key`."""
+    modules = MODULES[key]
+    if name not in modules:
+        *others, last = modules
+        raise InputError(f"{key} is {name!r}; expected {', '.join(others)} or {last}")
+    return modules[name]
+
+
+@functools.cache
+def load(key: str, name: str) -> ModuleType:
+    """Import it."""
+    return importlib.import_module(f".{find(key, name)}", __package__)
+
+
+def is_control(entry: dict) -> bool:
+    """Whether an autoencoder's entry is a control, which needs no weights."""
+    return MODULES["autoencoders.*.class"][class_of(entry)].startswith("autoencoders.controls.")
+
+
+def class_of(entry: dict) -> str:
+    """What MODULES calls the class of an autoencoder's entry."""
+    name = entry["class"]
+    if name in MODULES["autoencoders.*.class"]:
+        return name
+    return "module:Class" if ":" in name else "diffusers"
+
+
+def module_of_class(entry: dict) -> str:
+    """The module of an autoencoder's entry."""
+    return find("autoencoders.*.class", class_of(entry))
+
+
+def modules_of_network(recipe) -> list[str]:
+    """The modules that the classifier of a recipe consists of, whatever values its search finds."""
+    found = set()
+    for variant in variants(recipe):
+        found.add(find("recipes.*.head", variant.head))
+        if variant.film:
+            found.add(find("recipes.*", "film"))
+        if variant.noise:
+            found.add(find("recipes.*.noise.family", variant.noise["family"]))
+    return sorted(found)
+
+
+def modules_of_training(recipe) -> list[str]:
+    """The modules that a training with a recipe uses, whatever values its search finds."""
+    found = set(modules_of_network(recipe))
+    for variant in variants(recipe):
+        found.add(find("recipes.*.loss", variant.loss))
+        found |= {find("recipes.*", key) for key in ("distill", "augment", "mask") if getattr(variant, key)}
+    return sorted(found)
+
+
+def variants(recipe) -> list:
+    """A recipe, and it with each single value that its search may choose, or the ends of their range."""
+    space = recipe.search.space if recipe.search else {}
+    values = [
+        (key, value)
+        for key, declared in space.items()
+        for value in declared.get("choices", (declared.get("low"), declared.get("high")))
+    ]
+    return [recipe, *(recipe.with_values({key: value}) for key, value in values)]
