@@ -80,7 +80,7 @@ def test_a_module_that_is_moved_with_its_importers_reruns_nothing(copy):
     texts = {path: path.read_text() for path in (copy / PACKAGE).rglob("*.py")}
     before = {path: text for path, text in texts.items() if ".interruption import" in text}
     assert len(before) >= 2
-    room = copy / PACKAGE / "waiting"
+    room = moved.with_name("waiting")
     room.mkdir()
     (room / "__init__.py").write_text('"""A new room."""\n')
     (room / "stopped.py").write_text(moved.read_text())

@@ -11,8 +11,7 @@ from learnability.claims import COLUMNS, judge_claims, read_findings, render_cla
 from learnability.claims.findings import Cell
 from learnability.claims.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, within, within_margin_p
 from learnability.contracts import write_csv
-from learnability.significance import corrected_t
-from learnability.significance.t_tests import tost
+from learnability.significance.t_tests import corrected_t, tost
 from tests.findings import GAPS, SHAPE, controls_of, decomposition_of, judged, made_up, table3_of
 from tests.rendered import latex_rows
 from tests.scored_runs import only

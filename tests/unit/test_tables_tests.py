@@ -5,7 +5,7 @@ import re
 import pandas as pd
 
 from learnability.presentation import all_labels
-from learnability.significance import COLUMNS
+from learnability.significance.rows import COLUMNS
 from learnability.tables.labels import Labels
 from learnability.tables.tests import TITLES, render_tests
 from tests.findings import GAPS, decomposition_of, frames_of_table1

@@ -4,7 +4,7 @@ from learnability.jobs import job
 
 with job(snakemake.log[0]):
     from learnability.contracts import read_metrics, write_csv
-    from learnability.significance import gap_decomposition
+    from learnability.significance.decomposition import gap_decomposition
 
     metrics = read_metrics(snakemake.input.metrics)
     write_csv(gap_decomposition(metrics, snakemake.params.recipes, snakemake.params.controls), snakemake.output[0])

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
-from ..significance import holm
+from ..significance.rows import holm
 from ..significance_level import ALPHA
 from .claims import Claim, of_table
 from .findings import Cell, Findings

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from ..significance import holm
+from ..significance.rows import holm
 from ..significance_level import ALPHA
 from .findings import Cell
 

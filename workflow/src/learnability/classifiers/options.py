@@ -4,7 +4,7 @@ import math
 
 from ..contracts import InputError
 from .grid import is_convnext
-from .noise import TAIL, normal_range
+from .noise_range import TAIL, normal_range
 
 # The keys of each family's draw with their defaults: EDM's sampler and EDM2's training (arXiv 2206.00364, 2312.02696),
 # and the logit-normal times of rectified flow (arXiv 2403.03206).

@@ -4,12 +4,3 @@ A noisy latent is z + σ·n. Flow's (1-t)·z + t·n is that with σ = t/(1-t), m
 √ᾱ·z + √(1-ᾱ)·n is that with σ = √((1-ᾱ)/ᾱ), multiplied by √ᾱ. A family says how σ is drawn in training, by what
 the network's input is multiplied, and as what number the network is told σ.
 """
-
-import math
-
-TAIL = 3  # deviations from its mean up to which a normal draw counts as trained on
-
-
-def normal_range(noise: dict) -> tuple[float, float]:
-    """The σ between which nearly all draws lie whose logarithm is normal."""
-    return tuple(math.exp(noise["mean"] + side * TAIL * noise["deviation"]) for side in (-1, 1))

@@ -2,7 +2,7 @@
 
 import torch
 
-from . import normal_range
+from ..noise_range import normal_range
 from .levels import NoiseLevels
 
 
