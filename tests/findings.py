@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from learnability import significance
 from learnability.paper import Findings, judge_claims
 from learnability.paper.findings import PAPER_AUTOENCODERS, read_numbers, read_published
 from learnability.paper.judging import CLAIMS
+from learnability.significance import ablation as ablation_tests
+from learnability.significance import gap as gap_tests
 from learnability.storage.contracts import write_csv
 from learnability.study.presentation import all_labels
 from learnability.tables.ablation import table4
@@ -140,18 +141,18 @@ def frames_of_table1(gaps, spread, folds, loss, tuned, psnr, autoencoders=PAPER_
     return {
         "table1": table1(metrics, range(folds)),
         "table2": table2(fidelity),
-        "latent_vs_reconstruction": significance.latent_vs_reconstruction(metrics),
-        "wilcoxon": significance.wilcoxon(metrics),
-        "equivalence": significance.equivalence(metrics, 0.02),
-        "finetuning": significance.finetuning(metrics, [("medvae_ft", "medvae")]),
-        "fidelity_vs_gap": significance.fidelity_vs_gap(metrics, means),
+        "latent_vs_reconstruction": gap_tests.latent_vs_reconstruction(metrics),
+        "wilcoxon": gap_tests.wilcoxon(metrics),
+        "equivalence": gap_tests.equivalence(metrics, 0.02),
+        "finetuning": gap_tests.finetuning(metrics, [("medvae_ft", "medvae")]),
+        "fidelity_vs_gap": gap_tests.fidelity_vs_gap(metrics, means),
     }
 
 
 @functools.cache
 def frames_of_table4(effects, spread, folds, datasets):
     metrics = pd.concat(metrics_of_table4(dict(rows), spread, folds, datasets, name) for name, rows in effects)
-    return {"table4": table4(metrics, ROWS, range(folds)), "ablation": significance.ablation(metrics, ROWS)}
+    return {"table4": table4(metrics, ROWS, range(folds)), "ablation": ablation_tests.ablation(metrics, ROWS)}
 
 
 def as_read(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:

@@ -12,7 +12,7 @@ from learnability.storage.contracts import read_json
 STUDY = ("--configfile", "tests/studies/wet.yaml")
 RESULTS = Path("results/wet")
 PHANTOM = {
-    "format": "phantom", "modality": "echo", "groups": {"normal": 14, "defect": 7}, "images_per_group": [1, 3],
+    "format": "phantom", "modality": "echo", "groups": {"normal": 12, "defect": 10}, "images_per_group": [1, 3],
     "size": 64, "seed": 3,
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ child reads the package and the Snakefile of the checkout under test, as a proce
 
 import atexit
 import functools
+import gc
 import json
 import os
 import subprocess
@@ -71,5 +72,6 @@ def become(request: dict) -> None:
 if __name__ == "__main__":
     for name in IMPORTED:
         import_module(name)
+    gc.freeze()  # else every child's garbage collector goes over all of it again
     become(serve())
     import_module("snakemake.cli").main()

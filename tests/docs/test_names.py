@@ -1,6 +1,7 @@
 """Names of files, functions and rules that the pages for contributors mention are there."""
 
 import ast
+import functools
 import re
 
 import pytest
@@ -18,6 +19,7 @@ WRITTEN = {
 WORDS = {"code", "dataset autoencoder space recipe fold role", "x", "z", "x_hat"}
 
 
+@functools.cache
 def defined() -> set[str]:
     """Every function, class and rule of the workflow."""
     names = set()

@@ -198,10 +198,11 @@ def test_one_recipe_value_reruns_exactly_its_jobs(finished, tmp_path):
 
 def test_editing_the_loss_reruns_trainings_and_a_comment_nothing(finished, tmp_path):
     folder = another(finished, tmp_path)
-    losses = folder / "workflow/src/learnability/losses.py"
-    losses.write_text("# A remark.\n" + losses.read_text())
+    loss = folder / "workflow/src/learnability/losses/ldam_drw.py"
+    loss.write_text("# A remark.\n" + loss.read_text())
     assert planned(folder) == {}
-    losses.write_text(losses.read_text() + "\n\nADDED = 1\n")
+    assert "** -0.25" in loss.read_text()
+    loss.write_text(loss.read_text().replace("** -0.25", "** -0.5"))
     counts = planned(folder)
     assert (counts["train_classifier"], counts["train_with_decoder"], counts["search_recipe"]) == (33, 1, 2)
     assert not {"prepare_dataset", "make_folds", "encode_dataset", "finetune_autoencoder", "make_table2"} & {*counts}

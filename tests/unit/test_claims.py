@@ -10,8 +10,7 @@ from scipy import stats
 from learnability.paper import COLUMNS, judge_claims, read_findings, render_claims
 from learnability.paper.findings import Cell
 from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, within, within_margin_p
-from learnability.significance import corrected_t
-from learnability.significance.t_tests import tost
+from learnability.significance.t_tests import corrected_t, tost
 from learnability.storage.contracts import write_csv
 from tests.findings import GAPS, SHAPE, controls_of, decomposition_of, judged, made_up, table3_of
 from tests.rendered import latex_rows

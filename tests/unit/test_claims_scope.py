@@ -7,7 +7,7 @@ from scipy import stats
 from learnability.paper import judge_claims
 from learnability.paper.findings import PAPER_AUTOENCODERS, Cell
 from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, no_effect, within_margin_p
-from learnability.significance import corrected_t
+from learnability.significance.t_tests import corrected_t
 from tests.findings import GAPS, SHAPE, TABLE4, controls_of, judged, made_up, table3_of
 from tests.scored_runs import only
 

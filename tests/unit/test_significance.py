@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from learnability import significance
 from learnability.errors import InputError
+from learnability.significance import correlation as correlation_tests
+from learnability.significance import gap as gap_tests
+from learnability.significance import ranks, t_tests
+from learnability.significance.rows import holm
 
 DATASETS = ("ct_rate", "isic2019", "mimic_cxr_lt", "cardium")
 FAMILIES = ("sd14", "flux1", "flux2", "medvae", "medvae_ft")
@@ -99,11 +102,11 @@ def only(table, **labels):
 def all_tables(metrics, fidelity):
     """Every table of a study by name."""
     return {
-        "latent_vs_reconstruction": significance.latent_vs_reconstruction(metrics),
-        "wilcoxon": significance.wilcoxon(metrics),
-        "equivalence": significance.equivalence(metrics, 0.02),
-        "finetuning": significance.finetuning(metrics, [("medvae_ft", "medvae")]),
-        "fidelity_vs_gap": significance.fidelity_vs_gap(metrics, fidelity),
+        "latent_vs_reconstruction": gap_tests.latent_vs_reconstruction(metrics),
+        "wilcoxon": gap_tests.wilcoxon(metrics),
+        "equivalence": gap_tests.equivalence(metrics, 0.02),
+        "finetuning": gap_tests.finetuning(metrics, [("medvae_ft", "medvae")]),
+        "fidelity_vs_gap": gap_tests.fidelity_vs_gap(metrics, fidelity),
     }
 
 
@@ -112,7 +115,7 @@ def all_tables(metrics, fidelity):
 
 def test_paired_t_is_that_of_scipy_in_every_cell_and_metric():
     metrics = study()
-    table = significance.latent_vs_reconstruction(metrics)
+    table = gap_tests.latent_vs_reconstruction(metrics)
     assert len(table) == len(DATASETS) * len(FAMILIES) * 3 * 2
     for dataset, autoencoder, metric in product(DATASETS, FAMILIES, ("balanced_accuracy", "auc", "mcc")):
         row = only(table, test="paired_t", dataset=dataset, autoencoder=autoencoder, metric=metric)
@@ -135,7 +138,7 @@ def test_corrected_t_by_hand():
     differences = [0.10, 0.14, 0.08, 0.12, 0.11]
     # mean 0.11; squared deviations 1, 9, 9, 1, 0 in units of 1e-4, so the variance is 20e-4 / 4.
     by_hand = 0.11 / np.sqrt(5e-4 * (1 / 5 + 200 / 600))
-    result = significance.corrected_t(differences, 200 / 600)
+    result = t_tests.corrected_t(differences, 200 / 600)
     assert result["statistic"] == pytest.approx(by_hand)
     assert result["p"] == pytest.approx(2 * stats.t.sf(by_hand, 4))
     half = (result["ci_high"] - result["ci_low"]) / 2
@@ -147,7 +150,7 @@ def test_five_folds_of_60_20_20_widen_the_standard_error_by_1_633():
     differences = np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
     error = differences.std(ddof=1) / np.sqrt(5)
     differences += 20.1 * error
-    plain, corrected = (significance.corrected_t(differences, ratio) for ratio in (0.0, 1 / 3))
+    plain, corrected = (t_tests.corrected_t(differences, ratio) for ratio in (0.0, 1 / 3))
     assert plain["statistic"] == pytest.approx(20.1)
     assert plain["statistic"] / corrected["statistic"] == pytest.approx(1.633, abs=5e-4)
     assert corrected["statistic"] == pytest.approx(12.3, abs=0.05)
@@ -158,19 +161,19 @@ def test_ratio_of_test_to_training_rows_is_the_mean_over_folds():
     for fold, (n_train, n_test) in enumerate([(600, 200), (500, 250), (400, 300)]):
         metrics.loc[metrics["fold"] == fold, ["n_train", "n_test"]] = (n_train, n_test)
     differences, ratio = [0.1, 0.2, 0.05], (1 / 3 + 1 / 2 + 3 / 4) / 3
-    row = only(significance.latent_vs_reconstruction(metrics), test="corrected_paired_t", metric="balanced_accuracy")
+    row = only(gap_tests.latent_vs_reconstruction(metrics), test="corrected_paired_t", metric="balanced_accuracy")
     by_hand = np.mean(differences) / (np.std(differences, ddof=1) * np.sqrt(1 / 3 + ratio))
     assert row["statistic"] == pytest.approx(by_hand)
 
 
 def test_folds_are_paired_by_number_and_their_order_changes_no_digit():
     metrics = study()
-    expected = significance.latent_vs_reconstruction(metrics).to_csv()
+    expected = gap_tests.latent_vs_reconstruction(metrics).to_csv()
     shuffled = metrics.groupby(["dataset", "autoencoder", "space"], sort=False).sample(frac=1, random_state=1)
     reverse = metrics.sort_values("fold", ascending=False, kind="stable")
     for moved in (shuffled, reverse):
         assert list(moved["fold"]) != list(metrics["fold"])
-        assert significance.latent_vs_reconstruction(moved).to_csv() == expected
+        assert gap_tests.latent_vs_reconstruction(moved).to_csv() == expected
 
 
 # ---- Holm ----
@@ -178,21 +181,21 @@ def test_folds_are_paired_by_number_and_their_order_changes_no_digit():
 
 def test_holm_by_hand():
     # Sorted .005 .01 .03 .04 times 4 3 2 1 is .02 .03 .06 .04, and the last may not fall below .06.
-    assert significance.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert significance.holm([0.6, 0.7]) == [1.0, 1.0]
-    assert significance.holm([]) == []
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
 
 
 def test_holm_leaves_undefined_p_out_of_the_count():
-    assert significance.holm(["n/a", 0.02, 0.04]) == ["n/a", 0.04, 0.04]
+    assert holm(["n/a", 0.02, 0.04]) == ["n/a", 0.04, 0.04]
 
 
 def test_holm_is_over_the_family_cells_of_one_test_and_metric():
-    table = significance.latent_vs_reconstruction(study(controls=("pixel_unshuffle_8",), gap=0.03))
+    table = gap_tests.latent_vs_reconstruction(study(controls=("pixel_unshuffle_8",), gap=0.03))
     for _, group in table.groupby(["test", "metric"]):
         family, control = group[group["role"] == "family"], group[group["role"] == "control"]
         assert (len(family), len(control)) == (20, 4)
-        assert list(family["p_corrected"]) == significance.holm(list(family["p"]))
+        assert list(family["p_corrected"]) == holm(list(family["p"]))
         assert set(family["correction"]) == {"holm"}
         assert set(control["correction"]) == set(control["p_corrected"]) == {"n/a"}
 
@@ -225,7 +228,7 @@ def test_signed_rank_is_the_enumeration_of_all_sign_flips(differences):
     greater, less = enumerated(differences)
     expected = {"greater": greater, "less": less, "two-sided": min(1.0, 2 * min(greater, less))}
     for alternative, p in expected.items():
-        result = significance.signed_rank(differences, alternative)
+        result = ranks.signed_rank(differences, alternative)
         assert result["p"] == pytest.approx(p, rel=1e-12)
         assert (result["method"], result["alternative"]) == ("exact", alternative)
         assert result["n"] == np.count_nonzero(differences)
@@ -236,7 +239,7 @@ def test_signed_rank_is_the_enumeration_of_all_sign_flips(differences):
 @pytest.mark.parametrize("alternative", ["two-sided", "greater", "less"])
 def test_signed_rank_without_ties_is_that_of_scipy(n, alternative):
     differences = np.random.default_rng(n).normal(0.3, 1, n)
-    result = significance.signed_rank(differences, alternative)
+    result = ranks.signed_rank(differences, alternative)
     truth = stats.wilcoxon(differences, alternative=alternative, method="exact")
     assert (result["p"], result["method"]) == (pytest.approx(truth.pvalue, rel=1e-12), "exact")
     assert result["statistic"] == stats.rankdata(abs(differences))[differences > 0].sum()
@@ -244,9 +247,9 @@ def test_signed_rank_without_ties_is_that_of_scipy(n, alternative):
 
 def test_twenty_positive_differences_give_one_in_two_to_the_twenty():
     differences = np.linspace(0.01, 0.28, 20)
-    assert significance.signed_rank(differences, "greater")["p"] == 1 / 2**20 == pytest.approx(9.54e-7, rel=1e-3)
-    assert significance.signed_rank(differences, "two-sided")["p"] == pytest.approx(1.91e-6, rel=2e-3)
-    assert significance.signed_rank(differences, "less")["p"] == 1.0
+    assert ranks.signed_rank(differences, "greater")["p"] == 1 / 2**20 == pytest.approx(9.54e-7, rel=1e-3)
+    assert ranks.signed_rank(differences, "two-sided")["p"] == pytest.approx(1.91e-6, rel=2e-3)
+    assert ranks.signed_rank(differences, "less")["p"] == 1.0
 
 
 @pytest.mark.parametrize("decimals", [12, 1])
@@ -255,20 +258,20 @@ def test_above_22_differences_it_is_the_normal_approximation(decimals, alternati
     differences = np.round(np.random.default_rng(5).normal(0.3, 1, 23), decimals)
     assert np.count_nonzero(differences) == 23
     assert (len(np.unique(abs(differences))) < 23) == (decimals == 1), "ties only where rounded"
-    result = significance.signed_rank(differences, alternative)
+    result = ranks.signed_rank(differences, alternative)
     truth = stats.wilcoxon(differences, alternative=alternative, method="asymptotic", correction=True)
     assert (result["p"], result["method"]) == (pytest.approx(truth.pvalue, rel=1e-9), "normal_approximation")
 
 
 def test_zeros_do_not_count_towards_the_limit_of_exactness():
     differences = [*np.linspace(0.1, 1, 22), 0.0, 0.0]
-    result = significance.signed_rank(differences, "greater")
+    result = ranks.signed_rank(differences, "greater")
     assert (result["n"], result["p"], result["method"]) == (22, 1 / 2**22, "exact")
 
 
 def test_wilcoxon_tests_fold_means_over_pairs_and_over_datasets():
     metrics = study(gap=0.01)
-    table = significance.wilcoxon(metrics)
+    table = gap_tests.wilcoxon(metrics)
     assert len(table) == 2 * (2 + 3)
     for second, alternatives in {
         "latent": ["two-sided", "greater"],
@@ -306,7 +309,7 @@ def test_wilcoxon_tests_fold_means_over_pairs_and_over_datasets():
 
 
 def test_published_study_with_all_gaps_positive_gives_the_published_p():
-    table = significance.wilcoxon(study(gap=0.2))
+    table = gap_tests.wilcoxon(study(gap=0.2))
     gap = {"comparison": "reconstruction_vs_latent", "alternative": "greater"}
     assert only(table, test="wilcoxon_pairs", **gap)["p"] == 1 / 2**20
     assert only(table, test="wilcoxon_datasets", **gap)["p"] == 1 / 16
@@ -326,7 +329,7 @@ def tost_of_scipy(differences, margin):
 @pytest.mark.parametrize("margin", [0.02, 0.05])
 def test_tost_is_two_one_sided_t_tests(margin):
     metrics = study(controls=("area_downsample",))
-    table = significance.equivalence(metrics, margin)
+    table = gap_tests.equivalence(metrics, margin)
     by_dataset = []
     for dataset in DATASETS:
         image = scores(metrics, dataset, "original", "image")
@@ -343,7 +346,7 @@ def test_tost_is_two_one_sided_t_tests(margin):
     assert (row["n"], row["dataset"], row["correction"], row["p_corrected"]) == (4, "n/a", "n/a", "n/a")
     for test in ("tost", "tost_corrected"):
         family = table[(table["test"] == test) & (table["role"] == "family")]
-        assert list(family["p_corrected"]) == significance.holm(list(family["p"]))
+        assert list(family["p_corrected"]) == holm(list(family["p"]))
         control = table[(table["test"] == test) & (table["role"] == "control")]
         assert len(control) == 4
         assert set(control["p_corrected"]) == {"n/a"}
@@ -353,7 +356,7 @@ def test_tost_is_two_one_sided_t_tests(margin):
 def test_corrected_tost_by_hand(shift):
     differences = np.array([-0.02, -0.01, 0.0, 0.01, 0.02]) + shift
     metrics = one_cell(0.6 + differences, [0.6] * 5, second_space="image")
-    row = only(significance.equivalence(metrics, 0.03), test="tost_corrected")
+    row = only(gap_tests.equivalence(metrics, 0.03), test="tost_corrected")
     error = np.std(differences, ddof=1) * np.sqrt(1 / 5 + 1 / 3)
     # The bound on the side of the mean is the nearer one and decides.
     assert row["statistic"] == pytest.approx(np.sign(shift) * (0.004 - 0.03) / error)
@@ -363,13 +366,13 @@ def test_corrected_tost_by_hand(shift):
 
 def test_difference_beyond_the_margin_is_not_equivalent():
     metrics = one_cell([0.70, 0.71, 0.69], [0.60, 0.605, 0.60], second_space="image")
-    assert only(significance.equivalence(metrics, 0.02), test="tost")["p"] > 0.95
+    assert only(gap_tests.equivalence(metrics, 0.02), test="tost")["p"] > 0.95
 
 
 @pytest.mark.parametrize("margin", [0.0, -0.02, float("nan")])
 def test_margin_that_is_not_positive_is_refused(margin):
     with pytest.raises(InputError, match="margin"):
-        significance.equivalence(study(), margin)
+        gap_tests.equivalence(study(), margin)
 
 
 # ---- Fine-tuning ----
@@ -377,13 +380,13 @@ def test_margin_that_is_not_positive_is_refused(margin):
 
 def test_finetuning_compares_both_spaces_and_corrects_over_datasets():
     metrics = study()
-    table = significance.finetuning(metrics, [("medvae_ft", "medvae"), ("flux2", "flux1")])
+    table = gap_tests.finetuning(metrics, [("medvae_ft", "medvae"), ("flux2", "flux1")])
     assert len(table) == 2 * 2 * 2 * len(DATASETS)
     for space, suffix in {"latent": "", "reconstruction": "_in_reconstruction"}.items():
         rows = table[(table["test"] == "paired_t") & (table["comparison"] == f"medvae_ft_vs_medvae{suffix}")]
         assert list(rows["dataset"]) == list(DATASETS)
         assert set(rows["autoencoder"]) == {"medvae_ft"}
-        assert list(rows["p_corrected"]) == significance.holm(list(rows["p"]))
+        assert list(rows["p_corrected"]) == holm(list(rows["p"]))
         for dataset in DATASETS:
             tuned, base = (scores(metrics, dataset, name, space) for name in ("medvae_ft", "medvae"))
             truth = stats.ttest_rel(tuned, base)
@@ -412,7 +415,7 @@ def psnr_and_gaps(metrics, fidelity, leave_out=None):
 def test_correlations_over_all_cells_are_those_of_scipy():
     metrics = study()
     fidelity = fidelity_of(metrics)
-    table = significance.fidelity_vs_gap(metrics, fidelity)
+    table = gap_tests.fidelity_vs_gap(metrics, fidelity)
     assert len(table) == 2 * (1 + 1 + len(DATASETS))
     for test, dataset in [("{}", "n/a"), *(("{}_leave_one_out", name) for name in DATASETS)]:
         _, psnr, gaps = psnr_and_gaps(metrics, fidelity, leave_out=dataset)
@@ -435,7 +438,7 @@ def test_within_dataset_pearson_is_the_regression_with_one_intercept_per_dataset
     slope, residuals = np.linalg.lstsq(design, gaps)[:2]
     freedom = len(gaps) - len(DATASETS) - 1
     t = slope[0] / np.sqrt(residuals[0] / freedom * np.linalg.inv(design.T @ design)[0, 0])
-    row = only(significance.fidelity_vs_gap(metrics, fidelity), test="pearson_within_dataset")
+    row = only(gap_tests.fidelity_vs_gap(metrics, fidelity), test="pearson_within_dataset")
     assert row["p"] == pytest.approx(2 * stats.t.sf(abs(t), freedom))
     assert row["statistic"] == pytest.approx(t / np.sqrt(t**2 + freedom))
     half = (np.arctanh(row["ci_high"]) - np.arctanh(row["ci_low"])) / 2
@@ -451,7 +454,7 @@ def test_within_dataset_spearman_is_scipys_of_the_centred_values():
         psnr[datasets == name] -= psnr[datasets == name].mean()
         gaps[datasets == name] -= gaps[datasets == name].mean()
     truth = stats.spearmanr(psnr, gaps)
-    row = only(significance.fidelity_vs_gap(metrics, fidelity), test="spearman_within_dataset")
+    row = only(gap_tests.fidelity_vs_gap(metrics, fidelity), test="spearman_within_dataset")
     assert (row["statistic"], row["p"]) == pytest.approx((truth.statistic, truth.pvalue))
 
 
@@ -459,14 +462,14 @@ def test_lossless_cells_and_single_cells_of_a_dataset_are_left_out_where_they_sa
     metrics = study()
     fidelity = fidelity_of(metrics)
     fidelity.loc[(fidelity["dataset"] == "cardium") & (fidelity["autoencoder"] != "sd14"), "psnr"] = np.inf
-    table = significance.fidelity_vs_gap(metrics, fidelity)
+    table = gap_tests.fidelity_vs_gap(metrics, fidelity)
     assert only(table, test="pearson")["n"] == 16
     assert only(table, test="pearson_within_dataset")["n"] == 15
 
 
 def test_perfect_correlation_has_no_interval_and_no_warning():
     x = pd.Series([1.0, 2.0, 3.0, 4.0])
-    result = significance.correlation("pearson", x, 2 * x)
+    result = correlation_tests.correlation("pearson", x, 2 * x)
     assert (result["statistic"], result["p"]) == (1.0, 0.0)
     assert "ci_low" not in result
 
@@ -486,7 +489,7 @@ def test_perfect_correlation_has_no_interval_and_no_warning():
     ],
 )
 def test_t_tests_say_so_where_t_is_undefined(test, reconstruction, latent, expected):
-    table = significance.latent_vs_reconstruction(one_cell(reconstruction, latent))
+    table = gap_tests.latent_vs_reconstruction(one_cell(reconstruction, latent))
     row = only(table, test=test, metric="balanced_accuracy")
     assert (row["statistic"], row["p"], row["effect"]) == expected
     assert (row["method"], row["ci_low"], row["ci_high"]) == ("degenerate", "n/a", "n/a")
@@ -498,7 +501,7 @@ def test_t_tests_say_so_where_t_is_undefined(test, reconstruction, latent, expec
     [([0.5, 0.6], [0.5, 0.6]), ([0.3, 0.4, 0.8], [0.2, 0.3, 0.7]), ([0.5], [0.4])],
 )
 def test_equivalence_says_so_where_nothing_varies(reconstruction, image):
-    table = significance.equivalence(one_cell(reconstruction, image, second_space="image"), 0.02)
+    table = gap_tests.equivalence(one_cell(reconstruction, image, second_space="image"), 0.02)
     assert list(table["test"]) == ["tost", "tost_corrected", "tost_datasets"]
     for column, value in {
         "method": "degenerate",
@@ -511,7 +514,7 @@ def test_equivalence_says_so_where_nothing_varies(reconstruction, image):
 
 def test_signed_rank_says_so_where_all_differences_are_zero():
     for alternative in ("two-sided", "greater", "less"):
-        result = significance.signed_rank([0.0, 0.0], alternative)
+        result = ranks.signed_rank([0.0, 0.0], alternative)
         assert (result["n"], result["p"], result["effect"], result["method"]) == (0, 1.0, 0.0, "degenerate")
 
 
@@ -520,12 +523,12 @@ def test_signed_rank_says_so_where_all_differences_are_zero():
 )
 @pytest.mark.parametrize("kind", ["spearman", "pearson"])
 def test_correlation_of_few_or_constant_values_is_undefined(kind, x, y):
-    result = significance.correlation(kind, pd.Series(x), pd.Series(y))
+    result = correlation_tests.correlation(kind, pd.Series(x), pd.Series(y))
     assert result == {"n": len(x), "alternative": "two-sided", "method": "degenerate"}
 
 
 def test_three_pairs_have_a_correlation_but_no_interval():
-    result = significance.correlation("pearson", pd.Series([1.0, 2.0, 4.0]), pd.Series([1.0, 3.0, 2.0]))
+    result = correlation_tests.correlation("pearson", pd.Series([1.0, 2.0, 4.0]), pd.Series([1.0, 3.0, 2.0]))
     assert result["p"] == pytest.approx(stats.pearsonr([1, 2, 4], [1, 3, 2]).pvalue)
     assert "ci_low" not in result
 
@@ -535,7 +538,7 @@ def test_study_of_one_dataset_and_two_autoencoders_says_what_it_cannot_test():
     for name, table in all_tables(metrics, fidelity_of(metrics)).items():
         assert len(table), name
         assert not table.isna().any(axis=None)
-    table = significance.fidelity_vs_gap(metrics, fidelity_of(metrics))
+    table = gap_tests.fidelity_vs_gap(metrics, fidelity_of(metrics))
     assert set(table["method"]) == {"degenerate"}
     assert set(table["p"]) == set(table["effect"]) == {"n/a"}
 
@@ -582,8 +585,8 @@ def test_a_missing_fold_is_an_error_that_names_the_cell(space):
     gone = (metrics["space"] == space) & (metrics["fold"] == 3)
     name = rf"isic2019.*{autoencoder}.*{space}.*\[3\]"
     with pytest.raises(InputError, match=name):
-        significance.wilcoxon(metrics[~gone])
-    tested = significance.equivalence if space == "image" else significance.latent_vs_reconstruction
+        gap_tests.wilcoxon(metrics[~gone])
+    tested = gap_tests.equivalence if space == "image" else gap_tests.latent_vs_reconstruction
     with pytest.raises(InputError, match=name):
         tested(metrics[~gone], *([0.02] if space == "image" else []))
 
@@ -592,25 +595,25 @@ def test_a_missing_fold_of_the_base_is_an_error_that_names_it():
     metrics = study(("isic2019",))
     gone = (metrics["autoencoder"] == "medvae") & (metrics["space"] == "latent") & (metrics["fold"] == 0)
     with pytest.raises(InputError, match=r"isic2019.*medvae, space latent.*\[0\]"):
-        significance.finetuning(metrics[~gone], [("medvae_ft", "medvae")])
+        gap_tests.finetuning(metrics[~gone], [("medvae_ft", "medvae")])
 
 
 def test_a_run_that_is_there_twice_or_has_no_score_is_an_error():
     metrics = study(("isic2019",), ("sd14",))
     with pytest.raises(InputError, match=r"isic2019.*sd14.*latent.*fold 4.*twice"):
-        significance.wilcoxon(pd.concat([metrics, metrics.tail(1)], ignore_index=True))
+        gap_tests.wilcoxon(pd.concat([metrics, metrics.tail(1)], ignore_index=True))
     metrics.loc[metrics.index[-1], "balanced_accuracy"] = np.nan
     with pytest.raises(InputError, match=r"isic2019.*sd14.*latent.*fold 4.*no balanced_accuracy"):
-        significance.latent_vs_reconstruction(metrics)
+        gap_tests.latent_vs_reconstruction(metrics)
 
 
 def test_fidelity_that_is_there_twice_or_missing_is_an_error():
     metrics = study(("isic2019",), ("sd14", "flux1"))
     fidelity = fidelity_of(metrics)
     with pytest.raises(InputError, match=r"isic2019.*sd14.*twice"):
-        significance.fidelity_vs_gap(metrics, pd.concat([fidelity, fidelity.head(1)]))
+        gap_tests.fidelity_vs_gap(metrics, pd.concat([fidelity, fidelity.head(1)]))
     with pytest.raises(InputError, match=r"isic2019.*sd14.*no psnr"):
-        significance.fidelity_vs_gap(metrics, fidelity.assign(psnr=np.nan))
+        gap_tests.fidelity_vs_gap(metrics, fidelity.assign(psnr=np.nan))
 
 
 @pytest.mark.parametrize(
@@ -634,16 +637,16 @@ def test_a_study_without_a_space_skips_what_needs_it(gone, empty):
 def test_a_cell_without_latents_is_skipped_alone():
     metrics = study()
     gone = (metrics["autoencoder"] == "flux1") & (metrics["space"] == "latent") & (metrics["dataset"] == "cardium")
-    table = significance.latent_vs_reconstruction(metrics[~gone])
+    table = gap_tests.latent_vs_reconstruction(metrics[~gone])
     assert len(table) == 19 * 3 * 2
     assert table[(table["autoencoder"] == "flux1") & (table["dataset"] == "cardium")].empty
 
 
 def test_no_runs_and_no_pairs_give_empty_tables():
     metrics = study()
-    assert significance.finetuning(metrics, []).empty
+    assert gap_tests.finetuning(metrics, []).empty
     tables = all_tables(metrics.head(0), fidelity_of(metrics).head(0))
     assert all(table.empty and list(table.columns) == COLUMNS for table in tables.values())
     controls = metrics.assign(role=metrics["role"].replace("family", "control"))
-    assert significance.wilcoxon(controls).empty
-    assert "tost_datasets" not in set(significance.equivalence(controls, 0.02)["test"])
+    assert gap_tests.wilcoxon(controls).empty
+    assert "tost_datasets" not in set(gap_tests.equivalence(controls, 0.02)["test"])

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from learnability import significance
 from learnability.errors import InputError
+from learnability.significance import ablation as ablation_tests
+from learnability.significance import decomposition as decomposition_tests
 from learnability.significance.macro import with_macro
+from learnability.significance.rows import COLUMNS, holm
 from learnability.storage.contracts import write_csv
 from tests.scored_runs import SCORES, of, only, scored_runs, without
 
@@ -77,8 +79,8 @@ def test_a_run_that_the_macro_average_lacks_is_named():
 
 
 def test_ablation_compares_each_row_with_both_references():
-    table = significance.ablation(scored_runs(BOTH), ROWS)
-    assert list(table.columns) == significance.COLUMNS
+    table = ablation_tests.ablation(scored_runs(BOTH), ROWS)
+    assert list(table.columns) == COLUMNS
     others = ["reconstruction", "distilled", "tuned"]
     expected = {f"{row}_vs_latent" for row in others} | {f"{row}_vs_reconstruction" for row in ("latent", *others[1:])}
     assert set(table["comparison"]) == expected
@@ -88,7 +90,7 @@ def test_ablation_compares_each_row_with_both_references():
 
 def test_ablation_is_scipys_paired_t_and_the_corrected_one_by_hand():
     metrics = scored_runs(FLUX2)
-    table = significance.ablation(metrics, ROWS)
+    table = ablation_tests.ablation(metrics, ROWS)
     frame = with_macro(metrics)
     for dataset, metric in product((*DATASETS, "macro"), SCORES):
         first = of(frame, dataset, "flux2", "latent", "tuned", metric)
@@ -105,28 +107,28 @@ def test_ablation_is_scipys_paired_t_and_the_corrected_one_by_hand():
 
 
 def test_ablation_corrects_over_rows_and_datasets_and_the_macro_averages_apart():
-    table = significance.ablation(scored_runs(BOTH), ROWS)
+    table = ablation_tests.ablation(scored_runs(BOTH), ROWS)
     for test, metric, reference in product(("paired_t", "corrected_paired_t"), SCORES, ("latent", "reconstruction")):
         family = table[(table["test"] == test) & (table["metric"] == metric)]
         family = family[family["comparison"].str.endswith(f"_vs_{reference}")]
         macro = family["dataset"] == "macro"
         assert (len(family[~macro]), len(family[macro])) == (3 * 3 * 2, 3 * 2)
         for part in (family[macro], family[~macro]):
-            assert list(part["p_corrected"]) == significance.holm(list(part["p"]))
+            assert list(part["p_corrected"]) == holm(list(part["p"]))
             assert set(part["correction"]) == {"holm"}
 
 
 def test_ablation_of_a_control_is_tested_and_stays_out_of_the_family():
     controls = [("unshuffle", space, recipe) for space, recipe in ROWS.values()]
-    table = significance.ablation(scored_runs([*FLUX2, *controls]), ROWS)
-    expected = significance.ablation(scored_runs(FLUX2), ROWS)
+    table = ablation_tests.ablation(scored_runs([*FLUX2, *controls]), ROWS)
+    expected = ablation_tests.ablation(scored_runs(FLUX2), ROWS)
     families = table[table["role"] == "family"].reset_index(drop=True)
     pd.testing.assert_frame_equal(families, expected)
     assert set(table.loc[table["role"] == "control", "p_corrected"]) == {"n/a"}
 
 
 def test_ablation_of_one_fold_has_effects_and_no_p():
-    table = significance.ablation(scored_runs(FLUX2, folds=[2]), ROWS)
+    table = ablation_tests.ablation(scored_runs(FLUX2, folds=[2]), ROWS)
     assert set(table["p"]) == set(table["p_corrected"]) == {"n/a"}
     assert all(np.isfinite(effect) for effect in table["effect"])
 
@@ -134,25 +136,25 @@ def test_ablation_of_one_fold_has_effects_and_no_p():
 def test_ablation_without_reconstructions_compares_with_the_latent_row_alone():
     rows = {name: row for name, row in ROWS.items() if name != "reconstruction"}
     metrics = without(scored_runs(FLUX2), space="reconstruction")
-    assert set(significance.ablation(metrics, rows)["comparison"]) == {"distilled_vs_latent", "tuned_vs_latent"}
+    assert set(ablation_tests.ablation(metrics, rows)["comparison"]) == {"distilled_vs_latent", "tuned_vs_latent"}
 
 
 def test_ablation_names_a_row_that_was_not_run():
     named = "dataset ct_rate, autoencoder flux2, space latent, recipe tuned has no runs"
     with pytest.raises(InputError, match=named):
-        significance.ablation(without(scored_runs(FLUX2), recipe="tuned"), ROWS)
+        ablation_tests.ablation(without(scored_runs(FLUX2), recipe="tuned"), ROWS)
 
 
 def test_ablation_names_a_fold_that_one_row_lacks():
     named = r"dataset ct_rate, autoencoder flux2, space latent, recipe tuned lacks fold\(s\) \[1\]"
     with pytest.raises(InputError, match=named):
-        significance.ablation(without(scored_runs(FLUX2), recipe="tuned", fold=1), ROWS)
+        ablation_tests.ablation(without(scored_runs(FLUX2), recipe="tuned", fold=1), ROWS)
 
 
 def test_ablation_names_a_run_that_is_there_twice():
     metrics = scored_runs(FLUX2)
     with pytest.raises(InputError, match=r"flux2, space latent, recipe tuned, fold 4: appears twice"):
-        significance.ablation(pd.concat([metrics, metrics.query("recipe == 'tuned'")[4:5]]), ROWS)
+        ablation_tests.ablation(pd.concat([metrics, metrics.query("recipe == 'tuned'")[4:5]]), ROWS)
 
 
 # ---- The decomposed gap ----
@@ -169,7 +171,7 @@ GAP_CELLS = [
 
 def test_gaps_by_hand():
     metrics = scored_runs(GAP_CELLS)
-    table = significance.gap_decomposition(metrics, RECIPES, CONTROLS)
+    table = decomposition_tests.gap_decomposition(metrics, RECIPES, CONTROLS)
     gaps = ["gap_paper", "gap_matched", "gap_control", "gap_encoding"]
     ends = [f"{gap}{end}" for gap in gaps for end in ("", "_ci_low", "_ci_high")]
     assert list(table.columns) == ["dataset", "autoencoder", "metric", "role", "control", "n", *ends]
@@ -195,7 +197,7 @@ def test_gaps_by_hand():
 
 
 def test_an_autoencoder_without_a_control_has_no_gap_of_encoding(tmp_path):
-    table = significance.gap_decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
+    table = decomposition_tests.gap_decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
     row = only(table, dataset="cardium", autoencoder="medvae", metric="mcc")
     unknown = [column for column in table if column.startswith(("gap_control", "gap_encoding"))]
     assert len(unknown) == 6
@@ -205,7 +207,7 @@ def test_an_autoencoder_without_a_control_has_no_gap_of_encoding(tmp_path):
 
 
 def test_gaps_of_one_fold_have_no_interval():
-    table = significance.gap_decomposition(scored_runs(GAP_CELLS, folds=[0]), RECIPES, CONTROLS)
+    table = decomposition_tests.gap_decomposition(scored_runs(GAP_CELLS, folds=[0]), RECIPES, CONTROLS)
     row = only(table, dataset="cardium", autoencoder="flux2", metric="auc")
     assert {row[f"gap_{gap}_ci_{end}"] for gap in ("paper", "encoding") for end in ("low", "high")} == {"n/a"}
     assert np.isfinite(row["gap_encoding"])
@@ -215,15 +217,15 @@ def test_gaps_of_one_fold_have_no_interval():
 def test_recipes_are_found_by_the_names_that_the_study_gives_them():
     metrics = scored_runs(GAP_CELLS)
     renamed = metrics.assign(recipe="my_" + metrics["recipe"])
-    expected = significance.gap_decomposition(metrics, RECIPES, CONTROLS)
+    expected = decomposition_tests.gap_decomposition(metrics, RECIPES, CONTROLS)
     names = {key: f"my_{name}" for key, name in RECIPES.items()}
-    pd.testing.assert_frame_equal(significance.gap_decomposition(renamed, names, CONTROLS), expected)
+    pd.testing.assert_frame_equal(decomposition_tests.gap_decomposition(renamed, names, CONTROLS), expected)
 
 
 def test_a_control_has_no_row_though_it_has_reconstructions():
     metrics = scored_runs([*GAP_CELLS, ("unshuffle", "reconstruction", "matched")])
-    expected = significance.gap_decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
-    pd.testing.assert_frame_equal(significance.gap_decomposition(metrics, RECIPES, CONTROLS), expected)
+    expected = decomposition_tests.gap_decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
+    pd.testing.assert_frame_equal(decomposition_tests.gap_decomposition(metrics, RECIPES, CONTROLS), expected)
 
 
 @pytest.mark.parametrize(
@@ -240,9 +242,12 @@ def test_a_run_that_a_gap_needs_is_named(cell):
     metrics, identity = scored_runs(GAP_CELLS), dict(zip(("autoencoder", "space", "recipe"), cell, strict=True))
     named = "dataset isic2019, autoencoder {}, space {}, recipe {}".format(*cell)
     with pytest.raises(InputError, match=f"{named} has no runs"):
-        significance.gap_decomposition(without(metrics, dataset="isic2019", **identity), RECIPES, CONTROLS)
+        left = without(metrics, dataset="isic2019", **identity)
+        decomposition_tests.gap_decomposition(left, RECIPES, CONTROLS)
     with pytest.raises(InputError, match=rf"{named} lacks fold\(s\) \[3\]"):
-        significance.gap_decomposition(without(metrics, dataset="isic2019", fold=3, **identity), RECIPES, CONTROLS)
+        decomposition_tests.gap_decomposition(
+            without(metrics, dataset="isic2019", fold=3, **identity), RECIPES, CONTROLS
+        )
 
 
 def test_a_fold_that_both_sides_of_the_control_lack_is_named():
@@ -250,10 +255,10 @@ def test_a_fold_that_both_sides_of_the_control_lack_is_named():
     for autoencoder, space in (("original", "image"), ("unshuffle", "latent")):
         metrics = without(metrics, autoencoder=autoencoder, space=space, fold=0)
     with pytest.raises(InputError, match=r"autoencoder original, space image, recipe matched lacks fold\(s\) \[0\]"):
-        significance.gap_decomposition(metrics, RECIPES, CONTROLS)
+        decomposition_tests.gap_decomposition(metrics, RECIPES, CONTROLS)
 
 
 def test_without_matched_runs_there_is_nothing_to_decompose():
-    table = significance.gap_decomposition(without(scored_runs(GAP_CELLS), recipe="matched"), RECIPES, CONTROLS)
+    table = decomposition_tests.gap_decomposition(without(scored_runs(GAP_CELLS), recipe="matched"), RECIPES, CONTROLS)
     assert table.empty
     assert "gap_encoding" in table.columns

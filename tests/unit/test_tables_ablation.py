@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from learnability.errors import InputError
-from learnability.significance import ablation
+from learnability.significance.ablation import ablation
 from learnability.tables.ablation import ablation_controls, render_ablation_controls, render_table4, table4
 from learnability.tables.labels import Labels
 from tests.rendered import html_grid, latex_rows, markdown_rows

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from learnability.errors import InputError
-from learnability.significance import ablation
+from learnability.significance.ablation import ablation
 from learnability.tables.ablation import render_table4, table4
 from learnability.tables.efficiency import render_table3
 from learnability.tables.fidelity import render_table2

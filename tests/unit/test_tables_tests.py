@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from learnability.significance import COLUMNS
+from learnability.significance.rows import COLUMNS
 from learnability.study.presentation import all_labels
 from learnability.tables.labels import Labels
 from learnability.tables.tests import TITLES, render_tests

@@ -3,7 +3,7 @@
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.significance import gap_decomposition
+    from learnability.significance.decomposition import gap_decomposition
     from learnability.storage.contracts import read_metrics, write_csv
 
     metrics = read_metrics(snakemake.input.metrics)

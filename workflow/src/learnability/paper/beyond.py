@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
-from ..significance import holm
 from ..significance.level import ALPHA
+from ..significance.rows import holm
 from .claims import Claim, of_table
 from .findings import Cell, Findings
 from .gap import TABLE1, in_method

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from ..significance import holm
 from ..significance.level import ALPHA
+from ..significance.rows import holm
 from .findings import Cell
 
 SUPPORTED, NOT_SUPPORTED, UNTESTABLE = "supported", "not supported", "cannot be tested at this scale"
