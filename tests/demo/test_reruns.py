@@ -60,11 +60,13 @@ WORDS = {
     "registry.py": ('"classifiers.noise.vp",', '"classifiers.noise.vp",\n        "new": "classifiers.noise.new",'),
 }  # fmt: skip
 UNUSED = [
-    "datasets/formats/cardium.py", "datasets/formats/table.py", "autoencoders/controls/area_downsample.py",
-    "autoencoders/controls/random_init.py", "autoencoders/families/medvae.py", "autoencoders/families/medvae_keys.py",
-    "autoencoders/families/custom.py", "training/losses/cross_entropy.py", "classifiers/noise/flow.py", "classifiers/noise/vp.py",
-    "classifiers/heads/cosine.py", "training/augmentation.py", "study/search_space.py", "study/recipes.py", "study/cells.py",
-]  # fmt: skip
+    *(f"datasets/formats/{name}.py" for name in ("cardium", "table")),
+    *(f"autoencoders/controls/{name}.py" for name in ("area_downsample", "random_init")),
+    *(f"autoencoders/families/{name}.py" for name in ("medvae", "medvae_keys", "custom")),
+    *(f"classifiers/{name}.py" for name in ("noise/flow", "noise/vp", "heads/cosine")),
+    *(f"training/{name}.py" for name in ("losses/cross_entropy", "augmentation")),
+    *(f"study/{name}.py" for name in ("search_space", "recipes", "cells")),
+]
 
 
 def test_words_layout_annotations_and_imports_rerun_nothing(copy):

@@ -153,7 +153,8 @@ def test_datasets_autoencoders_and_classifiers_do_not_import_each_other():
 
 
 def test_a_recipe_needs_nothing_but_its_errors():
-    assert reach("learnability.study.recipe", FILES["learnability.study.recipe"], inside_functions=True) & set(FILES) == {
+    recipe = "learnability.study.recipe"
+    assert reach(recipe, FILES[recipe], inside_functions=True) & set(FILES) == {
         "learnability", "learnability.errors",
     }  # fmt: skip
 

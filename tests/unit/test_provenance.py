@@ -270,14 +270,34 @@ OTHER_LOSSES = [
             "train_classifier",
             registry.modules_of_training(LATENT),
             [*TRAINING, *CLASSIFIERS, "training/losses/ldam_drw", "classifiers/heads/linear", "training/masking"],
-            [*AFTERWARDS, *OTHER_LOSSES, "classifiers/noise/edm", "training/augmentation", "autoencoders/fidelity", "autoencoders/encode"],
+            [
+                *AFTERWARDS,
+                *OTHER_LOSSES,
+                "classifiers/noise/edm",
+                "training/augmentation",
+                "autoencoders/fidelity",
+                "autoencoders/encode",
+            ],
         ),
         (
             "encode_dataset",
             ["autoencoders.families.diffusers_family"],
-            ["autoencoders/encode", "autoencoders/families/diffusers_family", "autoencoders/families/diffusers_weights", "autoencoders/fidelity"],
-            [*AFTERWARDS, "training/engine", "autoencoders/finetuning/tuning", "autoencoders/controls/pixel_unshuffle",
-             "autoencoders/families/medvae", "autoencoders/families/medvae_keys", "autoencoders/families/custom", "datasets/formats/table"],
+            [
+                "autoencoders/encode",
+                "autoencoders/families/diffusers_family",
+                "autoencoders/families/diffusers_weights",
+                "autoencoders/fidelity",
+            ],
+            [
+                *AFTERWARDS,
+                "training/engine",
+                "autoencoders/finetuning/tuning",
+                "autoencoders/controls/pixel_unshuffle",
+                "autoencoders/families/medvae",
+                "autoencoders/families/medvae_keys",
+                "autoencoders/families/custom",
+                "datasets/formats/table",
+            ],
         ),
         (
             "encode_dataset",
@@ -290,20 +310,44 @@ OTHER_LOSSES = [
             ["autoencoders.families.medvae"],
             [f"autoencoders/finetuning/{name}" for name in ("tuning", "adversarial", "perceptual")]
             + ["autoencoders/families/medvae", "autoencoders/families/medvae_keys"],
-            [*AFTERWARDS, "training/engine", "training/losses/ldam_drw", "autoencoders/encode", "datasets/formats/table"],
+            [
+                *AFTERWARDS,
+                "training/engine",
+                "training/losses/ldam_drw",
+                "autoencoders/encode",
+                "datasets/formats/table",
+            ],
         ),
         (
             "prepare_dataset",
             ["datasets.formats.phantom"],
             ["datasets/prepare", "datasets/formats/phantom"],
-            [*AFTERWARDS, "training/engine", "datasets/formats/table", "datasets/formats/cardium", "datasets/formats/medmnist"],
+            [
+                *AFTERWARDS,
+                "training/engine",
+                "datasets/formats/table",
+                "datasets/formats/cardium",
+                "datasets/formats/medmnist",
+            ],
         ),
-        ("make_folds", [], ["datasets/folds", "storage/contracts"], [*AFTERWARDS, "training/engine", "datasets/prepare"]),
+        (
+            "make_folds",
+            [],
+            ["datasets/folds", "storage/contracts"],
+            [*AFTERWARDS, "training/engine", "datasets/prepare"],
+        ),
         (
             "make_table1",
             [],
             ["tables/scores", "tables/formats", "storage/contracts"],
-            [*TRAINING[:-4], *CLASSIFIERS, "significance/__init__", "autoencoders/fidelity", "tables/ablation", "tables/efficiency"],
+            [
+                *TRAINING[:-4],
+                *CLASSIFIERS,
+                "significance/__init__",
+                "autoencoders/fidelity",
+                "tables/ablation",
+                "tables/efficiency",
+            ],
         ),
         (
             "test_significance",
@@ -312,7 +356,7 @@ OTHER_LOSSES = [
             ["tables/__init__", "training/engine", "training/losses/ldam_drw"],
         ),
     ],
-)  # fmt: skip
+)
 def test_a_job_depends_on_its_modules_and_on_no_other(copied, rule, modules, inside, outside):
     digests = [provenance.code_digest(rule, modules)]
     for name in inside:

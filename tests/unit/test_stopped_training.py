@@ -32,7 +32,7 @@ def study(tmp_path) -> Path:
 
 
 def stop(study: Path, recipe: dict, call: int, function="train_step", which=signal.SIGTERM) -> str:
-    """Train in another process until a call of a function of training.py, at whose end comes a signal; its output."""
+    """Train in another process until a call of a function of the engine, at whose end comes a signal; its output."""
     with pytest.MonkeyPatch.context() as patch:
         signal_after(patch, training, function, call, which)
         child = in_child(lambda: train(study, "stopped", recipe), study / "log")

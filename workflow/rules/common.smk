@@ -8,10 +8,33 @@ from learnability.storage.contracts import file_digest
 from learnability.study.growth import check_growth, content
 from learnability.workflow.hub import weights_to_fetch
 from learnability.tables.tests import TITLES
-from learnability.study.presentation import all_labels, caption_values, config_digest, confounds, footnotes, labels, not_shareable, searched_rows
+from learnability.study.presentation import (
+    all_labels,
+    caption_values,
+    config_digest,
+    confounds,
+    footnotes,
+    labels,
+    not_shareable,
+    searched_rows,
+)
 from learnability.study.recipes import resolve_recipe
 from learnability.study.paths import RUN, SEARCH, array_of_run, run_file
-from learnability.study.cells import cells, cells_of_gaps, check_study, columns, controls_of_grids, decodes, efficiency, efficiency_run, encodings, finetuned_pairs, recipes_of_gaps, rows_of_table4, scope
+from learnability.study.cells import (
+    cells,
+    cells_of_gaps,
+    check_study,
+    columns,
+    controls_of_grids,
+    decodes,
+    efficiency,
+    efficiency_run,
+    encodings,
+    finetuned_pairs,
+    recipes_of_gaps,
+    rows_of_table4,
+    scope,
+)
 from snakemake.exceptions import WorkflowError
 
 TABLE_FORMATS = ["csv", "md", "html", "tex"]

@@ -1,6 +1,16 @@
 # The memory and minutes that jobs ask for, from their recipe and the size of the array that they read; more at every
 # attempt.
-from learnability.workflow.job_sizes import array_of_space, images_of, megabytes_of_run, minutes_of_encoding, minutes_of_finetuning, minutes_of_packing, minutes_of_search, minutes_of_training, packed
+from learnability.workflow.job_sizes import (
+    array_of_space,
+    images_of,
+    megabytes_of_run,
+    minutes_of_encoding,
+    minutes_of_finetuning,
+    minutes_of_packing,
+    minutes_of_search,
+    minutes_of_training,
+    packed,
+)
 from learnability.study.recipes import resolve_recipe
 
 

@@ -39,7 +39,7 @@ def train_classifier(
 
     `cell` names the run (dataset, autoencoder, space, recipe, fold); `recipe` is resolved; `code` is the digest
     of the code. A checkpoint of the same identity is resumed, and leads to the same bytes as no interruption; what
-    was finished before and is lost since (finished.py) is taken as it is.
+    was finished before and is lost since (storage/finished.py) is taken as it is.
     """
     identity = digest([cell, recipe.recorded(), seed, n_splits, code, *inputs.cards(), inputs.identity()])
     if take_finished(folder, OUTPUTS, identity):

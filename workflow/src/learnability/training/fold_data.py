@@ -36,7 +36,7 @@ class Inputs:
 
     @classmethod
     def of_job(cls, files: Mapping[str, str], **more) -> Self:
-        """The inputs of a job; `files` are those of its rule by name (run_files.py), `more` other fields."""
+        """The inputs of a job; `files` are those of its rule by name (study/paths.py), `more` other fields."""
         named = ("array", "folds", "start", "teacher_logits")
         paths = {name: Path(files[name]) for name in named if name in files}
         card = Path(files["autoencoder"]) if "autoencoder" in files else None
