@@ -369,7 +369,7 @@ def test_a_wrong_phantom_is_a_message_too(config):
 
 def test_a_hub_that_is_switched_off_is_said_with_the_command(tmp_path):
     code = (
-        "from learnability.hub import why_missing\n"
+        "from learnability.workflow.hub import why_missing\n"
         "print(why_missing('owner/name', ('vae/config.json', 'vae/x.safetensors'), None))"
     )
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}

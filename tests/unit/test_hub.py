@@ -71,7 +71,7 @@ def run(code: str, server, tmp_path, **environment) -> subprocess.CompletedProce
     clean = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     clean |= {"PYTHONPATH": str(SOURCE), "HF_HOME": str(tmp_path / "home"), "HF_ENDPOINT": "http://127.0.0.1:%d"}
     clean["HF_ENDPOINT"] %= server.server_address[1]
-    command = [sys.executable, "-c", f"from pathlib import Path\nfrom learnability.hub import fetch\n{code}"]
+    command = [sys.executable, "-c", f"from pathlib import Path\nfrom learnability.workflow.hub import fetch\n{code}"]
     return subprocess.run(
         command, env=clean | environment, cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -118,7 +118,7 @@ def test_what_the_cache_of_this_machine_has_is_copied_without_a_question(server,
 
 def test_a_job_that_computes_cannot_reach_the_hub(server, tmp_path):
     code = f"fetch('owner/model', None, {list(FILES)}, Path('weights/sd14'))"
-    inside = f"from learnability.jobs import job\nwith job('log'{{}}):\n    {code}"
+    inside = f"from learnability.workflow.jobs import job\nwith job('log'{{}}):\n    {code}"
     assert run(inside.format(""), server, tmp_path).returncode != 0
     assert "HF_HUB_OFFLINE" in (tmp_path / "log").read_text() or "offline" in (tmp_path / "log").read_text().lower()
     assert server.asked == []

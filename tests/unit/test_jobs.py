@@ -13,7 +13,8 @@ SOURCE = Path(__file__).parents[2] / "workflow/src"
 def run_job(folder, body, expected_code):
     """Run a script whose job does `body`; return what came to the terminal and the log."""
     lines = "".join(f"    {line}\n" for line in body.splitlines())
-    code = "import errno, os, sys\nfrom learnability.contracts import InputError\nfrom learnability.jobs import job\n"
+    code = "import errno, os, sys\nfrom learnability.errors import InputError\n"
+    code += "from learnability.workflow.jobs import job\n"
     code += f"with job('logs/rule/job.log'):\n{lines}"
     done = subprocess.run(
         [sys.executable, "-c", code],

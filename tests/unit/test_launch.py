@@ -183,12 +183,14 @@ def run_python(code, folder, *arguments):
 
 
 def test_the_command_that_started_the_launcher_is_no_other_snakemake(tmp_path):
-    code = "from pathlib import Path; from learnability.launch import other_snakemake as o; print(o(Path.cwd()))"
+    code = (
+        "from pathlib import Path; from learnability.workflow.launch import other_snakemake as o; print(o(Path.cwd()))"
+    )
     assert run_python(code, tmp_path, "snakemake").stdout.strip() == "False"
 
 
 def test_the_launcher_becomes_the_command_and_marks_it(tmp_path):
-    code = "import sys; from learnability.launch import main; main(sys.argv[1:])"
+    code = "import sys; from learnability.workflow.launch import main; main(sys.argv[1:])"
     inner = "import os, sys; print(os.getpid(), os.environ['LEARNABILITY_RUN']); sys.exit(7)"
     done = run_python(code, tmp_path, sys.executable, "-c", inner)
     pid, mark = done.stdout.split(maxsplit=1)

@@ -343,7 +343,7 @@ OTHER_LOSSES = [
             [
                 *TRAINING[:-4],
                 *CLASSIFIERS,
-                "significance/__init__",
+                "significance/gap",
                 "autoencoders/fidelity",
                 "tables/ablation",
                 "tables/efficiency",

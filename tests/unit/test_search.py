@@ -244,7 +244,7 @@ import os, sys, time
 from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from learnability.search import run_trials
+from learnability.training.search import run_trials
 from test_search import SEARCH, score
 folder, worker, fatal = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
 def objective(values, checkpoint):
@@ -417,7 +417,7 @@ def test_what_ends_a_trial_ends_the_search_and_says_its_values(tmp_path, wrong):
 
 def test_a_trial_is_one_line_of_the_log_and_nothing_else_is(tmp_path):
     code = "from dataclasses import replace; from pathlib import Path; from test_search import SEARCH, score\n"
-    code += "from learnability.search import run_trials\n"
+    code += "from learnability.training.search import run_trials\n"
     code += "run_trials(Path('search'), replace(SEARCH, trials=2), 7, 0, score, 'identity')"
     environment = os.environ | {"PYTHONPATH": f"{SOURCE}:{CHECKOUT}:{Path(__file__).parent}"}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
@@ -474,7 +474,7 @@ def test_a_search_that_cannot_run_is_refused(change, message):
 
 
 def test_the_check_waits_for_neither_optuna_nor_torch():
-    code = "import sys, learnability.search_space; print({'optuna', 'torch'} & {*sys.modules})"
+    code = "import sys, learnability.study.search_space; print({'optuna', 'torch'} & {*sys.modules})"
     environment = {"PYTHONPATH": str(SOURCE), "PATH": "/usr/bin:/bin"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

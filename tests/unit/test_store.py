@@ -78,7 +78,7 @@ def test_an_error_in_the_block_keeps_the_old_file_and_leaves_no_other(tmp_path):
 
 def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
     code = (
-        "import os, signal, sys; from learnability.store import PackedWriter; import numpy as np\n"
+        "import os, signal, sys; from learnability.storage.arrays import PackedWriter; import numpy as np\n"
         "with PackedWriter(sys.argv[1], (2,), 'uint8') as writer:\n"
         "    writer.write(np.zeros((9, 2), np.uint8)); os.kill(os.getpid(), signal.SIGKILL)"
     )

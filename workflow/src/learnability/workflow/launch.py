@@ -1,6 +1,6 @@
 """Start a local run of Snakemake after clearing what a killed one left behind: orphan jobs and the lock.
 
-    python -m learnability.launch snakemake --profile profiles/local ...
+    python -m learnability.workflow.launch snakemake --profile profiles/local ...
 
 Snakemake itself neither finds the jobs of a head process that was killed nor knows that a lock's owner is dead.
 """
