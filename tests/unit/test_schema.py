@@ -1,7 +1,10 @@
 """The schema of the configuration: the studies of the repository pass, slips are refused, every key is explained."""
 
 import copy
+import functools
+import json
 import re
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from snakemake.utils import update_config, validate
 CHECKOUT = Path(__file__).parents[2]
 SCHEMA = CHECKOUT / "workflow/schemas/config.schema.yaml"
 PUBLISHED = yaml.safe_load((CHECKOUT / "config.yaml").read_text(encoding="utf-8"))
+FOLDER = tempfile.TemporaryDirectory()  # removed at the end of the session
 STUDIES = sorted((CHECKOUT / "workflow/studies").glob("*.yaml"))
 
 
@@ -20,8 +24,16 @@ def validated(changes):
     """The published configuration with changes merged, validated and completed as the Snakefile does it."""
     config = copy.deepcopy(PUBLISHED)
     update_config(config, changes)
-    validate(config, str(SCHEMA))
+    validate(config, schema_as_json())
     return config
+
+
+@functools.cache
+def schema_as_json() -> str:
+    """The same schema in a file that is read faster than YAML; tests/unit/test_configuration.py reads the YAML."""
+    path = Path(FOLDER.name) / "schema.json"
+    path.write_text(json.dumps(yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))))
+    return str(path)
 
 
 def properties(schema, path=""):
