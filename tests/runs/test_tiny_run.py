@@ -198,7 +198,7 @@ def test_one_recipe_value_reruns_exactly_its_jobs(finished, tmp_path):
 
 def test_editing_the_loss_reruns_trainings_and_a_comment_nothing(finished, tmp_path):
     folder = another(finished, tmp_path)
-    loss = folder / "workflow/src/learnability/losses/ldam_drw.py"
+    loss = folder / "workflow/src/learnability/training/losses/ldam_drw.py"
     loss.write_text("# A remark.\n" + loss.read_text())
     assert planned(folder) == {}
     assert "** -0.25" in loss.read_text()
@@ -206,6 +206,25 @@ def test_editing_the_loss_reruns_trainings_and_a_comment_nothing(finished, tmp_p
     counts = planned(folder)
     assert (counts["train_classifier"], counts["train_with_decoder"], counts["search_recipe"]) == (33, 1, 2)
     assert not {"prepare_dataset", "make_folds", "encode_dataset", "finetune_autoencoder", "make_table2"} & {*counts}
+
+
+def test_results_of_a_version_that_computes_the_same_are_taken_over_unless_they_are_damaged(finished, tmp_path):
+    folder = another(finished, tmp_path)
+    losses = folder / "workflow/src/learnability/training/losses/ldam_drw.py"
+    losses.write_text(losses.read_text() + "\n\nADDED = 1\n")
+    assert planned(folder)["train_classifier"] > 30
+    adopt = (sys.executable, "-m", "learnability.cli", "adopt", *STUDY)
+    latents = folder / RESULTS / "encodings/clinic/tiny_sd14/latents.npy"
+    whole = latents.read_bytes()
+    latents.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    output = run(*adopt, folder=folder, code=1, CLINIC_ROOT="/nowhere")
+    assert "tiny_sd14/latents.npy: not what the card beside it says; remove it and run the study again" in output
+    assert planned(folder)["train_classifier"] > 30
+    latents.write_bytes(whole)
+    before = digest_of(folder / RESULTS)
+    run(*adopt, folder=folder, CLINIC_ROOT="/nowhere")
+    assert planned(folder) == {}
+    assert digest_of(folder / RESULTS) == before
 
 
 def test_growing_runs_only_what_is_new(finished, tmp_path):

@@ -9,7 +9,7 @@ from scipy import stats
 
 from learnability.errors import InputError
 from learnability.significance import ablation as ablation_tests
-from learnability.significance import decomposition as decomposition_tests
+from learnability.significance.decomposition import gap_decomposition
 from learnability.significance.macro import with_macro
 from learnability.significance.rows import COLUMNS, holm
 from learnability.storage.contracts import write_csv
@@ -171,7 +171,7 @@ GAP_CELLS = [
 
 def test_gaps_by_hand():
     metrics = scored_runs(GAP_CELLS)
-    table = decomposition_tests.gap_decomposition(metrics, RECIPES, CONTROLS)
+    table = gap_decomposition(metrics, RECIPES, CONTROLS)
     gaps = ["gap_paper", "gap_matched", "gap_control", "gap_encoding"]
     ends = [f"{gap}{end}" for gap in gaps for end in ("", "_ci_low", "_ci_high")]
     assert list(table.columns) == ["dataset", "autoencoder", "metric", "role", "control", "n", *ends]
@@ -197,7 +197,7 @@ def test_gaps_by_hand():
 
 
 def test_an_autoencoder_without_a_control_has_no_gap_of_encoding(tmp_path):
-    table = decomposition_tests.gap_decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
+    table = gap_decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
     row = only(table, dataset="cardium", autoencoder="medvae", metric="mcc")
     unknown = [column for column in table if column.startswith(("gap_control", "gap_encoding"))]
     assert len(unknown) == 6
@@ -207,7 +207,7 @@ def test_an_autoencoder_without_a_control_has_no_gap_of_encoding(tmp_path):
 
 
 def test_gaps_of_one_fold_have_no_interval():
-    table = decomposition_tests.gap_decomposition(scored_runs(GAP_CELLS, folds=[0]), RECIPES, CONTROLS)
+    table = gap_decomposition(scored_runs(GAP_CELLS, folds=[0]), RECIPES, CONTROLS)
     row = only(table, dataset="cardium", autoencoder="flux2", metric="auc")
     assert {row[f"gap_{gap}_ci_{end}"] for gap in ("paper", "encoding") for end in ("low", "high")} == {"n/a"}
     assert np.isfinite(row["gap_encoding"])
@@ -217,15 +217,15 @@ def test_gaps_of_one_fold_have_no_interval():
 def test_recipes_are_found_by_the_names_that_the_study_gives_them():
     metrics = scored_runs(GAP_CELLS)
     renamed = metrics.assign(recipe="my_" + metrics["recipe"])
-    expected = decomposition_tests.gap_decomposition(metrics, RECIPES, CONTROLS)
+    expected = gap_decomposition(metrics, RECIPES, CONTROLS)
     names = {key: f"my_{name}" for key, name in RECIPES.items()}
-    pd.testing.assert_frame_equal(decomposition_tests.gap_decomposition(renamed, names, CONTROLS), expected)
+    pd.testing.assert_frame_equal(gap_decomposition(renamed, names, CONTROLS), expected)
 
 
 def test_a_control_has_no_row_though_it_has_reconstructions():
     metrics = scored_runs([*GAP_CELLS, ("unshuffle", "reconstruction", "matched")])
-    expected = decomposition_tests.gap_decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
-    pd.testing.assert_frame_equal(decomposition_tests.gap_decomposition(metrics, RECIPES, CONTROLS), expected)
+    expected = gap_decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
+    pd.testing.assert_frame_equal(gap_decomposition(metrics, RECIPES, CONTROLS), expected)
 
 
 @pytest.mark.parametrize(
@@ -242,12 +242,9 @@ def test_a_run_that_a_gap_needs_is_named(cell):
     metrics, identity = scored_runs(GAP_CELLS), dict(zip(("autoencoder", "space", "recipe"), cell, strict=True))
     named = "dataset isic2019, autoencoder {}, space {}, recipe {}".format(*cell)
     with pytest.raises(InputError, match=f"{named} has no runs"):
-        left = without(metrics, dataset="isic2019", **identity)
-        decomposition_tests.gap_decomposition(left, RECIPES, CONTROLS)
+        gap_decomposition(without(metrics, dataset="isic2019", **identity), RECIPES, CONTROLS)
     with pytest.raises(InputError, match=rf"{named} lacks fold\(s\) \[3\]"):
-        decomposition_tests.gap_decomposition(
-            without(metrics, dataset="isic2019", fold=3, **identity), RECIPES, CONTROLS
-        )
+        gap_decomposition(without(metrics, dataset="isic2019", fold=3, **identity), RECIPES, CONTROLS)
 
 
 def test_a_fold_that_both_sides_of_the_control_lack_is_named():
@@ -255,10 +252,10 @@ def test_a_fold_that_both_sides_of_the_control_lack_is_named():
     for autoencoder, space in (("original", "image"), ("unshuffle", "latent")):
         metrics = without(metrics, autoencoder=autoencoder, space=space, fold=0)
     with pytest.raises(InputError, match=r"autoencoder original, space image, recipe matched lacks fold\(s\) \[0\]"):
-        decomposition_tests.gap_decomposition(metrics, RECIPES, CONTROLS)
+        gap_decomposition(metrics, RECIPES, CONTROLS)
 
 
 def test_without_matched_runs_there_is_nothing_to_decompose():
-    table = decomposition_tests.gap_decomposition(without(scored_runs(GAP_CELLS), recipe="matched"), RECIPES, CONTROLS)
+    table = gap_decomposition(without(scored_runs(GAP_CELLS), recipe="matched"), RECIPES, CONTROLS)
     assert table.empty
     assert "gap_encoding" in table.columns
