@@ -23,7 +23,11 @@ CONFIG = {
     "image_size": 512,
     "classifier_size": 256,
     "datasets": {"mine": {"format": "table"}},
-    "autoencoders": {"flux2": {"channels": 32, "factor": 8}, "tuned": {"base": "flux2", "finetune": {}}},
+    "autoencoders": {
+        "flux2": {"class": "AutoencoderKLFlux2", "channels": 32, "factor": 8},
+        "tuned": {"base": "flux2", "finetune": {}},
+        "lossless": {"class": "pixel_unshuffle", "channels": 192, "factor": 8},
+    },
 }
 
 
@@ -74,6 +78,11 @@ def test_latents_that_are_not_there_are_on_the_grid_of_their_autoencoder(tmp_pat
     assert array_of_space(CONFIG, "mine", "latent", autoencoder, tmp_path / "none.npy") == expected
 
 
+def test_latents_of_grey_levels_take_a_byte_each(tmp_path):
+    expected = Packed(100_000, 64**2, 100_000 * 192 * 64 * 64 / 1e6)
+    assert array_of_space(CONFIG, "mine", "latent", "lossless", tmp_path / "none.npy") == expected
+
+
 def test_an_array_that_is_there_counts_as_it_is(tmp_path):
     np.save(tmp_path / "latents.npy", np.zeros((7, 4, 8, 8), np.float16))
-    assert packed(tmp_path / "latents.npy", (4, 8, 8), 2, 5) == Packed(7, 64, 7 * 256 * 2 / 1e6)
+    assert packed(tmp_path / "latents.npy", 8, 4 * 8 * 8 * 2, 5) == Packed(7, 64, 7 * 256 * 2 / 1e6)

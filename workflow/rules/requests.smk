@@ -39,7 +39,7 @@ def runtime_of_packing(wildcards, attempt):
 
 def runtime_of_encoding(wildcards, input, attempt):
     size, images = config["image_size"], images_of(config["datasets"][wildcards.dataset])
-    return attempt * minutes_of_encoding(packed(input.images, (3, size, size), 1, images))
+    return attempt * minutes_of_encoding(packed(input.images, size, 3 * size**2, images))
 
 
 def runtime_of_finetuning(wildcards, attempt):

@@ -1,6 +1,5 @@
 """What `learnability check` says before GPU time is spent: what is there, what is not, what will be written."""
 
-import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,12 @@ from ..datasets.source import open_source, opens_at_once
 from ..errors import InputError
 from ..registry import is_control
 from ..storage.arrays import as_rgb
+from ..study.array_sizes import encoding_bytes, packing_bytes, row_shape
 from ..study.cells import (
     BACKBONE,
     all_cells,
     check_study,
     controls_of_grids,
-    decodes,
     efficiency,
     resolve_autoencoder,
     uses_lpips,
@@ -99,8 +98,8 @@ def examine_autoencoder(config: dict, name: str, images: np.ndarray, origin: str
     else:
         there = not messages
         state = "needs no weights" if is_control(entry) else "weights found"
-    written = known * (latent_bytes(config, name) + reconstruction_bytes(config, name)) / 1e6
-    shape = f"{' x '.join(map(str, latent_shape(config, name)))}, {written:,.1f} MB with reconstructions"
+    written = known * encoding_bytes(config, name) / 1e6
+    shape = f"{' x '.join(map(str, row_shape(config, 'latent', name)))}, {written:,.1f} MB with reconstructions"
     lines = [Line(name, f"{state}; latent {shape}")]
     if messages:
         lines = [Line(name, messages[0].partition(": ")[2], ready=False)]
@@ -135,23 +134,6 @@ def examine_round_trip(name: str, entry: dict, images: np.ndarray, origin: str) 
     return lines + [Line(name, text, warning=True) for text in found["warnings"]]
 
 
-def latent_shape(config: dict, name: str) -> tuple[int, int, int]:
-    """(C, h, w) of a latent, as the configuration says."""
-    entry = resolve_autoencoder(config, name)
-    side = config["image_size"] // entry["factor"]
-    return entry["channels"], side, side
-
-
-def latent_bytes(config: dict, name: str) -> int:
-    """Bytes of one stored latent: grey levels of the pixel controls take one each, float16 two."""
-    pixels = resolve_autoencoder(config, name)["class"] in ("pixel_unshuffle", "area_downsample")
-    return math.prod(latent_shape(config, name)) * (1 if pixels else 2)
-
-
-def reconstruction_bytes(config: dict, name: str) -> int:
-    return config["classifier_size"] ** 2 * 3 if decodes(config, name) else 0
-
-
 def examine_starts(config: dict) -> list[Line]:
     """Whether the networks fit their grids, and the weights that they start from are there or can be fetched."""
     misfits: dict[str, Line] = {}
@@ -182,11 +164,10 @@ def examine_machine(config: dict, sizes: dict[str, int | None]) -> list[Line]:
     import torch
 
     known = {name: number for name, number in sizes.items() if number is not None}
-    size, small = config["image_size"], config["classifier_size"]
-    per_image = size**2 * 3 + small**2 * 3  # images.npy (a third of it where grey) and images_small.npy
+    per_image = packing_bytes(config, channels=3)  # grey images take a third of the larger array
     controls = [name for name in controls_of_grids(config).values() if name]
     for name in dict.fromkeys([*config["study"]["autoencoders"], *controls]):
-        per_image += latent_bytes(config, name) + reconstruction_bytes(config, name)
+        per_image += encoding_bytes(config, name)
     folder = Path(config["results"]).absolute()
     folder = next(path for path in [folder, *folder.parents] if path.is_dir())
     free = shutil.disk_usage(folder).free

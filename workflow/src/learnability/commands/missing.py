@@ -11,6 +11,7 @@ from ..datasets.source import check_source
 from ..errors import InputError
 from ..registry import class_of
 from ..storage.contracts import read_json
+from ..study.array_sizes import row_shape
 from ..study.cells import BACKBONE, resolve_autoencoder
 from ..study.entries import is_folder
 from ..study.grid import misfit
@@ -101,9 +102,8 @@ def check_encoding(config: dict, wildcards: dict) -> list[str]:
 def check_training(config: dict, wildcards: dict) -> list[str]:
     """The network fits the grid of its space, and its starting weights can be had."""
     recipe, found = resolve_recipe(config, wildcards["recipe"]), []
-    side = config["classifier_size"]
-    if wildcards.get("space", spaces_of(config, wildcards["recipe"])[0]) == "latent":
-        side = config["image_size"] // resolve_autoencoder(config, wildcards["autoencoder"])["factor"]
+    space = wildcards.get("space", spaces_of(config, wildcards["recipe"])[0])
+    side = row_shape(config, space, wildcards["autoencoder"])[1]
     if message := misfit(recipe.model, recipe.stem_patch, recipe.model_options, side):
         found.append(f"recipes.{wildcards['recipe']} on {wildcards['autoencoder']}: {message}")
     return found + (check_pretrained(config, recipe.model) if pretrained_weights(config, recipe) else [])

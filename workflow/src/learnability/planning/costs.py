@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from ..commands.check import latent_bytes, reconstruction_bytes
+from ..study.array_sizes import encoding_bytes, packing_bytes, row_shape
 from ..study.cells import efficiency_run, resolve_autoencoder
 from ..study.recipes import resolve_recipe, spaces_of
 from . import networks
@@ -100,19 +100,16 @@ class Plan:
             return Rows(size.images, size.channels, config["image_size"])
         cell = efficiency_run(config, names["row"]) if "row" in names else names
         space = cell.get("space") or spaces_of(config, cell["recipe"])[0]
-        if space != "latent":
-            return Rows(size.images, 3, config["classifier_size"])
-        entry = resolve_autoencoder(config, cell["autoencoder"])
-        return Rows(size.images, entry["channels"], config["image_size"] // entry["factor"])
+        channels, side, _ = row_shape(config, space, cell.get("autoencoder", "original"))
+        return Rows(size.images, channels, side)
 
     def written(self, job: Job, params: dict, rows: Rows) -> float:
         """Bytes of the arrays and weights that a job leaves; logs and cards are not counted."""
         config, size = self.config, self.size(job.wildcards["dataset"])
         if job.rule == "prepare_dataset":
-            return rows.images * (rows.channels * rows.side**2 + 3 * config["classifier_size"] ** 2)
+            return rows.images * packing_bytes(config, rows.channels)
         if job.rule in ENCODING_RULES:
-            name = job.wildcards["autoencoder"]
-            return rows.images * (latent_bytes(config, name) + reconstruction_bytes(config, name))
+            return rows.images * encoding_bytes(config, job.wildcards["autoencoder"])
         if job.rule == "finetune_autoencoder":
             found = networks.autoencoder_operations(params["entry"], rows.side)
             return 4 * found[2] if found else 0.0

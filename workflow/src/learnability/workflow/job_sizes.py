@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..datasets.sizes import published_size
 from ..storage.arrays import open_packed
-from ..study.cells import resolve_autoencoder
+from ..study.array_sizes import row_bytes, row_shape
 from ..study.recipe import Recipe
 
 TRAINED_PER_SECOND = 400  # samples of 256 x 256 pixels, forward and backward
@@ -36,23 +36,18 @@ def images_of(entry: dict) -> int:
     return images
 
 
-def packed(path: str | Path, shape: tuple[int, int, int], itemsize: int, images: int) -> Packed:
-    """The size of an array; one that is not there yet counts as `images` rows of `shape` (channels, height, width)."""
-    channels, height, width = shape
+def packed(path: str | Path, side: int, row_bytes: int, images: int) -> Packed:
+    """The size of an array of rows of `side` x `side`; one that is not there yet counts as `images` rows."""
     if Path(path).exists():
         array = open_packed(path)
-        return Packed(len(array), height * width, array.nbytes / 1e6)
-    return Packed(images, height * width, images * channels * height * width * itemsize / 1e6)
+        return Packed(len(array), side**2, array.nbytes / 1e6)
+    return Packed(images, side**2, images * row_bytes / 1e6)
 
 
 def array_of_space(config: dict, dataset: str, space: str, autoencoder: str, path: str | Path) -> Packed:
     """The array that a classifier reads: latents on the grid of their autoencoder, or images."""
-    images = images_of(config["datasets"][dataset])
-    if space != "latent":
-        return packed(path, (3, config["classifier_size"], config["classifier_size"]), 1, images)
-    entry = resolve_autoencoder(config, autoencoder)
-    side = config["image_size"] // entry["factor"]
-    return packed(path, (entry["channels"], side, side), 2, images)
+    side = row_shape(config, space, autoencoder)[1]
+    return packed(path, side, row_bytes(config, space, autoencoder), images_of(config["datasets"][dataset]))
 
 
 def megabytes_of_run(array: Packed) -> int:

@@ -1,0 +1,36 @@
+"""Shape and bytes of the arrays that a study stores, as its configuration says."""
+
+import math
+
+from .cells import decodes, resolve_autoencoder
+
+GREY_LEVELS = ("pixel_unshuffle", "area_downsample")  # their latents are pixels, a byte each; others are float16
+    "pixel_unshuffle",
+    "area_downsample",
+)  # controls whose latents are pixels, a byte each; others are float16
+
+
+def row_shape(config: dict, space: str, autoencoder: str) -> tuple[int, int, int]:
+    """(C, H, W) of what a classifier reads of one image: RGB pixels, or the latent on its autoencoder's grid."""
+    if space != "latent":
+        return 3, config["classifier_size"], config["classifier_size"]
+    entry = resolve_autoencoder(config, autoencoder)
+    side = config["image_size"] // entry["factor"]
+    return entry["channels"], side, side
+
+
+def row_bytes(config: dict, space: str, autoencoder: str) -> int:
+    """Bytes of that row as it is stored."""
+    is_float = space == "latent" and resolve_autoencoder(config, autoencoder)["class"] not in GREY_LEVELS
+    return math.prod(row_shape(config, space, autoencoder)) * (2 if is_float else 1)
+
+
+def encoding_bytes(config: dict, autoencoder: str) -> int:
+    """Bytes that an encoding stores of one image: its latent, and its reconstruction where there is a decoder."""
+    spaces = ("latent", "reconstruction") if decodes(config, autoencoder) else ("latent",)
+    return sum(row_bytes(config, space, autoencoder) for space in spaces)
+
+
+def packing_bytes(config: dict, channels: int) -> int:
+    """Bytes that prepare_dataset stores of one image: at `image_size` with its channels, small in RGB."""
+    return channels * config["image_size"] ** 2 + row_bytes(config, "image", "original")
