@@ -198,10 +198,10 @@ def test_what_became_of_the_head_is_said(slurm, changes, expected):
 def test_the_mark_goes_with_a_head_that_ends_by_itself_and_stays_with_one_that_is_killed(tmp_path):
     for ending, left in (("raise SystemExit(1)", 0), ("os.kill(os.getpid(), 9)", 1)):
         code = (
-            "import os; from learnability import slurm_preflight as s; s.queued_jobs = lambda: []\n"
+            "import os; from learnability.workflow import slurm_preflight as s; s.queued_jobs = lambda: []\n"
             f"s.record_run('{RUN}', 'results'); assert s.MARKS.joinpath('{RUN}.json').is_file(); {ending}"
         )
-        environment = os.environ | {"PYTHONPATH": str(Path(slurm_preflight.__file__).parents[1])}
+        environment = os.environ | {"PYTHONPATH": str(Path(slurm_preflight.__file__).parents[2])}
         subprocess.run([os.sys.executable, "-c", code], cwd=tmp_path, env=environment, check=False)
         assert len(list(tmp_path.glob(".snakemake/slurm_runs/*"))) == left
 

@@ -5,9 +5,6 @@ import math
 from .cells import decodes, resolve_autoencoder
 
 GREY_LEVELS = ("pixel_unshuffle", "area_downsample")  # their latents are pixels, a byte each; others are float16
-    "pixel_unshuffle",
-    "area_downsample",
-)  # controls whose latents are pixels, a byte each; others are float16
 
 
 def row_shape(config: dict, space: str, autoencoder: str) -> tuple[int, int, int]:
