@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from learnability.datasets.formats.phantom import MODALITIES
+from learnability.datasets.formats.phantom_views import MODALITIES
 from learnability.datasets.source import open_source
 
 MODALITY_NAMES = list(MODALITIES)

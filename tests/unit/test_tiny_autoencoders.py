@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from learnability.autoencoders import tiny
-from learnability.datasets.formats.phantom import MODALITIES, draw
+from learnability.datasets.formats.phantom import draw
+from learnability.datasets.formats.phantom_views import MODALITIES
 
 SHIPPED = Path(__file__).parents[2] / "workflow" / "resources" / "tiny_autoencoders"
 LATENT_SHAPES = {

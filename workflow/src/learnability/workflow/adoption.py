@@ -34,8 +34,8 @@ def adopt(config: dict, configfiles: list[Path]) -> None:
         raise InputError(f"{results}: not taken over; Snakemake's message is above")
 
 
-def vouched(results: Path) -> Iterator[tuple[Path, str, str | None]]:
-    """Every file of which a card has the digest, that digest, and the digest of what lies there (None: nothing)."""
+def vouched(results: Path) -> Iterator[tuple[Path, str, str]]:
+    """Every file that is there and whose digest a card has: its path, that digest, and that of what lies there."""
     arrays = {
         "datasets/*/dataset.json": {"digest": "images.npy", "digest_small": "images_small.npy"},
         "encodings/*/*/autoencoder.json": {
@@ -47,12 +47,9 @@ def vouched(results: Path) -> Iterator[tuple[Path, str, str | None]]:
         for card in sorted(results.glob(pattern)):
             content = read_json(card)
             for key, name in named.items():
-                if key in content:
-                    yield card.with_name(name), content[key], found(card.with_name(name), packed_digest)
+                if key in content and (card.parent / name).is_file():
+                    yield card.parent / name, content[key], packed_digest(card.parent / name)
     for card in sorted(results.glob("weights/*/source.json")):
         for name, expected in read_json(card)["files"].items():
-            yield card.with_name(name), expected, found(card.with_name(name), file_digest)
-
-
-def found(path: Path, digest_of) -> str | None:
-    return digest_of(path) if path.is_file() else None
+            if (card.parent / name).is_file():
+                yield card.parent / name, expected, file_digest(card.parent / name)

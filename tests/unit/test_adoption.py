@@ -1,0 +1,62 @@
+"""What the cards of a results folder vouch for, before its results are taken over."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from learnability.errors import InputError
+from learnability.storage.arrays import PackedWriter, packed_digest
+from learnability.storage.contracts import file_digest, write_json
+from learnability.workflow.adoption import adopt, vouched
+
+
+def packed(path: Path, rows: int) -> str:
+    """Write an array as the study does; the digest that its writer gives it."""
+    with PackedWriter(path, (4, 8, 8), "float16") as file:
+        file.write(np.arange(rows * 256, dtype=np.float16).reshape(rows, 4, 8, 8))
+    return file.digest
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    """Two packed arrays and a fetched weight, with their cards."""
+    encoding, weights = tmp_path / "encodings/skin/flux2", tmp_path / "weights/flux2"
+    latents = packed(encoding / "latents.npy", 5)
+    write_json({"digest_latents": latents}, encoding / "autoencoder.json")
+    small = packed(tmp_path / "datasets/skin/images_small.npy", 3)
+    write_json(
+        {"digest": "of an array that was removed", "digest_small": small}, tmp_path / "datasets/skin/dataset.json"
+    )
+    (weights / "vae").mkdir(parents=True)
+    (weights / "vae/model.safetensors").write_bytes(b"weights")
+    digest = file_digest(weights / "vae/model.safetensors")
+    write_json({"files": {"vae/model.safetensors": digest}}, weights / "source.json")
+    return tmp_path
+
+
+def test_the_digest_of_a_file_is_that_of_its_writer(tmp_path):
+    assert packed(tmp_path / "latents.npy", 7) == packed_digest(tmp_path / "latents.npy")
+
+
+def test_every_file_that_is_there_is_compared_with_its_card(results):
+    found = list(vouched(results))
+    assert [path.name for path, *_ in found] == ["images_small.npy", "latents.npy", "model.safetensors"]
+    assert all(expected == digest for _, expected, digest in found)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["encodings/skin/flux2/latents.npy", "datasets/skin/images_small.npy", "weights/flux2/vae/model.safetensors"],
+)
+def test_one_flipped_bit_is_found_and_nothing_is_taken_over(results, name):
+    content = bytearray((results / name).read_bytes())
+    content[-1] ^= 1
+    (results / name).write_bytes(content)
+    with pytest.raises(InputError, match=rf"^{results / name}: not what the card beside it says; remove it"):
+        adopt({"results": str(results)}, [])
+
+
+def test_a_folder_without_results_is_named(tmp_path):
+    with pytest.raises(InputError, match="no card of a dataset, encoding or weights; there is nothing to take over"):
+        adopt({"results": str(tmp_path)}, [])
