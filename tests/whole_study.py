@@ -124,9 +124,8 @@ def assert_python_of_the_pages(folder: Path, results: str, dataset: str, autoenc
 def printed_in_table1(results: Path) -> list[str]:
     """Table 1's numbers as they are printed."""
     table1 = pd.read_csv(results / "tables/table1.csv")
-    return [
-        " ± ".join(f"{value:.3f}".removeprefix("0") for value in pair) for pair in table1[["mean", "sd"]].to_numpy()
-    ]
+    pairs = table1[["mean", "sd"]].to_numpy()
+    return [" ± ".join(re.sub(r"^(-?)0", r"\1", f"{value:.3f}") for value in pair) for pair in pairs]
 
 
 def figures_of(results: Path) -> set[str]:
@@ -152,13 +151,13 @@ def assert_summary_in_a_browser(results: Path, figures: set[str], folder: Path) 
     assert page.stat().st_size < 2_000_000
 
 
-def assert_report_in_a_browser(results: Path, figures: set[str], folder: Path, *study: str, **options) -> None:
+def assert_report_in_a_browser(results: Path, figures: set[str], place: Path, *study: str, **options) -> None:
     """Snakemake's report shows Table 1 to who clicks on it, and these figures; tables and tests are in it."""
-    made = folder / "made" / "report.html"
+    made = place / "made" / "report.html"
     made.parent.mkdir()
     snakemake("--profile", "profiles/local", *study, "--report", str(made), **options)
     answer, console = ask(
-        made, folder,
+        made, place,
         "const item = text => [...document.querySelectorAll('a, td')].find(e => e.textContent.trim() === text);"
         "item('Tables').click(); await pause();"
         "item('Table 1').closest('tr').querySelector('a').click(); await pause();"
