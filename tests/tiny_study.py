@@ -30,7 +30,9 @@ def write_clinic(folder: Path) -> Path:
 
 def digest_of(results: Path) -> dict[str, bytes]:
     """The bytes of every file that must repeat."""
-    patterns = ("tables/*", "significance/*", "figures/*", "runs/**/predictions.parquet", "runs/**/model.safetensors")
+    patterns = ["tables/*", "significance/*", "figures/*"]
+    # The history too: the weights are those of the best epoch, which may have come before a training was stopped.
+    patterns += [f"runs/**/{name}" for name in ("predictions.parquet", "model.safetensors", "history.csv")]
     paths = [path for pattern in patterns for path in results.glob(pattern)]
     return {str(path.relative_to(results)): path.read_bytes() for path in paths}
 

@@ -278,5 +278,5 @@ def test_ended_three_times_a_table_comes_to_the_same_bytes(finished, clinic, tmp
     output = run(*command, folder=folder, CLINIC_ROOT=str(clinic))
     assert "that was killed" in output
     ended, whole = digest_of(results), digest_of(finished / RESULTS)
-    assert len(ended) == 4 + 6 * 2  # the table in four formats; predictions and weights
+    assert len(ended) == 4 + 6 * 3  # the table in four formats; predictions, weights and history
     assert ended == {name: whole[name] for name in ended}
