@@ -3,7 +3,7 @@
 # make test-demo   the demo, and whether its numbers mean something
 # All make their own environment in .venv first.
 # make slurm-demo   the same study through a SLURM cluster of this one machine; needs root and slurm-wlm, munge
-# make test-slurm   what can go wrong on a cluster, on the same; `make test` has the shorter part of it
+# make test-slurm   a study on a cluster and what can go wrong there, on the same
 # make test-parity   the checks against MedVAE's own package, which `make test` skips; installs it into .venv-parity
 
 PYTHON ?= python3

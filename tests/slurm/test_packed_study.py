@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import copy_checkout
 from tests.slurm_cluster import CELL, RESULTS, bytes_of, log_of_failure, training_of
 
+pytestmark = pytest.mark.slurm_faults
+
 
 class Packed(NamedTuple):
     """What was seen of the study: its checkout, the group of the latent cell as SLURM shows it, and what was sent."""
