@@ -22,8 +22,8 @@ DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 def code_digest(rule: str, modules: Iterable[str] = ()) -> str:
     """SHA-256 over the script of `rule`, the `modules` that the job's values name, and all that these import.
 
-    `modules` are names below the package, such as losses.ldam_drw. The statements at the top of all files are sorted:
-    a function that moves from one of them to another changes nothing.
+    `modules` are names below the package, such as training.losses.ldam_drw. The statements at the top of all
+    files are sorted: a function that moves from one of them to another changes nothing.
     """
     found = [text for path in closure(rule, modules) for text in read_module(path, path.read_text("utf-8"))[0]]
     return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
