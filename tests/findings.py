@@ -7,18 +7,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from learnability.paper import Findings, judge_claims
-from learnability.paper.findings import PAPER_AUTOENCODERS, read_numbers, read_published
-from learnability.paper.judging import CLAIMS
+from learnability.paper.claims import CLAIMS, judge_claims
+from learnability.paper.findings import PAPER_AUTOENCODERS, Findings, read_numbers, read_published
 from learnability.significance import ablation as ablation_tests
 from learnability.significance import gap as gap_tests
 from learnability.storage.contracts import write_csv
 from learnability.study.presentation import all_labels
-from learnability.tables.ablation import table4
-from learnability.tables.efficiency import COLUMNS
-from learnability.tables.fidelity import table2
 from learnability.tables.labels import Labels
-from learnability.tables.scores import table1
+from learnability.tables.table1 import table1
+from learnability.tables.table2 import table2
+from learnability.tables.table3 import COLUMNS
+from learnability.tables.table4 import table4
 from tests.published import published
 
 # Of mean 0; times `spread` the standard error of five folds is spread / sqrt(3) with Nadeau and Bengio's correction,

@@ -103,7 +103,7 @@ def test_a_module_that_is_moved_with_its_importers_reruns_nothing(copy):
 @pytest.mark.parametrize(
     ("name", "edit", "rules"),
     [
-        ("tables/ablation.py", ("\n\n\n", "\n\n\nEDITED = 1\n\n\n"), {"make_table4", *PAGES}),
+        ("tables/table4.py", ("\n\n\n", "\n\n\nEDITED = 1\n\n\n"), {"make_table4", *PAGES}),
         ("figures/style.py", ("\n\n\n", "\n\n\nEDITED = 1\n\n\n"), {*FIGURES, "write_summary", "all"}),
         ("summary/page.py", ("\n\n\n", "\n\n\nEDITED = 1\n\n\n"), {"write_summary", "all"}),
         (

@@ -4,7 +4,7 @@ import pandas as pd
 
 from learnability.significance.rows import COLUMNS
 from learnability.storage.contracts import CELL, FIDELITY, FOLDS, PREDICTIONS, SAMPLES, SCORES, write_json
-from learnability.study.growth import content
+from learnability.study.study_lists import content
 from learnability.training.engine import OUTPUTS
 from tests.documented import RUN, agree, documented_columns, documented_files, undocumented
 from tests.published import published

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from learnability.paper import COLUMNS, judge_claims, read_findings, render_claims
-from learnability.paper.findings import Cell
+from learnability.paper.claims import COLUMNS, judge_claims
+from learnability.paper.findings import Cell, read_findings
+from learnability.paper.layouts import render_claims
 from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, within, within_margin_p
 from learnability.significance.t_tests import corrected_t, tost
 from learnability.storage.contracts import write_csv

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from learnability.paper import judge_claims
+from learnability.paper.claims import judge_claims
 from learnability.paper.findings import PAPER_AUTOENCODERS, Cell
 from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, no_effect, within_margin_p
 from learnability.significance.t_tests import corrected_t

@@ -8,8 +8,8 @@ from scipy import stats
 from learnability.figures.figure2 import draw_figure2, regression
 from learnability.figures.gaps import BELOW, draw_gaps
 from learnability.significance.gap import fidelity_vs_gap, latent_vs_reconstruction
-from learnability.tables.fidelity import table2
 from learnability.tables.labels import Labels
+from learnability.tables.table2 import table2
 from tests.drawn import assert_legible, files_of, handle_of, lines, look_of, panel, points, words
 from tests.scored_runs import of, only, scored_runs
 

@@ -3,7 +3,7 @@
 import pytest
 
 from learnability.storage.contracts import read_json, write_json, write_text
-from learnability.study.growth import check_growth, content
+from learnability.study.study_lists import check_growth, content
 from tests.published import PUBLISHED, message_of, published
 
 

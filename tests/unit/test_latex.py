@@ -3,7 +3,7 @@
 import pytest
 
 from learnability.tables.labels import Labels
-from learnability.tables.scores import render_table1, table1
+from learnability.tables.table1 import render_table1, table1
 from tests.latex import assert_good_latex
 from tests.scored_runs import scored_runs
 

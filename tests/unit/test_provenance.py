@@ -339,14 +339,14 @@ OTHER_LOSSES = [
         (
             "make_table1",
             [],
-            ["tables/scores", "tables/formats", "storage/contracts"],
+            ["tables/table1", "tables/formats", "storage/contracts"],
             [
                 *TRAINING[:-4],
                 *CLASSIFIERS,
                 "significance/gap",
                 "autoencoders/fidelity",
-                "tables/ablation",
-                "tables/efficiency",
+                "tables/table4",
+                "tables/table3",
             ],
         ),
         (

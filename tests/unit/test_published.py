@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from learnability.errors import InputError
-from learnability.paper import compare_published, render_published
 from learnability.paper.findings import PAPER_AUTOENCODERS, PAPER_DATASETS, read_published
-from learnability.paper.numbers import COLUMNS, MEASURE
+from learnability.paper.layouts import render_published
+from learnability.paper.published_numbers import COLUMNS, MEASURE, compare_published
 from tests.findings import GAPS, made_up, table3_of
 from tests.rendered import latex_rows
 from tests.scored_runs import only

@@ -8,16 +8,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from learnability.paper import compare_published, judge_claims, render_published
+from learnability.paper.claims import judge_claims
+from learnability.paper.layouts import render_published
+from learnability.paper.published_numbers import compare_published
 from learnability.storage.contracts import write_json
 from learnability.study.configuration import fill_in, read_config
 from learnability.study.presentation import config_digest, confounds, not_shareable
-from learnability.summary import Material, render_summary
 from learnability.summary.conclusions import conclusions, described
 from learnability.summary.headline import gap_matrix, tiles
-from learnability.summary.page import CAPTIONS, caption
+from learnability.summary.page import CAPTIONS, Material, caption, render_summary
 from learnability.tables.labels import Labels
-from learnability.tables.scores import render_table1
+from learnability.tables.table1 import render_table1
 from tests.findings import GAPS, card_of, decomposition_of, made_up, metrics_of
 from tests.published import STUDIES, published
 

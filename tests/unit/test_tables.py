@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from learnability.errors import InputError
-from learnability.tables.fidelity import render_table2, table2
 from learnability.tables.labels import Labels, labels_of
-from learnability.tables.scores import render_table1, table1
+from learnability.tables.table1 import render_table1, table1
+from learnability.tables.table2 import render_table2, table2
 from tests.rendered import html_grid, latex_rows, markdown_rows
 
 LABELS = Labels(

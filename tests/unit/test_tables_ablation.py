@@ -11,8 +11,8 @@ import pytest
 
 from learnability.errors import InputError
 from learnability.significance.ablation import ablation
-from learnability.tables.ablation import ablation_controls, render_ablation_controls, render_table4, table4
 from learnability.tables.labels import Labels
+from learnability.tables.table4 import ablation_controls, render_ablation_controls, render_table4, table4
 from tests.rendered import html_grid, latex_rows, markdown_rows
 from tests.scored_runs import SCORES, of, only, scored_runs, without
 

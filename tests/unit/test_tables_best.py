@@ -7,13 +7,13 @@ import pytest
 
 from learnability.errors import InputError
 from learnability.significance.ablation import ablation
-from learnability.tables.ablation import render_table4, table4
-from learnability.tables.efficiency import render_table3
-from learnability.tables.fidelity import render_table2
 from learnability.tables.formats import render
 from learnability.tables.labels import Labels
 from learnability.tables.layout import Best, Layout
-from learnability.tables.scores import render_table1
+from learnability.tables.table1 import render_table1
+from learnability.tables.table2 import render_table2
+from learnability.tables.table3 import render_table3
+from learnability.tables.table4 import render_table4, table4
 from tests.findings import ROWS, metrics_of_table4, table3_of
 
 LABELS = Labels(

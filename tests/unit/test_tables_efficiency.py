@@ -8,8 +8,8 @@ import pytest
 
 from learnability.errors import InputError
 from learnability.storage.contracts import write_csv
-from learnability.tables.efficiency import render_table3, table3
 from learnability.tables.labels import Labels
+from learnability.tables.table3 import render_table3, table3
 from tests.rendered import html_grid, latex_rows, markdown_rows
 from tests.scored_runs import only
 

@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 def check_before_start(jobs):
     """Say in one message what the jobs that will run lack, before the first of them."""
-    from learnability.commands.missing import missing_inputs  # here, because every command would wait for its imports
+    from learnability.commands.missing import missing_inputs
 
     jobs = list(jobs)
     planned = [(job.rule.name, dict(job.wildcards)) for job in jobs]

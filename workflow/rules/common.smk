@@ -5,7 +5,7 @@ from pathlib import Path
 from learnability.study.configuration import find_shipped_weights
 from learnability.errors import InputError
 from learnability.storage.contracts import file_digest
-from learnability.study.growth import check_growth, content
+from learnability.study.study_lists import check_growth, content
 from learnability.workflow.hub import weights_to_fetch
 from learnability.tables.tests import TITLES
 from learnability.study.presentation import (

@@ -3,7 +3,9 @@
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.paper import compare_published, read_findings, render_published
+    from learnability.paper.findings import read_findings
+    from learnability.paper.layouts import render_published
+    from learnability.paper.published_numbers import compare_published
     from learnability.storage.contracts import read_json, write_csv, write_text
     from learnability.tables.labels import labels_of
 

@@ -3,7 +3,9 @@
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.paper import judge_claims, read_findings, render_claims
+    from learnability.paper.claims import judge_claims
+    from learnability.paper.findings import read_findings
+    from learnability.paper.layouts import render_claims
     from learnability.storage.contracts import read_json, write_csv, write_text
     from learnability.tables.labels import labels_of
 

@@ -4,8 +4,8 @@ from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
     from learnability.storage.contracts import read_json, read_metrics, write_csv, write_text
-    from learnability.tables.ablation import ablation_controls, render_ablation_controls
     from learnability.tables.labels import labels_of
+    from learnability.tables.table4 import ablation_controls, render_ablation_controls
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
     metrics = read_metrics(snakemake.input.metrics)

@@ -7,7 +7,7 @@ with job(snakemake.log[0]):
 
     from learnability.storage.contracts import read_json, read_metrics, write_csv, write_text
     from learnability.tables.labels import labels_of
-    from learnability.tables.scores import render_table1, table1
+    from learnability.tables.table1 import render_table1, table1
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
     params = snakemake.params

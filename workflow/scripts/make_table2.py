@@ -4,8 +4,8 @@ from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
     from learnability.storage.contracts import read_encodings, read_json, write_csv, write_text
-    from learnability.tables.fidelity import render_table2, table2
     from learnability.tables.labels import labels_of
+    from learnability.tables.table2 import render_table2, table2
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
     table = table2(read_encodings(snakemake.input.fidelity, snakemake.input.autoencoders))

@@ -6,8 +6,8 @@ with job(snakemake.log[0]):
     import pandas as pd
 
     from learnability.storage.contracts import read_json, read_metrics, write_csv, write_text
-    from learnability.tables.ablation import render_table4, table4
     from learnability.tables.labels import labels_of
+    from learnability.tables.table4 import render_table4, table4
 
     params = snakemake.params
     labels = labels_of(params.labels, [read_json(path) for path in snakemake.input.cards])

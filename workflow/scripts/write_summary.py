@@ -7,9 +7,9 @@ from learnability.workflow.jobs import job
 with job(snakemake.log[0]):
     import pandas as pd
 
-    from learnability.paper import read_findings
+    from learnability.paper.findings import read_findings
     from learnability.storage.contracts import read_json, read_metrics, write_text
-    from learnability.summary import Material, render_summary
+    from learnability.summary.page import Material, render_summary
     from learnability.tables.labels import labels_of
 
     params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import stdtrit
 
+from ..significance.level import ALPHA, CONFIDENCE
 from ..tables.labels import Labels, autoencoders_of, datasets_of
 from .style import FAINT, QUIET, SMALL, WIDTH, add_note, folds_in_words, marks_of, score, styled
 
@@ -36,7 +37,7 @@ def regression(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> tuple[np.ndarray
     slope = np.sum((x - centre) * (y - np.mean(y))) / spread
     residual = y - np.mean(y) - slope * (x - centre)
     error = np.sqrt(np.sum(residual**2) / (n - 2) * (1 / n + (at - centre) ** 2 / spread))
-    return np.mean(y) + slope * (at - centre), stdtrit(n - 2, 0.975) * error
+    return np.mean(y) + slope * (at - centre), stdtrit(n - 2, 1 - ALPHA / 2) * error
 
 
 @styled
@@ -136,9 +137,9 @@ def sentences(pairs: pd.DataFrame, finite: pd.DataFrame, drawn: bool) -> list[st
         said.append(f"{len(pairs) - len(finite)} without any loss (PSNR infinite) left out.")
     if drawn:
         said.append(
-            "Line: least squares over all pairs, with the pointwise 95 % interval of the mean. Grey lines join the "
-            "pairs of a dataset, which share its images and folds, so that pairs are not independent."
+            f"Line: least squares over all pairs, with the pointwise {CONFIDENCE} interval of the mean. Grey lines "
+            "join the pairs of a dataset, which share its images and folds, so that pairs are not independent."
         )
     else:
         said.append("No regression: it needs three pairs that differ in PSNR.")
-    return said + ["r Pearson's, with 95 % interval (Fisher's z); ρ Spearman's."] * drawn
+    return said + [f"r Pearson's, with {CONFIDENCE} interval (Fisher's z); ρ Spearman's."] * drawn

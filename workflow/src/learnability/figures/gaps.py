@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..significance.cells import reconstruction_minus
-from ..significance.level import ALPHA
+from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
 from ..tables.labels import Labels, autoencoders_of, datasets_of
 from .style import QUIET, SMALL, Mark, add_note, folds_in_words, marks_of, panels, styled, width_of
 
@@ -117,11 +117,11 @@ def sentences(points: pd.DataFrame, means: pd.DataFrame) -> list[str]:
     ]
     if means["ci_low"].notna().any():
         said.append(
-            "Line: 95 % interval of the mean over folds, corrected for overlapping training sets (Nadeau and Bengio); "
-            "arrowhead: it goes on beyond the panel."
+            f"Line: {CONFIDENCE} interval of the mean over folds, corrected for overlapping training sets (Nadeau and "
+            "Bengio); arrowhead: it goes on beyond the panel."
         )
     else:
         said.append("No interval: it needs two folds that differ.")
     if (means["p_corrected"] < ALPHA).any():
-        said.append("∗ differs from 0, p < .05 after Holm's correction over the family pairs.")
+        said.append(f"∗ differs from 0, {P_BELOW} after Holm's correction over the family pairs.")
     return said

@@ -4,17 +4,17 @@ Nothing here is written by hand: a verdict follows from tables and tests by the 
 
 | kind | supported | not supported | cannot be tested at this scale |
 |---|---|---|---|
-| difference: above zero in every cell | p < .05 and above zero in every cell | in some cell the interval lies below \
+| difference: above zero in every cell | p < α and above zero in every cell | in some cell the interval lies below \
 zero, or excludes the published effect (the margin, where none is published) and none is shown | otherwise |
-| no difference | two one-sided t-tests within the margin, p < .05 in every cell | a difference is shown, p < .05, and \
+| no difference | two one-sided t-tests within the margin, p < α in every cell | a difference is shown, p < α, and \
 equivalence is not | otherwise: absence of evidence is no evidence of absence |
-| no gain, no cost | a one-sided t-test below the margin, p < .05 in every cell | an effect in that direction is \
-shown, p < .05, and is not shown to be below the margin | otherwise |
+| no gain, no cost | a one-sided t-test below the margin, p < α in every cell | an effect in that direction is \
+shown, p < α, and is not shown to be below the margin | otherwise |
 | range | every estimate lies in the published range | in some cell the 95 % interval lies outside of it | otherwise |
-| every pair | every estimate above zero, one-sided signed-rank p < .05 | in some pair the interval lies below zero; \
+| every pair | every estimate above zero, one-sided signed-rank p < α | in some pair the interval lies below zero; \
 or the estimate is not above zero, and the interval excludes the margin | otherwise, as with too few pairs for any p \
-below .05 |
-| no correlation | the 95 % interval of r lies within ±.3 | p < .05 | otherwise |
+below α |
+| no correlation | the 95 % interval of r lies within ±.3 | p < α | otherwise |
 | one measurement (Table 3) | within a factor of two of the published value | otherwise | on another kind of device; \
 memory, which is that of our chunks |
 | counts | as claimed | otherwise | |
@@ -26,18 +26,3 @@ on the datasets and autoencoders of the study, and the row says how these differ
 or MedVAE alone is judged on these where the study has them. p is two-sided, of t-tests paired by fold with Nadeau and
 Bengio's correction, Holm's over the cells of the test, unless the row says otherwise.
 """
-
-from .findings import Findings, read_findings
-from .judging import COLUMNS, judge_claims
-from .layouts import render_claims, render_published
-from .numbers import compare_published
-
-__all__ = [
-    "COLUMNS",
-    "Findings",
-    "compare_published",
-    "judge_claims",
-    "read_findings",
-    "render_claims",
-    "render_published",
-]

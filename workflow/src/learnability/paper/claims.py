@@ -1,72 +1,61 @@
-"""A claim of the paper: what it says, where, and how this study's findings judge it."""
+"""One row per claim: what the paper says, what this study measured, and the verdict."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Findings
-from .verdicts import FEWEST_FOLDS, Verdict, untestable
+import numpy as np
+import pandas as pd
 
-HERE = "section 3: "
+from . import ablation_claims as ablation
+from . import efficiency_claims as efficiency
+from . import finetuning_claims as finetuning
+from . import gap_claims as gap
+from . import own_claims as beyond
+from .claim import Claim, judged
+from .findings import Findings
 
-
-@dataclass(frozen=True)
-class Claim:
-    """`published` words the published value; `datasets` and `autoencoders` are those of the paper that it is about.
-
-    Without `where` the study must have all of these, and they alone are judged. A claim with `where` holds in general
-    ("in every pair"): it is judged on the datasets and autoencoders that `where` finds in the study. `over_folds` says
-    whether it is about scores over folds.
-    """
-
-    key: str
-    part: str
-    statement: str
-    place: str
-    published: Callable[[Findings], str]
-    judge: Callable[[Findings], Verdict]
-    datasets: tuple[str, ...] = PAPER_DATASETS
-    autoencoders: tuple[str, ...] = PAPER_AUTOENCODERS
-    where: Callable[[Findings], tuple[Sequence[str], Sequence[str]]] | None = None
-    over_folds: bool = True
-
-    def on(self, findings: Findings) -> tuple[Sequence[str], Sequence[str]]:
-        """The datasets and the autoencoders that the verdict rests on."""
-        return self.where(findings) if self.where else (self.datasets, self.autoencoders)
+CLAIMS = [*gap.CLAIMS, *finetuning.CLAIMS, *ablation.CLAIMS, *efficiency.CLAIMS, *beyond.CLAIMS]
+COLUMNS = [
+    "claim", "part", "statement", "place", "published", "measured", "effect", "ci_low", "ci_high", "n",
+    "test", "p_corrected", "verdict", "reason", "data",
+]  # fmt: skip
 
 
-def of_table(name: str) -> Callable[[Findings], tuple[list[str], list[str]]]:
-    """A `where`: all that a table or test of the study is on."""
-    return lambda findings: findings.of(name)
+def judge_claims(findings: Findings, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame:
+    """A row per claim; effect, interval and p are of the cell that decides, "n/a" where there is none."""
+    return pd.DataFrame([_row(claim, findings) for claim in claims], columns=COLUMNS, dtype=object)
 
 
-def theirs_alone(names: Sequence[str], autoencoders: Sequence[str]) -> list[str]:
-    """Of these names the paper's autoencoders alone, if all are there; else all, which then are the study's own."""
-    return list(autoencoders if {*autoencoders} <= {*names} else names)
+def _row(claim: Claim, findings: Findings) -> dict:
+    verdict = judged(claim, findings)
+    cell = verdict.cell
+    numbers = {"effect": cell.effect, "ci_low": cell.low, "ci_high": cell.high, "n": cell.n} if cell else {}
+    row = {key: getattr(claim, key) for key in ("part", "statement", "place")}
+    row |= {key: getattr(verdict, key) for key in ("measured", "test", "verdict", "reason")}
+    row |= numbers | {"claim": claim.key, "p_corrected": verdict.p, "data": _data(claim, findings)}
+    row |= {"published": claim.published(findings)}
+    return dict.fromkeys(COLUMNS, "n/a") | {key: "n/a" if _undefined(value) else value for key, value in row.items()}
 
 
-def judged(claim: Claim, findings: Findings) -> Verdict:
-    """The verdict; what is not in the study, phantoms and too few folds cannot test a claim."""
+def _undefined(value) -> bool:
+    return isinstance(value, float) and bool(np.isnan(value))
+
+
+def _data(claim: Claim, findings: Findings) -> str:
+    """The datasets of the verdict; of a general claim, how they and its autoencoders differ from the paper's."""
     datasets, autoencoders = claim.on(findings)
-    if missing := [] if claim.where else lacking(datasets, autoencoders, findings):
-        return untestable(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in this study")
-    found = claim.judge(findings.only(autoencoders))
-    if found.cell and any(map(findings.synthetic, datasets)):
-        return untestable("phantom data: synthetic images, not patients", found)
-    folds = findings.folds()
-    if claim.over_folds and folds < FEWEST_FOLDS and found.cell:
-        shown = "1 fold" if folds == 1 else f"{folds} folds"
-        return untestable(f"{shown}; at least {FEWEST_FOLDS} are needed for an interval that says something", found)
-    return found
+    names = [name for name in datasets if name in findings.cards]
+    if not names:
+        return "n/a"
+    shown = "all data sets of this study" if names == findings.datasets() else ", ".join(map(findings.dataset, names))
+    if not claim.where:
+        return shown
+    kinds = {"data sets": (names, claim.datasets), "autoencoders": (autoencoders, claim.autoencoders)}
+    return "; ".join([shown, *filter(None, (_differing(*pair, kind) for kind, pair in kinds.items()))])
 
 
-def lacking(datasets: Sequence[str], autoencoders: Sequence[str], findings: Findings) -> list[str]:
-    """The labels of those that are not in the study."""
-    found = [findings.dataset(name) for name in datasets if name not in findings.cards]
-    return found + [findings.autoencoder(name) for name in autoencoders if name not in findings.families()]
-
-
-def percent(low: float, high: float) -> str:
-    """Points of balanced accuracy, or their range."""
-    if low == high:
-        return f"{100 * low:.3g} points"
-    return f"{100 * low:.3g} to {100 * high:.3g} points"
+def _differing(names: Sequence[str], of_paper: Sequence[str], kind: str) -> str:
+    """How these differ from the paper's, in words; nothing where they do not."""
+    own = [name for name in names if name not in of_paper]
+    if own:
+        return f"not {'only ' if len(own) < len(names) else ''}the paper's {kind}"
+    return f"{len(names)} of the paper's {len(of_paper)} {kind}" if len(names) < len(of_paper) else ""

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from ..significance.level import CONFIDENCE
 from ..significance.macro import MACRO
 from ..tables.formats import render
 from ..tables.labels import PHANTOM_NOTICE
 from ..tables.layout import MISSING, SCORE_HEADS, Best, Block, Layout, amount, number
 from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Findings
-from .numbers import PHANTOM
+from .published_numbers import PHANTOM
 from .verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
 
 SIDES = ("published", "measured", "difference")
@@ -24,7 +25,7 @@ def render_claims(claims: pd.DataFrame) -> dict[str, str]:
     """The claims as md, html and tex: a table per part, verdicts in bold."""
     counts = [f"{(claims['verdict'] == verdict).sum()} {verdict}" for verdict in (SUPPORTED, NOT_SUPPORTED, UNTESTABLE)]
     phantom = (claims["data"] + claims["reason"]).str.contains("phantom", case=False).any()
-    caption = f"{len(claims)} claims: {', '.join(counts)}. {{}}In square brackets 95 % intervals."
+    caption = f"{len(claims)} claims: {', '.join(counts)}. {{}}In square brackets {CONFIDENCE} intervals."
     captions = [caption.format(f"{PHANTOM_NOTICE} " if phantom else "")]
     layouts = []
     for part, rows in claims.groupby("part", sort=False):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from ..significance.level import ALPHA
+from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
 from ..significance.rows import holm
 from .findings import Cell
 
@@ -62,7 +62,7 @@ def all_positive(cells: Sequence[Cell], size: float, unit: str, test: str = PAIR
     if not cells:
         return untestable(NO_CELL)
     decisive = max(cells, key=lambda cell: (cell.effect <= 0, np.nan_to_num(cell.p, nan=1.0), -cell.effect))
-    found = Verdict(SUPPORTED, "above zero, p < .05", describe(cells, unit, decisive), decisive, test, decisive.p)
+    found = Verdict(SUPPORTED, f"above zero, {P_BELOW}", describe(cells, unit, decisive), decisive, test, decisive.p)
     opposite = [cell for cell in cells if cell.high < 0]
     too_small = [cell for cell in cells if not cell.p < ALPHA and cell.high < size]
     still_open = [cell for cell in cells if not (cell.p < ALPHA and cell.effect > 0)]
@@ -94,7 +94,7 @@ def no_effect(cells: Sequence[Cell], margin: float, unit: str, one_sided: bool =
     different = [cell for cell in still_open if cell.p < ALPHA and (cell.effect > 0 or not one_sided)]
     if different:
         kind = "an effect above zero" if one_sided else "a difference"
-        found = replace(found, verdict=NOT_SUPPORTED, reason=f"{kind} is shown, p < .05, for {_names(different)}")
+        found = replace(found, verdict=NOT_SUPPORTED, reason=f"{kind} is shown, {P_BELOW}, for {_names(different)}")
     elif still_open:
         sides = f"above zero nor {size}" if one_sided else f"a difference nor equality within ±{bound}"
         found = replace(found, verdict=UNTESTABLE, reason=f"neither {sides} is shown for {_names(still_open)}")
@@ -116,7 +116,7 @@ def within(cells: Sequence[Cell], low: float, high: float, unit: str, rounding: 
         return untestable(NO_CELL)
     low, high = low - rounding, high + rounding
     decisive = max(cells, key=lambda cell: max(low - cell.effect, cell.effect - high))
-    test = "95 % intervals over folds against the range"
+    test = f"{CONFIDENCE} intervals over folds against the range"
     found = Verdict(SUPPORTED, "every estimate lies in the range", describe(cells, unit, decisive), decisive, test)
     excluded = [cell for cell in cells if cell.high < low or cell.low > high]
     beyond = [cell for cell in cells if not low <= cell.effect <= high]

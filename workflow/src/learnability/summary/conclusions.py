@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..paper.findings import PAPER_DATASETS, Cell, Findings
-from ..paper.gap import gaps
+from ..paper.gap_claims import gaps
 from ..paper.verdicts import FEWEST_FOLDS, in_words, shown
-from ..significance.level import ALPHA
+from ..significance.level import ALPHA, CONFIDENCE, CONFIDENCE_TOST, P_BELOW
 
 SIDES = {"latent", "reconstruction"}  # of the gap
 GAPS_IN_WORDS = {
@@ -42,8 +42,8 @@ def described(findings: Findings, study: dict, runs: int) -> str:
     scores = "Scores are of that fold, and have no interval."
     if len(study["folds"]) > 1:
         scores = (
-            "Scores are means over folds; intervals are 95 % intervals of paired differences over folds with Nadeau "
-            "and Bengio's correction for overlapping training sets."
+            f"Scores are means over folds; intervals are {CONFIDENCE} intervals of paired differences over folds with "
+            "Nadeau and Bengio's correction for overlapping training sets."
         )
     return (
         f"{runs} classifiers on {images:,} images of {_count(len(names), 'data set')} ({datasets}): "
@@ -77,7 +77,7 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
     halves = [(cell.high - cell.low) / 2 for cell in cells if np.isfinite(cell.low)]
     may.append(
         f"In {significant} of {len(cells)} pairs of autoencoder and data set latents are significantly worse than "
-        "reconstructions (p < .05, t over folds with Nadeau and Bengio's correction, Holm)."
+        f"reconstructions ({P_BELOW}, t over folds with Nadeau and Bengio's correction, Holm)."
     )
     if folds < FEWEST_FOLDS:
         may_not.append(
@@ -102,7 +102,7 @@ def _of_equivalence(findings: Findings, may: list[str], may_not: list[str]) -> N
         return
     row, margin = rows.iloc[0], f"{100 * findings.margin:g} points"
     interval = (
-        f"{shown(row['ci_low'], 'points')} to {shown(row['ci_high'], 'points')}, 90 %"
+        f"{shown(row['ci_low'], 'points')} to {shown(row['ci_high'], 'points')}, {CONFIDENCE_TOST}"
         if row["p"] >= 0
         else "no interval"
     )

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..paper.findings import Cell, Findings
-from ..paper.gap import gaps
+from ..paper.gap_claims import gaps
 from ..significance.level import ALPHA
 
 SPACES = {"image": "Image space", "reconstruction": "Reconstruction space", "latent": "Latent space"}

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from ..significance.level import CONFIDENCE, CONFIDENCE_TOST
 from ..significance.macro import MACRO
 from .formats import render
 from .labels import PHANTOM_NOTICE, Labels, marked
@@ -17,8 +18,6 @@ TITLES = {
     "ablation": "Rows of Table 4 against each other",
     "gap_decomposition": "What the encoding itself costs",
 }
-
-LEVELS = {"equivalence": 90}  # of the intervals in percent, where it is not 95: two one-sided tests at 5 %
 
 
 def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
@@ -45,7 +44,7 @@ def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
         sections.append([(_words(test), lines)])
     caption = f"significance/{name}.csv."
     if any(column.endswith("ci_low") for column in used):
-        caption += f" In square brackets: {LEVELS.get(name, 95)} % intervals."
+        caption += f" In square brackets: {CONFIDENCE_TOST if name == 'equivalence' else CONFIDENCE} intervals."
     said = [f"{column} {_words(value)}" for column, value in same.items() if value != "n/a"]
     caption += f" In every row: {', '.join(said)}." if said else ""
     if labels.synthetic and (labels.synthetic & set(tests["dataset"]) or name in OVER_ALL):

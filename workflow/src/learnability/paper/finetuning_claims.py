@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from ..significance.level import ALPHA
-from .claims import HERE, Claim, theirs_alone
+from .claim import HERE, Claim, theirs_alone
 from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Cell, Findings
 from .verdicts import NO_CELL, PAIRED, Verdict, all_positive, no_effect, untestable
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from ..significance.level import ALPHA
-from .claims import HERE, Claim, of_table, percent, theirs_alone
+from .claim import HERE, Claim, of_table, percent, theirs_alone
 from .findings import Cell, Findings
 from .verdicts import Verdict, all_positive, no_effect, untestable, within
 

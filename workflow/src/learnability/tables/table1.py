@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from ..errors import InputError
-from ..significance.level import ALPHA
+from ..significance.level import ALPHA, P_BELOW
 from ..storage.contracts import SCORES
 from .formats import render
 from .frames import cells_by, corrected_p, named, score_rows
@@ -70,7 +70,7 @@ def _caption(table: pd.DataFrame, with_sd: bool, bold: bool, marked: bool) -> st
     caption += " Bold: the best autoencoder of each space." if bold else ""
     if marked and table["n_folds"].max() > 1:
         caption += (
-            f" {MARK} differs from RS: p < .05, two-sided t-test paired by fold with Nadeau and Bengio's correction, "
+            f" {MARK} differs from RS: {P_BELOW}, two-sided t-test paired by fold with Nadeau and Bengio's correction, "
             "Holm's over all cells of the metric."
         )
     return caption

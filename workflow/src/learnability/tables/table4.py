@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 import pandas as pd
 
 from ..errors import InputError
-from ..significance.level import ALPHA
+from ..significance.level import ALPHA, P_BELOW
 from ..significance.macro import MACRO, with_macro
 from ..storage.contracts import SCORES
 from .formats import render
@@ -125,7 +125,7 @@ def _legend(rows: list[str], shown: dict[str, str], scopes: set[str], n_folds: i
     text = ""
     if marks and n_folds > 1:
         text += (
-            f" {', '.join(marks)}: p < .05, two-sided t-test paired by fold with Nadeau and Bengio's correction, "
+            f" {', '.join(marks)}: {P_BELOW}, two-sided t-test paired by fold with Nadeau and Bengio's correction, "
             "Holm's over all datasets and rows that are compared with that row, over the macro averages by themselves."
         )
     if scopes:

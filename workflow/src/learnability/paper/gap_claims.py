@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
-from ..significance.level import ALPHA
-from .claims import HERE, Claim, of_table, percent
+from ..significance.level import ALPHA, CONFIDENCE_TOST, P_BELOW
+from .claim import HERE, Claim, of_table, percent
 from .findings import PAPER_DATASETS, Cell, Findings
 from .verdicts import (
     CORRELATION_MARGIN,
@@ -42,14 +42,14 @@ def reconstructions_equal_images(findings: Findings) -> Verdict:
     row, (ranks,) = rows.iloc[0], _ranks(findings, "wilcoxon_pairs", "reconstruction_vs_image", "two-sided")
     cell = Cell("", row["effect"], row["ci_low"], row["ci_high"], ranks["p"], int(row["n"]))
     bound = f"±{shown(findings.margin, 'points')} points"
-    text = f"{in_words(cell, 'points')} (90 %) over {cell.n} data sets; signed-rank p = {ranks['p']:.2g}"
+    text = f"{in_words(cell, 'points')} ({CONFIDENCE_TOST}) over {cell.n} data sets; signed-rank p = {ranks['p']:.2g}"
     found = Verdict(SUPPORTED, f"equal within {bound}", text, cell, "TOST over data sets", row["p"])
     if cell.n < 3:
         return untestable(f"{cell.n} data set(s); at least 3 are needed", found)
     if row["p"] < ALPHA:
         return found
     if ranks["p"] < ALPHA:
-        return replace(found, verdict=NOT_SUPPORTED, reason="a difference is shown (signed-rank test, p < .05)")
+        return replace(found, verdict=NOT_SUPPORTED, reason=f"a difference is shown (signed-rank test, {P_BELOW})")
     reason = f"neither a difference nor equality within {bound} is shown: not significant is not equal"
     return replace(found, verdict=UNTESTABLE, reason=reason)
 
@@ -100,7 +100,7 @@ def largest(findings: Findings) -> Verdict:
     differences = []
     for other in means.values():
         effect, error, n = first.effect - other.effect, np.hypot(first.error, other.error), min(first.n, other.n)
-        half = error * stats.t.ppf(0.975, n - 1) if n > 1 else np.nan
+        half = error * stats.t.ppf(1 - ALPHA / 2, n - 1) if n > 1 else np.nan
         p = 2 * stats.t.sf(abs(effect) / error, n - 1)
         differences.append(Cell(f"{first.name} less {other.name}", effect, effect - half, effect + half, p, n))
     isic, _ = findings.known(kind="gap", dataset="isic2019", autoencoder="n/a", place=LARGE)
@@ -126,7 +126,7 @@ def not_predicted_by_psnr(findings: Findings) -> Verdict:
     text = f"r = {in_words(cell, '')} over {cell.n} pairs"
     found = Verdict(SUPPORTED, f"|r| below {CORRELATION_MARGIN}", text, cell, "Pearson within data sets", row["p"])
     if row["p"] < ALPHA:
-        return replace(found, verdict=NOT_SUPPORTED, reason="PSNR and gap are correlated, p < .05")
+        return replace(found, verdict=NOT_SUPPORTED, reason=f"PSNR and gap are correlated, {P_BELOW}")
     if not (cell.low > -CORRELATION_MARGIN and cell.high < CORRELATION_MARGIN):
         reason = f"no correlation is shown, but |r| of {CORRELATION_MARGIN} or more is not excluded by {cell.n} pairs"
         return replace(found, verdict=UNTESTABLE, reason=reason)

@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from ..tables.efficiency import headline
 from ..tables.layout import amount
-from .claims import HERE, Claim, of_table, percent
+from ..tables.table3 import headline
+from .claim import HERE, Claim, of_table, percent
 from .findings import PAPER_AUTOENCODERS, Findings
 from .verdicts import Verdict, of_one_size, untestable
 

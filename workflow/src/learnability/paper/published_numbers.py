@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from ..significance.macro import MACRO
-from .claims import lacking
-from .efficiency import MEMORY, SPEED, as_published, rows
+from .claim import lacking
+from .efficiency_claims import MEMORY, SPEED, as_published, rows
 from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Findings
-from .gap import gaps
+from .gap_claims import gaps
 
 IDENTITY = ["kind", "dataset", "autoencoder", "row", "metric", "place"]
 MEASURED = ["measured", "measured_high", "sd", "ci_low", "ci_high", "n", "difference", "difference_high"]

@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
-from ..significance.level import ALPHA
+from ..significance.level import ALPHA, P_BELOW
 from ..significance.rows import holm
-from .claims import Claim, of_table
+from .claim import Claim, of_table
 from .findings import Cell, Findings
-from .gap import TABLE1, in_method
+from .gap_claims import TABLE1, in_method
 from .verdicts import NO_CELL, NOT_SUPPORTED, SUPPORTED, Verdict, all_positive, in_words, untestable
 
 PART = "Beyond the paper"
@@ -27,7 +27,7 @@ def over_datasets(findings: Findings) -> Verdict:
     row, n = rows.iloc[0], len(findings.datasets())
     cell = Cell("", row["effect"], np.nan, np.nan, row["p"], n)
     text = f"{in_words(cell, 'points')}, mean over {n} data set{'s' if n > 1 else ''}"
-    found = Verdict(SUPPORTED, "p < .05", text, cell, f"signed-rank over data sets, {in_method(row)}", row["p"])
+    found = Verdict(SUPPORTED, P_BELOW, text, cell, f"signed-rank over data sets, {in_method(row)}", row["p"])
     if 0.5**n >= ALPHA:
         return untestable(f"{n} data set{'s' if n > 1 else ''} can give no p below {0.5**n:.2g}", found)
     return found if row["p"] < ALPHA else replace(found, verdict=NOT_SUPPORTED, reason=f"p = {row['p']:.2g}")
