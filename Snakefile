@@ -49,6 +49,11 @@ include: "workflow/rules/checks.smk"
 include: "workflow/rules/terminal.smk"
 
 
+check_configuration()
+warn_of_lock()
+show_progress(workflow.logger_manager.plugin_handlers)
+
+
 pathvars:
     results=config["results"],
 
@@ -63,21 +68,21 @@ wildcard_constraints:
     table=r"table\d",
 
 
-rule all:
-    default_target: True
-    input:
-        files_of_study(),
-
-
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/weights.smk"
 include: "workflow/rules/autoencoders.smk"
 include: "workflow/rules/classifiers.smk"
+include: "workflow/rules/significance.smk"
 include: "workflow/rules/tables.smk"
-include: "workflow/rules/ablations.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/targets.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        files_of_study(),
 
 
 onstart:

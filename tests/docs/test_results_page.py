@@ -4,7 +4,7 @@ import pandas as pd
 
 from learnability.significance.rows import COLUMNS
 from learnability.storage.contracts import CELL, FIDELITY, FOLDS, PREDICTIONS, SAMPLES, SCORES, write_json
-from learnability.study.study_lists import content
+from learnability.study.study_lists import study_lists
 from learnability.training.engine import OUTPUTS
 from tests.documented import RUN, agree, documented_columns, documented_files, undocumented
 from tests.published import published
@@ -18,7 +18,7 @@ def test_columns_are_those_of_the_contracts():
     assert COLUMNS_OF["encodings/{dataset}/{autoencoder}/fidelity.parquet"] == FIDELITY
     assert COLUMNS_OF[f"{RUN}/predictions.parquet"][:2] == PREDICTIONS[:2]
     assert {*CELL, *SCORES} <= set(COLUMNS_OF[f"{RUN}/metrics.json"])
-    assert set(COLUMNS_OF["study.json"]) == set(content(published()))
+    assert set(COLUMNS_OF["study.json"]) == set(study_lists(published()))
     for test in ("wilcoxon", "ablation", "latent_vs_reconstruction"):
         assert COLUMNS_OF[f"significance/{test}.csv"] == COLUMNS
 

@@ -9,7 +9,7 @@ import pytest
 from tests.published import CHECKOUT, published
 
 RULES = (CHECKOUT / "workflow/rules/figures.smk").read_text(encoding="utf-8")
-CAPTIONS = re.findall(r'caption="\.\./report/(\w+)\.rst"', RULES)
+CAPTIONS = re.findall(r'\*\*figure_outputs\(\s*"(\w+)"', RULES)
 
 
 def caption(name, config, **params):
@@ -26,8 +26,8 @@ def test_every_figure_has_a_caption():
 def test_the_report_holds_images_only_if_they_may_be_passed_on():
     for rule in RULES.split("rule draw_")[1:]:
         shows_images = "images_small.npy" in rule or "reconstructions.npy" in rule
-        assert ("svg=report_if_shareable(" if shows_images else "svg=report(") in rule
-    assert RULES.count("report_if_shareable(") == 1
+        assert ("embedded=not not_shareable(config)" in rule) == shows_images
+    assert RULES.count("embedded=not not_shareable(config)") == 1
 
 
 @pytest.mark.parametrize("name", CAPTIONS)

@@ -49,7 +49,7 @@ rule encode_dataset:
     benchmark:
         "<results>/benchmarks/encode_dataset/{dataset}.{autoencoder}{of_fold}.jsonl"
     wildcard_constraints:
-        autoencoder=one_of(set(config["autoencoders"]) - LATENT_ONLY),
+        autoencoder=one_of(set(config["autoencoders"]) - latent_only()),
     conda:
         "../../envs/learnability.yaml"
     resources:
@@ -82,7 +82,7 @@ rule encode_latents:
     benchmark:
         "<results>/benchmarks/encode_latents/{dataset}.{autoencoder}.jsonl"
     wildcard_constraints:
-        autoencoder=one_of(LATENT_ONLY),
+        autoencoder=one_of(latent_only()),
     conda:
         "../../envs/learnability.yaml"
     resources:

@@ -33,7 +33,7 @@ def slurm_problems(jobs):
     """What SLURM has against this run; without anything, the run is marked until its head process ends by itself."""
     if unreachable := slurm_preflight.why_unreachable():
         return [unreachable]
-    if living := refused(slurm_preflight.check_living_jobs, workflow.workdir_init, config["results"]):
+    if living := as_workflow_error(slurm_preflight.check_living_jobs, workflow.workdir_init, config["results"]):
         return living
     requests = {}
     for job in jobs:
@@ -75,6 +75,3 @@ def warn_of_lock():
     if workflow.is_main_process:  # the jobs of a run that goes on find a lock too
         if note := slurm_preflight.note_on_lock(workflow.workdir_init, config["results"]):
             logger.warning(note)
-
-
-warn_of_lock()

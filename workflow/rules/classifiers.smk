@@ -13,7 +13,7 @@ rule train_classifier:
     benchmark:
         "<results>/benchmarks/train_classifier/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.jsonl"
     wildcard_constraints:
-        recipe=one_of(set(config["recipes"]) - ON_THE_FLY),
+        recipe=one_of(set(config["recipes"]) - recipes_with("reconstructions", "on_the_fly")),
     conda:
         "../../envs/learnability.yaml"
     resources:
@@ -53,7 +53,7 @@ rule train_with_decoder:
         "<results>/benchmarks/train_with_decoder/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.jsonl"
     wildcard_constraints:
         space="reconstruction",
-        recipe=one_of(ON_THE_FLY),
+        recipe=one_of(recipes_with("reconstructions", "on_the_fly")),
     conda:
         "../../envs/learnability.yaml"
     resources:
@@ -145,7 +145,7 @@ rule search_recipe:
     benchmark:
         "<results>/benchmarks/search_recipe/{dataset}.{autoencoder}.{recipe}.fold{fold}.jsonl"
     wildcard_constraints:
-        recipe=one_of(SEARCHED),
+        recipe=one_of(recipes_with("search")),
     conda:
         "../../envs/learnability.yaml"
     resources:

@@ -41,7 +41,7 @@ rule make_folds:
     params:
         n_splits=config["study"]["n_splits"],
         seed=config["seed"],
-        rare_classes=lambda wildcards: config["datasets"][wildcards.dataset]["rare_classes"],
+        rare_classes=lookup(dpath="datasets/{dataset}/rare_classes", within=config),
         code=code_of("make_folds"),
     message:
         "Folding {wildcards.dataset}, groups kept whole"

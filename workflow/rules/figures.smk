@@ -1,13 +1,22 @@
 # Figures: cheap steps of the head node, from the files of runs, encodings, tables and tests.
+from learnability.study.presentation import not_shareable
 
 
-localrules:
-    draw_figure2,
-    draw_figure3,
-    draw_gaps,
-    draw_noise_levels,
-    draw_class_recall,
-    draw_training_curves,
+def figure_outputs(name, figure, shows, embedded=True):
+    """The outputs of a rule that draws a figure; report.html has it unless its images must not be passed on."""
+    svg = f"<results>/figures/{name}.svg"
+    if embedded:
+        svg = report(
+            svg, caption=f"../report/{name}.rst", category="Figures", labels={"figure": figure, "shows": shows}
+        )
+    return {"svg": svg, "png": f"<results>/figures/{name}.png"}
+
+
+def figure_files():
+    """Every figure that the study has runs for."""
+    names = [*(["figure2"] if encodings(config) else []), "figure3", "gaps", "class_recall", "training_curves"]
+    names += ["noise_levels"] if noise_curves() else []
+    return collect("<results>/figures/{name}.{extension}", name=names, extension=["svg", "png"])
 
 
 rule draw_figure2:
@@ -17,15 +26,10 @@ rule draw_figure2:
         tests="<results>/significance/fidelity_vs_gap.csv",
         cards=dataset_cards(),
     output:
-        svg=report(
-            "<results>/figures/figure2.svg",
-            caption="../report/figure2.rst",
-            category="Figures",
-            labels={"figure": "Figure 2", "shows": "Does fidelity predict the gap?"},
-        ),
-        png="<results>/figures/figure2.png",
+        **figure_outputs("figure2", "Figure 2", "Does fidelity predict the gap?"),
     log:
         "<results>/logs/draw_figure2/figure2.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
@@ -42,20 +46,17 @@ rule draw_figure3:
         cards=dataset_cards(),
         samples=dataset_files("samples.parquet"),
         images=dataset_files("images_small.npy"),
-        folds=fold_files(),
+        folds=collect("<results>/folds/{dataset}.parquet", dataset=config["study"]["datasets"]),
         autoencoders=encoding_files("autoencoder.json"),
         reconstructions=encoding_files("reconstructions.npy"),
         fidelity=encoding_files("fidelity.parquet"),
     output:
-        svg=report_if_shareable(
-            "<results>/figures/figure3.svg",
-            caption="../report/figure3.rst",
-            category="Figures",
-            labels={"figure": "Figure 3", "shows": "Reconstructions and what they lose"},
+        **figure_outputs(
+            "figure3", "Figure 3", "Reconstructions and what they lose", embedded=not not_shareable(config)
         ),
-        png="<results>/figures/figure3.png",
     log:
         "<results>/logs/draw_figure3/figure3.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
@@ -74,15 +75,10 @@ rule draw_gaps:
         tests="<results>/significance/latent_vs_reconstruction.csv",
         cards=dataset_cards(),
     output:
-        svg=report(
-            "<results>/figures/gaps.svg",
-            caption="../report/gaps.rst",
-            category="Figures",
-            labels={"figure": "Gaps", "shows": "The gap per autoencoder and dataset"},
-        ),
-        png="<results>/figures/gaps.png",
+        **figure_outputs("gaps", "Gaps", "The gap per autoencoder and dataset"),
     log:
         "<results>/logs/draw_gaps/gaps.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
@@ -100,15 +96,10 @@ rule draw_noise_levels:
         metrics=noise_curves("metrics.json"),
         cards=dataset_cards("table4"),
     output:
-        svg=report(
-            "<results>/figures/noise_levels.svg",
-            caption="../report/noise_levels.rst",
-            category="Figures",
-            labels={"figure": "Noise levels", "shows": "Latent classifiers over the noise level"},
-        ),
-        png="<results>/figures/noise_levels.png",
+        **figure_outputs("noise_levels", "Noise levels", "Latent classifiers over the noise level"),
     log:
         "<results>/logs/draw_noise_levels/noise_levels.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
@@ -126,15 +117,10 @@ rule draw_class_recall:
         predictions=run_files("predictions.parquet"),
         cards=dataset_cards(),
     output:
-        svg=report(
-            "<results>/figures/class_recall.svg",
-            caption="../report/class_recall.rst",
-            category="Figures",
-            labels={"figure": "Class recall", "shows": "The gap from head to tail classes"},
-        ),
-        png="<results>/figures/class_recall.png",
+        **figure_outputs("class_recall", "Class recall", "The gap from head to tail classes"),
     log:
         "<results>/logs/draw_class_recall/class_recall.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
@@ -152,15 +138,10 @@ rule draw_training_curves:
         histories=run_files("history.csv"),
         cards=dataset_cards(),
     output:
-        svg=report(
-            "<results>/figures/training_curves.svg",
-            caption="../report/training_curves.rst",
-            category="Figures",
-            labels={"figure": "Training curves", "shows": "Validation scores over the epochs"},
-        ),
-        png="<results>/figures/training_curves.png",
+        **figure_outputs("training_curves", "Training curves", "Validation scores over the epochs"),
     log:
         "<results>/logs/draw_training_curves/training_curves.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:

@@ -1,7 +1,6 @@
 # What one job reads, by its wildcards: input functions of the rules.
 from learnability.storage.contracts import CELL
 from learnability.study.recipes import spaces_of
-from learnability.study.paths import fetched_weights, files_of_run, model_of_run, weights_of_autoencoder
 from learnability.study.cells import BACKBONE, tuned_per_fold, uses_lpips
 
 
@@ -16,18 +15,23 @@ def cell_of(wildcards):
     return {"space": spaces_of(config, wildcards.recipe)[0]} | named | {"fold": int(wildcards.fold)}
 
 
+def files_of(find, cell, *more):
+    """What a function of study/paths.py says that a run reads."""
+    return in_results(as_workflow_error(find, config, fetched(), cell, *more))
+
+
 def files_of_training(wildcards):
-    return refused(files_of_run, config, FETCHED, cell_of(wildcards))
+    return files_of(paths.files_of_run, cell_of(wildcards))
 
 
 def files_of_search(wildcards):
-    return refused(files_of_run, config, FETCHED, cell_of(wildcards), True)
+    return files_of(paths.files_of_run, cell_of(wildcards), True)
 
 
 def files_of_trained_run(wildcards):
     """What the classifier of a run is applied to, and the classifier."""
     cell = cell_of(wildcards)
-    return refused(array_of_run, config, FETCHED, cell) | model_of_run(cell)
+    return files_of(paths.array_of_run, cell) | in_results(paths.model_of_run(cell))
 
 
 def files_of_efficiency(wildcards):
@@ -35,27 +39,28 @@ def files_of_efficiency(wildcards):
     cell = cell_of(wildcards)
     if (cell["dataset"], cell["autoencoder"]) != (wildcards.dataset, wildcards.autoencoder):
         raise WorkflowError("Table 3 is of the dataset and autoencoder that study.efficiency names")
-    own = {"folds": f"<results>/folds/{cell['dataset']}.parquet", "metrics": run_file(cell, "metrics.json")}
-    return refused(array_of_run, config, FETCHED, cell) | model_of_run(cell) | own
+    metrics = in_results(paths.run_file(cell, "metrics.json"))
+    return files_of_trained_run(wildcards) | {"folds": f"<results>/folds/{cell['dataset']}.parquet", "metrics": metrics}
 
 
 def other_workers(wildcards):
     """What the further jobs of a search leave, where it has several workers."""
     workers = resolve_recipe(config, wildcards.recipe).search.workers
-    return [f"{SEARCH}/worker{worker}.json".format(**wildcards) for worker in range(1, workers)]
+    return collect(f"{SEARCH}/worker{{worker}}.json", worker=range(1, workers), **wildcards)
 
 
 def autoencoder_weights(wildcards):
     """The weights that the workflow itself brings or makes, as an input of the encoding."""
     suffix = wildcards.get("of_fold", "")
-    return weights_of_autoencoder(config, FETCHED, wildcards.dataset, wildcards.autoencoder, suffix)
+    names = wildcards.dataset, wildcards.autoencoder
+    return in_results(paths.weights_of_autoencoder(config, fetched(), *names, suffix))
 
 
 def base_weights(wildcards):
     """What fine-tuning starts from, and what its perceptual term compares features of."""
     entry = config["autoencoders"][wildcards.autoencoder]
-    backbone = fetched_weights(FETCHED, BACKBONE, "backbone") if uses_lpips(entry) else {}
-    return fetched_weights(FETCHED, entry["base"]) | backbone
+    backbone = paths.fetched_weights(fetched(), BACKBONE, "backbone") if uses_lpips(entry) else {}
+    return in_results(paths.fetched_weights(fetched(), entry["base"]) | backbone)
 
 
 def fold_rows(wildcards):

@@ -1,11 +1,40 @@
 # What is read: the paper's claims judged, its numbers beside ours, tests as pages, and one page of everything.
+from learnability.storage.contracts import file_digest
+from learnability.study.presentation import all_labels, caption_values, config_digest, confounds
+from learnability.tables.tests import TITLES
+
+PUBLISHED = Path(ROOT, "workflow/resources/published.csv")  # the paper's numbers
 
 
-localrules:
-    judge_claims,
-    compare_published,
-    write_summary,
-    show_tests,
+def files_of_study():
+    """Everything that `all` makes."""
+    return files_of_results() + table_files(["claims", "published"]) + test_pages() + ["<results>/summary.html"]
+
+
+def files_of_results():
+    """Tables, tests and figures of everything that was measured."""
+    return tables_of_study() + tests_of_study() + noise_curves() + figure_files()
+
+
+def results_with(extension):
+    """Tables and tests as CSV, or tables as HTML."""
+    return [path for path in files_of_results() if path.endswith(f".{extension}")]
+
+
+def test_pages():
+    """Every file of tests as a page."""
+    return [path.replace(".csv", ".html") for path in tests_of_study()]
+
+
+def cards_of_study():
+    """The cards of all datasets that tables and tests are made from."""
+    return list(dict.fromkeys(dataset_cards() + efficiency_cards()))
+
+
+def autoencoder_cards():
+    """The card of every encoding that Table 1 reads."""
+    cards = [paths.array_of_run(config, fetched(), cell).get("autoencoder") for cell in cells(config)]
+    return in_results(list(dict.fromkeys(filter(None, cards))))
 
 
 rule judge_claims:
@@ -14,17 +43,10 @@ rule judge_claims:
         results=results_with("csv"),
         cards=cards_of_study(),
     output:
-        csv="<results>/tables/claims.csv",
-        md="<results>/tables/claims.md",
-        html=report(
-            "<results>/tables/claims.html",
-            caption="../report/claims.rst",
-            category="Claims",
-            labels={"table": "Claims", "shows": "What the paper says, and what this study says of it"},
-        ),
-        tex="<results>/tables/claims.tex",
+        **table_outputs("claims", "Claims", "What the paper says, and what this study says of it", "Claims"),
     log:
         "<results>/logs/judge_claims/claims.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
@@ -45,17 +67,10 @@ rule compare_published:
         results=results_with("csv"),
         cards=cards_of_study(),
     output:
-        csv="<results>/tables/published.csv",
-        md="<results>/tables/published.md",
-        html=report(
-            "<results>/tables/published.html",
-            caption="../report/published.rst",
-            category="Claims",
-            labels={"table": "Published", "shows": "Published numbers beside measured ones"},
-        ),
-        tex="<results>/tables/published.tex",
+        **table_outputs("published", "Published", "Published numbers beside measured ones", "Claims"),
     log:
         "<results>/logs/compare_published/published.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
@@ -90,6 +105,7 @@ rule write_summary:
         ),
     log:
         "<results>/logs/write_summary/summary.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
@@ -112,7 +128,7 @@ rule write_summary:
 rule show_tests:
     input:
         study="<results>/study.json",
-        tests=tests_of_study("csv"),
+        tests=tests_of_study(),
         cards=cards_of_study(),
     output:
         [
@@ -122,10 +138,11 @@ rule show_tests:
                 category="Tests",
                 labels={"test": Path(path).stem.replace("_", " "), "shows": TITLES[Path(path).stem]},
             )
-            for path in tests_of_study("html")
+            for path in test_pages()
         ],
     log:
         "<results>/logs/show_tests/tests.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:

@@ -1,11 +1,20 @@
-# Cheap steps of the head node. Everything here is computed from the files of the runs and encodings.
+# The tables of what was measured: cheap steps of the head node, like tests, figures and pages.
+#
+# A table more is a line of TABLES and a rule here, a script of the rule's name, and a module of tables/.
+
+# By name, what a table is of; a study without any of it does not have the table.
+TABLES = {
+    "table1": lambda: cells(config),
+    "table2": lambda: encodings(config),
+    "table3": lambda: efficiency(config),
+    "table4": lambda: cells(config, "table4"),
+    "ablation_controls": lambda: cells(config, "ablation_controls"),
+}
 
 
-localrules:
-    record_study,
-    make_table1,
-    make_table2,
-    test_significance,
+def tables_of_study():
+    """The files of every table of what was measured."""
+    return table_files([name for name, made_of in TABLES.items() if made_of()])
 
 
 rule record_study:
@@ -13,10 +22,11 @@ rule record_study:
         "<results>/study.json",
     log:
         "<results>/logs/record_study/study.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
-        content=content(config),
+        content=study_lists(config),
     script:
         "../scripts/record_study.py"
 
@@ -28,17 +38,10 @@ rule make_table1:
         cards=dataset_cards(),
         tests=tests_in_table1(),
     output:
-        csv="<results>/tables/table1.csv",
-        md="<results>/tables/table1.md",
-        html=report(
-            "<results>/tables/table1.html",
-            caption="../report/table1.rst",
-            category="Tables",
-            labels={"table": "Table 1", "shows": "The learnability gap"},
-        ),
-        tex="<results>/tables/table1.tex",
+        **table_outputs("table1", "Table 1", "The learnability gap"),
     log:
         "<results>/logs/make_table1/table1.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
@@ -56,21 +59,14 @@ rule make_table1:
 rule make_table2:
     input:
         study="<results>/study.json",
-        fidelity=some(encoding_files("fidelity.parquet"), "autoencoders", "names none with a decoder"),
+        fidelity=at_least_one(encoding_files("fidelity.parquet"), "autoencoders", "names none with a decoder"),
         autoencoders=encoding_files("autoencoder.json"),
         cards=dataset_cards(),
     output:
-        csv="<results>/tables/table2.csv",
-        md="<results>/tables/table2.md",
-        html=report(
-            "<results>/tables/table2.html",
-            caption="../report/table2.rst",
-            category="Tables",
-            labels={"table": "Table 2", "shows": "Fidelity of reconstructions"},
-        ),
-        tex="<results>/tables/table2.tex",
+        **table_outputs("table2", "Table 2", "Fidelity of reconstructions"),
     log:
         "<results>/logs/make_table2/table2.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
@@ -83,23 +79,75 @@ rule make_table2:
         "../scripts/make_table2.py"
 
 
-rule test_significance:
+rule make_table3:
     input:
         study="<results>/study.json",
-        metrics=run_files("metrics.json"),
-        fidelity=encoding_files("fidelity.parquet"),
-        autoencoders=encoding_files("autoencoder.json"),
+        rows=at_least_one(efficiency_files(), "efficiency"),
+        cards=efficiency_cards(),
     output:
-        significance_files(),
+        **table_outputs("table3", "Table 3", "Efficiency in one time budget"),
     log:
-        "<results>/logs/test_significance/significance.log",
+        "<results>/logs/make_table3/table3.log",
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
-        margin=config["significance"]["equivalence_margin"],
-        pairs=finetuned_pairs(config),
-        code=code_of("test_significance"),
+        labels=labels(config, "table3"),
+        footnotes=lambda wildcards: footnotes(config, "table3"),  # braces in a note are no wildcards
+        code=code_of("make_table3"),
     message:
-        "Significance of the gap, and equivalence of reconstructions and images"
+        "Table 3: what latents save, and what they reach within one budget"
     script:
-        "../scripts/test_significance.py"
+        "../scripts/make_table3.py"
+
+
+rule make_table4:
+    input:
+        study="<results>/study.json",
+        metrics=at_least_one(run_files("metrics.json", "table4"), "limited_to.table4"),
+        cards=dataset_cards("table4"),
+        tests="<results>/significance/ablation.csv",
+    output:
+        **table_outputs("table4", "Table 4", "What narrows the gap"),
+    log:
+        "<results>/logs/make_table4/table4.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config, "table4"),
+        folds=config["study"]["folds"],
+        rows=rows_of_table4(config),
+        searched=searched_rows(config),
+        with_sd=config["tables"]["table4"]["sd"],
+        footnotes=lambda wildcards: footnotes(config, "table4"),  # braces in a note are no wildcards
+        code=code_of("make_table4"),
+    message:
+        "Table 4: what distillation, search and noise conditioning gain"
+    script:
+        "../scripts/make_table4.py"
+
+
+rule make_ablation_controls:
+    input:
+        study="<results>/study.json",
+        metrics=at_least_one(run_files("metrics.json", "ablation_controls"), "limited_to.ablation_controls"),
+        cards=dataset_cards("ablation_controls"),
+    output:
+        **table_outputs("ablation_controls", "Ablation controls", "What does not make the gap go away"),
+    log:
+        "<results>/logs/make_ablation_controls/ablation_controls.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config, "ablation_controls"),
+        folds=config["study"]["folds"],
+        rows=[(space, recipe, name) for name, space, recipe in columns(config, "ablation_controls")],
+        with_sd=config["tables"]["ablation_controls"]["sd"],
+        footnotes=lambda wildcards: footnotes(config, "ablation_controls"),  # braces in a note are no wildcards
+        code=code_of("make_ablation_controls"),
+    message:
+        "What does not make the gap go away"
+    script:
+        "../scripts/make_ablation_controls.py"

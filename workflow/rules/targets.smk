@@ -2,74 +2,39 @@
 # summary, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
 
 
-localrules:
-    table1,
-    table2,
-    table3,
-    table4,
-    ablation_controls,
-    gap_decomposition,
-    significance,
-    figures,
-    claims,
-    published,
-    summary,
+for _table in [*TABLES, "claims", "published"]:
 
-
-rule table1:
-    input:
-        table_files("table1"),
-
-
-rule table2:
-    input:
-        table_files("table2"),
-
-
-rule table3:
-    input:
-        table_files("table3"),
-
-
-rule table4:
-    input:
-        table_files("table4"),
-        noise_curves(),
-
-
-rule ablation_controls:
-    input:
-        table_files("ablation_controls"),
+    rule:
+        name:
+            _table
+        input:
+            table_files(_table),
+            noise_curves() if _table == "table4" else [],
+        localrule: True
 
 
 rule gap_decomposition:
     input:
         "<results>/significance/gap_decomposition.csv",
+    localrule: True
 
 
 rule significance:
     input:
         significance_files(),
+    localrule: True
 
 
 rule figures:
     input:
         figure_files(),
-
-
-rule claims:
-    input:
-        table_files("claims"),
-
-
-rule published:
-    input:
-        table_files("published"),
+    localrule: True
 
 
 rule summary:
     input:
         "<results>/summary.html",
+    localrule: True
 
 
 for _dataset in config["study"]["datasets"]:

@@ -23,6 +23,3 @@ def show_table1(jobs, handlers):
         for handler in handlers:
             end_panel(handler)
         show(Path(config["results"]))
-
-
-show_progress(workflow.logger_manager.plugin_handlers)

@@ -1,21 +1,18 @@
 # What comes from the model hub, brought by the head node: the nodes that compute are usually offline.
 
 
-localrules:
-    fetch_weights,
-
-
 rule fetch_weights:
     output:
         "<results>/weights/{name}/source.json",
     log:
         "<results>/logs/fetch_weights/{name}.log",
     wildcard_constraints:
-        name=one_of(FETCHED),
+        name=one_of(fetched()),
+    localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
-        request=lambda wildcards: FETCHED[wildcards.name],
+        request=lookup(dpath="{name}", within=fetched()),
     message:
         "Fetching the weights {wildcards.name}"
     script:

@@ -1,17 +1,37 @@
-"""Which files a run reads and where they lie: the edges of the graph that follow from its recipe.
+"""Where the files of a study lie in its results folder, and which of them a run reads: edges that its recipe makes.
 
-`<results>` stands for the study's folder. `fetched` names the weights that fetch_weights brings; weights in a folder
-of the user's are no input of a job.
+Paths are relative to the results folder. `fetched` names the weights that fetch_weights brings; weights in a folder of
+the user's are no input of a job.
 """
 
 from collections.abc import Collection
+from functools import partial
 
 from ..errors import InputError
 from .cells import fold_suffix
 from .recipes import pretrained_weights, resolve_recipe, start_run, teacher_run
 
-RUN = "<results>/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
-SEARCH = "<results>/searches/{dataset}/{autoencoder}/{recipe}/fold{fold}"
+RUN = "runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
+SEARCH = "searches/{dataset}/{autoencoder}/{recipe}/fold{fold}"
+
+
+def dataset_file(dataset: str, name: str) -> str:
+    return f"datasets/{dataset}/{name}"
+
+
+def encoding_file(dataset: str, autoencoder: str, name: str) -> str:
+    """`autoencoder` with @fold{k}, where it is fine-tuned per fold."""
+    return f"encodings/{dataset}/{autoencoder}/{name}"
+
+
+def tuned_weights(dataset: str, autoencoder: str) -> str:
+    """The folder of fine-tuned weights; `autoencoder` as in an encoding."""
+    return f"weights/{dataset}/{autoencoder}"
+
+
+def fetched_file(name: str) -> str:
+    """The record that fetch_weights leaves beside what it brought."""
+    return f"weights/{name}/source.json"
 
 
 def run_file(cell: dict, name: str) -> str:
@@ -47,16 +67,16 @@ def array_of_run(config: dict, fetched: Collection[str], cell: dict) -> dict[str
         raise InputError(f"{cell['space']}/{cell['autoencoder']}: image space goes with `original`, and only it does")
     if cell["fold"] >= config["study"]["n_splits"]:
         raise InputError(f"fold{cell['fold']}: folds count from 0 to n_splits - 1")
-    dataset = f"<results>/datasets/{cell['dataset']}"
-    files = {"samples": f"{dataset}/samples.parquet", "card": f"{dataset}/dataset.json"}
+    dataset = cell["dataset"]
+    files = {"samples": dataset_file(dataset, "samples.parquet"), "card": dataset_file(dataset, "dataset.json")}
     if cell["space"] == "image":
-        return files | {"array": f"{dataset}/images_small.npy"}
+        return files | {"array": dataset_file(dataset, "images_small.npy")}
     suffix = fold_suffix(config, cell["autoencoder"], cell["fold"])
-    encoding = f"<results>/encodings/{cell['dataset']}/{cell['autoencoder']}{suffix}"
-    files |= {"array": f"{encoding}/{cell['space']}s.npy", "autoencoder": f"{encoding}/autoencoder.json"}
+    encoding = partial(encoding_file, dataset, cell["autoencoder"] + suffix)
+    files |= {"array": encoding(f"{cell['space']}s.npy"), "autoencoder": encoding("autoencoder.json")}
     if resolve_recipe(config, cell["recipe"]).reconstructions == "on_the_fly":
-        weights = weights_of_autoencoder(config, fetched, cell["dataset"], cell["autoencoder"], suffix)
-        files["array"] = f"{encoding}/latents.npy"
+        weights = weights_of_autoencoder(config, fetched, dataset, cell["autoencoder"], suffix)
+        files["array"] = encoding("latents.npy")
         if weights:
             files["decoder"] = weights["weights"]
     return files
@@ -68,9 +88,9 @@ def weights_of_autoencoder(
     """The weights that the workflow itself fine-tunes or fetches; none where they lie in a folder of the user's."""
     if "finetune" not in config["autoencoders"][autoencoder]:
         return fetched_weights(fetched, autoencoder)
-    return {"weights": f"<results>/weights/{dataset}/{autoencoder}{suffix}/diffusion_pytorch_model.safetensors"}
+    return {"weights": f"{tuned_weights(dataset, autoencoder + suffix)}/diffusion_pytorch_model.safetensors"}
 
 
 def fetched_weights(fetched: Collection[str], name: str, called: str = "weights") -> dict[str, str]:
-    """The record that fetch_weights leaves beside what it brought, if it brings it; `called` so among the inputs."""
-    return {called: f"<results>/weights/{name}/source.json"} if name in fetched else {}
+    """The record of weights, if fetch_weights brings them; `called` so among the inputs."""
+    return {called: fetched_file(name)} if name in fetched else {}

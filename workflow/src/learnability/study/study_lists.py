@@ -7,7 +7,7 @@ from ..storage.contracts import SCORES, digest, read_json
 from .cells import efficiency, scope
 
 
-def content(config: dict) -> dict:
+def study_lists(config: dict) -> dict:
     """The lists that make a study, with their digest: the content of study.json."""
     study = config["study"]
     lists = {key: study[key] for key in ("datasets", "autoencoders", "spaces", "folds")}
@@ -16,12 +16,12 @@ def content(config: dict) -> dict:
     return {"digest": digest(lists), **lists}
 
 
-def check_growth(config: dict, results: str) -> None:
+def refuse_smaller_study(config: dict, results: str) -> None:
     """Refuse a study that would drop rows from tables that exist; growing is fine."""
     path = Path(results) / "study.json"
     if not path.is_file() or not list(Path(results).glob("tables/*.csv")):
         return
-    before, now = read_json(path), content(config)
+    before, now = read_json(path), study_lists(config)
     dropped = [
         f"{key} {value!r}"
         for key in ("datasets", "autoencoders", "spaces", "folds")

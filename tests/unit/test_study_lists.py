@@ -3,14 +3,14 @@
 import pytest
 
 from learnability.storage.contracts import read_json, write_json, write_text
-from learnability.study.study_lists import check_growth, content
+from learnability.study.study_lists import refuse_smaller_study, study_lists
 from tests.published import PUBLISHED, message_of, published
 
 
 @pytest.fixture
 def results(tmp_path):
     """A folder of the published study with its study.json and a table."""
-    write_json(content(PUBLISHED), tmp_path / "study.json")
+    write_json(study_lists(PUBLISHED), tmp_path / "study.json")
     write_text("dataset\n", tmp_path / "tables/table1.csv")
     return str(tmp_path)
 
@@ -26,7 +26,7 @@ def results(tmp_path):
     ],
 )
 def test_a_smaller_study_is_refused_while_its_tables_exist(results, key, kept, gone):
-    message = message_of(check_growth, published(study={key: kept}), results)
+    message = message_of(refuse_smaller_study, published(study={key: kept}), results)
     expected = [
         f"{results}/study.json: ",
         f"without {gone} rows would vanish",
@@ -37,8 +37,8 @@ def test_a_smaller_study_is_refused_while_its_tables_exist(results, key, kept, g
 
 
 def test_a_study_may_grow_and_change_its_order(results):
-    check_growth(PUBLISHED, results)
-    check_growth(
+    refuse_smaller_study(PUBLISHED, results)
+    refuse_smaller_study(
         published(study={"autoencoders": [*PUBLISHED["study"]["autoencoders"][::-1], "pixel_unshuffle_8"]}), results
     )
 
@@ -46,14 +46,14 @@ def test_a_study_may_grow_and_change_its_order(results):
 def test_a_study_without_tables_may_become_anything(results, tmp_path):
     smaller = published(study={"datasets": ["cardium"], "folds": [0]})
     (tmp_path / "tables/table1.csv").unlink()
-    check_growth(smaller, results)
-    check_growth(smaller, str(tmp_path / "new"))
+    refuse_smaller_study(smaller, results)
+    refuse_smaller_study(smaller, str(tmp_path / "new"))
 
 
 def test_the_content_of_a_study_has_a_digest_that_follows_its_lists():
     same, other = published(image_size=256), published(study={"folds": [0, 1, 2, 3]})
-    assert content(same) == content(PUBLISHED)
-    assert content(other)["digest"] != content(PUBLISHED)["digest"]
+    assert study_lists(same) == study_lists(PUBLISHED)
+    assert study_lists(other)["digest"] != study_lists(PUBLISHED)["digest"]
 
 
 @pytest.mark.parametrize(
@@ -73,18 +73,18 @@ def test_the_content_of_a_study_has_a_digest_that_follows_its_lists():
     ],
 )
 def test_rows_of_the_other_tables_do_not_vanish_either(results, study, gone):
-    assert f"without {gone} rows would vanish" in message_of(check_growth, published(study=study), results)
+    assert f"without {gone} rows would vanish" in message_of(refuse_smaller_study, published(study=study), results)
 
 
 def test_table_3_does_not_vanish(results):
     config = published()
     config["study"]["efficiency"] = None
-    assert "without table3 of imagenet, table3 of flux2 rows" in message_of(check_growth, config, results)
+    assert "without table3 of imagenet, table3 of flux2 rows" in message_of(refuse_smaller_study, config, results)
 
 
 def test_what_left_the_study_is_not_named_again_for_each_table(results):
     config = published(study={"autoencoders": ["sd14", "flux1", "medvae", "medvae_ft"]})
-    message = message_of(check_growth, config, results)
+    message = message_of(refuse_smaller_study, config, results)
     assert "without autoencoders 'flux2', table3 of imagenet, table3 of flux2 rows would vanish" in message
     assert "table4 of flux2" not in message
 
@@ -92,24 +92,24 @@ def test_what_left_the_study_is_not_named_again_for_each_table(results):
 def test_the_other_tables_may_grow(results):
     limits = {"table4": {"autoencoders": ["sd14", "flux2"]}, "gap_decomposition": {"autoencoders": ["flux1", "flux2"]}}
     rows = [*PUBLISHED["study"]["recipes"]["table4"], "noise_augmented"]
-    check_growth(published(study={"limited_to": limits, "recipes": {"table4": rows}}), results)
+    refuse_smaller_study(published(study={"limited_to": limits, "recipes": {"table4": rows}}), results)
     without = published()
     del without["study"]["limited_to"]["ablation_controls"]  # all of the study
-    check_growth(without, results)
-    check_growth(published(study={"efficiency": {"batch_sizes": [1, 2], "repeats": 1}}), results)
+    refuse_smaller_study(without, results)
+    refuse_smaller_study(published(study={"efficiency": {"batch_sizes": [1, 2], "repeats": 1}}), results)
 
 
 def test_a_study_that_had_no_table_3_may_get_one(tmp_path):
     small = published()
     small["study"]["efficiency"] = None
-    write_json(content(small), tmp_path / "study.json")
+    write_json(study_lists(small), tmp_path / "study.json")
     write_text("dataset\n", tmp_path / "tables/table1.csv")
-    check_growth(PUBLISHED, str(tmp_path))
+    refuse_smaller_study(PUBLISHED, str(tmp_path))
 
 
 def test_a_study_recorded_before_there_were_scopes_may_grow(results, tmp_path):
     before = read_json(tmp_path / "study.json")
     old = {key: value for key, value in before.items() if key not in ("scopes", "efficiency")}
     write_json(old | {"recipes": {"table1": ["image", "latent"]}}, tmp_path / "study.json")
-    check_growth(PUBLISHED, results)
-    assert "folds 4" in message_of(check_growth, published(study={"folds": [0, 1, 2, 3]}), results)
+    refuse_smaller_study(PUBLISHED, results)
+    assert "folds 4" in message_of(refuse_smaller_study, published(study={"folds": [0, 1, 2, 3]}), results)

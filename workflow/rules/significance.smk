@@ -1,0 +1,84 @@
+# Tests of significance, and what the encoding itself costs: cheap steps of the head node.
+TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
+
+
+def significance_files():
+    return collect("<results>/significance/{test}.csv", test=TESTS)
+
+
+def tests_of_study():
+    """Every file of tests that the study makes."""
+    further = {"ablation": cells(config, "table4"), "gap_decomposition": cells(config, "gap_decomposition")}
+    return significance_files() + [f"<results>/significance/{name}.csv" for name, runs in further.items() if runs]
+
+
+def tests_in_table1():
+    """What the marks of Table 1 say; nothing where the study has not both of the spaces that are compared."""
+    both = {"latent", "reconstruction"} <= set(config["study"]["spaces"])
+    return ["<results>/significance/latent_vs_reconstruction.csv"] if both else []
+
+
+rule test_significance:
+    input:
+        study="<results>/study.json",
+        metrics=run_files("metrics.json"),
+        fidelity=encoding_files("fidelity.parquet"),
+        autoencoders=encoding_files("autoencoder.json"),
+    output:
+        significance_files(),
+    log:
+        "<results>/logs/test_significance/significance.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        margin=config["significance"]["equivalence_margin"],
+        pairs=finetuned_pairs(config),
+        code=code_of("test_significance"),
+    message:
+        "Significance of the gap, and equivalence of reconstructions and images"
+    script:
+        "../scripts/test_significance.py"
+
+
+rule test_ablation:
+    input:
+        study="<results>/study.json",
+        metrics=at_least_one(run_files("metrics.json", "table4"), "limited_to.table4"),
+    output:
+        "<results>/significance/ablation.csv",
+    log:
+        "<results>/logs/test_ablation/ablation.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        rows=rows_of_table4(config),
+        code=code_of("test_ablation"),
+    message:
+        "Significance of every row of Table 4"
+    script:
+        "../scripts/test_ablation.py"
+
+
+rule decompose_gap:
+    input:
+        study="<results>/study.json",
+        metrics=at_least_one(
+            in_results(paths.run_file(cell, "metrics.json") for cell in cells_of_gaps(config)), "limited_to.gap_decomposition"
+        ),
+    output:
+        "<results>/significance/gap_decomposition.csv",
+    log:
+        "<results>/logs/decompose_gap/gap_decomposition.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        recipes=recipes_of_gaps(config),
+        controls={name: control for name, control in controls_of_grids(config).items() if control},
+        code=code_of("decompose_gap"),
+    message:
+        "What the encoding itself costs: the gap without the protocol's confounds"
+    script:
+        "../scripts/decompose_gap.py"
