@@ -4,6 +4,7 @@
 # All make their own environment in .venv first.
 # make slurm-demo   the same study through a SLURM cluster of this one machine; needs root and slurm-wlm, munge
 # make test-slurm   a study on a cluster and what can go wrong there, on the same
+# make pages   docs/configuration.md and docs/rules.md, written from the schema and the rules
 # make test-parity   the checks against MedVAE's own package, which `make test` skips; installs it into .venv-parity
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ export PYTHONPATH := $(CURDIR)/workflow/src
 # Jobs and the snakemake they start are found whatever the shell has activated.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo slurm-demo test test-demo test-slurm test-parity environment lock clean-demo
+.PHONY: demo slurm-demo test test-demo test-slurm test-parity pages environment lock clean-demo
 
 environment: $(VENV)/installed
 
@@ -48,6 +49,10 @@ test-demo: demo
 
 test-slurm: $(VENV)/installed
 	$(BIN)/python -m pytest tests/slurm -m slurm_faults -r s
+
+pages: $(VENV)/installed
+	$(BIN)/python -m docs.pages.configuration > docs/configuration.md
+	$(BIN)/python -m docs.pages.rules > docs/rules.md
 
 test-parity: .venv-parity/installed
 	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/.venv-parity $(BIN)/python -m pytest tests/parity

@@ -111,13 +111,13 @@ def test_more_time_than_the_partition_has(cluster, asked):
 
 
 @pytest.mark.parametrize("state", ["drain", "down"])
-def test_a_node_that_is_away_is_waited_for_and_an_impossible_request_still_refused(cluster, asked, state):
+def test_a_node_that_is_away_is_a_warning_and_what_it_is_no_reason_of_is_refused(cluster, asked, state):
     cluster.slurm("scontrol", "update", f"nodename={cluster.node}", f"state={state}", "reason=test")
     refused, (warning,) = asked("-p gpu -t 10 --mem 100 --gpus=1")
     assert refused == []
-    assert "it will wait for nodes that are down or drained" in warning
-    assert len(asked("-p gpu -t 10 --mem 100 --gpus=3")[0]) == 1
-    assert cluster.alive() == []  # what was tried is withdrawn
+    assert f"it will wait for nodes that are down or drained: {cluster.node} (`sinfo -R`)" in warning
+    assert len(asked("-p nowhere -t 10")[0]) == 1
+    assert cluster.alive() == []
 
 
 @pytest.mark.usefixtures("asked")

@@ -127,7 +127,7 @@ def test_the_scripts_of_cheap_rules_start_without_torch():
 def test_what_the_snakefile_imports_starts_without_torch():
     names = (
         "commands.missing", "study.cells", "workflow.provenance", "storage.contracts", "workflow.hub", "registry",
-        "autoencoders.families.own_class", "workflow.job_sizes",
+        "autoencoders.families.own_class", "workflow.job_requests",
     )  # fmt: skip
     assert reaching([f"learnability.{name}" for name in names], HEAVY, inside_functions=False) == {}
 

@@ -15,14 +15,15 @@ from learnability.planning.costs import UNKNOWN, Plan
 from learnability.planning.dag import Job, longest_chain
 from learnability.planning.hours import hours_per_rule
 from learnability.planning.networks import autoencoder_operations, classifier_operations
-from learnability.planning.rates import Rate, Sustained, measured_rates, results_folders, shipped_rates
+from learnability.planning.rates import Rate, Sustained, measured_rates, results_folders, sustained_operations
 from learnability.planning.sizes import dataset_size
 from learnability.planning.totals import per_kind, per_rule, wall_hours, without_rate
-from learnability.planning.work import Rows, describe_work
 from learnability.storage.contracts import write_json
+from learnability.study.array_sizes import ArraySize
 from learnability.study.cells import resolve_autoencoder
 from learnability.study.configuration import read_config
 from learnability.study.recipes import resolve_recipe
+from learnability.workflow.job_work import describe_work
 
 RECORDED = Path(__file__).parents[1] / "recorded"  # benchmarks of five jobs of the demo, as Snakemake wrote them
 TUNED = "train_classifier/phantom_skin.latent.tiny_flux2.tuned.fold0.jsonl"
@@ -203,9 +204,9 @@ def test_an_estimate_is_operations_over_what_the_gpu_sustains(published):
 
 
 def test_a_measured_rate_goes_before_an_estimate_and_another_device_does_not(published):
-    work = describe_work("train_classifier", {"recipe": resolve_recipe(published, "latent")}, Rows(6558, 32, 64))
+    work = describe_work("train_classifier", {"recipe": resolve_recipe(published, "latent")}, ArraySize(6558, 32, 64))
     near, far = (Rate("train_classifier", work.kind, "NVIDIA H200", pace, 3, origin) for pace, origin in
-                 ((2.0, "measured here"), (9.0, "shipped")))  # fmt: skip
+                 ((2.0, "measured here"), (9.0, "measured elsewhere")))  # fmt: skip
     other = Rate("train_classifier", work.kind, "cpu", 1000.0, 3, "measured here")
     flux2 = job("train_classifier", dataset="cardium", autoencoder="flux2", recipe="latent")
     found = Plan(published, "NVIDIA H200", [other, near, far], {}).cost(flux2)
@@ -241,20 +242,12 @@ def test_sums_and_wall_time_on_some_gpus(published):
     assert [wall_hours(costs, gpus, "NVIDIA H200").hours for gpus in (1, 2, 8)] == [72, 36, 24]
 
 
-def test_shipped_rates_name_their_hardware(tmp_path, monkeypatch):
-    rates, sustained = shipped_rates()
-    assert all(rate.origin.startswith("shipped, ") and rate.seconds_per_unit > 0 for rate in rates)
-    assert sustained["NVIDIA H200"].source
+def test_what_a_gpu_sustains_has_a_source():
+    assert all(gpu.source and gpu.bfloat16 > gpu.tf32 > 0 for gpu in sustained_operations().values())
+
+
+def test_rates_are_looked_for_in_the_own_folder_first(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results/demo/benchmarks").mkdir(parents=True)
     looked_in = ["results/mine", "far", "results", "results/demo"]
     assert results_folders("results/mine", [Path("far")]) == [Path(folder) for folder in looked_in]
-
-
-def test_the_rates_of_a_folder_can_be_written_down(ran, tmp_path):
-    import yaml
-
-    cli.main(["hours", str(ran), "--rates", str(tmp_path / "rates.yaml")])
-    written = yaml.safe_load((tmp_path / "rates.yaml").read_text())
-    assert [entry["seconds_per_unit"] for entry in written] == [rate.seconds_per_unit for rate in measured_rates(ran)]
-    assert set(written[0]) == {"rule", "kind", "device", "seconds_per_unit", "jobs"}

@@ -21,7 +21,6 @@ UP = "Slurmctld(primary) at vm is UP\n"
 DOWN = f"Slurmctld(primary) at vm is DOWN\n{'*' * 41}\n** RESTORE SLURMCTLD DAEMON TO SERVICE **\n{'*' * 41}\n"
 STARTS = "sbatch: Job 1 to start at 2026-11-24T20:18:14 using 1 processors on nodes vm in partition cpu\n"
 REFUSED = "allocation failure: Requested node configuration is not available\n"
-FAILED = "sbatch: error: Batch job submission failed: Requested node configuration is not available\n"
 COMMAND = (
     f"sbatch --parsable --job-name {RUN} --output /dev/null --export=ALL --comment rule_preflight  -p gpu -t 30 "
     "--mem 8000 --no-requeue --cpus-per-task=4 -D '/home/a b' --gpus=3"
@@ -261,6 +260,7 @@ def test_the_lock_of_a_living_run_is_not_to_be_removed(locked):
 @pytest.fixture
 def sbatch(slurm):
     """Everything is accepted unless a test says otherwise."""
+    slurm["--states"] = (0, "", "")
     slurm["sinfo"] = (0, "cpu\tinfinite\ngpu\t1-00:00:00\n", "")
     return slurm
 
@@ -273,8 +273,7 @@ def test_a_request_that_would_start_is_tried_once_for_all_jobs(sbatch):
 
 
 def test_a_refused_request_names_the_rule_and_what_it_asks_for(sbatch):
-    sbatch["--test-only"] = (1, "", REFUSED)
-    sbatch["--begin"] = (1, "", f"sbatch: error: Memory specification can not be satisfied\n{FAILED}")
+    sbatch["--test-only"] = (1, "", f"sbatch: error: Memory specification can not be satisfied\n{REFUSED}")
     request = Request(COMMAND, estimated=False)
     refused, warnings = slurm_requests.check_requests({request: ["train_classifier", "trace_noise_curve"] * 2})
     assert warnings == []
@@ -285,19 +284,30 @@ def test_a_refused_request_names_the_rule_and_what_it_asks_for(sbatch):
     ]
 
 
-def test_nodes_that_are_drained_are_a_warning_and_the_trial_is_withdrawn(sbatch):
+def test_what_a_drained_node_may_be_the_reason_of_is_a_warning(sbatch):
+    sbatch["--states"] = (0, "node[3-4]\n", "")
     sbatch["--test-only"] = (1, "", REFUSED)
-    sbatch["--begin"] = (0, "38;local\n", "")
-    sbatch["scancel"] = (0, "", "")
     refused, (warning,) = slurm_requests.check_requests({Request(COMMAND, False): ["train_classifier"]})
     assert refused == []
-    assert warning.endswith("it will wait for nodes that are down or drained (`sinfo -R`)")
-    assert sbatch["asked"][-1] == ("scancel", "38")
+    assert "or it will wait for nodes that are down or drained: node[3-4] (`sinfo -R`)" in warning
+    assert sbatch["asked"][-1][-2:] == ("-p", "gpu")
+
+
+def test_what_no_drained_node_can_be_the_reason_of_is_refused_all_the_same(sbatch):
+    sbatch["--states"] = (0, "node[3-4]\n", "")
+    sbatch["--test-only"] = (1, "", "allocation failure: Invalid partition name specified\n")
+    assert len(slurm_requests.check_requests({Request(COMMAND, False): ["train_classifier"]})[0]) == 1
+
+
+@pytest.mark.parametrize("answer", [(0, "", STARTS), (1, "", REFUSED)])
+def test_nothing_is_submitted(sbatch, answer):
+    sbatch["--test-only"] = answer
+    slurm_requests.check_requests({Request(COMMAND, True): ["train_classifier"]})
+    assert all("--test-only" in command for command in sbatch["asked"] if command[0] == "sbatch")
 
 
 def test_time_and_memory_that_are_guessed_do_not_stop_a_run(sbatch):
     sbatch["--mem*--test-only"] = (1, "", REFUSED)
-    sbatch["--mem*--begin"] = (1, "", FAILED)
     sbatch["--test-only"] = (0, "", STARTS)
     refused, (warning,) = slurm_requests.check_requests({Request(COMMAND, True): ["train_classifier"]})
     assert refused == []
@@ -307,7 +317,6 @@ def test_time_and_memory_that_are_guessed_do_not_stop_a_run(sbatch):
 
 def test_gpus_are_never_a_guess(sbatch):
     sbatch["--test-only"] = (1, "", REFUSED)
-    sbatch["--begin"] = (1, "", FAILED)
     assert len(slurm_requests.check_requests({Request(COMMAND, True): ["train_classifier"]})[0]) == 1
 
 

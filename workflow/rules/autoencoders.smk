@@ -16,7 +16,7 @@ rule finetune_autoencoder:
         "../../envs/learnability.yaml"
     resources:
         mem_mb=scaled(16000),
-        runtime=runtime_of_finetuning,
+        runtime=runtime_on_images("finetune_autoencoder", tuned_of),
     params:
         entry=recorded_of(tuned_of),
         unrecorded=unrecorded_of(tuned_of),
@@ -54,7 +54,7 @@ rule encode_dataset:
         "../../envs/learnability.yaml"
     resources:
         mem_mb=scaled(16000),
-        runtime=runtime_of_encoding,
+        runtime=runtime_on_images("encode_dataset", encoder_of),
     params:
         entry=recorded_of(encoder_of),
         unrecorded=unrecorded_of(encoder_of),
@@ -87,7 +87,7 @@ rule encode_latents:
         "../../envs/learnability.yaml"
     resources:
         mem_mb=scaled(16000),
-        runtime=runtime_of_encoding,
+        runtime=runtime_on_images("encode_dataset", encoder_of),
     params:
         entry=recorded_of(encoder_of),
         unrecorded=unrecorded_of(encoder_of),

@@ -18,7 +18,7 @@ rule train_classifier:
         "../../envs/learnability.yaml"
     resources:
         mem_mb=memory_of_run,
-        runtime=runtime_of_training,
+        runtime=runtime_of_classifier("train_classifier"),
     params:
         cell=cell_of,
         recipe=recipe_values,
@@ -58,7 +58,7 @@ rule train_with_decoder:
         "../../envs/learnability.yaml"
     resources:
         mem_mb=memory_of_run,
-        runtime=runtime_of_training,
+        runtime=runtime_of_classifier("train_classifier"),
     params:
         cell=cell_of,
         recipe=recipe_values,
@@ -150,7 +150,7 @@ rule search_recipe:
         "../../envs/learnability.yaml"
     resources:
         mem_mb=memory_of_run,
-        runtime=runtime_of_search,
+        runtime=runtime_of_classifier("search_recipe"),
     params:
         cell=cell_of,
         recipe=recipe_values,

@@ -12,7 +12,7 @@ rule prepare_dataset:
         "../../envs/learnability.yaml"
     resources:
         mem_mb=scaled(8000),
-        runtime=runtime_of_packing,
+        runtime=runtime_on_images("prepare_dataset", dataset_of),
     params:
         entry=recorded_of(dataset_of),
         unrecorded=unrecorded_of(dataset_of),

@@ -65,7 +65,8 @@ rule decompose_gap:
     input:
         study="<results>/study.json",
         metrics=at_least_one(
-            in_results(paths.run_file(cell, "metrics.json") for cell in cells_of_gaps(config)), "limited_to.gap_decomposition"
+            in_results(paths.run_file(cell, "metrics.json") for cell in cells_of_gaps(config)),
+            "limited_to.gap_decomposition",
         ),
     output:
         "<results>/significance/gap_decomposition.csv",

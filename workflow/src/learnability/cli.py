@@ -1,5 +1,5 @@
 """Commands for a person: `check` and `plan` before a study, `show` and `hours` after it, `score` and `filter` of what a
-generator makes, `describe-config` and `describe-rules` for the pages of keys and rules."""
+generator makes."""
 
 import argparse
 import sys
@@ -12,6 +12,7 @@ from .errors import InputError
 from .generation.commands import add_filter, add_score
 from .planning.commands import add_hours, add_plan
 from .storage.contracts import read_json
+from .study.paths import dataset_file
 
 SPACE_NAMES = {"image": "image", "latent": "LS", "reconstruction": "RS"}
 
@@ -27,7 +28,7 @@ def show(folder: Path) -> None:
     scores = pd.read_csv(path)
     scores = scores[scores["metric"] == "balanced_accuracy"]
     datasets = list(dict.fromkeys(scores["dataset"]))
-    synthetic = [name for name in datasets if read_json(folder / "datasets" / name / "dataset.json")["synthetic"]]
+    synthetic = [name for name in datasets if read_json(folder / dataset_file(name, "dataset.json"))["synthetic"]]
     grid = Table(title=f"Table 1, balanced accuracy, mean over {scores['n_folds'].max()} folds")
     grid.add_column("autoencoder", no_wrap=True, overflow="fold")  # a name that is cut could be another's
     grid.add_column("space")
@@ -77,15 +78,6 @@ def take_over(files: list[Path]) -> None:
     adopt(read_config(*files), files)
 
 
-def print_page(of: str) -> None:
-    """Print the page of the documentation that is written from the schema (`config`) or from the rules."""
-    if of == "config":
-        from .commands.config_page import describe_config as describe
-    else:
-        from .commands.rules_page import describe_rules as describe
-    print(describe(), end="")
-
-
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; each sets `run`, which takes what was parsed."""
     parser = argparse.ArgumentParser(prog="learnability", description=__doc__)
@@ -104,10 +96,6 @@ def build_parser() -> argparse.ArgumentParser:
     adopt_parser = commands.add_parser("adopt", help="take over the results of a version that computes the same")
     adopt_parser.add_argument("--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files")
     adopt_parser.set_defaults(run=lambda chosen: take_over(chosen.configfile))
-    describe_parser = commands.add_parser("describe-config", help="print docs/configuration.md: every key of a study")
-    describe_parser.set_defaults(run=lambda chosen: print_page("config"))
-    rules_parser = commands.add_parser("describe-rules", help="print docs/rules.md: the graph of the rules")
-    rules_parser.set_defaults(run=lambda chosen: print_page("rules"))
     add_plan(commands)
     add_hours(commands)
     add_score(commands)

@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..storage.arrays import area_average
 from ..study.cells import fold_suffix, resolve_autoencoder
 from ..study.entries import as_encoder
+from ..study.paths import fetched_file, tuned_weights
 from .latents import check_shape
 
 
@@ -100,11 +101,11 @@ def located(config: dict, name: str, description: dict) -> dict:
     """The entry of an autoencoder with the folder of the weights that the study fetched or fine-tuned, if it did."""
     entry, results = resolve_autoencoder(config, name), Path(config["results"])
     if "finetune" in entry:
-        folder = results / "weights" / description["dataset"] / (name + fold_suffix(config, name, description["fold"]))
+        folder = results / tuned_weights(description["dataset"], name + fold_suffix(config, name, description["fold"]))
         if not folder.is_dir():
             raise InputError(
                 f"{folder} does not exist; the study fine-tunes {name}: run it, or give its file and results"
             )
         return as_encoder(entry) | {"folder": str(folder)}
-    fetched = results / "weights" / name
-    return entry | {"folder": str(fetched)} if (fetched / "source.json").is_file() else entry
+    record = results / fetched_file(name)
+    return entry | {"folder": str(record.parent)} if record.is_file() else entry

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from ..storage.contracts import write_csv, write_text
+from ..storage.contracts import write_csv
 from ..study.configuration import read_config
 
 PUBLISHED_DEVICE = "NVIDIA H200"  # where nothing of the study has run yet
@@ -31,9 +31,6 @@ def add_hours(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("hours", help="where the hours of a run went, per rule")
     parser.add_argument("folder", type=Path, help="a results folder")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write the table as well")
-    parser.add_argument(
-        "--rates", type=Path, metavar="FILE", help="write its rates as workflow/resources/rates.yaml has them"
-    )
     parser.set_defaults(run=run_hours)
 
 
@@ -41,7 +38,7 @@ def run_plan(chosen: argparse.Namespace) -> None:
     from .costs import Plan
     from .dag import planned_jobs
     from .printing import print_plan
-    from .rates import devices_of, measured_rates, results_folders, shipped_rates
+    from .rates import devices_of, measured_rates, results_folders, sustained_operations
     from .totals import per_kind
 
     config = read_config(*chosen.configfile)
@@ -51,8 +48,7 @@ def run_plan(chosen: argparse.Namespace) -> None:
     seen = devices_of(Path(config["results"]))
     device = chosen.device or (seen.pop() if len(seen) == 1 else PUBLISHED_DEVICE)
     measured = [rate for path in results_folders(config["results"], chosen.rates) for rate in measured_rates(path)]
-    shipped, sustained = shipped_rates()
-    plan = Plan(config, device, measured + shipped, sustained)
+    plan = Plan(config, device, measured, sustained_operations())
     costs = [plan.cost(job) for job in jobs]
     kinds = per_kind(costs, device)
     print_plan(costs, kinds, plan, chosen.gpus)
@@ -64,11 +60,8 @@ def run_plan(chosen: argparse.Namespace) -> None:
 def run_hours(chosen: argparse.Namespace) -> None:
     from .hours import hours_per_rule
     from .printing import print_hours
-    from .rates import measured_rates, rates_as_yaml
 
     table = hours_per_rule(chosen.folder)
     print_hours(table, chosen.folder)
     if chosen.csv:
         write_csv(table.astype(object).fillna("n/a"), chosen.csv)
-    if chosen.rates:
-        write_text(rates_as_yaml(measured_rates(chosen.folder)), chosen.rates)

@@ -4,14 +4,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from ..study.array_sizes import encoding_bytes, packing_bytes, row_shape
+from ..study.array_sizes import ArraySize, encoding_bytes, packing_bytes, row_shape
 from ..study.cells import efficiency_run, resolve_autoencoder
 from ..study.recipes import resolve_recipe, spaces_of
+from ..workflow.job_work import (
+    CLASSIFIER_RULES,
+    COSTLY_RULES,
+    ENCODING_RULES,
+    GPU_RULES,
+    TRAINING_RULES,
+    Work,
+    describe_work,
+    passes,
+)
 from . import networks
 from .dag import Job
 from .rates import CPU, Rate, Sustained
 from .sizes import Size, dataset_size
-from .work import CLASSIFIER_RULES, COSTLY_RULES, ENCODING_RULES, GPU_RULES, TRAINING_RULES, Rows, Work, describe_work
 
 UNKNOWN, SECONDS = "no rate", "seconds"
 PREDICTION_BYTES = 8  # per class of a row; predictions compress little
@@ -41,44 +50,44 @@ class Plan:
     def cost(self, job: Job) -> Cost:
         if job.rule not in COSTLY_RULES:
             return Cost(job, "", 0.0, SECONDS, 0.0)
-        params, rows = self.params(job), self.rows(job)
-        work = describe_work(job.rule, params, rows, job.wildcards.get("autoencoder", ""))
-        seconds, origin = self.time(job, params, rows, work)
-        return Cost(job, work.kind, seconds, origin, self.written(job, params, rows))
+        params, array = self.params(job), self.array(job)
+        work = describe_work(job.rule, params, array, job.wildcards.get("autoencoder", ""))
+        seconds, origin = self.time(job, params, array, work)
+        return Cost(job, work.kind, seconds, origin, self.written(job, params, array))
 
-    def time(self, job: Job, params: dict, rows: Rows, work: Work) -> tuple[float | None, str]:
+    def time(self, job: Job, params: dict, array: ArraySize, work: Work) -> tuple[float | None, str]:
         """Seconds, from the budget of its recipe, a measured rate, or an estimate on this device."""
         if job.rule in TRAINING_RULES and (budget := params["recipe"].budget_seconds):
             return float(budget), "budget of the recipe"
         device = self.device if job.rule in GPU_RULES else CPU
         if rate := self.rates.get((job.rule, work.kind, device)):
             return rate.seconds_per_unit * work.units, f"{rate.origin} ({rate.jobs} jobs)"
-        operations = self.operations(job, params, rows) if self.sustained and job.rule in GPU_RULES else None
+        operations = self.operations(job, params, array) if self.sustained and job.rule in GPU_RULES else None
         if operations is None:
             return None, UNKNOWN
         pace = self.sustained.bfloat16 if job.rule in CLASSIFIER_RULES else self.sustained.tf32
         return operations / pace, "estimate"
 
-    def operations(self, job: Job, params: dict, rows: Rows) -> float | None:
+    def operations(self, job: Job, params: dict, array: ArraySize) -> float | None:
         """Floating-point operations of a job, three forward passes a training step; None where they are not known."""
         if job.rule in (*ENCODING_RULES, "finetune_autoencoder"):
-            found = networks.autoencoder_operations(params["entry"], rows.side)
+            found = networks.autoencoder_operations(params["entry"], array.side)
             if found is None:
                 return None
             both = found[0] + (found[1] if params["entry"].get("decodes", True) else 0)
             if job.rule in ENCODING_RULES:
-                return both * rows.images
+                return both * array.images
             tuning = params["entry"]["finetune"]  # the discriminator is left out
-            lpips = networks.perceptual_operations(rows.side) if tuning["perceptual"] == "lpips" else 0
+            lpips = networks.perceptual_operations(array.side) if tuning["perceptual"] == "lpips" else 0
             return 3 * (both + lpips) * tuning["steps"] * tuning["batch_size"]
         recipe, size = params["recipe"], self.size(job.wildcards["dataset"])
         if job.rule == "measure_efficiency" or recipe.reconstructions == "on_the_fly":
             return None
-        forward = networks.classifier_operations(recipe, rows.channels, rows.side, size.classes)[0]
-        part = rows.images / params["n_splits"]  # a fold
-        repeats = describe_work(job.rule, params, rows).units / rows.megapixels
+        forward = networks.classifier_operations(recipe, array.channels, array.side, size.classes)[0]
+        part = array.images / params["n_splits"]  # a fold
+        repeats = passes(job.rule, params)
         if job.rule in ("compute_teacher_logits", "trace_noise_curve"):
-            return forward * rows.images * repeats
+            return forward * array.images * repeats
         train = params["n_splits"] - 2
         return forward * part * (repeats * (3 * train + 1) + 2)  # each epoch validates; both other folds in the end
 
@@ -92,30 +101,30 @@ class Plan:
         recipe = efficiency_run(config, names["row"])["recipe"] if "row" in names else names["recipe"]
         return {"recipe": resolve_recipe(config, recipe), "n_splits": config["study"]["n_splits"]}
 
-    def rows(self, job: Job) -> Rows:
+    def array(self, job: Job) -> ArraySize:
         """The packed array that the job reads or makes."""
         names, config = job.wildcards, self.config
         size = self.size(names["dataset"])
         if job.rule not in CLASSIFIER_RULES:
-            return Rows(size.images, size.channels, config["image_size"])
+            return ArraySize(size.images, size.channels, config["image_size"])
         cell = efficiency_run(config, names["row"]) if "row" in names else names
         space = cell.get("space") or spaces_of(config, cell["recipe"])[0]
         channels, side, _ = row_shape(config, space, cell.get("autoencoder", "original"))
-        return Rows(size.images, channels, side)
+        return ArraySize(size.images, channels, side)
 
-    def written(self, job: Job, params: dict, rows: Rows) -> float:
+    def written(self, job: Job, params: dict, array: ArraySize) -> float:
         """Bytes of the arrays and weights that a job leaves; logs and cards are not counted."""
         config, size = self.config, self.size(job.wildcards["dataset"])
         if job.rule == "prepare_dataset":
-            return rows.images * packing_bytes(config, rows.channels)
+            return array.images * packing_bytes(config, array.channels)
         if job.rule in ENCODING_RULES:
-            return rows.images * encoding_bytes(config, job.wildcards["autoencoder"])
+            return array.images * encoding_bytes(config, job.wildcards["autoencoder"])
         if job.rule == "finetune_autoencoder":
-            found = networks.autoencoder_operations(params["entry"], rows.side)
+            found = networks.autoencoder_operations(params["entry"], array.side)
             return 4 * found[2] if found else 0.0
         if job.rule == "compute_teacher_logits":
-            return rows.images * (1 - 2 / params["n_splits"]) * size.classes * 4
+            return array.images * (1 - 2 / params["n_splits"]) * size.classes * 4
         if job.rule not in TRAINING_RULES:
             return 0.0
-        parameters = networks.classifier_operations(params["recipe"], rows.channels, rows.side, size.classes)[1]
-        return 4 * parameters + rows.images * 2 / params["n_splits"] * size.classes * PREDICTION_BYTES
+        parameters = networks.classifier_operations(params["recipe"], array.channels, array.side, size.classes)[1]
+        return 4 * parameters + array.images * 2 / params["n_splits"] * size.classes * PREDICTION_BYTES

@@ -6,10 +6,10 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from ..workflow.job_work import COSTLY_RULES
 from .costs import Cost, Plan
 from .rates import CPU
 from .totals import per_rule, wall_hours, without_rate
-from .work import COSTLY_RULES
 
 
 def print_plan(costs: list[Cost], kinds: pd.DataFrame, plan: Plan, gpus: list[int]) -> None:
@@ -64,7 +64,7 @@ def assumptions(costs: list[Cost], plan: Plan) -> list[str]:
     lines = []
     if lacking := without_rate(costs):
         jobs = ", ".join(f"{number} {rule}" for rule, number in lacking.items())
-        lines.append(f"No rate, so in no sum: {jobs}.")
+        lines.append(f"No rate known yet, so in no sum: {jobs}.")
     if any(cost.origin == "estimate" for cost in costs):
         sustained = plan.sustained
         lines.append(

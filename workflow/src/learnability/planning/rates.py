@@ -1,5 +1,6 @@
-"""How fast jobs are: measured by the benchmarks of earlier runs, else shipped with the project, hardware named."""
+"""How fast jobs are: measured by the benchmarks of earlier runs; and what GPUs sustain, for estimates."""
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +8,22 @@ from pathlib import Path
 from ..errors import InputError
 from ..storage.arrays import open_packed
 from ..storage.contracts import read_json
+from ..study.array_sizes import ArraySize
 from ..study.configuration import ROOT, read_yaml
+from ..study.paths import RUN, dataset_file, encoding_file, run_file
 from ..study.recipe import KEYS, Recipe
+from ..workflow.job_work import (
+    CLASSIFIER_RULES,
+    COSTLY_RULES,
+    ENCODING_RULES,
+    GPU_RULES,
+    TRAINING_RULES,
+    Work,
+    describe_work,
+)
 from .benchmarks import Benchmark, read_benchmarks
-from .work import CLASSIFIER_RULES, COSTLY_RULES, ENCODING_RULES, GPU_RULES, TRAINING_RULES, Rows, Work, describe_work
 
-SHIPPED = ROOT / "workflow" / "resources" / "rates.yaml"
-SHIPPED_KEYS = ("rule", "kind", "device", "seconds_per_unit", "jobs")
+GPUS = ROOT / "workflow" / "resources" / "gpus.yaml"
 CPU = "cpu"  # as metrics.json names it
 
 
@@ -58,15 +68,15 @@ def measured_rates(folder: Path) -> list[Rate]:
 def work_done(folder: Path, job: Benchmark) -> Work | None:
     """What a job that ran has done; None where its files are gone, or where a budget ended it and not its work."""
     wildcards, epochs = job.wildcards, None
-    rows, params = rows_of(folder, job), params_of(folder, job)
-    if rows is None or params is None or ("recipe" in params and params["recipe"].budget_seconds):
+    array, params = array_of(folder, job), params_of(folder, job)
+    if array is None or params is None or ("recipe" in params and params["recipe"].budget_seconds):
         return None
     if job.rule in TRAINING_RULES:
         metrics = metrics_of(folder, wildcards)
         if metrics is None:
             return None
         epochs = metrics["epochs"]
-    return describe_work(job.rule, params, rows, wildcards.get("autoencoder", ""), epochs)
+    return describe_work(job.rule, params, array, wildcards.get("autoencoder", ""), epochs)
 
 
 def params_of(folder: Path, job: Benchmark) -> dict | None:
@@ -81,43 +91,38 @@ def params_of(folder: Path, job: Benchmark) -> dict | None:
     return job.params | {"recipe": recipe}
 
 
-def rows_of(folder: Path, job: Benchmark) -> Rows | None:
+def array_of(folder: Path, job: Benchmark) -> ArraySize | None:
     """The packed array that a job read, or for prepare_dataset made."""
     names, cell = job.wildcards, job.params.get("cell") or {}
     space = cell.get("space", "image")
     if job.rule in ("prepare_dataset", "finetune_autoencoder", *ENCODING_RULES):
-        path = folder / "datasets" / names["dataset"] / "images.npy"
+        path = folder / dataset_file(names["dataset"], "images.npy")
     elif space == "image":
-        path = folder / "datasets" / names["dataset"] / "images_small.npy"
+        path = folder / dataset_file(names["dataset"], "images_small.npy")
     else:
-        encoding = folder / "encodings" / names["dataset"]
-        parts = [encoding / f"{cell['autoencoder']}{suffix}" for suffix in ("", f"@fold{cell['fold']}")]
-        path = next((part / f"{space}s.npy" for part in parts if part.is_dir()), parts[0] / f"{space}s.npy")
+        found = [cell["autoencoder"], f"{cell['autoencoder']}@fold{cell['fold']}"]
+        paths = [folder / encoding_file(names["dataset"], name, f"{space}s.npy") for name in found]
+        path = next((path for path in paths if path.is_file()), paths[0])
     if not path.is_file():
         return None
     shape = open_packed(path).shape
-    return Rows(shape[0], shape[1] if space == "latent" else shape[3], shape[2])
+    return ArraySize(shape[0], shape[1] if space == "latent" else shape[3], shape[2])
 
 
 def recipe_of_run(folder: Path, cell: dict) -> dict:
     """The recipe that the classifier of a run was trained by, for the jobs that only apply it; {} where it is gone."""
-    path = run_folder(folder, cell) / "model.json" if cell else None
+    path = folder / run_file(cell, "model.json") if cell else None
     return read_json(path)["trained_by"] if path and path.is_file() else {}
 
 
-def run_folder(folder: Path, cell: dict) -> Path:
-    parts = (cell["dataset"], cell["space"], cell["autoencoder"], cell["recipe"], f"fold{cell['fold']}")
-    return Path(folder, "runs", *parts)
-
-
 def metrics_of(folder: Path, cell: dict) -> dict | None:
-    path = run_folder(folder, cell) / "metrics.json"
+    path = folder / run_file(cell, "metrics.json")
     return read_json(path) if path.is_file() else None
 
 
 def devices_of(folder: Path) -> set[str]:
     """The devices that the trainings of a results folder ran on."""
-    return {read_json(path)["device"] for path in Path(folder, "runs").glob("*/*/*/*/fold*/metrics.json")}
+    return {read_json(path)["device"] for path in Path(folder).glob(re.sub(r"{\w+}", "*", f"{RUN}/metrics.json"))}
 
 
 def device_of(folder: Path, job: Benchmark, devices: set[str]) -> str | None:
@@ -130,24 +135,9 @@ def device_of(folder: Path, job: Benchmark, devices: set[str]) -> str | None:
     return next(iter(devices)) if len(devices) == 1 else None
 
 
-def rates_as_yaml(rates: list[Rate]) -> str:
-    """Rates as rates.yaml holds them; where and when they were measured is for its `origin`."""
-    import yaml
-
-    return yaml.safe_dump(
-        [{key: getattr(rate, key) for key in SHIPPED_KEYS} for rate in rates], sort_keys=False, width=120
-    )
-
-
-def shipped_rates() -> tuple[list[Rate], dict[str, Sustained]]:
-    """The rates of workflow/resources/rates.yaml, and what GPUs sustain, by device."""
-    content = read_yaml(SHIPPED)
-    rates = [
-        Rate(**{key: entry[key] for key in SHIPPED_KEYS},
-             origin=f"shipped, {group['origin']}")
-        for group in content["measured"] for entry in group["rates"]
-    ]  # fmt: skip
-    return rates, {name: Sustained(**entry) for name, entry in content["sustained"].items()}
+def sustained_operations() -> dict[str, Sustained]:
+    """What the GPUs of workflow/resources/gpus.yaml sustain, by device."""
+    return {name: Sustained(**entry) for name, entry in read_yaml(GPUS).items()}
 
 
 def results_folders(results: str, further: list[Path]) -> list[Path]:

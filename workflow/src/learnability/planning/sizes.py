@@ -8,6 +8,7 @@ from ..datasets.sizes import published_size
 from ..datasets.source import open_source, opens_at_once
 from ..errors import InputError
 from ..storage.contracts import read_json
+from ..study.paths import dataset_file
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Size:
 
 def dataset_size(config: dict, name: str) -> Size:
     """From the card in the results folder, else from the data, else the published count (or `subset`)."""
-    entry, card = config["datasets"][name], Path(config["results"], "datasets", name, "dataset.json")
+    entry, card = config["datasets"][name], Path(config["results"], dataset_file(name, "dataset.json"))
     if card.is_file():
         content = read_json(card)
         return Size(content["images"], len(content["classes"]), content["channels"], "prepared")

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ..workflow.job_work import GPU_RULES
 from .costs import UNKNOWN, Cost
 from .dag import longest_chain
 from .rates import CPU
-from .work import GPU_RULES
 
 COLUMNS = ["rule", "kind", "source", "jobs", "jobs_without_rate", "gpu_hours", "cpu_hours", "bytes_written"]
 

@@ -1,10 +1,23 @@
 """Shape and bytes of the arrays that a study stores, as its configuration says."""
 
 import math
+from typing import NamedTuple
 
 from .cells import decodes, resolve_autoencoder
 
 GREY_LEVELS = ("pixel_unshuffle", "area_downsample")  # their latents are pixels, a byte each; others are float16
+
+
+class ArraySize(NamedTuple):
+    """A packed array: so many images as rows of C channels, side x side."""
+
+    images: int
+    channels: int
+    side: int
+
+    @property
+    def megapixels(self) -> float:
+        return self.images * self.side**2 / 1e6
 
 
 def row_shape(config: dict, space: str, autoencoder: str) -> tuple[int, int, int]:

@@ -73,18 +73,32 @@ def check_requests(requests: dict[Request, list[str]], attempts: int = 1) -> tup
 def judge(command: str, limits: dict[str, str]) -> tuple[bool, str]:
     """Whether SLURM would never start it, and why it would not now; the reason is empty for a good request.
 
-    --test-only also refuses what would merely wait for a node that is down or drained, so what it refuses is
-    submitted for a day a month off, and withdrawn.
+    Nothing is submitted. `--test-only` refuses in the same words what no node has and what would merely wait for a
+    node that is down or drained, so with such a node in the partition nobody can tell.
     """
     if limit := over_limit(command, limits):
         return True, f"it would wait for ever, the partition ends every job after {limit}"
-    if not ask(*shlex.split(command), "--test-only", "--wrap", "true").returncode:
+    tried = ask(*shlex.split(command), "--test-only", "--wrap", "true")
+    if not tried.returncode:
         return False, ""
-    sent = ask(*shlex.split(command), "--begin=now+30days", "--wrap", "true")
-    if sent.returncode:
-        return True, "; ".join(re.sub(r"sbatch: error: (Batch job submission failed: )?", "", sent.stderr).splitlines())
-    ask("scancel", sent.stdout.strip().partition(";")[0])
-    return False, "it will wait for nodes that are down or drained (`sinfo -R`)"
+    said = tried.stderr.strip().splitlines()
+    reason = "; ".join(
+        re.sub(r"^(sbatch: error: |allocation failure: |Batch job submission failed: )*", "", line) for line in said
+    )
+    if re.search(r"\bnodes?\b", reason) and (away := unavailable_nodes(partition_of(command))):
+        return False, f"{reason}; or it will wait for nodes that are down or drained: {', '.join(away)} (`sinfo -R`)"
+    return True, reason
+
+
+def partition_of(command: str) -> str | None:
+    """The partition that an sbatch command names; None for the cluster's default."""
+    return dict(pairwise(shlex.split(command))).get("-p")
+
+
+def unavailable_nodes(partition: str | None) -> list[str]:
+    """The nodes of a partition, or of all, that are down or drained, as sinfo shortens their names."""
+    chosen = ["-p", partition] if partition else []
+    return ask("sinfo", "--noheader", "--states=down,drain", "--format=%N", *chosen).stdout.split()
 
 
 def without_size(command: str) -> str:
@@ -105,9 +119,8 @@ def time_limits() -> dict[str, str]:
 
 def over_limit(command: str, limits: dict[str, str], times: int = 1) -> str | None:
     """The partition's limit, if so many `times` the command's minutes are more; --test-only often lets that pass."""
-    words = shlex.split(command)
-    options = dict(pairwise(words))
-    limit, time_asked = limits.get(options.get("-p"), "infinite"), options.get("-t", "0")
+    limit = limits.get(partition_of(command), "infinite")
+    time_asked = dict(pairwise(shlex.split(command))).get("-t", "0")
     if not re.fullmatch(r"(\d+-)?[\d:]+", limit) or not time_asked.isdigit():
         return None
     days, _, clock = limit.rpartition("-")

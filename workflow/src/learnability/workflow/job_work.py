@@ -1,11 +1,13 @@
 """What a job has to do: a kind that its rate is of, and units that its time is proportional to.
 
-The same functions describe a planned job, from the configuration, and one that ran, from its benchmark.
+The same functions describe a planned job, from the configuration, one that ran, from its benchmark, and one that asks a
+cluster for its time.
 """
 
 import json
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from ..study.array_sizes import ArraySize
 from ..study.recipe import Recipe
 
 TRAINING_RULES = ("train_classifier", "train_with_decoder")
@@ -22,50 +24,39 @@ GPU_RULES = (*CLASSIFIER_RULES, *ENCODING_RULES, "finetune_autoencoder")
 COSTLY_RULES = (*GPU_RULES, "prepare_dataset")  # those with a benchmark; the others take seconds
 
 
-@dataclass(frozen=True)
-class Rows:
-    """The packed array that a job reads or makes: N rows of C channels, side x side."""
-
-    images: int
-    channels: int
-    side: int
-
-    @property
-    def megapixels(self) -> float:
-        return self.images * self.side**2 / 1e6
-
-
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """The kind of a job and its units: a rate of the same rule and kind, in seconds per unit, gives its time."""
 
     kind: str
     units: float
 
 
-def describe_work(rule: str, params: dict, rows: Rows, name: str = "", epochs: int | None = None) -> Work:
-    """The work of a costly rule from its parameters; `name` is its autoencoder, `epochs` those that were run.
+def describe_work(rule: str, params: dict, array: ArraySize, name: str = "", epochs: int | None = None) -> Work:
+    """The work of a costly rule from its parameters and the array that it reads or makes.
 
-    Units are megapixels of the array that is read, as often as the job passes over it. Without `epochs` a training
-    is taken to run to the end of its recipe: early stopping makes it shorter, never longer.
+    `name` is its autoencoder. Units are megapixels of the array, as often as the job passes over it (`passes`).
     """
     if rule == "prepare_dataset":
-        return Work(params["entry"]["format"], rows.megapixels)
+        return Work(params["entry"]["format"], array.megapixels)
     if rule in ENCODING_RULES:
-        return Work(kind_of_autoencoder(name, params["entry"]), rows.megapixels)
+        return Work(kind_of_autoencoder(name, params["entry"]), array.megapixels)
     if rule == "finetune_autoencoder":
         tuning = params["entry"]["finetune"]
-        images = tuning["steps"] * tuning["batch_size"]
-        kind = f"{kind_of_autoencoder(name, params['entry'])}, {tuning['perceptual']}"
-        return Work(kind, images * rows.side**2 / 1e6)
+        images = ArraySize(tuning["steps"] * tuning["batch_size"], array.channels, array.side)
+        return Work(f"{kind_of_autoencoder(name, params['entry'])}, {tuning['perceptual']}", images.megapixels)
     recipe = params["recipe"]
     if rule == "measure_efficiency":  # its batches are its own, however many images there are
-        return Work(kind_of_classifier(recipe, rows.channels), rows.side**2 / 1e6)
-    return Work(kind_of_classifier(recipe, rows.channels), passes(rule, recipe, params, epochs) * rows.megapixels)
+        return Work(kind_of_classifier(recipe, array.channels), array.side**2 / 1e6)
+    return Work(kind_of_classifier(recipe, array.channels), passes(rule, params, epochs) * array.megapixels)
 
 
-def passes(rule: str, recipe: Recipe, params: dict, epochs: int | None) -> float:
-    """How often a classifier's job goes over its array."""
+def passes(rule: str, params: dict, epochs: int | None = None) -> float:
+    """How often a classifier's job goes over its array.
+
+    Without `epochs`, those that were run, a training is taken to run to the end of its recipe: early stopping makes it
+    shorter, never longer.
+    """
+    recipe = params["recipe"]
     if rule in TRAINING_RULES:
         return epochs or recipe.epochs
     if rule in ("search_recipe", "assist_search"):  # workers share the trials

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..study.configuration import ROOT, SCHEMA, read_yaml
+from learnability.study.configuration import ROOT, SCHEMA, read_yaml
 
 # What the entries of a section are called by, which of them gives values to the rest, and where to read more.
 NAMED = {"datasets": "name", "autoencoders": "name", "pretrained": "model", "recipes": "name"}
@@ -19,7 +19,7 @@ MORE = {
 LONGEST = 60  # characters of a value; a longer one is looked up in config.yaml
 
 HEAD = """\
-<!-- Written by `learnability describe-config > docs/configuration.md` from workflow/schemas/config.schema.yaml: edit
+<!-- Written by `make pages` from workflow/schemas/config.schema.yaml: edit
 that file instead. -->
 # Every key of a study
 
@@ -129,3 +129,7 @@ def table(keys: Iterator[Key]) -> str:
     rows = [[f"`{key.path}`", key.kind, key.description, key.absent] for key in keys]
     lines = [["key", "value", "what it says", "without it"], ["---"] * 4, *rows]
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    print(describe_config(), end="")

@@ -6,15 +6,15 @@ import sys
 import tempfile
 from collections.abc import Iterable
 
-from ..errors import InputError
-from ..study.configuration import ROOT
+from learnability.errors import InputError
+from learnability.study.configuration import ROOT
 
 RULES = ROOT / "workflow" / "rules"
 LEFT_OUT = {"all", "record_study"}  # the one waits for every table, for the other every table waits
 Edge = tuple[str, str]
 
 PAGE = """\
-<!-- Written by `learnability describe-rules > docs/rules.md` from `snakemake --rulegraph mermaid-js`: change the rules
+<!-- Written by `make pages` from `snakemake --rulegraph mermaid-js`: change the rules
 instead. -->
 # The rules, and what waits for what
 
@@ -101,3 +101,7 @@ def drawn(graph: list[Edge], nodes: list[str], rules: dict[str, dict[str, str]])
         if inside := [name for name in said if name in nodes]:
             lines += [f"  subgraph {file.removesuffix('.smk')}", *(f"    {name}" for name in inside), "  end"]
     return "\n".join([*lines, *(f"  {before} --> {after}" for before, after in graph)])
+
+
+if __name__ == "__main__":
+    print(describe_rules(), end="")

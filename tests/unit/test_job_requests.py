@@ -1,0 +1,92 @@
+"""What jobs ask a cluster for: by hand from rows, pixels, epochs and budgets, and before the array is there."""
+
+import numpy as np
+import pytest
+
+from learnability.study.array_sizes import ArraySize
+from learnability.workflow.job_requests import array_read, images_of, megabytes_of_run, minutes_of_job
+from tests.recipes import recipe_of
+
+RECIPE = recipe_of(epochs=60, search={"space": {}, "trials": 20, "workers": 4, "scope": "fold"})
+IMAGES = ArraySize(100_000, 3, 256)
+CONFIG = {
+    "image_size": 512,
+    "classifier_size": 256,
+    "datasets": {"mine": {"format": "table"}},
+    "autoencoders": {
+        "flux2": {"class": "AutoencoderKLFlux2", "channels": 32, "factor": 8},
+        "tuned": {"base": "flux2", "finetune": {}},
+        "lossless": {"class": "pixel_unshuffle", "channels": 192, "factor": 8},
+    },
+}
+ENTRY = {"class": "AutoencoderKL", "channels": 4, "factor": 8}
+
+
+def minutes_of_training(array=IMAGES, rule="train_classifier", **changed):
+    return minutes_of_job(rule, {"recipe": RECIPE.with_values(changed), "image_size": 512}, array)
+
+
+def cell_of(space, autoencoder):
+    return {"dataset": "mine", "space": space, "autoencoder": autoencoder}
+
+
+def test_a_training_takes_the_time_of_all_its_samples():
+    assert minutes_of_training() == 30 + 250  # 6 million samples, 400 a second
+    assert minutes_of_training(ArraySize(100_000, 32, 64)) == 30 + 15  # a sixteenth of the pixels
+    assert minutes_of_training(epochs=6) == 30 + 25
+
+
+def test_a_budget_is_the_time_whatever_the_epochs():
+    assert minutes_of_training(epochs=10**5, budget_seconds=86_400) == 30 + 1728
+
+
+def test_decoding_on_the_fly_takes_half_a_round_trip_per_sample():
+    assert minutes_of_training(reconstructions="on_the_fly") == 30 + 250 + 12_500
+
+
+def test_a_worker_of_a_search_takes_its_share_of_the_trials():
+    assert minutes_of_training(rule="search_recipe") == 30 + 5 * 250
+    assert minutes_of_training(rule="search_recipe", budget_seconds=600) == 30 + 5 * 12
+
+
+def test_encoding_and_fine_tuning_take_the_time_of_their_images():
+    assert minutes_of_job("encode_dataset", {"entry": ENTRY}, ArraySize(12_000, 3, 512)) == 30 + 50
+    assert minutes_of_job("encode_dataset", {"entry": ENTRY}, ArraySize(12_000, 3, 256)) == 30 + 12
+    tuned = ENTRY | {"finetune": {"steps": 20_000, "batch_size": 2, "perceptual": "lpips"}}
+    assert minutes_of_job("finetune_autoencoder", {"entry": tuned}, ArraySize(5, 3, 512)) == 30 + 333
+
+
+@pytest.mark.parametrize(
+    ("entry", "minutes"),
+    [({"format": "table"}, 83), ({"format": "imagenet"}, 1067)],  # 100,000 and 1,281,167 images, 20 a second
+)
+def test_packing_takes_the_time_of_the_published_number_of_images(entry, minutes):
+    array = ArraySize(images_of(entry), 3, 512)
+    assert minutes_of_job("prepare_dataset", {"entry": entry}, array) == 30 + minutes
+
+
+def test_images_are_counted_where_they_are_packed_and_else_as_published(tmp_path):
+    assert images_of({"format": "mimic_cxr_lt"}, tmp_path / "none.npy") == 111_328
+    assert images_of({"format": "isic2019", "subset": {"images": 500}}) == 500
+    np.save(tmp_path / "latents.npy", np.zeros((7, 4, 8, 8), np.float16))
+    assert images_of({"format": "mimic_cxr_lt"}, tmp_path / "latents.npy") == 7
+
+
+def test_memory_is_that_of_the_array_and_of_the_libraries_up_to_what_a_gpu_holds():
+    assert megabytes_of_run(CONFIG, cell_of("image", "original"), 100_000) == 6000 + 19_660
+    assert megabytes_of_run(CONFIG, cell_of("latent", "flux2"), 100_000) == 6000 + 26_214  # two bytes each
+    assert megabytes_of_run(CONFIG, cell_of("latent", "lossless"), 100_000) == 6000 + 78_643  # a byte each
+    assert megabytes_of_run(CONFIG, cell_of("image", "original"), 2_000_000) == 126_000
+
+
+@pytest.mark.parametrize(
+    ("space", "autoencoder", "expected"),
+    [
+        ("image", "original", IMAGES),
+        ("reconstruction", "flux2", IMAGES),
+        ("latent", "flux2", ArraySize(100_000, 32, 64)),
+        ("latent", "tuned", ArraySize(100_000, 32, 64)),
+    ],
+)
+def test_an_array_that_is_not_there_counts_as_a_hundred_thousand_images(tmp_path, space, autoencoder, expected):
+    assert array_read(CONFIG, cell_of(space, autoencoder), tmp_path / "none.npy") == expected

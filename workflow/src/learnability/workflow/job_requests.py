@@ -1,0 +1,59 @@
+"""What a job asks a cluster for, minutes and megabytes: from its work, and from the packed array that it reads.
+
+The rates are assumptions about a slow data-centre GPU, not measurements: a limit that is too long costs queue time,
+one that is too short a second attempt, which gets twice as much and goes on where the first one was.
+"""
+
+from pathlib import Path
+
+from ..datasets.sizes import published_size
+from ..storage.arrays import open_packed
+from ..study.array_sizes import ArraySize, row_bytes, row_shape
+from .job_work import ENCODING_RULES, describe_work, passes
+
+TRAINED = 400 * 256**2 / 1e6  # megapixels a second: samples of 256 x 256, forward and backward
+ENCODED = 4 * 512**2 / 1e6  # images of 512 x 512, through encoder and decoder
+TUNED = 2 * 512**2 / 1e6  # of those, forward and backward, with what the losses need
+PACKED = 20  # images a second, read from a busy file system, decoded, brought to size and written
+START = 30  # minutes to import, to load, to evaluate and to write, on a busy file system
+BASE = 6000  # megabytes of libraries, CUDA's context and Snakemake itself
+LARGEST = 120_000  # megabytes of an array that a GPU holds; a larger one is read batch by batch
+UNKNOWN = 100_000  # images of a dataset that is not packed yet and has no published number
+
+
+def images_of(entry: dict, packed: str | Path = "") -> int:
+    """Images of a dataset: of the packed array if it is there, else the published number, or UNKNOWN."""
+    if packed and Path(packed).exists():
+        return len(open_packed(packed))
+    images, _ = published_size(entry) or (UNKNOWN, None)
+    return images
+
+
+def array_read(config: dict, cell: dict, path: str | Path) -> ArraySize:
+    """The array that a classifier reads: latents on the grid of their autoencoder, or images."""
+    channels, side, _ = row_shape(config, cell["space"], cell["autoencoder"])
+    return ArraySize(images_of(config["datasets"][cell["dataset"]], path), channels, side)
+
+
+def megabytes_of_run(config: dict, cell: dict, images: int) -> int:
+    """Memory of a job that may hold the whole array: on its way to the GPU it passes through the host's."""
+    stored = images * row_bytes(config, cell["space"], cell["autoencoder"])
+    return BASE + int(min(stored / 1e6, LARGEST))
+
+
+def minutes_of_job(rule: str, params: dict, array: ArraySize) -> int:
+    """Minutes of a rule of workflow/job_work.py; `params` and `array` as `describe_work` takes them."""
+    if rule == "prepare_dataset":
+        return START + int(array.images / PACKED / 60)
+    units = describe_work(rule, params, array).units
+    if rule in ENCODING_RULES:
+        return START + int(units / ENCODED / 60)
+    if rule == "finetune_autoencoder":
+        return START + int(units / TUNED / 60)
+    recipe = params["recipe"]
+    if recipe.budget_seconds:  # of each training, whatever its epochs
+        return START + int(1.2 * recipe.budget_seconds * passes(rule, params) / recipe.epochs / 60)
+    seconds = units / TRAINED
+    if recipe.reconstructions == "on_the_fly":  # half a round trip of every image, as often as it is asked for
+        seconds += passes(rule, params) * array.images * params["image_size"] ** 2 / 1e6 / 2 / ENCODED
+    return START + int(seconds / 60)
