@@ -1,6 +1,7 @@
 """The tiny stand-ins: what is shipped loads and is good enough, and training them again works."""
 
 import ast
+import importlib.util
 from pathlib import Path
 
 import diffusers
@@ -8,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from learnability.autoencoders import tiny
 from learnability.datasets.formats.phantom import draw
 from learnability.datasets.formats.phantom_views import MODALITIES
 
 SHIPPED = Path(__file__).parents[2] / "workflow" / "resources" / "tiny_autoencoders"
+SCRIPT = importlib.util.spec_from_file_location("train_tiny_autoencoders", SHIPPED / "train.py")
+tiny = importlib.util.module_from_spec(SCRIPT)
+SCRIPT.loader.exec_module(tiny)
 LATENT_SHAPES = {
     "tiny_sd14": (4, 8, 8),
     "tiny_flux1": (16, 8, 8),

@@ -98,28 +98,3 @@ rule encode_latents:
         "Encoding {wildcards.dataset} with {wildcards.autoencoder}: latents alone, there is no decoder"
     script:
         "../scripts/encode_dataset.py"
-
-
-rule train_tiny_autoencoder:
-    # Makes again what lies in workflow/resources/tiny_autoencoders; no study asks for it.
-    output:
-        weights="<results>/weights/tiny/{autoencoder}/diffusion_pytorch_model.safetensors",
-        config="<results>/weights/tiny/{autoencoder}/config.json",
-    log:
-        "<results>/logs/train_tiny_autoencoder/{autoencoder}.log",
-    wildcard_constraints:
-        autoencoder="tiny_(sd14|flux1|flux2|medvae)",
-    conda:
-        "../../envs/learnability.yaml"
-    resources:
-        mem_mb=scaled(4000),
-        runtime=scaled(60),
-    params:
-        steps=2000,
-        seed=0,
-        torch_threads=1,
-        code=code_of("train_tiny_autoencoder"),
-    message:
-        "Training the stand-in {wildcards.autoencoder} on generic synthetic images"
-    script:
-        "../scripts/train_tiny_autoencoder.py"

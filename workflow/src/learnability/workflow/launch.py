@@ -80,7 +80,9 @@ def clear_lock(folder: Path, command: list[str]) -> None:
     """Remove Snakemake's lock when its owner is dead."""
     if any((folder / ".snakemake" / "locks").glob("*.lock")) and not other_snakemake(folder):
         print("clearing the lock of a run that was killed", flush=True)
-        subprocess.run([command[0], "--unlock", *command[1:]], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run(
+            [command[0], "--unlock", *command[1:]], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
 
 def main(command: list[str]) -> None:

@@ -1,9 +1,12 @@
 """Tiny stand-ins for five autoencoder families, trained on generic synthetic images in minutes on one core.
 
 They have the classes, latent channels and spatial factors of the published autoencoders, so the demo runs
-through the same code, but none of their weights and none of their quality.
+through the same code, but none of their weights and none of their quality. Makes one again:
+
+    python workflow/resources/tiny_autoencoders/train.py tiny_sd14 FOLDER
 """
 
+import argparse
 import math
 import shutil
 from pathlib import Path
@@ -186,3 +189,13 @@ def _fit(model: torch.nn.Module, name: str, steps: int, seed: int) -> None:
         if (step + 1) % PROGRESS_EVERY == 0 or step + 1 == steps:
             psnr = -10 * math.log10(error.square().mean().item() / 4)
             print(f"{name} step {step + 1}/{steps} at {side} px: PSNR {psnr:.2f} dB", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", choices=ARCHITECTURES)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--steps", type=int, default=2000)
+    chosen = parser.parse_args()
+    torch.set_num_threads(1)  # one and two threads give different bits
+    train_tiny(chosen.name, chosen.folder, chosen.steps, seed=0)
