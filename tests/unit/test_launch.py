@@ -139,8 +139,8 @@ def test_without_a_lock_nothing_is_unlocked(unlocked, tmp_path, capsys):
 
 def test_a_lock_that_nobody_holds_is_cleared(unlocked, tmp_path, capsys):
     write_lock(tmp_path)
-    launch.clear_lock(tmp_path, ["snakemake", "--profile", "x"])
-    assert unlocked == [["snakemake", "--unlock", "--profile", "x"]]
+    launch.clear_lock(tmp_path, ["snakemake", "--profile", "x", "--", "table1"])
+    assert unlocked == [["snakemake", "--unlock", "--profile", "x", "--", "table1"]]  # behind `--` it would be a target
     assert "clearing the lock" in capsys.readouterr().out
 
 
