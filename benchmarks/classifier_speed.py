@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "src"))
 from learnability.autoencoders.decoding import image_decoder
 from learnability.classifiers.classifier import build_classifier, image_moments
 from learnability.efficiency.measure import measure_inference, measure_training
-from learnability.efficiency.throughput import device_name, effort_on, memory_measure
+from learnability.efficiency.throughput import device_name, memory_measure, timing_on
 from learnability.study.configuration import read_config
 from learnability.study.recipes import resolve_recipe
 
@@ -70,7 +70,7 @@ def flux_like(device: torch.device):
     return image_decoder(SimpleNamespace(factor=8, decode=lambda z: model.decode(z).sample), SIDE)
 
 
-def take(name: str, device: torch.device):
+def batches(name: str, device: torch.device):
     """What gives a batch of a contender: latents as they are stored, or 8-bit images, and labels."""
 
     def rows(size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -101,7 +101,7 @@ def measure_contender(name: str, dtype: str, chosen: argparse.Namespace) -> dict
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it, as in the study
     torch.manual_seed(0)
     device, figures = torch.device(chosen.device), {}
-    effort, rows = effort_on(device, chosen.repeats), take(name, device)
+    timing, rows = timing_on(device, chosen.repeats), batches(name, device)
     decode = flux_like(device) if name == "decoded image" else None
     description = CONTENDERS["image" if decode else name] | COMMON
     model = build_classifier(description).to(device, memory_format=torch.channels_last)
@@ -109,10 +109,10 @@ def measure_contender(name: str, dtype: str, chosen: argparse.Namespace) -> dict
         print(f"{name}, {dtype}")
         if "inference" in chosen.phases:
             bfloat16 = dtype == "bfloat16"
-            figures["inference"] = measure_inference(model, rows, chosen.batches, effort, decode, bfloat16)
+            figures["inference"] = measure_inference(model, rows, chosen.batches, timing, decode, bfloat16)
         if "training" in chosen.phases:
             step, counts = training_step(dtype), torch.ones(CLASSES)
-            figures["training"] = measure_training(model, rows, counts, RECIPE, chosen.batches, effort, decode, step)
+            figures["training"] = measure_training(model, rows, counts, RECIPE, chosen.batches, timing, decode, step)
     return {(phase, dtype, size): found for phase, sizes in figures.items() for size, found in sizes.items()}
 
 
@@ -152,7 +152,7 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     device = torch.device(chosen.device)
     print(f"{device_name(device)}; torch {torch.__version__}; {os.cpu_count()} cores")
-    warmup = effort_on(device, chosen.repeats).warmup
+    warmup = timing_on(device, chosen.repeats).warmup
     print(f"memory: {memory_measure(device)}; warm-up {warmup} iterations, median of {chosen.repeats}", flush=True)
     figures = {name: {} for name in ["latent", "image"] + ["decoded image"] * chosen.decode}
     # Each in a process of its own: what one leaves in memory must not count for the next.

@@ -12,7 +12,7 @@ from learnability.autoencoders.decoding import image_decoder
 from learnability.classifiers.classifier import build_classifier
 from learnability.efficiency import measure as efficiency
 from learnability.efficiency.measure import measure_efficiency, measure_inference, measure_training
-from learnability.efficiency.throughput import Effort, device_name
+from learnability.efficiency.throughput import Timing, device_name
 from learnability.errors import InputError
 from learnability.storage.checkpoints import write_tensors
 from learnability.storage.contracts import SCORES, read_json, write_json
@@ -24,7 +24,7 @@ from tests.recipes import IMAGE, LATENT, recipe_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
-QUICK = Effort(warmup=1, iterations=2, seconds=0.0, repeats=1)
+QUICK = Timing(warmup=1, iterations=2, seconds=0.0, repeats=1)
 COLUMNS = ["row", "dataset", "autoencoder", "space", "recipe", "metric", "value", "batch_size", "budget_s", "device"]
 SPEEDS = ["inference_samples_per_second", "inference_peak_mb", "train_samples_per_second", "train_peak_mb"]
 
@@ -87,14 +87,14 @@ class Seen(torch.nn.Module):
         return logits
 
 
-def take(size: int) -> tuple[torch.Tensor, torch.Tensor]:
+def batches(size: int) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.ones(size, 3, 4, 4, dtype=torch.float16), torch.zeros(size, dtype=torch.long)
 
 
 @pytest.mark.parametrize(("bfloat16", "dtype"), [(None, torch.float32), (True, torch.bfloat16)])
 def test_inference_is_in_evaluation_and_inference_mode_at_the_asked_batch_and_precision(bfloat16, dtype):
     model = Seen().train()
-    figures = measure_inference(model, take, [2, 3], QUICK, bfloat16=bfloat16)
+    figures = measure_inference(model, batches, [2, 3], QUICK, bfloat16=bfloat16)
     assert list(figures) == [2, 3]
     assert model.seen == {((n, 3, 4, 4), torch.float32, dtype, False, True, False) for n in (2, 3)}
 
@@ -103,7 +103,7 @@ def test_training_trains_with_the_recipe_and_leaves_out_a_batch_of_one():
     model = Seen().eval()
     before = model.layer.weight.detach().clone()
     recipe = recipe_of(loss="cross_entropy")
-    figures = measure_training(model, take, torch.tensor([5, 5]), recipe, [1, 2], QUICK, step=train_step)
+    figures = measure_training(model, batches, torch.tensor([5, 5]), recipe, [1, 2], QUICK, step=train_step)
     assert list(figures) == [2]
     assert model.seen == {((2, 3, 4, 4), torch.float32, torch.float32, True, False, True)}
     assert not torch.equal(model.layer.weight, before)
@@ -116,9 +116,9 @@ def test_decoding_is_inside_the_time_of_both():
 
     for decoded, shape in ((None, (2, 3, 4, 4)), (decode, (2, 3, 8, 8))):
         model = Seen()
-        inference = measure_inference(model, take, [2], QUICK, decoded)[2]
+        inference = measure_inference(model, batches, [2], QUICK, decoded)[2]
         trained = measure_training(
-            model, take, torch.tensor([5, 5]), recipe_of(loss="cross_entropy"), [2], QUICK, decoded, train_step
+            model, batches, torch.tensor([5, 5]), recipe_of(loss="cross_entropy"), [2], QUICK, decoded, train_step
         )[2]
         assert {seen[0] for seen in model.seen} == {shape}
         for figures in (inference, trained):
@@ -132,7 +132,7 @@ def test_decoding_is_inside_the_time_of_both():
 def test_a_row_has_the_scores_of_its_run_and_the_figures_of_each_batch_size(study, recipe):
     frame = measure_run(study, recipe)
     metrics = read_json(study / inputs(study, recipe)["cell"]["space"] / "metrics.json")
-    assert list(frame.columns) == COLUMNS == efficiency.COLUMNS
+    assert list(frame.columns) == COLUMNS == efficiency.TABLE3_ROW_COLUMNS
     for key in ("dataset", "autoencoder", "space", "recipe"):
         assert set(frame[key]) == {metrics[key]}
     assert set(frame["row"]) == {metrics["space"]}
@@ -154,7 +154,7 @@ def test_a_row_says_which_budget_its_training_had(study):
 def test_the_training_rows_of_the_fold_are_what_is_worked_on(study):
     given = inputs(study, LATENT)
     data = load_fold(given["cell"], given["n_splits"], given["inputs"], CPU, keep=False)
-    x, label = efficiency.Take(data.rows, data.label, data.split["train"])(100)  # 60 rows, so the first 40 come again
+    x, label = efficiency.TrainingBatches(data.rows, data.label, data.split["train"])(100)  # 60 rows, so the first 40 come again
     expected = np.concatenate([TRAIN, TRAIN[:40]])
     np.testing.assert_array_equal(x.numpy(), np.load(study / "latents.npy")[expected])
     samples = pd.read_parquet(study / "samples.parquet")

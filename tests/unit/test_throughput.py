@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from learnability.efficiency import throughput
-from learnability.efficiency.throughput import Effort, Measured, measure, reset_peak, sweep
+from learnability.efficiency.throughput import Measured, Timing, measure, reset_peak, sweep
 from learnability.training import engine as training
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
-QUICK = Effort(warmup=1, iterations=2, seconds=0.0, repeats=1)
+QUICK = Timing(warmup=1, iterations=2, seconds=0.0, repeats=1)
 
 
 @pytest.fixture
@@ -36,14 +36,14 @@ def test_a_step_of_known_duration_gives_its_samples_per_second(batch_size, spend
 
 def test_one_slow_repeat_does_not_move_the_median_and_the_warm_up_is_not_timed(spend):
     left = [9.0, 9.0, 9.0] + [0.01] + [0.3] * 2 + [0.01] * 8  # warm-up, the trial, then five repeats of 2
-    figures = measure(lambda: spend(left.pop(0)), 1, Effort(warmup=3, iterations=2, seconds=0, repeats=5), CPU)
+    figures = measure(lambda: spend(left.pop(0)), 1, Timing(warmup=3, iterations=2, seconds=0, repeats=5), CPU)
     assert left == []
     assert figures.samples_per_second == pytest.approx(100)
 
 
 def test_a_repeat_has_as_many_steps_as_take_its_seconds(spend):
     calls = []
-    measure(lambda: calls.append(spend(0.03)), 1, Effort(warmup=1, iterations=2, seconds=0.1, repeats=2), CPU)
+    measure(lambda: calls.append(spend(0.03)), 1, Timing(warmup=1, iterations=2, seconds=0.1, repeats=2), CPU)
     assert len(calls) == 1 + 1 + 2 * 4
 
 
@@ -87,12 +87,12 @@ def test_a_gpu_is_timed_by_events_with_one_wait_and_its_peak_begins_after_the_wa
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: calls.append("reset"))
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 166e6)
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: 200e6)
-    effort = Effort(warmup=10, iterations=3, seconds=0, repeats=2)
-    figures = measure(lambda: calls.append("step"), 8, effort, CUDA)
+    timing = Timing(warmup=10, iterations=3, seconds=0, repeats=2)
+    figures = measure(lambda: calls.append("step"), 8, timing, CUDA)
     timed = ["record", "step", "step", "step", "record", "wait"]
     assert calls == ["step"] * 10 + ["record", "step", "record", "wait", "reset"] + timed * 2
     assert figures == Measured(samples_per_second=8 * 3 / 0.5, peak_mb=166, reserved_mb=200)
-    assert throughput.effort_on(CUDA, 5).warmup >= 10
+    assert throughput.timing_on(CUDA, 5).warmup >= 10
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ from learnability.storage.contracts import file_digest
 from learnability.study.presentation import all_labels, caption_values, config_digest, confounds
 from learnability.tables.tests import TITLES
 
-PUBLISHED = Path(ROOT, "workflow/resources/published.csv")  # the paper's numbers
+PAPER_NUMBERS = Path(ROOT, "workflow/resources/published.csv")  # the paper's numbers
 
 
 def files_of_study():
@@ -53,7 +53,7 @@ rule judge_claims:
         labels=labels(config),
         names=all_labels(config),
         margin=config["significance"]["equivalence_margin"],
-        published=file_digest(PUBLISHED),
+        published=file_digest(PAPER_NUMBERS),
         code=code_of("judge_claims"),
     message:
         "Claims of the paper, and what this study says of them"
@@ -77,7 +77,7 @@ rule compare_published:
         labels=labels(config),
         names=all_labels(config),
         margin=config["significance"]["equivalence_margin"],
-        published=file_digest(PUBLISHED),
+        published=file_digest(PAPER_NUMBERS),
         code=code_of("compare_published"),
     message:
         "Published numbers beside the measured ones"

@@ -21,9 +21,9 @@ from ..study.recipe import Recipe
 from ..training import engine as training
 from ..training.fold_data import Fold
 from ..training.losses import build_loss
-from .throughput import Effort, Measured, Step, device_name, effort_on, memory_measure, sweep
+from .throughput import Measured, Step, Timing, device_name, memory_measure, sweep, timing_on
 
-COLUMNS = ["row", *CELL[:4], "metric", "value", "batch_size", "budget_s", "device"]  # of table3.csv
+TABLE3_ROW_COLUMNS = ["row", *CELL[:4], "metric", "value", "batch_size", "budget_s", "device"]  # of table3.csv
 
 
 def measure_efficiency(
@@ -42,16 +42,16 @@ def measure_efficiency(
     """
     metrics = read_json(run / "metrics.json")
     rows, decode = (data.rows.rows, data.rows.decode) if isinstance(data.rows, DecodedRows) else (data.rows, None)
-    take = Take(rows, data.label, data.split["train"])
-    check_rows(take, run, decode)
+    batches = TrainingBatches(rows, data.label, data.split["train"])
+    check_rows(batches, run, decode)
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
     model = load_classifier(run, device)
-    effort = effort_on(device, repeats)
+    timing = timing_on(device, repeats)
     print(f"{row} on {device_name(device)}; memory: {memory_measure(device)}", flush=True)
     # Inference first: gradients and the optimiser's moments are no part of its memory.
     measured = {
-        "inference": measure_inference(model, take, batch_sizes, effort, decode),
-        "train": measure_training(model, take, training.class_counts(data), recipe, batch_sizes, effort, decode),
+        "inference": measure_inference(model, batches, batch_sizes, timing, decode),
+        "train": measure_training(model, batches, training.class_counts(data), recipe, batch_sizes, timing, decode),
     }
     lines = [(name, metrics[name], recipe.batch_size) for name in SCORES]
     for kind, sizes in measured.items():
@@ -64,11 +64,11 @@ def measure_efficiency(
         device=device_name(device),
         **{key: metrics[key] for key in CELL[:4]},
     )
-    write_csv(frame[COLUMNS], out)
+    write_csv(frame[TABLE3_ROW_COLUMNS], out)
 
 
 @dataclass(frozen=True)
-class Take:
+class TrainingBatches:
     """Training rows, read as they are asked for: nothing but a batch is on the device."""
 
     rows: Rows
@@ -82,10 +82,10 @@ class Take:
         return x, torch.from_numpy(self.label[chosen]).to(x.device)
 
 
-def check_rows(take: Take, run: Path, decode: Decode | None) -> None:
+def check_rows(batches: TrainingBatches, run: Path, decode: Decode | None) -> None:
     """Refuse rows that are not what the classifier was trained on, before anything is measured."""
     description = read_json(run / "model.json")
-    x, _ = take(1)
+    x, _ = batches(1)
     shape = list((decode(x) if decode else x).shape[1:])
     expected = [description["in_channels"], *description["grid"]]
     if shape != expected:
@@ -97,9 +97,9 @@ def check_rows(take: Take, run: Path, decode: Decode | None) -> None:
 
 def measure_inference(
     model: torch.nn.Module,
-    take: Callable[[int], tuple[torch.Tensor, torch.Tensor]],
+    batches: Callable[[int], tuple[torch.Tensor, torch.Tensor]],
     batch_sizes: list[int],
-    effort: Effort,
+    timing: Timing,
     decode: Decode | None = None,
     bfloat16: bool | None = None,
 ) -> dict[int, Measured]:
@@ -112,7 +112,7 @@ def measure_inference(
     model.eval()
 
     def prepare(size: int) -> Step:
-        rows, _ = take(size)
+        rows, _ = batches(size)
 
         @torch.inference_mode()
         def forward() -> None:
@@ -122,16 +122,16 @@ def measure_inference(
 
         return forward
 
-    return sweep("inference", prepare, batch_sizes, effort, device)
+    return sweep("inference", prepare, batch_sizes, timing, device)
 
 
 def measure_training(
     model: torch.nn.Module,
-    take: Callable[[int], tuple[torch.Tensor, torch.Tensor]],
+    batches: Callable[[int], tuple[torch.Tensor, torch.Tensor]],
     counts: torch.Tensor,
     recipe: Recipe,
     batch_sizes: list[int],
-    effort: Effort,
+    timing: Timing,
     decode: Decode | None = None,
     step: Callable | None = None,
 ) -> dict[int, Measured]:
@@ -147,8 +147,8 @@ def measure_training(
     model.train()
 
     def prepare(size: int) -> Step:
-        rows, label = take(size)
+        rows, label = batches(size)
         teacher = torch.zeros(size, len(counts), device=device) if recipe.distill else None
         return lambda: step(model, decode(rows) if decode else rows, label, 1, loss, optimiser, recipe, teacher)
 
-    return sweep("training", prepare, [size for size in batch_sizes if size > 1], effort, device)
+    return sweep("training", prepare, [size for size in batch_sizes if size > 1], timing, device)

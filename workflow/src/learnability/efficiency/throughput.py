@@ -22,7 +22,7 @@ Step = Callable[[], object]  # one forward pass or one training step
 
 
 @dataclass(frozen=True)
-class Effort:
+class Timing:
     """After `warmup` iterations, `repeats` times as many iterations as take `seconds`, but at least `iterations`."""
 
     warmup: int
@@ -40,7 +40,7 @@ class Measured(NamedTuple):
 
 
 def sweep(
-    what: str, prepare: Callable[[int], Step], batch_sizes: list[int], effort: Effort, device: torch.device
+    what: str, prepare: Callable[[int], Step], batch_sizes: list[int], timing: Timing, device: torch.device
 ) -> dict[int, Measured]:
     """Measure prepare(size)() at rising batch sizes; the first that does not fit in memory ends the sweep."""
     measured, per_sample = {}, 0.0
@@ -51,7 +51,7 @@ def sweep(
         # A kernel rarely refuses memory, it kills the process later: what the last batch took says what this one will.
         fits = device.type == "cuda" or size * per_sample < free_memory(device)
         try:
-            figures = measure(prepare(size), size, effort, device) if fits else None
+            figures = measure(prepare(size), size, timing, device) if fits else None
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -72,13 +72,13 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
-def measure(step: Step, batch_size: int, effort: Effort, device: torch.device) -> Measured:
+def measure(step: Step, batch_size: int, timing: Timing, device: torch.device) -> Measured:
     """Median samples per second of `step`, which works on `batch_size` samples, and its peak memory after warm-up."""
-    for _ in range(effort.warmup):
+    for _ in range(timing.warmup):
         step()
-    iterations = max(effort.iterations, math.ceil(effort.seconds / elapsed(step, 1, device)))
+    iterations = max(timing.iterations, math.ceil(timing.seconds / elapsed(step, 1, device)))
     reset_peak(device)
-    seconds = statistics.median(elapsed(step, iterations, device) for _ in range(effort.repeats))
+    seconds = statistics.median(elapsed(step, iterations, device) for _ in range(timing.repeats))
     return Measured(batch_size * iterations / seconds, *peak_megabytes(device))
 
 
@@ -98,11 +98,11 @@ def elapsed(step: Step, iterations: int, device: torch.device) -> float:
     return time.perf_counter() - started
 
 
-def effort_on(device: torch.device, repeats: int) -> Effort:
+def timing_on(device: torch.device, repeats: int) -> Timing:
     """A GPU chooses its kernels in the first iterations and needs many for a steady clock; a CPU needs few."""
     if device.type == "cuda":
-        return Effort(warmup=10, iterations=10, seconds=1.0, repeats=repeats)
-    return Effort(warmup=2, iterations=1, seconds=0.2, repeats=repeats)
+        return Timing(warmup=10, iterations=10, seconds=1.0, repeats=repeats)
+    return Timing(warmup=2, iterations=1, seconds=0.2, repeats=repeats)
 
 
 def memory_measure(device: torch.device) -> str:

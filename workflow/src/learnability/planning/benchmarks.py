@@ -36,14 +36,14 @@ def read_benchmark(path: Path) -> Benchmark:
     return Benchmark(
         rule=content.get("rule_name", path.parent.name),
         seconds=seconds,
-        cpu_seconds=number(content.get("cpu_time")),
-        peak_mb=number(content.get("max_rss")),
+        cpu_seconds=measured_number(content.get("cpu_time")),
+        peak_mb=measured_number(content.get("max_rss")),
         wildcards=content.get("wildcards"),
         params=content.get("params"),
         day=datetime.fromtimestamp(path.stat().st_mtime, UTC).date().isoformat(),
     )
 
 
-def number(value) -> float | None:
+def measured_number(value) -> float | None:
     """What was measured; Snakemake writes NA where it measured nothing."""
     return None if value in (None, "NA", "-") else float(value)

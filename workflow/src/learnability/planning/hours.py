@@ -7,7 +7,7 @@ import pandas as pd
 from ..errors import InputError
 from .benchmarks import read_benchmarks
 
-COLUMNS = ["rule", "jobs", "wall_hours", "cpu_hours", "mean_seconds", "max_seconds", "peak_mb"]
+HOURS_COLUMNS = ["rule", "jobs", "wall_hours", "cpu_hours", "mean_seconds", "max_seconds", "peak_mb"]
 
 
 def hours_per_rule(folder: Path) -> pd.DataFrame:
@@ -34,4 +34,4 @@ def hours_per_rule(folder: Path) -> pd.DataFrame:
             "peak_mb": groups["peak_mb"].max(),
         }
     )
-    return table.sort_values("wall_hours", ascending=False).reset_index()[COLUMNS]
+    return table.sort_values("wall_hours", ascending=False).reset_index()[HOURS_COLUMNS]

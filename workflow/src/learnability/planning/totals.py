@@ -9,7 +9,7 @@ from .costs import UNKNOWN, Cost
 from .dag import longest_chain
 from .rates import CPU
 
-COLUMNS = ["rule", "kind", "source", "jobs", "jobs_without_rate", "gpu_hours", "cpu_hours", "bytes_written"]
+PLAN_COLUMNS = ["rule", "kind", "source", "jobs", "jobs_without_rate", "gpu_hours", "cpu_hours", "bytes_written"]
 
 
 def per_kind(costs: list[Cost], device: str) -> pd.DataFrame:
@@ -21,7 +21,7 @@ def per_kind(costs: list[Cost], device: str) -> pd.DataFrame:
         unknown = int(cost.seconds is None)
         gpu, cpu = hours if on_gpu else 0.0, hours * cost.job.threads
         rows.append([cost.job.rule, cost.kind, cost.origin, 1, unknown, gpu, cpu, cost.written])
-    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame = pd.DataFrame(rows, columns=PLAN_COLUMNS)
     return frame.groupby(["rule", "kind", "source"], sort=False, as_index=False).sum()
 
 
@@ -31,8 +31,10 @@ def per_rule(kinds: pd.DataFrame) -> pd.DataFrame:
     for rule, part in kinds.groupby("rule", sort=False):
         jobs = part.groupby("source", sort=False)["jobs"].sum()
         source = "; ".join(f"{name}" if len(jobs) == 1 else f"{number} {name}" for name, number in jobs.items())
-        rows.append({"rule": rule, "kind": "", "source": source} | {name: part[name].sum() for name in COLUMNS[3:]})
-    frame = pd.DataFrame(rows, columns=COLUMNS)
+        rows.append(
+            {"rule": rule, "kind": "", "source": source} | {name: part[name].sum() for name in PLAN_COLUMNS[3:]}
+        )
+    frame = pd.DataFrame(rows, columns=PLAN_COLUMNS)
     return frame.sort_values(["gpu_hours", "cpu_hours"], ascending=False, kind="stable", ignore_index=True)
 
 

@@ -1,1 +1,1 @@
-"""What is asked for, as values: the configuration, recipes, cells, paths, growth, sizes."""
+"""What is asked for, as values: the configuration, recipes, cells, lists, paths, sizes."""

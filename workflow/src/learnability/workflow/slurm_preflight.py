@@ -116,7 +116,7 @@ def fate_of_head(mark: dict | None) -> str:
     return f"{name} goes on: `kill -INT {mark['pid']}` stops it and its jobs" if alive else f"{name} was killed"
 
 
-def describe(jobs: list[QueuedJob], marks: dict[str, dict]) -> str:
+def describe_living_jobs(jobs: list[QueuedJob], marks: dict[str, dict]) -> str:
     """Which jobs of earlier runs live, what became of their head process, and what to type."""
     texts = []
     for run in dict.fromkeys(job.run for job in jobs):
@@ -137,7 +137,7 @@ def check_living_jobs(folder: str, results: str, patience: float = 60) -> list[s
     folder, end = os.path.realpath(folder), time.monotonic() + patience
     while jobs := living_jobs(queued_jobs(), marks := read_marks(), folder, results):
         if any(job.state != "COMPLETING" for job in jobs) or time.monotonic() > end:
-            return [describe(jobs, marks) + "\n    Then type the same command again"]
+            return [describe_living_jobs(jobs, marks) + "\n    Then type the same command again"]
         time.sleep(1)
     return []
 
@@ -152,9 +152,9 @@ def note_on_lock(folder: str, results: str) -> str | None:
     except InputError as error:
         return str(error) if marks else None
     if jobs and any(head_is_alive(marks[job.run]) for job in jobs if job.run in marks):
-        return describe(jobs, marks)
+        return describe_living_jobs(jobs, marks)
     if jobs:
-        return f"{describe(jobs, marks)}\n    Then {unlock}"
+        return f"{describe_living_jobs(jobs, marks)}\n    Then {unlock}"
     return (
         "\n".join(
             f"This folder is locked. {fate_of_head(mark)}, and no job of it is in the queue"
