@@ -245,6 +245,16 @@ def test_several_pages_or_frames_are_refused(tmp_path, suffix):
         read_image(path, 3)
 
 
+@pytest.mark.parametrize("content", [
+    b"P6 2 1 255\n" + bytes([80] * 6), b"P5 # one\n2 1\n255\n" + bytes([80] * 2), b"P4 9 1\n" + bytes([80] * 2),
+])  # fmt: skip
+def test_a_second_picture_behind_the_first_is_refused(tmp_path, content):
+    assert read_image(saved(tmp_path / "one.ppm", content), 3).shape[0] == 1  # 80 is the letter P
+    assert read_image(saved(tmp_path / "one.ppm", content + b"\n"), 3).shape[0] == 1
+    with pytest.raises(OSError, match="several images, one behind the other"):
+        read_image(saved(tmp_path / "two.ppm", content + content), 3)
+
+
 def test_colour_is_told_by_the_pixels_and_not_by_the_mode(tmp_path):
     grey = np.repeat(noise(1)[..., None], 3, axis=2)
     Image.fromarray(grey).save(tmp_path / "grey.png")

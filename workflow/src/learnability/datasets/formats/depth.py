@@ -57,12 +57,14 @@ def _tiff(image: Image.Image, path: Path) -> str:
 
 
 def _ppm(image: Image.Image, path: Path) -> str:
+    row = image.width * len(image.getbands()) if image.mode != "1" else -(-image.width // 8)  # bytes
     with path.open("rb") as file:
-        words = re.sub(rb"#[^\r\n]*", b" ", file.read(2**16)).split(None, 4)
-    if words[0] in (b"P1", b"P4"):  # black and white
-        return ""
-    highest = words[3].decode("ascii", "replace") if len(words) > 3 else "missing"
-    return "" if highest.isdigit() and int(highest) < 256 else f"largest value {highest}"
+        kind, *_, highest = re.sub(rb"#[^\r\n]*", b" ", file.read(image.tile[0].offset)).split()
+        file.seek(row * image.height, 1)
+        more = file.read(16).lstrip()
+    if kind not in (b"P1", b"P4") and not (highest.isdigit() and int(highest) < 256):  # those are black and white
+        return f"largest value {highest.decode('ascii', 'replace')}"
+    return "several images, one behind the other" if kind in (b"P4", b"P5", b"P6") and more.startswith(b"P") else ""
 
 
 def _jpeg2000(image: Image.Image, path: Path) -> str:
