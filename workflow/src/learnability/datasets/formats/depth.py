@@ -73,7 +73,7 @@ def _jpeg2000(image: Image.Image, path: Path) -> str:
         if start is None:
             return "no codestream"
         file.seek(start)
-        size = file.read(struct.unpack(">H", file.read(2))[0] - 2)  # marker SIZ, whose length Pillow has checked
+        size = file.read(int.from_bytes(file.read(2)) - 2)  # marker SIZ, after its length
     components = size[36::3]  # a byte of each: depth less one, and whether it is signed
     if set(components) != {7}:
         return f"channels of {sorted({(each & 0x7F) + 1 for each in components})} bits, or signed ones"
