@@ -207,3 +207,46 @@ def test_a_volume_whose_name_holds_no_patient_is_named(tmp_path):
     entry = write_scans(tmp_path, rows=["scan9001.nii.gz,masks/a.nii.gz,2d"])
     save(tmp_path / "scan9001.nii.gz", volume_of())
     assert "the first is 'scan9001'; expected names like train_9_a_1" in check_message(entry)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+def test_a_voxel_that_is_no_number_makes_its_slice_unreadable(tmp_path, wrong):
+    """NaN would become black, or whatever the machine casts it to."""
+    values = volume_of().astype(np.float32)
+    values[3, 4, 6] = wrong
+    entry = write_scans(tmp_path)
+    save(tmp_path / SCAN, values)
+    source = open_source(entry)
+    row = source.samples["sample_id"].tolist().index("train_9001_a_1_f6")
+    with pytest.raises(OSError, match=r"train_9001_a_1\.nii\.gz: 1 voxels of slice 6 are NaN or infinite"):
+        source.read(row)
+    assert source.read(row - 1).any()
+
+
+def test_a_mask_with_nan_crosses_no_slice_by_it(tmp_path):
+    mask = mask_of(4, 5).astype(np.float32)
+    mask[0, 0, 11] = np.nan
+    entry = write_scans(tmp_path, {"a.nii.gz": mask, "b.nii.gz": mask_of(8), "c.nii.gz": mask_of(0)})
+    with pytest.raises(OSError, match=r"a\.nii\.gz: 1 voxels of slice 11 are NaN"):
+        open_source(entry)
+
+
+def test_complex_voxels_are_refused(tmp_path):
+    entry = write_scans(tmp_path)
+    save(tmp_path / SCAN, volume_of() + 1j * volume_of())
+    assert "voxels of complex128; expected one real number each" in check_message(entry)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ("{name},,-1024\n", "has no number in `rescale_tables`"),
+        ("{name},nan,-1024\n", "has no number in `rescale_tables`"),
+        ("{name},1,-1024\n{name},1,0\n", "has two scales in `rescale_tables`"),
+    ],
+)
+def test_a_scale_that_is_missing_or_there_twice_is_named(tmp_path, rows, expected):
+    entry = write_scans(tmp_path, rescale_tables=["m.csv"])
+    content = "VolumeName,RescaleSlope,RescaleIntercept\nother.nii.gz,,\n" + rows.format(name=SCAN.rpartition("/")[2])
+    (tmp_path / "m.csv").write_text(content)
+    assert expected in check_message(entry)

@@ -123,6 +123,28 @@ def test_an_array_of_another_kind_is_named(tmp_path, name, shape, dtype, expecte
     assert expected in check_message(write_npz(tmp_path, **arrays_of() | {name: np.zeros(shape, dtype)}))
 
 
+@pytest.mark.parametrize(("dtype", "value"), [("float32", np.nan), ("float64", np.inf), ("float16", 0.5), ("U1", "1")])
+@pytest.mark.parametrize("columns", [1, 3])
+def test_labels_that_are_no_whole_numbers_are_refused(tmp_path, dtype, value, columns):
+    arrays = arrays_of(columns=columns)
+    arrays |= {f"{split}_labels": arrays[f"{split}_labels"].astype(dtype) for split in SIZES}
+    arrays["val_labels"][1, 0] = value
+    assert "that are no whole numbers; expected 0, 1, ..." in message_of(write_npz(tmp_path, **arrays))
+
+
+def test_whole_numbers_may_be_stored_as_floats(tmp_path):
+    arrays = arrays_of()
+    plain = open_source(write_npz(tmp_path, **arrays)).samples
+    arrays |= {f"{split}_labels": arrays[f"{split}_labels"].astype(float) for split in SIZES}
+    assert open_source(write_npz(tmp_path, **arrays)).samples.equals(plain)
+
+
+def test_several_columns_hold_nothing_but_0_and_1(tmp_path):
+    arrays = arrays_of(columns=3)
+    arrays["val_labels"][0] = [0, 2, 0]
+    assert "labels in 3 columns with other values than 0 and 1" in message_of(write_npz(tmp_path, **arrays))
+
+
 def test_a_missing_file_says_where_to_put_it(tmp_path):
     message = check_message({"format": "medmnist", "root": str(tmp_path), "file": "breastmnist_224.npz"})
     assert f"{tmp_path}/breastmnist_224.npz does not exist; download it there" in message

@@ -222,6 +222,36 @@ def test_more_than_eight_bits_a_channel_are_refused(tmp_path, dtype, suffix):
         prepare(tmp_path / "out", entry_for(root))
 
 
+def some_in_colour(root):
+    """Ten pictures saved as RGB, of which x1, x4 and x9 have colour, x9 in one pixel alone."""
+    write_download(root)
+    for i in range(10):
+        pixels = np.repeat(np.asarray(picture(10 * i).convert("L"))[..., None], 3, axis=2)
+        if i in (1, 4):
+            pixels[5:, 7:, 1] //= 2
+        elif i == 9:
+            pixels[13, 21, 2] ^= 1
+        Image.fromarray(pixels).save(root / f"x{i}.png")
+    return root
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_card_counts_the_images_with_colour(tmp_path, channels, capsys):
+    entry = entry_for(some_in_colour(tmp_path / "download"), channels=channels)
+    _, _, card = prepare(tmp_path / "out", entry)
+    assert card["images_with_colour"] == 3
+    said = "3 of 10 images have colour, which `channels: 1` made grey" in capsys.readouterr().out
+    assert said == (channels == 1)
+
+
+def test_the_card_counts_colour_of_the_images_that_are_packed(tmp_path):
+    """Without x9, whose class is rare."""
+    entry = entry_for(some_in_colour(tmp_path / "download"), channels=1, rare_classes="drop", positive="a")
+    _, samples, card = prepare(tmp_path / "out", entry)
+    assert "x9" not in set(samples["sample_id"])
+    assert card["images_with_colour"] == 2
+
+
 def test_an_image_of_absurd_size_is_a_bad_image_like_any_other(tmp_path, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     root = write_download(tmp_path / "download")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
 from learnability import cli
@@ -13,6 +14,7 @@ from learnability.commands import check as readiness
 from learnability.study.configuration import read_config
 from learnability.workflow import hub
 from tests.autoencoders import build, save, write_dataset
+from tests.drawn_files import png
 from tests.unit.test_check import ROOTS
 
 CPU = torch.device("cpu")
@@ -101,6 +103,48 @@ def test_what_is_missing_is_said_with_what_to_do_and_the_command_fails(study, ca
 def test_a_disk_that_is_too_small_stops_the_study(study, monkeypatch):
     monkeypatch.setattr(readiness.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     assert not lines_of(study())["disk"][0].ready
+
+
+def clinic(root, number=60, coloured=(), **changes):
+    """A table of images, each RGB; those in `coloured` have colour."""
+    root.mkdir()
+    rows = [f"x{i:02d},{'ab'[i % 2]},p{i}\n" for i in range(number)]
+    (root / "labels.csv").write_text("id,diagnosis,patient\n" + "".join(rows))
+    for i in range(number):
+        Image.new("RGB", (64, 64), (200, 10, 10) if i in coloured else (90, 90, 90)).save(root / f"x{i:02d}.png")
+    return {
+        "label": "Clinic", "format": "table", "root": str(root), "table": "labels.csv", "image_column": "id",
+        "image_path": "{id}.png", "label_column": "diagnosis", "group_column": "patient", "positive": "a",
+    } | changes  # fmt: skip
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_colour_that_would_become_grey_is_a_warning(study, tmp_path, channels):
+    entry = clinic(tmp_path / "clinic", number=12, coloured=(2, 11), channels=channels)
+    found = lines_of(study(datasets={"mine": entry}), images=2)["mine"]
+    texts = [line.text for line in found if line.warning]
+    expected = [
+        "2 of 12 images that were looked at have colour, which `channels: 1` makes grey; `channels: 3` keeps it"
+    ]
+    assert texts == (expected if channels == 1 else [])
+    assert all(line.ready for line in found)
+
+
+def test_grey_files_with_three_channels_are_no_warning(study, tmp_path):
+    found = lines_of(study(datasets={"mine": clinic(tmp_path / "clinic", channels=1)}))["mine"]
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize(("allowed", "ready"), [(0, False), (1, True)])
+def test_images_that_cannot_be_read_are_named_and_not_raised(study, tmp_path, allowed, ready):
+    entry = clinic(tmp_path / "clinic", max_bad_images=allowed)
+    (tmp_path / "clinic/x00.png").write_bytes(png(np.zeros((8, 8, 3), np.uint16), 2))
+    lines = lines_of(study(datasets={"mine": entry}), images=3)
+    (line,) = lines["mine"][1:]
+    assert f"1 of 50 images that were looked at cannot be read, {allowed} are allowed (max_bad_images)" in line.text
+    assert "x00.png: 16 bits a channel; expected 8 bits a channel" in line.text
+    assert (line.ready, line.warning) == (ready, ready)
+    assert "round trip of 2 images of mine" in " ".join(line.text for line in lines["tiny"])
 
 
 def test_the_command_succeeds_and_shows_the_round_trip(study, capsys):

@@ -1,14 +1,15 @@
 """What `learnability check` says before GPU time is spent: what is there, what is not, what will be written."""
 
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..datasets.prepare import fit
+from ..datasets.prepare import UNREADABLE, fit
 from ..datasets.published import describe_published
-from ..datasets.source import open_source, opens_at_once
+from ..datasets.source import Source, open_source, opens_at_once, spread_rows
 from ..errors import InputError
 from ..registry import is_control
 from ..storage.arrays import as_rgb
@@ -25,6 +26,8 @@ from ..study.cells import (
 from ..study.recipes import pretrained_weights, resolve_recipe
 from ..workflow.hub import weights_to_fetch
 from .missing import check_dataset, check_finetuning, check_hub, check_training, check_weights
+
+LOOKED_AT = 50  # image files of a dataset that are read
 
 
 @dataclass
@@ -43,8 +46,8 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
     datasets, sizes = [], {}
     of_table3 = [part["dataset"]] if (part := efficiency(config)) else []
     for name in dict.fromkeys([*config["study"]["datasets"], *of_table3]):
-        line, sizes[name] = examine_dataset(config, name)
-        datasets.append(line)
+        lines, sizes[name] = examine_dataset(config, name)
+        datasets += lines
     autoencoders = []
     images, origin = example_images(config, images_per_autoencoder)
     known = sum(number for number in sizes.values() if number is not None)
@@ -53,12 +56,12 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
     return [*datasets, *autoencoders, *examine_starts(config), *examine_machine(config, sizes)]
 
 
-def examine_dataset(config: dict, name: str) -> tuple[Line, int | None]:
+def examine_dataset(config: dict, name: str) -> tuple[list[Line], int | None]:
     """Whether a dataset is there, its classes and counts, and its number of images (None where it is not there)."""
     if messages := check_dataset(config, {"dataset": name}):
-        return Line(name, messages[0].removeprefix(f"datasets.{name}: "), ready=False), None
+        return [Line(name, messages[0].removeprefix(f"datasets.{name}: "), ready=False)], None
     if not opens_at_once(config["datasets"][name]):
-        return Line(name, "found; its images are counted when they are prepared"), None
+        return [Line(name, "found; its images are counted when they are prepared")], None
     source = open_source(config["datasets"][name])
     counts = source.samples["label_name"].value_counts()
     rare = f"{counts.index[-1]} {counts.iloc[-1]:,}, {counts.index[0]} {counts.iloc[0]:,}"
@@ -68,7 +71,26 @@ def examine_dataset(config: dict, name: str) -> tuple[Line, int | None]:
         f"{len(source.classes)} classes (from {rare}; {counts.iloc[0] / counts.iloc[-1]:.1f} : 1)"
         f"; {describe_published(source.published)}; grouped by: {source.grouped_by}"
     )
-    return Line(name, text), len(source.samples)
+    return [Line(name, text), *examine_images(config, name, source)], len(source.samples)
+
+
+def examine_images(config: dict, name: str, source: Source) -> list[Line]:
+    """Whether some image files, spread over the dataset, can be read, and whether colour is lost by `channels: 1`."""
+    rows = spread_rows(source, LOOKED_AT) if source.path else []
+    coloured, bad, allowed = 0, [], config["datasets"][name]["max_bad_images"]
+    for i in rows:
+        try:
+            coloured += source.has_colour(i, source.read(i))
+        except UNREADABLE as error:
+            bad.append(f"{source.samples['sample_id'].iloc[i]}: {error}")
+    lines, looked_at = [], f"of {len(rows)} images that were looked at"
+    if bad:
+        text = f"{len(bad)} {looked_at} cannot be read, {allowed} are allowed (max_bad_images); the first is {bad[0]}"
+        lines.append(Line(name, text, ready=len(bad) <= allowed, warning=len(bad) <= allowed))
+    if coloured and source.channels == 1:
+        text = f"{coloured} {looked_at} have colour, which `channels: 1` makes grey; `channels: 3` keeps it"
+        lines.append(Line(name, text, warning=True))
+    return lines
 
 
 def example_images(config: dict, number: int) -> tuple[np.ndarray, str]:
@@ -76,10 +98,12 @@ def example_images(config: dict, number: int) -> tuple[np.ndarray, str]:
     for name in config["study"]["datasets"]:
         entry = config["datasets"][name]
         if number and not check_dataset(config, {"dataset": name}) and opens_at_once(entry):
-            source = open_source(entry)
-            rows = np.linspace(0, len(source.samples) - 1, min(number, len(source.samples))).astype(int)
-            pictures = [fit(source.read(int(i)), config["image_size"], entry["resize"]) for i in rows]
-            return as_rgb(np.stack(pictures)), name
+            source, pictures = open_source(entry), []
+            for i in spread_rows(source, number):
+                with suppress(*UNREADABLE):  # examine_images says so
+                    pictures.append(fit(source.read(i), config["image_size"], entry["resize"]))
+            if pictures:
+                return as_rgb(np.stack(pictures)), name
     return np.empty((0, 1, 1, 3), np.uint8), ""
 
 

@@ -40,6 +40,7 @@ def prepare_dataset(
     check_images_exist(source)
     bad: dict[int, str] = {}
     contents = bytearray()  # a digest per image
+    coloured = 0
     images = PackedWriter(folder / "images.npy", (image_size, image_size, source.channels), "uint8")
     small = PackedWriter(folder / "images_small.npy", (classifier_size, classifier_size, 3), "uint8")
     with images, small:
@@ -47,6 +48,7 @@ def prepare_dataset(
             images.write(np.stack([packed.image for packed in block]))
             small.write(np.stack([packed.small for packed in block]))
             contents += b"".join(packed.digest for packed in block)
+            coloured += sum(packed.coloured for packed in block)
             print(f"{name}: {images.rows + len(bad)} of {len(source.samples)} images", flush=True)
         check_bad_images(bad, source, entry["max_bad_images"], folder)
         samples = source.samples.drop(index=list(bad)).reset_index(drop=True) if bad else source.samples
@@ -56,7 +58,9 @@ def prepare_dataset(
     duplicates = report_duplicates(samples, contents, entry["deduplicate"], folder)
     write_parquet(samples[SAMPLES], folder / "samples.parquet")
     card = make_card(name, entry, source, samples, image_size, classifier_size)
-    card |= {"duplicates": duplicates, "bad_images": len(bad)}
+    card |= {"duplicates": duplicates, "bad_images": len(bad), "images_with_colour": coloured}
+    if source.channels == 1 and coloured:
+        print(f"{coloured} of {len(samples)} images have colour, which `channels: 1` made grey")
     write_json(card | {"digest": images.digest, "digest_small": small.digest}, folder / "dataset.json")
 
 
@@ -78,6 +82,7 @@ class Packed(NamedTuple):
     image: np.ndarray  # uint8 (size, size, C)
     small: np.ndarray  # uint8 (s, s, 3)
     digest: bytes
+    coloured: bool  # in its file
 
 
 def read_blocks(
@@ -87,11 +92,12 @@ def read_blocks(
 
     def read(i: int) -> Packed | None:
         try:
-            image = fit(source.read(i), size, resize)
+            found = source.read(i)
+            image, coloured = fit(found, size, resize), source.has_colour(i, found)
         except UNREADABLE as error:
             bad[i] = f"{type(error).__name__}: {error}"
             return None
-        return Packed(image, as_rgb(area_average(image[None], small))[0], digest_image(image))
+        return Packed(image, as_rgb(area_average(image[None], small))[0], digest_image(image), coloured)
 
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(source.samples), BLOCK):

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..registry import load
+from .formats.files import differs, has_colour
 
 LOOKED_FOR = 20  # images whose files are looked for before any is read
 
@@ -37,6 +38,12 @@ class Source:
     grouped_by: str = "every image its own group"
     path: Callable[[int], Path] | None = None
     published: dict | None = None
+
+    def has_colour(self, i: int, image: np.ndarray) -> bool:
+        """Whether image i, of which `image` was read, has colour in its file: red, green and blue differ somewhere."""
+        if self.channels == 1:  # read as grey, whatever the file holds
+            return self.path is not None and has_colour(self.path(i))
+        return differs(image)
 
     def take(self, rows: np.ndarray, **changes) -> "Source":
         """The same collection reduced to some of its rows."""
@@ -84,12 +91,18 @@ def check_images_exist(source: Source) -> None:
     """
     if source.path is None:
         return
-    rows = np.unique(np.linspace(0, len(source.samples) - 1, LOOKED_FOR).astype(int))
-    if not any(source.path(int(i)).is_file() for i in rows):
+    rows = spread_rows(source, LOOKED_FOR)
+    if not any(source.path(i).is_file() for i in rows):
         raise InputError(
             f"{source.path(0)} does not exist, nor does any other of {len(rows)} images that were looked for; "
             "unpack the images there, or correct `root`"
         )
+
+
+def spread_rows(source: Source, number: int) -> list[int]:
+    """About `number` rows, spread evenly over the collection; all where it has no more."""
+    last = len(source.samples) - 1
+    return np.unique(np.linspace(0, last, min(number, last + 1)).astype(int)).tolist()
 
 
 def stratified_subset(samples: pd.DataFrame, images: int, seed: int) -> np.ndarray:

@@ -188,6 +188,8 @@ def read_rescaling(root: Path, entry: dict) -> dict[str, tuple[float, float]] | 
     rescaling = {}
     for name in entry.get("rescale_tables", []):
         table = read_table(root / name, ["VolumeName", "RescaleSlope", "RescaleIntercept"])
-        columns = [table.column(column) for column in ("VolumeName", "RescaleSlope", "RescaleIntercept")]
-        rescaling |= {volume: (float(slope), float(shift)) for volume, slope, shift in zip(*columns, strict=True)}
+        numbers = [pd.to_numeric(table.column(key), errors="coerce") for key in ("RescaleSlope", "RescaleIntercept")]
+        for volume, *scale in zip(table.column("VolumeName"), *map(pd.Series.tolist, numbers), strict=True):
+            if rescaling.setdefault(volume, tuple(scale)) != tuple(scale):
+                raise InputError(f"{table.path}: {volume} has two scales in `rescale_tables`; take the wrong one out")
     return rescaling or None

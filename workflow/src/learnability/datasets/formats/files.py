@@ -3,13 +3,16 @@
 import hashlib
 import os
 import string
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ...errors import InputError
+from .depth import CHECKS, check_pixels
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
@@ -36,12 +39,59 @@ def require(root: Path, names: Iterable[str], download: str) -> None:
 
 
 def read_image(path: str | Path, channels: int) -> np.ndarray:
-    """Decode an 8-bit image to uint8 (H, W, channels); colour is RGB."""
-    with Image.open(path) as image:
-        if image.mode.startswith(("I", "F")):
-            raise OSError(f"{image.mode} pixels; expected 8 bits a channel")
+    """Decode an 8-bit image to uint8 (H, W, channels), upright, on black where it is transparent; colour is RGB."""
+    with open_image(path) as image:
         pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
     return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def has_colour(path: str | Path) -> bool:
+    """Whether red, green and blue differ in any pixel of an image file."""
+    with open_image(path) as image:
+        return image.mode not in ("1", "L") and differs(np.asarray(image.convert("RGB")))
+
+
+def differs(pixels: np.ndarray) -> bool:
+    """Whether the channels of an image (H, W, C) differ in any pixel."""
+    few = pixels[::16, ::16]  # by which a photograph is known
+    return any((part[..., 1:] != part[..., :1]).any() for part in (few, pixels))
+
+
+@contextmanager
+def open_image(path: str | Path) -> Iterator[Image.Image]:
+    """An image of at most 8 bits a channel, loaded, turned as its orientation says, without transparency.
+
+    The only place where image files are opened. OSError for what is not read as it is meant (docs/datasets.md).
+    """
+    try:
+        image = Image.open(path, formats=[name for name in CHECKS if name != "MPO"])
+    except UnidentifiedImageError:
+        raise OSError(
+            f"{path}: broken, or not of a kind that is read; expected 8 bits a channel in {', '.join(CHECKS)}"
+        ) from None
+    with image:
+        check_pixels(image, path)
+        image.load()
+        turn_upright(image, path)
+        yield on_black(image) if image.has_transparency_data else image
+
+
+def turn_upright(image: Image.Image, path: str | Path) -> None:
+    """Turn or mirror a loaded image as its orientation says, in EXIF or XMP; a TIFF turns itself."""
+    try:
+        Image.Exif().load(image.info.get("exif", b""))  # Pillow takes a broken one of a JPEG for none
+        ImageOps.exif_transpose(image, in_place=True)
+    except (SyntaxError, ValueError, LookupError, struct.error) as error:
+        raise OSError(f"{path}: its EXIF cannot be read ({error}), so which side is up is not known") from error
+
+
+def on_black(image: Image.Image) -> Image.Image:
+    """A picture that is transparent in places, laid on black; mode L where it has no colour, else RGB."""
+    grey = image.mode in ("1", "L", "LA", "La")
+    pixels = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+    canvas = Image.new("RGB", image.size)
+    canvas.paste(pixels, mask=pixels.getchannel("A"))
+    return canvas.convert("L") if grey else canvas
 
 
 def image_names(folder: Path) -> list[str]:

@@ -90,9 +90,13 @@ def archive_digest(path: Path) -> str:
 
 def decode_labels(values: np.ndarray, names: list[str] | None, path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Classes, label of each row, and the rows that carry exactly one; `values` is (N, 1), or one-hot (N, K)."""
+    if values.dtype.kind not in "buif" or not (np.isfinite(values) & (values == np.floor(values))).all():
+        raise InputError(f"{path}: labels of {values.dtype} that are no whole numbers; expected 0, 1, ...")
     if values.shape[1] == 1:
         codes, kept = values[:, 0].astype(int), np.arange(len(values))
     else:
+        if not np.isin(values, (0, 1)).all():
+            raise InputError(f"{path}: labels in {values.shape[1]} columns with other values than 0 and 1")
         codes = values.argmax(axis=1)
         kept = np.flatnonzero((values != 0).sum(axis=1) == 1)
         if not len(kept):

@@ -30,14 +30,32 @@ def read_header(path: Path) -> tuple[tuple[int, ...], tuple[float, ...]]:
         return image.shape, tuple(map(float, image.header.get_zooms()))
 
 
-def crossed_slices(path: Path) -> np.ndarray:
-    """Which axial slices a mask crosses: bool (findings, D), findings being the first axis of a 4-D file, or one."""
+def open_volume(path: Path):
+    """An image of nibabel's whose voxels are numbers: not complex ones or colours, of which a part would be lost."""
     import nibabel
 
+    image = nibabel.load(path, keep_file_open=True)
+    kind = image.get_data_dtype()
+    if kind.kind not in "iuf":
+        raise OSError(f"{path}: voxels of {kind}; expected one real number each")
+    return image
+
+
+def finite(values, path: Path, index: int) -> np.ndarray:
+    """The values of slice `index`; one that is NaN or infinite is no intensity, and no black or white either."""
+    values = np.asarray(values)
+    wrong = values.size - np.count_nonzero(np.isfinite(values))
+    if wrong:
+        raise OSError(f"{path}: {wrong} voxels of slice {index} are NaN or infinite; mend the file, or take it out")
+    return values
+
+
+def crossed_slices(path: Path) -> np.ndarray:
+    """Which axial slices a mask crosses: bool (findings, D), findings being the first axis of a 4-D file, or one."""
     with reading(path):
-        mask = nibabel.load(path, keep_file_open=True).dataobj
+        mask = open_volume(path).dataobj
         # One slice in memory at a time; forwards, because a .nii.gz cannot be entered in the middle.
-        slices = [np.asarray(mask[..., index]) != 0 for index in range(mask.shape[-1])]
+        slices = [finite(mask[..., index], path, index) != 0 for index in range(mask.shape[-1])]
     return np.stack([each.reshape(-1, *each.shape[-2:]).any(axis=(1, 2)) for each in slices], axis=1)
 
 
@@ -56,14 +74,11 @@ class Volumes:
 
     def read(self, name: str, index: int) -> np.ndarray:
         """Slice `index` as uint8 (H, W, 1), anterior on top and the patient's right on the left."""
-        import nibabel
-
         with reading(self.root / name):
             if getattr(self.open, "name", None) != name:
-                self.open.image = nibabel.load(self.root / name, keep_file_open=True)
-                self.open.name = name
+                self.open.image, self.open.name = open_volume(self.root / name), name
             image = self.open.image
-            values = np.asarray(image.dataobj[..., index], dtype=np.float32)  # (X, Y)
+            values = finite(image.dataobj[..., index], self.root / name, index).astype(np.float32)  # (X, Y)
         if self.rescaling is not None:
             slope, intercept = self.find_rescaling(name)
             values = slope * values + intercept
@@ -79,6 +94,8 @@ class Volumes:
         file_name = name.rpartition("/")[2]
         if file_name not in self.rescaling:
             raise OSError(f"{file_name} is not in `rescale_tables`; expected a row with this VolumeName")
+        if not np.isfinite(self.rescaling[file_name]).all():
+            raise OSError(f"{file_name} has no number in `rescale_tables`; expected RescaleSlope and RescaleIntercept")
         return self.rescaling[file_name]
 
 

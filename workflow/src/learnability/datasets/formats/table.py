@@ -11,12 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow
-from pyarrow import csv
 
 from ...errors import InputError
 from ...storage.contracts import check_samples, file_digest
 from ..source import Source
+from .csv_rows import read_columns
 from .files import read_image, resolve_root
 
 
@@ -81,20 +80,12 @@ def open_source(entry: dict) -> Source:
 
 def read_table(path: Path, used: Iterable[str]) -> Table:
     """Read the columns of a CSV that are used and there; the others cost memory."""
-    used = set(used)
     if not path.is_file():
         raise InputError(f"{path} does not exist; expected a CSV there: correct `table` or `root`")
     try:
-        header = list(pd.read_csv(path, nrows=0).columns)
-        here = [name for name in header if name in used]
-        # Arrow and not pandas: it leaves columns out and still refuses a row with too many values.
-        convert = csv.ConvertOptions(include_columns=here, column_types=dict.fromkeys(here, pyarrow.large_string()))
-        pool = pyarrow.system_memory_pool()  # Arrow's own keeps what was freed
-        rows = csv.read_csv(path, csv.ReadOptions(use_threads=False), convert_options=convert, memory_pool=pool)
-        return Table(rows.to_pandas(), header, path)
+        return Table(*read_columns(path, set(used)), path)
     except ValueError as error:  # empty, ragged, or not UTF-8
-        what = re.sub(r"(got \d+):.*", r"\1", str(error).strip(), flags=re.DOTALL)  # the row itself may name a patient
-        raise InputError(f"{path}: {what}; expected a CSV in UTF-8 with a header") from None
+        raise InputError(f"{path}: {error}; expected a CSV in UTF-8 with a header") from None
 
 
 def join_table(table: Table, other: Table, on: str) -> Table:
@@ -144,7 +135,7 @@ def check_known(samples: pd.DataFrame, classes: list[str], origin: str) -> None:
 
 def check_class_columns(table: Table, classes: Iterable[str], others: Iterable[str]) -> None:
     """Refuse a label file whose one-hot columns are not exactly the classes; `others` are no labels."""
-    found = set(table.header) - set(others)
+    found = set(table.header) - {*others, ""}  # a comma at the end of each line makes a column without a name
     missing, unknown = sorted(set(classes) - found), sorted(found - set(classes))
     if missing or unknown:
         raise InputError(

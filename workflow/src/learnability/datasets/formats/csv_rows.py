@@ -1,0 +1,65 @@
+"""The rows of a CSV: one parser for header and rows, to which a line break inside quotes is text like any other."""
+
+import csv
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pandas as pd
+import pyarrow
+
+from ...errors import InputError
+
+ROWS = 10_000  # rows that are held as Python strings at once
+
+
+def read_columns(path: Path, used: set[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The columns that are used and there, as text and in the order of the header, and the whole header.
+
+    A byte-order mark and empty lines are skipped; lines may end in any way. ValueError for what is no CSV: a row of
+    another length than the header, quotes that are not closed, a header or used column that is not UTF-8. InputError
+    for a used column that is there twice; the others may be.
+    """
+    csv.field_size_limit(sys.maxsize)
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        rows = _full_rows(csv.reader(file, strict=True))
+        header = next(rows, None)
+        if header is None:
+            raise ValueError("No columns")
+        for name in header:
+            if name in used and header.count(name) > 1:
+                raise InputError(
+                    f"{path}: {header.count(name)} columns are called {name!r}; give each a name of its own, so that "
+                    "it is clear which one is meant"
+                )
+        try:
+            "".join(header).encode()
+            return _to_frame(rows, {name: place for place, name in enumerate(header) if name in used}), header
+        except UnicodeEncodeError:  # of the surrogates that stand for bytes that are not UTF-8
+            raise ValueError("not UTF-8") from None
+
+
+def _full_rows(reader) -> Iterator[list[str]]:
+    """Every row that is no empty line, as long as the first; the message shows none, because it may name a patient."""
+    expected = None
+    try:
+        for row in reader:
+            if row:
+                expected = expected or len(row)
+                if len(row) != expected:
+                    raise ValueError(f"line {reader.line_num}: Expected {expected} columns, got {len(row)}")
+                yield row
+    except csv.Error as error:
+        raise ValueError(f"line {reader.line_num}: {error}") from None
+
+
+def _to_frame(rows: Iterator[list[str]], places: dict[str, int]) -> pd.DataFrame:
+    """Columns of a pyarrow table: strings of Python would take several times their memory."""
+    schema = pyarrow.schema([(name, pyarrow.large_string()) for name in places])
+    here = ([row[place] for place in places.values()] for row in rows)
+    batches = []
+    while some := list(islice(here, ROWS)):
+        columns = [pyarrow.array(column, pyarrow.large_string()) for column in zip(*some, strict=True)]
+        batches.append(pyarrow.record_batch(columns, schema))
+    return pyarrow.Table.from_batches(batches, schema).to_pandas()
