@@ -35,16 +35,17 @@ def add_hours(commands: argparse._SubParsersAction) -> None:
 
 
 def run_plan(chosen: argparse.Namespace) -> None:
-    from .costs import Plan
     from .dag import planned_jobs
-    from .printing import print_plan
     from .rates import devices_of, measured_rates, results_folders, sustained_operations
-    from .totals import per_kind
 
     config = read_config(*chosen.configfile)
     options = ["--profile", chosen.profile] if chosen.profile else []
     options += ["--forcerun", *chosen.forcerun] if chosen.forcerun else []
-    jobs = planned_jobs(chosen.configfile, chosen.targets, options)
+    jobs = planned_jobs(chosen.configfile, chosen.targets, options, load_libraries)
+    from .costs import Plan
+    from .printing import print_plan
+    from .totals import per_kind
+
     seen = devices_of(Path(config["results"]))
     device = chosen.device or (seen.pop() if len(seen) == 1 else PUBLISHED_DEVICE)
     measured = [rate for path in results_folders(config["results"], chosen.rates) for rate in measured_rates(path)]
@@ -55,6 +56,14 @@ def run_plan(chosen: argparse.Namespace) -> None:
     if chosen.csv:
         write_csv(kinds, chosen.csv)
         print(f"per rule and kind of job: {chosen.csv}")
+
+
+def load_libraries() -> None:
+    """Import what the networks of a study are counted with: seconds, for which Snakemake need not wait."""
+    import diffusers  # noqa: F401
+    import timm  # noqa: F401
+
+    from . import networks  # noqa: F401
 
 
 def run_hours(chosen: argparse.Namespace) -> None:

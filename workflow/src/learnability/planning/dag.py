@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,27 +26,27 @@ class Job:
     output: tuple[str, ...]
 
 
-def planned_jobs(configfiles: list[Path], targets: list[str], options: list[str]) -> list[Job]:
+def planned_jobs(
+    configfiles: list[Path], targets: list[str], options: list[str], meanwhile: Callable[[], object] = lambda: None
+) -> list[Job]:
     """Every job that `snakemake` would run for the targets in this folder; `options` are further ones of Snakemake.
 
-    Raises InputError with Snakemake's own message where it refuses.
+    `meanwhile` is called while the dry run goes on in its own process. Raises InputError with Snakemake's own message
+    where it refuses.
     """
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "jobs.jsonl"
+        file, log = Path(folder) / "jobs.jsonl", Path(folder) / "log.txt"
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--dry-run"]
         command += ["--logger", "jobs", "--logger-jobs-file", str(file), *options]
         command += ["--configfile", *map(str, configfiles)] if configfiles else []
         path = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH")]))
-        done = subprocess.run(
-            [*command, "--", *targets],
-            env=os.environ | {"PYTHONPATH": path},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-        if done.returncode:
-            raise InputError(f"Snakemake refuses this plan:\n{done.stdout.strip()[-4000:]}")
+        environment = os.environ | {"PYTHONPATH": path}
+        with log.open("w") as said:  # a file: nobody reads a pipe meanwhile
+            running = subprocess.Popen([*command, "--", *targets], env=environment, stdout=said, stderr=said)
+            with running:
+                meanwhile()
+        if running.returncode:
+            raise InputError(f"Snakemake refuses this plan:\n{log.read_text(encoding='utf-8').strip()[-4000:]}")
         lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     found = [json.loads(line) for line in lines]
     return [Job(**job | {"input": tuple(job["input"]), "output": tuple(job["output"])}) for job in found]
