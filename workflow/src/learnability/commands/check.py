@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..datasets.folds import warn_of_large_group
+from ..datasets.names import warnings_of
 from ..datasets.prepare import fit
 from ..datasets.published import describe_published
 from ..datasets.source import open_source, opens_at_once
@@ -43,8 +45,8 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
     datasets, sizes = [], {}
     of_table3 = [part["dataset"]] if (part := efficiency(config)) else []
     for name in dict.fromkeys([*config["study"]["datasets"], *of_table3]):
-        line, sizes[name] = examine_dataset(config, name)
-        datasets.append(line)
+        lines, sizes[name] = examine_dataset(config, name)
+        datasets += lines
     autoencoders = []
     images, origin = example_images(config, images_per_autoencoder)
     known = sum(number for number in sizes.values() if number is not None)
@@ -53,12 +55,12 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
     return [*datasets, *autoencoders, *examine_starts(config), *examine_machine(config, sizes)]
 
 
-def examine_dataset(config: dict, name: str) -> tuple[Line, int | None]:
-    """Whether a dataset is there, its classes and counts, and its number of images (None where it is not there)."""
+def examine_dataset(config: dict, name: str) -> tuple[list[Line], int | None]:
+    """Whether a dataset is there, its classes, counts and doubtful names, and its images' number (None: not there)."""
     if messages := check_dataset(config, {"dataset": name}):
-        return Line(name, messages[0].removeprefix(f"datasets.{name}: "), ready=False), None
+        return [Line(name, messages[0].removeprefix(f"datasets.{name}: "), ready=False)], None
     if not opens_at_once(config["datasets"][name]):
-        return Line(name, "found; its images are counted when they are prepared"), None
+        return [Line(name, "found; its images are counted when they are prepared")], None
     source = open_source(config["datasets"][name])
     counts = source.samples["label_name"].value_counts()
     rare = f"{counts.index[-1]} {counts.iloc[-1]:,}, {counts.index[0]} {counts.iloc[0]:,}"
@@ -68,7 +70,9 @@ def examine_dataset(config: dict, name: str) -> tuple[Line, int | None]:
         f"{len(source.classes)} classes (from {rare}; {counts.iloc[0] / counts.iloc[-1]:.1f} : 1)"
         f"; {describe_published(source.published)}; grouped by: {source.grouped_by}"
     )
-    return Line(name, text), len(source.samples)
+    warnings = warnings_of(source.names, source.samples, source.grouped)
+    warnings += warn_of_large_group(source.samples, config["study"]["n_splits"])
+    return [Line(name, text), *(Line(name, text, warning=True) for text in warnings)], len(source.samples)
 
 
 def example_images(config: dict, number: int) -> tuple[np.ndarray, str]:

@@ -28,8 +28,27 @@ def make_folds(samples: pd.DataFrame, n_splits: int, seed: int, rare_classes: st
     if (fold < 0).any() or len(np.unique(fold)) != n_splits:
         raise InputError(f"{origin}: {samples['group'].nunique()} groups cannot fill {n_splits} folds")
     check_groups(samples["group"].to_numpy(), fold, origin)
+    for text in warn_of_large_group(samples, n_splits):
+        print(f"warning: {origin}: {text}")
     print(pd.crosstab(samples["label_name"], fold, colnames=["images per fold"]).to_string())
     return pd.DataFrame({"sample_id": samples["sample_id"], "fold": fold})[FOLDS]
+
+
+def largest_group(samples: pd.DataFrame) -> dict:
+    """Images of the largest group, their share of all, and in how many folds of equal size it still fits."""
+    images = int(samples["group"].value_counts().iloc[0])
+    return {"images": images, "share": images / len(samples), "most_folds": len(samples) // images}
+
+
+def warn_of_large_group(samples: pd.DataFrame, n_splits: int) -> list[str]:
+    """A sentence where the largest group is larger than a fold should be: folds then cannot be balanced."""
+    largest = largest_group(samples)
+    if largest["most_folds"] >= n_splits:
+        return []
+    return [
+        f"the largest group has {largest['images']} of {len(samples)} images ({largest['share']:.0%}): not more than "
+        f"{largest['most_folds']} folds can be balanced; if it is no one patient or lesion, mend its name"
+    ]
 
 
 def check_rare_classes(samples: pd.DataFrame, n_splits: int, rare_classes: str, origin: str) -> None:

@@ -13,10 +13,12 @@ from ..errors import InputError
 from ..storage.arrays import PackedWriter, area_average, as_rgb
 from ..storage.contracts import SAMPLES, check_samples, write_csv, write_json, write_parquet, write_text
 from .duplicates import count_duplicates, digest_image, find_duplicates, merge_groups
-from .folds import check_rare_classes, find_rare_classes
+from .folds import check_rare_classes, find_rare_classes, largest_group, warn_of_large_group
+from .names import doubtful_names, warnings_of
 from .published import describe_published
 from .source import Source, check_images_exist, open_source
 
+PUBLISHED_FOLDS = 5  # where packing does not depend on the number of folds, and is not told it
 BLOCK = 64  # images decoded before they are written: bounds the memory, and the threads that are of use
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # PIL's, of missing and broken files
 
@@ -56,7 +58,7 @@ def prepare_dataset(
     duplicates = report_duplicates(samples, contents, entry["deduplicate"], folder)
     write_parquet(samples[SAMPLES], folder / "samples.parquet")
     card = make_card(name, entry, source, samples, image_size, classifier_size)
-    card |= {"duplicates": duplicates, "bad_images": len(bad)}
+    card |= {"duplicates": duplicates, "bad_images": len(bad)} | describe_names(name, source, samples, n_splits)
     write_json(card | {"digest": images.digest, "digest_small": small.digest}, folder / "dataset.json")
 
 
@@ -176,6 +178,20 @@ def check_labels(name: str, entry: dict, source: Source, n_splits: int) -> None:
         check_classes(name, entry, source.classes, source.samples)
     if entry["rare_classes"] == "error":
         check_rare_classes(source.samples, n_splits, "error", f"datasets.{name}")
+
+
+def describe_names(name: str, source: Source, samples: pd.DataFrame, n_splits: int | None) -> dict:
+    """What the card says of names and groups; what a reader must know of them is printed too."""
+    warnings = warnings_of(source.names, samples, source.grouped)
+    warnings += warn_of_large_group(samples, n_splits or PUBLISHED_FOLDS)
+    for text in warnings:
+        print(f"warning: {name}: {text}", flush=True)
+    doubtful = {column: len(alike) for column, alike in doubtful_names(samples, source.grouped).items()}
+    return {
+        "names": source.names | {"look_alikes": doubtful},
+        "largest_group": largest_group(samples),
+        "warnings": warnings,
+    }
 
 
 def make_card(
