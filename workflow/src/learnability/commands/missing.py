@@ -48,7 +48,7 @@ def check_dataset(config: dict, wildcards: dict) -> list[str]:
     entry = config["datasets"][name]
     try:
         if source := check_source(entry):
-            check_labels(name, entry, source, config["study"]["n_splits"])
+            check_labels(name, entry, source, config["study"]["n_splits"], config["seed"])
     except (InputError, ValueError) as error:  # a phantom's entry is refused with a ValueError
         return [f"datasets.{name}: {str(error).removeprefix(f'datasets.{name}: ')}"]
     return []

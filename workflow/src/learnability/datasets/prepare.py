@@ -13,7 +13,14 @@ from ..errors import InputError
 from ..storage.arrays import PackedWriter, area_average, as_rgb
 from ..storage.contracts import SAMPLES, check_samples, write_csv, write_json, write_parquet, write_text
 from .duplicates import count_duplicates, digest_image, find_duplicates, merge_groups
-from .folds import check_rare_classes, find_rare_classes, largest_group, warn_of_large_group
+from .folds import (
+    assign_folds,
+    check_absent_classes,
+    check_rare_classes,
+    find_rare_classes,
+    largest_group,
+    warn_of_large_group,
+)
 from .names import doubtful_names, warnings_of
 from .published import describe_published
 from .source import Source, check_images_exist, open_source
@@ -53,8 +60,7 @@ def prepare_dataset(
         check_bad_images(bad, source, entry["max_bad_images"], folder)
         samples = source.samples.drop(index=list(bad)).reset_index(drop=True) if bad else source.samples
         check_classes(name, entry, source.classes, samples)
-    label = pd.Categorical(samples["label_name"], categories=source.classes).codes
-    samples = samples.assign(label=label.astype("int64"))
+    samples = with_labels(samples, source.classes)
     duplicates = report_duplicates(samples, contents, entry["deduplicate"], folder)
     write_parquet(samples[SAMPLES], folder / "samples.parquet")
     card = make_card(name, entry, source, samples, image_size, classifier_size)
@@ -172,12 +178,22 @@ def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFr
         raise InputError(f"datasets.{name}.positive is {positive!r}; name the positive one of {classes}")
 
 
-def check_labels(name: str, entry: dict, source: Source, n_splits: int) -> None:
-    """Refuse the classes that this step or the folds would refuse, as far as `rare_classes` asks for it."""
-    if entry["rare_classes"] != "drop":  # what is left then is known when the rare ones are left out
-        check_classes(name, entry, source.classes, source.samples)
-    if entry["rare_classes"] == "error":
-        check_rare_classes(source.samples, n_splits, "error", f"datasets.{name}")
+def check_labels(name: str, entry: dict, source: Source, n_splits: int, seed: int) -> None:
+    """Refuse the classes that this step or the folds would refuse, if every image can be read and no two are equal."""
+    if entry["rare_classes"] == "drop":
+        source = without_rare_classes(source, n_splits)
+    check_classes(name, entry, source.classes, source.samples)
+    if entry["rare_classes"] != "keep":
+        samples, origin = with_labels(source.samples, source.classes), f"datasets.{name}"
+        check_rare_classes(samples, n_splits, entry["rare_classes"], origin)
+        fold = assign_folds(samples, n_splits, seed, origin)
+        check_absent_classes(samples, fold, entry["rare_classes"], origin)
+
+
+def with_labels(samples: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    """Samples with the column label, the index of their class."""
+    label = pd.Categorical(samples["label_name"], categories=classes).codes
+    return samples.assign(label=label.astype("int64"))
 
 
 def describe_names(name: str, source: Source, samples: pd.DataFrame, n_splits: int | None) -> dict:
