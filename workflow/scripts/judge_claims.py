@@ -5,7 +5,7 @@ from learnability.workflow.jobs import job
 with job(snakemake.log[0]):
     from learnability.paper import judge_claims, read_findings, render_claims
     from learnability.storage.contracts import read_json, write_csv, write_text
-    from learnability.tables.labels import labels_of
+    from learnability.tables.labels import data_notes, labels_of
 
     params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]
     labels = labels_of(params.labels, cards)
@@ -13,6 +13,6 @@ with job(snakemake.log[0]):
     findings = read_findings(snakemake.input.results, cards, labels, params.margin, n_splits, params.names)
     claims = judge_claims(findings)
     write_csv(claims, snakemake.output.csv)
-    text = render_claims(claims)
+    text = render_claims(claims, data_notes(labels.leaking, labels))
     for extension in ("md", "html", "tex"):
         write_text(text[extension], snakemake.output[extension])

@@ -6,7 +6,7 @@ from ..autoencoders.families.own_class import find_module, is_in_diffusers
 from ..autoencoders.families.weights import missing_weights, weights_digest, wrong_layout
 from ..autoencoders.interface import VARIATIONAL
 from ..classifiers.weights import pretrained_file
-from ..datasets.prepare import check_labels
+from ..datasets.classes import check_labels
 from ..datasets.source import check_source
 from ..errors import InputError
 from ..registry import class_of

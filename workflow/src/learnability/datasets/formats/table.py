@@ -30,6 +30,10 @@ class Table:
     path: Path
     stripped: dict[str, int] = field(default_factory=dict)  # values of a column that had blanks around them
 
+    def __post_init__(self):
+        self.rows, stripped = strip_columns(self.rows)
+        self.stripped = add_counts(self.stripped, stripped)
+
     def column(self, name: str) -> pd.Series:
         if name not in self.rows.columns:
             raise InputError(f"{self.path}: no column {name!r}; name one of its header in the config: {self.header}")
@@ -96,8 +100,7 @@ def read_table(path: Path, used: Iterable[str]) -> Table:
         convert = csv.ConvertOptions(include_columns=here, column_types=dict.fromkeys(here, pyarrow.large_string()))
         pool = pyarrow.system_memory_pool()  # Arrow's own keeps what was freed
         rows = csv.read_csv(path, csv.ReadOptions(use_threads=False), convert_options=convert, memory_pool=pool)
-        rows, stripped = strip_columns(rows.to_pandas())
-        return Table(rows, header, path, stripped)
+        return Table(rows.to_pandas(), header, path)
     except ValueError as error:  # empty, ragged, or not UTF-8
         what = re.sub(r"(got \d+):.*", r"\1", str(error).strip(), flags=re.DOTALL)  # the row itself may name a patient
         raise InputError(f"{path}: {what}; expected a CSV in UTF-8 with a header") from None
