@@ -18,6 +18,7 @@ from learnability.commands import missing as check
 from learnability.commands.missing import missing_inputs
 from learnability.storage.contracts import write_json
 from learnability.workflow import hub
+from tests.unit.test_folds import mixed_samples
 
 CHECKOUT = Path(__file__).parents[2]
 RUN = {"dataset": "isic2019", "space": "latent", "autoencoder": "medvae", "recipe": "latent", "fold": "0"}
@@ -349,6 +350,17 @@ def test_classes_that_cannot_be_packed_or_folded_are_said_before_the_start(confi
         message.removeprefix("datasets.mine: ").startswith(expected.removeprefix("datasets.mine: "))
         for message in messages
     )
+
+
+@pytest.mark.parametrize(("rare_classes", "refused"), [("error", True), ("drop", True), ("keep", False)])
+def test_a_class_that_a_fold_would_lack_is_said_before_the_start(config, tmp_path, rare_classes, refused):
+    mixed_samples().to_csv(tmp_path / "labels.csv", index=False)
+    (tmp_path / "x.png").write_bytes(b"")
+    table = {"format": "table", "root": str(tmp_path), "table": "labels.csv", "image_column": "sample_id"}
+    table |= {"image_path": "x.png", "label_column": "label_name", "group_column": "group"}
+    config["datasets"]["mine"] = table | {"rare_classes": rare_classes}
+    messages = missing_inputs(config, [("prepare_dataset", {"dataset": "mine"})])
+    assert [("absent from folds as they were made: 'c'" in message) for message in messages] == [True] * refused
 
 
 def test_a_root_without_the_download_says_what_belongs_there(config, monkeypatch, tmp_path):

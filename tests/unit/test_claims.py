@@ -230,6 +230,11 @@ def test_claims_as_they_are_read(faithful):
         assert all("Phantom data: synthetic images, not patients." in text for text in phantom.values())
 
 
+def test_footnotes_stand_below_every_part_of_the_claims(faithful):
+    rendered = render_claims(faithful, ["A note."])
+    assert rendered["tex"].count("A note.") == faithful["part"].nunique()
+
+
 def test_four_pairs_are_too_few_for_a_test_over_them():
     found = made_up()
     tests = found.frames["latent_vs_reconstruction"]

@@ -8,6 +8,7 @@ from PIL import Image
 from learnability.datasets.duplicates import DIGEST, count_duplicates, find_duplicates, merge_groups
 from learnability.datasets.folds import make_folds
 from learnability.datasets.prepare import prepare_dataset
+from learnability.errors import InputError
 from learnability.storage.contracts import read_samples
 
 
@@ -98,13 +99,40 @@ def prepare(entry, folder):
     return read_samples(folder / "samples.parquet"), pd.read_json(folder / "dataset.json", typ="series")
 
 
-def test_the_card_says_what_was_found_and_groups_stay_unless_asked(entry, tmp_path, capsys):
-    samples, card = prepare(entry | {"deduplicate": False}, tmp_path / "out")
+def test_equal_images_in_two_groups_stop_the_job_and_are_named(entry, tmp_path):
+    with pytest.raises(InputError) as caught:
+        prepare(entry | {"deduplicate": False}, tmp_path / "out")
+    message = str(caught.value)
+    assert message.startswith("datasets.invented: 3 images have an equal one in another group, pixel for pixel")
+    assert "'x0' (a, group 'g00') = 'x1' (b, group 'g01') = 'x2' (a, group 'g02')" in message
+    assert "(3 have one with another label)" in message
+    assert [way for way in ("`deduplicate: true`", "`duplicates: keep`") if way not in message] == []
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["duplicates.csv"]
+
+
+def test_an_entry_cannot_ask_for_both(entry, tmp_path):
+    with pytest.raises(InputError, match=r"datasets\.invented: deduplicate and `duplicates: keep` exclude one another"):
+        prepare(entry | {"deduplicate": True, "duplicates": "keep"}, tmp_path / "out")
+
+
+def test_two_labels_of_one_image_within_a_group_are_said_and_stop_nothing(entry, tmp_path, capsys):
+    table = tmp_path / "in/labels.csv"
+    table.write_text(table.read_text().replace("g00", "g02").replace("g01", "g02"))
+    _, card = prepare(entry | {"deduplicate": False}, tmp_path / "out")
+    assert card["duplicates"] == {"images": 3, "across_groups": 0, "with_conflicting_labels": 3, "groups_merged": 0}
+    (said,) = card["warnings"]
+    assert said.startswith("3 images have an equal one with another label: 'x0' (a, group 'g02') = 'x1' (b,")
+    assert f"warning: invented: {said}" in capsys.readouterr().out
+
+
+def test_what_is_kept_is_said_in_the_card_and_groups_stay(entry, tmp_path, capsys):
+    samples, card = prepare(entry | {"deduplicate": False, "duplicates": "keep"}, tmp_path / "out")
     assert card["duplicates"] == {"images": 3, "across_groups": 3, "with_conflicting_labels": 3, "groups_merged": 0}
     assert samples["group"].nunique() == card["groups"] == 24
     listed = pd.read_csv(tmp_path / "out/duplicates.csv")
     assert listed["sample_id"].tolist() == ["x0", "x1", "x2"]
-    assert "set `deduplicate: true`" in capsys.readouterr().out
+    assert card["warnings"][0].startswith("3 images have an equal one in another group and were kept: 'x0' (a, group ")
+    assert card["warnings"][0] in capsys.readouterr().out
 
 
 def test_merged_groups_stay_in_one_fold(entry, tmp_path):
@@ -113,10 +141,12 @@ def test_merged_groups_stay_in_one_fold(entry, tmp_path):
     assert samples["group"].nunique() == card["groups"] == 22
     fold = make_folds(samples, 3, seed=0, rare_classes="error", origin="invented")["fold"]
     assert fold[:3].nunique() == 1
+    assert len(samples) == 24
+    assert [said.partition(":")[0] for said in card["warnings"]] == ["3 images have an equal one with another label"]
 
 
 def test_a_list_of_duplicates_does_not_outlive_them(entry, tmp_path):
-    prepare(entry | {"deduplicate": False}, tmp_path / "out")
+    prepare(entry | {"deduplicate": False, "duplicates": "keep"}, tmp_path / "out")
     for i in (0, 1):
         Image.new("L", (32, 32), 100 + i).save(tmp_path / f"in/x{i}.png")
     _, card = prepare(entry | {"deduplicate": False}, tmp_path / "out")

@@ -154,7 +154,8 @@ def test_a_row_says_which_budget_its_training_had(study):
 def test_the_training_rows_of_the_fold_are_what_is_worked_on(study):
     given = inputs(study, LATENT)
     data = load_fold(given["cell"], given["n_splits"], given["inputs"], CPU, keep=False)
-    x, label = efficiency.TrainingBatches(data.rows, data.label, data.split["train"])(100)  # 60 rows, so the first 40 come again
+    batch = efficiency.TrainingBatches(data.rows, data.label, data.split["train"])
+    x, label = batch(100)  # 60 rows, so the first 40 come again
     expected = np.concatenate([TRAIN, TRAIN[:40]])
     np.testing.assert_array_equal(x.numpy(), np.load(study / "latents.npy")[expected])
     samples = pd.read_parquet(study / "samples.parquet")

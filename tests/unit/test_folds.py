@@ -80,6 +80,57 @@ def test_a_rare_class_is_kept_when_asked_and_said_aloud(capsys):
     assert "kept although rarer than 5 groups: scarce (2)" in capsys.readouterr().out
 
 
+def mixed_samples():
+    """Twenty patients with images of several classes: the rarest has enough of them, and one fold gets none."""
+    generator = np.random.default_rng(18)
+    rows = [
+        (f"g{group:02d}", int(generator.choice(3, p=[0.7, 0.22, 0.08])))
+        for group in range(20)
+        for _ in range(generator.integers(1, 7))
+    ]
+    frame = pd.DataFrame(rows, columns=["group", "label"])
+    names = ["abc"[label] for label in frame["label"]]
+    return frame.assign(sample_id=[f"x{i}" for i in range(len(frame))], label_name=names)
+
+
+@pytest.mark.parametrize("rare_classes", ["error", "drop"])
+def test_a_class_with_enough_groups_that_a_fold_lacks_stops_with_both_names(rare_classes):
+    samples = mixed_samples()
+    assert find_rare_classes(samples, 5) == {}
+    number = samples.loc[samples["label_name"] == "c", "group"].nunique()
+    with pytest.raises(InputError) as caught:
+        folds_of(samples, rare_classes=rare_classes)
+    message = str(caught.value)
+    assert message.startswith("datasets.invented: absent from folds as they were made: ")
+    assert f": 'c' ({number} groups) from fold 0." in message
+    assert [part for part in ("`keep`", "lower study.n_splits", "change `seed`") if part not in message] == []
+
+
+def test_a_class_that_a_fold_lacks_is_kept_when_asked_and_said_aloud(capsys):
+    samples = mixed_samples()
+    folds = folds_of(samples, rare_classes="keep")
+    assert set(folds["fold"][samples["label_name"] == "c"]) == {1, 2, 3, 4}
+    assert "kept although absent: 'c' (" in capsys.readouterr().out
+
+
+def test_groups_of_one_class_that_differ_much_in_size_are_no_promise_either():
+    """Beside one huge group, small ones do not count for the balance of a class."""
+    generator, rows = np.random.default_rng(23), []
+    for label, number in enumerate(generator.integers(5, 30, 4)):
+        for group in range(number):
+            rows += [(f"{label}-{group:02d}", label)] * (int(generator.pareto(1) * 3) + 1)
+    samples = pd.DataFrame(rows, columns=["group", "label"])
+    samples = samples.assign(sample_id=[f"x{i}" for i in range(len(samples))], label_name=samples["label"].astype(str))
+    with pytest.raises(InputError, match="absent from folds as they were made"):
+        folds_of(samples)
+
+
+@pytest.mark.parametrize("rare_classes", ["error", "drop"])
+def test_a_rare_class_never_slips_through_unless_it_is_kept(rare_classes):
+    with pytest.raises(InputError, match="fewer groups than the 5 folds"):
+        folds_of(invented_samples({"common": 30, "scarce": 2}), rare_classes=rare_classes)
+
+
 def test_rarity_is_counted_in_groups_not_in_images():
     samples = pd.DataFrame({"label_name": ["a"] * 50 + ["b"] * 5, "group": ["one", "two"] * 25 + list("vwxyz")})
     assert find_rare_classes(samples, 5) == {"a": 2}

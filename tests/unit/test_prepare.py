@@ -10,11 +10,12 @@ import pytest
 from PIL import Image
 
 from learnability.datasets import prepare as prepare_module
+from learnability.datasets.folds import make_folds
 from learnability.datasets.prepare import fit, prepare_dataset
 from learnability.datasets.published import compare_counts
 from learnability.datasets.source import open_source
 from learnability.errors import InputError
-from learnability.storage.arrays import area_average, open_packed
+from learnability.storage.arrays import area_average, open_packed, packed_digest
 from learnability.storage.contracts import read_samples
 
 FILES = ["dataset.json", "images.npy", "images_small.npy", "samples.parquet"]
@@ -285,6 +286,59 @@ def test_rare_classes_are_dropped_with_their_images(download, tmp_path, capsys):
     source = open_source(entry_for(download))
     assert all(np.array_equal(images[row], fit(source.read(i), 32, "squash")) for row, i in enumerate(kept))
     assert "classes dropped" in capsys.readouterr().out
+
+
+def download_with_broken(root, labels, broken, equal=()):
+    """One image per group; `broken` are empty files, and `equal` pairs are one picture."""
+    root = write_download(root, labels)
+    rows = "".join(f"x{i},{label},g{i}\n" for i, label in enumerate(labels))
+    (root / "labels.csv").write_text("id,label,group\n" + rows)
+    for one, other in equal:
+        (root / f"x{other}.png").write_bytes((root / f"x{one}.png").read_bytes())
+    for i in broken:
+        (root / f"x{i}.png").write_bytes(b"")
+    return root
+
+
+def test_a_class_that_became_rare_because_a_file_cannot_be_read_is_dropped_too(tmp_path):
+    labels = "abcabcabcabcd"  # d is rare as it stands, c has four groups
+    root = download_with_broken(tmp_path / "in", labels, broken=[2, 5])
+    entry = entry_for(root, rare_classes="drop", positive="a", max_bad_images=2)
+    images, samples, card = prepare(tmp_path / "out", entry)
+    kept = [i for i, label in enumerate(labels) if label in "ab"]
+    assert samples["sample_id"].tolist() == [f"x{i}" for i in kept]
+    assert (card["classes"], card["counts"], card["bad_images"]) == (["a", "b"], {"a": 4, "b": 4}, 2)
+    assert card["provenance"]["classes_dropped"] == {"d": 1, "c": 2}
+    for i, image in zip(kept, images, strict=True):
+        assert np.array_equal(image, fit(np.asarray(picture(10 * i)), 32, "squash"))
+    small = open_packed(tmp_path / "out/images_small.npy")
+    assert np.array_equal(small, area_average(images, 16))
+    assert card["digest"] == packed_digest(tmp_path / "out/images.npy")
+    assert card["digest_small"] == packed_digest(tmp_path / "out/images_small.npy")
+    make_folds(samples, 3, 0, "drop", "invented")
+
+
+def test_a_class_that_became_rare_because_groups_are_one_now_is_dropped_too(tmp_path):
+    root = download_with_broken(tmp_path / "in", "abcabcabcaabb", broken=[], equal=[(2, 5), (0, 3), (11, 12)])
+    entry = entry_for(root, rare_classes="drop", positive="a", deduplicate=True)
+    _, samples, card = prepare(tmp_path / "out", entry)
+    assert card["provenance"]["classes_dropped"] == {"c": 2}
+    assert card["duplicates"] == {"images": 4, "across_groups": 4, "with_conflicting_labels": 0, "groups_merged": 2}
+    assert set(samples["label_name"]) == {"a", "b"}
+    assert samples["group"].nunique() == card["groups"] == 8
+
+
+@pytest.mark.parametrize("rare_classes", ["error", "keep"])
+def test_without_drop_a_class_that_became_rare_stays_for_the_folds_to_judge(tmp_path, rare_classes):
+    root = download_with_broken(tmp_path / "in", "abcabcabcabc", broken=[2, 5])
+    entry = entry_for(root, rare_classes=rare_classes, positive="a", max_bad_images=2)
+    _, samples, card = prepare(tmp_path / "out", entry, n_splits=None)
+    assert card["counts"] == {"a": 4, "b": 4, "c": 2}
+    if rare_classes == "error":
+        with pytest.raises(InputError, match=r"fewer groups than the 3 folds in class\(es\) c \(2\)"):
+            make_folds(samples, 3, 0, rare_classes, "invented")
+    else:
+        assert len(make_folds(samples, 3, 0, rare_classes, "invented")) == 10
 
 
 def test_a_class_without_images_is_dropped_with_the_rare_ones(download, tmp_path):

@@ -1,5 +1,7 @@
 """Published numbers beside the measured ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -105,6 +107,13 @@ def test_a_phantom_is_no_reproduction():
     text = render_published(numbers, findings)
     assert "34.3 (phantom)" in text["md"]
     assert all("Phantom data: synthetic images, not patients." in part for part in text.values())
+
+
+def test_equal_images_that_were_kept_are_a_footnote():
+    findings = made_up()
+    findings = replace(findings, labels=replace(findings.labels, leaking={"cardium": 7}))
+    text = render_published(compare_published(findings), findings)["md"]
+    assert text.count("Cardium: 7 images have an equal one in another group and were kept") == 4
 
 
 def test_what_was_not_measured_says_so():

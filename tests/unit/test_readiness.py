@@ -100,6 +100,29 @@ def test_what_is_missing_is_said_with_what_to_do_and_the_command_fails(study, ca
     assert "the study cannot run yet" in capsys.readouterr().out
 
 
+def test_what_is_doubtful_in_a_table_is_said_before_anything_runs(study, tmp_path):
+    rows = [f"x{i},{'ab'[i % 2]}{' ' * (i == 3)},{'big' if i < 30 else f'p{i}'}" for i in range(60)]
+    (tmp_path / "clinic").mkdir()
+    (tmp_path / "clinic/labels.csv").write_text("\n".join(["id,dx,patient", *rows, "y,a,P59", "z,b,NA"]) + "\n")
+    Image.new("RGB", (8, 8)).save(tmp_path / "clinic/x.png")
+    table = {
+        "label": "Clinic", "format": "table", "root": str(tmp_path / "clinic"), "table": "labels.csv", "positive": "a",
+        "image_column": "id", "image_path": "x.png", "label_column": "dx", "group_column": "patient",
+    }  # fmt: skip
+    (line,) = lines_of(study(datasets={"mine": table}))["mine"]
+    assert "'NA' (1 rows) as group" in line.text
+    assert not line.ready
+    first, *said = lines_of(study(datasets={"mine": table | {"missing_groups": ["NA"]}}))["mine"]
+    assert first.ready
+    assert all(line.ready and line.warning for line in said)
+    assert [line.text.split(":")[0] for line in said] == [
+        "1 values of 'dx' had blanks around them",
+        "1 images have 'NA' as group",
+        "1 set(s) of 'group' differ only in case, separators or leading zeros, and are kept apart",
+        "the largest group has 30 of 62 images (48%)",
+    ]
+
+
 def test_a_disk_that_is_too_small_stops_the_study(study, monkeypatch):
     monkeypatch.setattr(readiness.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000}))
     assert not lines_of(study())["disk"][0].ready

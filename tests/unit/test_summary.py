@@ -234,18 +234,27 @@ def test_of_one_data_set_nothing_is_said_to_lie_outside_the_margin():
 
 
 def test_what_cards_say_against_the_data_is_said(findings):
-    seven = {"across_groups": 7, "groups_merged": 0}
+    seven = {"across_groups": 7, "groups_merged": 0, "with_conflicting_labels": 0}
     cards = findings.cards | {
         "cardium": card_of("cardium", grouped=False, groups=3999, duplicates=seven, subset={"images": 4000}),
         # Of a set with one image per patient, whose equal images are in one group by now, there is nothing to say.
         "ct_rate": card_of("ct_rate", groups=4000, duplicates=seven | {"groups_merged": 3}),
         "isic2019": card_of("isic2019", published={"differences": {"NV": {"published": 1, "found": 2}}}),
+        "mimic_cxr_lt": card_of(
+            "mimic_cxr_lt",
+            duplicates={"across_groups": 0, "groups_merged": 0, "with_conflicting_labels": 4},
+            names={"look_alikes": {"group": 2}},
+            largest_group={"images": 1000, "share": 0.25, "most_folds": 4},
+        ),
     }
     lines = conclusions(type(findings)(**vars(findings) | {"cards": cards}), DIFFERING)["may_not"]
     assert any("Cardium: no groups are known" in line for line in lines)
     assert any("Cardium: 7 images have an equal in another group" in line for line in lines)
     assert any("Cardium: a part of the data" in line for line in lines)
     assert any("ISIC-2019: 1 counts differ" in line for line in lines)
+    assert any("MIMIC-LT: 4 images have an equal with another label" in line for line in lines)
+    assert any("MIMIC-LT: one group has 25% of the images" in line for line in lines)
+    assert any("MIMIC-LT: 2 set(s) of groups have names so alike" in line for line in lines)
     assert not any("CT-RATE:" in line for line in lines)
 
 

@@ -76,7 +76,7 @@ def test_without_a_group_column_every_image_is_its_own_group(tmp_path):
     assert source.samples["group"].is_unique
 
 
-def test_a_joined_table_gives_groups_and_blank_lesions_are_each_their_own(tmp_path):
+def test_a_joined_table_gives_groups_and_blank_lesions_that_are_named_are_each_their_own(tmp_path):
     names = ["ISIC_9000001", "ISIC_9000002_downsampled", "ISIC_9000003", "ISIC_9000004_downsampled"]
     truth = "image,MEL,NV,BCC,UNK\n" + "".join(f"{name},0.0,1.0,0.0,0.0\n" for name in names)
     lesions = ["", "MSK4_9000009", "", "MSK4_9000009"]
@@ -86,7 +86,10 @@ def test_a_joined_table_gives_groups_and_blank_lesions_are_each_their_own(tmp_pa
         tmp_path, truth, [f"in/{names[1]}.png"], metadata="image,age_approx,lesion_id,sex\n" + "".join(rows)
     )
     entry = one_hot_entry(root, image_path="in/{image}.png", group_column="lesion_id")
-    source = open_source(entry | {"join": {"table": "metadata.csv", "on": "image"}})
+    entry |= {"join": {"table": "metadata.csv", "on": "image"}}
+    assert "'' (2 rows) as group" in message_of(entry)
+    source = open_source(entry | {"missing_groups": [""]})
+    assert source.names["missing_groups"] == {"": 2}
     assert source.samples["sample_id"].tolist() == names
     first, second, third, fourth = source.samples["group"]
     assert second == fourth == "MSK4_9000009"
@@ -116,10 +119,10 @@ def test_images_are_read_as_rgb_or_grey(tmp_path, channels, expected):
     assert image[0, 0].tolist() == expected
 
 
-def test_numbers_stay_text_and_the_word_na_is_no_blank(tmp_path):
-    source = open_source(entry_for(write_tree(tmp_path, "image_id,dx,lesion_id\n007,NA,01\n8,nv,NA\n")))
+def test_numbers_stay_text_and_a_class_may_be_called_na(tmp_path):
+    source = open_source(entry_for(write_tree(tmp_path, "image_id,dx,lesion_id\n007,NA,01\n8,nv,1\n")))
     assert source.samples["sample_id"].tolist() == ["007", "8"]
-    assert source.samples["group"].tolist() == ["01", "NA"]
+    assert source.samples["group"].tolist() == ["01", "1"]
     assert source.classes == ["NA", "nv"]
 
 

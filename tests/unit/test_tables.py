@@ -4,6 +4,7 @@ import re
 import shutil
 import statistics
 import subprocess
+from dataclasses import replace
 from itertools import product
 from xml.etree import ElementTree
 
@@ -274,6 +275,32 @@ def test_what_is_synthetic_is_known_from_the_cards():
     cards = [{"dataset": "cardium", "synthetic": True}, {"dataset": "isic2019", "synthetic": False}]
     labels = labels_of({"datasets": LABELS.datasets, "autoencoders": LABELS.autoencoders}, cards)
     assert labels == Labels(LABELS.datasets, LABELS.autoencoders, frozenset({"cardium"}))
+
+
+def test_equal_images_that_were_kept_are_known_from_the_cards():
+    kept, merged = ({"across_groups": 7, "groups_merged": number} for number in (0, 3))
+    cards = [
+        {"dataset": "cardium", "synthetic": False, "duplicates": kept},
+        {"dataset": "isic2019", "synthetic": False, "duplicates": merged},
+        {"dataset": "old", "synthetic": False},
+    ]
+    labels = labels_of({"datasets": LABELS.datasets, "autoencoders": LABELS.autoencoders}, cards)
+    assert labels.leaking == {"cardium": 7}
+
+
+KEPT = "Cardium: 7 images have an equal one in another group and were kept, so that test images may be among"
+
+
+def test_equal_images_that_were_kept_are_a_footnote_of_what_shows_their_dataset():
+    labels = replace(LABELS, leaking={"cardium": 7, "demo": 3})
+    for text in render_table1(long_table1(0.5), labels, ["Another note."]).values():
+        assert KEPT in text
+        assert "Another note." in text
+        assert "demo" not in text
+    fidelity = table2(fidelity_frame(sd14=[(30.0, 0.9)]).assign(dataset="cardium"))
+    assert all(KEPT in text for text in render_table2(fidelity, labels).values())
+    fidelity = table2(fidelity_frame(sd14=[(30.0, 0.9)]))  # of another dataset
+    assert not any("were kept" in text for text in render_table2(fidelity, labels).values())
 
 
 def test_tables_of_patients_do_not_speak_of_phantoms():

@@ -40,6 +40,18 @@ def test_a_page_has_labels_and_intervals_and_says_once_what_is_the_same():
     assert "hantom" not in text
 
 
+def test_equal_images_that_were_kept_are_a_footnote_of_tests_on_them_or_over_all():
+    pairs = tuple((name, tuple(values)) for name, values in GAPS.items())
+    frames = frames_of_table1(pairs, 0.002, 5, 0.0, 0.0, (34.3, 40.2, 41.4, 29.9, 38.9))
+    frames = {name: as_read(tests) for name, tests in frames.items() if name in TITLES}
+    said = "Cardium: 7 images have an equal one in another group and were kept"
+    labels = Labels(**NAMES, leaking={"cardium": 7})
+    for name, tests in frames.items():
+        assert said in render_tests(name, tests, labels), name
+    others = frames["latent_vs_reconstruction"]
+    assert said not in render_tests("latent_vs_reconstruction", others[others["dataset"] == "isic2019"], labels)
+
+
 def test_every_file_of_tests_has_a_page():
     pairs = tuple((name, tuple(values)) for name, values in GAPS.items())
     frames = frames_of_table1(pairs, 0.002, 5, 0.0, 0.0, (34.3, 40.2, 41.4, 29.9, 38.9))

@@ -7,7 +7,7 @@ with job(snakemake.log[0]):
     from learnability.paper.findings import read_findings
     from learnability.paper.layouts import render_claims
     from learnability.storage.contracts import read_json, write_csv, write_text
-    from learnability.tables.labels import labels_of
+    from learnability.tables.labels import data_notes, labels_of
 
     params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]
     labels = labels_of(params.labels, cards)
@@ -15,6 +15,6 @@ with job(snakemake.log[0]):
     findings = read_findings(snakemake.input.results, cards, labels, params.margin, n_splits, params.names)
     claims = judge_claims(findings)
     write_csv(claims, snakemake.output.csv)
-    text = render_claims(claims)
+    text = render_claims(claims, data_notes(labels.leaking, labels))
     for extension in ("md", "html", "tex"):
         write_text(text[extension], snakemake.output[extension])

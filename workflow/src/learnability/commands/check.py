@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..datasets.folds import warn_of_large_group
+from ..datasets.names import warnings_of
 from ..datasets.prepare import UNREADABLE, fit
 from ..datasets.published import describe_published
 from ..datasets.source import Source, open_source, opens_at_once, spread_rows
@@ -57,7 +59,7 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
 
 
 def examine_dataset(config: dict, name: str) -> tuple[list[Line], int | None]:
-    """Whether a dataset is there, its classes and counts, and its number of images (None where it is not there)."""
+    """Whether a dataset is there, its classes, counts and doubtful names, and its images' number (None: not there)."""
     if messages := check_dataset(config, {"dataset": name}):
         return [Line(name, messages[0].removeprefix(f"datasets.{name}: "), ready=False)], None
     if not opens_at_once(config["datasets"][name]):
@@ -71,7 +73,10 @@ def examine_dataset(config: dict, name: str) -> tuple[list[Line], int | None]:
         f"{len(source.classes)} classes (from {rare}; {counts.iloc[0] / counts.iloc[-1]:.1f} : 1)"
         f"; {describe_published(source.published)}; grouped by: {source.grouped_by}"
     )
-    return [Line(name, text), *examine_images(config, name, source)], len(source.samples)
+    warnings = warnings_of(source.names, source.samples, source.grouped)
+    warnings += warn_of_large_group(source.samples, config["study"]["n_splits"])
+    lines = [Line(name, text), *(Line(name, text, warning=True) for text in warnings)]
+    return [*lines, *examine_images(config, name, source)], len(source.samples)
 
 
 def examine_images(config: dict, name: str, source: Source) -> list[Line]:

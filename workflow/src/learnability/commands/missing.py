@@ -6,7 +6,7 @@ from ..autoencoders.families.own_class import find_module, is_in_diffusers
 from ..autoencoders.families.weights import missing_weights, weights_digest, wrong_layout
 from ..autoencoders.interface import VARIATIONAL
 from ..classifiers.weights import pretrained_file
-from ..datasets.prepare import check_labels
+from ..datasets.classes import check_labels
 from ..datasets.source import check_source
 from ..errors import InputError
 from ..registry import class_of
@@ -48,7 +48,7 @@ def check_dataset(config: dict, wildcards: dict) -> list[str]:
     entry = config["datasets"][name]
     try:
         if source := check_source(entry):
-            check_labels(name, entry, source, config["study"]["n_splits"])
+            check_labels(name, entry, source, config["study"]["n_splits"], config["seed"])
     except (InputError, ValueError) as error:  # a phantom's entry is refused with a ValueError
         return [f"datasets.{name}: {str(error).removeprefix(f'datasets.{name}: ')}"]
     return []

@@ -5,6 +5,10 @@ import hashlib
 import numpy as np
 import pandas as pd
 
+from ..errors import InputError
+
+SHOWN = 3  # sets of equal images in a message
+
 DIGEST = 16  # bytes
 COLUMNS = ["content", "sample_id", "label_name", "group"]
 
@@ -33,6 +37,51 @@ def count_duplicates(duplicates: pd.DataFrame) -> dict[str, int]:
         "across_groups": int((per_content["group"].transform("nunique") > 1).sum()),
         "with_conflicting_labels": int((per_content["label_name"].transform("nunique") > 1).sum()),
     }
+
+
+def check_choice(name: str, entry: dict) -> None:
+    """Refuse an entry that asks for two things of its equal images."""
+    if entry.get("deduplicate") and entry.get("duplicates") == "keep":
+        raise InputError(
+            f"datasets.{name}: deduplicate and `duplicates: keep` exclude one another; expected one of them: take "
+            "`duplicates` out to put groups that share an image together, or `deduplicate` to leave them apart"
+        )
+
+
+def refuse_duplicates(duplicates: pd.DataFrame, origin: str, listed: str) -> None:
+    """Stop at images that have an equal one in another group; `listed` is the file in which all are."""
+    across = duplicates[duplicates.groupby("content")["group"].transform("nunique") > 1]
+    if across.empty:
+        return
+    conflicts = count_duplicates(across)["with_conflicting_labels"]
+    labels = f" ({conflicts} have one with another label)" if conflicts else ""
+    raise InputError(
+        f"{origin}: {len(across)} images have an equal one in another group, pixel for pixel as packed{labels}: "
+        f"{in_words(across)}. In two folds that is leakage. All are listed in {listed}: take images out or mend their "
+        "groups, or set in the dataset's entry `deduplicate: true` (their groups become one, every image stays), or "
+        "`duplicates: keep` (they may train and test; every table then says so)"
+    )
+
+
+def warnings_of_duplicates(duplicates: pd.DataFrame, merged: bool) -> list[str]:
+    """What a reader must know of the equal images that stay: across groups, unless these are one now; two labels."""
+    found, per_content = [], duplicates.groupby("content")
+    across = duplicates[per_content["group"].transform("nunique") > 1]
+    if len(across) and not merged:
+        found.append(f"{len(across)} images have an equal one in another group and were kept: {in_words(across)}")
+    conflicting = duplicates[per_content["label_name"].transform("nunique") > 1]
+    if len(conflicting):
+        found.append(f"{len(conflicting)} images have an equal one with another label: {in_words(conflicting)}")
+    return found
+
+
+def in_words(duplicates: pd.DataFrame) -> str:
+    """The first sets of equal images, each image with its class and group."""
+    sets = [
+        " = ".join(f"{row.sample_id!r} ({row.label_name}, group {row.group!r})" for row in rows.itertuples())
+        for _, rows in list(duplicates.groupby("content", sort=False))[:SHOWN]
+    ]
+    return "; ".join(sets)
 
 
 def merge_groups(group: pd.Series, duplicates: pd.DataFrame) -> pd.Series:

@@ -11,13 +11,24 @@ def make_folds(samples: pd.DataFrame, n_splits: int, seed: int, rare_classes: st
     """Assign each sample to one of `n_splits` folds, stratified by class, groups kept whole.
 
     StratifiedGroupKFold as in the paper's code. Returns sample_id and fold (0-based). `rare_classes` says what
-    happens to a class with fewer groups than folds: "error", or "keep" (some folds then lack it, said aloud).
+    happens to a class that some fold has no image of: "keep" accepts it, said aloud; all else is an InputError.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
-
     if n_splits < 3:
         raise InputError(f"study.n_splits is {n_splits}; at least 3 are needed: train, validation and test")
     check_rare_classes(samples, n_splits, rare_classes, origin)
+    fold = assign_folds(samples, n_splits, seed, origin)
+    check_groups(samples["group"].to_numpy(), fold, origin)
+    check_absent_classes(samples, fold, rare_classes, origin)
+    for text in warn_of_large_group(samples, n_splits):
+        print(f"warning: {origin}: {text}")
+    print(pd.crosstab(samples["label_name"], fold, colnames=["images per fold"]).to_string())
+    return pd.DataFrame({"sample_id": samples["sample_id"], "fold": fold})[FOLDS]
+
+
+def assign_folds(samples: pd.DataFrame, n_splits: int, seed: int, origin: str) -> np.ndarray:
+    """The fold of every sample, by its label and group; an InputError where the groups cannot fill the folds."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
     splitter = StratifiedGroupKFold(n_splits=n_splits, shuffle=True, random_state=seed)
     fold = np.full(len(samples), -1)
     try:
@@ -27,9 +38,49 @@ def make_folds(samples: pd.DataFrame, n_splits: int, seed: int, rare_classes: st
         raise InputError(f"{origin}: {error} Lower study.n_splits, or add images") from None
     if (fold < 0).any() or len(np.unique(fold)) != n_splits:
         raise InputError(f"{origin}: {samples['group'].nunique()} groups cannot fill {n_splits} folds")
-    check_groups(samples["group"].to_numpy(), fold, origin)
-    print(pd.crosstab(samples["label_name"], fold, colnames=["images per fold"]).to_string())
-    return pd.DataFrame({"sample_id": samples["sample_id"], "fold": fold})[FOLDS]
+    return fold
+
+
+def check_absent_classes(samples: pd.DataFrame, fold: np.ndarray, rare_classes: str, origin: str) -> None:
+    """Stop at, or report, the classes that some of the folds, as they were made, have no image of.
+
+    A class with enough groups can be among them: where groups hold several classes, or differ much in size.
+    """
+    table = pd.crosstab(samples["label_name"], fold)
+    absent = {label: [int(k) for k in table.columns[row == 0]] for label, row in table.iterrows() if (row == 0).any()}
+    if not absent:
+        return
+    groups = samples.groupby("label_name")["group"].nunique()
+    listed = "; ".join(
+        f"{label!r} ({groups[label]} groups) from fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}"
+        for label, folds in absent.items()
+    )
+    if rare_classes == "keep":
+        print(f"warning: {origin}: kept although absent: {listed}")
+        return
+    raise InputError(
+        f"{origin}: absent from folds as they were made: {listed}. Their groups hold several classes, or differ much "
+        "in size, so that enough groups are no promise. Set rare_classes of the dataset to `keep` (accept folds "
+        "without them; metrics then say how many classes were used), lower study.n_splits, change `seed`, or take "
+        "the class out of the data"
+    )
+
+
+def largest_group(samples: pd.DataFrame) -> dict:
+    """Images of the largest group, their share of all, and in how many folds of equal size it still fits."""
+    images = int(samples["group"].value_counts().iloc[0])
+    return {"images": images, "share": images / len(samples), "most_folds": len(samples) // images}
+
+
+def warn_of_large_group(samples: pd.DataFrame, n_splits: int) -> list[str]:
+    """A sentence where the largest group is larger than a fold should be: folds then cannot be balanced."""
+    largest = largest_group(samples)
+    if largest["most_folds"] >= n_splits:
+        return []
+    return [
+        f"the largest group has {largest['images']} of {len(samples)} images ({largest['share']:.0%}): not more than "
+        f"{largest['most_folds']} folds can be balanced; if it is no one patient or lesion, mend its name"
+    ]
 
 
 def check_rare_classes(samples: pd.DataFrame, n_splits: int, rare_classes: str, origin: str) -> None:
@@ -38,7 +89,7 @@ def check_rare_classes(samples: pd.DataFrame, n_splits: int, rare_classes: str, 
     if not rare:
         return
     listed = ", ".join(f"{name} ({count})" for name, count in rare.items())
-    if rare_classes == "error":
+    if rare_classes != "keep":
         raise InputError(
             f"{origin}: fewer groups than the {n_splits} folds in class(es) {listed}, so some folds would lack "
             "them. Set rare_classes of the dataset to `drop` (leave these classes out) or `keep` (accept folds "

@@ -12,11 +12,15 @@ from PIL import Image
 from ..errors import InputError
 from ..storage.arrays import PackedWriter, area_average, as_rgb
 from ..storage.contracts import SAMPLES, check_samples, write_csv, write_json, write_parquet, write_text
-from .duplicates import count_duplicates, digest_image, find_duplicates, merge_groups
-from .folds import check_rare_classes, find_rare_classes
+from .classes import check_classes, rare_classes, with_labels
+from .duplicates import check_choice, count_duplicates, digest_image, refuse_duplicates, warnings_of_duplicates
+from .folds import largest_group, warn_of_large_group
+from .names import doubtful_names, warnings_of
 from .published import describe_published
+from .selection import Selection, select
 from .source import Source, check_images_exist, open_source
 
+PUBLISHED_FOLDS = 5  # where packing does not depend on the number of folds, and is not told it
 BLOCK = 64  # images decoded before they are written: bounds the memory, and the threads that are of use
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # PIL's, of missing and broken files
 
@@ -28,52 +32,72 @@ def prepare_dataset(
 
     images.npy is uint8 (N, image_size, image_size, C); images_small.npy (N, s, s, 3) its area average. An
     image that cannot be read is listed; more than `max_bad_images` of them stop the job. Images with equal pixels
-    are listed too; `deduplicate` puts the groups that share one together. Memory does not grow with N but for
-    what samples.parquet holds and a digest per image.
+    are listed too; those in two groups stop the job, unless `deduplicate` puts their groups together, or `duplicates`
+    keeps them. Memory does not grow with N but for what samples.parquet holds and a digest per image.
     """
     source = open_source(entry, threads)
     check_samples(source.samples, name)
     print(f"{name}: {len(source.samples)} images; {describe_published(source.published)}", flush=True)
+    check_choice(name, entry)
     if entry["rare_classes"] == "drop":
-        source = without_rare_classes(source, n_splits)
+        source = without_classes(source, rare_classes(source.samples, source.classes, n_splits))
     check_classes(name, entry, source.classes, source.samples)
     check_images_exist(source)
     bad: dict[int, str] = {}
-    contents = bytearray()  # a digest per image
-    coloured = 0
     images = PackedWriter(folder / "images.npy", (image_size, image_size, source.channels), "uint8")
     small = PackedWriter(folder / "images_small.npy", (classifier_size, classifier_size, 3), "uint8")
     with images, small:
-        for block in read_blocks(source, image_size, classifier_size, entry["resize"], threads, bad):
-            images.write(np.stack([packed.image for packed in block]))
-            small.write(np.stack([packed.small for packed in block]))
-            contents += b"".join(packed.digest for packed in block)
-            coloured += sum(packed.coloured for packed in block)
-            print(f"{name}: {images.rows + len(bad)} of {len(source.samples)} images", flush=True)
+        contents, coloured = write_images(name, source, entry["resize"], threads, images, small, bad)
         check_bad_images(bad, source, entry["max_bad_images"], folder)
-        samples = source.samples.drop(index=list(bad)).reset_index(drop=True) if bad else source.samples
-        check_classes(name, entry, source.classes, samples)
-    label = pd.Categorical(samples["label_name"], categories=source.classes).codes
-    samples = samples.assign(label=label.astype("int64"))
-    duplicates = report_duplicates(samples, contents, entry["deduplicate"], folder)
+        selection = select(source.samples.drop(index=list(bad)), contents, source.classes, entry, n_splits)
+        if selection.dropped:
+            source = without_classes(source, selection.dropped)
+            images.keep(selection.rows)
+            small.keep(selection.rows)
+        check_classes(name, entry, source.classes, selection.samples)
+        duplicates = report_duplicates(name, selection, entry, folder)
+    samples = with_labels(selection.samples, source.classes)
     write_parquet(samples[SAMPLES], folder / "samples.parquet")
     card = make_card(name, entry, source, samples, image_size, classifier_size)
+    coloured = int(coloured[selection.rows].sum())
     card |= {"duplicates": duplicates, "bad_images": len(bad), "images_with_colour": coloured}
     if source.channels == 1 and coloured:
         print(f"{coloured} of {len(samples)} images have colour, which `channels: 1` made grey")
+    card |= describe_names(name, source, selection, entry["deduplicate"], n_splits)
     write_json(card | {"digest": images.digest, "digest_small": small.digest}, folder / "dataset.json")
 
 
-def without_rare_classes(source: Source, n_splits: int) -> Source:
-    """Leave out the classes that have fewer groups than there are folds (`rare_classes: drop`)."""
-    rare = find_rare_classes(source.samples, n_splits)
-    rare |= dict.fromkeys(sorted(set(source.classes) - set(source.samples["label_name"].unique())), 0)
-    print(f"classes dropped, with their groups (fewer than {n_splits}): {rare or 'none'}")
+def without_classes(source: Source, rare: dict[str, int]) -> Source:
+    """Leave out these classes, of which the numbers of groups are given; the provenance says so."""
+    print(f"classes dropped, with their groups, because these are fewer than the folds: {rare or 'none'}", flush=True)
     return source.take(
         np.flatnonzero(~source.samples["label_name"].isin(rare)),
         classes=[label for label in source.classes if label not in rare],
-        provenance=source.provenance | {"classes_dropped": rare},
+        provenance=source.provenance | {"classes_dropped": source.provenance.get("classes_dropped", {}) | rare},
     )
+
+
+def write_images(
+    name: str,
+    source: Source,
+    resize: str,
+    threads: int,
+    images: PackedWriter,
+    small: PackedWriter,
+    bad: dict[int, str],
+) -> tuple[bytes, np.ndarray]:
+    """Pack every image that can be read, in both sizes; the others are noted in `bad`.
+
+    Returns of each image its digest and whether it has colour (N,).
+    """
+    contents, coloured = bytearray(), []
+    for block in read_blocks(source, images.row_shape[0], small.row_shape[0], resize, threads, bad):
+        images.write(np.stack([packed.image for packed in block]))
+        small.write(np.stack([packed.small for packed in block]))
+        contents += b"".join(packed.digest for packed in block)
+        coloured += [packed.coloured for packed in block]
+        print(f"{name}: {images.rows + len(bad)} of {len(source.samples)} images", flush=True)
+    return bytes(contents), np.array(coloured)
 
 
 class Packed(NamedTuple):
@@ -140,48 +164,38 @@ def check_bad_images(bad: dict[int, str], source: Source, most: int, folder: Pat
         )
 
 
-def report_duplicates(samples: pd.DataFrame, contents: bytes, merge: bool, folder: Path) -> dict:
-    """Count and list the images with equal pixels; with `merge`, put their groups together in `samples`."""
-    duplicates = find_duplicates(samples, contents)
+def report_duplicates(name: str, selection: Selection, entry: dict, folder: Path) -> dict:
+    """Count and list the images with equal pixels; those in two groups stop the job, unless the entry allows them."""
+    duplicates, listed = selection.duplicates, folder / "duplicates.csv"
     counts = count_duplicates(duplicates)
     if len(duplicates):
-        write_csv(duplicates, folder / "duplicates.csv")
+        write_csv(duplicates, listed)
     else:
-        (folder / "duplicates.csv").unlink(missing_ok=True)  # of an earlier attempt
-    before = samples["group"].nunique()
-    if merge:
-        samples["group"] = merge_groups(samples["group"], duplicates)
+        listed.unlink(missing_ok=True)  # of an earlier attempt
     print(
         f"exact duplicates: {counts['images']} images, {counts['across_groups']} with a copy in another group, "
-        f"{counts['with_conflicting_labels']} with a copy of another label"
-        + (f"; groups merged from {before} to {samples['group'].nunique()}" if merge else "")
+        f"{counts['with_conflicting_labels']} with a copy of another label; {selection.groups_merged} groups merged",
+        flush=True,
     )
-    if counts["across_groups"] and not merge:
-        print("these are leakage between folds; set `deduplicate: true` to put their groups together")
-    return counts | {"groups_merged": int(before - samples["group"].nunique())}
+    if not entry["deduplicate"] and entry.get("duplicates") != "keep":
+        refuse_duplicates(duplicates, f"datasets.{name}", str(listed))
+    return counts | {"groups_merged": selection.groups_merged}
 
 
-def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFrame) -> None:
-    """Refuse a class without images, fewer than two classes, and two of which none is named the positive one."""
-    present = set(samples["label_name"].unique())
-    empty = [label for label in classes if label not in present]
-    if empty:
-        raise InputError(
-            f"datasets.{name}: no image of class(es) {empty}; remove them from `classes`, or set `rare_classes: drop`"
-        )
-    if len(classes) < 2:
-        raise InputError(f"datasets.{name}: only one class, {classes}; a classifier needs two")
-    positive = entry.get("positive")
-    if len(classes) == 2 and positive not in classes:
-        raise InputError(f"datasets.{name}.positive is {positive!r}; name the positive one of {classes}")
-
-
-def check_labels(name: str, entry: dict, source: Source, n_splits: int) -> None:
-    """Refuse the classes that this step or the folds would refuse, as far as `rare_classes` asks for it."""
-    if entry["rare_classes"] != "drop":  # what is left then is known when the rare ones are left out
-        check_classes(name, entry, source.classes, source.samples)
-    if entry["rare_classes"] == "error":
-        check_rare_classes(source.samples, n_splits, "error", f"datasets.{name}")
+def describe_names(name: str, source: Source, selection: Selection, merged: bool, n_splits: int | None) -> dict:
+    """What the card says of names and groups; what a reader must know of them is printed too."""
+    samples = selection.samples
+    warnings = warnings_of(source.names, samples, source.grouped)
+    warnings += warn_of_large_group(samples, n_splits or PUBLISHED_FOLDS)
+    warnings += warnings_of_duplicates(selection.duplicates, merged)
+    for text in warnings:
+        print(f"warning: {name}: {text}", flush=True)
+    doubtful = {column: len(alike) for column, alike in doubtful_names(samples, source.grouped).items()}
+    return {
+        "names": source.names | {"look_alikes": doubtful},
+        "largest_group": largest_group(samples),
+        "warnings": warnings,
+    }
 
 
 def make_card(

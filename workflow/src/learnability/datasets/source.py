@@ -12,7 +12,9 @@ import pandas as pd
 
 from ..errors import InputError
 from ..registry import load
+from ..storage.contracts import check_samples
 from .formats.files import differs, has_colour
+from .names import add_counts, strip, unify
 
 LOOKED_FOR = 20  # images whose files are looked for before any is read
 
@@ -25,7 +27,8 @@ class Source:
     (H, W, C), C 1 or 3, and may be called from several threads. `classes` is the order of the label indices.
     `path(i)` is the file of image i, where each image has its own. `published` compares the counts of the label
     files with published ones (see `published.compare_counts`). `grouped` is whether the data say which images belong
-    together, such as those of one patient, and `grouped_by` by what.
+    together, such as those of one patient, and `grouped_by` by what. `names` counts what was changed in names: by
+    column those `stripped` and `unified` (see names.py), by their text `missing_groups`.
     """
 
     samples: pd.DataFrame
@@ -38,6 +41,7 @@ class Source:
     grouped_by: str = "every image its own group"
     path: Callable[[int], Path] | None = None
     published: dict | None = None
+    names: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def has_colour(self, i: int, image: np.ndarray) -> bool:
         """Whether image i, of which `image` was read, has colour in its file: red, green and blue differ somewhere."""
@@ -60,9 +64,25 @@ def open_source(entry: dict, threads: int = 1) -> Source:
     """Open the collection that a `datasets` entry of the config describes, by its `format`."""
     module = load("datasets.*.format", entry["format"])
     source = module.open_source(entry, threads) if hasattr(module, "check_source") else module.open_source(entry)
+    settle_names(source, str(entry.get("root", entry["format"])))
     if subset := entry.get("subset"):
         source = source.take(stratified_subset(source.samples, subset["images"], subset.get("seed", 0)))
     return source
+
+
+def settle_names(source: Source, origin: str) -> None:
+    """Take blanks off the sample ids and groups of a collection, write each in one way, and count what was changed."""
+    names = {"stripped": {}, "unified": {}, "missing_groups": {}} | source.names
+    for column in ("sample_id", "group"):
+        values, stripped = strip(source.samples[column])
+        values, unified = unify(values)
+        if stripped or unified:
+            source.samples[column] = values
+        for change, number in {"stripped": stripped, "unified": unified}.items():
+            names[change] = add_counts(names[change], {column: number} if number else {})
+    source.names = names
+    if names["stripped"] or names["unified"]:
+        check_samples(source.samples, origin)
 
 
 def check_source(entry: dict) -> Source | None:

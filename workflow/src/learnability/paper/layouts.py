@@ -1,13 +1,14 @@
 """Claims and published numbers as they are printed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import pandas as pd
 
 from ..significance.level import CONFIDENCE
 from ..significance.macro import MACRO
 from ..tables.formats import render
-from ..tables.labels import PHANTOM_NOTICE
+from ..tables.labels import PHANTOM_NOTICE, data_notes
 from ..tables.layout import MISSING, SCORE_HEADS, Best, Block, Layout, amount, number
 from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Findings
 from .published_numbers import PHANTOM
@@ -21,19 +22,19 @@ ROWS = {
 }  # fmt: skip
 
 
-def render_claims(claims: pd.DataFrame) -> dict[str, str]:
-    """The claims as md, html and tex: a table per part, verdicts in bold."""
+def render_claims(claims: pd.DataFrame, footnotes: Iterable[str] = ()) -> dict[str, str]:
+    """The claims as md, html and tex: a table per part, verdicts in bold, footnotes below each."""
     counts = [f"{(claims['verdict'] == verdict).sum()} {verdict}" for verdict in (SUPPORTED, NOT_SUPPORTED, UNTESTABLE)]
     phantom = (claims["data"] + claims["reason"]).str.contains("phantom", case=False).any()
     caption = f"{len(claims)} claims: {', '.join(counts)}. {{}}In square brackets {CONFIDENCE} intervals."
     captions = [caption.format(f"{PHANTOM_NOTICE} " if phantom else "")]
-    layouts = []
+    layouts, notes = [], [*footnotes]
     for part, rows in claims.groupby("part", sort=False):
         blocks = [(row["statement"], [_claim_cells(row)]) for row in rows.to_dict("records")]
         text = f"{part}. {captions.pop()}" if captions else f"{part}."
         stubs = ["Claim", "In the paper", "Measured", "Test", "Verdict", "Why"]
         layouts.append(
-            Layout(f"Claims {len(layouts) + 1}", text, stubs, [], [blocks], [], (0.22, 0.17, 0.2, 0.12, 0.11, 0.18))
+            Layout(f"Claims {len(layouts) + 1}", text, stubs, [], [blocks], notes, (0.22, 0.17, 0.2, 0.12, 0.11, 0.18))
         )
     return render(*layouts)
 
@@ -49,12 +50,9 @@ def _claim_cells(row: dict) -> list[str]:
 
 def render_published(numbers: pd.DataFrame, findings: Findings) -> dict[str, str]:
     """Published and measured numbers as md, html and tex: in the layouts of Tables 2, 3 and 4, then the scalars."""
-    return render(
-        _fidelity(numbers, findings),
-        _efficiency(numbers, findings),
-        _ablation(numbers, findings),
-        _scalars(numbers, findings),
-    )
+    notes = data_notes(findings.labels.leaking, findings.labels)
+    layouts = [make(numbers, findings) for make in (_fidelity, _efficiency, _ablation, _scalars)]
+    return render(*(replace(layout, footnotes=[*layout.footnotes, *notes]) for layout in layouts))
 
 
 def _notes(numbers: pd.DataFrame) -> list[str]:

@@ -76,7 +76,7 @@ class PackedFile:
 
     def begin(self, path: Path) -> None:
         """Begin to write, under the name `path`."""
-        self._open(path, "wb")
+        self._open(path, "w+b")
 
     def resume(self, path: Path, rows: int) -> None:
         """Go on after the first `rows` rows of `path` and cut off what follows; EOFError where there are fewer.
@@ -99,6 +99,7 @@ class PackedFile:
         self._file = path.open(mode)
         self.rows, self.hash = 0, hashlib.sha256()
         self._write_header()
+        self._start = self._file.tell()
 
     def write(self, rows: np.ndarray) -> None:
         """Append rows (n, *row_shape) of exactly the dtype that the file was opened with."""
@@ -108,6 +109,17 @@ class PackedFile:
         self._file.write(data)
         self.hash.update(data)
         self.rows += len(rows)
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Leave, of the rows written so far, only these, in ascending order."""
+        size, self.hash, self.rows = math.prod(self.row_shape) * self.dtype.itemsize, hashlib.sha256(), len(rows)
+        for i, row in enumerate(rows):
+            self._file.seek(self._start + int(row) * size)
+            data = self._file.read(size)
+            self._file.seek(self._start + i * size)
+            self._file.write(data)
+            self.hash.update(data)
+        self._file.truncate(self._start + len(rows) * size)
 
     def sync(self) -> None:
         """Bring what was written to the disk, so that it outlives the machine."""

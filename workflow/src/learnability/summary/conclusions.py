@@ -147,6 +147,13 @@ def _of_data(findings: Findings) -> list[str]:
         duplicates = card.get("duplicates") or {}
         if duplicates.get("across_groups") and not duplicates["groups_merged"]:
             found.append(f"{label}: {duplicates['across_groups']} images have an equal in another group.")
+        if conflicts := duplicates.get("with_conflicting_labels"):
+            found.append(f"{label}: {conflicts} images have an equal with another label.")
+        largest = card.get("largest_group") or {"most_folds": findings.n_splits}
+        if largest["most_folds"] < findings.n_splits:
+            found.append(f"{label}: one group has {largest['share']:.0%} of the images, so folds are not balanced.")
+        if alike := (card.get("names") or {}).get("look_alikes", {}).get("group"):
+            found.append(f"{label}: {alike} set(s) of groups have names so alike that they may be one patient.")
         if differences := (card.get("published") or {}).get("differences"):
             found.append(f"{label}: {len(differences)} counts differ from the published ones.")
     return found

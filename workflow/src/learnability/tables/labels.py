@@ -18,11 +18,22 @@ class Labels:
     autoencoders: dict[str, str]
     synthetic: frozenset[str] = frozenset()
     rows: dict[str, str] = field(default_factory=dict)  # of Tables 3 and 4; of other ablations the recipes
+    leaking: dict[str, int] = field(default_factory=dict)  # images of a dataset with an equal one in another group
 
 
 def labels_of(labels: dict[str, dict[str, str]], cards: Iterable[dict]) -> Labels:
-    """The configured labels; that a dataset is synthetic is known from its card alone."""
-    return Labels(**labels, synthetic=frozenset(card["dataset"] for card in cards if card["synthetic"]))
+    """The configured labels; that a dataset is synthetic, or has equal images in two groups, its card alone knows."""
+    cards = list(cards)
+    counts = {card["dataset"]: card.get("duplicates") or {} for card in cards}
+    return Labels(
+        **labels,
+        synthetic=frozenset(card["dataset"] for card in cards if card["synthetic"]),
+        leaking={
+            name: found["across_groups"]
+            for name, found in counts.items()
+            if found.get("across_groups") and not found["groups_merged"]
+        },
+    )
 
 
 def present(names: Iterable[str], labels: dict[str, str]) -> dict[str, str]:
@@ -49,6 +60,17 @@ def autoencoders_of(table: pd.DataFrame, labels: Labels) -> tuple[dict[str, str]
 
 def marked(label: str, word: str) -> str:
     return label if word in label.lower() else f"{label} ({word})"
+
+
+def data_notes(datasets: Iterable[str], labels: Labels) -> list[str]:
+    """A footnote for each of these datasets whose equal images were kept in two groups (`duplicates: keep`)."""
+    shown = set(datasets)
+    return [
+        f"{labels.datasets.get(name, name)}: {count} images have an equal one in another group and were kept, so that "
+        "test images may be among the training images."
+        for name, count in labels.leaking.items()
+        if name in shown
+    ]
 
 
 def notice(datasets: Iterable[str], labels: Labels) -> str:

@@ -9,7 +9,7 @@ from ..significance.level import ALPHA, P_BELOW
 from ..storage.contracts import SCORES
 from .formats import render
 from .frames import cells_by, corrected_p, named, score_rows
-from .labels import Labels, autoencoders_of, datasets_of, notice
+from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
 from .layout import MISSING, SCORE_HEADS, Best, Block, Layout, best_of, cell_text, values_over_folds
 
 IDENTITY = ["dataset", "autoencoder", "role", "space", "recipe"]
@@ -58,7 +58,16 @@ def render_table1(
     image = ("Image Space", [row(MISSING, "original", "image")])
     families, controls = map(blocks, autoencoders_of(table, labels))
     spanners = [(name, [*SCORE_HEADS.values()]) for name in datasets.values()]
-    return render(Layout("Table 1", caption, ["Method", "Sp."], spanners, [[image, *families], controls], [*footnotes]))
+    return render(
+        Layout(
+            "Table 1",
+            caption,
+            ["Method", "Sp."],
+            spanners,
+            [[image, *families], controls],
+            [*footnotes, *data_notes(datasets, labels)],
+        )
+    )
 
 
 def _caption(table: pd.DataFrame, with_sd: bool, bold: bool, marked: bool) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from ..errors import InputError
 from .formats import render
 from .frames import cells_by, mean_and_sd, named
-from .labels import Labels, autoencoders_of, datasets_of, notice
+from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
 from .layout import MISSING, Best, Block, Layout, best_of, number
 
 HEADS = {"ssim": "SSIM", "psnr": "PSNR"}
@@ -48,7 +48,9 @@ def render_table2(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] 
     caption += (" Bold: the best autoencoder." if best else "") + notice(datasets, labels)
     sections = [[block(*pair) for pair in group.items()] for group in autoencoders_of(table, labels)]
     spanners = [(name, [*HEADS.values()]) for name in datasets.values()]
-    return render(Layout("Table 2", caption, ["Autoencoder"], spanners, sections, [*footnotes]))
+    return render(
+        Layout("Table 2", caption, ["Autoencoder"], spanners, sections, [*footnotes, *data_notes(datasets, labels)])
+    )
 
 
 def _best(table: pd.DataFrame) -> set[tuple[str, ...]]:

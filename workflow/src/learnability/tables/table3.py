@@ -9,7 +9,7 @@ from ..errors import InputError
 from ..storage.contracts import SCORES
 from .formats import render
 from .frames import named
-from .labels import Labels, datasets_of, notice, present
+from .labels import Labels, data_notes, datasets_of, notice, present
 from .layout import MISSING, SCORE_HEADS, Best, Layout, amount, best_of, number
 
 STAGES = {"inference": "Inference", "train": "Training"}
@@ -103,7 +103,9 @@ def render_table3(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] 
         f"MB are millions of bytes. Bold: the best classifier.{notice(datasets, labels)}"
     )
     heads = [("Scores", [*SCORE_HEADS.values()]), *((name, [*COSTS.values()]) for name in STAGES.values())]
-    return render(Layout("Table 3", caption, ["Data", "Classifier"], heads, sections, [*footnotes]))
+    return render(
+        Layout("Table 3", caption, ["Data", "Classifier"], heads, sections, [*footnotes, *data_notes(datasets, labels)])
+    )
 
 
 def headline(table: pd.DataFrame) -> dict[tuple, dict[str, float]]:

@@ -10,7 +10,7 @@ from ..significance.macro import MACRO, with_macro
 from ..storage.contracts import SCORES
 from .formats import render
 from .frames import cells_by, corrected_p, score_rows
-from .labels import Labels, datasets_of, notice, present
+from .labels import Labels, data_notes, datasets_of, notice, present
 from .layout import SCORE_HEADS, Best, Block, Layout, best_of, cell_text, values_over_folds
 
 COLUMNS = ["dataset", "autoencoder", "row", "space", "recipe", "metric", "mean", "sd", "n_folds"]
@@ -97,7 +97,16 @@ def render_table4(
     caption += _legend(rows, shown, {searched[row] for row in rows if row in searched}, table["n_folds"].max())
     spanners, sections = _body(table, labels, stubs, marks, with_sd)
     caption += notice(table["dataset"], labels)
-    return render(Layout("Table 4", caption, ["Autoencoder", "Row"], spanners, sections, [*footnotes]))
+    return render(
+        Layout(
+            "Table 4",
+            caption,
+            ["Autoencoder", "Row"],
+            spanners,
+            sections,
+            [*footnotes, *data_notes(table["dataset"], labels)],
+        )
+    )
 
 
 def render_ablation_controls(
@@ -116,7 +125,11 @@ def render_ablation_controls(
 
     spanners, sections = _body(table, labels, stubs, lambda *cell: "", with_sd)
     heads = ["Autoencoder", "Classifier", "Sp."]
-    return render(Layout("Ablation controls", caption, heads, spanners, sections, [*footnotes]))
+    return render(
+        Layout(
+            "Ablation controls", caption, heads, spanners, sections, [*footnotes, *data_notes(table["dataset"], labels)]
+        )
+    )
 
 
 def _legend(rows: list[str], shown: dict[str, str], scopes: set[str], n_folds: int) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 from ..significance.level import CONFIDENCE, CONFIDENCE_TOST
 from ..significance.macro import MACRO
 from .formats import render
-from .labels import PHANTOM_NOTICE, Labels, marked
+from .labels import PHANTOM_NOTICE, Labels, data_notes, marked
 from .layout import MISSING, Block, Layout
 
 WORDS = ["comparison", "dataset", "autoencoder", "metric", "role", "alternative", "method", "correction", "control"]
@@ -50,7 +50,9 @@ def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
     if labels.synthetic and (labels.synthetic & set(tests["dataset"]) or name in OVER_ALL):
         caption += f" {PHANTOM_NOTICE}"
     heads = [("Numbers", [_words(column) for column in numbers])]
-    return render(Layout(TITLES[name], caption, ["test", *words], heads, sections, []))["html"]
+    over_all = name in OVER_ALL or MACRO in set(tests["dataset"])
+    notes = data_notes(labels.leaking if over_all else tests["dataset"], labels)
+    return render(Layout(TITLES[name], caption, ["test", *words], heads, sections, notes))["html"]
 
 
 def _words(name: str) -> str:

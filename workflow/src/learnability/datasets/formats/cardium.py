@@ -7,6 +7,7 @@ import pandas as pd
 
 from ...errors import InputError
 from ...storage.contracts import check_samples
+from ..names import own_groups, strip_columns
 from ..published import compare_counts
 from ..source import Source
 from .files import image_names, listing_digest, read_image, resolve_root
@@ -29,6 +30,9 @@ def open_source(entry: dict) -> Source:
     ]
     rows = [(name.rpartition(".")[0], label, patient) for _, label, patient, name in files]
     samples = pd.DataFrame(rows, columns=["sample_id", "label_name", "group"], dtype=str)
+    samples, stripped = strip_columns(samples)
+    named = entry.get("missing_groups", [])
+    samples["group"], missing = own_groups(samples["group"], samples["sample_id"], named, str(fold))
     check_samples(samples, str(fold))
     check_patients(samples, fold)
     channels = entry.get("channels", 3)
@@ -48,6 +52,7 @@ def open_source(entry: dict) -> Source:
         published=compare_counts(
             "CARDIUM's trimester_distribution.json", PUBLISHED, samples["label_name"].value_counts()
         ),
+        names={"stripped": stripped, "missing_groups": missing},
     )
 
 

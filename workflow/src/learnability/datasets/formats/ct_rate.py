@@ -46,6 +46,7 @@ def open_source(entry: dict) -> Source:
         published=compare_counts(
             "rows of the published study's slice table", {"rows": 22305}, {"rows": len(table.rows)}
         ),
+        names={"stripped": table.stripped},
     )
 
 

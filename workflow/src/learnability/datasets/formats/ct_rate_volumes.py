@@ -66,6 +66,7 @@ def open_source(entry: dict, threads: int = 1) -> Source:
         },
         grouped=True,
         grouped_by="split and patient in the name",
+        names={"stripped": table.stripped},
     )
 
 

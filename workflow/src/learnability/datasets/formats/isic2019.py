@@ -6,10 +6,11 @@ import pandas as pd
 
 from ...errors import InputError
 from ...storage.contracts import check_samples, file_digest
+from ..names import own_groups
 from ..published import compare_counts
 from ..source import Source
 from .files import read_image, require, resolve_root
-from .table import blank_is_its_own, check_class_columns, join_table, one_hot, read_table
+from .table import check_class_columns, join_table, one_hot, read_table
 
 TRUTH, METADATA = "ISIC_2019_Training_GroundTruth.csv", "ISIC_2019_Training_Metadata.csv"
 IMAGES = "ISIC_2019_Training_Input"
@@ -27,13 +28,9 @@ def open_source(entry: dict) -> Source:
     check_unknown(truth)
     table = join_table(truth, read_table(root / METADATA, ["image", "lesion_id"]), "image")
     ids = table.column("image")  # whole, `_downsampled` included: it is part of the file's name
-    samples = pd.DataFrame(
-        {
-            "sample_id": ids,
-            "label_name": one_hot(table, CLASSES, ids),
-            "group": blank_is_its_own(table.column("lesion_id"), ids),
-        }
-    )
+    known = ["", *entry.get("missing_groups", [])]  # 2,084 lesions are blank as released
+    group, missing = own_groups(table.column("lesion_id"), ids, known, str(root / METADATA))
+    samples = pd.DataFrame({"sample_id": ids, "label_name": one_hot(table, CLASSES, ids), "group": group})
     check_samples(samples, str(root / TRUTH))
     folder, channels = root / IMAGES, entry.get("channels", 3)
 
@@ -52,6 +49,7 @@ def open_source(entry: dict) -> Source:
         grouped_by="lesion_id; a blank one is its own group",
         path=path,
         published=compare_counts("ISIC 2019 ground truth", PUBLISHED, found),
+        names={"stripped": table.stripped, "missing_groups": missing},
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...storage.contracts import check_samples, file_digest
+from ..names import add_counts, own_groups
 from ..published import compare_counts
 from ..source import Source
 from .files import read_image, require, resolve_root
@@ -31,7 +32,11 @@ def open_source(entry: dict) -> Source:
     parts = [read_part(labels / name) for name in LABEL_FILES]
     samples = pd.concat([samples_of(part) for part in parts], ignore_index=True)
     paths = pd.concat([part.column("path") for part in parts], ignore_index=True)
-    check_samples(samples, f"{labels}: {', '.join(LABEL_FILES)}")
+    origin = f"{labels}: {', '.join(LABEL_FILES)}"
+    samples["group"], missing = own_groups(
+        samples["group"], samples["sample_id"], entry.get("missing_groups", []), origin
+    )
+    check_samples(samples, origin)
     channels = entry.get("channels", 1)
 
     def path(i: int) -> Path:
@@ -48,6 +53,7 @@ def open_source(entry: dict) -> Source:
         grouped_by="subject_id",
         path=path,
         published=compare_counts("rows of the published study; LongTailCXR", PUBLISHED, found),
+        names={"stripped": add_counts(*(part.stripped for part in parts)), "missing_groups": missing},
     )
 
 

@@ -6,7 +6,7 @@ The reading of CSV files is shared by the other formats that have one.
 import re
 import string
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 
 from ...errors import InputError
 from ...storage.contracts import check_samples, file_digest
+from ..names import add_counts, is_missing, own_groups, strip_columns, unify
 from ..source import Source
 from .csv_rows import read_columns
 from .files import read_image, resolve_root
@@ -21,11 +22,16 @@ from .files import read_image, resolve_root
 
 @dataclass
 class Table:
-    """A CSV of which only the columns that are used were read, every value as text; blank cells are empty."""
+    """A CSV of which only the columns that are used were read, every value as text without blanks around it."""
 
     rows: pd.DataFrame
     header: list[str]  # all of it, for messages
     path: Path
+    stripped: dict[str, int] = field(default_factory=dict)  # values of a column that had blanks around them
+
+    def __post_init__(self):
+        self.rows, stripped = strip_columns(self.rows)
+        self.stripped = add_counts(self.stripped, stripped)
 
     def column(self, name: str) -> pd.Series:
         if name not in self.rows.columns:
@@ -46,16 +52,18 @@ def open_source(entry: dict) -> Source:
         tables.append(root / join["table"])
         table = join_table(table, read_table(tables[1], used | {join["on"]}), join["on"])
     ids = table.column(entry["image_column"])
-    label = one_hot(table, entry["label_columns"], ids) if "label_columns" in entry else None
-    group = table.column(entry["group_column"]) if "group_column" in entry else pd.Series("", index=ids.index)
-    samples = pd.DataFrame(
-        {
-            "sample_id": ids,
-            "label_name": table.column(entry["label_column"]) if label is None else label,
-            "group": blank_is_its_own(group, ids),
-        }
-    )
     origin = str(tables[0])
+    names = {"stripped": table.stripped}
+    if "label_columns" in entry:
+        label = one_hot(table, entry["label_columns"], ids)
+    else:
+        label, unified = unify(table.column(entry["label_column"]), entry.get("classes", []))
+        names["unified"] = {"label_name": unified} if unified else {}
+    group = "image:" + ids
+    if "group_column" in entry:
+        missing = entry.get("missing_groups", [])
+        group, names["missing_groups"] = own_groups(table.column(entry["group_column"]), ids, missing, origin)
+    samples = pd.DataFrame({"sample_id": ids, "label_name": label, "group": group})
     check_samples(samples, origin)
     classes = entry.get("classes") or sorted(entry.get("label_columns") or samples["label_name"].unique())
     check_known(samples, classes, origin)
@@ -75,6 +83,7 @@ def open_source(entry: dict) -> Source:
         grouped="group_column" in entry,
         grouped_by=entry.get("group_column", "no group_column given: every image its own group"),
         path=path,
+        names=names,
     )
 
 
@@ -93,6 +102,11 @@ def join_table(table: Table, other: Table, on: str) -> Table:
     key = table.column(on)
     if other.column(on).duplicated().any():
         raise InputError(f"{other.path}: values of {on!r} repeat; the table to join needs one row per {on!r}")
+    if is_missing(key).any():
+        raise InputError(
+            f"{table.path}: {is_missing(key).sum()} rows without {on!r}, which would be matched with one another; "
+            "fill them in, or take them out"
+        )
     missing = ~key.isin(other.column(on))
     if missing.any():
         raise InputError(
@@ -101,7 +115,8 @@ def join_table(table: Table, other: Table, on: str) -> Table:
         )
     new = [name for name in other.rows.columns if name == on or name not in table.rows.columns]
     rows = table.rows.merge(other.rows[new], on=on, how="left", validate="many_to_one")
-    return Table(rows, table.header + [name for name in other.header if name not in table.header], table.path)
+    header = table.header + [name for name in other.header if name not in table.header]
+    return Table(rows, header, table.path, add_counts(table.stripped, other.stripped))
 
 
 def one_hot(table: Table, names: list[str], ids: pd.Series) -> pd.Series:
@@ -115,12 +130,6 @@ def one_hot(table: Table, names: list[str], ids: pd.Series) -> pd.Series:
             f"{ids.iloc[wrong[0]]!r} with {found or 'none'}; correct them or take them out"
         )
     return pd.Series(pd.array(names, dtype="str").take(values.argmax(axis=1)), index=ids.index)
-
-
-def blank_is_its_own(group: pd.Series, ids: pd.Series) -> pd.Series:
-    """Groups in which a row with a blank one is a group of its own, never one group of all blanks."""
-    blank = group == ""
-    return group.mask(blank, "image:" + ids[blank]) if blank.any() else group
 
 
 def check_known(samples: pd.DataFrame, classes: list[str], origin: str) -> None:

@@ -1,0 +1,50 @@
+"""What is asked of the classes of a collection: each has images, there are two, and every fold can have them."""
+
+import pandas as pd
+
+from ..errors import InputError
+from .duplicates import check_choice
+from .folds import assign_folds, check_absent_classes, check_rare_classes, find_rare_classes
+from .source import Source
+
+
+def check_labels(name: str, entry: dict, source: Source, n_splits: int, seed: int) -> None:
+    """Refuse the classes that this step or the folds would refuse, if every image can be read and no two are equal."""
+    check_choice(name, entry)
+    samples, classes, origin = source.samples, source.classes, f"datasets.{name}"
+    if entry["rare_classes"] == "drop":
+        rare = rare_classes(samples, classes, n_splits)
+        samples, classes = samples[~samples["label_name"].isin(rare)], [each for each in classes if each not in rare]
+    check_classes(name, entry, classes, samples)
+    if entry["rare_classes"] != "keep":
+        samples = with_labels(samples, classes)
+        check_rare_classes(samples, n_splits, entry["rare_classes"], origin)
+        fold = assign_folds(samples, n_splits, seed, origin)
+        check_absent_classes(samples, fold, entry["rare_classes"], origin)
+
+
+def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFrame) -> None:
+    """Refuse a class without images, fewer than two classes, and two of which none is named the positive one."""
+    present = set(samples["label_name"].unique())
+    empty = [label for label in classes if label not in present]
+    if empty:
+        raise InputError(
+            f"datasets.{name}: no image of class(es) {empty}; remove them from `classes`, or set `rare_classes: drop`"
+        )
+    if len(classes) < 2:
+        raise InputError(f"datasets.{name}: only one class, {classes}; a classifier needs two")
+    positive = entry.get("positive")
+    if len(classes) == 2 and positive not in classes:
+        raise InputError(f"datasets.{name}.positive is {positive!r}; name the positive one of {classes}")
+
+
+def rare_classes(samples: pd.DataFrame, classes: list[str], n_splits: int) -> dict[str, int]:
+    """The classes with fewer groups than folds, those without any image too, and their groups."""
+    absent = sorted(set(classes) - set(samples["label_name"].unique()))
+    return find_rare_classes(samples, n_splits) | dict.fromkeys(absent, 0)
+
+
+def with_labels(samples: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    """Samples with the column label, the index of their class."""
+    label = pd.Categorical(samples["label_name"], categories=classes).codes
+    return samples.assign(label=label.astype("int64"))
