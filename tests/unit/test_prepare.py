@@ -12,7 +12,7 @@ from PIL import Image
 from learnability.datasets import prepare as prepare_module
 from learnability.datasets.folds import make_folds
 from learnability.datasets.prepare import fit, prepare_dataset
-from learnability.datasets.published import compare_counts
+from learnability.datasets.published_counts import compare_counts
 from learnability.datasets.source import open_source
 from learnability.errors import InputError
 from learnability.storage.arrays import area_average, open_packed, packed_digest

@@ -10,7 +10,7 @@ import numpy as np
 from ..datasets.folds import warn_of_large_group
 from ..datasets.names import warnings_of
 from ..datasets.prepare import UNREADABLE, fit
-from ..datasets.published import describe_published
+from ..datasets.published_counts import describe_published
 from ..datasets.source import Source, open_source, opens_at_once, spread_rows
 from ..errors import InputError
 from ..registry import is_control

@@ -10,7 +10,7 @@ from ..errors import InputError
 SHOWN = 3  # sets of equal images in a message
 
 DIGEST = 16  # bytes
-COLUMNS = ["content", "sample_id", "label_name", "group"]
+DUPLICATE_COLUMNS = ["content", "sample_id", "label_name", "group"]
 
 
 def digest_image(image: np.ndarray) -> bytes:
@@ -26,7 +26,7 @@ def find_duplicates(samples: pd.DataFrame, contents: bytes) -> pd.DataFrame:
     _, number = np.unique(np.frombuffer(contents, f"V{DIGEST}"), return_inverse=True)
     content = pd.Series(number, index=samples.index)
     shared = samples.assign(content=content)[content.duplicated(keep=False)]
-    return shared.sort_values("content", kind="stable")[COLUMNS]
+    return shared.sort_values("content", kind="stable")[DUPLICATE_COLUMNS]
 
 
 def count_duplicates(duplicates: pd.DataFrame) -> dict[str, int]:

@@ -16,7 +16,7 @@ from .classes import check_classes, rare_classes, with_labels
 from .duplicates import check_choice, count_duplicates, digest_image, refuse_duplicates, warnings_of_duplicates
 from .folds import largest_group, warn_of_large_group
 from .names import doubtful_names, warnings_of
-from .published import describe_published
+from .published_counts import describe_published
 from .selection import Selection, select
 from .source import Source, check_images_exist, open_source
 

@@ -1,6 +1,7 @@
-"""Labelled image collections: one module per on-disk format, each with `open_source(entry) -> Source`.
+"""Labelled image collections: one module per on-disk format.
 
-A format that cannot be opened in seconds has `open_source(entry, threads)` and a quick `check_source(entry)` as well.
+Each has `open_source(entry, threads) -> Source`, which may use so many threads, and says by OPENS_AT_ONCE whether that
+is a matter of seconds; one that does not has a quick `check_source(entry)` as well.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ class Source:
     `samples` has the columns sample_id, label_name, group; row i describes image i. `read(i)` returns uint8
     (H, W, C), C 1 or 3, and may be called from several threads. `classes` is the order of the label indices.
     `path(i)` is the file of image i, where each image has its own. `published` compares the counts of the label
-    files with published ones (see `published.compare_counts`). `grouped` is whether the data say which images belong
+    files with published ones (see `published_counts.compare_counts`). `grouped` is whether the data say which images belong
     together, such as those of one patient, and `grouped_by` by what. `names` counts what was changed in names: by
     column those `stripped` and `unified` (see names.py), by their text `missing_groups`.
     """
@@ -63,7 +64,7 @@ class Source:
 def open_source(entry: dict, threads: int = 1) -> Source:
     """Open the collection that a `datasets` entry of the config describes, by its `format`."""
     module = load("datasets.*.format", entry["format"])
-    source = module.open_source(entry, threads) if hasattr(module, "check_source") else module.open_source(entry)
+    source = module.open_source(entry, threads)
     settle_names(source, str(entry.get("root", entry["format"])))
     if subset := entry.get("subset"):
         source = source.take(stratified_subset(source.samples, subset["images"], subset.get("seed", 0)))
@@ -91,7 +92,7 @@ def check_source(entry: dict) -> Source | None:
     Returns the collection, or None where opening it takes longer.
     """
     module = load("datasets.*.format", entry["format"])
-    if hasattr(module, "check_source"):
+    if not module.OPENS_AT_ONCE:
         module.check_source(entry)
         return None
     source = open_source(entry)
@@ -101,7 +102,7 @@ def check_source(entry: dict) -> Source | None:
 
 def opens_at_once(entry: dict) -> bool:
     """Whether open_source is a matter of seconds, so that a check may count the images."""
-    return not hasattr(load("datasets.*.format", entry["format"]), "check_source")
+    return load("datasets.*.format", entry["format"]).OPENS_AT_ONCE
 
 
 def check_images_exist(source: Source) -> None:

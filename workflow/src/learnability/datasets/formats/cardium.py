@@ -8,16 +8,17 @@ import pandas as pd
 from ...errors import InputError
 from ...storage.contracts import check_samples
 from ..names import own_groups, strip_columns
-from ..published import compare_counts
+from ..published_counts import compare_counts
 from ..source import Source
 from .files import image_names, listing_digest, read_image, resolve_root
 
-PUBLISHED = {"CHD": 1068, "Non_CHD": 5490}
-CLASSES = list(PUBLISHED)  # alphabetical, the opposite of the dataset's own coding: `positive: CHD` is needed
+OPENS_AT_ONCE = True
+PUBLISHED_COUNTS = {"CHD": 1068, "Non_CHD": 5490}
+CLASSES = list(PUBLISHED_COUNTS)  # alphabetical, the opposite of the dataset's own coding: `positive: CHD` is needed
 PLACES = (".", "cardium_images_anon", "data/cardium_images_anon")
 
 
-def open_source(entry: dict) -> Source:
+def open_source(entry: dict, threads: int = 1) -> Source:
     """Training and test part of one official fold, which together hold the whole set; the patient is the group."""
     fold = find_fold(resolve_root(entry["root"]))
     files = [
@@ -50,7 +51,7 @@ def open_source(entry: dict) -> Source:
         grouped_by="patient folder",
         path=path,
         published=compare_counts(
-            "CARDIUM's trimester_distribution.json", PUBLISHED, samples["label_name"].value_counts()
+            "CARDIUM's trimester_distribution.json", PUBLISHED_COUNTS, samples["label_name"].value_counts()
         ),
         names={"stripped": stripped, "missing_groups": missing},
     )

@@ -7,18 +7,19 @@ import pandas as pd
 
 from ...errors import InputError
 from ...storage.contracts import check_samples, file_digest
-from ..published import compare_counts
+from ..published_counts import compare_counts
 from ..source import Source
 from .files import read_image, resolve_root
 from .table import check_class_columns, one_hot, read_table
 
+OPENS_AT_ONCE = True
 NOT_CLASSES = ["index", "path", "Split", "id", "Unnamed: 0"]
 FINDINGS = ["1a", "1b", "1c", "1d", "1e", "1f", "2a", "2b", "2c", "2d", "2e", "2h"]
 CLASSES = [*FINDINGS, "No Finding"]  # alphabetical: digits come first
 NAME = re.compile(r"((?:train|valid)_\d+)_[a-z]+_\d+")  # split, patient, scan, reconstruction
 
 
-def open_source(entry: dict) -> Source:
+def open_source(entry: dict, threads: int = 1) -> Source:
     """One image per slice; split and patient, the first two fields of the name, are the group."""
     root = resolve_root(entry["root"])
     table = read_table(root / entry.get("table", "ctrate.csv"), ["path", *CLASSES])

@@ -18,8 +18,9 @@ from .files import resolve_root
 from .nifti import Volumes, crossed_slices, read_header
 from .table import Table, read_table
 
+OPENS_AT_ONCE = False  # every file is looked at
 LEFT_OUT = ["2f", "2g"]  # honeycombing, pneumothorax: too rare to be classes, but no slice with them is healthy
-COLUMNS = ["volume", "mask", "category"]
+MASK_COLUMNS = ["volume", "mask", "category"]
 
 
 @dataclass
@@ -87,11 +88,11 @@ def open_table(entry: dict) -> tuple[Path, Table]:
     low, high = entry["window"]
     if low >= high:
         raise InputError(f"window {entry['window']}: expected [low, high] in Hounsfield units, low below high")
-    table = read_table(root / entry["table"], [*COLUMNS, "finding"])
-    for name in COLUMNS:
+    table = read_table(root / entry["table"], [*MASK_COLUMNS, "finding"])
+    for name in MASK_COLUMNS:
         table.column(name)
     if table.rows.empty:
-        raise InputError(f"{table.path}: no row; expected one per finding: {', '.join(COLUMNS)}")
+        raise InputError(f"{table.path}: no row; expected one per finding: {', '.join(MASK_COLUMNS)}")
     if "finding" not in table.rows.columns:
         table.rows["finding"] = ""
     unknown = sorted(set(table.rows["category"]) - {*FINDINGS, *LEFT_OUT})

@@ -7,19 +7,20 @@ import pandas as pd
 from ...errors import InputError
 from ...storage.contracts import check_samples, file_digest
 from ..names import own_groups
-from ..published import compare_counts
+from ..published_counts import compare_counts
 from ..source import Source
 from .files import read_image, require, resolve_root
 from .table import check_class_columns, join_table, one_hot, read_table
 
 TRUTH, METADATA = "ISIC_2019_Training_GroundTruth.csv", "ISIC_2019_Training_Metadata.csv"
+OPENS_AT_ONCE = True
 IMAGES = "ISIC_2019_Training_Input"
 SUFFIXES = (".jpg", ".jpeg", ".png")  # .jpg as released
-PUBLISHED = {"AK": 867, "BCC": 3323, "BKL": 2624, "DF": 239, "MEL": 4522, "NV": 12875, "SCC": 628, "VASC": 253}
-CLASSES = list(PUBLISHED)  # alphabetical
+PUBLISHED_COUNTS = {"AK": 867, "BCC": 3323, "BKL": 2624, "DF": 239, "MEL": 4522, "NV": 12875, "SCC": 628, "VASC": 253}
+CLASSES = list(PUBLISHED_COUNTS)  # alphabetical
 
 
-def open_source(entry: dict) -> Source:
+def open_source(entry: dict, threads: int = 1) -> Source:
     """The 25,331 labelled images; a lesion is a group, and a blank lesion id is a group of its own."""
     root = resolve_root(entry["root"])
     require(root, [TRUTH, METADATA, IMAGES], "the ISIC 2019 training data")
@@ -48,7 +49,7 @@ def open_source(entry: dict) -> Source:
         grouped=True,
         grouped_by="lesion_id; a blank one is its own group",
         path=path,
-        published=compare_counts("ISIC 2019 ground truth", PUBLISHED, found),
+        published=compare_counts("ISIC 2019 ground truth", PUBLISHED_COUNTS, found),
         names={"stripped": table.stripped, "missing_groups": missing},
     )
 

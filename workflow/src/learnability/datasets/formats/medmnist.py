@@ -11,13 +11,14 @@ import pandas as pd
 
 from ...errors import InputError
 from ...storage.contracts import check_samples, digest
-from ..published import compare_counts
+from ..published_counts import compare_counts
 from ..source import Source
 from .files import resolve_root
 
+OPENS_AT_ONCE = True
 SPLITS = ("train", "val", "test")
 KEPT = 64  # rows of a compressed array that wait for a slower thread
-PUBLISHED = {  # MedMNIST 3.0.2
+PUBLISHED_COUNTS = {  # MedMNIST 3.0.2
     "dermamnist": {"train": 7007, "val": 1003, "test": 2005},
     "pneumoniamnist": {"train": 4708, "val": 524, "test": 624},
     "chestmnist": {"train": 78468, "val": 11219, "test": 22433},
@@ -28,7 +29,7 @@ PUBLISHED = {  # MedMNIST 3.0.2
 }
 
 
-def open_source(entry: dict) -> Source:
+def open_source(entry: dict, threads: int = 1) -> Source:
     """The three official splits pooled; `classes` names the labels 0, 1, ... in this order.
 
     The files hold no patient, scan or lesion: every image is its own group, and folds protect nothing.
@@ -59,7 +60,7 @@ def open_source(entry: dict) -> Source:
         channels=images["train"].images.row_shape[2],
         provenance={"files": {path.name: archive_digest(path)}, "rows_without_one_finding": len(codes) - len(kept)},
         grouped_by="none in this file: every image its own group, folds do not keep patients apart",
-        published=compare_counts("MedMNIST 3.0.2", PUBLISHED[flag], found) if flag in PUBLISHED else None,
+        published=compare_counts("MedMNIST 3.0.2", PUBLISHED_COUNTS[flag], found) if flag in PUBLISHED_COUNTS else None,
     )
 
 

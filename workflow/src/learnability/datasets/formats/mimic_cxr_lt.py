@@ -6,11 +6,12 @@ import pandas as pd
 
 from ...storage.contracts import check_samples, file_digest
 from ..names import add_counts, own_groups
-from ..published import compare_counts
+from ..published_counts import compare_counts
 from ..source import Source
 from .files import read_image, require, resolve_root
 from .table import Table, check_class_columns, one_hot, read_table
 
+OPENS_AT_ONCE = True
 # balanced-test is a part of test: pooled, its rows would double.
 LABEL_FILES = [f"mimic-cxr-lt_single-label_{part}.csv" for part in ("train", "balanced-val", "test")]
 NOT_CLASSES = ["subject_id", "study_id", "dicom_id", "path"]
@@ -20,10 +21,10 @@ CLASSES = [
     "Pleural Other", "Pneumomediastinum", "Pneumonia", "Pneumoperitoneum", "Pneumothorax", "Subcutaneous Emphysema",
     "Support Devices", "Tortuous Aorta",
 ]  # fmt: skip
-PUBLISHED = {"images": 111328, "balanced-val": 285}  # counts per class are published for the training part alone
+PUBLISHED_COUNTS = {"images": 111328, "balanced-val": 285}  # counts per class are published for the training part alone
 
 
-def open_source(entry: dict) -> Source:
+def open_source(entry: dict, threads: int = 1) -> Source:
     """Training, validation and test part pooled for cross-validation; the subject is the group."""
     root = resolve_root(entry["root"])
     labels = root if (root / LABEL_FILES[0]).is_file() else root / "labels"
@@ -52,7 +53,7 @@ def open_source(entry: dict) -> Source:
         grouped=True,
         grouped_by="subject_id",
         path=path,
-        published=compare_counts("rows of the published study; LongTailCXR", PUBLISHED, found),
+        published=compare_counts("rows of the published study; LongTailCXR", PUBLISHED_COUNTS, found),
         names={"stripped": add_counts(*(part.stripped for part in parts)), "missing_groups": missing},
     )
 

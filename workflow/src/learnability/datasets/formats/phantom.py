@@ -10,6 +10,7 @@ import pandas as pd
 from ..source import Source
 from .phantom_views import MODALITIES, View
 
+OPENS_AT_ONCE = True
 REQUIRED = ("modality", "groups", "images_per_group", "size", "seed")
 
 
@@ -62,7 +63,7 @@ def _check(entry: dict) -> None:
     raise ValueError(f"phantom dataset: {expected}")
 
 
-def open_source(entry: dict) -> Source:
+def open_source(entry: dict, threads: int = 1) -> Source:
     """The collection that an entry describes by `modality, groups, images_per_group, size` and `seed`."""
     _check(entry)
     modality, seed, span = entry["modality"], entry["seed"], entry["images_per_group"]

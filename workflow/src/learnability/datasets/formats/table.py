@@ -19,6 +19,8 @@ from ..source import Source
 from .csv_rows import read_columns
 from .files import read_image, resolve_root
 
+OPENS_AT_ONCE = True
+
 
 @dataclass
 class Table:
@@ -39,7 +41,7 @@ class Table:
         return self.rows[name]
 
 
-def open_source(entry: dict) -> Source:
+def open_source(entry: dict, threads: int = 1) -> Source:
     """Open the table that `entry` describes; keys are documented in the config schema."""
     root, pattern = resolve_root(entry["root"]), entry["image_path"]
     fields = pattern_fields(pattern)
