@@ -27,7 +27,7 @@ class Source:
     `samples` has the columns sample_id, label_name, group; row i describes image i. `read(i)` returns uint8
     (H, W, C), C 1 or 3, and may be called from several threads. `classes` is the order of the label indices.
     `path(i)` is the file of image i, where each image has its own. `published` compares the counts of the label
-    files with published ones (see `published_counts.compare_counts`). `grouped` is whether the data say which images belong
+    files with published ones (see published_counts.py). `grouped` is whether the data say which images belong
     together, such as those of one patient, and `grouped_by` by what. `names` counts what was changed in names: by
     column those `stripped` and `unified` (see names.py), by their text `missing_groups`.
     """
