@@ -1,6 +1,9 @@
 """The digest of a job's code: what reruns a job, and what does not."""
 
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -398,3 +401,26 @@ def test_every_module_that_a_value_may_name_is_there():
     named = {module for modules in registry.MODULES.values() for module in modules.values()}
     missing = [name for name in named if not provenance.PACKAGE.joinpath(*name.split(".")).with_suffix(".py").is_file()]
     assert missing == []
+
+
+def test_what_is_kept_of_the_modules_changes_no_digest(tmp_path):
+    code = "from learnability.workflow.provenance import code_digest; print(code_digest('make_table1'))"
+
+    def digest():
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    kept = tmp_path / ".snakemake" / "learnability_modules.json"
+    alone = digest()
+    assert not kept.exists()  # there is no folder of Snakemake's
+    kept.parent.mkdir()
+    assert digest() == alone
+    content = json.loads(kept.read_text())
+    assert digest() == alone
+    for damaged in ("{", json.dumps(content | {"state": "another version", "modules": {}})):
+        kept.write_text(damaged)
+        assert digest() == alone
+        assert json.loads(kept.read_text()) == content
+    content["modules"] = {key: [["changed"], []] for key in content["modules"]}
+    kept.write_text(json.dumps(content))
+    assert digest() != alone  # it was read

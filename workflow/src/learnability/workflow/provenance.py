@@ -5,8 +5,13 @@ modules, and what an error or a printed line says are not in it.
 """
 
 import ast
+import atexit
+import contextlib
 import functools
 import hashlib
+import json
+import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -58,9 +63,41 @@ def package_digest() -> str:
 @functools.cache  # most rules import the same modules
 def read_module(path: Path, text: str) -> tuple[list[str], list[Path]]:
     """What counts of each statement at the top of a module, and the files of this package that it imports."""
-    tree = ast.parse(text)
-    imported = imported_modules(tree, path)
-    return [*map(ast.unparse, NormalForm().visit(tree).body)], imported
+    key = hashlib.sha256(f"{path}\n{text}".encode()).hexdigest()
+    if key not in kept():
+        tree = ast.parse(text)
+        imported = [str(file) for file in imported_modules(tree, path)]
+        kept()[key] = [[*map(ast.unparse, NormalForm().visit(tree).body)], imported]
+    statements, imported = kept()[key]
+    return statements, [Path(file) for file in imported]
+
+
+@functools.cache
+def kept() -> dict[str, list]:
+    """What read_module gave before, by path and text: parsing all modules takes as long as planning 100 jobs.
+
+    In .snakemake, where Snakemake keeps what it knows of the folder; it holds for this very list of files and this
+    module, and is written when the process ends.
+    """
+    names = "\n".join(map(str, sorted(PACKAGE.rglob("*.py"))))
+    state = hashlib.sha256(f"{sys.version}\n{names}\n{Path(__file__).read_text('utf-8')}".encode()).hexdigest()
+    file = Path(".snakemake").absolute() / "learnability_modules.json"
+    try:
+        content = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        content = {}
+    found = content["modules"] if content.get("state") == state else {}
+    before = set(found)
+
+    def keep() -> None:
+        if set(found) != before and file.parent.is_dir():
+            new = file.with_suffix(f".{os.getpid()}")
+            with contextlib.suppress(OSError):  # a folder that cannot be written, or a full disk
+                new.write_text(json.dumps({"state": state, "modules": found}), "utf-8")
+                new.replace(file)
+
+    atexit.register(keep)
+    return found
 
 
 class NormalForm(ast.NodeTransformer):
