@@ -19,7 +19,8 @@ class Classifier(nn.Module):
 
     forward(x: (N, C, H, W), sigma) -> logits (N, K). `sigma` is the noise level of each row, (N,), or of all, a number:
     in units of a normalised latent, or of the autoencoder's pipeline where `noise_unit` says so. None and 0 are a clean
-    input, which is scaled and labelled as `levels.clean`. A classifier that was trained without noise (`levels` None) ignores it.
+    input, which is scaled and labelled as `levels.clean`. A classifier that was trained without noise (`levels` None)
+    ignores it.
     """
 
     def __init__(
