@@ -140,6 +140,38 @@ def test_a_run_whose_patience_ran_out_before_it_was_killed_trains_no_further(mon
     assert (weight == 1).all()
 
 
+def relabel(study: Path, rows: np.ndarray, label: int) -> None:
+    """Give some images another label."""
+    samples = pd.read_parquet(study / "samples.parquet")
+    samples.loc[rows, ["label", "label_name"]] = [label, CLASSES[label]]
+    write_parquet(samples, study / "samples.parquet")
+
+
+@pytest.mark.parametrize(("rows", "name"), [(TRAIN, "train"), (VALIDATION, "validation")])
+def test_rows_of_one_class_alone_are_refused_before_training(study, monkeypatch, rows, name):
+    relabel(study, rows, 1)
+    monkeypatch.setattr(training, "train_epoch", None)
+    with pytest.raises(InputError, match=f"fold 1 has {name} rows of one class alone, odd; use fewer folds"):
+        train(study, "one_class", IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (TRAIN, "no train rows of rare: they cannot be learned; margins and class weights are of the other classes\n"),
+        (VALIDATION, "no validation rows of rare: epochs, and the values of a search, are chosen by the other"),
+        (np.arange(1, 100, 5), "no test rows of rare: the scores are over the other classes\n"),
+    ],
+)
+def test_a_class_that_a_fold_lacks_is_said_and_the_others_train_as_without_it(study, capsys, rows, said):
+    labels = pd.read_parquet(study / "samples.parquet")["label"].to_numpy()
+    relabel(study, rows[labels[rows] == 2], 1)
+    train(study, "absent", IMAGE | {"epochs": 1})
+    out = capsys.readouterr().out
+    assert out.count(said) == 1
+    assert out.count("rows of rare") == 1
+
+
 def test_a_test_fold_of_one_class_is_refused_before_training(study, monkeypatch):
     samples = pd.read_parquet(study / "samples.parquet")
     samples.loc[samples.index % 5 == 1, ["label", "label_name"]] = [0, CLASSES[0]]  # the rows that fold 1 tests on

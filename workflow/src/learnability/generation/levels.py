@@ -66,8 +66,11 @@ def level_after_step(scheduler, timestep, eta: float = 0.0) -> Level:
 
 
 def copy_before(scheduler, index: int):
-    """A copy that makes step `index` next and remembers none before it."""
+    """A copy on the CPU that makes step `index` next and remembers none before it."""
     copied = copy.copy(scheduler)
+    for name, value in vars(scheduler).items():
+        if isinstance(value, torch.Tensor):
+            setattr(copied, name, value.cpu())  # timesteps, and what img2img has moved to the latents' device
     for name in MEMORY:
         if hasattr(copied, name):
             setattr(copied, name, [None] * len(getattr(copied, name)))
@@ -80,7 +83,8 @@ def copy_before(scheduler, index: int):
 
 def noised(scheduler, index: int) -> tuple[float, float]:
     """What the scheduler multiplies clean latents and noise by at the level that step `index` takes its latents for."""
-    copied, timestep = copy_before(scheduler, index), scheduler.timesteps[index].reshape(1).cpu()
+    copied = copy_before(scheduler, index)
+    timestep = copied.timesteps[index].reshape(1)
     one, zero = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
     if hasattr(copied, "scale_noise"):
         return float(copied.scale_noise(one, timestep, zero)), float(copied.scale_noise(zero, timestep, one))
@@ -118,11 +122,11 @@ def stepped(scheduler, index: int, eta: float, v: float, denoised: float) -> flo
     with torch.random.fork_rng(devices=[]):  # the pipeline's own random numbers are left as they are
         for i in range(index - remembered, index + 1):
             signal, spread = noised(scheduler, i)
-            torch.manual_seed(0)  # the same new noise in every one of these steps
+            torch.default_generator.manual_seed(0)  # the same new noise in all these steps; a GPU's goes on
             sample = torch.full((1, 1, 1, 1), signal * v, dtype=torch.float64)
             output = torch.zeros(1, channels_of(scheduler), 1, 1, dtype=torch.float64)
             output[:, 0] = predicted(scheduler, spread / signal if signal > 0 else math.inf, signal, v, denoised)
-            after = copied.step(output, scheduler.timesteps[i], sample, **options).prev_sample
+            after = copied.step(output, copied.timesteps[i], sample, **options).prev_sample
     return float(after[0, 0])
 
 

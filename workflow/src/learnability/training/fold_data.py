@@ -92,6 +92,7 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
             f"{folds}: the test rows of fold {cell['fold']} hold no class with both positives and negatives, so there "
             "is no AUC; use fewer folds, or another seed"
         )
+    check_learnable(label, split, classes, f"{folds}: fold {cell['fold']}")
     rows = Rows(packed, device, channels_last=cell["space"] != "latent" and not inputs.decode, keep=keep)
     return Fold(
         rows=DecodedRows(rows, inputs.decode) if inputs.decode else rows,
@@ -103,6 +104,28 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
         source=source,
         teacher=read_teacher_logits(inputs.teacher_logits, len(split["train"]), len(classes), device),
     )
+
+
+def check_learnable(label: np.ndarray, split: dict[str, np.ndarray], classes: list[str], where: str) -> None:
+    """Refuse a split whose rows are all of one class, and print the classes that a split lacks.
+
+    A fold may lack some where the data set has `rare_classes: keep`.
+    """
+    said = {
+        "train": "they cannot be learned; margins and class weights are of the other classes",
+        "validation": "epochs, and the values of a search, are chosen by the other classes",
+        "test": "the scores are over the other classes",
+    }
+    for name, meaning in said.items():
+        present = np.bincount(label[split[name]], minlength=len(classes)) > 0
+        if present.sum() == 1:
+            raise InputError(
+                f"{where} has {name} rows of one class alone, {classes[present.argmax()]}; use fewer folds, another "
+                "seed, or `rare_classes: drop`"
+            )
+        if not present.all():
+            absent = ", ".join(classes[k] for k in np.flatnonzero(~present))
+            print(f"no {name} rows of {absent}: {meaning}", flush=True)
 
 
 def read_teacher_logits(path: Path | None, rows: int, classes: int, device: torch.device) -> torch.Tensor | None:
