@@ -98,7 +98,7 @@ def scripted(monkeypatch, study: Path, scores: list[float], **changes) -> tuple[
 
     given = inputs(study, values)
     data = training.load_fold(**given)
-    model = training.build_classifier(training.describe(given["cell"], recipe, 0, data))
+    model = training.build_classifier(training.describe(given["cell"], recipe, 0, data, given["inputs"]))
     left = iter(scores)
     monkeypatch.setattr(training, "train_epoch", train_epoch)
     monkeypatch.setattr(training, "predict", lambda *_: np.zeros((1, 3)))

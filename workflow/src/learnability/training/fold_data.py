@@ -12,6 +12,7 @@ import torch
 
 from ..autoencoders.latent_units import units_on_grid
 from ..classifiers.classifier import image_moments
+from ..classifiers.weights import CONFIG, trained_moments
 from ..errors import InputError
 from ..storage.arrays import open_packed
 from ..storage.batches import Decode, DecodedRows, Rows, channel_moments
@@ -45,6 +46,8 @@ class Inputs:
     def identity(self) -> list[str]:
         """Digests of everything but the array, whose own is in its card."""
         files = [self.folds, self.dataset / "samples.parquet", self.pretrained, self.start, self.teacher_logits]
+        if self.pretrained and (config := self.pretrained.with_name(CONFIG)).is_file():
+            files.append(config)  # what normalises images
         return [file_digest(path) if path else "none" for path in files]
 
     def cards(self) -> list[str]:
@@ -155,14 +158,25 @@ def encoding_source(cell: dict, card: dict, inputs: Inputs) -> dict:
     return {key: encoding[key] for key in ("role", "pipeline")} | {"digest": encoding[f"digest_{inputs.array.stem}"]}
 
 
-def describe(cell: dict, recipe: Recipe, seed: int, data: Fold) -> dict:
+def moments_of_images(recipe: Recipe, inputs: Inputs) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation that normalise images: those that the weights of the start were trained with.
+
+    ImageNet's where there are none.
+    """
+    if inputs.start:
+        card = read_json(inputs.start.with_name("model.json"))
+        return card["mean"], card["std"]
+    return trained_moments(inputs.pretrained, recipe.model) if inputs.pretrained else image_moments()
+
+
+def describe(cell: dict, recipe: Recipe, seed: int, data: Fold, inputs: Inputs) -> dict:
     """All that is needed to build the classifier again and normalise its input: the content of model.json."""
     if cell["space"] == "latent":
         mean, deviation = data.moments
         std = np.maximum(deviation, 1e-6) / recipe.latent_std
         mean, std, channels, grid = mean.tolist(), std.tolist(), data.array.shape[1], list(data.array.shape[2:])
     else:
-        (mean, std), channels, grid = image_moments(), 3, [data.card["classifier_size"]] * 2
+        (mean, std), channels, grid = moments_of_images(recipe, inputs), 3, [data.card["classifier_size"]] * 2
     return (
         cell
         | recipe.take(DESCRIBED)
