@@ -140,7 +140,9 @@ def untrained(study: Path, recipe: dict, start: Path | None) -> torch.nn.Module:
     """The classifier of a recipe as it is before its first step."""
     given = inputs(study, recipe)
     torch.manual_seed(1)
-    model = build_classifier(training.describe(given["cell"], recipe_of(recipe), 1, load_fold(**given)))
+    model = build_classifier(
+        training.describe(given["cell"], recipe_of(recipe), 1, load_fold(**given), given["inputs"])
+    )
     if start:
         load_start(model, start)
     return model.eval()

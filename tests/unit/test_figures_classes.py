@@ -67,6 +67,15 @@ def test_classes_stand_from_head_to_tail_with_their_numbers():
     assert "SD 1.4, mean over 2 folds." in words(figure)
 
 
+def test_a_class_that_a_test_fold_lacks_is_named():
+    recall = recall_frame(runs_of(["sd14"]), {"clinic": CARD})
+    assert "every fold" not in words(draw_class_recall(recall, {"clinic": CARD}, LABELS))
+    some = recall[(recall["class_name"] != "b") | (recall["fold"] != 1)]
+    figure = draw_class_recall(some, {"clinic": CARD}, LABELS)
+    assert "Not in the test rows of every fold: b." in words(figure)
+    assert_legible(figure)
+
+
 def test_what_is_drawn_is_the_mean_over_folds_and_families(tmp_path):
     runs = runs_of(["sd14", "flux2", "unshuffle"])
     figure = draw_class_recall(recall_frame(runs, {"clinic": CARD}), {"clinic": CARD}, LABELS)

@@ -1,6 +1,8 @@
 """Classifier guidance: noise levels against diffusers, the formula against a distribution that is known, callbacks."""
 
+import copy
 import math
+from itertools import pairwise
 from types import SimpleNamespace
 
 import diffusers
@@ -16,22 +18,35 @@ from learnability.autoencoders.latent_units import IDENTITY
 from learnability.errors import InputError
 from learnability.generation.conversion import to_pipeline, to_raw
 from learnability.generation.guidance import Guidance, guided_step
-from learnability.generation.levels import SCHEDULERS, level_after_step
+from learnability.generation.levels import level_after_step
 from tests.trained import CLASSES, describe_run, write_run
 
 UNITS = {"mean": [0.3], "std": [2.0]}
-OPTIONS = {
-    "DDIMScheduler": {"clip_sample": False, "timestep_spacing": "trailing"},
-    "DDPMScheduler": {"clip_sample": False},
-    "EulerDiscreteScheduler": {"timestep_spacing": "trailing"},
-    "EulerAncestralDiscreteScheduler": {"timestep_spacing": "trailing"},
-}
-OTHERS = {  # more settings of the same classes
+NO_CLIP = {"clip_sample": False}
+TRAILING = {"timestep_spacing": "trailing"}
+V = {"prediction_type": "v_prediction"}
+KINDS = {
+    "DDIM": ("DDIMScheduler", NO_CLIP | TRAILING),
+    "DDIM linspace": ("DDIMScheduler", NO_CLIP | {"timestep_spacing": "linspace"}),
+    "DDIM v": ("DDIMScheduler", NO_CLIP | V | {"set_alpha_to_one": False, "steps_offset": 1}),
+    "DDIM zero SNR": ("DDIMScheduler", NO_CLIP | V | TRAILING | {"rescale_betas_zero_snr": True}),
+    "DDPM": ("DDPMScheduler", NO_CLIP),
+    "DDPM linspace": ("DDPMScheduler", NO_CLIP | {"timestep_spacing": "linspace", "prediction_type": "sample"}),
+    "DEIS": ("DEISMultistepScheduler", {}),
+    "solver": ("DPMSolverMultistepScheduler", {}),
+    "solver of third order": ("DPMSolverMultistepScheduler", V | {"solver_order": 3, "use_lu_lambdas": True}),
+    "EDM": ("EDMEulerScheduler", {}),
+    "EDM v": ("EDMEulerScheduler", V),
+    "Euler": ("EulerDiscreteScheduler", TRAILING),
+    "Euler v": ("EulerDiscreteScheduler", V | {"use_karras_sigmas": True, "final_sigmas_type": "sigma_min"}),
+    "Euler zero SNR": ("EulerDiscreteScheduler", V | TRAILING | {"rescale_betas_zero_snr": True}),
+    "ancestral": ("EulerAncestralDiscreteScheduler", TRAILING),
+    "flow": ("FlowMatchEulerDiscreteScheduler", {}),
     "flow shifted": ("FlowMatchEulerDiscreteScheduler", {"shift": 3.0}),
+    "flow stochastic": ("FlowMatchEulerDiscreteScheduler", {"stochastic_sampling": True}),
     "flow solver": ("DPMSolverMultistepScheduler", {"prediction_type": "flow_prediction", "use_flow_sigmas": True}),
     "SDE solver": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++", "solver_order": 1}),
-}
-KINDS = {name: (name, OPTIONS.get(name, {})) for name in SCHEDULERS} | OTHERS
+}  # fmt: skip
 
 
 def build_scheduler(kind: str, steps: int):
@@ -56,15 +71,109 @@ def test_the_level_is_that_of_diffusers_own_noise(kind):
     u = noisy(other, y, noise, other.timesteps[0])
     for i, timestep in enumerate(scheduler.timesteps):
         u = scheduler.step(torch.zeros_like(u), timestep, u).prev_sample
+        before = torch.get_rng_state()
         level = level_after_step(scheduler, timestep)
+        assert torch.equal(torch.get_rng_state(), before)  # the pipeline's own random numbers are left as they are
         if i == 9:
             assert level.sigma == 0
             continue
         expected = noisy(other, y, noise, other.timesteps[i + 1])
         torch.testing.assert_close(level.signal * (y + level.sigma * noise), expected, rtol=1e-4, atol=1e-4)
-        assert level.next_sigma < level.sigma
-        assert level.next_sigma < 0.05 or i < 8
-        assert level.stochastic == (kind in ("DDPMScheduler", "EulerAncestralDiscreteScheduler", "SDE solver"))
+
+
+def coefficients(scheduler, timestep) -> tuple[float, float]:
+    """Of clean latents and of noise, at a timestep of a scheduler that has made no step; by diffusers itself."""
+    one, zero = torch.ones(1), torch.zeros(1)
+    return noisy(scheduler, one, zero, timestep).item(), noisy(scheduler, zero, one, timestep).item()
+
+
+def network_output(kind: str, v: torch.Tensor, clean: torch.Tensor, sigma: float) -> torch.Tensor:
+    """What a network says that takes v = y + sigma n for `clean`, in the words of each prediction_type."""
+    noise, name = (v - clean) / sigma, KINDS[kind][0]
+    said = KINDS[kind][1].get("prediction_type", "flow" if name.startswith("Flow") else "epsilon")
+    if name == "EDMEulerScheduler":
+        skip, out = 0.25 / (sigma**2 + 0.25), 0.5 * sigma / math.sqrt(sigma**2 + 0.25)
+        return (clean - skip * v) / (out if said == "epsilon" else -out)
+    size = math.hypot(1, sigma)
+    words = {"epsilon": noise, "sample": clean, "v_prediction": noise / size - clean * sigma / size}
+    return (words | {"flow": noise - clean, "flow_prediction": noise - clean})[said]
+
+
+ONE_STEP = [kind for kind in KINDS if "Multistep" not in KINDS[kind][0]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "eta"), [*((kind, 0.0) for kind in ONE_STEP), ("DDIM linspace", 1.0), ("DDIM v", 0.5)]
+)
+def test_the_share_is_what_the_scheduler_itself_passes_on_of_a_change_of_the_denoised(kind, eta):
+    scheduler, options = build_scheduler(kind, 10), {"eta": eta} if eta else {}
+    u, previous = torch.randn(1, 4, 3, 3), None
+    for timestep in scheduler.timesteps:
+        if previous:
+            signal, spread = coefficients(build_scheduler(kind, 10), timestep)
+            sigma, y, change = spread / signal, torch.randn(1, 4, 3, 3), torch.full((1, 4, 3, 3), 0.5)
+            ends = []
+            for v, clean in ((u / signal, y), (u / signal, y + change), (u / signal + change, y + change)):
+                output = network_output(kind, v, clean, sigma)
+                torch.manual_seed(1)  # the same new noise
+                step = copy.deepcopy(scheduler).step(output, timestep, v * signal, **options)
+                if hasattr(step, "pred_original_sample"):  # the test says what it means to say
+                    torch.testing.assert_close(step.pred_original_sample, clean, rtol=1e-3, atol=1e-3)
+                ends.append(step.prev_sample)
+            # What moves together with its estimate says of what size latents are after the step.
+            own = (ends[1] - ends[0]).mean() / (ends[2] - ends[0]).mean()
+            assert previous.share == pytest.approx(own.item(), rel=5e-3, abs=1e-3)
+        u = scheduler.step(torch.zeros_like(u), timestep, u, **options).prev_sample
+        previous = level_after_step(scheduler, timestep, eta)
+
+
+def vp_sigma(alpha: float) -> float:
+    return math.sqrt((1 - alpha) / alpha)
+
+
+def test_the_shares_are_those_worked_out_by_hand():
+    def shares(kind: str, eta: float = 0.0) -> tuple[list[float], list[float], object]:
+        scheduler = build_scheduler(kind, 10)
+        levels = []
+        for timestep in scheduler.timesteps:
+            scheduler.step(torch.zeros(1, 1, 1, 1), timestep, torch.ones(1, 1, 1, 1))
+            levels.append(level_after_step(scheduler, timestep, eta))
+        return [level.share for level in levels[:-1]], [level.sigma for level in levels], scheduler
+
+    for kind in ("Euler", "EDM", "flow shifted", "solver", "flow solver", "solver of third order"):
+        found, sigma, _ = shares(kind)
+        assert found == pytest.approx([1 - b / a for a, b in pairwise(sigma)], abs=1e-4)
+    for kind in ("DDPM", "ancestral", "SDE solver"):
+        found, sigma, _ = shares(kind)
+        expected = [1 - (b / a) ** 2 for a, b in pairwise(sigma)]
+        assert found[:-1] == pytest.approx(expected[:-1], abs=1e-3)
+    assert shares("flow stochastic")[0] == pytest.approx([1] * 9)  # nothing of the latents themselves is kept
+    for eta in (0.0, 1.0):
+        found, sigma, scheduler = shares("DDIM linspace", eta)
+        alphas = scheduler.alphas_cumprod.double()
+        for share, timestep in zip(found, scheduler.timesteps[1:].tolist(), strict=True):
+            # DDIM steps 1000 / 10 timesteps back, wherever the next of its own timesteps is.
+            then = alphas[timestep - 100].item() if timestep >= 100 else 1.0
+            ratio = vp_sigma(then) / vp_sigma(alphas[timestep].item())
+            assert share == pytest.approx(1 - ratio ** (1 + eta), abs=1e-3)
+
+
+def test_a_solver_that_remembers_is_asked_about_a_change_at_every_step():
+    """Of DEIS at its second order the shift of the noise is -1 / sigma at this step and the one before."""
+    scheduler = build_scheduler("DEIS", 10)
+    for i in range(5):
+        scheduler.step(torch.zeros(1, 1, 1, 1), scheduler.timesteps[i], torch.ones(1, 1, 1, 1))
+    other, size = copy.deepcopy(scheduler), [vp_sigma(scheduler.alphas_cumprod[int(t)].item()) for t in
+                                             scheduler.timesteps[4:7]]  # fmt: skip
+    ends = []
+    for change in (0.0, 1.0):
+        copied = copy.deepcopy(other)
+        copied.model_outputs[-1] = torch.full((1, 1, 1, 1), -change / size[0])
+        ends.append(
+            copied.step(torch.full((1, 1, 1, 1), -change / size[1]), copied.timesteps[5], torch.zeros(1, 1, 1, 1))
+        )
+    moved = (ends[1].prev_sample - ends[0].prev_sample).item() * math.hypot(1, size[2])  # in units of v
+    assert level_after_step(scheduler, scheduler.timesteps[4]).share == pytest.approx(moved, rel=1e-3)
 
 
 class Mixture(nn.Module):
@@ -86,46 +195,50 @@ class Mixture(nn.Module):
         return (self.spread**2 * v + sigma**2 * centre) / (self.spread**2 + sigma**2)
 
 
-def sample(kind: str, guidance: Guidance | None, number: int = 4000, steps: int = 200) -> torch.Tensor:
-    """Draw from the mixture with diffusers' scheduler and the exact denoiser, and guidance after each step."""
-    scheduler, mixture = build_scheduler(kind, steps), Mixture()
-    name = type(scheduler).__name__
-    flow = SCHEDULERS[name][0] == "flow" or getattr(scheduler.config, "use_flow_sigmas", False)
-    generator = torch.Generator().manual_seed(0)
-    pipe = SimpleNamespace(scheduler=scheduler)
-    u = torch.randn(number, 1, 1, 1, generator=generator) * scheduler.init_noise_sigma if not flow else torch.randn(
-        number, 1, 1, 1, generator=generator)  # fmt: skip
+def sample(
+    kind: str, guidance: Guidance | None = None, exact: bool = False, number: int = 4000, steps: int = 200
+) -> torch.Tensor:
+    """Draw from the mixture with diffusers' scheduler and the exact denoiser, and guidance after each step.
+
+    `exact` puts the guidance of scale one to the class `low` into the denoised itself, as it is derived.
+    """
+    scheduler, fresh, mixture = build_scheduler(kind, steps), build_scheduler(kind, steps), Mixture()
+    torch.manual_seed(0)
+    pipe, u = SimpleNamespace(scheduler=scheduler), torch.randn(number, 1, 1, 1)
     for i, timestep in enumerate(scheduler.timesteps):
-        if "DD" in name:
-            alpha = float(scheduler.alphas_cumprod[int(timestep)])
-            sigma, signal = math.sqrt((1 - alpha) / alpha), math.sqrt(alpha)
-        elif flow:
-            t = min(float(scheduler.sigmas[i]), 1 - 1e-4)
-            sigma, signal = t / (1 - t), 1 - t
-        else:
-            sigma = float(scheduler.sigmas[i])
-            signal = 1.0 if SCHEDULERS[name][0] == "ve" else 1 / math.sqrt(1 + sigma**2)
-        clean = mixture.denoise(u / signal, sigma)
-        predicted = (u / signal - clean) / sigma  # the noise
-        extra = {"generator": generator} if SCHEDULERS[name][1] or kind == "SDE solver" else {}
-        u = scheduler.step(predicted - clean if flow else predicted, timestep, u, **extra).prev_sample
+        signal, spread = coefficients(fresh, timestep)
+        signal = max(signal, 1e-4)
+        sigma, u = spread / signal, u if i else u * math.hypot(signal, spread)
+        v = (u / signal).requires_grad_()
+        clean = mixture.denoise(v, sigma)
+        if exact and i:
+            (gradient,) = torch.autograd.grad(mixture(v, sigma).log_softmax(1)[:, 0].sum(), v)
+            clean = clean + sigma**2 * gradient
+        with torch.no_grad():
+            u = scheduler.step(network_output(kind, v, clean, sigma), timestep, u).prev_sample
         if guidance:
             u = guidance(pipe, i, timestep, {"latents": u})["latents"]
     return u.flatten()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "EDMEulerScheduler"])
+# The variance of what others draw is too small even without guidance.
+SOUND = [kind for kind in KINDS if kind not in ("EDM", "EDM v", "Euler v", "DDIM zero SNR", "Euler zero SNR")]
+
+
+@pytest.mark.parametrize("kind", SOUND)
 def test_guidance_of_scale_one_draws_from_the_class(kind):
-    free = sample(kind, None)
-    assert free.mean().abs() < 0.05
-    guided = sample(kind, Guidance(Mixture(), "low", scale=1.0, pipeline=IDENTITY))
+    guided, exact = sample(kind, Guidance(Mixture(), "low", scale=1.0, pipeline=IDENTITY)), sample(kind, exact=True)
+    assert guided.mean() == pytest.approx(exact.mean().item(), abs=0.02)
+    assert guided.std() == pytest.approx(exact.std().item(), abs=0.02)
     assert guided.mean() == pytest.approx(-0.5, abs=0.05)
-    assert guided.std() == pytest.approx(0.6, abs=0.05)
+    if kind != "flow stochastic":  # which makes its latents anew from the denoised, whose variance is too small
+        assert guided.std() == pytest.approx(0.6, abs=0.05)
+        assert sample(kind).mean().abs() < 0.05
 
 
 def test_a_larger_scale_sharpens_and_scale_zero_changes_nothing():
-    means = [sample("DDIMScheduler", Guidance(Mixture(), "high", scale, IDENTITY)).mean() for scale in (0.0, 1.0, 4.0)]
-    assert torch.equal(means[0], sample("DDIMScheduler", None).mean())
+    means = [sample("DDIM", Guidance(Mixture(), "high", scale, IDENTITY)).mean() for scale in (0.0, 1.0, 4.0)]
+    assert torch.equal(means[0], sample("DDIM").mean())
     assert means[2] > means[1] + 0.2
 
 
@@ -203,7 +316,11 @@ def test_diffusers_calls_it_in_a_pipeline_of_its_own(classifier):
         norm_type="spatial", vq_embed_dim=4,
     )  # fmt: skip
     scheduler = diffusers.DDPMScheduler(
-        beta_schedule="scaled_linear", beta_start=0.00085, beta_end=0.012, variance_type="learned_range"
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        variance_type="learned_range",
+        clip_sample=False,
     )
     pipe = KandinskyV22Pipeline(unet, scheduler, movq)
     pipe.set_progress_bar_config(disable=True)
@@ -216,7 +333,7 @@ def test_diffusers_calls_it_in_a_pipeline_of_its_own(classifier):
 
     free = generate(None)
     assert free.shape == (2, 4, 8, 8)
-    guided = generate(Guidance(classifier, ["melanoma", "nevus"], 3.0, UNITS))
+    guided = generate(Guidance(classifier, ["melanoma", "nevus"], 12.0, UNITS))
     before, after = (classifier(to_raw(z, UNITS, 4)).softmax(1)[[0, 1], [1, 2]] for z in (free, guided))
     assert (after > before + 0.02).all()
     label = torch.tensor([1, 2])
@@ -232,7 +349,7 @@ def test_diffusers_calls_it_in_a_pipeline_of_its_own(classifier):
             with torch.enable_grad():
                 chosen = classifier(v * 2.0 + 0.3, sigmas[0]).log_softmax(1)[[0, 1], label].sum()
             (gradient,) = torch.autograd.grad(chosen, v)
-            shift = 3.0 * (sigmas[0] ** 2 - sigmas[1] ** 2) * gradient
+            shift = 12.0 * (sigmas[0] ** 2 - sigmas[1] ** 2) * gradient
             kwargs["latents"] = (v + shift).detach() / math.sqrt(1 + sigmas[0] ** 2)
         return kwargs
 
@@ -265,7 +382,46 @@ def test_what_guidance_cannot_work_with_is_refused(tmp_path, classifier):
     for sigma in (0.0, math.inf, math.nan):
         with pytest.raises(InputError, match=f"guidance at sigma {sigma}: expected a number above 0"):
             guided_step(classifier, torch.randn(1, 4, 8, 8), torch.tensor([0]), sigma, pipeline=UNITS)
+    for next_sigma in (-0.1, 1.1, math.nan):
+        with pytest.raises(
+            InputError, match=f"next_sigma {next_sigma}: expected 0 to sigma, 1.0; a step leads to less"
+        ):
+            guided_step(classifier, torch.randn(1, 4, 8, 8), torch.tensor([0]), 1.0, next_sigma, pipeline=UNITS)
     for name in ("HeunDiscreteScheduler", "UniPCMultistepScheduler"):
         message = f"guidance cannot follow {name}; use one of DDIMScheduler, .*guided_step"
         with pytest.raises(InputError, match=message):
             level_after_step(getattr(diffusers, name)(), 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("DDIMScheduler", {}, "it cuts the denoised estimate, .* set clip_sample and thresholding to False"),
+        ("DDPMScheduler", {"clip_sample_range": 5.0}, "it cuts the denoised estimate"),
+        ("DDPMScheduler", {"clip_sample": False, "thresholding": True}, "it cuts the denoised estimate"),
+        ("DPMSolverMultistepScheduler", {"thresholding": True}, "it cuts the denoised estimate"),
+        ("DEISMultistepScheduler", {"thresholding": True}, "it cuts the denoised estimate"),
+        (
+            "FlowMatchEulerDiscreteScheduler",
+            {"invert_sigmas": True},
+            "do not lead from more noise to less; set invert_s",
+        ),
+        (
+            "DPMSolverMultistepScheduler",
+            {"prediction_type": "flow_prediction"},
+            "of another kind of noise .* see use_fl",
+        ),
+        (
+            "DPMSolverMultistepScheduler",
+            V | {"use_flow_sigmas": True},
+            "prediction_type v_prediction is of another kind",
+        ),
+    ],
+)
+def test_options_that_guidance_cannot_follow_are_refused(name, options, message):
+    scheduler = getattr(diffusers, name)(**options)
+    scheduler.set_timesteps(10)
+    u = scheduler.step(torch.zeros(1, 4, 2, 2), scheduler.timesteps[0], torch.randn(1, 4, 2, 2)).prev_sample
+    pipe = SimpleNamespace(scheduler=scheduler)
+    with pytest.raises(InputError, match=f"guidance cannot follow {name} as it is set: .*{message}"):
+        Guidance(Mixture(), "low", pipeline=IDENTITY)(pipe, 0, scheduler.timesteps[0], {"latents": u})

@@ -1,5 +1,7 @@
 """The loss of noisy latents: by hand, and where its gradient goes."""
 
+import math
+
 import pytest
 import torch
 
@@ -68,6 +70,9 @@ def test_a_classifier_that_cannot_serve_is_refused(tmp_path, classifier):
         InputError, match="trained on clean latents alone; for a loss on noisy ones train a recipe with"
     ):
         noisy_latent_loss(clean, torch.randn(4, 4, 8, 8), LABEL)
+    for sigma in (-0.5, math.nan, math.inf, torch.tensor([0.1, 0.2, -0.1, 0.3])):
+        with pytest.raises(InputError, match=r"sigma .*: expected numbers of at least 0"):
+            noisy_latent_loss(classifier, torch.randn(4, 4, 8, 8), LABEL, sigma)
     classifier.train()
     with pytest.raises(InputError, match=r"in training mode; call classifier.eval\(\)"):
         noisy_latent_loss(classifier, torch.randn(4, 4, 8, 8), LABEL)

@@ -47,12 +47,29 @@ def test_equal_classes_get_equal_margins_and_weights_of_one():
     np.testing.assert_allclose(effective_number_weights(counts, 0.999), [1, 1, 1], rtol=1e-6)
 
 
-def test_a_class_without_training_rows_counts_as_one_row():
-    counts = torch.tensor([100, 0])
-    one = torch.tensor([100, 1])
-    assert torch.equal(ldam_margins(counts, 0.5), ldam_margins(one, 0.5))
-    assert torch.equal(effective_number_weights(counts, 0.9999), effective_number_weights(one, 0.9999))
-    assert torch.isfinite(effective_number_weights(counts, 0.9999)).all()
+def test_a_class_without_training_rows_leaves_the_margins_and_weights_of_the_others_as_they_are():
+    counts, others = torch.tensor([1000, 100, 0]), torch.tensor([1000, 100])
+    margins, weights = ldam_margins(counts, 0.5), effective_number_weights(counts, 0.9999)
+    np.testing.assert_allclose(margins, [0.5 * 0.1**0.25, 0.5, 0], rtol=1e-6)  # 0.281 and 0.5
+    effective = [(1 - 0.9999) / (1 - 0.9999**n) for n in (1000, 100)]
+    np.testing.assert_allclose(weights, [2 * w / sum(effective) for w in effective] + [0], rtol=1e-5)
+    for place in range(3):  # wherever it is among the classes
+        order = [0, 1]
+        order.insert(place, 2)
+        assert torch.equal(ldam_margins(counts[order], 0.5), margins[order])
+        assert torch.equal(effective_number_weights(counts[order], 0.9999), weights[order])
+    assert torch.equal(margins[:2], ldam_margins(others, 0.5))
+    assert torch.equal(weights[:2], effective_number_weights(others, 0.9999))
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, PLAIN], ids=["ldam", "plain"])
+@pytest.mark.parametrize("epoch", [1, 11])
+def test_an_absent_class_leaves_the_loss_finite_and_is_still_driven_down(recipe, epoch):
+    logits = LOGITS.clone().requires_grad_()
+    value = build_loss(recipe_of(recipe), torch.tensor([500, 0, 4]))(logits, torch.tensor([0, 0, 2, 2]), epoch)
+    (gradient,) = torch.autograd.grad(value, logits)
+    assert torch.isfinite(value)
+    assert (gradient[:, 1] > 0).all()
 
 
 def test_unweighted_loss_of_a_small_batch_equals_the_one_computed_by_hand():

@@ -31,9 +31,8 @@ def build_levels(noise: dict) -> NoiseLevels:
 
 
 def curve_of(family: NoiseLevels) -> np.ndarray:
-    """Ascending σ: the clean label, then evenly in ln σ over those trained on; 12 in all."""
-    first = [] if family.clean == family.low else [family.clean]
-    return np.array([*first, *np.geomspace(family.low, family.high, 12 - len(first))])
+    """Ascending σ: the lowest that is trained on, then evenly in ln σ up to the highest, or to 100; 12 in all."""
+    return np.array([family.low, *np.geomspace(max(family.low, 0.01), min(family.high, 100), 12)[1:]])
 
 
 def drawn(noise: dict, number: int = 20000) -> np.ndarray:
@@ -72,10 +71,12 @@ def test_lognormal_levels_have_the_normal_logarithm_that_was_asked_for():
 def test_flow_times_are_uniform_or_logit_normal():
     t = flow.sigma_to_time(torch.from_numpy(drawn(FLOW))).numpy()
     assert stats.kstest(t, stats.uniform.cdf).pvalue > 0.001
-    t = flow.sigma_to_time(torch.from_numpy(drawn(LOGIT_NORMAL))).numpy()
-    assert stats.kstest(np.log(t / (1 - t)), stats.norm.cdf).pvalue > 0.001
-    t = flow.sigma_to_time(torch.from_numpy(drawn(LOGIT_NORMAL | {"mean": 1, "deviation": 0.5}))).numpy()
-    assert stats.kstest(np.log(t / (1 - t)), stats.norm(1, 0.5).cdf).pvalue > 0.001
+    for mean, deviation in ((0, 1), (1, 0.5)):
+        sigma = drawn(LOGIT_NORMAL | {"mean": mean, "deviation": deviation})
+        t = flow.sigma_to_time(torch.from_numpy(sigma)).numpy()
+        inside = np.log(t / (1 - t))[(sigma > sigma.min()) & (sigma < sigma.max())]
+        assert stats.kstest(inside, stats.truncnorm(-3, 3, mean, deviation).cdf).pvalue > 0.001
+        np.testing.assert_allclose(np.log([sigma.min(), sigma.max()]), [mean - 3 * deviation, mean + 3 * deviation])
 
 
 def test_vp_takes_every_timestep_with_the_same_chance():
@@ -155,21 +156,47 @@ def test_without_input_scaling_the_factor_is_one():
     assert (build_levels(GRID).input_scale(torch.tensor([0.002, 80.0]), UNIT, 0.5) == 1).all()
 
 
+ENDS = {  # the lowest and the highest σ that are drawn, by hand
+    "grid": (0.002, 80),
+    "lognormal": (math.exp(-0.4 - 3), math.exp(-0.4 + 3)),
+    "scaled": (0.002, 80),
+    "flow": (0, 2**24 - 1),  # t is a float32 in [0, 1)
+    "logit_normal": (math.exp(-3), math.exp(3)),  # t from 0.047 to 0.953
+    "vp": (math.sqrt(0.00085 / (1 - 0.00085)), 14.61),
+}
+
+
 @pytest.mark.parametrize("noise", ALL, ids=NAMES)
-def test_the_lowest_and_the_highest_level_span_what_is_trained_on(noise):
+def test_the_lowest_and_the_highest_level_are_the_ends_of_what_is_trained_on(noise):
+    family, sigma = build_levels(noise), drawn(noise)
+    assert (family.low, family.high) == pytest.approx(ENDS[NAMES[ALL.index(noise)]], rel=1e-3)
+    assert family.low * 0.999 <= sigma.min() <= family.low + 1e-3
+    assert family.high * 1.001 >= sigma.max()
+    assert flow.sigma_to_time(torch.tensor(family.high)) - flow.sigma_to_time(torch.tensor(sigma.max())) < 1e-3
+    assert torch.isfinite(family.label(torch.tensor(curve_of(family)))).all()
+
+
+@pytest.mark.parametrize("noise", ALL, ids=NAMES)
+def test_clean_latents_have_the_least_label_of_training_and_beyond_both_ends_the_nearest_is_told(noise):
     family = build_levels(noise)
-    curve, sigma = curve_of(family), drawn(noise)
-    assert np.mean((sigma >= family.low * 0.999) & (sigma <= family.high * 1.001)) > 0.97
-    assert torch.isfinite(family.label(torch.tensor(curve))).all()
+    trained = family.label(torch.tensor(drawn(noise), dtype=torch.float32))
+    told = family.label(torch.tensor([family.clean, 0.0, family.low / 2, family.high, family.high * 2, math.inf]))
+    assert told[:3].tolist() == pytest.approx([trained.min().item()] * 3, abs=1e-3)
+    assert told[3:].tolist() == pytest.approx([trained.max().item()] * 3, abs=1e-3)
+    assert (told[:1] <= trained).all()
+    assert (trained <= told[3:4]).all()
 
 
-def test_what_clean_latents_are_labelled():
-    clean = {name: build_levels(noise).clean for name, noise in zip(NAMES, ALL, strict=True)}
-    assert clean["grid"] == clean["scaled"] == 0.002
-    assert clean["flow"] == clean["logit_normal"] == 0
-    assert clean["vp"] == pytest.approx(math.sqrt(0.00085 / (1 - 0.00085)))
-    # 0.002 is 5.8 deviations from the mean: a label that training would never have met.
-    assert clean["lognormal"] == pytest.approx(math.exp(-0.4 - 3))
+@pytest.mark.parametrize("noise", ALL, ids=NAMES)
+def test_no_noise_is_a_clean_latent_however_it_is_said(noise):
+    model = build_classifier(described(4, noise=noise, film=True)).eval()
+    for layer in model.film.stages:
+        torch.nn.init.normal_(layer.weight)  # so that the label matters
+    z = torch.randn(2, 4, 32, 32)
+    clean = model(z)
+    assert not torch.equal(clean, model(z, 1.0))
+    for sigma in (0, 0.0, torch.tensor(0.0), torch.zeros(2), model.levels.clean):
+        assert torch.equal(model(z, sigma), clean)
 
 
 @pytest.mark.parametrize("unit", [None, np.linspace(0.5, 2, 4).reshape(4, 1, 1).tolist()])
@@ -218,6 +245,9 @@ def test_a_unit_of_two_by_two_positions_is_repeated_over_the_grid():
         (GRID | {"scale_input": 1}, "scale_input is 1; expected true or false"),
         (LOGNORMAL | {"deviation": 0}, "deviation is 0; expected a number above 0"),
         (LOGNORMAL | {"mean": 9}, "mean is 9: no level within 3 deviations lies between sigma_min and sigma_max"),
+        (LOGNORMAL | {"mean": 800}, "mean is 800: no level within 3 deviations lies between sigma_min and sigma_max"),
+        (LOGIT_NORMAL | {"mean": -99}, "mean is -99: no level within 3 deviations lies between those that float32"),
+        (LOGIT_NORMAL | {"mean": 800}, "mean is 800: no level within 3 deviations"),
     ],
 )
 def test_noise_that_cannot_be_drawn_is_refused_and_the_key_is_named(noise, message):

@@ -133,6 +133,10 @@ def test_the_entries_of_the_datasets_page_are_valid():
         ({"study": {"folds": []}}, "folds"),
         ({"study": {"folds": [0, 0]}}, "non-unique"),
         ({"recipes": {"latent": {"mask": 1}}}, "mask"),
+        ({"recipes": {"latent": {"drw": {"beta": 1}}}}, "beta"),  # whose class weights are 0 / 0
+        ({"recipes": {"latent": {"latent_std": 0}}}, "latent_std"),
+        ({"recipes": {"latent": {"scale": 0}}}, "scale"),
+        ({"recipes": {"latent": {"max_margin": -0.5}}}, "max_margin"),
         ({"datasets": {"isic2019": {"label_column": "dx"}}}, "isic2019"),
         ({"datasets": {"isic2019": {"rare_classes": "ignore"}}}, "'ignore' is not one of"),
         ({"datasets": {"Mine": {**TABLE, "label_column": "dx"}}}, "'Mine' does not match"),

@@ -98,7 +98,7 @@ def scripted(monkeypatch, study: Path, scores: list[float], **changes) -> tuple[
 
     given = inputs(study, values)
     data = training.load_fold(**given)
-    model = training.build_classifier(training.describe(given["cell"], recipe, 0, data))
+    model = training.build_classifier(training.describe(given["cell"], recipe, 0, data, given["inputs"]))
     left = iter(scores)
     monkeypatch.setattr(training, "train_epoch", train_epoch)
     monkeypatch.setattr(training, "predict", lambda *_: np.zeros((1, 3)))
@@ -138,6 +138,38 @@ def test_a_run_whose_patience_ran_out_before_it_was_killed_trains_no_further(mon
     assert again == history
     assert rates == []
     assert (weight == 1).all()
+
+
+def relabel(study: Path, rows: np.ndarray, label: int) -> None:
+    """Give some images another label."""
+    samples = pd.read_parquet(study / "samples.parquet")
+    samples.loc[rows, ["label", "label_name"]] = [label, CLASSES[label]]
+    write_parquet(samples, study / "samples.parquet")
+
+
+@pytest.mark.parametrize(("rows", "name"), [(TRAIN, "train"), (VALIDATION, "validation")])
+def test_rows_of_one_class_alone_are_refused_before_training(study, monkeypatch, rows, name):
+    relabel(study, rows, 1)
+    monkeypatch.setattr(training, "train_epoch", None)
+    with pytest.raises(InputError, match=f"fold 1 has {name} rows of one class alone, odd; use fewer folds"):
+        train(study, "one_class", IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (TRAIN, "no train rows of rare: they cannot be learned; margins and class weights are of the other classes\n"),
+        (VALIDATION, "no validation rows of rare: epochs, and the values of a search, are chosen by the other"),
+        (np.arange(1, 100, 5), "no test rows of rare: the scores are over the other classes\n"),
+    ],
+)
+def test_a_class_that_a_fold_lacks_is_said_and_the_others_train_as_without_it(study, capsys, rows, said):
+    labels = pd.read_parquet(study / "samples.parquet")["label"].to_numpy()
+    relabel(study, rows[labels[rows] == 2], 1)
+    train(study, "absent", IMAGE | {"epochs": 1})
+    out = capsys.readouterr().out
+    assert out.count(said) == 1
+    assert out.count("rows of rare") == 1
 
 
 def test_a_test_fold_of_one_class_is_refused_before_training(study, monkeypatch):

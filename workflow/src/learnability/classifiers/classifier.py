@@ -18,8 +18,9 @@ class Classifier(nn.Module):
     """A network on raw input: 8-bit images (0..255) or latents as stored; it normalises inside.
 
     forward(x: (N, C, H, W), sigma) -> logits (N, K). `sigma` is the noise level of each row, (N,), or of all, a number:
-    in units of a normalised latent, or of the autoencoder's pipeline where `noise_unit` says so. None is a clean input,
-    which is labelled `levels.clean`. A classifier that was trained without noise (`levels` None) ignores it.
+    in units of a normalised latent, or of the autoencoder's pipeline where `noise_unit` says so. None and 0 are a clean
+    input, which is scaled and labelled as `levels.clean`. A classifier that was trained without noise (`levels` None)
+    ignores it.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Classifier(nn.Module):
             sigma = sigma.to(x.device, torch.float32).expand(len(x))
         else:
             sigma = torch.full((len(x),), float(sigma), device=x.device)
+        sigma = torch.where(sigma == 0, self.levels.clean, sigma)
         x = x * self.levels.input_scale(sigma, self.noise_unit, self.latent_std)
         return self.film(self.network, x, self.levels.label(sigma)) if self.film else self.network(x)
 

@@ -1,5 +1,7 @@
 """The weights that a network starts from: where they are, and what of them is taken."""
 
+import json
+import math
 import os
 import string
 from pathlib import Path
@@ -10,7 +12,7 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
-FILE = "model.safetensors"  # as timm's repositories on the hub name it
+FILE, CONFIG = "model.safetensors", "config.json"  # as timm's repositories on the hub name them
 
 
 def pretrained_file(entry: dict, fetched: str | None = None) -> Path:
@@ -25,6 +27,63 @@ def pretrained_file(entry: dict, fetched: str | None = None) -> Path:
     if not path.is_file():
         raise InputError(f"{path} does not exist; expected the weights of a timm model there")
     return path
+
+
+def trained_moments(file: Path, model: str) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation, of RGB in 0..255, that normalised the images which weights were trained on.
+
+    From config.json beside them; else timm's of the weights that source.json beside them names, or of all that timm
+    has of this `model`. Raises InputError where these are of several minds.
+    """
+    said = configured_moments(file.with_name(CONFIG)) or registered_moments(file, model)
+    return tuple([255 * value for value in values] for values in said)
+
+
+def configured_moments(path: Path) -> tuple | None:
+    """Mean and standard deviation of RGB in [0, 1] that timm's config.json states, or None where it states none."""
+    if not path.is_file():
+        return None
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        config = config.get("pretrained_cfg") or config  # older ones are flat
+        if "mean" not in config and "std" not in config:
+            return None
+        mean, std = ([float(value) for value in config[key]] for key in ("mean", "std"))
+        if not len(mean) == len(std) == 3 or not all(map(math.isfinite, mean)) or not all(map(usable, std)):
+            raise ValueError(f"mean {mean}, std {std}")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: no configuration of timm ({error!r}); expected mean and std, three numbers each, of RGB in "
+            "[0, 1]; fetch it again, or write them"
+        ) from error
+    return mean, std
+
+
+def usable(deviation: float) -> bool:
+    return math.isfinite(deviation) and deviation > 0
+
+
+def registered_moments(file: Path, model: str) -> tuple:
+    """Mean and standard deviation of RGB in [0, 1] that timm knows of weights: of those it has itself, by their tag."""
+    from timm.models import get_arch_pretrained_cfgs
+
+    known = get_arch_pretrained_cfgs(model)
+    record = file.with_name("source.json")  # of fetch_weights
+    owner, _, name = (
+        json.loads(record.read_text(encoding="utf-8"))["repository"].partition("/")
+        if record.is_file()
+        else ("", "", "")
+    )
+    if model in known or (owner == "timm" and name in known):
+        known = {model: known[model if model in known else name]}
+    found = {(tuple(cfg.mean), tuple(cfg.std)) for cfg in known.values() if cfg.has_weights or len(known) == 1}
+    if len(found) != 1:
+        raise InputError(
+            f"{file}: which mean and deviation these weights of {model} were trained with is not known; timm has "
+            f"{len(found) or 'none'}, {sorted(found)}. Put the {CONFIG} of the weights beside them, or write one: "
+            '{"mean": [...], "std": [...]}, three numbers each, of RGB in [0, 1]'
+        )
+    return found.pop()
 
 
 def read_weights(path: Path) -> dict:

@@ -5,7 +5,7 @@ from pathlib import Path
 from ..autoencoders.families.own_class import find_module, is_in_diffusers
 from ..autoencoders.families.weights import missing_weights, weights_digest, wrong_layout
 from ..autoencoders.interface import VARIATIONAL
-from ..classifiers.weights import pretrained_file
+from ..classifiers.weights import pretrained_file, trained_moments
 from ..datasets.classes import check_labels
 from ..datasets.source import check_source
 from ..errors import InputError
@@ -106,14 +106,19 @@ def check_training(config: dict, wildcards: dict) -> list[str]:
     side = row_shape(config, space, wildcards["autoencoder"])[1]
     if message := misfit(recipe.model, recipe.stem_patch, recipe.model_options, side):
         found.append(f"recipes.{wildcards['recipe']} on {wildcards['autoencoder']}: {message}")
-    return found + (check_pretrained(config, recipe.model) if pretrained_weights(config, recipe) else [])
+    return found + (check_pretrained(config, recipe.model, space) if pretrained_weights(config, recipe) else [])
 
 
-def check_pretrained(config: dict, model: str) -> list[str]:
-    """Starting weights in a folder of the user's are there; those of the hub are fetched by a job of their own."""
+def check_pretrained(config: dict, model: str, space: str = "latent") -> list[str]:
+    """Starting weights in a folder of the user's are there; those of the hub are fetched by a job of their own.
+
+    Outside latent space what normalises their images is known, too.
+    """
     try:
         if is_folder(config["pretrained"][model]["source"]):
-            pretrained_file(config["pretrained"][model])
+            file = pretrained_file(config["pretrained"][model])
+            if space != "latent":
+                trained_moments(file, model)
     except InputError as error:
         return [f"pretrained.{model}: {error}"]
     return []

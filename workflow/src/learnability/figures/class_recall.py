@@ -43,6 +43,13 @@ def means_of(recall: pd.DataFrame) -> pd.DataFrame:
     return recall.sort_values("fold").groupby(key, sort=False)["recall"].mean().reset_index()
 
 
+def not_in_every(recall: pd.DataFrame) -> list[str]:
+    """The classes whose recall is over fewer folds than that of others of their dataset."""
+    folds = recall.groupby(["dataset", "class_name"], sort=False)["fold"].nunique()
+    fewer = folds < folds.groupby("dataset").transform("max")
+    return list(dict.fromkeys(folds[fewer].index.get_level_values("class_name")))
+
+
 @styled
 def draw_class_recall(recall: pd.DataFrame, cards: dict[str, dict], labels: Labels) -> Figure:
     """A panel per dataset and a line per class; the mean over autoencoders, each of them as a small mark.
@@ -120,5 +127,6 @@ def sentences(recall: pd.DataFrame, shown: dict[str, str]) -> list[str]:
         said.append(f"Large symbols: mean over {len(shown)} autoencoders and {folds}; small ones: each autoencoder.")
     else:
         said.append(f"{' '.join(shown.values())}, mean over {folds}." if shown else f"Mean over {folds}.")
+    said += [f"Not in the test rows of every fold: {', '.join(lacking)}."] if (lacking := not_in_every(recall)) else []
     both = {"latent", "reconstruction"} <= set(recall.loc[recall["autoencoder"].isin([*shown]), "space"])
     return [*said, "Grey: the gap between latent and reconstruction."] if both else said

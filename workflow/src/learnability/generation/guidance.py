@@ -14,9 +14,10 @@ sqrt(1 - a) grad_u. A step from sigma to sigma' goes part of the way to D,
     v' = v + share (D - v), share = 1 - sigma' / sigma       without new noise (Euler, DDIM)
     E[v'] the same with share = 1 - (sigma' / sigma)^2       with new noise (DDPM, ancestral)
 
-so of the shift of D, `share` reaches v'. It is added to v before the step instead of to v' after it, because a callback
-at the end of a step sees the latents of the next: equal to first order in the size of a step. Algorithm 1, which shifts
-the mean of a DDPM step by its variance times the gradient, is equal to first order too.
+so of the shift of D, `share` reaches v'; that of a pipeline's scheduler is measured, whatever its options (levels.py).
+It is added to v before the step instead of to v' after it, because a callback at the end of a step sees the latents of
+the next: equal to first order in the size of a step. Algorithm 1, which shifts the mean of a DDPM step by its variance
+times the gradient, is equal to first order too.
 """
 
 import torch
@@ -46,23 +47,23 @@ class Guidance:
         scale: float = 1.0,
         pipeline: dict | None = None,
         grid: tuple[int, int] | None = None,
+        eta: float = 0.0,
     ):
         check_conditioned(classifier)
-        self.classifier, self.scale, self.pipeline, self.grid = classifier, scale, pipeline, grid
+        self.classifier, self.scale, self.pipeline, self.grid, self.eta = classifier, scale, pipeline, grid, eta
         self.label = class_indices(classifier, label)
 
     def __call__(self, pipe, step: int, timestep, callback_kwargs: dict) -> dict:
-        level = level_after_step(pipe.scheduler, timestep)
-        if level.sigma == 0:  # the last step has been made
+        level = level_after_step(pipe.scheduler, timestep, self.eta)
+        if level.sigma in (0, float("inf")):  # the last step has been made, or there is nothing but noise yet
             return callback_kwargs
-        latents = guided_step(
+        latents = shifted(
             self.classifier,
             callback_kwargs["latents"],
             self.label,
             level.sigma,
-            level.next_sigma,
+            level.share,
             signal=level.signal,
-            stochastic=level.stochastic,
             scale=self.scale,
             pipeline=self.pipeline or pipeline_units(pipe.vae),
             grid=self.grid,
@@ -92,6 +93,26 @@ def guided_step(
         raise InputError(
             f"guidance at sigma {sigma}: expected a number above 0; leave pure noise and clean latents as they are"
         )
+    if not 0 <= next_sigma <= sigma:
+        raise InputError(f"next_sigma {next_sigma}: expected 0 to sigma, {sigma}; a step leads to less noise")
+    ratio = next_sigma / sigma
+    share = 1 - ratio**2 if stochastic else 1 - ratio
+    return shifted(classifier, latents, label, sigma, share, pipeline=pipeline, signal=signal, scale=scale, grid=grid)
+
+
+def shifted(
+    classifier: torch.nn.Module,
+    latents: torch.Tensor,
+    label: torch.Tensor,
+    sigma: float,
+    share: float,
+    *,
+    pipeline: dict,
+    signal: float,
+    scale: float,
+    grid: tuple[int, int] | None,
+) -> torch.Tensor:
+    """Latents moved by `share` of scale * sigma^2 * grad, what guidance adds to the denoised (see guided_step)."""
     channels = classifier.mean.shape[1]
     check_noise_units(classifier, pipeline, channels)
     # A pipeline samples without gradients; here they are needed, whatever the mode around.
@@ -100,8 +121,6 @@ def guided_step(
         logits = classifier(to_raw(v, pipeline, channels, grid), sigma)
         likelihood = logits.float().log_softmax(dim=1).gather(1, label.to(logits.device).expand(len(logits))[:, None])
         (gradient,) = torch.autograd.grad(likelihood.sum(), v)  # of v alone: the weights get none
-    ratio = next_sigma / sigma
-    share = 1 - ratio**2 if stochastic else 1 - ratio
     return (latents.float() + signal * scale * share * sigma**2 * gradient).to(latents.dtype)
 
 

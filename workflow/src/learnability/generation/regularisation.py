@@ -1,5 +1,7 @@
 """A classifier's loss on noisy latents, as a term in the training of a generator."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 
@@ -22,6 +24,8 @@ def noisy_latent_loss(
     if classifier.training:
         raise InputError("the classifier is in training mode; call classifier.eval(), and keep it out of the generator")
     sigma = classifier.levels.sample(len(z), z.device) if sigma is None else torch.as_tensor(sigma, device=z.device)
+    if not bool(((sigma >= 0) & (sigma < math.inf)).all()):
+        raise InputError(f"sigma {sigma.tolist()}: expected numbers of at least 0")
     sigma = sigma.expand(len(z)).to(z.dtype)  # (N,)
     unit = classifier.noise_unit * classifier.std  # raw, per unit of sigma
     noisy = z + sigma.view(-1, 1, 1, 1) * unit * torch.randn_like(z)  # (N, C, h, w)

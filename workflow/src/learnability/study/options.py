@@ -4,7 +4,7 @@ import math
 
 from ..errors import InputError
 from .grid import is_convnext
-from .noise_range import TAIL, normal_range
+from .noise_range import TAIL, trained_range
 
 # The keys of each family's draw with their defaults: EDM's sampler and EDM2's training (arXiv 2206.00364, 2312.02696),
 # and the logit-normal times of rectified flow (arXiv 2403.03206).
@@ -75,12 +75,13 @@ def check_numbers(noise: dict) -> None:
             f"recipes.*.noise.sigma_min is {noise['sigma_min']}, not below sigma_max, {noise['sigma_max']}; "
             "it is the lowest noise level, labelled clean"
         )
-    if noise["draw"] == "lognormal":
-        lowest, highest = normal_range(noise)
-        if lowest >= noise["sigma_max"] or highest <= noise["sigma_min"]:
+    if "mean" in noise:
+        low, high = trained_range(noise)
+        if low >= high:
+            ends = "sigma_min and sigma_max" if noise["family"] == "edm" else "those that float32 tells from 0 and 1"
             raise InputError(
-                f"recipes.*.noise.mean is {noise['mean']}: no level within {TAIL} deviations lies between sigma_min "
-                f"and sigma_max; it is the mean of ln(sigma)"
+                f"recipes.*.noise.mean is {noise['mean']}: no level within {TAIL} deviations lies between {ends}; it "
+                "is the mean of ln(sigma)"
             )
     if "steps" in noise and (noise["steps"] != int(noise["steps"]) or noise["steps"] < 2):
         raise InputError(f"recipes.*.noise.steps is {noise['steps']}; expected a whole number, 2 or more")

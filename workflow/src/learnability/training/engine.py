@@ -68,7 +68,7 @@ def train(
     cell: dict, recipe: Recipe, seed: int, n_splits: int, code: str, inputs: Inputs, data: Fold, checkpoint: Path
 ) -> tuple[Classifier, dict, list, float]:
     """Build a classifier and fit it; returns it with its description (model.json), history and samples per second."""
-    description = describe(cell, recipe, seed, data) | {"trained_by": recipe.recorded()}
+    description = describe(cell, recipe, seed, data, inputs) | {"trained_by": recipe.recorded()}
     if inputs.pretrained:
         description["pretrained_digest"] = file_digest(inputs.pretrained)
     identity = digest([description, n_splits, code, data.source, data.card["digest"], inputs.identity()])

@@ -12,6 +12,7 @@ import torch
 
 from ..autoencoders.latent_units import units_on_grid
 from ..classifiers.classifier import image_moments
+from ..classifiers.weights import CONFIG, trained_moments
 from ..errors import InputError
 from ..storage.arrays import open_packed
 from ..storage.batches import Decode, DecodedRows, Rows, channel_moments
@@ -45,6 +46,8 @@ class Inputs:
     def identity(self) -> list[str]:
         """Digests of everything but the array, whose own is in its card."""
         files = [self.folds, self.dataset / "samples.parquet", self.pretrained, self.start, self.teacher_logits]
+        if self.pretrained and (config := self.pretrained.with_name(CONFIG)).is_file():
+            files.append(config)  # what normalises images
         return [file_digest(path) if path else "none" for path in files]
 
     def cards(self) -> list[str]:
@@ -92,6 +95,7 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
             f"{folds}: the test rows of fold {cell['fold']} hold no class with both positives and negatives, so there "
             "is no AUC; use fewer folds, or another seed"
         )
+    check_learnable(label, split, classes, f"{folds}: fold {cell['fold']}")
     rows = Rows(packed, device, channels_last=cell["space"] != "latent" and not inputs.decode, keep=keep)
     return Fold(
         rows=DecodedRows(rows, inputs.decode) if inputs.decode else rows,
@@ -103,6 +107,28 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
         source=source,
         teacher=read_teacher_logits(inputs.teacher_logits, len(split["train"]), len(classes), device),
     )
+
+
+def check_learnable(label: np.ndarray, split: dict[str, np.ndarray], classes: list[str], where: str) -> None:
+    """Refuse a split whose rows are all of one class, and print the classes that a split lacks.
+
+    A fold may lack some where the data set has `rare_classes: keep`.
+    """
+    said = {
+        "train": "they cannot be learned; margins and class weights are of the other classes",
+        "validation": "epochs, and the values of a search, are chosen by the other classes",
+        "test": "the scores are over the other classes",
+    }
+    for name, meaning in said.items():
+        present = np.bincount(label[split[name]], minlength=len(classes)) > 0
+        if present.sum() == 1:
+            raise InputError(
+                f"{where} has {name} rows of one class alone, {classes[present.argmax()]}; use fewer folds, another "
+                "seed, or `rare_classes: drop`"
+            )
+        if not present.all():
+            absent = ", ".join(classes[k] for k in np.flatnonzero(~present))
+            print(f"no {name} rows of {absent}: {meaning}", flush=True)
 
 
 def read_teacher_logits(path: Path | None, rows: int, classes: int, device: torch.device) -> torch.Tensor | None:
@@ -132,14 +158,25 @@ def encoding_source(cell: dict, card: dict, inputs: Inputs) -> dict:
     return {key: encoding[key] for key in ("role", "pipeline")} | {"digest": encoding[f"digest_{inputs.array.stem}"]}
 
 
-def describe(cell: dict, recipe: Recipe, seed: int, data: Fold) -> dict:
+def moments_of_images(recipe: Recipe, inputs: Inputs) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation that normalise images: those that the weights of the start were trained with.
+
+    ImageNet's where there are none.
+    """
+    if inputs.start:
+        card = read_json(inputs.start.with_name("model.json"))
+        return card["mean"], card["std"]
+    return trained_moments(inputs.pretrained, recipe.model) if inputs.pretrained else image_moments()
+
+
+def describe(cell: dict, recipe: Recipe, seed: int, data: Fold, inputs: Inputs) -> dict:
     """All that is needed to build the classifier again and normalise its input: the content of model.json."""
     if cell["space"] == "latent":
         mean, deviation = data.moments
         std = np.maximum(deviation, 1e-6) / recipe.latent_std
         mean, std, channels, grid = mean.tolist(), std.tolist(), data.array.shape[1], list(data.array.shape[2:])
     else:
-        (mean, std), channels, grid = image_moments(), 3, [data.card["classifier_size"]] * 2
+        (mean, std), channels, grid = moments_of_images(recipe, inputs), 3, [data.card["classifier_size"]] * 2
     return (
         cell
         | recipe.take(DESCRIBED)

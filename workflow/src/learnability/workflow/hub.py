@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from ..autoencoders.families.weights import weight_files
-from ..classifiers.weights import FILE as PRETRAINED
+from ..classifiers.weights import CONFIG, FILE
 from ..storage.arrays import written_whole
 from ..storage.contracts import file_digest, write_json
 from ..study.entries import is_folder
@@ -15,7 +15,11 @@ from ..study.entries import is_folder
 def weights_to_fetch(config: dict) -> dict[str, dict]:
     """What fetch_weights brings, by name: repository, revision and files of every entry whose source is a hub id."""
     sources = {name: (entry, weight_files(entry)) for name, entry in config["autoencoders"].items() if "class" in entry}
-    sources |= {name: (entry, [PRETRAINED]) for name, entry in config["pretrained"].items()}
+    # Of timm's own weights timm knows what their config.json says.
+    sources |= {
+        name: (entry, [FILE] if entry["source"].startswith("timm/") else [FILE, CONFIG])
+        for name, entry in config["pretrained"].items()
+    }
     return {
         name: {"repository": entry["source"], "revision": entry.get("revision"), "files": files}
         for name, (entry, files) in sources.items()

@@ -66,7 +66,7 @@ def read_module(path: Path, text: str) -> tuple[list[str], list[Path]]:
     key = hashlib.sha256(f"{path}\n{text}".encode()).hexdigest()
     if key not in kept():
         tree = ast.parse(text)
-        imported = [str(file) for file in imported_modules(tree, path)]
+        imported = sorted(map(str, imported_modules(tree, path)))
         kept()[key] = [[*map(ast.unparse, NormalForm().visit(tree).body)], imported]
     statements, imported = kept()[key]
     return statements, [Path(file) for file in imported]

@@ -2,7 +2,7 @@
 
 import torch
 
-from ...study.noise_range import normal_range
+from ...study.noise_range import trained_range
 from .levels import NoiseLevels
 
 
@@ -14,11 +14,8 @@ class EDMLevels(NoiseLevels):
 
     def __init__(self, noise: dict):
         self.noise = noise
-        low, high = noise["sigma_min"], noise["sigma_max"]
-        if noise["draw"] == "lognormal":
-            lowest, highest = normal_range(noise)
-            low, high = max(low, lowest), min(high, highest)
-        super().__init__(low, low, high)
+        low, high = trained_range(noise)
+        super().__init__(low, high)
 
     def sample(self, number: int, device: torch.device) -> torch.Tensor:
         if self.noise["draw"] == "grid":

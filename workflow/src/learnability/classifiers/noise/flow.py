@@ -2,7 +2,7 @@
 
 import torch
 
-from ...study.noise_range import normal_range
+from ...study.noise_range import trained_range
 from .levels import NoiseLevels
 
 
@@ -17,26 +17,28 @@ def sigma_to_time(sigma: torch.Tensor) -> torch.Tensor:
 
 
 class FlowLevels(NoiseLevels):
-    """Rectified flow: t uniform or logit-normal (arXiv 2403.03206), input times 1 - t, label t; clean is t = 0."""
+    """Rectified flow: t uniform or logit-normal (arXiv 2403.03206), input times 1 - t, label t.
+
+    A logit-normal t is cut off where training would hardly ever come: the label of clean latents is one it has seen.
+    """
 
     def __init__(self, noise: dict):
         self.noise = noise
-        low, high = 0.01 / 0.99, 0.99 / 0.01  # t = 0.01 and 0.99
-        if noise["draw"] == "logit_normal":
-            low, high = normal_range(noise)
-        super().__init__(0.0, low, high)
+        low, high = trained_range(noise)
+        super().__init__(low, high)
 
     def sample(self, number: int, device: torch.device) -> torch.Tensor:
         if self.noise["draw"] == "uniform":
             return time_to_sigma(torch.rand(number, device=device))  # below 1
         # ln(t / (1 - t)) is ln σ: a logit-normal t is a log-normal σ.
-        return (self.noise["mean"] + self.noise["deviation"] * torch.randn(number, device=device)).exp()
+        drawn = self.noise["mean"] + self.noise["deviation"] * torch.randn(number, device=device)
+        return drawn.exp().clamp(self.low, self.high)
 
     def input_scale(self, sigma: torch.Tensor, unit: torch.Tensor, latent_std: float) -> torch.Tensor:
         return 1 / (1 + sigma.view(-1, 1, 1, 1))  # 1 - t
 
     def label(self, sigma: torch.Tensor) -> torch.Tensor:
-        return sigma_to_time(sigma)
+        return sigma_to_time(sigma.clamp(self.low, self.high))
 
 
 def build(noise: dict) -> FlowLevels:

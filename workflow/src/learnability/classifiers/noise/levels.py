@@ -8,11 +8,17 @@ from ...registry import load
 class NoiseLevels:
     """How one family of noise is drawn, scaled and labelled.
 
-    `low` and `high` are the ends of the σ trained on; `clean` is the σ as which clean latents are labelled.
+    `low` and `high` are the ends of the σ trained on; clean latents are labelled as `low`, a level that the network
+    has seen, and never as less.
     """
 
-    def __init__(self, clean: float, low: float, high: float):
-        self.clean, self.low, self.high = clean, low, high
+    def __init__(self, low: float, high: float):
+        self.low, self.high = low, high
+
+    @property
+    def clean(self) -> float:
+        """The σ as which clean latents are labelled."""
+        return self.low
 
     def sample(self, number: int, device: torch.device) -> torch.Tensor:
         """Draw σ (number,) for training, from torch's global generator."""

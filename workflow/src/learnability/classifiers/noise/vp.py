@@ -48,7 +48,7 @@ class VPLevels(NoiseLevels):
 
     def __init__(self):
         low, high = timestep_to_sigma(torch.tensor([0, TIMESTEPS - 1])).tolist()
-        super().__init__(low, low, high)
+        super().__init__(low, high)
 
     def sample(self, number: int, device: torch.device) -> torch.Tensor:
         return timestep_to_sigma(torch.randint(TIMESTEPS, (number,), device=device))

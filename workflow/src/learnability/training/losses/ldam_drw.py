@@ -7,15 +7,22 @@ from ...study.recipe import Recipe, Reweighting
 
 
 def ldam_margins(counts: torch.Tensor, max_margin: float) -> torch.Tensor:
-    """Margin of each class, C / n^(1/4), scaled so that the rarest class gets `max_margin`; (K,) -> (K,)."""
-    margins = counts.clamp(min=1).double() ** -0.25
+    """Margin of each class, C / n^(1/4), scaled so that the rarest class that trains gets `max_margin`; (K,) -> (K,).
+
+    A class without rows is no true class of any, and would be the rarest: its margin is 0.
+    """
+    margins = torch.where(counts > 0, counts.clamp(min=1).double() ** -0.25, 0.0)
     return (margins * (max_margin / margins.max())).float()
 
 
 def effective_number_weights(counts: torch.Tensor, beta: float) -> torch.Tensor:
-    """Class weights (1 - beta) / (1 - beta^n), scaled to sum to K (Cui et al. 2019); (K,) -> (K,)."""
-    weights = (1 - beta) / (1 - beta ** counts.clamp(min=1).double())
-    return (weights * (len(counts) / weights.sum())).float()
+    """Class weights (1 - beta) / (1 - beta^n), scaled to a mean of 1 over the classes that train; (K,) -> (K,).
+
+    Of all K classes they then sum to K (Cui et al. 2019). The weight of a class without rows is 0.
+    """
+    present = counts > 0
+    weights = torch.where(present, (1 - beta) / (1 - beta ** counts.clamp(min=1).double()), 0.0)
+    return (weights * (int(present.sum()) / weights.sum())).float()
 
 
 def ldam(logits: torch.Tensor, label: torch.Tensor, margins: torch.Tensor, scale: float, weights: torch.Tensor | None):
