@@ -50,7 +50,7 @@ include: "workflow/rules/terminal.smk"
 
 
 check_configuration()
-warn_of_lock()
+look_at_lock()
 show_progress(workflow.logger_manager.plugin_handlers)
 
 

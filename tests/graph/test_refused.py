@@ -1,8 +1,11 @@
 """What Snakemake is asked for and refuses, with the reason."""
 
+import subprocess
+import sys
+
 import pytest
 
-from tests.conftest import snakemake
+from tests.conftest import copy_checkout, snakemake
 from tests.graph.test_other_studies import PER_FOLD
 
 
@@ -63,3 +66,19 @@ def test_what_is_missing_is_said_in_one_message_before_the_first_job(checkout):
     assert "MIMIC" not in output
     assert "pretrained.resnet50: timm/resnet50.tv_in1k is not in the local cache and the hub is switched" in output
     assert not (checkout / "results" / "datasets").exists()
+
+
+def test_no_plan_beside_a_study_that_runs(tmp_path):
+    """A lock whose owner is dead stops no plan."""
+    folder = copy_checkout(tmp_path / "checkout")
+    (folder / ".snakemake/locks").mkdir(parents=True)
+    (folder / ".snakemake/locks/0.output.lock").write_text("results/study.json\n")
+    target = ("-n", "--quiet", "rules", "--", "results/study.json")
+    running = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "snakemake"], cwd=folder)
+    try:
+        message = f"A study is running in this folder (process {running.pid})"
+        assert message in snakemake(*target, folder=folder, code=1)
+    finally:
+        running.kill()
+        running.wait()
+    assert "record_study" in snakemake(*target, folder=folder)

@@ -186,7 +186,7 @@ def test_the_command_that_started_the_launcher_is_no_other_snakemake(tmp_path):
     code = (
         "from pathlib import Path; from learnability.workflow.launch import other_snakemake as o; print(o(Path.cwd()))"
     )
-    assert run_python(code, tmp_path, "snakemake").stdout.strip() == "False"
+    assert run_python(code, tmp_path, "snakemake").stdout.strip() == "None"
 
 
 def test_the_launcher_becomes_the_command_and_marks_it(tmp_path):

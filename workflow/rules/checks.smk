@@ -3,7 +3,7 @@ import re
 from copy import copy
 from pathlib import Path
 
-from learnability.workflow import slurm_preflight, slurm_requests
+from learnability.workflow import launch, slurm_preflight, slurm_requests
 from learnability.storage.finished import drop_finished
 from snakemake.exceptions import WorkflowError
 
@@ -70,8 +70,15 @@ def slurm_request(job):
     return slurm_requests.Request(command, estimated=not all(Path(path).exists() for path in job.input))
 
 
-def warn_of_lock():
-    """Say what is behind Snakemake's lock where a run through SLURM left it; Snakemake itself then refuses to start."""
-    if workflow.is_main_process:  # the jobs of a run that goes on find a lock too
-        if note := slurm_preflight.note_on_lock(workflow.workdir_init, config["results"]):
-            logger.warning(note)
+def look_at_lock():
+    """Refuse to plan beside a running study, and say what is behind a lock that a run through SLURM left."""
+    if not workflow.is_main_process:  # the jobs of a run that goes on find a lock too
+        return
+    folder = Path(workflow.workdir_init)
+    if workflow.output_settings.dryrun and launch.is_locked(folder) and (process := launch.other_snakemake(folder)):
+        raise WorkflowError(
+            f"A study is running in this folder (process {process}): a plan would have its jobs too, as far as they "
+            "are not finished. Ask again when it has ended, or look at its own output"
+        )
+    if note := slurm_preflight.note_on_lock(workflow.workdir_init, config["results"]):
+        logger.warning(note)

@@ -64,21 +64,25 @@ def end_orphans(folder: Path) -> None:
         print(f"ended {len(found)} process(es) of a run that was killed", flush=True)
 
 
-def other_snakemake(folder: Path) -> bool:
-    """Whether a Snakemake that was not started here works in `folder`: then a lock may be its own."""
+def other_snakemake(folder: Path) -> int | None:
+    """The process of a Snakemake that was not started here and works in `folder`: a lock there may be its own."""
     own = {os.getpid(), *(process.pid for process in psutil.Process().parents())}  # such as `timeout`, or a shell
     for process in psutil.process_iter():
         try:
             if process.pid not in own and "snakemake" in " ".join(process.cmdline()) and process.cwd() == str(folder):
-                return True
+                return process.pid
         except (psutil.Error, OSError):
             continue
-    return False
+    return None
+
+
+def is_locked(folder: Path) -> bool:
+    return any((folder / ".snakemake" / "locks").glob("*.lock"))
 
 
 def clear_lock(folder: Path, command: list[str]) -> None:
     """Remove Snakemake's lock when its owner is dead."""
-    if any((folder / ".snakemake" / "locks").glob("*.lock")) and not other_snakemake(folder):
+    if is_locked(folder) and not other_snakemake(folder):
         print("clearing the lock of a run that was killed", flush=True)
         subprocess.run(
             [command[0], "--unlock", *command[1:]], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
