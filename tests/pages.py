@@ -26,7 +26,7 @@ def commands_of(page: Path) -> list[str]:
     text = re.sub(r"^```.*?^```", "", text_of(page), flags=re.DOTALL | re.MULTILINE)
     lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
     lines += re.findall(r"`([^`\n]+)`", text)
-    parts = [part.strip() for line in lines for part in re.sub(r"\s+#.*", "", line).split(" && ")]
+    parts = [re.split(r" \| ", part)[0].strip() for line in lines for part in re.sub(r"\s+#.*", "", line).split(" && ")]
     found = [" ".join(part.split()) for part in parts if part.split(" ")[0] in PROGRAMS and " " in part]
     return found + targets_after(text)
 

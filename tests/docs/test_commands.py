@@ -32,7 +32,7 @@ ELSEWHERE = {
     ],
     "the launcher, in tests/runs/test_tiny_run.py": ["python -m learnability.workflow.launch snakemake ..."],
     "a cluster; tests/slurm has one": [
-        "cp -r profiles/slurm_site_gres profiles/my_site", "scontrol show config | grep MinJobAge",
+        "cp -r profiles/slurm_site_gres profiles/my_site", "scontrol show config",
         'squeue -o "%i %T %r"', "scancel --name=<SLURM run ID>", "sbatch --test-only",
     ],
     "conda, a container engine, and the network": [
