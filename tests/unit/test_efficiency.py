@@ -180,7 +180,8 @@ class Grey:
 
 
 def test_the_image_row_decodes_latents(study, capsys):
-    frame = measure_run(study, IMAGE, array=study / "latents.npy", decode=image_decoder(Grey(), 16), row="image")
+    decode = image_decoder("grey", Grey(), 16)
+    frame = measure_run(study, IMAGE, array=study / "latents.npy", decode=decode, row="image")
     assert (frame["metric"] == "inference_samples_per_second").sum() == 2
     assert "image on" in capsys.readouterr().out
 
@@ -192,7 +193,7 @@ def test_rows_that_the_classifier_was_not_trained_on_are_refused_before_anything
     with pytest.raises(InputError, match=wrong + "; give the array that this run reads"):
         measure_run(study, LATENT, array=study / "images_small.npy")
     with pytest.raises(InputError, match=r"^decoded rows of \[3, 8, 8\]"):
-        measure_run(study, IMAGE, array=study / "latents.npy", decode=image_decoder(Grey(), 8))
+        measure_run(study, IMAGE, array=study / "latents.npy", decode=image_decoder("grey", Grey(), 8))
     assert not (study / "row.csv").exists()
 
 

@@ -124,7 +124,7 @@ def images_of(tmp_path) -> np.ndarray:
 
 def test_the_round_trip_measures_what_diffusers_gives(tmp_path):
     images, model = images_of(tmp_path), build("sd")
-    found = round_trip(load_autoencoder(save("sd", tmp_path / "weights"), CPU), {}, images, CPU)
+    found = round_trip("tiny", load_autoencoder(save("sd", tmp_path / "weights"), CPU), {}, images, CPU)
     scores, latents = [], []
     for image in images:
         with torch.inference_mode():
@@ -155,7 +155,7 @@ class UnitRange:
 
 
 def test_an_input_range_that_is_not_ours_and_a_dead_channel_are_warned_of(tmp_path):
-    warnings = round_trip(UnitRange(), {}, images_of(tmp_path), CPU)["warnings"]
+    warnings = round_trip("mine", UnitRange(), {}, images_of(tmp_path), CPU)["warnings"]
     assert any(warning.startswith("input range: images in [0, 1] come back with") for warning in warnings)
     assert "latent channels [2] are constant" in warnings
 
@@ -164,7 +164,7 @@ def test_an_input_range_that_is_not_ours_and_a_dead_channel_are_warned_of(tmp_pa
 def test_a_scale_that_the_config_does_not_mean_is_warned_of(tmp_path, wrong):
     entry = save("sd", tmp_path / "weights")
     autoencoder, images = load_autoencoder(entry, CPU), images_of(tmp_path)
-    spread = np.mean(round_trip(autoencoder, {}, images, CPU)["std"])
+    spread = np.mean(round_trip("tiny", autoencoder, {}, images, CPU)["std"])
     autoencoder.model.register_to_config(scaling_factor=(20 if wrong else 1) / spread)
-    warnings = round_trip(autoencoder, {}, images, CPU)["warnings"]
+    warnings = round_trip("tiny", autoencoder, {}, images, CPU)["warnings"]
     assert any(warning.startswith("scale: ") for warning in warnings) == wrong

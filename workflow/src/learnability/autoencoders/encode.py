@@ -1,6 +1,7 @@
 """One pass over a dataset: latents, reconstructions and fidelity of one autoencoder (the step encode_dataset)."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,8 @@ def encode_dataset(
         for start in range(partial.rows, len(images), batch):
             x = torch.from_numpy(np.array(as_rgb(images[start : start + batch]))).to(device).permute(0, 3, 1, 2)
             x = scale_input(x, entry)  # (n, 3, H, W)
-            partial.write(encode_rows(autoencoder, x, samples["sample_id"].iloc[start : start + batch], small))
+            ids = samples["sample_id"].iloc[start : start + batch].tolist()
+            partial.write(encode_rows(name, autoencoder, x, ids, small))
             print(f"{name}: {partial.rows} of {len(images)} images", flush=True)
         partial.save()
         if fidelity:
@@ -83,12 +85,14 @@ def packed_arrays(folder: Path, autoencoder: Autoencoder, size: int, small: int)
 
 
 @torch.inference_mode()
-def encode_rows(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series, small: int) -> dict[str, np.ndarray]:
+def encode_rows(
+    name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: Sequence[str], small: int
+) -> dict[str, np.ndarray]:
     """Latents, reconstructions and fidelity of x (n, 3, H, W) in [-1, 1], as they are stored."""
-    z = encode_batch(autoencoder, x, ids)
+    z = encode_batch(name, autoencoder, x, ids)
     rows = {"latents": z.cpu().numpy()}
     if autoencoder.decodes:
-        x_hat = decode_batch(autoencoder, z)
+        x_hat = decode_batch(name, autoencoder, z, ids)
         rows["reconstructions"] = area_average(x_hat, small).permute(0, 2, 3, 1).cpu().numpy()
         seen = to_grey_levels(x)  # the image itself, or with `input: minmax` the scaled one
         rows["fidelity"] = torch.stack([psnr(seen, x_hat), ssim(seen, x_hat)], dim=1).cpu().numpy()
@@ -111,27 +115,64 @@ def check_layout(name: str, entry: dict, autoencoder: Autoencoder, size: int) ->
         )
 
 
-def encode_batch(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series) -> torch.Tensor:
-    """Encode x (n, 3, H, W) in [-1, 1] to latents (n, C, h, w) as they are stored."""
-    z = autoencoder.encode(x)  # (n, C, h, w)
+def encode_batch(name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
+    """Encode x (n, 3, H, W) in [-1, 1] to latents (n, C, h, w) as they are stored.
+
+    An InputError names the autoencoder `name` and the first of `ids` (n) whose latent cannot be stored.
+    """
+    z = autoencoder.encode(x)
+    sides = [side // autoencoder.factor for side in x.shape[2:]]
+    check_shape(f"encode of autoencoder {name}", z, (len(x), autoencoder.channels, *sides))
     stored = z.to(getattr(torch, autoencoder.latent_dtype))
     finite = torch.isfinite(z).flatten(1).all(1) & torch.isfinite(stored.float()).flatten(1).all(1)
     if not bool(finite.all()):
-        first = ids.iloc[int(torch.nonzero(~finite)[0])]
         raise InputError(
-            f"latent of image {first!r} has NaN, infinity or values beyond {autoencoder.latent_dtype}; "
-            "check that the weights belong to this class and that the input is an 8-bit image"
+            f"latent of image {first_outside(finite, ids)!r} has NaN, infinity or values beyond "
+            f"{autoencoder.latent_dtype}: autoencoder {name} cannot encode it; {what_to_do(name)}"
         )
     return stored
 
 
-def decode_batch(autoencoder: Autoencoder, z: torch.Tensor) -> torch.Tensor:
-    """Decode stored latents (n, C, h, w) to uint8 x_hat (n, 3, H, W)."""
-    return to_grey_levels(autoencoder.decode(z.float()))
+def decode_batch(name: str, autoencoder: Autoencoder, z: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
+    """Decode stored latents (n, C, h, w) to uint8 x_hat (n, 3, H, W).
+
+    An InputError names the autoencoder `name` and the first of `ids` (n) whose reconstruction is no image: NaN would
+    become black, and infinity white.
+    """
+    x_hat = autoencoder.decode(z.float())
+    sides = [side * autoencoder.factor for side in z.shape[2:]]
+    check_shape(f"decode of autoencoder {name}", x_hat, (len(z), 3, *sides))
+    finite = torch.isfinite(x_hat).flatten(1).all(1)
+    if not bool(finite.all()):
+        raise InputError(
+            f"reconstruction of image {first_outside(finite, ids)!r} has NaN or infinity: autoencoder {name} cannot "
+            f"decode its latent; {what_to_do(name)}"
+        )
+    return to_grey_levels(x_hat)
+
+
+def check_shape(what: str, tensor: torch.Tensor, expected: tuple[int, ...]) -> None:
+    """Refuse what a class returns in another shape: PSNR would be computed on it all the same, by broadcasting."""
+    if not isinstance(tensor, torch.Tensor) or tuple(tensor.shape) != expected:
+        found = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
+        raise InputError(f"{what} returned {found}; expected {expected}, (N, channels, rows, columns): mend the class")
+
+
+def first_outside(finite: torch.Tensor, ids: Sequence[str]) -> str:
+    """The first of `ids` where `finite` (n,) does not hold."""
+    return str(ids[int(torch.nonzero(~finite)[0])])
+
+
+def what_to_do(name: str) -> str:
+    """Advice where numbers left their range."""
+    return (
+        f"set autoencoders.{name}.torch_dtype to float32 if it is another (half precision overflows), and check that "
+        "the weights belong to this class and that the image has 8 bits a channel"
+    )
 
 
 def to_grey_levels(x: torch.Tensor) -> torch.Tensor:
-    """[-1, 1] to uint8 0..255, clamped and rounded."""
+    """Finite x in [-1, 1] to uint8 0..255, clamped and rounded."""
     return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 

@@ -1,7 +1,6 @@
 """A few images through an autoencoder and back: does it reconstruct, and does its latent look as it should?"""
 
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 
@@ -15,7 +14,7 @@ SPREAD = (0.3, 3.0)  # of latents in the units that a diffusion model sees, wher
 
 
 @torch.inference_mode()
-def round_trip(autoencoder: Autoencoder, entry: dict, images: np.ndarray, device: torch.device) -> dict:
+def round_trip(name: str, autoencoder: Autoencoder, entry: dict, images: np.ndarray, device: torch.device) -> dict:
     """Encode and decode uint8 images (n, H, W, 3), one at a time.
 
     Returns `psnr` (mean, dB; None without a decoder), `mean`, `std` and `rms` of each latent channel, and
@@ -25,10 +24,10 @@ def round_trip(autoencoder: Autoencoder, entry: dict, images: np.ndarray, device
     for number, image in enumerate(images):
         x = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None]  # (1, 3, H, W)
         seen = scale_input(x, entry)
-        z = encode_batch(autoencoder, seen, pd.Series([f"number {number}"]))
+        z = encode_batch(name, autoencoder, seen, [f"number {number}"])
         latents.append(z.float().cpu())
         if autoencoder.decodes:
-            scores.append(psnr(to_grey_levels(seen), decode_batch(autoencoder, z)).item())
+            scores.append(psnr(to_grey_levels(seen), decode_batch(name, autoencoder, z, [f"number {number}"])).item())
             unit_scores.append(psnr_in_unit_range(autoencoder, x))
     z = torch.cat(latents)  # (n, C, h, w)
     found = {

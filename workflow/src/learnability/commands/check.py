@@ -122,7 +122,7 @@ def examine_round_trip(name: str, entry: dict, images: np.ndarray, origin: str) 
     try:
         autoencoder = load_autoencoder(entry, device)
         check_layout(name, entry, autoencoder, images.shape[1])
-        found = round_trip(autoencoder, entry, images, device)
+        found = round_trip(name, autoencoder, entry, images, device)
     except InputError as error:
         return [Line(name, str(error), ready=False)]
     quality = "no decoder" if found["psnr"] is None else f"PSNR {found['psnr']:.2f} dB"

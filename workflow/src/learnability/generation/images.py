@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from ..autoencoders.encode import check_layout, encode_batch
@@ -91,7 +90,7 @@ def encoder(description: dict, config: dict, name: str, device: torch.device) ->
     @torch.inference_mode()
     def to_latents(images: np.ndarray, names: list[str]) -> torch.Tensor:
         x = scale_input(torch.from_numpy(images).to(device).permute(0, 3, 1, 2), entry)  # (n, 3, S, S)
-        return encode_batch(autoencoder, x, pd.Series(names))
+        return encode_batch(name, autoencoder, x, names)
 
     return to_latents
 
