@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from learnability.autoencoders import decoding, encode
-from learnability.autoencoders.decoding import decoder, image_decoder
+from learnability.autoencoders.decoding import image_decoder
 from learnability.autoencoders.encode import area_average, encode_dataset
+from learnability.autoencoders.interface import load_autoencoder
 from learnability.storage.arrays import area_average as area_average_of_the_store
 from learnability.storage.arrays import open_packed
 from learnability.storage.batches import DecodedRows, Rows
@@ -43,7 +44,7 @@ def latent_rows(folder: Path) -> Rows:
 def decoded(folder: Path, name: str) -> DecodedRows:
     rows = latent_rows(folder)
     ids = np.array([f"image{i}" for i in range(len(rows.array))])
-    return DecodedRows(rows, ids, decoder(name, ENTRIES[name], CPU, 32))
+    return DecodedRows(rows, ids, image_decoder(name, load_autoencoder(ENTRIES[name], CPU), 32))
 
 
 @pytest.mark.parametrize("name", list(ENTRIES))

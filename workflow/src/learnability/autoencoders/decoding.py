@@ -5,9 +5,11 @@ from pathlib import Path
 
 import torch
 
+from ..errors import InputError
 from ..storage.batches import Decode
 from ..storage.contracts import read_json
 from .encode import GPU_FACTOR, PIXELS, area_average, decode_batch
+from .families.weights import other_weights
 from .interface import Autoencoder, load_autoencoder
 
 
@@ -15,12 +17,19 @@ def decoder_of_run(name: str, entry: dict, files: Mapping[str, str], device: tor
     """Stored latents to images, by the autoencoder `name` that made them; `files` are those of the run's rule."""
     if weights := files.get("decoder"):  # fetched or fine-tuned by the workflow
         entry = entry | {"folder": str(Path(weights).parent)}
-    return decoder(name, entry, device, read_json(files["card"])["classifier_size"])
+    autoencoder = load_autoencoder(entry, device)
+    check_same_weights(name, autoencoder, Path(files["autoencoder"]))
+    return image_decoder(name, autoencoder, read_json(files["card"])["classifier_size"])
 
 
-def decoder(name: str, entry: dict, device: torch.device, small: int) -> Decode:
-    """The decoder of the entry `name`, on `device`: latents (n, C, h, w) to uint8 images (n, 3, small, small)."""
-    return image_decoder(name, load_autoencoder(entry, device), small)
+def check_same_weights(name: str, autoencoder: Autoencoder, card: Path) -> None:
+    """Refuse an autoencoder that is not the one which the autoencoder.json `card` is of."""
+    digests = {key: value for key, value in autoencoder.provenance.items() if key.endswith("_digest")}
+    if difference := other_weights(read_json(card), digests):
+        raise InputError(
+            f"autoencoder {name}: {card.parent} was encoded by other weights {difference} than those that it has now; "
+            "encode anew, or bring back the weights that were used"
+        )
 
 
 def image_decoder(name: str, autoencoder: Autoencoder, small: int) -> Decode:

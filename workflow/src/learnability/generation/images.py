@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..autoencoders.decoding import check_same_weights
 from ..autoencoders.encode import check_layout, encode_batch
 from ..autoencoders.interface import load_autoencoder, scale_input
 from ..datasets.formats.files import image_names, read_image
@@ -84,6 +85,10 @@ def encoder(description: dict, config: dict, name: str, device: torch.device) ->
     entry = located(config, name, description)
     autoencoder = load_autoencoder(entry, device)
     check_layout(name, entry, autoencoder, config["image_size"])
+    encoding = name + fold_suffix(config, name, description["fold"])
+    card = Path(config["results"], "encodings", description["dataset"], encoding, "autoencoder.json")
+    if card.is_file():  # what the classifier was trained on
+        check_same_weights(name, autoencoder, card)
     side = config["image_size"] // autoencoder.factor
     check_shape(Path(name), (0, autoencoder.channels, side, side), description)
 
