@@ -83,6 +83,7 @@ class Offset:
     """An autoencoder whose latents lie where float16 has steps of a half: storing costs what a test can see."""
 
     channels, factor, latent_dtype, decodes, provenance = 3, 1, "float16", True, {"source": "test"}
+    stochastic = False
     pipeline = IDENTITY
 
     def encode(self, x):

@@ -77,7 +77,7 @@ def test_rows_come_in_the_order_that_is_asked_for(name, tmp_path):
 class Noted:
     """An autoencoder that notes how many images it decodes at once, and in which mode."""
 
-    channels, factor, latent_dtype, decodes = 3, 1, "float16", True
+    channels, factor, latent_dtype, decodes, stochastic = 3, 1, "float16", True, False
 
     def __init__(self):
         self.chunks, self.weight = [], torch.nn.Linear(3, 3)

@@ -172,7 +172,7 @@ def test_the_step_of_a_student_is_measured_with_logits_of_a_teacher(study, monke
 class Grey:
     """Decodes the four channels of the study's latents to grey images of 16 px."""
 
-    channels, factor, latent_dtype, decodes = 4, 2, "float16", True
+    channels, factor, latent_dtype, decodes, stochastic = 4, 2, "float16", True, False
 
     def decode(self, z):
         grey = (z[:, :1] - 5) * 20 / 127.5 - 1

@@ -25,6 +25,8 @@ class Broken:
 
     channels, factor, latent_dtype, decodes, provenance, pipeline = 3, 1, "float16", True, {"source": "test"}, IDENTITY
 
+    stochastic = False
+
     def __init__(self, image: torch.Tensor, value: float):
         self.bad, self.value = image.half().float(), value
 

@@ -144,7 +144,7 @@ def test_the_round_trip_measures_what_diffusers_gives(tmp_path):
 class UnitRange:
     """Perfect on images in [0, 1], where it clips; its third latent channel never changes."""
 
-    channels, factor, latent_dtype, decodes, provenance = 4, 1, "float16", True, {}
+    channels, factor, latent_dtype, decodes, stochastic, provenance = 4, 1, "float16", True, False, {}
 
     def encode(self, x):
         x = x.clamp(0, 1)

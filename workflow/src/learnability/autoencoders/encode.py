@@ -14,6 +14,7 @@ from ..storage.contracts import FIDELITY, digest, read_folds, read_json, read_sa
 from ..storage.partial_arrays import partial_arrays
 from .fidelity import psnr, ssim
 from .interface import Autoencoder, load_autoencoder, scale_input
+from .randomness import apply, check_repeats
 
 PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones take twice the time
 GPU_FACTOR = 8  # on a GPU: four images at the paper's size
@@ -43,6 +44,7 @@ def encode_dataset(
     autoencoder = load_autoencoder(entry, device)
     size, small = card["image_size"], card["classifier_size"]
     check_layout(name, entry, autoencoder, size)
+    check_repeats(name, entry, autoencoder, images, device)
     packed = packed_arrays(folder, autoencoder, size, small)
     fidelity = {"fidelity": PackedFile(folder / "fidelity.npy", (2,), "float64")} if autoencoder.decodes else {}
     batch = max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // size**2)
@@ -120,9 +122,7 @@ def encode_batch(name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: Sequ
 
     An InputError names the autoencoder `name` and the first of `ids` (n) whose latent cannot be stored.
     """
-    z = autoencoder.encode(x)
-    sides = [side // autoencoder.factor for side in x.shape[2:]]
-    check_shape(f"encode of autoencoder {name}", z, (len(x), autoencoder.channels, *sides))
+    z = apply(name, autoencoder, "encode", x, ids)
     stored = z.to(getattr(torch, autoencoder.latent_dtype))
     finite = torch.isfinite(z).flatten(1).all(1) & torch.isfinite(stored.float()).flatten(1).all(1)
     if not bool(finite.all()):
@@ -139,9 +139,7 @@ def decode_batch(name: str, autoencoder: Autoencoder, z: torch.Tensor, ids: Sequ
     An InputError names the autoencoder `name` and the first of `ids` (n) whose reconstruction is no image: NaN would
     become black, and infinity white.
     """
-    x_hat = autoencoder.decode(z.float())
-    sides = [side * autoencoder.factor for side in z.shape[2:]]
-    check_shape(f"decode of autoencoder {name}", x_hat, (len(z), 3, *sides))
+    x_hat = apply(name, autoencoder, "decode", z.float(), ids)
     finite = torch.isfinite(x_hat).flatten(1).all(1)
     if not bool(finite.all()):
         raise InputError(
@@ -149,13 +147,6 @@ def decode_batch(name: str, autoencoder: Autoencoder, z: torch.Tensor, ids: Sequ
             f"decode its latent; {what_to_do(name)}"
         )
     return to_grey_levels(x_hat)
-
-
-def check_shape(what: str, tensor: torch.Tensor, expected: tuple[int, ...]) -> None:
-    """Refuse what a class returns in another shape: PSNR would be computed on it all the same, by broadcasting."""
-    if not isinstance(tensor, torch.Tensor) or tuple(tensor.shape) != expected:
-        found = tuple(tensor.shape) if isinstance(tensor, torch.Tensor) else type(tensor).__name__
-        raise InputError(f"{what} returned {found}; expected {expected}, (N, channels, rows, columns): mend the class")
 
 
 def first_outside(finite: torch.Tensor, ids: Sequence[str]) -> str:
@@ -209,6 +200,7 @@ def describe(
         "latent_dtype": autoencoder.latent_dtype,
         "pipeline": autoencoder.pipeline,
         "decodes": autoencoder.decodes,
+        **({"stochastic": True} if autoencoder.stochastic else {}),
         "precision": "tf32" if device.type == "cuda" and precision == "float32" else precision,
         **{f"digest_{kind}": array.digest for kind, array in packed.items()},
     } | autoencoder.provenance
