@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from learnability.autoencoders.finetuning import perceptual
+from learnability.autoencoders.finetuning import lpips_heads
 
 
 def write_vgg16(monkeypatch, folder: Path) -> Path:
@@ -24,5 +24,5 @@ def write_vgg16(monkeypatch, folder: Path) -> Path:
     backbone = {f"features.{name}": tensor for name, tensor in features.state_dict().items()}
     save_file(backbone | {"head.fc.bias": torch.zeros(1000)}, folder / "model.safetensors")
     torch.save(heads, folder / "heads.pth")
-    monkeypatch.setattr(perceptual, "heads_file", lambda: folder / "heads.pth")
+    monkeypatch.setattr(lpips_heads, "heads_file", lambda: folder / "heads.pth")
     return folder / "model.safetensors"

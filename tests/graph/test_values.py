@@ -13,8 +13,8 @@ from tests.published import PUBLISHED
 
 SCRIPTS = {path.name: path.read_text(encoding="utf-8") for path in (CHECKOUT / "workflow/scripts").glob("*.py")}
 RULES = "\n".join(path.read_text(encoding="utf-8") for path in sorted((CHECKOUT / "workflow/rules").glob("*.smk")))
-# What only makes a job run again: the digest of its code where its script needs none, and files that modules read.
-TRIGGERS = {"code", "published", "page"}
+# What only makes a job run again: the digest of its code where its script needs none, and what else modules read.
+TRIGGERS = {"code", "published", "page", "weights"}
 
 
 def blocks() -> dict[str, str]:

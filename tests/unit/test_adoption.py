@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from learnability.autoencoders.families.weights import card_digests
 from learnability.errors import InputError
 from learnability.storage.arrays import PackedWriter, packed_digest
-from learnability.storage.contracts import file_digest, write_json
+from learnability.storage.contracts import file_digest, read_json, write_json
 from learnability.workflow.adoption import adopt, vouched
+from tests.autoencoders import save
 
 
 def packed(path: Path, rows: int) -> str:
@@ -55,6 +57,16 @@ def test_one_flipped_bit_is_found_and_nothing_is_taken_over(results, name):
     (results / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"^{results / name}: not what the card beside it says; remove it"):
         adopt({"results": str(results)}, [])
+
+
+def test_an_encoding_by_weights_that_have_changed_is_not_taken_over(results):
+    entry = save("sd", results / "sd")
+    card = results / "encodings/skin/flux2/autoencoder.json"
+    write_json(read_json(card) | card_digests(entry), card)
+    config = {"results": str(results), "autoencoders": {"flux2": entry}}
+    (results / "sd/config.json").write_text((results / "sd/config.json").read_text().replace("0.18215", "0.6924"))
+    with pytest.raises(InputError, match=r"flux2 was encoded by other weights \(config_digest .*remove that folder"):
+        adopt(config, [])
 
 
 def test_a_folder_without_results_is_named(tmp_path):

@@ -83,6 +83,7 @@ class Offset:
     """An autoencoder whose latents lie where float16 has steps of a half: storing costs what a test can see."""
 
     channels, factor, latent_dtype, decodes, provenance = 3, 1, "float16", True, {"source": "test"}
+    stochastic = False
     pipeline = IDENTITY
 
     def encode(self, x):
@@ -111,7 +112,8 @@ def test_reconstructions_and_fidelity_come_from_the_latents_as_they_are_stored(t
 def test_the_card_says_what_was_encoded_with_what(tmp_path, dataset):
     entry = save("sd", tmp_path / "weights") | {"licence": "MIT"}
     card = read_json(encode_into(tmp_path, "mine", entry, dataset) / "autoencoder.json")
-    digests = {key: card.pop(key) for key in ("digest_latents", "digest_reconstructions", "weights_digest")}
+    named = ("digest_latents", "digest_reconstructions", "weights_digest", "config_digest")
+    digests = {key: card.pop(key) for key in named}
     assert all(len(digest) == 64 for digest in digests.values())
     assert card == {
         "autoencoder": "mine",

@@ -13,7 +13,7 @@ import yaml
 from huggingface_hub import errors
 
 from learnability.autoencoders.families.weights import weights_digest
-from learnability.autoencoders.finetuning import perceptual
+from learnability.autoencoders.finetuning import lpips_heads
 from learnability.commands import missing as check
 from learnability.commands.missing import missing_inputs
 from learnability.storage.contracts import write_json
@@ -128,7 +128,7 @@ def test_the_hub_is_asked_once_and_only_for_what_will_be_fetched(config, fake_hu
 def test_a_local_folder_that_is_complete_lacks_nothing(config, fake_hub, monkeypatch, tmp_path):
     monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
     jobs = [("encode_dataset", {"dataset": "cardium", "autoencoder": "medvae"}), ("finetune_autoencoder", TUNING)]
-    monkeypatch.setattr(perceptual, "heads_file", lambda: tmp_path)
+    monkeypatch.setattr(lpips_heads, "heads_file", lambda: tmp_path)
     assert missing_inputs(config, [*jobs, ("train_classifier", RUN)]) == []
     assert fake_hub.asked == []
 
@@ -169,7 +169,7 @@ def test_fine_tuning_needs_the_base_and_encoding_with_the_result_does_not(config
 @pytest.mark.usefixtures("local_medvae")
 def test_fine_tuning_with_lpips_needs_its_backbone_and_its_heads(config, fake_hub, monkeypatch, tmp_path):
     monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
-    monkeypatch.setattr(perceptual, "heads_file", lambda: tmp_path / "heads.pth")
+    monkeypatch.setattr(lpips_heads, "heads_file", lambda: tmp_path / "heads.pth")
     folds = [("finetune_autoencoder", TUNING | {"of_fold": f"@fold{fold}"}) for fold in range(5)]
     assert missing_inputs(config, folds) == []  # fetch_weights has brought the backbone
     fake_hub.answer = ConnectionError("no network")
@@ -179,7 +179,7 @@ def test_fine_tuning_with_lpips_needs_its_backbone_and_its_heads(config, fake_hu
     (message,) = missing_inputs(config, folds)
     assert message.startswith(f"pretrained.vgg16: {tmp_path}/vgg16/model.safetensors does not exist")
     assert missing_inputs(config, [("encode_dataset", TUNING)]) == []
-    monkeypatch.setattr(perceptual, "heads_file", lambda: None)
+    monkeypatch.setattr(lpips_heads, "heads_file", lambda: None)
     message, _ = missing_inputs(config, folds)
     assert message.startswith("autoencoders.medvae_ft.finetune.perceptual: the package lpips is not installed")
 

@@ -183,6 +183,18 @@ def test_a_broken_volume_is_an_unreadable_image(tmp_path):
     assert source.read(1).any()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_slice_with_values_that_are_no_numbers_is_an_unreadable_image(tmp_path, value):
+    source = open_source(write_scans(tmp_path))
+    values = volume_of().astype(np.float32)
+    values[3, 3, 3:] = value
+    save(tmp_path / OTHER, values)
+    first = source.samples.index[source.samples["group"] == "valid_9001"][0]
+    assert source.read(first).shape == (8, 6, 1)  # slice 0
+    with pytest.raises(OSError, match=r"valid_9001_a_2\.nii\.gz: slice 18 has NaN or infinity"):
+        source.read(len(source.samples) - 1)
+
+
 @pytest.mark.parametrize(("changes", "expected"), [
     ({"window": [400, -1000]}, "window [400, -1000]: expected [low, high]"),
     ({"table": "other.csv"}, "other.csv does not exist"),

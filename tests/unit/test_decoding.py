@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from learnability.autoencoders import decoding, encode
-from learnability.autoencoders.decoding import decoder, image_decoder
+from learnability.autoencoders.decoding import image_decoder
 from learnability.autoencoders.encode import area_average, encode_dataset
+from learnability.autoencoders.interface import load_autoencoder
 from learnability.storage.arrays import area_average as area_average_of_the_store
 from learnability.storage.arrays import open_packed
 from learnability.storage.batches import DecodedRows, Rows
@@ -40,13 +41,19 @@ def latent_rows(folder: Path) -> Rows:
     return Rows(open_packed(folder / "latents.npy"), CPU, channels_last=False)
 
 
+def decoded(folder: Path, name: str) -> DecodedRows:
+    rows = latent_rows(folder)
+    ids = np.array([f"image{i}" for i in range(len(rows.array))])
+    return DecodedRows(rows, ids, image_decoder(name, load_autoencoder(ENTRIES[name], CPU), 32))
+
+
 @pytest.mark.parametrize("name", list(ENTRIES))
 def test_decoding_are_the_stored_reconstructions_to_the_byte(name, tmp_path, monkeypatch):
     for module in (encode, decoding):
         monkeypatch.setattr(module, "PIXELS", 4 * 64 * 64)  # chunks of 4, 4 and 2
     folder = encoded(tmp_path, name)
     stored = open_packed(folder / "reconstructions.npy")
-    rows = DecodedRows(latent_rows(folder), decoder(ENTRIES[name], CPU, 32))
+    rows = decoded(folder, name)
     assert rows.device == CPU
     cached = Rows(stored, CPU, channels_last=True)
     for batch_size in (4, 8, 512):  # a classifier's batch may be larger than what is decoded at once
@@ -61,7 +68,7 @@ def test_decoding_are_the_stored_reconstructions_to_the_byte(name, tmp_path, mon
 @pytest.mark.parametrize("name", ["area_downsample", "tiny_flux2"])
 def test_rows_come_in_the_order_that_is_asked_for(name, tmp_path):
     folder, order = encoded(tmp_path, name), np.array([7, 0, 9, 3, 3])
-    rows = DecodedRows(latent_rows(folder), decoder(ENTRIES[name], CPU, 32))
+    rows = decoded(folder, name)
     got = torch.cat(list(rows.batches(order, 2))).permute(0, 2, 3, 1).numpy().astype(int)
     # A chunk of another size may round the last bit of a value differently, so that a grey level tips over.
     assert np.abs(got - open_packed(folder / "reconstructions.npy")[order].astype(int)).max() <= 1
@@ -70,7 +77,7 @@ def test_rows_come_in_the_order_that_is_asked_for(name, tmp_path):
 class Noted:
     """An autoencoder that notes how many images it decodes at once, and in which mode."""
 
-    channels, factor, latent_dtype, decodes = 3, 1, "float16", True
+    channels, factor, latent_dtype, decodes, stochastic = 3, 1, "float16", True, False
 
     def __init__(self):
         self.chunks, self.weight = [], torch.nn.Linear(3, 3)
@@ -83,18 +90,18 @@ class Noted:
 
 def test_chunks_bound_what_is_decoded_at_once_in_float32_also_inside_a_bfloat16_classifier():
     noted = Noted()
-    decode = image_decoder(noted, 128)
+    decode = image_decoder("noted", noted, 128)
     with torch.autocast("cpu", torch.bfloat16):
-        x = decode(torch.zeros(19, 3, 128, 128, dtype=torch.float16))
+        x = decode(torch.zeros(19, 3, 128, 128, dtype=torch.float16), list(range(19)))
     assert x.shape == (19, 3, 128, 128)
     assert noted.chunks == [(n, torch.float32, torch.float32) for n in (8, 8, 3)]  # 8 of 128 px, as in the encoding
-    assert decode(torch.zeros(2, 3, 512, 512)).shape == (2, 3, 128, 128)
+    assert decode(torch.zeros(2, 3, 512, 512), [0, 1]).shape == (2, 3, 128, 128)
     assert [n for n, *_ in noted.chunks[3:]] == [1, 1]  # at least one, however large
 
 
 def test_a_training_can_use_decoded_images(tmp_path):
     folder = encoded(tmp_path, "tiny_sd14", number=4)
-    rows = DecodedRows(latent_rows(folder), decoder(ENTRIES["tiny_sd14"], CPU, 32))
+    rows = decoded(folder, "tiny_sd14")
     network = torch.nn.Conv2d(3, 2, 3)
     for x in rows.batches(np.arange(4), 4):
         assert not x.is_inference()

@@ -173,7 +173,7 @@ def test_the_step_of_a_student_is_measured_with_logits_of_a_teacher(study, monke
 class Grey:
     """Decodes the four channels of the study's latents to grey images of 16 px."""
 
-    channels, factor, latent_dtype, decodes = 4, 2, "float16", True
+    channels, factor, latent_dtype, decodes, stochastic = 4, 2, "float16", True, False
 
     def decode(self, z):
         grey = (z[:, :1] - 5) * 20 / 127.5 - 1
@@ -181,7 +181,8 @@ class Grey:
 
 
 def test_the_image_row_decodes_latents(study, capsys):
-    frame = measure_run(study, IMAGE, array=study / "latents.npy", decode=image_decoder(Grey(), 16), row="image")
+    decode = image_decoder("grey", Grey(), 16)
+    frame = measure_run(study, IMAGE, array=study / "latents.npy", decode=decode, row="image")
     assert (frame["metric"] == "inference_samples_per_second").sum() == 2
     assert "image on" in capsys.readouterr().out
 
@@ -193,7 +194,7 @@ def test_rows_that_the_classifier_was_not_trained_on_are_refused_before_anything
     with pytest.raises(InputError, match=wrong + "; give the array that this run reads"):
         measure_run(study, LATENT, array=study / "images_small.npy")
     with pytest.raises(InputError, match=r"^decoded rows of \[3, 8, 8\]"):
-        measure_run(study, IMAGE, array=study / "latents.npy", decode=image_decoder(Grey(), 8))
+        measure_run(study, IMAGE, array=study / "latents.npy", decode=image_decoder("grey", Grey(), 8))
     assert not (study / "row.csv").exists()
 
 

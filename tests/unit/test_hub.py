@@ -18,6 +18,7 @@ from tests.unit.test_study import published
 
 SOURCE = Path(__file__).parents[2] / "workflow" / "src"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+LATER = "fedcba9876543210fedcba9876543210fedcba98"  # what `main` names from the second question on, where it moves
 FILES = {"vae/config.json": b"{}", "vae/diffusion_pytorch_model.safetensors": b"weights" * 1000}
 
 
@@ -37,10 +38,16 @@ class Handler(BaseHTTPRequestHandler):
         content = FILES.get(name) if repository in ("owner/model", "owner/gated") else None
         if repository == "owner/gated" and self.headers.get("Authorization") != "Bearer secret":
             return self.refuse(403, "GatedRepo")
-        if content is None or revision not in ("main", COMMIT):
+        if content is None or revision not in ("main", COMMIT, LATER):
             return self.refuse(404, "EntryNotFound")
+        commit = revision
+        if revision == "main":
+            commit = LATER if self.server.moves and self.server.named else COMMIT
+            self.server.named.append(commit)
+        if commit == LATER:
+            content = content + b" of the later commit"
         self.send_response(200)
-        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("X-Repo-Commit", commit)
         self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -60,7 +67,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.asked = []
+        running.asked, running.named, running.moves = [], [], False
         threading.Thread(target=running.serve_forever, daemon=True).start()
         yield running
         running.shutdown()
@@ -89,6 +96,29 @@ def test_files_are_fetched_whole_and_the_commit_is_written_down(server, tmp_path
     left = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     assert left == ["source.json", *sorted(FILES)]
     assert all(token is None for *_, token in server.asked)
+
+
+def test_all_files_are_of_one_commit_though_the_hub_changes_in_between(server, tmp_path):
+    server.moves = True
+    done = run(f"fetch('owner/model', None, {list(FILES)}, Path('weights/sd14'))", server, tmp_path)
+    assert done.returncode == 0, done.stdout
+    folder = tmp_path / "weights" / "sd14"
+    assert {name: (folder / name).read_bytes() for name in FILES} == FILES
+    assert read_json(folder / "source.json")["revision"] == COMMIT
+    assert server.named == [COMMIT]  # what is the newest is asked once: the next answer would be another
+
+
+def test_a_cache_that_has_a_part_of_an_older_commit_gives_none_of_it(server, tmp_path):
+    cache = tmp_path / "home/hub/models--owner--model"
+    older = cache / "snapshots" / LATER[::-1]
+    (older / "vae").mkdir(parents=True)
+    (older / "vae/config.json").write_bytes(b"{older}")
+    (cache / "refs").mkdir()
+    (cache / "refs/main").write_text(older.name)
+    done = run(f"fetch('owner/model', None, {list(FILES)}, Path('weights/sd14'))", server, tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "weights/sd14/vae/config.json").read_bytes() == FILES["vae/config.json"]
+    assert read_json(tmp_path / "weights/sd14/source.json")["revision"] == COMMIT
 
 
 def test_a_token_comes_from_the_environment_and_nowhere_else(server, tmp_path):

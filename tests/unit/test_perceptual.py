@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from learnability.autoencoders.finetuning import perceptual
+from learnability.autoencoders.finetuning import lpips_heads
 from learnability.autoencoders.finetuning.perceptual import load_perceptual
 from learnability.errors import InputError
 from tests.vgg import write_vgg16
 
-real_heads_file = perceptual.heads_file
+real_heads_file = lpips_heads.heads_file
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def written(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def backbone(monkeypatch, written) -> Path:
-    monkeypatch.setattr(perceptual, "heads_file", lambda: written / "heads.pth")
+    monkeypatch.setattr(lpips_heads, "heads_file", lambda: written / "heads.pth")
     return written / "model.safetensors"
 
 
@@ -38,7 +38,7 @@ def images(number: int = 2, channels: int = 3) -> torch.Tensor:
 @pytest.mark.filterwarnings("ignore::UserWarning:torchvision")
 def test_the_distance_and_its_gradient_are_those_of_the_lpips_package(backbone, monkeypatch):
     lpips = pytest.importorskip("lpips")
-    monkeypatch.setattr(perceptual, "heads_file", real_heads_file)
+    monkeypatch.setattr(lpips_heads, "heads_file", real_heads_file)
     theirs = lpips.LPIPS(net="vgg", pnet_rand=True, verbose=False)
     slices = [getattr(theirs.net, f"slice{i}").state_dict() for i in range(1, 6)]
     for weights in slices:
@@ -105,8 +105,8 @@ def test_the_backbone_has_the_names_that_timm_gives_it():
 
 
 def test_a_missing_package_is_named(backbone, monkeypatch):
-    monkeypatch.setattr(perceptual, "heads_file", real_heads_file)
-    monkeypatch.setattr(perceptual, "find_spec", lambda name: None)
+    monkeypatch.setattr(lpips_heads, "heads_file", real_heads_file)
+    monkeypatch.setattr(lpips_heads, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"the package lpips is not installed.*pip install lpips==0\.1\.4"):
         load_perceptual(backbone)
 

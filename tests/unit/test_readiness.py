@@ -1,5 +1,9 @@
 """`learnability check`: a line for all that a study needs, a round trip where weights are, an exit code."""
 
+import json
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +17,7 @@ from learnability.autoencoders.round_trip import round_trip
 from learnability.commands import check as readiness
 from learnability.study.configuration import read_config
 from learnability.workflow import hub
-from tests.autoencoders import build, save, write_dataset
+from tests.autoencoders import as_input, build, save, write_dataset
 from tests.drawn_files import png
 from tests.unit.test_check import ROOTS
 
@@ -191,7 +195,7 @@ def images_of(tmp_path) -> np.ndarray:
 
 def test_the_round_trip_measures_what_diffusers_gives(tmp_path):
     images, model = images_of(tmp_path), build("sd")
-    found = round_trip(load_autoencoder(save("sd", tmp_path / "weights"), CPU), {}, images, CPU)
+    found = round_trip("tiny", load_autoencoder(save("sd", tmp_path / "weights"), CPU), {}, images, CPU)
     scores, latents = [], []
     for image in images:
         with torch.inference_mode():
@@ -208,30 +212,142 @@ def test_the_round_trip_measures_what_diffusers_gives(tmp_path):
     assert any("poor reconstructions" in warning for warning in found["warnings"])  # the weights are random
 
 
-class UnitRange:
-    """Perfect on images in [0, 1], where it clips; its third latent channel never changes."""
+OWN = """
+import torch
+import torch.nn.functional as F
 
-    channels, factor, latent_dtype, decodes, provenance = 4, 1, "float16", True, {}
-
+class Blocks:
+    # Takes pixels in the range `wanted`, gives them back in `given`, and clips, as a network saturates.
+    def __init__(self, wanted="[-1, 1]", given="[-1, 1]", strict=False):
+        self.wanted, self.given, self.strict = RANGES[wanted], RANGES[given], strict
     def encode(self, x):
-        x = x.clamp(0, 1)
-        return torch.cat([x[:, :2], torch.full_like(x[:, :1], 3.0), x[:, 2:]], dim=1)
-
+        low, high = self.wanted
+        if self.strict and not low <= x.min() <= x.max() <= high:
+            raise ValueError("pixels out of range")
+        return F.pixel_unshuffle(((x.clamp(low, high) - low) / (high - low) * 2 - 1), 2)
     def decode(self, z):
-        return z[:, [0, 1, 3]]
+        low, high = self.given
+        return (F.pixel_shuffle(z, 2).clamp(-1, 1) + 1) / 2 * (high - low) + low
+
+class Dead(Blocks):
+    def encode(self, x):
+        z = super().encode(x)
+        z[:, 2] = 3.0
+        return z
+
+RANGES = {"[-1, 1]": (-1, 1), "[0, 1]": (0, 1), "[0, 255]": (0, 255)}
+"""
 
 
-def test_an_input_range_that_is_not_ours_and_a_dead_channel_are_warned_of(tmp_path):
-    warnings = round_trip(UnitRange(), {}, images_of(tmp_path), CPU)["warnings"]
-    assert any(warning.startswith("input range: images in [0, 1] come back with") for warning in warnings)
-    assert "latent channels [2] are constant" in warnings
+@pytest.fixture
+def blocks(tmp_path, monkeypatch):
+    (tmp_path / "my_blocks.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield {"label": "Mine", "role": "family", "class": "my_blocks:Blocks", "channels": 12, "factor": 2}
+    sys.modules.pop("my_blocks", None)
+
+
+def warnings_of(entry, images) -> list[str]:
+    return round_trip("mine", load_autoencoder(entry, CPU), entry, images, CPU)["warnings"]
+
+
+RANGES = ["[-1, 1]", "[0, 1]", "[0, 255]"]
+
+
+@pytest.mark.parametrize("scaling", ["fixed", "minmax"])
+@pytest.mark.parametrize("given", RANGES)
+@pytest.mark.parametrize("wanted", RANGES)
+def test_a_wrong_range_of_the_input_of_the_output_and_of_both_is_named_and_no_other(
+    blocks, tmp_path, wanted, given, scaling
+):
+    entry = blocks | {"options": {"wanted": wanted, "given": given}, "input": scaling}
+    images = images_of(tmp_path)
+    images[0] = 0  # one that is black in every range counts for no more than another
+    found = [warning for warning in warnings_of(entry, images) if "poor" not in warning]
+    input_hint = [f"input range: images in {wanted} come back with "] if wanted != RANGES[0] else []
+    output_hint = [f"output range: reconstructions taken as {given} have "] if given != RANGES[0] else []
+    expected = input_hint + output_hint
+    assert len(found) == len(expected), found
+    assert all(map(str.startswith, found, expected)), found
+
+
+def test_a_class_that_refuses_other_ranges_is_asked_all_the_same(blocks, tmp_path):
+    images = images_of(tmp_path)
+    assert warnings_of(blocks | {"options": {"strict": True}}, images) == []
+    hint = warnings_of(blocks | {"options": {"strict": True, "given": "[0, 1]"}}, images)[-1]
+    assert hint.startswith("output range: ")
+    assert hint.endswith("end decode with 2 * x - 1")
+
+
+def test_following_the_advice_mends_it(blocks, tmp_path):
+    (tmp_path / "my_blocks.py").write_text(
+        OWN.replace("low, high = self.wanted", "low, high = self.wanted; x = x / 2 + 0.5").replace(
+            "        return (F.pixel_shuffle(z, 2).clamp(-1, 1) + 1) / 2 * (high - low) + low",
+            "        x = (F.pixel_shuffle(z, 2).clamp(-1, 1) + 1) / 2 * (high - low) + low\n        return 2 * x - 1",
+        )
+    )
+    entry = blocks | {"options": {"wanted": "[0, 1]", "given": "[0, 1]"}}
+    assert warnings_of(entry, images_of(tmp_path)) == []
+
+
+def test_a_dead_channel_is_warned_of(blocks, tmp_path):
+    assert "latent channels [2] are constant" in warnings_of(blocks | {"class": "my_blocks:Dead"}, images_of(tmp_path))
+
+
+def test_the_command_shows_a_wrong_output_range_and_refuses_what_is_random(blocks, study, tmp_path):
+    (tmp_path / "my_blocks.py").write_text(
+        OWN + "\nclass Drawn(Blocks):\n    def encode(self, x):\n        z = super().encode(x)\n"
+        "        return z + 0.1 * torch.randn_like(z)\n"
+    )
+    wrong, drawn = blocks | {"options": {"given": "[0, 1]"}}, blocks | {"class": "my_blocks:Drawn"}
+    path = study(
+        study={"autoencoders": ["wrong", "drawn", "meant"]},
+        autoencoders={"wrong": wrong, "drawn": drawn, "meant": drawn | {"stochastic": True}},
+    )
+    lines = lines_of(path, images=2)
+    assert [line.text.partition(":")[0] for line in lines["wrong"] if line.warning][-1] == "output range"
+    assert not lines["drawn"][-1].ready
+    assert "encode is random" in lines["drawn"][-1].text
+    assert all(line.ready for line in lines["meant"])
+
+
+def stated(entry, **values) -> dict:
+    """The entry, after its config.json states other values."""
+    path = Path(entry["source"], "config.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+    return entry
 
 
 @pytest.mark.parametrize("wrong", [False, True])
 def test_a_scale_that_the_config_does_not_mean_is_warned_of(tmp_path, wrong):
-    entry = save("sd", tmp_path / "weights")
-    autoencoder, images = load_autoencoder(entry, CPU), images_of(tmp_path)
-    spread = np.mean(round_trip(autoencoder, {}, images, CPU)["std"])
-    autoencoder.model.register_to_config(scaling_factor=(20 if wrong else 1) / spread)
-    warnings = round_trip(autoencoder, {}, images, CPU)["warnings"]
+    entry, images = save("sd", tmp_path / "weights"), images_of(tmp_path)
+    spread = np.mean(round_trip("tiny", load_autoencoder(entry, CPU), {}, images, CPU)["std"])
+    warnings = warnings_of(stated(entry, scaling_factor=(20 if wrong else 1) / float(spread)), images)
     assert any(warning.startswith("scale: ") for warning in warnings) == wrong
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_the_scale_is_that_of_the_study_also_where_each_channel_has_its_own(tmp_path, scale, wrong):
+    """With latents_mean and latents_std a pipeline sees (z - mean) * scaling_factor / std: the units of the noise."""
+    entry, images = save("sd", tmp_path / "weights"), images_of(tmp_path)
+    found = round_trip("tiny", load_autoencoder(entry, CPU), {}, images, CPU)
+    std = [value * scale * (20 if wrong else 1) for value in found["std"]]
+    stated(entry, scaling_factor=scale, latents_mean=found["mean"], latents_std=std)
+    warnings = warnings_of(entry, images)
+    assert any(warning.startswith("scale: ") for warning in warnings) == wrong
+    if wrong:
+        assert "standard deviation 0.05" in next(warning for warning in warnings if warning.startswith("scale: "))
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_the_scale_of_a_batch_norm_over_packed_positions_is_read_too(tmp_path, wrong):
+    entry, images = save("flux2", tmp_path / "weights"), images_of(tmp_path)
+    with torch.inference_mode():
+        z = load_autoencoder(entry, CPU).encode(as_input(images))
+    model, packed = build("flux2"), torch.nn.functional.pixel_unshuffle(z, 2)
+    model.bn.running_mean.copy_(packed.mean(dim=(0, 2, 3)))
+    model.bn.running_var.copy_(packed.var(dim=(0, 2, 3)) * (20**2 if wrong else 1))
+    model.save_pretrained(tmp_path / "weights")
+    assert any(warning.startswith("scale: ") for warning in warnings_of(entry, images)) == wrong

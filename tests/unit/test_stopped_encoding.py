@@ -71,7 +71,10 @@ def test_other_weights_images_settings_or_code_begin_anew(tmp_path, dataset, cap
     entry = save("sd", tmp_path / "weights")
     other = save("flux1", tmp_path / "other")
     minmax = entry | {"input": "minmax"}
-    for changed, code in ((other, "code"), (minmax, "code"), (entry, "new code")):
+    corrected = save("sd", tmp_path / "corrected")  # the same weights
+    config = tmp_path / "corrected/config.json"
+    config.write_text(config.read_text().replace('"norm_num_groups": 4', '"norm_num_groups": 2'))
+    for changed, code in ((other, "code"), (minmax, "code"), (entry, "new code"), (corrected, "code")):
 
         def work():
             encode_dataset("mine", entry, dataset, tmp_path / "encoding", CPU, code="code")

@@ -22,6 +22,7 @@ rule finetune_autoencoder:
         unrecorded=unrecorded_of(tuned_of),
         backbone=recorded_of(backbone_of),
         unrecorded_backbone=unrecorded_of(backbone_of),
+        weights=weights_of_tuning,
         split=fold_split,
         seed=config["seed"],
         torch_threads=1,
@@ -58,6 +59,7 @@ rule encode_dataset:
     params:
         entry=recorded_of(encoder_of),
         unrecorded=unrecorded_of(encoder_of),
+        weights=weights_of,
         split=fold_split,
         torch_threads=1,
         code=code_of_encoding,
@@ -91,6 +93,7 @@ rule encode_latents:
     params:
         entry=recorded_of(encoder_of),
         unrecorded=unrecorded_of(encoder_of),
+        weights=weights_of,
         split=None,
         torch_threads=1,
         code=code_of_encoding,

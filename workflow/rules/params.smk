@@ -6,9 +6,11 @@
 import functools
 
 from learnability import registry
-from learnability.autoencoders.families.own_class import find_module
-from learnability.storage.contracts import digest
+from learnability.autoencoders.families.own_class import source_files
+from learnability.autoencoders.finetuning.lpips_heads import heads_file
+from learnability.storage.contracts import digest, file_digest
 from learnability.study.entries import as_encoder, recorded, unrecorded
+from learnability.workflow.identity import autoencoder_identity, pretrained_identity
 from learnability.workflow.provenance import code_digest
 from learnability.study.recipes import pretrained_weights
 from learnability.study.cells import resolve_autoencoder
@@ -22,6 +24,36 @@ def recorded_of(find):
 def unrecorded_of(find):
     """A parameter: the rest of that entry."""
     return lambda wildcards, threads: unrecorded(entry) if (entry := find(wildcards)) else None
+
+
+def weights_of(wildcards):
+    """Which weights an autoencoder has; None where they are an input of the job, fine-tuned by the workflow."""
+    name = wildcards.autoencoder
+    return None if "finetune" in config["autoencoders"][name] else identity_of(name)
+
+
+def weights_of_tuning(wildcards):
+    """Which weights a fine-tuning starts from, and which say how far apart two images are."""
+    found = {"base": identity_of(config["autoencoders"][wildcards.autoencoder]["base"])}
+    if backbone := backbone_of(wildcards):
+        features = pretrained_identity(backbone, weights_folder(BACKBONE))
+        found |= {"backbone": features, "heads": (path := heads_file()) and file_digest(path)}
+    return found
+
+
+def weights_of_start(wildcards):
+    """Which weights a training starts from; None where it starts from random ones."""
+    return pretrained_identity(start_of(wildcards), weights_folder(recipe_of(wildcards).model))
+
+
+@functools.cache
+def identity_of(autoencoder):
+    return autoencoder_identity(resolve_autoencoder(config, autoencoder), weights_folder(autoencoder))
+
+
+def weights_folder(name):
+    """Where fetch_weights puts what it brings."""
+    return Path(config["results"], paths.fetched_file(name)).parent
 
 
 def dataset_of(wildcards):
@@ -91,7 +123,8 @@ def code_of(script, *modules_of):
 def code_of_encoding(wildcards):
     """A class of the user's own is code too."""
     entry, code = encoder_of(wildcards), code_of("encode_dataset", modules_of_encoder)(wildcards)
-    return digest([code, file_digest(find_module(entry["class"]))]) if ":" in entry["class"] else code
+    own = source_files(entry["class"])[0] if ":" in entry["class"] else []
+    return digest([code, *map(file_digest, own)]) if own else code
 
 
 def modules_of_format(wildcards):

@@ -13,7 +13,7 @@ with job(snakemake.log[0]):
     params, files = snakemake.params, dict(snakemake.input.items())
     device = choose_device(params.torch_threads)
     entry = whole(params.autoencoder, params.unrecorded_autoencoder)
-    inputs = Inputs.of_job(files, decode=entry and decoder_of_run(entry, files, device))
+    inputs = Inputs.of_job(files, decode=entry and decoder_of_run(params.cell["autoencoder"], entry, files, device))
     measure_efficiency(
         row=snakemake.wildcards.row,
         run=Path(files["metrics"]).parent,

@@ -13,6 +13,7 @@ with job(snakemake.log[0]):
 
     params, files = snakemake.params, dict(snakemake.input.items())
     start = whole(params.pretrained, params.unrecorded_pretrained)
+    entry = whole(params.autoencoder, params.unrecorded_autoencoder)
     device = choose_device(params.torch_threads)
     train_classifier(
         cell=params.cell,
@@ -24,7 +25,7 @@ with job(snakemake.log[0]):
             files,
             pretrained=start and pretrained_file(start, files.get("pretrained")),
             teacher_scale=params.teacher_scale,
-            decode=decoder_of_run(whole(params.autoencoder, params.unrecorded_autoencoder), files, device),
+            decode=decoder_of_run(params.cell["autoencoder"], entry, files, device),
         ),
         folder=Path(snakemake.output.predictions).parent,
         device=device,

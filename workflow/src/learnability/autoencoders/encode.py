@@ -1,6 +1,7 @@
 """One pass over a dataset: latents, reconstructions and fidelity of one autoencoder (the step encode_dataset)."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..storage.contracts import FIDELITY, digest, read_folds, read_json, read_sa
 from ..storage.partial_arrays import partial_arrays
 from .fidelity import psnr, ssim
 from .interface import Autoencoder, load_autoencoder, scale_input
+from .randomness import apply, check_repeats
 
 PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones take twice the time
 GPU_FACTOR = 8  # on a GPU: four images at the paper's size
@@ -42,6 +44,7 @@ def encode_dataset(
     autoencoder = load_autoencoder(entry, device)
     size, small = card["image_size"], card["classifier_size"]
     check_layout(name, entry, autoencoder, size)
+    check_repeats(name, entry, autoencoder, images, device)
     packed = packed_arrays(folder, autoencoder, size, small)
     fidelity = {"fidelity": PackedFile(folder / "fidelity.npy", (2,), "float64")} if autoencoder.decodes else {}
     batch = max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // size**2)
@@ -53,7 +56,8 @@ def encode_dataset(
         for start in range(partial.rows, len(images), batch):
             x = torch.from_numpy(np.array(as_rgb(images[start : start + batch]))).to(device).permute(0, 3, 1, 2)
             x = scale_input(x, entry)  # (n, 3, H, W)
-            partial.write(encode_rows(autoencoder, x, samples["sample_id"].iloc[start : start + batch], small))
+            ids = samples["sample_id"].iloc[start : start + batch].tolist()
+            partial.write(encode_rows(name, autoencoder, x, ids, small))
             print(f"{name}: {partial.rows} of {len(images)} images", flush=True)
         partial.save()
         if fidelity:
@@ -83,12 +87,14 @@ def packed_arrays(folder: Path, autoencoder: Autoencoder, size: int, small: int)
 
 
 @torch.inference_mode()
-def encode_rows(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series, small: int) -> dict[str, np.ndarray]:
+def encode_rows(
+    name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: Sequence[str], small: int
+) -> dict[str, np.ndarray]:
     """Latents, reconstructions and fidelity of x (n, 3, H, W) in [-1, 1], as they are stored."""
-    z = encode_batch(autoencoder, x, ids)
+    z = encode_batch(name, autoencoder, x, ids)
     rows = {"latents": z.cpu().numpy()}
     if autoencoder.decodes:
-        x_hat = decode_batch(autoencoder, z)
+        x_hat = decode_batch(name, autoencoder, z, ids)
         rows["reconstructions"] = area_average(x_hat, small).permute(0, 2, 3, 1).cpu().numpy()
         seen = to_grey_levels(x)  # the image itself, or with `input: minmax` the scaled one
         rows["fidelity"] = torch.stack([psnr(seen, x_hat), ssim(seen, x_hat)], dim=1).cpu().numpy()
@@ -111,27 +117,53 @@ def check_layout(name: str, entry: dict, autoencoder: Autoencoder, size: int) ->
         )
 
 
-def encode_batch(autoencoder: Autoencoder, x: torch.Tensor, ids: pd.Series) -> torch.Tensor:
-    """Encode x (n, 3, H, W) in [-1, 1] to latents (n, C, h, w) as they are stored."""
-    z = autoencoder.encode(x)  # (n, C, h, w)
+def encode_batch(name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
+    """Encode x (n, 3, H, W) in [-1, 1] to latents (n, C, h, w) as they are stored.
+
+    An InputError names the autoencoder `name` and the first of `ids` (n) whose latent cannot be stored.
+    """
+    z = apply(name, autoencoder, "encode", x, ids)
     stored = z.to(getattr(torch, autoencoder.latent_dtype))
     finite = torch.isfinite(z).flatten(1).all(1) & torch.isfinite(stored.float()).flatten(1).all(1)
     if not bool(finite.all()):
-        first = ids.iloc[int(torch.nonzero(~finite)[0])]
         raise InputError(
-            f"latent of image {first!r} has NaN, infinity or values beyond {autoencoder.latent_dtype}; "
-            "check that the weights belong to this class and that the input is an 8-bit image"
+            f"latent of image {first_outside(finite, ids)!r} has NaN, infinity or values beyond "
+            f"{autoencoder.latent_dtype}: autoencoder {name} cannot encode it; {what_to_do(name)}"
         )
     return stored
 
 
-def decode_batch(autoencoder: Autoencoder, z: torch.Tensor) -> torch.Tensor:
-    """Decode stored latents (n, C, h, w) to uint8 x_hat (n, 3, H, W)."""
-    return to_grey_levels(autoencoder.decode(z.float()))
+def decode_batch(name: str, autoencoder: Autoencoder, z: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
+    """Decode stored latents (n, C, h, w) to uint8 x_hat (n, 3, H, W).
+
+    An InputError names the autoencoder `name` and the first of `ids` (n) whose reconstruction is no image: NaN would
+    become black, and infinity white.
+    """
+    x_hat = apply(name, autoencoder, "decode", z.float(), ids)
+    finite = torch.isfinite(x_hat).flatten(1).all(1)
+    if not bool(finite.all()):
+        raise InputError(
+            f"reconstruction of image {first_outside(finite, ids)!r} has NaN or infinity: autoencoder {name} cannot "
+            f"decode its latent; {what_to_do(name)}"
+        )
+    return to_grey_levels(x_hat)
+
+
+def first_outside(finite: torch.Tensor, ids: Sequence[str]) -> str:
+    """The first of `ids` where `finite` (n,) does not hold."""
+    return str(ids[int(torch.nonzero(~finite)[0])])
+
+
+def what_to_do(name: str) -> str:
+    """Advice where numbers left their range."""
+    return (
+        f"set autoencoders.{name}.torch_dtype to float32 if it is another (half precision overflows), and check that "
+        "the weights belong to this class and that the image has 8 bits a channel"
+    )
 
 
 def to_grey_levels(x: torch.Tensor) -> torch.Tensor:
-    """[-1, 1] to uint8 0..255, clamped and rounded."""
+    """Finite x in [-1, 1] to uint8 0..255, clamped and rounded."""
     return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
@@ -168,6 +200,7 @@ def describe(
         "latent_dtype": autoencoder.latent_dtype,
         "pipeline": autoencoder.pipeline,
         "decodes": autoencoder.decodes,
+        **({"stochastic": True} if autoencoder.stochastic else {}),
         "precision": "tf32" if device.type == "cuda" and precision == "float32" else precision,
         **{f"digest_{kind}": array.digest for kind, array in packed.items()},
     } | autoencoder.provenance

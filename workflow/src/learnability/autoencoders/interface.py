@@ -23,6 +23,7 @@ class Autoencoder(Protocol):
     latent_dtype: str  # how a latent is stored: float16, or uint8 where it holds grey levels
     pipeline: dict  # the units in which a generative pipeline sees the latent (latent_units.py)
     decodes: bool  # without a decoder there is a latent space and nothing else
+    stochastic: bool  # draws at random, for each image from a seed of its own (randomness.py)
     provenance: dict  # source, digest of the weights, parameters
 
     def encode(self, x: torch.Tensor) -> torch.Tensor: ...
@@ -33,9 +34,19 @@ class Autoencoder(Protocol):
 def load_autoencoder(entry: dict, device: torch.device) -> Autoencoder:
     """Build the autoencoder of a config entry, in evaluation mode, on `device`.
 
-    `class` is a control, MedVAE, a diffusers class, or `module:Class` of the user's own.
+    `class` is a control, MedVAE, a diffusers class, or `module:Class` of the user's own; a stochastic one is built from
+    a seed.
     """
-    return load("autoencoders.*.class", class_of(entry)).build(entry, device)
+    build, stochastic = load("autoencoders.*.class", class_of(entry)).build, entry.get("stochastic", False)
+    if stochastic:
+        from .seeds import seeded
+
+        with seeded(0, device):
+            autoencoder = build(entry, device)
+    else:
+        autoencoder = build(entry, device)
+    autoencoder.stochastic = stochastic
+    return autoencoder
 
 
 def scale_input(x: torch.Tensor, entry: dict) -> torch.Tensor:

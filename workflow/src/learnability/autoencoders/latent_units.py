@@ -29,6 +29,12 @@ def pipeline_units(model) -> dict[str, list[float]]:
     return {"mean": [float(value) for value in mean], "std": [float(value) / scale for value in std]}
 
 
+def states_units(model) -> bool:
+    """Whether a model is a diffusers autoencoder that states such units; what states none may have any scale."""
+    stated = (getattr(getattr(model, "config", None), key, None) for key in ("scaling_factor", "latents_std"))
+    return hasattr(model, "bn") or any(value is not None for value in stated)
+
+
 def units_on_grid(pipeline: dict, channels: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and std of `pipeline`, float64 (C, a, a), that repeat over a raw latent of C channels; a is 1 or 2."""
     arrays = []

@@ -1,35 +1,34 @@
 """A few images through an autoencoder and back: does it reconstruct, and does its latent look as it should?"""
 
 import numpy as np
-import pandas as pd
 import torch
-import torch.nn.functional as F
 
 from .encode import decode_batch, encode_batch, to_grey_levels
 from .fidelity import psnr
 from .interface import Autoencoder, scale_input
+from .latent_units import states_units, units_on_grid
+from .ranges import RangeTrial
 
 POOR = 20.0  # dB: below, something is wrong, not merely lossy
-RANGE_GAIN = 3.0  # dB that another input range may win by chance
 SPREAD = (0.3, 3.0)  # of latents in the units that a diffusion model sees, where the deviation should be near 1
 
 
 @torch.inference_mode()
-def round_trip(autoencoder: Autoencoder, entry: dict, images: np.ndarray, device: torch.device) -> dict:
+def round_trip(name: str, autoencoder: Autoencoder, entry: dict, images: np.ndarray, device: torch.device) -> dict:
     """Encode and decode uint8 images (n, H, W, 3), one at a time.
 
     Returns `psnr` (mean, dB; None without a decoder), `mean`, `std` and `rms` of each latent channel, and
-    `warnings`: what looks like a wrong input range, a wrong scale or a dead channel.
+    `warnings`: what looks like a wrong range of pixels, a wrong scale or a dead channel.
     """
-    latents, scores, unit_scores = [], [], []
+    latents, scores, ranges = [], [], RangeTrial(name, autoencoder)
     for number, image in enumerate(images):
         x = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None]  # (1, 3, H, W)
         seen = scale_input(x, entry)
-        z = encode_batch(autoencoder, seen, pd.Series([f"number {number}"]))
+        z = encode_batch(name, autoencoder, seen, [f"number {number}"])
         latents.append(z.float().cpu())
         if autoencoder.decodes:
-            scores.append(psnr(to_grey_levels(seen), decode_batch(autoencoder, z)).item())
-            unit_scores.append(psnr_in_unit_range(autoencoder, x))
+            scores.append(psnr(to_grey_levels(seen), decode_batch(name, autoencoder, z, [f"number {number}"])).item())
+            ranges.add(seen, f"number {number}")
     z = torch.cat(latents)  # (n, C, h, w)
     found = {
         "psnr": float(np.mean(scores)) if scores else None,
@@ -37,27 +36,8 @@ def round_trip(autoencoder: Autoencoder, entry: dict, images: np.ndarray, device
         "std": z.std(dim=(0, 2, 3)).tolist(),
         "rms": z.square().mean(dim=(0, 2, 3)).sqrt().tolist(),
     }
-    unit = float(np.mean(unit_scores)) if scores else None
-    return found | {"warnings": [*range_warnings(found["psnr"], unit), *scale_warnings(autoencoder, z.to(device))]}
-
-
-def psnr_in_unit_range(autoencoder: Autoencoder, x: torch.Tensor) -> float:
-    """PSNR in dB when uint8 x (1, 3, H, W) is fed in [0, 1], as some autoencoders expect, and read so."""
-    x_hat = autoencoder.decode(autoencoder.encode(x.float() / 255)).clamp(0, 1) * 255
-    return psnr(x, x_hat.round()).item()
-
-
-def range_warnings(measured: float | None, unit: float | None) -> list[str]:
-    """Warn of a poor reconstruction, and of one that is better where images lie in [0, 1]."""
-    if measured is None:
-        return []
-    warnings = [f"poor reconstructions: {measured:.1f} dB"] if measured < POOR else []
-    if unit > measured + RANGE_GAIN:
-        warnings.append(
-            f"input range: images in [0, 1] come back with {unit:.1f} dB, in [-1, 1], as this study feeds them, with "
-            f"{measured:.1f} dB"
-        )
-    return warnings
+    poor = [f"poor reconstructions: {found['psnr']:.1f} dB"] if scores and found["psnr"] < POOR else []
+    return found | {"warnings": [*poor, *ranges.warnings(), *scale_warnings(autoencoder, z)]}
 
 
 def scale_warnings(autoencoder: Autoencoder, z: torch.Tensor) -> list[str]:
@@ -75,12 +55,13 @@ def scale_warnings(autoencoder: Autoencoder, z: torch.Tensor) -> list[str]:
 
 
 def spread_in_model_units(autoencoder: Autoencoder, z: torch.Tensor) -> float | None:
-    """Standard deviation of raw latents after the scaling that the model's own configuration states, if it does."""
-    model = getattr(autoencoder, "model", None)
+    """Standard deviation of raw latents in a generative pipeline's units, as the study's noise is; None without any."""
     if getattr(autoencoder, "packing", None):
         return z.std().item()  # packed latents are normalised already
-    if hasattr(model, "bn"):
-        unit = (F.pixel_unshuffle(z, 2) - model.bn.running_mean.view(1, -1, 1, 1)).std(dim=(0, 2, 3))
-        return (unit / (model.bn.running_var + model.config.batch_norm_eps).sqrt()).mean().item()
-    factor = getattr(getattr(model, "config", None), "scaling_factor", None)
-    return z.std().item() * factor if factor else None
+    if not states_units(getattr(autoencoder, "model", None)):
+        return None
+    mean, std = (torch.from_numpy(values.copy()).to(z) for values in units_on_grid(autoencoder.pipeline, z.shape[1]))
+    side = mean.shape[1]
+    rows, columns = (length // side for length in z.shape[2:])  # how often the units repeat on the grid
+    whole = z[..., : rows * side, : columns * side]
+    return ((whole - mean.repeat(1, rows, columns)) / std.repeat(1, rows, columns)).std().item()

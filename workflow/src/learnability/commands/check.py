@@ -145,13 +145,15 @@ def examine_round_trip(name: str, entry: dict, images: np.ndarray, origin: str) 
 
     from ..autoencoders.encode import check_layout
     from ..autoencoders.interface import load_autoencoder
+    from ..autoencoders.randomness import check_repeats
     from ..autoencoders.round_trip import round_trip
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         autoencoder = load_autoencoder(entry, device)
         check_layout(name, entry, autoencoder, images.shape[1])
-        found = round_trip(autoencoder, entry, images, device)
+        check_repeats(name, entry, autoencoder, images, device)
+        found = round_trip(name, autoencoder, entry, images, device)
     except InputError as error:
         return [Line(name, str(error), ready=False)]
     quality = "no decoder" if found["psnr"] is None else f"PSNR {found['psnr']:.2f} dB"

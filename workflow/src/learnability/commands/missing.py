@@ -1,22 +1,23 @@
 """What the planned jobs need and do not find: asked before the first of them runs, in seconds, without a GPU."""
 
-from pathlib import Path
-
 from ..autoencoders.families.own_class import find_module, is_in_diffusers
-from ..autoencoders.families.weights import missing_weights, weights_digest, wrong_layout
+from ..autoencoders.families.weights import missing_weights, wrong_layout
+from ..autoencoders.finetuning.lpips_heads import missing_heads
 from ..autoencoders.interface import VARIATIONAL
 from ..classifiers.weights import pretrained_file, trained_moments
 from ..datasets.classes import check_labels
 from ..datasets.source import check_source
 from ..errors import InputError
 from ..registry import class_of
-from ..storage.contracts import read_json
 from ..study.array_sizes import row_shape
 from ..study.cells import BACKBONE, resolve_autoencoder
 from ..study.entries import is_folder
 from ..study.grid import misfit
 from ..study.recipes import pretrained_weights, resolve_recipe, spaces_of
 from ..workflow.hub import weights_to_fetch, why_missing
+from ..workflow.identity import changed_weights
+
+READ_ENCODINGS = ("train_classifier", "train_with_decoder", "search_recipe", "assist_search", "compute_teacher_logits")
 
 
 def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
@@ -36,9 +37,10 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
         if rule in checks:
             messages.update(dict.fromkeys(checks[rule](config, wildcards)))
     encoded = {(w["dataset"], w["autoencoder"]) for rule, w in planned if rule.startswith("encode_")}
-    for rule, wildcards in planned:
-        if rule == "train_classifier" and (wildcards["dataset"], wildcards["autoencoder"]) not in encoded:
-            messages.update(dict.fromkeys(check_changed_weights(config, wildcards)))
+    read = {(w["dataset"], w["autoencoder"]) for rule, w in planned if rule in READ_ENCODINGS}
+    for dataset, autoencoder in sorted(read - encoded):  # not asked for by Snakemake, whatever its rerun triggers are
+        if message := changed_weights(config, dataset, autoencoder):
+            messages[message] = None
     return list(messages)
 
 
@@ -85,8 +87,6 @@ def check_finetuning(config: dict, wildcards: dict) -> list[str]:
     if entry["class"] not in VARIATIONAL:
         found.append(f"autoencoders.{name}.base: {entry['class']} has no posterior; take a base of {VARIATIONAL}")
     if entry["finetune"]["perceptual"] == "lpips":
-        from ..autoencoders.finetuning.perceptual import missing_heads  # here, because it waits for torch
-
         if message := missing_heads():
             found.append(f"autoencoders.{name}.finetune.perceptual: {message}")
         found += check_pretrained(config, BACKBONE)
@@ -122,19 +122,3 @@ def check_pretrained(config: dict, model: str, space: str = "latent") -> list[st
     except InputError as error:
         return [f"pretrained.{model}: {error}"]
     return []
-
-
-def check_changed_weights(config: dict, wildcards: dict) -> list[str]:
-    """An encoding that is read, not made anew, was made by the weights that lie in the user's folder now."""
-    name = wildcards["autoencoder"]
-    card = Path(config["results"], "encodings", wildcards["dataset"], name, "autoencoder.json")
-    entry = config["autoencoders"].get(name, {})
-    if not card.is_file() or not is_folder(entry.get("source", "")) or missing_weights(entry):
-        return []  # moved or absent weights are no reason to encode anew: the card's digest says what they were
-    before, now = read_json(card)["weights_digest"], weights_digest(entry)
-    if before == now:
-        return []
-    return [
-        f"autoencoders.{name}: {card.parent} was encoded by other weights ({before[:12]}) than those in its source now "
-        f"({now[:12]}); remove that folder to encode anew, or point `source` to the weights that were used"
-    ]

@@ -15,7 +15,7 @@ import torch
 
 from ..classifiers.saved import load_classifier
 from ..errors import InputError
-from ..storage.batches import Decode, DecodedRows, Rows
+from ..storage.batches import DecodedRows, Rows
 from ..storage.contracts import CELL, SCORES, read_json, write_csv
 from ..study.recipe import Recipe
 from ..training import engine as training
@@ -23,6 +23,7 @@ from ..training.fold_data import Fold
 from ..training.losses import build_loss
 from .throughput import Measured, Step, Timing, device_name, memory_measure, sweep, timing_on
 
+Decoding = Callable[[torch.Tensor], torch.Tensor]  # rows of TrainingBatches to uint8 images (n, 3, s, s)
 TABLE3_ROW_COLUMNS = ["row", *CELL[:4], "metric", "value", "batch_size", "budget_s", "device"]  # of table3.csv
 
 
@@ -41,7 +42,7 @@ def measure_efficiency(
     `run` is the folder of the run, `data` what it reads, nothing of it resident (load_fold's `keep`).
     """
     metrics = read_json(run / "metrics.json")
-    rows, decode = (data.rows.rows, data.rows.decode) if isinstance(data.rows, DecodedRows) else (data.rows, None)
+    rows, decode = undecoded(data)
     batches = TrainingBatches(rows, data.label, data.split["train"])
     check_rows(batches, run, decode)
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
@@ -67,6 +68,14 @@ def measure_efficiency(
     write_csv(frame[TABLE3_ROW_COLUMNS], out)
 
 
+def undecoded(data: Fold) -> tuple[Rows, Decoding | None]:
+    """The rows of `data` before any decoding, and what decodes those that Take gives, where they are to be."""
+    if not isinstance(data.rows, DecodedRows):
+        return data.rows, None
+    ids = data.rows.ids[data.split["train"]]
+    return data.rows.rows, lambda z: data.rows.decode(z, np.resize(ids, len(z)))
+
+
 @dataclass(frozen=True)
 class TrainingBatches:
     """Training rows, read as they are asked for: nothing but a batch is on the device."""
@@ -82,7 +91,7 @@ class TrainingBatches:
         return x, torch.from_numpy(self.label[chosen]).to(x.device)
 
 
-def check_rows(batches: TrainingBatches, run: Path, decode: Decode | None) -> None:
+def check_rows(batches: TrainingBatches, run: Path, decode: Decoding | None) -> None:
     """Refuse rows that are not what the classifier was trained on, before anything is measured."""
     description = read_json(run / "model.json")
     x, _ = batches(1)
@@ -100,7 +109,7 @@ def measure_inference(
     batches: Callable[[int], tuple[torch.Tensor, torch.Tensor]],
     batch_sizes: list[int],
     timing: Timing,
-    decode: Decode | None = None,
+    decode: Decoding | None = None,
     bfloat16: bool | None = None,
 ) -> dict[int, Measured]:
     """Measure model(rows), with `decode` model(decode(rows)), at each batch size, in evaluation and inference mode.
@@ -132,7 +141,7 @@ def measure_training(
     recipe: Recipe,
     batch_sizes: list[int],
     timing: Timing,
-    decode: Decode | None = None,
+    decode: Decoding | None = None,
     step: Callable | None = None,
 ) -> dict[int, Measured]:
     """Measure the training step of `recipe` at each batch size above one, which batch norm cannot train on.

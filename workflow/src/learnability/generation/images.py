@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
+from ..autoencoders.decoding import check_same_weights
 from ..autoencoders.encode import check_layout, encode_batch
 from ..autoencoders.interface import load_autoencoder, scale_input
 from ..datasets.formats.files import image_names, read_image
@@ -86,13 +86,17 @@ def encoder(description: dict, config: dict, name: str, device: torch.device) ->
     entry = located(config, name, description)
     autoencoder = load_autoencoder(entry, device)
     check_layout(name, entry, autoencoder, config["image_size"])
+    encoding = name + fold_suffix(config, name, description["fold"])
+    card = Path(config["results"], "encodings", description["dataset"], encoding, "autoencoder.json")
+    if card.is_file():  # what the classifier was trained on
+        check_same_weights(name, autoencoder, card)
     side = config["image_size"] // autoencoder.factor
     check_shape(Path(name), (0, autoencoder.channels, side, side), description)
 
     @torch.inference_mode()
     def to_latents(images: np.ndarray, names: list[str]) -> torch.Tensor:
         x = scale_input(torch.from_numpy(images).to(device).permute(0, 3, 1, 2), entry)  # (n, 3, S, S)
-        return encode_batch(autoencoder, x, pd.Series(names))
+        return encode_batch(name, autoencoder, x, names)
 
     return to_latents
 

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import torch
 from .arrays import read_rows
 from .memory_limits import left_in_groups, left_of_request
 
-Decode = Callable[[torch.Tensor], torch.Tensor]  # stored latents (n, C, h, w) to uint8 images (n, 3, s, s)
+# Stored latents (n, C, h, w) and the sample_id of each (n) to uint8 images (n, 3, s, s).
+Decode = Callable[[torch.Tensor, Sequence[str]], torch.Tensor]
 READERS = 4  # threads that read ahead, a batch each; they wait for the disk, not for a CPU
 SHARE = 0.6  # of the free memory that data may take; the rest is the network's
 
@@ -62,15 +63,20 @@ class Rows:
 
 
 class DecodedRows:
-    """Batches of images, decoded from rows of latents: what `Rows` over reconstructions.npy gives, nothing stored."""
+    """Batches of images, decoded from rows of latents: what `Rows` over reconstructions.npy gives, nothing stored.
 
-    def __init__(self, rows: Rows, decode: Decode):
-        self.rows, self.decode, self.device = rows, decode, rows.device
+    `ids` (N,) are the sample_ids of all rows.
+    """
+
+    def __init__(self, rows: Rows, ids: np.ndarray, decode: Decode):
+        self.rows, self.ids, self.decode, self.device = rows, ids, decode, rows.device
 
     def batches(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
         """Yield the images of rows `order` (n,) in batches, uint8 (n, 3, s, s), on the device."""
+        start = 0
         for z in self.rows.batches(order, batch_size):
-            yield self.decode(z)
+            yield self.decode(z, self.ids[order[start : start + len(z)]])
+            start += len(z)
 
 
 def free_memory(device: torch.device) -> int:

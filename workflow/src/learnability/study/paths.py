@@ -88,7 +88,8 @@ def weights_of_autoencoder(
     """The weights that the workflow itself fine-tunes or fetches; none where they lie in a folder of the user's."""
     if "finetune" not in config["autoencoders"][autoencoder]:
         return fetched_weights(fetched, autoencoder)
-    return {"weights": f"{tuned_weights(dataset, autoencoder + suffix)}/diffusion_pytorch_model.safetensors"}
+    folder = tuned_weights(dataset, autoencoder + suffix)
+    return {"weights": f"{folder}/diffusion_pytorch_model.safetensors", "config": f"{folder}/config.json"}
 
 
 def fetched_weights(fetched: Collection[str], name: str, called: str = "weights") -> dict[str, str]:

@@ -98,7 +98,7 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
     check_learnable(label, split, classes, f"{folds}: fold {cell['fold']}")
     rows = Rows(packed, device, channels_last=cell["space"] != "latent" and not inputs.decode, keep=keep)
     return Fold(
-        rows=DecodedRows(rows, inputs.decode) if inputs.decode else rows,
+        rows=DecodedRows(rows, samples["sample_id"].to_numpy(), inputs.decode) if inputs.decode else rows,
         array=packed,
         samples=samples,
         label=label,

@@ -11,12 +11,14 @@ from pathlib import Path
 from ..errors import InputError
 from ..storage.arrays import packed_digest
 from ..storage.contracts import file_digest, read_json
+from .identity import changed_weights
 
 
 def adopt(config: dict, configfiles: list[Path]) -> None:
     """Check what the cards of a results folder vouch for, then let Snakemake touch everything that the study has.
 
-    Raises InputError for a folder without results, and for files that are not what their card says.
+    Raises InputError for a folder without results, for files that are not what their card says, and for encodings by
+    other weights than lie in the user's folders now.
     """
     results = Path(config["results"])
     checked = list(vouched(results))
@@ -26,6 +28,9 @@ def adopt(config: dict, configfiles: list[Path]) -> None:
         raise InputError(
             f"{', '.join(map(str, damaged))}: not what the card beside it says; remove it and run the study again"
         )
+    cards = sorted(results.glob("encodings/*/*/autoencoder.json"))
+    if changed := [text for card in cards if (text := changed_weights(config, *card.parent.parts[-2:]))]:
+        raise InputError("; ".join(changed))
     print(f"{results}: {len(checked)} files are what their cards say", flush=True)
     command = [sys.executable, "-m", "snakemake", "--touch", "--cores", "1"]
     if configfiles:

@@ -6,7 +6,9 @@ from functools import cache
 from pathlib import Path
 
 from ..autoencoders.families.weights import weight_files
-from ..classifiers.weights import CONFIG, FILE
+from ..classifiers.weights import CONFIG
+from ..classifiers.weights import FILE as PRETRAINED
+from ..errors import InputError
 from ..storage.arrays import written_whole
 from ..storage.contracts import file_digest, write_json
 from ..study.entries import is_folder
@@ -17,7 +19,7 @@ def weights_to_fetch(config: dict) -> dict[str, dict]:
     sources = {name: (entry, weight_files(entry)) for name, entry in config["autoencoders"].items() if "class" in entry}
     # Of timm's own weights timm knows what their config.json says.
     sources |= {
-        name: (entry, [FILE] if entry["source"].startswith("timm/") else [FILE, CONFIG])
+        name: (entry, [PRETRAINED] if entry["source"].startswith("timm/") else [PRETRAINED, CONFIG])
         for name, entry in config["pretrained"].items()
     }
     return {
@@ -33,28 +35,41 @@ def token() -> str | bool:
 
 
 def fetch(repository: str, revision: str | None, files: list[str], folder: Path) -> None:
-    """Bring files of one revision into `folder`, and write source.json beside them when all are there.
+    """Bring files of one commit into `folder`, and write source.json beside them when all are there.
 
-    What the hub's own cache on this machine has is copied. A revision that is not pinned becomes the commit that
-    it names today, and source.json says which.
+    The commit is that which `revision`, or the newest, names when the first file is asked for: a hub that changes
+    in the meantime does not mix weights with another config.json. What the hub's own cache on this machine has of it is
+    copied. source.json says which commit it was.
     """
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
-    commit = revision
+    commit = commit_of(repository, revision, files)
     for name in files:
-        cached = try_to_load_from_cache(repository, name, revision=revision)
+        cached = try_to_load_from_cache(repository, name, revision=commit)
         if isinstance(cached, str):
             with written_whole(folder / name) as temporary:
                 shutil.copyfile(cached, temporary)
-            commit = Path(cached).parts[-1 - len(Path(name).parts)]  # .../snapshots/{commit}/{name}
         else:
-            address = hf_hub_url(repository, name, revision=revision)
-            commit = get_hf_file_metadata(address, token=token()).commit_hash or revision
             hf_hub_download(repository, name, revision=commit, local_dir=folder, token=token())
         print(f"{repository}/{name}: {(folder / name).stat().st_size / 1e6:.1f} MB", flush=True)
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # what the hub's client remembers of its downloads
     digests = {name: file_digest(folder / name) for name in files}
     write_json({"repository": repository, "revision": commit, "files": digests}, folder / "source.json")
+
+
+def commit_of(repository: str, revision: str | None, files: list[str]) -> str:
+    """The commit that all files are taken from: the cache's where it has them all, else the hub's."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+
+    cached = [try_to_load_from_cache(repository, name, revision=revision) for name in files]
+    if all(isinstance(path, str) for path in cached):
+        # .../snapshots/{commit}/{name}
+        (commit,) = {Path(path).parts[-1 - len(Path(name).parts)] for path, name in zip(cached, files, strict=True)}
+        return commit
+    commit = get_hf_file_metadata(hf_hub_url(repository, files[0], revision=revision), token=token()).commit_hash
+    if not commit:
+        raise InputError(f"{repository}: the hub does not say which commit that is; name one with `revision`")
+    return commit
 
 
 @cache  # several autoencoders may ask for the same file

@@ -5,7 +5,7 @@ import torch
 from ..latent_units import IDENTITY
 from .folders import local_folder
 from .layout import measure_layout
-from .own_class import load_class, weights_digest
+from .own_class import card_digests, load_class
 
 
 class CustomAutoencoder:
@@ -27,7 +27,7 @@ class CustomAutoencoder:
         self.channels, self.factor = measure_layout(model.encode, entry["factor"], device)
         self.provenance = {
             "source": entry.get("source", entry["class"]),
-            "weights_digest": weights_digest(entry),
+            **card_digests(entry),
             "parameters": sum(parameter.numel() for parameter in getattr(model, "parameters", list)()),
         }
 

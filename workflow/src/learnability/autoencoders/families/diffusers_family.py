@@ -6,7 +6,7 @@ from safetensors import SafetensorError
 
 from ...errors import InputError
 from ..latent_units import IDENTITY, pipeline_units
-from .diffusers_weights import weights_digest, weights_folder
+from .diffusers_weights import card_digests, weights_folder
 from .layout import measure_layout
 
 
@@ -18,7 +18,7 @@ class DiffusersAutoencoder:
     """
 
     latent_dtype, decodes = "float16", True
-    digest_weights = staticmethod(weights_digest)
+    digests = staticmethod(card_digests)
 
     def __init__(self, entry: dict, device: torch.device):
         self.model = self.load(entry).eval().requires_grad_(False).to(device)
@@ -27,7 +27,7 @@ class DiffusersAutoencoder:
         self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
         self.provenance = {
             "source": entry["source"],
-            "weights_digest": self.digest_weights(entry),
+            **self.digests(entry),
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
         }
 

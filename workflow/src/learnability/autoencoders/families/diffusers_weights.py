@@ -33,7 +33,13 @@ def missing_weights(entry: dict) -> str | None:
     return None
 
 
-def weights_digest(entry: dict) -> str:
-    """Digest of the weights, the same wherever they lie."""
-    names = [name for name in weight_files(entry) if not name.endswith("config.json")]
-    return digest([file_digest(base_folder(entry) / name) for name in names])
+def files_read(entry: dict) -> dict[str, Path]:
+    """Configuration and weights, by name: both decide what the model computes."""
+    config, weights = (base_folder(entry) / name for name in weight_files(entry))
+    return {"config": config, "weights": weights}
+
+
+def card_digests(entry: dict) -> dict[str, str]:
+    """Digests of the weights and of config.json: scale, normalisation and activations are in no tensor."""
+    files = files_read(entry)
+    return {"weights_digest": digest([file_digest(files["weights"])]), "config_digest": file_digest(files["config"])}

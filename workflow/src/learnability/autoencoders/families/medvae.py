@@ -9,7 +9,7 @@ from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from ...errors import InputError
 from .diffusers_family import DiffusersAutoencoder
 from .medvae_keys import STAGE_2, VARIANTS, Tensors, Variant, to_diffusers
-from .medvae_weights import medvae_checkpoint, weights_digest
+from .medvae_weights import card_digests, medvae_checkpoint
 
 
 class MedVAE(DiffusersAutoencoder):
@@ -18,7 +18,7 @@ class MedVAE(DiffusersAutoencoder):
     Stage 2 is what MedVAE's own classifiers see; no decoder was trained for it.
     """
 
-    digest_weights = staticmethod(weights_digest)
+    digests = staticmethod(card_digests)
 
     def __init__(self, entry: dict, device: torch.device):
         super().__init__(entry, device)

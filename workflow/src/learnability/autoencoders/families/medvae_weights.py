@@ -41,8 +41,13 @@ def wrong_layout(entry: dict) -> str | None:
     )
 
 
-def weights_digest(entry: dict) -> str:
-    return file_digest(medvae_checkpoint(entry))
+def files_read(entry: dict) -> dict[str, Path]:
+    """The checkpoint alone: the variant says what else there is to know."""
+    return {"weights": medvae_checkpoint(entry)}
+
+
+def card_digests(entry: dict) -> dict[str, str]:
+    return {"weights_digest": file_digest(medvae_checkpoint(entry))}
 
 
 def find_checkpoint(entry: dict) -> Path | None:

@@ -1,14 +1,16 @@
 """Where the class of an autoencoder is, the user's own or one of diffusers; asked by checks, so nothing heavy here."""
 
+import ast
 import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from ...errors import InputError
 from ...storage.contracts import digest, file_digest
-from .folders import base_folder, unset_variable
+from .folders import base_folder, local_folder, unset_variable
 
 
 def find_module(name: str) -> Path:
@@ -44,7 +46,9 @@ def load_class(name: str) -> type:
 
 
 def missing_weights(entry: dict) -> str | None:
-    """Say why the folder of a user's own class cannot be had, and what to do; or None."""
+    """Say why the folder of a user's own class cannot be had, and what to do; or None, also where it reads none."""
+    if "source" not in entry:
+        return None
     if name := unset_variable(entry):
         return f"set the environment variable {name} to the folder of the weights"
     if not base_folder(entry).is_dir():
@@ -52,8 +56,70 @@ def missing_weights(entry: dict) -> str | None:
     return None
 
 
-def weights_digest(entry: dict) -> str:
-    """Digest of the class's file and of all files below its `source`: it may read any of them."""
-    roots = [base_folder(entry)] if "source" in entry else []
-    read = [path for root in roots for path in sorted(root.rglob("*")) if path.is_file()]
-    return digest([file_digest(path) for path in [find_module(entry["class"]), *read]])
+def card_digests(entry: dict) -> dict[str, str]:
+    return {"weights_digest": digest([file_digest(path) for path in files_read(entry).values()])}
+
+
+def files_read(entry: dict) -> dict[str, Path]:
+    """The class's code, all files below its `source`, and those that its options name: it may read any of them."""
+    code, root = source_files(entry["class"])
+    files = {f"code {path.relative_to(root)}": path for path in code}
+    if "source" in entry:
+        folder = base_folder(entry)
+        read = [path for path in sorted(folder.rglob("*")) if counts(path, folder)]
+        files |= {f"source {path.relative_to(folder)}": path for path in read}
+    named = {f"options {key}": local_folder(value) for key, value in leaves(entry.get("options", {}))}
+    return files | {key: path for key, path in named.items() if path.is_file()}
+
+
+def counts(path: Path, folder: Path) -> bool:
+    """Whether a file below a folder may hold weights: not what Python, a download or the system left beside them."""
+    parts = path.relative_to(folder).parts
+    return path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in parts)
+
+
+def leaves(value, key: str = "") -> Iterator[tuple[str, str]]:
+    """The strings in a value of the configuration, each with its key."""
+    if isinstance(value, str) and value:
+        yield key, value
+    elif isinstance(value, (dict, list)):
+        for inner, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(each, f"{key}.{inner}" if key else str(inner))
+
+
+def source_files(name: str) -> tuple[list[Path], Path]:
+    """The file of the class in `module:Class` with all that it imports from beside it, and the folder that they are in.
+
+    Beside it is the folder of its topmost package; of an installed package nothing else there.
+    """
+    first, package = find_module(name), name.partition(":")[0].split(".")
+    root = first.parents[len(package) - (first.name != "__init__.py")]
+    top = root / package[0] if root.name in ("site-packages", "dist-packages") else root
+    found, waiting = [], [first]
+    while waiting:
+        path = waiting.pop()
+        if path not in found and path.suffix == ".py":
+            found.append(path)
+            waiting += [file for file in imported_files(path, root) if file.is_relative_to(top)]
+    return [first, *sorted(path for path in found if path != first)], root
+
+
+def imported_files(path: Path, root: Path) -> list[Path]:
+    """The files below `root` that a Python file imports, anywhere in it."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        raise InputError(f"{path}: no Python: {error}; mend the class of the autoencoder") from None
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {(root, alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base, module = path.parents[node.level - 1] if node.level else root, node.module or ""
+            names |= {(base, f"{module}.{alias.name}".lstrip(".")) for alias in node.names} | {(base, module)}
+    files = []
+    for base, name in names:
+        for place in [base, *(base.joinpath(*name.split(".")[:depth]) for depth in range(1, name.count(".") + 2))]:
+            # Python runs every package on the way.
+            files += [file for file in (place.parent / f"{place.name}.py", place / "__init__.py") if file.is_file()]
+    return files

@@ -1,5 +1,7 @@
 """Where the weights of an autoencoder are, for every class: what a check asks before a job loads any."""
 
+from pathlib import Path
+
 from . import diffusers_weights, medvae_weights, own_class
 
 
@@ -20,7 +22,25 @@ def wrong_layout(entry: dict) -> str | None:
 
 def weights_digest(entry: dict) -> str:
     """Digest of the weights of an entry, the same wherever they lie; of a user's own class all that it may read."""
-    return kind_of(entry).weights_digest(entry)
+    return card_digests(entry)["weights_digest"]
+
+
+def card_digests(entry: dict) -> dict[str, str]:
+    """What autoencoder.json says of the files that were read: `weights_digest`, and of diffusers `config_digest`."""
+    return kind_of(entry).card_digests(entry)
+
+
+def files_read(entry: dict) -> dict[str, Path]:
+    """Every file that decides what an entry's autoencoder computes, by a name that is no path of this machine."""
+    return kind_of(entry).files_read(entry)
+
+
+def other_weights(card: dict, digests: dict) -> str | None:
+    """Which digest differs between an autoencoder.json and `digests` (card_digests), or None."""
+    for key, now in digests.items():
+        if now and card.get(key, now) != now:  # cards of earlier versions have no config_digest
+            return f"({key} {card[key][:12]}, now {now[:12]})"
+    return None
 
 
 def kind_of(entry: dict):

@@ -1,6 +1,5 @@
 """LPIPS, the perceptual term of fine-tuning: how far apart two images are in the features of VGG16."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -9,6 +8,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ...errors import InputError
+from . import lpips_heads
 
 TAPS = (3, 8, 15, 22, 29)  # layers of VGG16 whose output is compared: relu1_2, relu2_2, relu3_3, relu4_3, relu5_3
 
@@ -48,7 +48,7 @@ class LPIPS(nn.Module):
 
 def load_perceptual(backbone: Path) -> LPIPS:
     """LPIPS, frozen, from torchvision's VGG16 in timm's format and the heads of the package lpips."""
-    if message := missing_heads():
+    if message := lpips_heads.missing_heads():
         raise InputError(message)
     from torchvision.models.vgg import cfgs, make_layers
 
@@ -63,19 +63,6 @@ def load_perceptual(backbone: Path) -> LPIPS:
             f"{backbone}: does not hold VGG16 with its features in safetensors ({error}); fetch pretrained.vgg16 "
             "again, or set finetune.perceptual to none, which is another recipe"
         ) from error
-    heads = torch.load(heads_file(), map_location="cpu", weights_only=True)
-    model = LPIPS(features, [heads[f"lin{i}.model.1.weight"] for i in range(len(TAPS))])
+    learned = torch.load(lpips_heads.heads_file(), map_location="cpu", weights_only=True)
+    model = LPIPS(features, [learned[f"lin{i}.model.1.weight"] for i in range(len(TAPS))])
     return model.eval().requires_grad_(False)
-
-
-def missing_heads() -> str | None:
-    """Say that the package which holds LPIPS's learned heads is missing, or return None."""
-    if heads_file():
-        return None
-    return "the package lpips is not installed, and the heads of LPIPS are in it: `pip install lpips==0.1.4`"
-
-
-def heads_file() -> Path | None:
-    """The learned weights of LPIPS in the installed package lpips, which is not imported; None without it."""
-    package = find_spec("lpips")
-    return Path(package.submodule_search_locations[0], "weights/v0.1/vgg.pth") if package else None

@@ -16,6 +16,7 @@ from ...storage.checkpoints import Keeper, remove_checkpoint
 from ...storage.contracts import digest, file_digest, read_folds, read_json, read_samples, split_rows, write_csv
 from ..families.diffusers_family import to_image_channels
 from ..interface import VARIATIONAL, load_autoencoder, scale_input
+from . import lpips_heads
 from .adversarial import SMALLEST_SIDE, adaptive_weight, hinge_loss, patch_discriminator
 from .perceptual import LPIPS, load_perceptual
 
@@ -52,9 +53,10 @@ def finetune_autoencoder(
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
     perceptual = load_perceptual(backbone) if settings["perceptual"] == "lpips" else None
     tuning = Tuning(model, settings, seed, device, perceptual)
-    features = file_digest(backbone) if perceptual else None
+    features = [file_digest(path) for path in (backbone, lpips_heads.heads_file())] if perceptual else None
     seen = hashlib.sha256(rows.tobytes()).hexdigest()
-    identity = digest([settings, card["digest"], seed, code, autoencoder.provenance["weights_digest"], features, seen])
+    weights = [autoencoder.provenance.get(key) for key in ("weights_digest", "config_digest")]
+    identity = digest([settings, card["digest"], seed, code, weights, features, seen])
     history = tune(tuning, Rows(images, device, channels_last=True, keep=False), rows, identity, folder)
     save_folder(model.to(memory_format=torch.contiguous_format), folder)
     write_csv(pd.DataFrame(history), folder / "history.csv")

@@ -82,6 +82,8 @@ class Volumes:
         if self.rescaling is not None:
             slope, intercept = self.find_rescaling(name)
             values = slope * values + intercept
+        if not np.isfinite(values).all():
+            raise OSError(f"{self.root / name}: slice {index} has NaN or infinity; expected Hounsfield units")
         if values.min() > AIR:
             raise OSError(
                 f"{self.root / name}: slice {index} has no value below {AIR}, so these are no Hounsfield "

@@ -1,0 +1,118 @@
+"""Weights are identified by what is in their files: as often as it is asked, at no cost, and wherever they lie."""
+
+import os
+import shutil
+
+import pytest
+import torch
+
+from learnability.autoencoders.decoding import decoder_of_run
+from learnability.autoencoders.encode import encode_dataset
+from learnability.autoencoders.families.weights import files_read
+from learnability.errors import InputError
+from learnability.storage.contracts import file_digest, write_json
+from learnability.workflow import identity
+from learnability.workflow.identity import autoencoder_identity, edited_since_fetch, pretrained_identity
+from tests.autoencoders import save, write_dataset
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path, monkeypatch):
+    """The folder in which Snakemake runs."""
+    monkeypatch.chdir(tmp_path)
+    identity.content_digest.cache_clear()
+    yield tmp_path
+    identity.content_digest.cache_clear()
+
+
+def identity_of(entry, fetched=None):
+    identity.content_digest.cache_clear()  # as every start of Snakemake does
+    return autoencoder_identity(entry, fetched)
+
+
+def test_a_large_file_is_digested_once_and_again_when_it_was_written(work, monkeypatch):
+    monkeypatch.setattr(identity, "SMALL", 0)
+    digested = []
+    monkeypatch.setattr(identity, "file_digest", lambda path: digested.append(path.name) or file_digest(path))
+    entry = save("sd", work / "sd")
+    first = identity_of(entry)
+    assert identity_of(entry) == first
+    assert sorted(digested) == ["config.json", "diffusion_pytorch_model.safetensors"]
+    weights = work / "sd/diffusion_pytorch_model.safetensors"
+    facts, content = weights.stat(), bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    os.utime(weights, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    changed = identity_of(entry)
+    assert changed != first
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert identity_of(entry) == first
+
+
+def test_two_variants_of_one_folder_are_not_taken_for_each_other_when_they_are_away(work):
+    entry = save("sd", work / "sd")
+    shutil.copy(work / "sd/diffusion_pytorch_model.safetensors", work / "sd/diffusion_pytorch_model.fp16.safetensors")
+    with (work / "sd/diffusion_pytorch_model.fp16.safetensors").open("ab") as file:
+        file.write(b" ")
+    whole, half = identity_of(entry), identity_of(entry | {"variant": "fp16"})
+    assert whole != half
+    shutil.rmtree(work / "sd")
+    assert (identity_of(entry), identity_of(entry | {"variant": "fp16"})) == (whole, half)
+    assert identity_of(entry | {"subfolder": "vae"}) is None  # never seen
+
+
+def test_what_was_fetched_and_edited_since_is_named_and_what_was_only_copied_is_not(work):
+    (work / "sd/vae").mkdir(parents=True)
+    files = {"vae/config.json": b"{}", "vae/weights.safetensors": b"weights"}
+    for name, content in files.items():
+        (work / "sd" / name).write_bytes(content)
+    entry = {"class": "AutoencoderKL", "source": "owner/model"}
+    assert identity_of(entry, work / "sd") == {}  # not fetched yet
+    write_json({"files": {name: file_digest(work / "sd" / name) for name in files}}, work / "sd/source.json")
+    assert identity_of(entry, work / "sd") == pretrained_identity({"source": "owner/model"}, work / "sd") == {}
+    shutil.copytree(work / "sd", work / "copy")
+    assert edited_since_fetch(work / "copy") == {}
+    (work / "sd/vae/config.json").write_bytes(b"{ }")
+    assert identity_of(entry, work / "sd") == {"vae/config.json": file_digest(work / "sd/vae/config.json")}
+
+
+def test_a_class_of_ones_own_reads_its_folder_its_code_and_the_files_that_its_options_name(work):
+    (work / "mine").mkdir()
+    (work / "mine/__init__.py").write_text("")
+    (work / "mine/model.py").write_text("from . import layers\nimport torch\n\nclass Mine:\n    pass\n")
+    (work / "mine/layers.py").write_text("from mine.deep.down import SIZE\n")
+    (work / "mine/unused.py").write_text("")
+    (work / "mine/deep").mkdir()
+    (work / "mine/deep/__init__.py").write_text("")
+    (work / "mine/deep/down.py").write_text("SIZE = 1\n")
+    (work / "weights/__pycache__").mkdir(parents=True)
+    (work / "weights/a.bin").write_bytes(b"a")
+    (work / "weights/__pycache__/a.pyc").write_bytes(b"left behind")
+    (work / "weights/.cache").write_bytes(b"left behind")
+    (work / "extra.pt").write_bytes(b"extra")
+    entry = {"class": "mine.model:Mine", "source": "./weights", "options": {"size": 3, "files": ["./extra.pt", "none"]}}
+    assert sorted(files_read(entry)) == [
+        "code mine/__init__.py", "code mine/deep/__init__.py", "code mine/deep/down.py", "code mine/layers.py",
+        "code mine/model.py", "options files.0", "source a.bin",
+    ]  # fmt: skip
+    found = {identity_of(entry)}
+    for name in ("mine/deep/down.py", "weights/a.bin", "extra.pt"):
+        (work / name).write_bytes((work / name).read_bytes() + b"\n")
+        found.add(identity_of(entry))
+    assert len(found) == 4
+    (work / "mine/unused.py").write_text("edited")
+    assert identity_of(entry) in found
+
+
+def test_latents_are_decoded_by_the_weights_that_made_them_or_not_at_all(work):
+    entry, dataset = save("sd", work / "sd"), write_dataset(work / "dataset")
+    encode_dataset("sd", entry, dataset, work / "encoding", CPU)
+    files = {"card": str(dataset / "dataset.json"), "autoencoder": str(work / "encoding/autoencoder.json")}
+    decoder_of_run("sd", entry, files, CPU)
+    config = work / "sd/config.json"
+    config.write_text(config.read_text().replace("silu", "relu"))
+    with pytest.raises(InputError, match=r"autoencoder sd: .*encoding was encoded by other weights \(config_digest "):
+        decoder_of_run("sd", entry, files, CPU)

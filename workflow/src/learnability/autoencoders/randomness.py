@@ -1,0 +1,156 @@
+"""Randomness of an autoencoder: refused, or, where its entry says `stochastic: true`, tied to each image.
+
+What is random otherwise cannot be repeated, nor gone on with after a kill, and an image's latent would depend on the
+images beside it.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from ..errors import InputError
+from ..storage.arrays import as_rgb
+from .interface import Autoencoder, load_autoencoder, scale_input
+from .seeds import seeded
+
+WHOLE_SIDE = 256  # pixels; of larger images the middle is compared, so that two take less memory than one
+# What another order of summation may make, as root mean square of the difference over the standard deviation: some
+# hundred roundings. Batch norm or noise that a whole batch shares makes more than a tenth.
+TOLERANCE = {torch.float16: 5e-2, torch.bfloat16: 5e-2, torch.float32: 1e-4}
+
+# What is wrong, and what to do.
+RANDOM = (
+    "is random: the same images give something else the next time",
+    "return the mode of the posterior instead of a sample, and put every module into evaluation mode (dropout); where "
+    "it is meant to be random, write {key}",
+)
+UNSEEDED = (
+    "gives something else the next time, from the same seed",
+    "let it draw from torch's, NumPy's or Python's own generator, not from one that it makes, and keep nothing from "
+    "call to call",
+)
+BATCH = (
+    "gives an image something else alone than beside another",
+    "put every module into evaluation mode (batch norm), and draw nothing for a whole batch; or write {key}, and "
+    "images are given to it one at a time. Where it computes in half precision inside, say so with torch_dtype",
+)
+BUILT = (
+    "differs between two objects of the class",
+    "its weights are drawn when it is made: seed them there, or read them from `source`; or write {key}, and it is "
+    "made from a seed",
+)
+
+
+def apply(name: str, autoencoder: Autoencoder, step: str, rows: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
+    """What `encode` or `decode` (the `step`) gives of `rows` (n, ...) of the samples `ids` (n); of the right shape.
+
+    Of a stochastic autoencoder one image at a time, each from a seed of its own: an image gets the same alone, in any
+    batch, and in a job that goes on where another ended.
+    """
+    method = getattr(autoencoder, step)
+    if not autoencoder.stochastic:
+        return checked(name, autoencoder, step, rows, method(rows))
+    parts = []
+    for row, sample_id in zip(rows.split(1), ids, strict=True):
+        own = hashlib.sha256(f"{step} {sample_id}".encode()).digest()
+        with seeded(int.from_bytes(own[:7], "little"), rows.device):
+            parts.append(checked(name, autoencoder, step, row, method(row)))
+    return torch.cat(parts)
+
+
+def checked(name: str, autoencoder: Autoencoder, step: str, rows: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+    """`made` of `rows`, which must have the step's shape: PSNR would be computed of others too, by broadcasting."""
+    if step == "encode":
+        expected = (len(rows), autoencoder.channels, *(side // autoencoder.factor for side in rows.shape[2:]))
+    else:
+        expected = (len(rows), 3, *(side * autoencoder.factor for side in rows.shape[2:]))
+    if isinstance(made, torch.Tensor) and tuple(made.shape) == expected:
+        return made
+    found = tuple(made.shape) if isinstance(made, torch.Tensor) else type(made).__name__
+    raise InputError(
+        f"{step} of autoencoder {name} returned {found}; expected {expected}: (N, channels, rows, columns)"
+    )
+
+
+def check_repeats(name: str, entry: dict, autoencoder: Autoencoder, images: np.ndarray, device: torch.device) -> None:
+    """Refuse an autoencoder that gives an image another latent, or reconstruction, the next time.
+
+    Compared are the same two of uint8 `images` (n, H, W, 1 or 3) twice; one alone and beside the other; and what two
+    objects of a class of the user's own give. An InputError says what differs and what to do.
+    """
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")  # in TF32 kernels differ by as much as some posteriors do
+    try:
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
+            rows = scale_input(two_of(images, autoencoder.factor, device), entry)
+            again = load_autoencoder(entry, device) if ":" in entry["class"] else None
+            for step in ("encode", "decode") if autoencoder.decodes else ("encode",):
+                made = Repeated(name, entry, autoencoder, again, step, device).check(rows)
+                rows = made.to(getattr(torch, autoencoder.latent_dtype)).float()  # as latents are stored
+    finally:
+        torch.set_float32_matmul_precision(precision)
+
+
+def two_of(images: np.ndarray, factor: int, device: torch.device) -> torch.Tensor:
+    """The first image and another one, mirrored: uint8 (2, 3, H, W); their middle where an image is a batch already."""
+    chosen = as_rgb(np.stack([images[0], images[len(images) // 2][:, ::-1]]))
+    x = torch.from_numpy(chosen).to(device).permute(0, 3, 1, 2)
+    side = x.shape[3]
+    if side <= WHOLE_SIDE:
+        return x
+    kept = side // 2 // factor * factor
+    start = (side - kept) // 2
+    return x[:, :, start : start + kept, start : start + kept]
+
+
+class Repeated:
+    """A step, encode or decode, of two images; `again` is another object of the same class, or None."""
+
+    def __init__(
+        self,
+        name: str,
+        entry: dict,
+        autoencoder: Autoencoder,
+        again: Autoencoder | None,
+        step: str,
+        device: torch.device,
+    ):
+        self.name, self.autoencoder, self.again, self.step, self.device = name, autoencoder, again, step, device
+        self.precision = getattr(torch, entry.get("torch_dtype", "float32"))
+
+    def run(self, autoencoder: Autoencoder, rows: torch.Tensor, seed: int) -> torch.Tensor:
+        """What the step makes of `rows` (n, ...), the last n of the two, when the generators stand at `seed`."""
+        with seeded(seed, self.device):
+            return apply(self.name, autoencoder, self.step, rows, ["first", "second"][-len(rows) :])
+
+    def check(self, rows: torch.Tensor) -> torch.Tensor:
+        """Refuse a step that does not repeat; returns what it makes of `rows` (2, ...)."""
+        first, other = (self.run(self.autoencoder, rows, seed) for seed in (0, 1))
+        limit = max(TOLERANCE[self.precision], TOLERANCE.get(first.dtype, 0))
+        share = difference(first, other)
+        # Where equal seeds give equal numbers the machine repeats itself, and what differs between seeds is random.
+        exact = share == 0 or difference(first, self.run(self.autoencoder, rows, 0)) == 0
+        if not share <= (0 if exact else limit):
+            self.refuse(*(UNSEEDED if self.autoencoder.stochastic else RANDOM), share)
+        if not (share := difference(first[1:], self.run(self.autoencoder, rows[1:], 0))) <= limit:
+            self.refuse(*BATCH, share)
+        if self.again and not (share := difference(first, self.run(self.again, rows, 0))) <= limit:
+            self.refuse(*BUILT, share)
+        return first
+
+    def refuse(self, what: str, advice: str, share: float) -> None:
+        raise InputError(
+            f"autoencoder {self.name}: {self.step} {what} (they differ by {share:.1g} of their standard deviation); "
+            + advice.format(key=f"autoencoders.{self.name}.stochastic: true")
+        )
+
+
+def difference(a: torch.Tensor, b: torch.Tensor) -> float:
+    """Root mean square of a - b over the standard deviation of a; 0 where they are equal, or no number in both."""
+    same = (a == b) | (a.isnan() & b.isnan())
+    if bool(same.all()):
+        return 0.0
+    apart = torch.where(same, torch.zeros_like(a), a - b).double().square().mean().sqrt()
+    return float(apart / a[a.isfinite()].double().std().clamp(min=1e-30))

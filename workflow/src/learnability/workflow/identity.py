@@ -1,0 +1,110 @@
+"""What decides a result and is in no file of the graph: weights with their config.json, classes of the user's own.
+
+They are identified by their content, as a parameter of the jobs that read them: a file that is edited runs these again,
+a folder that moves runs nothing. Where a folder is not there, it counts as it was found last: whoever reads results on
+a machine without the weights is asked for no new encoding.
+"""
+
+import functools
+from contextlib import suppress
+from pathlib import Path
+
+from ..autoencoders.families.weights import card_digests, files_read, missing_weights, other_weights
+from ..classifiers.weights import pretrained_file
+from ..errors import InputError
+from ..registry import is_control
+from ..storage.contracts import digest, file_digest, read_json, write_text
+from ..study.entries import is_folder
+
+KNOWN = Path(".snakemake", "weights")  # what was found last, by source; digests of large files, by their time stamps
+SMALL = 1_000_000  # bytes that are digested anew at every start
+
+
+def autoencoder_identity(entry: dict, fetched: Path) -> str | dict[str, str] | None:
+    """What says which weights an autoencoder's entry has: None for a control and for what the workflow fine-tunes.
+
+    A digest of all files that it reads from a folder of the user's; of what was fetched into the folder `fetched` the
+    digests of those files that were edited since.
+    """
+    if is_control(entry):
+        return None
+    if ":" in entry["class"] or is_folder(entry["source"]):
+        named = [entry.get(key) for key in ("class", "source", "subfolder", "variant", "options")]
+        return last_known(named, lambda: None if missing_weights(entry) else files_read(entry))
+    return edited_since_fetch(fetched)
+
+
+def pretrained_identity(entry: dict | None, fetched: Path) -> str | dict[str, str] | None:
+    """As autoencoder_identity, of a `pretrained` entry; None without one."""
+    if entry is None:
+        return None
+    if is_folder(entry["source"]):
+        return last_known(["pretrained", entry["source"]], lambda: {"weights": pretrained_file(entry)})
+    return edited_since_fetch(fetched)
+
+
+def last_known(named: list, find) -> str | None:
+    """Digest of the files that `find` gives by name; where they are not there, that of when they last were, or None."""
+    kept = KNOWN / digest(named)
+    before = kept.read_text(encoding="utf-8") if kept.is_file() else None
+    try:
+        files = find()
+    except InputError:
+        files = None
+    if not files:
+        return before
+    found = digest({name: content_digest(path) for name, path in files.items()})
+    if found != before:
+        with suppress(OSError):  # a folder that must not be written to
+            write_text(found, kept)
+    return found
+
+
+def edited_since_fetch(folder: Path) -> dict[str, str]:
+    """Digests of those files in a folder of fetched weights that are not what source.json says they were."""
+    record = folder / "source.json"
+    if not record.is_file():
+        return {}
+    written = record.stat().st_mtime_ns
+    edited = {}
+    for name, expected in read_json(record)["files"].items():
+        path = folder / name
+        # The record is written last: what is older than it is what it says.
+        if path.is_file() and max(path.stat().st_mtime_ns, path.stat().st_ctime_ns) > written:
+            found = content_digest(path)
+            edited |= {name: found} if found != expected else {}
+    return edited
+
+
+@functools.cache  # several jobs read the same weights
+def content_digest(path: Path) -> str:
+    """SHA-256 of a file; that of a large one is remembered for as long as size and time stamps stay as they are."""
+    facts = path.stat()
+    if facts.st_size < SMALL:
+        return file_digest(path)
+    stamps = [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino]
+    kept = KNOWN / digest([str(path.resolve()), *stamps])
+    if kept.is_file():
+        return kept.read_text(encoding="utf-8")
+    found = file_digest(path)
+    with suppress(OSError):
+        write_text(found, kept)
+    return found
+
+
+def changed_weights(config: dict, dataset: str, autoencoder: str) -> str | None:
+    """Say so where an encoding was made by other weights than those that lie in the user's folder now; or None.
+
+    Moved or absent weights are no reason to encode anew: the card's digests say what they were.
+    """
+    card = Path(config["results"], "encodings", dataset, autoencoder, "autoencoder.json")
+    entry = config["autoencoders"].get(autoencoder, {})
+    if not card.is_file() or not is_folder(entry.get("source", "")) or missing_weights(entry):
+        return None
+    difference = other_weights(read_json(card), card_digests(entry))
+    if not difference:
+        return None
+    return (
+        f"autoencoders.{autoencoder}: {card.parent} was encoded by other weights {difference} than those in its source "
+        "now; remove that folder to encode anew, or point `source` to the weights that were used"
+    )
