@@ -160,6 +160,28 @@ def test_an_input_range_that_is_not_ours_and_a_dead_channel_are_warned_of(tmp_pa
     assert "latent channels [2] are constant" in warnings
 
 
+class Flat:
+    """Nothing but the mean of an image comes back: a blank image is identical, any other is poor."""
+
+    channels, factor, latent_dtype, decodes, provenance = 3, 1, "float16", True, {}
+
+    def encode(self, x):
+        return x.mean(dim=(1, 2, 3), keepdim=True).expand(x.shape)
+
+    def decode(self, z):
+        return z
+
+
+def test_a_blank_image_does_not_make_a_poor_autoencoder_lossless(tmp_path):
+    images = images_of(tmp_path)
+    poor = round_trip(Flat(), {}, images, CPU)
+    found = round_trip(Flat(), {}, np.concatenate([np.full_like(images[:1], 255), images]), CPU)
+    assert (found["psnr"], found["identical"]) == (poor["psnr"], 1)
+    assert any("poor reconstructions" in warning for warning in found["warnings"])
+    assert not any("input range" in warning for warning in found["warnings"])
+    assert round_trip(Flat(), {}, np.full_like(images[:1], 255), CPU)["psnr"] == np.inf
+
+
 @pytest.mark.parametrize("wrong", [False, True])
 def test_a_scale_that_the_config_does_not_mean_is_warned_of(tmp_path, wrong):
     entry = save("sd", tmp_path / "weights")

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from .encode import decode_batch, encode_batch, to_grey_levels
 from .fidelity import psnr
 from .interface import Autoencoder, scale_input
+from .lossy import lossy
 
 POOR = 20.0  # dB: below, something is wrong, not merely lossy
 RANGE_GAIN = 3.0  # dB that another input range may win by chance
@@ -18,8 +19,9 @@ SPREAD = (0.3, 3.0)  # of latents in the units that a diffusion model sees, wher
 def round_trip(autoencoder: Autoencoder, entry: dict, images: np.ndarray, device: torch.device) -> dict:
     """Encode and decode uint8 images (n, H, W, 3), one at a time.
 
-    Returns `psnr` (mean, dB; None without a decoder), `mean`, `std` and `rms` of each latent channel, and
-    `warnings`: what looks like a wrong input range, a wrong scale or a dead channel.
+    Returns `psnr` (dB, mean over the images but those that came back `identical`; None without a decoder), `mean`,
+    `std` and `rms` of each latent channel, and `warnings`: what looks like a wrong input range, a wrong scale or a dead
+    channel.
     """
     latents, scores, unit_scores = [], [], []
     for number, image in enumerate(images):
@@ -32,12 +34,13 @@ def round_trip(autoencoder: Autoencoder, entry: dict, images: np.ndarray, device
             unit_scores.append(psnr_in_unit_range(autoencoder, x))
     z = torch.cat(latents)  # (n, C, h, w)
     found = {
-        "psnr": float(np.mean(scores)) if scores else None,
+        "psnr": float(lossy(pd.Series(scores)).mean()) if scores else None,
+        "identical": int(np.isinf(scores).sum()),
         "mean": z.mean(dim=(0, 2, 3)).tolist(),
         "std": z.std(dim=(0, 2, 3)).tolist(),
         "rms": z.square().mean(dim=(0, 2, 3)).sqrt().tolist(),
     }
-    unit = float(np.mean(unit_scores)) if scores else None
+    unit = float(lossy(pd.Series(unit_scores)).mean()) if scores else None
     return found | {"warnings": [*range_warnings(found["psnr"], unit), *scale_warnings(autoencoder, z.to(device))]}
 
 
