@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from ..storage.vouched import refuse_damaged_fetch
 
 if TYPE_CHECKING:
     from torch import nn
@@ -16,6 +17,7 @@ FILE = "model.safetensors"  # as timm's repositories on the hub name it
 def pretrained_file(entry: dict, fetched: str | None = None) -> Path:
     """The weights file of a `pretrained` entry: beside the record of fetch_weights, else in the folder `source`."""
     if fetched:
+        refuse_damaged_fetch(Path(fetched))
         return Path(fetched).with_name(FILE)
     source = entry["source"]
     unset = [name for name in string.Template(source).get_identifiers() if name not in os.environ]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..errors import InputError
 from ..storage.arrays import PackedWriter, area_average, as_rgb
-from ..storage.contracts import SAMPLES, check_samples, write_csv, write_json, write_parquet, write_text
+from ..storage.contracts import SAMPLES, check_samples, file_digest, write_csv, write_json, write_parquet, write_text
 from .duplicates import count_duplicates, digest_image, find_duplicates, merge_groups
 from .folds import check_rare_classes, find_rare_classes
 from .published import describe_published
@@ -57,7 +57,9 @@ def prepare_dataset(
     write_parquet(samples[SAMPLES], folder / "samples.parquet")
     card = make_card(name, entry, source, samples, image_size, classifier_size)
     card |= {"duplicates": duplicates, "bad_images": len(bad)}
-    write_json(card | {"digest": images.digest, "digest_small": small.digest}, folder / "dataset.json")
+    digests = {"digest_samples": file_digest(folder / "samples.parquet")}
+    digests |= {"digest": images.digest, "digest_small": small.digest}
+    write_json(card | digests, folder / "dataset.json")
 
 
 def without_rare_classes(source: Source, n_splits: int) -> Source:

@@ -15,7 +15,7 @@ from ..classifiers.classifier import image_moments
 from ..errors import InputError
 from ..storage.arrays import open_packed
 from ..storage.batches import Decode, DecodedRows, Rows, channel_moments
-from ..storage.contracts import file_digest, read_folds, read_json, read_samples, split_rows
+from ..storage.contracts import file_digest, read_folds, read_json, read_samples, refuse_damaged, split_rows
 from ..study.recipe import DESCRIBED, Recipe
 from .metrics import usable_classes
 
@@ -80,6 +80,8 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
     if inputs.autoencoder_card is not None:
         source = encoding_source(cell, card, inputs)
     packed = open_packed(array)
+    if keep:  # what is only measured for its speed is not read whole
+        refuse_damaged(array, card if inputs.autoencoder_card is None else read_json(inputs.autoencoder_card))
     if len(packed) != len(samples):
         raise InputError(f"{array}: {len(packed)} rows for {len(samples)} samples; delete it and run again")
     split = split_rows(read_folds(folds, samples), cell["fold"], n_splits)
@@ -109,6 +111,8 @@ def read_teacher_logits(path: Path | None, rows: int, classes: int, device: torc
     """The logits of a teacher, float32 (n_train, K); those of other training rows or classes are refused."""
     if path is None:
         return None
+    if (card := path.with_suffix(".json")).is_file():
+        refuse_damaged(path, read_json(card))
     logits = open_packed(path)
     if logits.shape != (rows, classes):
         raise InputError(
