@@ -113,7 +113,7 @@ def test_damaged_images_are_not_encoded(tmp_path):
     content = bytearray((damaged / "images.npy").read_bytes())
     content[-1] ^= 1
     (damaged / "images.npy").write_bytes(content)
-    with pytest.raises(InputError, match=r"images\.npy: damaged, not what digest of dataset\.json says; delete it"):
+    with pytest.raises(InputError, match=r"images\.npy: damaged, not what digest of dataset\.json says; delete both"):
         encode_into(tmp_path, "damaged_encoding", entry, damaged)
     assert not (tmp_path / "damaged_encoding").exists()
 

@@ -5,6 +5,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -92,6 +93,23 @@ def test_a_flipped_bit_in_any_kind_of_file_is_named(study, name, capsys):
     assert f"snakemake --profile profiles/local --force {path} --configfile" in printed
 
 
+def test_a_damaged_header_of_an_array_is_named_or_changes_nothing_that_is_read(study):
+    path = study / "latents.npy"
+    content, sound, noticed = path.read_bytes(), np.load(path), 0
+    for at in range(128):
+        flip(path, at)
+        if found := verify(study)[1]:
+            assert found == [path]
+            noticed += 1
+        else:
+            np.testing.assert_array_equal(np.load(path), sound, strict=True)
+        path.write_bytes(content)
+    assert noticed >= 40
+    path.write_bytes(b"x" * 100)
+    with pytest.raises(InputError, match=r"latents\.npy: damaged"):
+        train(study, "other", LATENT)
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_a_flipped_bit_of_a_table_is_named_or_changes_nothing_that_is_read(study, name):
     path, drawn = study / name, random.Random(name)
@@ -135,7 +153,7 @@ def test_a_changed_digit_of_a_score_goes_into_no_table(study):
 @pytest.mark.parametrize(("recipe", "array"), [(LATENT, "latents.npy"), (IMAGE, "images_small.npy")])
 def test_no_training_starts_on_a_damaged_array(study, damage, recipe, array):
     damage(study / array)
-    with pytest.raises(InputError, match=rf"{array}: damaged, not what digest_.* says; delete it and run again"):
+    with pytest.raises(InputError, match=rf"{array}: damaged, not what digest_.* says; delete both and run again"):
         train(study, "other", recipe)
     assert not (study / "other").exists()
 

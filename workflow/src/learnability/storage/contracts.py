@@ -31,7 +31,8 @@ DIGESTS = {  # of which file the card beside it holds the digest, and under whic
     "model.safetensors": ("model.json", "digest_weights"),
     "teacher_logits.npy": ("teacher_logits.json", "digest"),
 }
-AGAIN = "delete it and run again; `learnability verify` names all that is damaged"
+VERIFY = "run again; `learnability verify` names all that is damaged"
+AGAIN = f"delete it and {VERIFY}"
 
 
 def digest(content) -> str:
@@ -85,14 +86,17 @@ def refuse_damaged(path: str | Path, card: dict) -> None:
     if key not in card:
         return
     if not path.is_file():
-        raise InputError(f"{path} does not exist, and {name} beside it was made with it; run again what made both")
+        raise InputError(f"{path} does not exist, and {name} beside it was made with it; delete that and {VERIFY}")
     if content_digest(path) != card[key]:
-        raise InputError(f"{path}: damaged, not what {key} of {name} says; {AGAIN}")
+        raise InputError(f"{path}: damaged, not what {key} of {name} says; delete both and {VERIFY}")
 
 
 def content_digest(path: Path) -> str:
     """The digest of a file as its card has it: of a packed array that of its rows, else that of all bytes."""
-    return packed_digest(path) if path.suffix == ".npy" else file_digest(path)
+    try:
+        return packed_digest(path) if path.suffix == ".npy" else file_digest(path)
+    except InputError:  # no array any more
+        return "none"
 
 
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:

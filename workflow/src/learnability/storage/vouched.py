@@ -32,7 +32,7 @@ def cards_of(results: Path) -> list[Path]:
 def vouched_by(card: Path) -> Iterator[Vouched]:
     """What one card vouches for: files beside it, and of an encoding the weights that the workflow tuned for it."""
     if card.name == "source.json":
-        for name, expected in read_json(card)["files"].items():
+        for name, expected in read_json(card).get("files", {}).items():
             if (card.parent / name).is_file():
                 yield Vouched(card.parent / name, expected, file_digest(card.parent / name))
         return

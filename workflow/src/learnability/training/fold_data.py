@@ -79,9 +79,9 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
     source = {"role": "baseline", "digest": card["digest_small"]}
     if inputs.autoencoder_card is not None:
         source = encoding_source(cell, card, inputs)
-    packed = open_packed(array)
     if keep:  # what is only measured for its speed is not read whole
         refuse_damaged(array, card if inputs.autoencoder_card is None else read_json(inputs.autoencoder_card))
+    packed = open_packed(array)
     if len(packed) != len(samples):
         raise InputError(f"{array}: {len(packed)} rows for {len(samples)} samples; delete it and run again")
     split = split_rows(read_folds(folds, samples), cell["fold"], n_splits)
