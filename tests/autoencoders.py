@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from learnability.storage.arrays import PackedWriter, area_average, as_rgb
+from learnability.storage.arrays import PackedWriter, area_average, as_rgb, packed_digest
 from learnability.storage.contracts import SAMPLES, write_json, write_parquet
 
 BLOCKS = {
@@ -88,7 +88,7 @@ def write_dataset(folder: Path, number: int = 5, channels: int = 3, constant: bo
     samples = pd.DataFrame({"sample_id": names, "label": 0, "label_name": "a", "group": names})
     write_parquet(samples[SAMPLES], folder / "samples.parquet")
     sizes = {"image_size": 64, "classifier_size": 32}
-    write_json({"dataset": "waves", "digest": "of images.npy"} | sizes, folder / "dataset.json")
+    write_json({"dataset": "waves", "digest": packed_digest(folder / "images.npy")} | sizes, folder / "dataset.json")
     return folder
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from learnability.storage.contracts import read_json
 from learnability.study.configuration import ROOT
 
 PAGE = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
@@ -15,7 +16,7 @@ BESIDE = {"tables/": "csv|md|html|tex", "figures/": "svg|png", "significance/": 
 # Written by others: weights as the hub gives them, Snakemake's benchmarks (of which keys are checked) and logs.
 TREES = [r"weights/[^/]+/.+", r"logs/.+", r"benchmarks/[^/]+/[^/]+\.jsonl", r".+/\.finished/.+"]
 WHERE = {"pretrained_digest"}  # keys of which the page says where they are
-OF_DECODER = {"digest_reconstructions"}
+OF_DECODER = {"digest_reconstructions", "digest_fidelity"}
 
 
 def names_of(cell: str) -> list[str]:
@@ -58,7 +59,7 @@ def columns_of(file: Path) -> list[str] | None:
     if file.suffix == ".csv":
         return list(pd.read_csv(file, nrows=1))
     if file.suffix == ".json":
-        return list(json.loads(file.read_text(encoding="utf-8")))
+        return list(read_json(file))
     return list(json.loads(file.read_text(encoding="utf-8").splitlines()[0])) if file.suffix == ".jsonl" else None
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from learnability.autoencoders.lossy import psnr_of_encodings
 from learnability.paper.claims import CLAIMS, judge_claims
 from learnability.paper.findings import PAPER_AUTOENCODERS, Findings, read_numbers, read_published
 from learnability.significance import ablation as ablation_tests
@@ -136,7 +137,6 @@ def frames_of_table1(gaps, spread, folds, loss, tuned, psnr, autoencoders=PAPER_
     """Tables 1 and 2 and their tests; `gaps` is a tuple of (dataset, gaps) pairs."""
     metrics = metrics_of(dict(gaps), spread, folds, loss, tuned, autoencoders)
     fidelity = fidelity_of([name for name, _ in gaps], psnr, autoencoders)
-    means = fidelity.groupby(["dataset", "autoencoder", "role"], sort=False)[["psnr", "ssim"]].mean().reset_index()
     return {
         "table1": table1(metrics, range(folds)),
         "table2": table2(fidelity),
@@ -144,7 +144,7 @@ def frames_of_table1(gaps, spread, folds, loss, tuned, psnr, autoencoders=PAPER_
         "wilcoxon": gap_tests.wilcoxon(metrics),
         "equivalence": gap_tests.equivalence(metrics, 0.02),
         "finetuning": gap_tests.finetuning(metrics, [("medvae_ft", "medvae")]),
-        "fidelity_vs_gap": gap_tests.fidelity_vs_gap(metrics, means),
+        "fidelity_vs_gap": gap_tests.fidelity_vs_gap(metrics, psnr_of_encodings(fidelity)),
     }
 
 

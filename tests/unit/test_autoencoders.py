@@ -109,18 +109,28 @@ def test_reconstructions_and_fidelity_come_from_the_latents_as_they_are_stored(t
     assert fidelity["psnr"].max() < 45
 
 
+def test_damaged_images_are_not_encoded(tmp_path):
+    damaged, entry = write_dataset(tmp_path / "damaged"), save("sd", tmp_path / "weights")
+    content = bytearray((damaged / "images.npy").read_bytes())
+    content[-1] ^= 1
+    (damaged / "images.npy").write_bytes(content)
+    with pytest.raises(InputError, match=r"images\.npy: damaged, not what digest of dataset\.json says; delete both"):
+        encode_into(tmp_path, "damaged_encoding", entry, damaged)
+    assert not (tmp_path / "damaged_encoding").exists()
+
+
 def test_the_card_says_what_was_encoded_with_what(tmp_path, dataset):
     entry = save("sd", tmp_path / "weights") | {"licence": "MIT"}
     card = read_json(encode_into(tmp_path, "mine", entry, dataset) / "autoencoder.json")
-    named = ("digest_latents", "digest_reconstructions", "weights_digest", "config_digest")
-    digests = {key: card.pop(key) for key in named}
+    of_files = ("digest_latents", "digest_reconstructions", "digest_fidelity", "weights_digest", "config_digest")
+    digests = {key: card.pop(key) for key in of_files}
     assert all(len(digest) == 64 for digest in digests.values())
     assert card == {
         "autoencoder": "mine",
         "role": "family",
         "fold": None,
         "dataset": "waves",
-        "dataset_digest": "of images.npy",
+        "dataset_digest": read_json(dataset / "dataset.json")["digest"],
         "class": "AutoencoderKL",
         "licence": "MIT",
         "channels": 4,

@@ -103,6 +103,15 @@ def test_what_does_not_hold_is_not_supported(contrary):
     }  # fmt: skip
 
 
+def test_images_that_came_back_identical_are_not_counted_in_the_error_of_a_mean():
+    found, halves = made_up(), []
+    for identical in (0, 1):  # of three images
+        found.frames["table2"]["identical"] = identical
+        row = only(judged("ft_raises_psnr", found=found), claim="ft_raises_psnr")
+        halves.append(row["ci_high"] - row["effect"])
+    assert halves[1] == pytest.approx(halves[0] * np.sqrt(3 / 2))
+
+
 def test_what_fine_tuning_raises():
     rises = ("ft_latents_on_mimic", "ft_reconstructions_on_mimic", "ft_reconstructions_on_isic")
     gaps = GAPS | {"mimic_cxr_lt": [0.07] * 5}

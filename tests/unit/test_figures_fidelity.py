@@ -85,7 +85,7 @@ def test_figure_2_quotes_the_tests_as_they_are(tmp_path):
     [
         (["sd14"], [], "One pair of autoencoder family and dataset"),
         (["unshuffle"], [], "0 pairs"),
-        (["sd14", "flux2"], ["flux2"], "1 without any loss (PSNR infinite) left out."),
+        (["sd14", "flux2"], ["flux2"], "1 where all images came back identical (PSNR infinite) left out."),
     ],
 )
 def test_figure_2_of_too_few_pairs_says_so(tmp_path, names, lossless, said):
@@ -95,6 +95,15 @@ def test_figure_2_of_too_few_pairs_says_so(tmp_path, names, lossless, said):
     assert ("r n/a" in words(figure)) or "No pair to correlate." in words(figure)
     assert not lines(figure.axes[0], "regression")
     assert_legible(figure)
+
+
+def test_figure_2_keeps_a_pair_of_which_one_image_came_back_identical(tmp_path):
+    tables = files(runs_of(["sd14", "flux2"]), tmp_path)
+    one = (tables[0]["autoencoder"] == "flux2") & (tables[0]["dataset"] == "cardium") & (tables[0]["metric"] == "psnr")
+    tables[0].loc[one, "identical"] = 1
+    shown = words(draw_figure2(*tables, LABELS))
+    assert "6 pairs of autoencoder family and dataset" in shown
+    assert "Left out of the means of PSNR: 1 that came back identical (Table 2)." in shown
 
 
 def test_the_gaps_are_those_of_the_runs_and_their_intervals_those_of_the_tests(tmp_path):

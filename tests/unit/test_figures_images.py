@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from learnability.errors import InputError
 from learnability.figures.figure3 import (
     Sample,
     amplification,
@@ -14,7 +15,8 @@ from learnability.figures.figure3 import (
     read_reconstructions,
 )
 from learnability.figures.sheet import in_lines
-from learnability.storage.contracts import write_json, write_parquet
+from learnability.storage.arrays import packed_digest
+from learnability.storage.contracts import read_json, write_json, write_parquet
 from learnability.tables.labels import Labels
 from tests.drawn import assert_legible, files_of, words
 
@@ -61,21 +63,23 @@ def files(tmp_path):
     samples = pd.DataFrame({"sample_id": ids, "label": LABEL, "label_name": names, "group": ids})
     write_parquet(samples, tmp_path / "samples.parquet")
     write_parquet(pd.DataFrame({"sample_id": ids, "fold": FOLD}), tmp_path / "folds.parquet")
-    np.save(tmp_path / "images.npy", images)
-    dataset = [[str(tmp_path / name)] for name in ("dataset.json", "samples.parquet", "folds.parquet", "images.npy")]
+    np.save(tmp_path / "images_small.npy", images)
+    dataset = [
+        [str(tmp_path / name)] for name in ("dataset.json", "samples.parquet", "folds.parquet", "images_small.npy")
+    ]
     encodings = [[], [], []]
     for name, fold in (("sd14", None), ("unshuffle", None), ("tuned", 0), ("tuned", 1)):
         folder = tmp_path / f"{name}{fold}"
         folder.mkdir()
         noise = 0 if name == "unshuffle" else rng.integers(0, 9, images.shape)
-        np.save(folder / "r.npy", np.clip(images.astype(int) + noise, 0, 255).astype(np.uint8))
+        np.save(folder / "reconstructions.npy", np.clip(images.astype(int) + noise, 0, 255).astype(np.uint8))
         rows = range(len(ids)) if fold is None else np.flatnonzero(fold == FOLD)
         psnr = [np.inf if name == "unshuffle" else 30.0 + i / 10 + 5 * (fold or 0) for i in rows]
         fidelity = pd.DataFrame({"sample_id": [ids[i] for i in rows], "psnr": psnr, "ssim": 0.9})
         write_parquet(fidelity, folder / "f.parquet")
         role = "control" if name == "unshuffle" else "family"
         write_json({"dataset": "clinic", "autoencoder": name, "role": role, "fold": fold}, folder / "a.json")
-        for paths, file in zip(encodings, ("a.json", "r.npy", "f.parquet"), strict=True):
+        for paths, file in zip(encodings, ("a.json", "reconstructions.npy", "f.parquet"), strict=True):
             paths.append(str(folder / file))
     return dataset, encodings
 
@@ -83,6 +87,23 @@ def files(tmp_path):
 LABELS = Labels(
     {"clinic": "Clinic"}, {"sd14": "SD 1.4", "tuned": "Tuned", "unshuffle": "Unshuffle"}, frozenset({"clinic"})
 )
+
+
+@pytest.mark.parametrize("name", ["images_small.npy", "sd14None/reconstructions.npy"])
+def test_damaged_arrays_are_not_drawn(files, tmp_path, name):
+    dataset, encodings = files
+    array = tmp_path / name
+    card, key = (
+        (dataset[0][0], "digest_small") if array.parent == tmp_path else (encodings[0][0], "digest_reconstructions")
+    )
+    write_json(read_json(card) | {key: packed_digest(array)}, card)
+    originals = read_originals(*dataset, [0, 1])
+    read_reconstructions(originals, *encodings)
+    content = bytearray(array.read_bytes())
+    content[-1] ^= 1
+    array.write_bytes(content)
+    with pytest.raises(InputError, match=rf"{array.name}: damaged, not what {key} of"):
+        read_reconstructions(read_originals(*dataset, [0, 1]), *encodings)
 
 
 def test_pictures_are_those_of_the_files(files, tmp_path):

@@ -18,7 +18,7 @@ from learnability.errors import InputError
 from learnability.storage.arrays import PackedWriter, open_packed
 from learnability.storage.batches import Rows
 from learnability.storage.checkpoints import Keeper
-from learnability.storage.contracts import FOLDS, write_parquet
+from learnability.storage.contracts import FOLDS, read_json, write_json, write_parquet
 from tests.autoencoders import build, save, write_dataset
 from tests.vgg import write_vgg16
 
@@ -307,6 +307,16 @@ def poison(dataset: Path, rows: list[int]) -> None:
     images[rows] = 255 - images[rows]
     with PackedWriter(dataset / "images.npy", images.shape[1:], "uint8") as writer:
         writer.write(images)
+    write_json(read_json(dataset / "dataset.json") | {"digest": writer.digest}, dataset / "dataset.json")
+
+
+def test_damaged_images_are_not_tuned_on(tmp_path):
+    dataset, entry = write_dataset(tmp_path / "dataset"), save("sd", tmp_path / "weights")
+    card = read_json(dataset / "dataset.json")
+    poison(dataset, [2])
+    write_json(card, dataset / "dataset.json")
+    with pytest.raises(InputError, match=r"images\.npy: damaged, not what digest of dataset\.json says"):
+        finetune(tmp_path / "tuned", entry, dataset)
 
 
 def test_fine_tuned_for_a_fold_it_sees_the_training_images_of_that_fold_and_no_other(tmp_path):

@@ -55,6 +55,18 @@ def test_a_file_with_other_columns_is_refused(tmp_path):
         read_published(tmp_path / "published.csv")
 
 
+def test_images_that_came_back_identical_are_said_beside_the_number():
+    found = made_up()
+    rows = found.frames["table2"]
+    one = (rows["autoencoder"] == "sd14") & (rows["dataset"] == "cardium") & (rows["metric"] == "psnr")
+    rows.loc[one, "identical"] = 3
+    numbers = compare_published(found)
+    row = only(numbers, kind="fidelity", dataset="cardium", autoencoder="sd14", metric="psnr", place="Table 2")
+    assert row["status"] == "measured without 3 that came back identical"
+    assert "Measured without 3 that came back identical." in render_published(numbers, found)["md"]
+    assert (numbers["status"] == row["status"]).sum() == 1
+
+
 def test_each_number_stands_beside_the_measured_one(numbers):
     assert list(numbers.columns) == COLUMNS
     memory = (numbers["metric"] == "inference_peak_mb") & numbers["row"].isin(["image", "latent_vs_image"])

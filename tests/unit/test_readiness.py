@@ -319,6 +319,28 @@ def stated(entry, **values) -> dict:
     return entry
 
 
+class Flat:
+    """Nothing but the mean of an image comes back: a blank image is identical, any other is poor."""
+
+    channels, factor, latent_dtype, decodes, provenance = 3, 1, "float16", True, {}
+
+    def encode(self, x):
+        return x.mean(dim=(1, 2, 3), keepdim=True).expand(x.shape)
+
+    def decode(self, z):
+        return z
+
+
+def test_a_blank_image_does_not_make_a_poor_autoencoder_lossless(tmp_path):
+    images = images_of(tmp_path)
+    poor = round_trip("mine", Flat(), {}, images, CPU)
+    found = round_trip("mine", Flat(), {}, np.concatenate([np.full_like(images[:1], 255), images]), CPU)
+    assert (found["psnr"], found["identical"]) == (poor["psnr"], 1)
+    assert any("poor reconstructions" in warning for warning in found["warnings"])
+    assert not any("input range" in warning for warning in found["warnings"])
+    assert round_trip("mine", Flat(), {}, np.full_like(images[:1], 255), CPU)["psnr"] == np.inf
+
+
 @pytest.mark.parametrize("wrong", [False, True])
 def test_a_scale_that_the_config_does_not_mean_is_warned_of(tmp_path, wrong):
     entry, images = save("sd", tmp_path / "weights"), images_of(tmp_path)

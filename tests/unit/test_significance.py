@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from learnability.autoencoders.lossy import psnr_of_encodings
 from learnability.errors import InputError
 from learnability.significance import correlation as correlation_tests
 from learnability.significance import gap as gap_tests
@@ -465,6 +466,19 @@ def test_lossless_cells_and_single_cells_of_a_dataset_are_left_out_where_they_sa
     table = gap_tests.fidelity_vs_gap(metrics, fidelity)
     assert only(table, test="pearson")["n"] == 16
     assert only(table, test="pearson_within_dataset")["n"] == 15
+
+
+def test_an_image_that_came_back_identical_takes_no_pair_out_of_the_correlation():
+    key = {"dataset": "isic2019", "role": "family"}
+    images = pd.DataFrame(
+        [key | {"autoencoder": name, "sample_id": f"s{i}", "psnr": psnr, "ssim": 0.9}
+         for name, values in {"sd14": (np.inf, 30.0, 31.0), "flux1": (np.inf, np.inf)}.items()
+         for i, psnr in enumerate(values)]
+    )  # fmt: skip
+    found = psnr_of_encodings(images)
+    assert found[["autoencoder", "psnr"]].to_numpy().tolist() == [["sd14", 30.5], ["flux1", np.inf]]
+    assert list(found) == ["dataset", "autoencoder", "role", "psnr"]
+    assert psnr_of_encodings(images.head(0)).empty
 
 
 def test_perfect_correlation_has_no_interval_and_no_warning():

@@ -144,7 +144,7 @@ def test_no_rows_at_all_is_an_error(build):
 
 def test_table2_is_mean_and_sample_sd_over_images():
     table = table2(fidelity_frame(sd14=[(30.0, 0.9), (34.0, 0.8), (35.0, 0.4)], flux1=[(40.0, 0.5)]))
-    assert list(table.columns) == ["dataset", "autoencoder", "role", "metric", "mean", "sd", "n"]
+    assert list(table.columns) == ["dataset", "autoencoder", "role", "metric", "mean", "sd", "n", "identical"]
     assert list(table["autoencoder"]) == ["sd14", "sd14", "flux1", "flux1"]
     psnr, ssim = (value(table, autoencoder="sd14", metric=metric) for metric in ("psnr", "ssim"))
     assert (psnr["mean"], psnr["sd"], psnr["n"]) == pytest.approx((33.0, 7**0.5, 3))
@@ -157,12 +157,22 @@ def test_table2_is_mean_and_sample_sd_over_images():
     assert (single["mean"], single["sd"], single["n"]) == (40.0, 0.0, 1)
 
 
-def test_table2_with_identical_images():
-    table = table2(fidelity_frame(unshuffle=[(np.inf, 1.0)] * 2, sd14=[(np.inf, 1.0), (30.0, 0.9)]))
+def test_one_image_that_came_back_identical_decides_no_mean():
+    sd14 = [(np.inf, 1.0), (30.0, 0.9), (31.0, 0.8)]
+    table = table2(fidelity_frame(unshuffle=[(np.inf, 1.0)] * 2, sd14=sd14, flux1=[(31.0, 0.9)] * 3))
     lossless, mixed = (value(table, autoencoder=name, metric="psnr") for name in ("unshuffle", "sd14"))
-    assert (lossless["mean"], lossless["sd"]) == (np.inf, 0.0)
-    assert (mixed["mean"], mixed["sd"]) == (np.inf, np.inf)
+    assert (lossless["mean"], lossless["sd"], lossless["n"], lossless["identical"]) == (np.inf, 0.0, 2, 2)
+    assert (mixed["mean"], mixed["sd"], mixed["n"], mixed["identical"]) == (30.5, 0.5**0.5, 3, 1)
+    assert value(table, autoencoder="sd14", metric="ssim")["mean"] == pytest.approx(0.9)  # over all three
+    assert value(table, autoencoder="flux1", metric="psnr")["identical"] == 0
     assert not table.isna().any(axis=None)
+    text = render_table2(table, LABELS, ["Own note."])["md"]
+    assert "| 1.000 | ∞ |" in text
+    assert "| 30.5 |" in text
+    assert "**31.0**" in text  # and not the one with an image that came back identical
+    note = "Images that came back identical have no finite PSNR and are not in its mean: 1 of 3 (ISIC-2019, SD 1.4)."
+    assert text.endswith(f"Own note.\n\n{note}\n")
+    assert "identical" not in render_table2(table2(fidelity_frame(sd14=sd14[1:])), LABELS)["md"]
 
 
 @pytest.mark.parametrize("metric", ["psnr", "ssim"])

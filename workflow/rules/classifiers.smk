@@ -85,7 +85,8 @@ rule compute_teacher_logits:
         unpack(files_of_trained_run),
         folds="<results>/folds/{dataset}.parquet",
     output:
-        f"{RUN}/teacher_logits.npy",
+        logits=f"{RUN}/teacher_logits.npy",
+        card=f"{RUN}/teacher_logits.json",
     log:
         "<results>/logs/compute_teacher_logits/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.log",
     benchmark:

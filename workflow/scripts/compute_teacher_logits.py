@@ -15,5 +15,5 @@ with job(snakemake.log[0]):
         n_splits=params.n_splits,
         inputs=Inputs.of_job(files),
         device=choose_device(params.torch_threads),
-        path=Path(snakemake.output[0]),
+        path=Path(snakemake.output.logits),
     )

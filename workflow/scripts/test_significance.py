@@ -5,12 +5,12 @@ from pathlib import Path
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
+    from learnability.autoencoders.lossy import psnr_of_encodings
     from learnability.significance import gap as gap_tests
     from learnability.storage.contracts import read_encodings, read_metrics, write_csv
 
     metrics = read_metrics(snakemake.input.metrics)
-    images = read_encodings(snakemake.input.fidelity, snakemake.input.autoencoders)
-    fidelity = images.groupby(["dataset", "autoencoder", "role"], sort=False)[["psnr", "ssim"]].mean().reset_index()
+    fidelity = psnr_of_encodings(read_encodings(snakemake.input.fidelity, snakemake.input.autoencoders))
     results = {
         "latent_vs_reconstruction": gap_tests.latent_vs_reconstruction(metrics),
         "wilcoxon": gap_tests.wilcoxon(metrics),

@@ -1,7 +1,8 @@
-"""Commands for a person: `check` and `plan` before a study, `show` and `hours` after it, `score` and `filter` of what a
-generator makes."""
+"""Commands for a person: `check` and `plan` before a study, `show`, `verify` and `hours` after it, `score` and `filter`
+of what a generator makes."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -71,6 +72,23 @@ def check(files: list[Path], images: int) -> bool:
     return not missing
 
 
+def report_damage(folder: Path) -> bool:
+    """Print which files of a results folder are not what was written, and what makes them again; True if none is."""
+    from .commands.verify import verify
+
+    compared, damaged, silent = verify(folder)
+    if silent:
+        print(f"{len(silent)} cards were written by an earlier version and hold no digest of themselves, {silent[0]}")
+    if not damaged:
+        print(f"{folder}: {compared} digests and checksums compared, nothing is damaged")
+        return True
+    print(f"{folder}: {compared} digests and checksums compared, {len(damaged)} files are damaged:")
+    print("".join(f"  {path}\n" for path in damaged), end="")
+    print("Make them again, with the study file of this folder; the study then makes again what was made from them:")
+    print(f"  snakemake --profile profiles/local --force {shlex.join(map(str, damaged))} --configfile ...")
+    return False
+
+
 def take_over(files: list[Path]) -> None:
     from .study.configuration import read_config
     from .workflow.adoption import adopt
@@ -93,6 +111,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--images", type=int, default=4, help="images of the round trip through each autoencoder; 0 leaves it out"
     )
     check_parser.set_defaults(run=lambda chosen: check(chosen.configfile, chosen.images))
+    verify_parser = commands.add_parser("verify", help="compare every file of a results folder with the digests in it")
+    verify_parser.add_argument("folder", type=Path)
+    verify_parser.set_defaults(run=lambda chosen: report_damage(chosen.folder))
     adopt_parser = commands.add_parser("adopt", help="take over the results of a version that computes the same")
     adopt_parser.add_argument("--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files")
     adopt_parser.set_defaults(run=lambda chosen: take_over(chosen.configfile))

@@ -10,7 +10,17 @@ import torch
 
 from ..errors import InputError
 from ..storage.arrays import PackedFile, as_rgb, open_packed
-from ..storage.contracts import FIDELITY, digest, read_folds, read_json, read_samples, write_json, write_parquet
+from ..storage.contracts import (
+    FIDELITY,
+    digest,
+    file_digest,
+    read_folds,
+    read_json,
+    read_samples,
+    refuse_damaged,
+    write_json,
+    write_parquet,
+)
 from ..storage.partial_arrays import partial_arrays
 from .fidelity import psnr, ssim
 from .interface import Autoencoder, load_autoencoder, scale_input
@@ -39,6 +49,7 @@ def encode_dataset(
     code. What a killed encoding of the same identity left is gone on with, and leads to the same bytes.
     """
     card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
+    refuse_damaged(dataset / "images.npy", card)
     images = open_packed(dataset / "images.npy")
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
     autoencoder = load_autoencoder(entry, device)
@@ -65,6 +76,8 @@ def encode_dataset(
             tested = read_folds(folds, samples) == split["fold"] if split else slice(None)
             write_parquet(measured[tested], folder / "fidelity.parquet")
         described = describe(name, entry, card, autoencoder, packed, device)  # with the digests of the whole arrays
+        if fidelity:
+            described["digest_fidelity"] = file_digest(folder / "fidelity.parquet")
         # The fold whose training rows the weights were fine-tuned on; null where they serve all folds.
         write_json(described | {"fold": split["fold"] if split else None}, folder / "autoencoder.json")
         partial.commit(packed)  # last, and without need of space: what fails before it keeps all rows

@@ -5,9 +5,11 @@ encode(x: (N, 3, H, W) float in [-1, 1]) -> z (N, C, h, w)        decode(z) -> x
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..registry import class_of, load
+from ..storage.vouched import refuse_damaged_fetch
 
 if TYPE_CHECKING:  # a check of the config must not wait for torch
     import torch
@@ -35,8 +37,10 @@ def load_autoencoder(entry: dict, device: torch.device) -> Autoencoder:
     """Build the autoencoder of a config entry, in evaluation mode, on `device`.
 
     `class` is a control, MedVAE, a diffusers class, or `module:Class` of the user's own; a stochastic one is built from
-    a seed.
+    a seed. Weights that the workflow fetched must be what their record says.
     """
+    if "folder" in entry and (record := Path(entry["folder"], "source.json")).is_file():
+        refuse_damaged_fetch(record)
     build, stochastic = load("autoencoders.*.class", class_of(entry)).build, entry.get("stochastic", False)
     if stochastic:
         from .seeds import seeded

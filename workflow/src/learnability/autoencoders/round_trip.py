@@ -1,12 +1,14 @@
 """A few images through an autoencoder and back: does it reconstruct, and does its latent look as it should?"""
 
 import numpy as np
+import pandas as pd
 import torch
 
 from .encode import decode_batch, encode_batch, to_grey_levels
 from .fidelity import psnr
 from .interface import Autoencoder, scale_input
 from .latent_units import states_units, units_on_grid
+from .lossy import lossy
 from .ranges import RangeTrial
 
 POOR = 20.0  # dB: below, something is wrong, not merely lossy
@@ -17,8 +19,9 @@ SPREAD = (0.3, 3.0)  # of latents in the units that a diffusion model sees, wher
 def round_trip(name: str, autoencoder: Autoencoder, entry: dict, images: np.ndarray, device: torch.device) -> dict:
     """Encode and decode uint8 images (n, H, W, 3), one at a time.
 
-    Returns `psnr` (mean, dB; None without a decoder), `mean`, `std` and `rms` of each latent channel, and
-    `warnings`: what looks like a wrong range of pixels, a wrong scale or a dead channel.
+    Returns `psnr` (dB, mean over the images but those that came back `identical`; None without a decoder), `mean`,
+    `std` and `rms` of each latent channel, and `warnings`: what looks like a wrong range of pixels, a wrong scale or a
+    dead channel.
     """
     latents, scores, ranges = [], [], RangeTrial(name, autoencoder)
     for number, image in enumerate(images):
@@ -31,7 +34,8 @@ def round_trip(name: str, autoencoder: Autoencoder, entry: dict, images: np.ndar
             ranges.add(seen, f"number {number}")
     z = torch.cat(latents)  # (n, C, h, w)
     found = {
-        "psnr": float(np.mean(scores)) if scores else None,
+        "psnr": float(lossy(pd.Series(scores)).mean()) if scores else None,
+        "identical": int(np.isinf(scores).sum()),
         "mean": z.mean(dim=(0, 2, 3)).tolist(),
         "std": z.std(dim=(0, 2, 3)).tolist(),
         "rms": z.square().mean(dim=(0, 2, 3)).sqrt().tolist(),

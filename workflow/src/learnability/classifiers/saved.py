@@ -1,12 +1,11 @@
 """A trained classifier, opened for use: `from learnability import load_classifier`."""
 
-import json
 from pathlib import Path
 
 import torch
 
 from ..errors import InputError
-from ..storage.contracts import read_json
+from ..storage.contracts import read_json, refuse_damaged
 from .classifier import Classifier, build_classifier
 from .weights import FILE, load_weights, read_weights
 
@@ -28,11 +27,12 @@ def load_classifier(folder: str | Path, device: str | torch.device = "cpu") -> C
     card = Path(folder) / "model.json"
     if not card.is_file():
         raise InputError(f"{card} does not exist; expected the folder of a trained classifier, runs/…/fold<k>")
-    weights = read_weights(card.with_name(FILE))
+    description, weights = read_json(card), read_weights(card.with_name(FILE))
+    refuse_damaged(card.with_name(FILE), description)
     with torch.random.fork_rng(devices=[]):  # the user's random numbers are left as they are
         try:
-            classifier = build_classifier(read_json(card))
-        except (json.JSONDecodeError, KeyError) as error:
+            classifier = build_classifier(description)
+        except KeyError as error:
             raise InputError(f"{card}: not the card of a classifier ({error!r}); train it again") from error
     if misfits := load_weights(classifier, weights):
         raise InputError(
@@ -46,6 +46,8 @@ def load_start(classifier: Classifier, file: Path) -> None:
     """Give a classifier the weights of another run; conditioning that the other did not have stays fresh."""
     fresh = tuple(name for name, _ in classifier.named_modules() if name.split(".")[0] == "film")
     weights = read_weights(file)
+    if (card := file.with_name("model.json")).is_file():
+        refuse_damaged(file, read_json(card))
     has_film = any(key.startswith("film.") for key in weights)
     if misfits := load_weights(classifier, weights, () if has_film else fresh):
         raise InputError(f"{file}: not weights of the same network ({misfits}); give both recipes one model")

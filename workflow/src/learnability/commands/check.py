@@ -157,6 +157,9 @@ def examine_round_trip(name: str, entry: dict, images: np.ndarray, origin: str) 
     except InputError as error:
         return [Line(name, str(error), ready=False)]
     quality = "no decoder" if found["psnr"] is None else f"PSNR {found['psnr']:.2f} dB"
+    if found["identical"]:
+        number = "all" if found["identical"] == len(images) else found["identical"]
+        quality += f", {number} come back identical"
     lines = [Line(name, f"round trip of {len(images)} images of {origin} at {images.shape[1]} px: {quality}")]
     for label in ("mean", "std", "rms") if not is_control(entry) else ():
         values = found[label]

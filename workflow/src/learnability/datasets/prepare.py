@@ -11,7 +11,7 @@ from PIL import Image
 
 from ..errors import InputError
 from ..storage.arrays import PackedWriter, area_average, as_rgb
-from ..storage.contracts import SAMPLES, check_samples, write_csv, write_json, write_parquet, write_text
+from ..storage.contracts import SAMPLES, check_samples, file_digest, write_csv, write_json, write_parquet, write_text
 from .classes import check_classes, rare_classes, with_labels
 from .duplicates import check_choice, count_duplicates, digest_image, refuse_duplicates, warnings_of_duplicates
 from .folds import largest_group, warn_of_large_group
@@ -64,7 +64,9 @@ def prepare_dataset(
     if source.channels == 1 and coloured:
         print(f"{coloured} of {len(samples)} images have colour, which `channels: 1` made grey")
     card |= describe_names(name, source, selection, entry["deduplicate"], n_splits)
-    write_json(card | {"digest": images.digest, "digest_small": small.digest}, folder / "dataset.json")
+    digests = {"digest_samples": file_digest(folder / "samples.parquet")}
+    digests |= {"digest": images.digest, "digest_small": small.digest}
+    write_json(card | digests, folder / "dataset.json")
 
 
 def without_classes(source: Source, rare: dict[str, int]) -> Source:

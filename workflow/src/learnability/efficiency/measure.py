@@ -16,7 +16,7 @@ import torch
 from ..classifiers.saved import load_classifier
 from ..errors import InputError
 from ..storage.batches import DecodedRows, Rows
-from ..storage.contracts import CELL, SCORES, read_json, write_csv
+from ..storage.contracts import CELL, SCORES, read_json, read_run, write_csv
 from ..study.recipe import Recipe
 from ..training import engine as training
 from ..training.fold_data import Fold
@@ -41,7 +41,7 @@ def measure_efficiency(
 
     `run` is the folder of the run, `data` what it reads, nothing of it resident (load_fold's `keep`).
     """
-    metrics = read_json(run / "metrics.json")
+    metrics = read_run(run / "metrics.json")
     rows, decode = undecoded(data)
     batches = TrainingBatches(rows, data.label, data.split["train"])
     check_rows(batches, run, decode)

@@ -14,15 +14,15 @@ LINES = ["-", "--", ":", "-."]  # of the datasets
 
 
 def pairs_of(table2: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
-    """dataset, autoencoder, role, psnr (dB, mean over images), gap and n (folds) of every family pair that has both.
+    """dataset, autoencoder, role, gap, n (folds), psnr (dB) and identical of every family pair that has both.
 
-    `gaps` is latent_vs_reconstruction.csv; a pair without loss has psnr inf.
+    `gaps` is latent_vs_reconstruction.csv; psnr is the mean over the images that did not come back identical, or inf.
     """
     psnr = table2[table2["metric"] == "psnr"].rename(columns={"mean": "psnr"})
     chosen = (gaps["test"] == "paired_t") & (gaps["metric"] == "balanced_accuracy") & (gaps["role"] == "family")
     gap = gaps[chosen].rename(columns={"effect": "gap"}).astype({"gap": float, "n": int})
     pairs = gap[["dataset", "autoencoder", "role", "gap", "n"]]
-    return pairs.merge(psnr[["dataset", "autoencoder", "psnr"]], on=["dataset", "autoencoder"])
+    return pairs.merge(psnr[["dataset", "autoencoder", "psnr", "identical"]], on=["dataset", "autoencoder"])
 
 
 def regression(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -134,7 +134,9 @@ def sentences(pairs: pd.DataFrame, finite: pd.DataFrame, drawn: bool) -> list[st
     if len(pairs):
         said[0] = f"{number} of autoencoder family and dataset, each the mean over {folds_in_words(pairs['n'].max())}."
     if len(finite) < len(pairs):
-        said.append(f"{len(pairs) - len(finite)} without any loss (PSNR infinite) left out.")
+        said.append(f"{len(pairs) - len(finite)} where all images came back identical (PSNR infinite) left out.")
+    if identical := int(finite["identical"].sum()):
+        said.append(f"Left out of the means of PSNR: {identical:,} that came back identical (Table 2).")
     if drawn:
         said.append(
             f"Line: least squares over all pairs, with the pointwise {CONFIDENCE} interval of the mean. Grey lines "

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..storage.arrays import open_packed
-from ..storage.contracts import read_fidelity, read_folds, read_json, read_samples
+from ..storage.contracts import read_fidelity, read_folds, read_json, read_samples, refuse_damaged
 from ..tables.labels import Labels, autoencoders_of, datasets_of
 from .class_recall import head_to_tail
 from .sheet import Sheet
@@ -68,6 +68,7 @@ def read_originals(
     number = max(1, min(4, 8 // len(cards)))
     originals = {}
     for card, rows, fold, array in zip(map(read_json, cards), map(read_samples, samples), folds, images, strict=True):
+        refuse_damaged(array, card)
         chosen = choose_samples(rows["label"].to_numpy(), read_folds(fold, rows), card, run, number)
         places = [sample.row for sample in chosen]
         ids = rows["sample_id"].iloc[places].tolist()
@@ -84,6 +85,7 @@ def read_reconstructions(
     """
     decoded = {}
     for card, array, measured in zip(map(read_json, cards), reconstructions, fidelity, strict=True):
+        refuse_damaged(array, card)
         original = originals[card["dataset"]]
         empty = Decoded(card["role"], np.zeros_like(original.x), np.full(len(original.ids), np.nan))
         found = decoded.setdefault((card["dataset"], card["autoencoder"]), empty)

@@ -62,8 +62,8 @@ def read_scores(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InputError(f"{path} does not exist; write it with `learnability score`")
     try:
-        frame = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
+        frame = pd.read_parquet(path, page_checksum_verification=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: no Parquet file: {error}; write it with `learnability score`") from error
     numbers = frame.iloc[:, 1:]
     if list(frame.columns[:1]) != ["sample_id"] or numbers.shape[1] < 2 or set(numbers.dtypes) != {np.dtype("float64")}:

@@ -48,7 +48,8 @@ def macro_psnr(findings: Findings, first: str, second: str, datasets: Sequence[s
         return None
     first_rows, second_rows = (rows.loc[[(name, dataset) for dataset in datasets]] for name in (first, second))
     effect = first_rows["mean"].mean() - second_rows["mean"].mean()
-    variance = sum((side["sd"].to_numpy() ** 2 / side["n"].to_numpy(float)).sum() for side in (first_rows, second_rows))
+    sides = ((side, (side["n"] - side["identical"]).to_numpy(float)) for side in (first_rows, second_rows))
+    variance = sum((side["sd"].to_numpy() ** 2 / images).sum() for side, images in sides)
     error = np.sqrt(variance) / len(datasets)
     if not np.isfinite(effect) or not error > 0:
         return None

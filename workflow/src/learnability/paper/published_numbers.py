@@ -36,6 +36,7 @@ def _line(line: dict, findings: Findings) -> dict:
     found = MEASURE[line["kind"]](line, findings)
     if not found or np.isnan(found["measured"]):
         return _shown(row | {"status": f"not in this study: {LACKING[line['kind']]}"})
+    identical = found.pop("identical", 0)
     row |= found
     if any(map(findings.synthetic, names)):
         return _shown(row | {"status": PHANTOM})
@@ -45,7 +46,9 @@ def _line(line: dict, findings: Findings) -> dict:
     if line["metric"] == MEMORY and "image" in line["row"]:
         return _shown(row | {"status": CHUNKED})
     subsets = [findings.dataset(name) for name in names if findings.cards[name].get("subset")]
-    return _shown(row | {"status": f"measured on a part of {', '.join(subsets)}" if subsets else AS_MEASURED})
+    limits = [f"on a part of {', '.join(subsets)}"] if subsets else []
+    limits += [f"without {identical:,} that came back identical"] if identical and np.isfinite(row["measured"]) else []
+    return _shown(row | {"status": " ".join([AS_MEASURED, ", ".join(limits)]).strip()})
 
 
 def _shown(row: dict) -> dict:
@@ -75,7 +78,8 @@ def _fidelity(line: dict, findings: Findings) -> dict:
     if len(found) < len(datasets_of(line)):
         return {}
     one = {"sd": found["sd"].iloc[0], "n": int(found["n"].iloc[0])} if len(found) == 1 else {"n": len(found)}
-    return {"measured": found["mean"].mean()} | one
+    identical = int(found["identical"].sum()) if line["metric"] == "psnr" else 0
+    return {"measured": found["mean"].mean(), "identical": identical} | one
 
 
 def _score(line: dict, findings: Findings) -> dict:

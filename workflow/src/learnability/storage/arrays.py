@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import InputError
+
 BLOCK = 2**24  # bytes read at once
 SECONDS_UNTOUCHED = 3600  # after which a temporary of another machine is taken to be left by a dead writer
 
@@ -178,8 +180,13 @@ def packed_digest(path: str | Path) -> str:
 
 
 def open_packed(path: str | Path) -> np.ndarray:
-    """Map a packed array (N, ...) into memory, read-only."""
-    return np.load(path, mmap_mode="r", allow_pickle=False)
+    """Map a packed array (N, ...) into memory, read-only; one whose header is damaged is an InputError."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # whatever a damaged header provokes
+        raise InputError(f"{path}: damaged, no whole array ({error}); delete it and run again") from error
 
 
 def read_rows(array: np.memmap, rows: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from .arrays import written_whole
+from .arrays import packed_digest, written_whole
 
 SAMPLES = ["sample_id", "label", "label_name", "group"]
 FOLDS = ["sample_id", "fold"]
@@ -17,6 +17,22 @@ FIDELITY = ["sample_id", "psnr", "ssim"]
 PREDICTIONS = ["sample_id", "label", "split"]  # then one float64 column per class
 CELL = ["dataset", "autoencoder", "space", "recipe", "fold"]
 SCORES = ["balanced_accuracy", "auc", "mcc"]
+CURVE = ["sigma", *SCORES, "n", *CELL]
+CARD_DIGEST = "card_digest"  # the last key of every JSON file: SHA-256 of all others
+DIGESTS = {  # of which file the card beside it holds the digest, and under which key
+    "images.npy": ("dataset.json", "digest"),
+    "images_small.npy": ("dataset.json", "digest_small"),
+    "samples.parquet": ("dataset.json", "digest_samples"),
+    "latents.npy": ("autoencoder.json", "digest_latents"),
+    "reconstructions.npy": ("autoencoder.json", "digest_reconstructions"),
+    "fidelity.parquet": ("autoencoder.json", "digest_fidelity"),
+    "predictions.parquet": ("metrics.json", "digest_predictions"),
+    "history.csv": ("metrics.json", "digest_history"),
+    "model.safetensors": ("model.json", "digest_weights"),
+    "teacher_logits.npy": ("teacher_logits.json", "digest"),
+}
+VERIFY = "run again; `learnability verify` names all that is damaged"
+AGAIN = f"delete it and {VERIFY}"
 
 
 def digest(content) -> str:
@@ -36,17 +52,57 @@ def write_text(text: str, path: str | Path) -> None:
 
 
 def write_json(content: dict, path: str | Path) -> None:
-    """Write a card; NaN and infinity are refused, because JSON has neither."""
-    write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", path)
+    """Write a card, with a digest of itself; NaN and infinity are refused, because JSON has neither."""
+    content = json.loads(json.dumps(content, allow_nan=False))  # as it will be read
+    card = content | {CARD_DIGEST: digest(content)}
+    write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", path)
 
 
 def read_json(path: str | Path) -> dict:
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """The content of a card, without its digest; one that is damaged is an error. Older ones hold none."""
+    return read_card(path)[0]
+
+
+def read_card(path: str | Path) -> tuple[dict, bool]:
+    """The content of a card without its digest, and whether it had one."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: damaged, no JSON ({error}); {AGAIN}") from error
+    if not isinstance(content, dict) or not content:
+        return content, False
+    last = [*content][-1]
+    rest = {key: value for key, value in content.items() if key != last}
+    is_named, is_right = last == CARD_DIGEST, content[last] == digest(rest)
+    if is_named != is_right:  # the content is damaged, or the name of the digest
+        raise InputError(f"{path}: damaged, its content is not what its {CARD_DIGEST} says; {AGAIN}")
+    return (rest if is_named else content), is_named
+
+
+def refuse_damaged(path: str | Path, card: dict) -> None:
+    """Refuse a file that is not what the card beside it says; cards of earlier versions do not speak of every file."""
+    path = Path(path)
+    name, key = DIGESTS[path.name]
+    if key not in card:
+        return
+    if not path.is_file():
+        raise InputError(f"{path} does not exist, and {name} beside it was made with it; delete that and {VERIFY}")
+    if content_digest(path) != card[key]:
+        raise InputError(f"{path}: damaged, not what {key} of {name} says; delete both and {VERIFY}")
+
+
+def content_digest(path: Path) -> str:
+    """The digest of a file as its card has it: of a packed array that of its rows, else that of all bytes."""
+    try:
+        return packed_digest(path) if path.suffix == ".npy" else file_digest(path)
+    except InputError:  # no array any more
+        return "none"
 
 
 def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write a table, with a checksum of each of its pages."""
     with written_whole(path) as temporary:
-        frame.to_parquet(temporary, index=False)
+        frame.to_parquet(temporary, index=False, write_page_checksum=True)
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
@@ -57,8 +113,18 @@ def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
         frame.to_csv(temporary, index=False)
 
 
+def read_parquet(path: str | Path) -> pd.DataFrame:
+    """A table whose pages are what their checksums say; one that is damaged is an error."""
+    try:
+        return pd.read_parquet(path, page_checksum_verification=True)
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist; run again what makes it") from error
+    except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
+        raise InputError(f"{path}: damaged, cannot be read ({error}); {AGAIN}") from error
+
+
 def _read(path: str | Path, columns: list[str]) -> pd.DataFrame:
-    frame = pd.read_parquet(path)
+    frame = read_parquet(path)
     if list(frame.columns) != columns:
         raise InputError(f"{path}: columns {list(frame.columns)}, expected {columns}; delete it and run again")
     return frame
@@ -139,9 +205,24 @@ def read_fidelity(path: str | Path) -> pd.DataFrame:
     return fidelity
 
 
+def read_curve(path: str | Path) -> pd.DataFrame:
+    """Scores of one run over the noise level `sigma`."""
+    curve = read_parquet(path)
+    if set(curve.columns) != {*CURVE}:
+        raise InputError(f"{path}: columns {list(curve.columns)}, expected {CURVE}; delete it and run again")
+    return curve
+
+
+def read_run(path: str | Path) -> dict:
+    """The metrics of one run, whose predictions must be those that they were computed from."""
+    run = read_json(path)
+    refuse_damaged(Path(path).with_name("predictions.parquet"), run)
+    return run
+
+
 def read_metrics(paths: list[str]) -> pd.DataFrame:
     """Read metrics files into one frame, one row per run; a repeated run or a score that is no number is an error."""
-    frame = pd.DataFrame([read_json(path) for path in paths])
+    frame = pd.DataFrame([read_run(path) for path in paths])
     repeated = frame.duplicated(CELL)
     if repeated.any():
         raise InputError(f"two metrics files describe the same run: {dict(frame.loc[repeated, CELL].iloc[0])}")

@@ -30,11 +30,10 @@ def refuse_wrong_folds(runs: pd.DataFrame, folds: Sequence[int], where: str) -> 
 
 
 def mean_and_sd(column: pd.Series) -> tuple[float, float]:
-    """Mean and sd with ddof 1 (one value: 0); with infinities inf, and sd 0 if all are infinite, else inf."""
+    """Mean and sd with ddof 1 (one value: 0) of finite values, or of values that are all infinite: inf and 0."""
     values = column.to_numpy(dtype=np.float64)
-    infinite = np.isinf(values)
-    if infinite.any():
-        return np.inf, 0.0 if infinite.all() else np.inf
+    if np.isinf(values).all():
+        return np.inf, 0.0
     return values.mean(), values.std(ddof=1) if len(values) > 1 else 0.0
 
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 
+from ..autoencoders.lossy import ENCODING, lossy
 from ..errors import InputError
 from .formats import render
 from .frames import cells_by, mean_and_sd, named
-from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
+from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice, present
 from .layout import MISSING, Best, Block, Layout, best_of, number
 
 HEADS = {"ssim": "SSIM", "psnr": "PSNR"}
@@ -15,7 +17,10 @@ DECIMALS = {"ssim": 3, "psnr": 1}
 
 
 def table2(fidelity: pd.DataFrame) -> pd.DataFrame:
-    """Mean and sd (ddof 1) over images of SSIM and of PSNR in dB, which is inf for identical images."""
+    """Mean and sd (ddof 1) of SSIM over all `n` images, and of PSNR in dB over those that are not `identical`.
+
+    Where all are identical, PSNR is inf.
+    """
     if fidelity.empty:
         raise InputError("Table 2: no fidelity; expected one row per image; encode the datasets first")
     image = ["dataset", "autoencoder", "sample_id"]
@@ -24,11 +29,12 @@ def table2(fidelity: pd.DataFrame) -> pd.DataFrame:
         for key in fidelity.loc[mask, image].itertuples(index=False):
             where = named(zip(image, key, strict=True))
             raise InputError(f"Table 2: {where}: {problem}; expected one row with values; encode again")
-    identity = ["dataset", "autoencoder", "role"]
     rows = []
-    for key, images in fidelity.groupby(identity, sort=False, dropna=False):
-        rows += [(*key, metric, *mean_and_sd(images[metric]), len(images)) for metric in HEADS]
-    return pd.DataFrame(rows, columns=[*identity, "metric", "mean", "sd", "n"])
+    for key, images in fidelity.groupby(ENCODING, sort=False, dropna=False):
+        values = {"ssim": images["ssim"], "psnr": lossy(images["psnr"])}
+        counts = len(images), int(np.isinf(images["psnr"]).sum())
+        rows += [(*key, metric, *mean_and_sd(values[metric]), *counts) for metric in HEADS]
+    return pd.DataFrame(rows, columns=[*ENCODING, "metric", "mean", "sd", "n", "identical"])
 
 
 def render_table2(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] = ()) -> dict[str, str]:
@@ -47,10 +53,21 @@ def render_table2(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] 
     caption = "Fidelity of reconstructions: SSIM and PSNR (dB), mean over images."
     caption += (" Bold: the best autoencoder." if best else "") + notice(datasets, labels)
     sections = [[block(*pair) for pair in group.items()] for group in autoencoders_of(table, labels)]
+    notes = [*footnotes, *left_out(table, labels), *data_notes(datasets, labels)]
     spanners = [(name, [*HEADS.values()]) for name in datasets.values()]
-    return render(
-        Layout("Table 2", caption, ["Autoencoder"], spanners, sections, [*footnotes, *data_notes(datasets, labels)])
-    )
+    return render(Layout("Table 2", caption, ["Autoencoder"], spanners, sections, notes))
+
+
+def left_out(table: pd.DataFrame, labels: Labels) -> list[str]:
+    """In words, how many images are not in a mean of PSNR because they came back identical; nothing where none is."""
+    rows = table[(table["metric"] == "psnr") & (table["identical"] > 0) & np.isfinite(table["mean"])]
+    datasets, names = datasets_of(rows, labels), present(rows["autoencoder"], labels.autoencoders)
+    counts = [
+        f"{row['identical']:,} of {row['n']:,} ({datasets[row['dataset']]}, {names[row['autoencoder']]})"
+        for row in rows.to_dict("records")
+    ]
+    said = "Images that came back identical have no finite PSNR and are not in its mean: "
+    return [f"{said}{'; '.join(counts)}."] if counts else []
 
 
 def _best(table: pd.DataFrame) -> set[tuple[str, ...]]:

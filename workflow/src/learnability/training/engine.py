@@ -50,7 +50,7 @@ def train_classifier(
     write_predictions(model, data, folder / "predictions.parquet")
     write_csv(pd.DataFrame(history), folder / "history.csv")
     write_tensors(model.state_dict(), folder / "model.safetensors")
-    write_json(description, folder / "model.json")
+    write_json(description | {"digest_weights": file_digest(folder / "model.safetensors")}, folder / "model.json")
     measured = score_file(folder / "predictions.parquet", data.card) | {
         "epochs": len(history),
         "best_epoch": max(history, key=lambda row: row["validation_balanced_accuracy"])["epoch"],
@@ -59,7 +59,9 @@ def train_classifier(
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
     sizes = {f"n_{name}": len(rows) for name, rows in data.split.items()}
-    write_json(cell | {"seed": seed, "role": data.source["role"]} | measured | sizes, folder / "metrics.json")
+    digests = {f"digest_{Path(name).stem}": file_digest(folder / name) for name in OUTPUTS[:2]}
+    identified = cell | {"seed": seed, "role": data.source["role"]}
+    write_json(identified | measured | sizes | digests, folder / "metrics.json")
     keep_finished(folder, OUTPUTS, identity)
     remove_checkpoint(checkpoint)
 

@@ -16,7 +16,7 @@ from ..classifiers.weights import CONFIG, trained_moments
 from ..errors import InputError
 from ..storage.arrays import open_packed
 from ..storage.batches import Decode, DecodedRows, Rows, channel_moments
-from ..storage.contracts import file_digest, read_folds, read_json, read_samples, split_rows
+from ..storage.contracts import file_digest, read_folds, read_json, read_samples, refuse_damaged, split_rows
 from ..study.recipe import DESCRIBED, Recipe
 from .metrics import usable_classes
 
@@ -82,6 +82,8 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
     source = {"role": "baseline", "digest": card["digest_small"]}
     if inputs.autoencoder_card is not None:
         source = encoding_source(cell, card, inputs)
+    if keep:  # what is only measured for its speed is not read whole
+        refuse_damaged(array, card if inputs.autoencoder_card is None else read_json(inputs.autoencoder_card))
     packed = open_packed(array)
     if len(packed) != len(samples):
         raise InputError(f"{array}: {len(packed)} rows for {len(samples)} samples; delete it and run again")
@@ -135,6 +137,8 @@ def read_teacher_logits(path: Path | None, rows: int, classes: int, device: torc
     """The logits of a teacher, float32 (n_train, K); those of other training rows or classes are refused."""
     if path is None:
         return None
+    if (card := path.with_suffix(".json")).is_file():
+        refuse_damaged(path, read_json(card))
     logits = open_packed(path)
     if logits.shape != (rows, classes):
         raise InputError(

@@ -5,12 +5,10 @@ For versions that compute the same (CHANGELOG.md says which): the digest of a jo
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InputError
-from ..storage.arrays import packed_digest
-from ..storage.contracts import file_digest, read_json
+from ..storage.vouched import vouched
 from .identity import changed_weights
 
 
@@ -37,24 +35,3 @@ def adopt(config: dict, configfiles: list[Path]) -> None:
         command += ["--configfile", *map(str, configfiles)]
     if subprocess.run(command, check=False).returncode:
         raise InputError(f"{results}: not taken over; Snakemake's message is above")
-
-
-def vouched(results: Path) -> Iterator[tuple[Path, str, str]]:
-    """Every file that is there and whose digest a card has: its path, that digest, and that of what lies there."""
-    arrays = {
-        "datasets/*/dataset.json": {"digest": "images.npy", "digest_small": "images_small.npy"},
-        "encodings/*/*/autoencoder.json": {
-            "digest_latents": "latents.npy",
-            "digest_reconstructions": "reconstructions.npy",
-        },
-    }
-    for pattern, named in arrays.items():
-        for card in sorted(results.glob(pattern)):
-            content = read_json(card)
-            for key, name in named.items():
-                if key in content and (card.parent / name).is_file():
-                    yield card.parent / name, content[key], packed_digest(card.parent / name)
-    for card in sorted(results.glob("weights/*/source.json")):
-        for name, expected in read_json(card)["files"].items():
-            if (card.parent / name).is_file():
-                yield card.parent / name, expected, file_digest(card.parent / name)

@@ -13,7 +13,16 @@ from ...errors import InputError
 from ...storage.arrays import open_packed, own_temporary, remove_abandoned, written_whole
 from ...storage.batches import Rows
 from ...storage.checkpoints import Keeper, remove_checkpoint
-from ...storage.contracts import digest, file_digest, read_folds, read_json, read_samples, split_rows, write_csv
+from ...storage.contracts import (
+    digest,
+    file_digest,
+    read_folds,
+    read_json,
+    read_samples,
+    refuse_damaged,
+    split_rows,
+    write_csv,
+)
 from ..families.diffusers_family import to_image_channels
 from ..interface import VARIATIONAL, load_autoencoder, scale_input
 from . import lpips_heads
@@ -46,6 +55,7 @@ def finetune_autoencoder(
     settings = entry["finetune"] | {"input": entry.get("input", "fixed")}
     card, images = read_json(dataset / "dataset.json"), open_packed(dataset / "images.npy")
     check_finetuning(entry, card["image_size"])
+    refuse_damaged(dataset / "images.npy", card)
     rows = np.arange(len(images)) if split is None else training_rows(dataset, folds, **split)
     # Trained in float32 whatever precision it encodes in: small steps vanish in half precision.
     autoencoder = load_autoencoder(entry | {"torch_dtype": "float32"}, device)

@@ -1,0 +1,44 @@
+"""Every file of a results folder against every digest that the folder holds: is it what was written?"""
+
+from pathlib import Path
+
+from ..errors import InputError
+from ..storage.contracts import CURVE, FIDELITY, FOLDS, SAMPLES, read_card, read_parquet
+from ..storage.finished import NAME
+from ..storage.vouched import cards_of, vouched_by
+
+COLUMNS = {"samples.parquet": SAMPLES, "fidelity.parquet": FIDELITY, "noise_curve.parquet": CURVE}
+
+
+def verify(results: Path) -> tuple[int, list[Path], list[Path]]:
+    """How many digests were compared, which files are damaged, and which cards hold no digest of themselves.
+
+    Compared are cards with their own digest, packed arrays, predictions, histories, weights and teachers' logits with
+    that in their card, and the pages of Parquet files with their checksums. Raises InputError for a folder without any.
+    """
+    compared, damaged, silent = 0, set(), []
+    for card in cards_of(results):
+        try:
+            silent += [] if read_card(card)[1] else [card]
+        except InputError:
+            damaged.add(card)
+            continue
+        for path, expected, found in vouched_by(card):
+            compared += 1
+            damaged |= set() if expected == found else {path}
+        compared += 1
+    tables = [path for path in results.rglob("*.parquet") if NAME not in path.parts and not path.name.startswith(".")]
+    damaged |= {path for path in tables if not is_sound(path)}
+    if not compared + len(tables):
+        raise InputError(f"{results}: no result of a study; give the folder that `results` names in its configuration")
+    return compared + len(tables), sorted(damaged), silent
+
+
+def is_sound(path: Path) -> bool:
+    """Whether the pages of a table are what their checksums say, and its columns, which have none, the right ones."""
+    try:
+        columns = list(read_parquet(path))
+    except InputError:
+        return False
+    expected = FOLDS if path.parent.name == "folds" else COLUMNS.get(path.name, columns)
+    return sorted(columns) == sorted(expected)

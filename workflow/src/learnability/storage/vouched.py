@@ -1,0 +1,53 @@
+"""Every file of a results folder whose digest a card of it holds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import InputError
+from .contracts import DIGESTS, content_digest, digest, file_digest, read_json
+from .finished import NAME
+
+
+class Vouched(NamedTuple):
+    """A file that is there, its digest as a card has it, and that of what lies there."""
+
+    path: Path
+    expected: str
+    found: str
+
+
+def vouched(results: Path) -> Iterator[Vouched]:
+    """What the cards of a results folder vouch for: arrays, predictions, weights. A damaged card is an InputError."""
+    for card in cards_of(results):
+        yield from vouched_by(card)
+
+
+def cards_of(results: Path) -> list[Path]:
+    """Every JSON file that a study wrote, sorted; config.json is that of a network in diffusers format."""
+    found = (path for path in results.rglob("*.json") if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in found if path.name != "config.json" and NAME not in path.parts)
+
+
+def vouched_by(card: Path) -> Iterator[Vouched]:
+    """What one card vouches for: files beside it, and of an encoding the weights that the workflow tuned for it."""
+    if card.name == "source.json":
+        for name, expected in read_json(card).get("files", {}).items():
+            if (card.parent / name).is_file():
+                yield Vouched(card.parent / name, expected, file_digest(card.parent / name))
+        return
+    for name, (owner, key) in DIGESTS.items():
+        path = card.with_name(name)
+        if card.name == owner and path.is_file() and key in (content := read_json(card)):
+            yield Vouched(path, content[key], content_digest(path))
+    if card.name == "autoencoder.json" and len(card.parents) > 3:
+        tuned = card.parents[3] / "weights" / Path(*card.parts[-3:-1]) / "diffusion_pytorch_model.safetensors"
+        if tuned.is_file():  # its digest is taken as families/diffusers_weights.py takes it
+            yield Vouched(tuned, read_json(card)["weights_digest"], digest([file_digest(tuned)]))
+
+
+def refuse_damaged_fetch(record: Path) -> None:
+    """Refuse fetched weights that are not what their record, source.json, says of them."""
+    for path, expected, found in vouched_by(record):
+        if expected != found:
+            raise InputError(f"{path}: damaged, not what {record.name} says; delete both and run again")
