@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from learnability.commands.verify import verify
 from learnability.study.configuration import read_config
 from tests.chromium import needs_chromium
 from tests.conftest import CHECKOUT, copy_checkout, job_counts, run, snakemake
@@ -97,7 +98,7 @@ def test_every_promised_file_is_there_with_its_columns(results):
     assert len(table1) == (1 + 4 + 3) * 3  # image, latents, reconstructions where there is a decoder; three metrics
     assert set(table1["role"]) == {"baseline", "family", "control"}
     table2 = pd.read_csv(results / "tables/table2.csv")
-    assert list(table2) == ["dataset", "autoencoder", "role", "metric", "mean", "sd", "n"]
+    assert list(table2) == ["dataset", "autoencoder", "role", "metric", "mean", "sd", "n", "identical"]
     for name in ("latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"):
         rows = pd.read_csv(results / f"significance/{name}.csv", keep_default_na=False)
         assert list(rows)[:4] == ["test", "comparison", "dataset", "autoencoder"]
@@ -113,6 +114,13 @@ def test_every_promised_file_is_there_with_its_columns(results):
 
 def test_every_file_and_column_is_in_the_readme_of_results(results):
     assert undocumented(results) == []
+
+
+def test_every_digest_of_the_folder_is_that_of_its_file(results):
+    compared, damaged, silent = verify(results)
+    assert (damaged, silent) == ([], [])
+    files = [path for path in results.rglob("*") if path.suffix in (".npy", ".json", ".parquet", ".safetensors")]
+    assert compared >= len([path for path in files if path.name != "config.json"])
 
 
 def test_the_lossless_control_is_image_space_byte_for_byte(results):
