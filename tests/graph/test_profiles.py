@@ -20,7 +20,13 @@ def test_every_spelling_of_the_slurm_profile_works(checkout, profile):
 
 
 @pytest.mark.parametrize(
-    "profiles", [["profiles/local"], ["slurm", "profiles/slurm_site"], ["slurm", "profiles/slurm_site_gres"]]
+    "profiles",
+    [
+        ["profiles/local"],
+        ["profiles/workstation"],
+        ["slurm", "profiles/slurm_site"],
+        ["slurm", "profiles/slurm_site_gres"],
+    ],
 )
 def test_the_other_profiles_are_read(checkout, profiles):
     options = [word for profile in profiles for word in ("--profile", profile)]
