@@ -46,6 +46,7 @@ include: "workflow/rules/inputs.smk"
 include: "workflow/rules/params.smk"
 include: "workflow/rules/requests.smk"
 include: "workflow/rules/checks.smk"
+include: "workflow/rules/gpus.smk"
 include: "workflow/rules/terminal.smk"
 
 
@@ -89,6 +90,7 @@ onstart:
     if not workflow.touch:  # results that are taken over need no data, and none of them is redone
         check_before_start(workflow.dag.needrun_jobs())
         drop_what_is_redone(workflow.dag.needrun_jobs())
+        share_gpus()
 
 
 onsuccess:

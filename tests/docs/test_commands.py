@@ -35,6 +35,9 @@ ELSEWHERE = {
         "cp -r profiles/slurm_site_gres profiles/my_site", "scontrol show config",
         'squeue -o "%i %T %r"', "scancel --name=<SLURM run ID>", "sbatch --test-only",
     ],
+    "a plugin that is not installed; tests/runs/test_other_schedulers.py reads the file, and runs the one beside it": [
+        "snakemake --profile profiles/cluster --profile lsf.yaml",
+    ],
     "conda, a container engine, and the network": [
         "snakemake --profile profiles/local --sdm conda --configfile workflow/studies/demo.yaml",
         "docker build -f envs/Dockerfile -t learnability .",

@@ -3,8 +3,9 @@
 import re
 
 import pytest
+from snakemake.profiles import ProfileConfigFileParser
 
-from tests.conftest import job_counts, snakemake
+from tests.conftest import CHECKOUT, job_counts, snakemake
 
 CELL = "train/cardium/image/original"
 
@@ -20,7 +21,13 @@ def test_every_spelling_of_the_slurm_profile_works(checkout, profile):
 
 
 @pytest.mark.parametrize(
-    "profiles", [["profiles/local"], ["slurm", "profiles/slurm_site"], ["slurm", "profiles/slurm_site_gres"]]
+    "profiles",
+    [
+        ["profiles/local"],
+        ["profiles/workstation"],
+        ["slurm", "profiles/slurm_site"],
+        ["slurm", "profiles/slurm_site_gres"],
+    ],
 )
 def test_the_other_profiles_are_read(checkout, profiles):
     options = [word for profile in profiles for word in ("--profile", profile)]
@@ -37,3 +44,23 @@ def test_the_folds_of_a_cell_are_one_group(checkout):
         dataset, space, autoencoder, recipe = name.split(".")
         told = re.findall(r"Training (\S+) on (\S+), (\S+) space \((\S+)\), fold (\d)", jobs_of_group)
         assert sorted(told) == [(recipe, dataset, space, autoencoder, str(fold)) for fold in range(5)]
+
+
+def test_the_groups_are_every_schedulers(checkout):
+    """A profile of three lines over profiles/cluster, here one that SLURM's plugin runs."""
+    (checkout / "site.yaml").write_text("executor: slurm\njobs: 9\ndefault-resources: {mem_mb: 4000, runtime: 60}\n")
+    output = snakemake("--profile", "profiles/cluster", "--profile", "site.yaml", "-n", "--", CELL, folder=checkout)
+    [group] = re.findall(r"Group job cardium.image.original.image .*\n((?:\n|    .*\n)*)", output)
+    assert group.count("Training image on cardium") == 5
+
+
+def test_slurm_has_all_that_every_scheduler_needs():
+    """Every key of profiles/cluster, and of default-resources one line more."""
+    read = {}
+    for name in ("cluster", "slurm"):
+        with open(CHECKOUT / f"profiles/{name}/config.yaml") as file:
+            read[name] = ProfileConfigFileParser().parse(file)
+    more = {key: value for key, value in read["slurm"].items() if read["cluster"].get(key) != value}
+    assert read["cluster"].keys() <= read["slurm"].keys()
+    assert read["cluster"].keys() & more.keys() == {"default-resources"}
+    assert more["default-resources"] == [*read["cluster"]["default-resources"], "slurm_extra='--signal=TERM@120'"]

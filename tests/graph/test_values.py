@@ -7,6 +7,7 @@ import pytest
 
 from learnability.study.cells import resolve_autoencoder
 from learnability.study.entries import as_encoder, recorded, unrecorded
+from learnability.workflow.job_work import GPU_RULES
 from learnability.workflow.jobs import whole
 from tests.conftest import CHECKOUT
 from tests.published import PUBLISHED
@@ -40,6 +41,16 @@ def params_of(block: str) -> set[str]:
     return set(re.findall(r"^        (\w+)=", section[1], flags=re.MULTILINE)) if section else set()
 
 
+def resource_of(name: str, resource: str, rules: dict[str, str]) -> str | None:
+    """What a rule asks for of a resource, itself or as the rule which it uses again does."""
+    section = re.search(r"^    resources:\n((?:        .*\n)*)", rules[name], flags=re.MULTILINE)
+    base = re.match(r"use rule (\w+) as", rules[name])
+    if base and not section:
+        return resource_of(base[1], resource, rules)
+    asked = re.search(rf"^        {resource}=(\w+),", section[1] if section else "", flags=re.MULTILINE)
+    return asked and asked[1]
+
+
 def names_read(script: str) -> set[str]:
     """The parameters that a script reads, as `params.name` or `snakemake.params.name`."""
     found = set()
@@ -52,6 +63,13 @@ def names_read(script: str) -> set[str]:
 def test_no_script_reads_the_configuration():
     assert [name for name, text in SCRIPTS.items() if "snakemake.config" in text] == []
     assert len(SCRIPTS) > 25
+
+
+def test_a_rule_asks_for_a_gpu_where_its_script_takes_one_and_the_plan_counts_it():
+    rules = blocks()
+    asking = {name for name in rules if resource_of(name, "gpu", rules) == "1"}
+    taking = {name for name in rules if "choose_device(" in SCRIPTS.get(script_of(name, rules), "")}
+    assert asking == taking == set(GPU_RULES)
 
 
 def test_every_parameter_is_read_by_the_script_and_no_other():

@@ -17,6 +17,7 @@ rule finetune_autoencoder:
     resources:
         mem_mb=scaled(16000),
         runtime=runtime_on_images("finetune_autoencoder", tuned_of),
+        gpu=1,
     params:
         entry=recorded_of(tuned_of),
         unrecorded=unrecorded_of(tuned_of),
@@ -56,6 +57,7 @@ rule encode_dataset:
     resources:
         mem_mb=scaled(16000),
         runtime=runtime_on_images("encode_dataset", encoder_of),
+        gpu=1,
     params:
         entry=recorded_of(encoder_of),
         unrecorded=unrecorded_of(encoder_of),
@@ -90,6 +92,7 @@ rule encode_latents:
     resources:
         mem_mb=scaled(16000),
         runtime=runtime_on_images("encode_dataset", encoder_of),
+        gpu=1,
     params:
         entry=recorded_of(encoder_of),
         unrecorded=unrecorded_of(encoder_of),

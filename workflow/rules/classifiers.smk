@@ -19,6 +19,8 @@ rule train_classifier:
     resources:
         mem_mb=memory_of_run,
         runtime=runtime_of_classifier("train_classifier"),
+        gpu=1,
+        slot=1,  # one at a time of those that share an allocation (profiles/cluster)
     params:
         cell=cell_of,
         recipe=recipe_values,
@@ -60,6 +62,8 @@ rule train_with_decoder:
     resources:
         mem_mb=memory_of_run,
         runtime=runtime_of_classifier("train_classifier"),
+        gpu=1,
+        slot=1,
     params:
         cell=cell_of,
         recipe=recipe_values,
@@ -96,6 +100,8 @@ rule compute_teacher_logits:
     resources:
         mem_mb=memory_of_run,
         runtime=scaled(60),
+        gpu=1,
+        slot=1,
     params:
         cell=cell_of,
         n_splits=config["study"]["n_splits"],
@@ -124,6 +130,8 @@ rule trace_noise_curve:
     resources:
         mem_mb=memory_of_run,
         runtime=scaled(60),
+        gpu=1,
+        slot=1,
     params:
         cell=cell_of,
         seed=seed_of_fold,
@@ -154,6 +162,7 @@ rule search_recipe:
     resources:
         mem_mb=memory_of_run,
         runtime=runtime_of_classifier("search_recipe"),
+        gpu=1,
     params:
         cell=cell_of,
         recipe=recipe_values,
@@ -217,6 +226,7 @@ rule measure_efficiency:
     resources:
         mem_mb=scaled(16000),
         runtime=scaled(120),
+        gpu=1,
     params:
         cell=cell_of,
         recipe=recipe_values,

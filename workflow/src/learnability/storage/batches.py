@@ -80,9 +80,11 @@ class DecodedRows:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free now on a GPU, or on the host within the limits of the job."""
+    """Bytes that this process may take now, of its share of a GPU or of the host within the limits of the job."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        free, total = torch.cuda.mem_get_info(device)
+        share = int(total * torch.cuda.get_per_process_memory_fraction(device.index))
+        return min(free, share - torch.cuda.memory_reserved(device))
     own = Path("/proc/self/cgroup")
     groups = left_in_groups(own.read_text() if own.is_file() else "", Path("/sys/fs/cgroup"))
     return min([psutil.virtual_memory().available, *groups, *left_of_request(os.environ)])

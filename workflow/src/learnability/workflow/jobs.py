@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
+from .gpu_leases import take_card
 
 
 @contextmanager
@@ -43,14 +44,20 @@ def job(log: str, online: bool = False) -> Iterator[None]:
 
 
 def choose_device(threads: int):
-    """Return the GPU if there is one, else the CPU with a fixed number of threads.
+    """Return the GPU if there is one, else the CPU with a fixed number of threads; waits for a GPU that is leased.
 
-    One and two threads give different bits, so the number is the rule's, not the machine's.
+    One and two threads give different bits, so the number is the rule's, not the machine's. Jobs that share a card
+    have equal parts of its memory.
     """
+    sharing = take_card(os.environ)  # before CUDA starts
     import torch
 
     torch.set_num_threads(threads)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    if sharing > 1:
+        torch.cuda.set_per_process_memory_fraction(1 / sharing)
+    return torch.device("cuda")
 
 
 def whole(recorded: dict | None, unrecorded: dict | None) -> dict | None:

@@ -1,0 +1,112 @@
+"""A card for every job of a machine that no scheduler divides: leases by locks, which the kernel ends with the job.
+
+The head process offers the cards in its environment, which jobs inherit; a job takes one before CUDA starts.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+
+from ..errors import InputError
+
+VISIBLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
+CARDS, JOBS = "LEARNABILITY_CARDS", "LEARNABILITY_JOBS_PER_CARD"
+PATIENCE = 0.5  # seconds between two looks for a free card
+
+
+def find_cards(environment: MutableMapping[str, str]) -> list[str]:
+    """The cards that this process may use: those of CUDA_VISIBLE_DEVICES, else all that nvidia-smi lists.
+
+    A card has the number that nvidia-smi gives it, so that it has one name in two studies.
+    """
+    given = environment.get(VISIBLE)
+    if given is None:
+        return list(numbered_cards().values())
+    names = [name.strip() for name in given.split(",")]
+    names = names[: next((at for at, name in enumerate(names) if name in ("", "-1")), None)]  # as CUDA reads it
+    numbers = {} if all(name.isdigit() for name in names) else numbered_cards()
+    return [numbers.get(name, name) for name in names]
+
+
+def numbered_cards() -> dict[str, str]:
+    """UUID -> number of every card that nvidia-smi lists; none without it."""
+    if not shutil.which("nvidia-smi"):
+        return {}
+    command = ["nvidia-smi", "--query-gpu=uuid,index", "--format=csv,noheader"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False)
+    lines = listed.stdout.splitlines() if listed.returncode == 0 else []
+    return dict(line.split(", ", 1) for line in lines)
+
+
+def offer_cards(environment: MutableMapping[str, str], jobs_per_card: int) -> int:
+    """Let the jobs that inherit `environment` lease a card each; return how many may run at once, 0 without a card."""
+    if jobs_per_card < 1:
+        raise InputError(f"resources: jobs_per_gpu is {jobs_per_card}; give the jobs that may share a card, 1 or more")
+    cards = find_cards(environment)
+    if not cards:
+        withdraw_cards(environment)
+        return 0
+    environment.update({CARDS: ",".join(cards), JOBS: str(jobs_per_card)})
+    return len(cards) * jobs_per_card
+
+
+def withdraw_cards(environment: MutableMapping[str, str]) -> None:
+    """No job leases a card: a scheduler gives each its own."""
+    environment.pop(CARDS, None)
+    environment.pop(JOBS, None)
+
+
+def take_card(environment: MutableMapping[str, str]) -> int:
+    """Wait for a card and make it the only visible one, until this process ends; return how many jobs may share it.
+
+    Without an offer nothing changes, and 1 is returned.
+    """
+    if CARDS not in environment:
+        return 1
+    cards, jobs = environment[CARDS].split(","), int(environment[JOBS])
+    withdraw_cards(environment)  # what this process starts uses its card
+    waits = False
+    while not (card := lease(leases_folder(environment), cards, jobs)):
+        if not waits:
+            print(f"waiting for a GPU: {jobs} job(s) run on each of {', '.join(cards)}", flush=True)
+        waits = True
+        time.sleep(PATIENCE)
+    environment[VISIBLE] = card
+    environment.setdefault(ORDER, "PCI_BUS_ID")  # as nvidia-smi counts
+    print(f"GPU {card}", flush=True)
+    return jobs
+
+
+def leases_folder(environment: MutableMapping[str, str]) -> Path:
+    """One for all studies of a machine; an allocation of SLURM has its own, where cards may be counted from 0 again."""
+    folder = Path(tempfile.gettempdir(), "-".join(["learnability-gpus", *environment.get("SLURM_JOB_ID", "").split()]))
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+        folder.chmod(0o777)  # for the studies of other users
+    return folder
+
+
+def lease(folder: Path, cards: list[str], jobs: int) -> str | None:
+    """Lock a free place of a card, of an idle card first, until this process ends; None where all are taken."""
+    for place, card in places(cards, jobs):
+        file = os.open(folder / f"{card.replace('/', '_')}.{place}", os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW)
+        with contextlib.suppress(PermissionError):  # another user's, who did the same
+            os.fchmod(file, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+        else:
+            return card
+    return None
+
+
+def places(cards: list[str], jobs: int) -> Iterator[tuple[int, str]]:
+    """(place, card): the first place of every card, then the second."""
+    return ((place, card) for place in range(jobs) for card in cards)
