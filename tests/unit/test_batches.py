@@ -156,5 +156,23 @@ def test_moments_are_those_of_the_given_rows_alone_and_not_of_blocks():
     np.testing.assert_allclose(std, chosen.std(axis=(0, 2, 3)), rtol=1e-9)
 
 
+@pytest.mark.parametrize("shape", [(16, 64, 64), (4, 13, 7), (3, 100, 100), (64, 2, 2), (8, 1, 1), (1, 32, 32)])
+@pytest.mark.parametrize("kept", ["in memory", "on the disk"])
+def test_moments_are_to_the_bit_those_of_sums_over_blocks(tmp_path, shape, kept):
+    """The sums that the moments of finished runs were made of."""
+    latents = np.random.default_rng(4).normal(3, 2, (300, *shape)).astype(np.float16)
+    rows, total, square = np.arange(1, 300), 0, 0
+    for block in (rows[:256], rows[256:]):
+        z = latents[block].astype(np.float64)
+        total, square = total + z.sum(axis=(0, 2, 3)), square + np.square(z).sum(axis=(0, 2, 3))
+    mean = total / (len(rows) * shape[1] * shape[2])
+    std = np.sqrt(square / (len(rows) * shape[1] * shape[2]) - mean**2)
+    if kept == "on the disk":
+        np.save(tmp_path / "latents.npy", latents)
+        latents = open_packed(tmp_path / "latents.npy")
+    found = channel_moments(latents, rows)
+    assert (found[0].tolist(), found[1].tolist()) == (mean.tolist(), std.tolist())
+
+
 def test_free_memory_is_measured():
     assert 10**7 < batches.free_memory(CPU) < 10**14
