@@ -20,20 +20,25 @@ def packed(tmp_path) -> np.ndarray:
     return open_packed(tmp_path / "rows.npy")
 
 
-def rows_kept(monkeypatch, packed: np.ndarray, bytes_free: list[int], channels_last: bool = True) -> Rows:
-    """Rows as they are kept when the device, then the host, has that many bytes free."""
-    answers = iter(bytes_free)
-    monkeypatch.setattr(batches, "free_memory", lambda device: next(answers))
+def rows_kept(monkeypatch, packed: np.ndarray, bytes_free: int, channels_last: bool = True) -> Rows:
+    """Rows as they are kept when the host has that many bytes free."""
+    monkeypatch.setattr(batches, "free_memory", lambda device: bytes_free)
     return Rows(packed, CPU, channels_last)
+
+
+def resident_rows(packed: np.ndarray, channels_last: bool = True) -> Rows:
+    """Rows as they are kept on a GPU, on a CPU."""
+    rows = Rows(packed, CPU, channels_last, keep=False)
+    rows.resident = torch.from_numpy(np.array(packed))
+    return rows
 
 
 @pytest.mark.parametrize("channels_last", [True, False])
 def test_rows_give_the_same_batches_wherever_they_are_kept(monkeypatch, packed, channels_last):
     order = np.random.default_rng(1).permutation(50)[:37]
-    resident = rows_kept(monkeypatch, packed, [10**9], channels_last)
-    in_memory = rows_kept(monkeypatch, packed, [0, 10**9], channels_last)
-    streamed = rows_kept(monkeypatch, packed, [0, 0], channels_last)
-    assert resident.resident is not None
+    resident = resident_rows(packed, channels_last)
+    in_memory = rows_kept(monkeypatch, packed, 10**9, channels_last)
+    streamed = rows_kept(monkeypatch, packed, 0, channels_last)
     assert in_memory.resident is streamed.resident is None
     assert isinstance(streamed.array, np.memmap)
     assert not isinstance(in_memory.array, np.memmap)
@@ -47,16 +52,33 @@ def test_rows_give_the_same_batches_wherever_they_are_kept(monkeypatch, packed, 
 
 
 def test_the_order_of_resident_rows_goes_to_the_device_at_once(monkeypatch, packed):
-    rows, uploads = rows_kept(monkeypatch, packed, [10**9]), []
+    rows, uploads = resident_rows(packed), []
     monkeypatch.setattr(torch.Tensor, "to", lambda tensor, device: uploads.append(tensor.shape) or tensor)
     assert len(list(rows.batches(np.arange(50), 8))) == 7
     assert uploads == [(50,)]
 
 
-def test_what_is_kept_depends_on_the_share_of_memory_that_is_free(monkeypatch, packed):
+@pytest.mark.parametrize(
+    ("device_free", "host_free", "kept"),
+    [(0.5, 0.7, "resident"), (0.7, 0.5, "in memory"), (0.7, 0.7, "on the disk")],
+)
+def test_what_is_kept_depends_on_the_share_of_memory_that_is_free(monkeypatch, packed, device_free, host_free, kept):
+    """On `meta` in place of a GPU; the numbers are the size of the rows in shares of what is free."""
     size = packed.nbytes
-    assert rows_kept(monkeypatch, packed, [int(size / 0.5)]).resident is not None
-    assert rows_kept(monkeypatch, packed, [int(size / 0.7), 0]).resident is None
+    monkeypatch.setattr(
+        batches, "free_memory", lambda device: int(size / (host_free if device.type == "cpu" else device_free))
+    )
+    rows = Rows(packed, torch.device("meta"), channels_last=True)
+    assert (rows.resident is not None) == (kept == "resident")
+    if kept != "resident":
+        assert isinstance(rows.array, np.memmap) == (kept == "on the disk")
+
+
+def test_what_is_resident_on_a_cpu_lies_in_memory_once(monkeypatch, packed):
+    rows = rows_kept(monkeypatch, packed, int(packed.nbytes / 0.5))
+    assert rows.resident is None
+    assert type(rows.array) is np.ndarray
+    assert isinstance(rows_kept(monkeypatch, packed, int(packed.nbytes / 0.7)).array, np.memmap)
 
 
 def test_rows_that_are_not_kept_are_read_from_the_disk(packed):
@@ -67,29 +89,50 @@ def test_rows_that_are_not_kept_are_read_from_the_disk(packed):
 
 
 def test_a_batch_larger_than_the_rows_holds_them_all(monkeypatch, packed):
-    for free in ([10**9], [0, 0]):
+    for free in (10**9, 0):
         (x,) = rows_kept(monkeypatch, packed, free).batches(np.arange(50), 512)
         assert x.shape == (50, 3, 6, 6)
 
 
-def test_a_batch_is_a_copy_that_may_be_changed(monkeypatch, packed):
-    for free in ([10**9], [0, 10**9], [0, 0]):
-        rows = rows_kept(monkeypatch, packed, free)
-        for x in rows.batches(np.arange(50), 10):
-            x.fill_(7)
-        np.testing.assert_array_equal(next(rows.batches(np.array([3]), 1))[0].permute(1, 2, 0).numpy(), packed[3])
+@pytest.mark.parametrize("free", [10**9, 0], ids=["in memory", "on the disk"])
+def test_a_batch_is_a_copy_that_may_be_changed(monkeypatch, packed, free):
+    rows = rows_kept(monkeypatch, packed, free)
+    for x in rows.batches(np.arange(50), 10):
+        x.fill_(7)
+    np.testing.assert_array_equal(next(rows.batches(np.array([3]), 1))[0].permute(1, 2, 0).numpy(), packed[3])
 
 
-def test_batches_come_in_order_although_several_are_read_at_once(monkeypatch, packed):
-    """The first waits until another has begun, and is the last to be read."""
-    rows, begun = rows_kept(monkeypatch, packed, [0, 0]), threading.Semaphore(0)
+@pytest.mark.parametrize("free", [10**9, 0], ids=["in memory", "on the disk"])
+def test_the_memory_of_a_batch_is_used_again_only_when_no_view_of_it_is_left(monkeypatch, packed, free):
+    rows, made, kept, empty = rows_kept(monkeypatch, packed, free), [], [], np.empty
+    monkeypatch.setattr(np, "empty", lambda shape, dtype: made.append(shape) or empty(shape, dtype))
+    for i, x in enumerate(rows.batches(np.arange(50), 2)):
+        if i in (3, 8):
+            kept.append((i, x[1, :, 2:4]))  # the batch itself goes
+    for i, view in kept:
+        np.testing.assert_array_equal(view.permute(1, 2, 0).numpy(), packed[2 * i + 1, 2:4])
+    # One is used, one ready, one being filled; a reader may not have let go of its own yet.
+    assert set(made) == {(2, 6, 6, 3)}
+    assert len(made) <= batches.AHEAD + 2 + len(kept) + 2
+
+
+def test_a_row_that_does_not_exist_is_an_error(monkeypatch, packed):
+    for rows in (rows_kept(monkeypatch, packed, 10**9), rows_kept(monkeypatch, packed, 0)):
+        for order in ([0, 50], [3, -1]):
+            with pytest.raises(IndexError, match="expected 0 to 49"):
+                next(rows.batches(np.array(order), 2))
+
+
+def test_batches_come_in_order_although_several_parts_are_read_at_once(monkeypatch, packed):
+    """The first part waits until another has begun, and is the last to be read."""
+    rows, begun = rows_kept(monkeypatch, packed, 0), threading.Semaphore(0)
     whole = Rows._gather
 
-    def gather(self, chunk):
+    def gather(self, chunk, out):
         if chunk[0] == 0:
             assert begun.acquire(timeout=20)
         begun.release()
-        return whole(self, chunk)
+        whole(self, chunk, out)
 
     monkeypatch.setattr(Rows, "_gather", gather)
     got = torch.cat(list(rows.batches(np.arange(50), 8)))
@@ -97,7 +140,7 @@ def test_batches_come_in_order_although_several_are_read_at_once(monkeypatch, pa
 
 
 def test_reading_ahead_ends_when_the_reader_stops(monkeypatch, packed):
-    reader = rows_kept(monkeypatch, packed, [0, 0]).batches(np.arange(50), 4)
+    reader = rows_kept(monkeypatch, packed, 0).batches(np.arange(50), 4)
     next(reader)
     reader.close()
     assert list(reader) == []
@@ -111,6 +154,24 @@ def test_moments_are_those_of_the_given_rows_alone_and_not_of_blocks():
     chosen = latents[rows].astype(np.float64)
     np.testing.assert_allclose(mean, chosen.mean(axis=(0, 2, 3)), rtol=1e-12)
     np.testing.assert_allclose(std, chosen.std(axis=(0, 2, 3)), rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(16, 64, 64), (4, 13, 7), (3, 100, 100), (64, 2, 2), (8, 1, 1), (1, 32, 32)])
+@pytest.mark.parametrize("kept", ["in memory", "on the disk"])
+def test_moments_are_to_the_bit_those_of_sums_over_blocks(tmp_path, shape, kept):
+    """The sums that the moments of finished runs were made of."""
+    latents = np.random.default_rng(4).normal(3, 2, (300, *shape)).astype(np.float16)
+    rows, total, square = np.arange(1, 300), 0, 0
+    for block in (rows[:256], rows[256:]):
+        z = latents[block].astype(np.float64)
+        total, square = total + z.sum(axis=(0, 2, 3)), square + np.square(z).sum(axis=(0, 2, 3))
+    mean = total / (len(rows) * shape[1] * shape[2])
+    std = np.sqrt(square / (len(rows) * shape[1] * shape[2]) - mean**2)
+    if kept == "on the disk":
+        np.save(tmp_path / "latents.npy", latents)
+        latents = open_packed(tmp_path / "latents.npy")
+    found = channel_moments(latents, rows)
+    assert (found[0].tolist(), found[1].tolist()) == (mean.tolist(), std.tolist())
 
 
 def test_free_memory_is_measured():

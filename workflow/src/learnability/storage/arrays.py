@@ -189,23 +189,33 @@ def open_packed(path: str | Path) -> np.ndarray:
         raise InputError(f"{path}: damaged, no whole array ({error}); delete it and run again") from error
 
 
-def read_rows(array: np.memmap, rows: np.ndarray) -> np.ndarray:
-    """Rows (n,) of a whole packed array (N, ...), as `array[rows]` gives them, read from its file.
+def read_packed(array: np.memmap) -> np.ndarray:
+    """The whole of a packed array in memory, read from its file: the pages of a map would count as memory too."""
+    read = np.fromfile(array.filename, array.dtype, array.size, offset=array.offset)
+    if read.size != array.size:
+        raise cut_short(array)
+    return read.reshape(array.shape)
+
+
+def read_rows(array: np.memmap, rows: np.ndarray, out: np.ndarray) -> None:
+    """Read rows (n,) of a whole packed array (N, ...) from its file into `out` (n, ...), contiguous: `array[rows]`.
 
     Through the memory map every 4 kB that are not cached wait for the disk alone, and one after another.
     """
-    read = np.empty((len(rows), *array.shape[1:]), array.dtype)
     size = array.strides[0]
-    content = read.reshape(-1).view(np.uint8).reshape(len(rows), size)
+    content = out.reshape(-1).view(np.uint8).reshape(len(rows), size)
     with open(array.filename, "rb", buffering=0) as file:
         for i in np.argsort(rows):  # the disk is read in one direction
             left, at = content[i].data, array.offset + int(rows[i]) * size
             while left:  # a read may end early
                 count = os.preadv(file.fileno(), [left], at)
                 if not count:
-                    raise EOFError(f"{array.filename}: shorter than its header says; delete it and run again")
+                    raise cut_short(array)
                 left, at = left[count:], at + count
-    return read
+
+
+def cut_short(array: np.memmap) -> EOFError:
+    return EOFError(f"{array.filename}: shorter than its header says; delete it and run again")
 
 
 def area_average(images: np.ndarray, size: int) -> np.ndarray:

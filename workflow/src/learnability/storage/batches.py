@@ -1,42 +1,68 @@
-"""Batches of a packed array on the device: resident there when they fit, else in memory, else read ahead."""
+"""Batches of a packed array on the device: resident on a GPU when they fit, else in memory, else from the disk."""
 
 import os
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import psutil
 import torch
 
-from .arrays import read_rows
+from .arrays import read_packed, read_rows
 from .memory_limits import left_in_groups, left_of_request
 
 # Stored latents (n, C, h, w) and the sample_id of each (n) to uint8 images (n, 3, s, s).
 Decode = Callable[[torch.Tensor, Sequence[str]], torch.Tensor]
-READERS = 4  # threads that read ahead, a batch each; they wait for the disk, not for a CPU
+READERS = 4  # threads that read a batch, a part each; they wait for the disk, not for a CPU
+AHEAD = 1  # batches that are read while one is used
+CACHED = 2**17  # numbers whose moments are summed at once: a megabyte in float64
 SHARE = 0.6  # of the free memory that data may take; the rest is the network's
+
+
+class Buffers:
+    """Memory for batches of up to `shape` (n, ...), lent again when neither the batch nor a view of it is left.
+
+    Fresh memory costs a fault for every page, in all about as much as the copy into it.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype, pinned: bool):
+        self.shape, self.dtype, self.pinned = shape, dtype, pinned
+        self.free: deque[np.ndarray] = deque(maxlen=AHEAD + 2)  # one is used, the next ready, another being filled
+
+    def lend(self, number: int) -> torch.Tensor:
+        """Memory for `number` rows, with any content."""
+        if self.pinned:  # PyTorch lends this again itself, once the device has read it
+            dtype = torch.from_numpy(np.empty(0, self.dtype)).dtype
+            return torch.empty((number, *self.shape[1:]), dtype=dtype, pin_memory=True)
+        whole = self.free.pop() if self.free else np.empty(self.shape, self.dtype)
+        batch = whole[:number]  # every view of its tensor holds this object
+        weakref.finalize(batch, self.free.append, whole).atexit = False
+        return torch.from_numpy(batch)
 
 
 class Rows:
     """Random batches of a packed array (N, ...); images (N, H, W, C) come out as (n, C, H, W).
 
-    `keep` False leaves all memory to the network, and every batch is read ahead from the array.
+    On a CPU resident is in memory. `keep` False leaves all memory to the network: every batch is read from the file.
     """
 
-    def __init__(self, array: np.ndarray, device: torch.device, channels_last: bool, keep: bool = True):
+    def __init__(self, array: np.memmap, device: torch.device, channels_last: bool, keep: bool = True):
         self.array, self.device, self.channels_last = array, device, channels_last
         self.resident = None
         if not keep:
             return
-        if array.nbytes < SHARE * free_memory(device):
-            self.resident = torch.from_numpy(np.array(array)).to(device)
+        if device.type != "cpu" and array.nbytes < SHARE * free_memory(device):
+            self.resident = torch.from_numpy(read_packed(array)).to(device)
         elif array.nbytes < SHARE * free_memory(torch.device("cpu")):
-            self.array = np.array(array)
+            self.array = read_packed(array)
 
     def batches(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
-        """Yield rows `order` (n,) in batches, in their stored dtype, on the device."""
+        """Yield rows `order` (n,) in batches, in their stored dtype, on the device; each may be kept and changed."""
+        if np.any((order < 0) | (order >= len(self.array))):
+            raise IndexError(f"rows {order.min()} to {order.max()}, expected 0 to {len(self.array) - 1}")
         for rows in (self._read_ahead if self.resident is None else self._resident)(order, batch_size):
             # Moving axes instead of bytes: the memory layout is what a GPU's convolutions want anyway.
             yield rows.permute(0, 3, 1, 2) if self.channels_last else rows
@@ -47,19 +73,30 @@ class Rows:
             yield self.resident[chunk]
 
     def _read_ahead(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
+        # All readers fill the same batch: with one of its own for each, more of them would lie in memory.
+        shape = (min(batch_size, len(order)), *self.array.shape[1:])
+        buffers = Buffers(shape, self.array.dtype, pinned=self.device.type == "cuda")
         with ThreadPoolExecutor(READERS) as pool:
             waiting: deque = deque()
             for chunk in np.split(order, range(batch_size, len(order), batch_size)):
-                waiting.append(pool.submit(self._gather, chunk))
-                if len(waiting) > READERS:
-                    yield waiting.popleft().result().to(self.device, non_blocking=True)
+                waiting.append(self._begin(pool, chunk, buffers.lend(len(chunk))))
+                if len(waiting) > AHEAD:
+                    yield self._arrived(*waiting.popleft())
             while waiting:
-                yield waiting.popleft().result().to(self.device, non_blocking=True)
+                yield self._arrived(*waiting.popleft())
 
-    def _gather(self, chunk: np.ndarray) -> torch.Tensor:
-        on_disk = isinstance(self.array, np.memmap)
-        tensor = torch.from_numpy(read_rows(self.array, chunk) if on_disk else self.array[chunk])
-        return tensor.pin_memory() if self.device.type == "cuda" else tensor
+    def _begin(self, pool: ThreadPoolExecutor, chunk: np.ndarray, batch: torch.Tensor) -> tuple:
+        parts = min(READERS, len(chunk)) or 1
+        shares = zip(np.array_split(chunk, parts), np.array_split(batch.numpy(), parts), strict=True)
+        return batch, [pool.submit(self._gather, *share) for share in shares]
+
+    def _gather(self, chunk: np.ndarray, out: np.ndarray) -> None:
+        gather(self.array, chunk, out)
+
+    def _arrived(self, batch: torch.Tensor, parts: list[Future]) -> torch.Tensor:
+        for part in parts:
+            part.result()
+        return batch.to(self.device, non_blocking=True)
 
 
 class DecodedRows:
@@ -90,14 +127,45 @@ def free_memory(device: torch.device) -> int:
     return min([psutil.virtual_memory().available, *groups, *left_of_request(os.environ)])
 
 
+def gather(array: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+    """Copy rows (n,) of a packed array (N, ...) into `out` (n, ...): from its file, if the array is a memory map."""
+    if isinstance(array, np.memmap):
+        read_rows(array, rows, out)
+    else:
+        # Several times as fast as an index of PyTorch, which copies element by element; "raise" would copy twice.
+        np.take(array, rows, axis=0, out=out, mode="clip")
+
+
 def channel_moments(array: np.ndarray, rows: np.ndarray, block: int = 256) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of each channel of latents (N, C, h, w) over `rows`, accumulated in float64."""
     total = np.zeros(array.shape[1])
     square = np.zeros(array.shape[1])
     for start in range(0, len(rows), block):
-        z = np.asarray(array[rows[start : start + block]], dtype=np.float64)
-        total += z.sum(axis=(0, 2, 3))
-        square += np.square(z).sum(axis=(0, 2, 3))
+        sums, squares = block_sums(array, rows[start : start + block])
+        total += sums
+        square += squares
     number = len(rows) * array.shape[2] * array.shape[3]
     mean = total / number
     return mean, np.sqrt(np.maximum(square / number - mean**2, 0))
+
+
+def block_sums(array: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums and sums of squares of each channel over `rows`, float64 (C,), to the bit those of one NumPy sum over all.
+
+    Piece by piece, because a piece stays in the cache of a core. NumPy sums every channel of a row pairwise, and the
+    rows one after another; of latents with one channel it sums everything pairwise, so that they are one piece.
+    """
+    channels, each = array.shape[1], array[0].size
+    piece, axes = (len(rows), (0, 2, 3)) if channels == 1 else (max(1, CACHED // each), (2, 3))
+    shape = (min(piece, len(rows)), *array.shape[1:])
+    stored, wide = np.empty(shape, array.dtype), np.empty(shape)
+    sums, squares = [], []
+    for start in range(0, len(rows), piece):
+        part = rows[start : start + piece]
+        gather(array, part, stored[: len(part)])
+        z = wide[: len(part)]
+        # By PyTorch and through float32: NumPy's own way from float16 takes nearly twice as long.
+        torch.from_numpy(z).copy_(torch.from_numpy(stored[: len(part)]).float())
+        sums.append(z.sum(axis=axes).reshape(-1, channels))
+        squares.append(np.square(z, out=z).sum(axis=axes).reshape(-1, channels))
+    return tuple(np.add.accumulate(np.concatenate(parts))[-1] for parts in (sums, squares))
