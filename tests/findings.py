@@ -17,7 +17,7 @@ from learnability.study.presentation import all_labels
 from learnability.tables.labels import Labels
 from learnability.tables.table1 import table1
 from learnability.tables.table2 import table2
-from learnability.tables.table3 import COLUMNS
+from learnability.tables.table3 import TABLE3_COLUMNS
 from learnability.tables.table4 import table4
 from tests.published import published
 
@@ -101,7 +101,7 @@ def table3_of(dataset="imagenet", device="NVIDIA GH200", autoencoder="flux2"):
         for metric, value in values.items():
             size = 64 if metric in costs else "n/a"
             rows.append((row, dataset, autoencoder, "latent", row, metric, value, size, 86400, device))
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=TABLE3_COLUMNS)
 
 
 def decomposition_of(datasets, matched=0.08, encoding=0.06, half=0.02):

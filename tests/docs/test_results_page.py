@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from learnability.significance.rows import COLUMNS
+from learnability.significance.rows import TEST_COLUMNS
 from learnability.storage.contracts import CELL, FIDELITY, FOLDS, PREDICTIONS, SAMPLES, SCORES, write_json
 from learnability.study.study_lists import study_lists
 from learnability.training.engine import OUTPUTS
@@ -20,7 +20,7 @@ def test_columns_are_those_of_the_contracts():
     assert {*CELL, *SCORES} <= set(COLUMNS_OF[f"{RUN}/metrics.json"])
     assert set(COLUMNS_OF["study.json"]) == set(study_lists(published()))
     for test in ("wilcoxon", "ablation", "latent_vs_reconstruction"):
-        assert COLUMNS_OF[f"significance/{test}.csv"] == COLUMNS
+        assert COLUMNS_OF[f"significance/{test}.csv"] == TEST_COLUMNS
 
 
 def test_the_files_of_a_run_are_listed():

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from learnability.paper.claims import COLUMNS, judge_claims
-from learnability.paper.findings import Cell, read_findings
+from learnability.paper.claims import CLAIM_COLUMNS, judge_claims
+from learnability.paper.findings import Effect, read_findings
 from learnability.paper.layouts import render_claims
 from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, within, within_margin_p
 from learnability.significance.t_tests import corrected_t, tost
@@ -47,7 +47,7 @@ def test_findings_are_read_from_the_files_of_tables_and_tests(tmp_path):
 
 
 def test_every_claim_has_one_row_and_a_reason(faithful):
-    assert list(faithful.columns) == COLUMNS
+    assert list(faithful.columns) == CLAIM_COLUMNS
     assert faithful["claim"].is_unique
     assert len(faithful) == 30
     assert set(faithful["verdict"]) == {SUPPORTED, NOT_SUPPORTED, UNTESTABLE}
@@ -131,15 +131,17 @@ def test_absence_of_evidence_is_no_evidence_of_absence():
 
 
 def test_an_estimate_outside_a_range_whose_interval_reaches_in_decides_nothing():
-    assert within([Cell("", 0.17, 0.16, 0.18, 0.0, 5)], 0.18, 0.278, "points").verdict == UNTESTABLE
-    assert within([Cell("", 0.17, 0.165, 0.174, 0.0, 5)], 0.18, 0.278, "points").verdict == NOT_SUPPORTED
+    assert within([Effect("", 0.17, 0.16, 0.18, 0.0, 5)], 0.18, 0.278, "points").verdict == UNTESTABLE
+    assert within([Effect("", 0.17, 0.165, 0.174, 0.0, 5)], 0.18, 0.278, "points").verdict == NOT_SUPPORTED
 
 
 def test_the_ends_of_a_range_are_as_printed():
     """18 to 27.8 points: what is printed as 18 may be 17.5."""
-    cells = [Cell("", value, value - 0.001, value + 0.001, 0.0, 5) for value in (0.1751, 0.2829)]
+    cells = [Effect("", value, value - 0.001, value + 0.001, 0.0, 5) for value in (0.1751, 0.2829)]
     assert within(cells, 0.18, 0.278, "points").verdict == SUPPORTED
-    assert within([cells[0], Cell("", 0.28301, 0.2831, 0.2832, 0.0, 5)], 0.18, 0.278, "points").verdict == NOT_SUPPORTED
+    assert (
+        within([cells[0], Effect("", 0.28301, 0.2831, 0.2832, 0.0, 5)], 0.18, 0.278, "points").verdict == NOT_SUPPORTED
+    )
 
 
 def test_psnr_that_predicts_the_gap_is_found_and_no_correlation_needs_a_narrow_interval(faithful):
@@ -215,12 +217,12 @@ def test_efficiency_is_a_matter_of_a_factor_of_two_on_a_gpu(faithful):
 def test_equivalence_from_an_interval_is_that_of_the_differences(effect):
     differences = effect + 0.01 * SHAPE
     result = corrected_t(differences, 1 / 3)
-    cell = Cell("", effect, result["ci_low"], result["ci_high"], result["p"], 5)
+    cell = Effect("", effect, result["ci_low"], result["ci_high"], result["p"], 5)
     assert within_margin_p(cell, 0.02) == pytest.approx(tost(differences, 0.02, 1 / 3)["p"])
 
 
 def test_without_an_interval_nothing_is_equivalent():
-    assert within_margin_p(Cell("", 0.0, np.nan, np.nan, np.nan, 1), 0.02) == 1.0
+    assert within_margin_p(Effect("", 0.0, np.nan, np.nan, np.nan, 1), 0.02) == 1.0
 
 
 def test_claims_as_they_are_read(faithful):

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from learnability.paper.claims import judge_claims
-from learnability.paper.findings import PAPER_AUTOENCODERS, Cell
+from learnability.paper.findings import PAPER_AUTOENCODERS, Effect
 from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, no_effect, within_margin_p
 from learnability.significance.t_tests import corrected_t
 from tests.findings import GAPS, SHAPE, TABLE4, controls_of, judged, made_up, table3_of
@@ -98,7 +98,7 @@ def test_no_rise_is_one_sided(effect, spread, one_sided, two_sided):
     """Its p is scipy's of plain differences."""
     differences = effect + spread * SHAPE
     result = corrected_t(differences)
-    cell = Cell("", effect, result["ci_low"], result["ci_high"], result["p"], 5)
+    cell = Effect("", effect, result["ci_low"], result["ci_high"], result["p"], 5)
     p = stats.ttest_1samp(differences, 0.02, alternative="less").pvalue
     assert within_margin_p(cell, 0.02, one_sided=True) == pytest.approx(p)
     assert no_effect([cell], 0.02, "points", one_sided=True).verdict == one_sided
@@ -109,7 +109,7 @@ def test_a_fall_is_no_evidence_of_a_rise():
     """Neither where the correction over cells leaves open that it lies below the margin."""
     half = 0.01 * stats.t.ppf(0.975, 4)
     effects = ((-0.028, 0.049), (0.0, 1.0), (0.0, 1.0))  # with the p of another correction
-    fall, *others = (Cell("", effect, effect - half, effect + half, p, 5) for effect, p in effects)
+    fall, *others = (Effect("", effect, effect - half, effect + half, p, 5) for effect, p in effects)
     assert 0.05 / 3 < within_margin_p(fall, 0.001, one_sided=True) < 0.05
     assert no_effect([fall, *others], 0.001, "points", one_sided=True).verdict == UNTESTABLE
     assert no_effect([fall, *others], 0.001, "points").verdict == NOT_SUPPORTED

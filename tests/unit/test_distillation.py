@@ -141,7 +141,7 @@ def untrained(study: Path, recipe: dict, start: Path | None) -> torch.nn.Module:
     given = inputs(study, recipe)
     torch.manual_seed(1)
     model = build_classifier(
-        training.describe(given["cell"], recipe_of(recipe), 1, load_fold(**given), given["inputs"])
+        training.describe_run(given["cell"], recipe_of(recipe), 1, load_fold(**given), given["inputs"])
     )
     if start:
         load_start(model, start)

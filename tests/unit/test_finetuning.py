@@ -17,7 +17,7 @@ from learnability.autoencoders.interface import load_autoencoder, scale_input
 from learnability.errors import InputError
 from learnability.storage.arrays import PackedWriter, open_packed
 from learnability.storage.batches import Rows
-from learnability.storage.checkpoints import Keeper
+from learnability.storage.checkpoints import Checkpointer
 from learnability.storage.contracts import FOLDS, read_json, write_json, write_parquet
 from tests.autoencoders import build, save, write_dataset
 from tests.vgg import write_vgg16
@@ -233,7 +233,7 @@ def test_the_mean_of_a_curve_is_over_the_steps_that_have_it(monkeypatch, dataset
     monkeypatch.setattr(tuned, "step", lambda *_: next(values))
     rows = Rows(open_packed(dataset / "images.npy"), CPU, channels_last=True, keep=False)
     means = finetuning.train_steps(
-        tuned, rows, np.arange(5), range(3), Keeper(dataset / "none", "me", tuned.networks, tuned.optimisers, {})
+        tuned, rows, np.arange(5), range(3), Checkpointer(dataset / "none", "me", tuned.networks, tuned.optimisers, {})
     )
     assert (means["kl"], means["discriminator_loss"], means["absolute_error"]) == (1.5, 5.0, "n/a")
 

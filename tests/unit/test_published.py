@@ -8,7 +8,7 @@ import pytest
 from learnability.errors import InputError
 from learnability.paper.findings import PAPER_AUTOENCODERS, PAPER_DATASETS, read_published
 from learnability.paper.layouts import render_published
-from learnability.paper.published_numbers import COLUMNS, MEASURE, compare_published
+from learnability.paper.published_numbers import MEASURE, NUMBER_COLUMNS, compare_published
 from tests.findings import GAPS, made_up, table3_of
 from tests.rendered import latex_rows
 from tests.scored_runs import only
@@ -68,7 +68,7 @@ def test_images_that_came_back_identical_are_said_beside_the_number():
 
 
 def test_each_number_stands_beside_the_measured_one(numbers):
-    assert list(numbers.columns) == COLUMNS
+    assert list(numbers.columns) == NUMBER_COLUMNS
     memory = (numbers["metric"] == "inference_peak_mb") & numbers["row"].isin(["image", "latent_vs_image"])
     assert (numbers.loc[~memory, "status"] == "measured").all()
     assert set(numbers.loc[memory, "status"]) == {

@@ -11,7 +11,7 @@ from learnability.errors import InputError
 from learnability.significance import ablation as ablation_tests
 from learnability.significance.decomposition import gap_decomposition
 from learnability.significance.macro import with_macro
-from learnability.significance.rows import COLUMNS, holm
+from learnability.significance.rows import TEST_COLUMNS, holm
 from learnability.storage.contracts import write_csv
 from tests.scored_runs import SCORES, of, only, scored_runs, without
 
@@ -80,7 +80,7 @@ def test_a_run_that_the_macro_average_lacks_is_named():
 
 def test_ablation_compares_each_row_with_both_references():
     table = ablation_tests.ablation(scored_runs(BOTH), ROWS)
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == TEST_COLUMNS
     others = ["reconstruction", "distilled", "tuned"]
     expected = {f"{row}_vs_latent" for row in others} | {f"{row}_vs_reconstruction" for row in ("latent", *others[1:])}
     assert set(table["comparison"]) == expected

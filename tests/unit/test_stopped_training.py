@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from learnability.storage import checkpoints
-from learnability.storage.checkpoints import Keeper, remove_checkpoint
+from learnability.storage.checkpoints import Checkpointer, remove_checkpoint
 from learnability.storage.contracts import read_json
 from learnability.storage.interruption import Interruption
 from learnability.training import engine as training
@@ -127,17 +127,17 @@ def test_the_budget_is_of_all_processes_together_and_counts_a_part_of_an_epoch(s
 
 def test_a_budget_that_ended_within_an_epoch_still_evaluates_that_epoch(study, monkeypatch, capsys):
     recipe = LATENT | {"epochs": 9, "budget_seconds": 1000}
-    Keeper.save, whole = Keeper.save, Keeper.save
+    Checkpointer.save, whole = Checkpointer.save, Checkpointer.save
     with monkeypatch.context() as patch:
-        patch.setattr(Keeper, "is_due", lambda keeper: bool(keeper.state["history"]))
+        patch.setattr(Checkpointer, "is_due", lambda checkpointer: bool(checkpointer.state["history"]))
 
-        def late(keeper, within=None):
-            keeper.state["spent_seconds"] = 2000.0 if within else 0.0
-            whole(keeper, within)
+        def late(checkpointer, within=None):
+            checkpointer.state["spent_seconds"] = 2000.0 if within else 0.0
+            whole(checkpointer, within)
             if within:
                 raise SystemExit
 
-        patch.setattr(Keeper, "save", late)
+        patch.setattr(Checkpointer, "save", late)
         with pytest.raises(SystemExit):
             train(study, "stopped", recipe)
     train(study, "stopped", recipe)

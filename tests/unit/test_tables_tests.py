@@ -4,7 +4,7 @@ import re
 
 import pandas as pd
 
-from learnability.significance.rows import COLUMNS
+from learnability.significance.rows import TEST_COLUMNS
 from learnability.study.presentation import all_labels
 from learnability.tables.labels import Labels
 from learnability.tables.tests import TITLES, render_tests
@@ -21,7 +21,7 @@ def as_read(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def row_of(**values) -> dict:
-    return dict.fromkeys(COLUMNS, "n/a") | {key: str(value) for key, value in values.items()}
+    return dict.fromkeys(TEST_COLUMNS, "n/a") | {key: str(value) for key, value in values.items()}
 
 
 def test_a_page_has_labels_and_intervals_and_says_once_what_is_the_same():

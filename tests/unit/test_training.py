@@ -91,14 +91,14 @@ def scripted(monkeypatch, study: Path, scores: list[float], **changes) -> tuple[
     values, rates = LATENT | {"epochs": len(scores)} | changes, []
     recipe = recipe_of(values)
 
-    def train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline, keeper):
+    def train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline, checkpointer):
         next(model.parameters()).data.fill_(epoch)
         rates.append(optimiser.param_groups[0]["lr"])
         return 0.5, 1
 
     given = inputs(study, values)
     data = training.load_fold(**given)
-    model = training.build_classifier(training.describe(given["cell"], recipe, 0, data, given["inputs"]))
+    model = training.build_classifier(training.describe_run(given["cell"], recipe, 0, data, given["inputs"]))
     left = iter(scores)
     monkeypatch.setattr(training, "train_epoch", train_epoch)
     monkeypatch.setattr(training, "predict", lambda *_: np.zeros((1, 3)))

@@ -89,7 +89,9 @@ def test_the_saved_model_gives_the_saved_predictions_again(study):
 def test_latents_are_normalised_by_the_moments_of_the_training_rows(study):
     latents = arrays(study)[1].astype(float)
     given = inputs(study, LATENT)
-    description = training.describe(given["cell"], recipe_of(LATENT), 1, training.load_fold(**given), given["inputs"])
+    description = training.describe_run(
+        given["cell"], recipe_of(LATENT), 1, training.load_fold(**given), given["inputs"]
+    )
     model = build_classifier(description)
     z = model.normalise(torch.from_numpy(latents[TRAIN])).numpy()
     np.testing.assert_allclose(z.mean(axis=(0, 2, 3)), 0, atol=1e-5)
@@ -103,7 +105,7 @@ def test_a_constant_channel_is_normalised_to_zero(study):
     write_arrays(study, images, latents)
     given = inputs(study, LATENT)
     model = build_classifier(
-        training.describe(given["cell"], recipe_of(LATENT), 1, training.load_fold(**given), given["inputs"])
+        training.describe_run(given["cell"], recipe_of(LATENT), 1, training.load_fold(**given), given["inputs"])
     )
     assert (model.normalise(torch.from_numpy(latents))[:, 2] == 0).all()
 

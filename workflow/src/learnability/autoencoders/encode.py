@@ -59,7 +59,7 @@ def encode_dataset(
     packed = packed_arrays(folder, autoencoder, size, small)
     fidelity = {"fidelity": PackedFile(folder / "fidelity.npy", (2,), "float64")} if autoencoder.decodes else {}
     batch = max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // size**2)
-    described = describe(name, entry, card, autoencoder, packed, device)
+    described = encoding_card(name, entry, card, autoencoder, packed, device)
     identity = digest([described, entry, batch, device.type, code])
     with partial_arrays(folder, identity, packed | fidelity) as partial:
         if partial.rows:
@@ -75,7 +75,9 @@ def encode_dataset(
             measured = fidelity_table(partial.finished("fidelity"), samples)
             tested = read_folds(folds, samples) == split["fold"] if split else slice(None)
             write_parquet(measured[tested], folder / "fidelity.parquet")
-        described = describe(name, entry, card, autoencoder, packed, device)  # with the digests of the whole arrays
+        described = encoding_card(
+            name, entry, card, autoencoder, packed, device
+        )  # with the digests of the whole arrays
         if fidelity:
             described["digest_fidelity"] = file_digest(folder / "fidelity.parquet")
         # The fold whose training rows the weights were fine-tuned on; null where they serve all folds.
@@ -192,7 +194,7 @@ def area_average(x: torch.Tensor, size: int) -> torch.Tensor:
     return ((total + area // 2) // area).to(torch.uint8)
 
 
-def describe(
+def encoding_card(
     name: str, entry: dict, card: dict, autoencoder: Autoencoder, packed: dict[str, PackedFile], device: torch.device
 ) -> dict:
     """The content of autoencoder.json: which weights, which layout, which data, in which precision."""

@@ -7,7 +7,7 @@ from ..storage.contracts import CURVE, FIDELITY, FOLDS, SAMPLES, read_card, read
 from ..storage.finished import NAME
 from ..storage.vouched import cards_of, vouched_by
 
-COLUMNS = {"samples.parquet": SAMPLES, "fidelity.parquet": FIDELITY, "noise_curve.parquet": CURVE}
+COLUMNS_OF = {"samples.parquet": SAMPLES, "fidelity.parquet": FIDELITY, "noise_curve.parquet": CURVE}
 
 
 def verify(results: Path) -> tuple[int, list[Path], list[Path]]:
@@ -40,5 +40,5 @@ def is_sound(path: Path) -> bool:
         columns = list(read_parquet(path))
     except InputError:
         return False
-    expected = FOLDS if path.parent.name == "folds" else COLUMNS.get(path.name, columns)
+    expected = FOLDS if path.parent.name == "folds" else COLUMNS_OF.get(path.name, columns)
     return sorted(columns) == sorted(expected)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from ..significance.level import ALPHA
 from .claim import HERE, Claim, of_table, percent, theirs_alone
-from .findings import Cell, Findings
+from .findings import Effect, Findings
 from .verdicts import Verdict, all_positive, no_effect, untestable, within
 
 PART = "What narrows the gap"
@@ -23,7 +23,7 @@ def table4(findings: Findings) -> tuple[list[str], list[str]]:
     return datasets, theirs_alone(names, FLUX2)
 
 
-def macro(findings: Findings, comparison: str, metric: str) -> list[Cell]:
+def macro(findings: Findings, comparison: str, metric: str) -> list[Effect]:
     return findings.tested("ablation", "corrected_paired_t", comparison, metric, dataset="macro")
 
 
@@ -72,15 +72,15 @@ def persists(findings: Findings) -> Verdict:
     return all_positive(cells, findings.margin, "points", test) if cells else untestable("no variant in this study")
 
 
-def _unpaired(first, second, n_splits: int, name: str) -> Cell:
+def _unpaired(first, second, n_splits: int, name: str) -> Effect:
     """Difference of two means over k folds, each one of `n_splits`: it tests, another validates, the rest train."""
     k = int(first["n_folds"])
     difference = first["mean"] - second["mean"]
     if k < 2:
-        return Cell(name, difference, np.nan, np.nan, np.nan, k)
+        return Effect(name, difference, np.nan, np.nan, np.nan, k)
     error = np.sqrt((first["sd"] ** 2 + second["sd"] ** 2) * (1 / k + 1 / (n_splits - 2)))
     half, p = error * stats.t.ppf(1 - ALPHA / 2, k - 1), 2 * stats.t.sf(abs(difference) / error, k - 1)
-    return Cell(name, difference, difference - half, difference + half, p, k)
+    return Effect(name, difference, difference - half, difference + half, p, k)
 
 
 def _known(findings: Findings, row: str, metric: str) -> float:

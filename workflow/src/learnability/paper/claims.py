@@ -14,7 +14,7 @@ from .claim import Claim, judged
 from .findings import Findings
 
 CLAIMS = [*gap.CLAIMS, *finetuning.CLAIMS, *ablation.CLAIMS, *efficiency.CLAIMS, *beyond.CLAIMS]
-COLUMNS = [
+CLAIM_COLUMNS = [
     "claim", "part", "statement", "place", "published", "measured", "effect", "ci_low", "ci_high", "n",
     "test", "p_corrected", "verdict", "reason", "data",
 ]  # fmt: skip
@@ -22,7 +22,7 @@ COLUMNS = [
 
 def judge_claims(findings: Findings, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame:
     """A row per claim; effect, interval and p are of the cell that decides, "n/a" where there is none."""
-    return pd.DataFrame([_row(claim, findings) for claim in claims], columns=COLUMNS, dtype=object)
+    return pd.DataFrame([_row(claim, findings) for claim in claims], columns=CLAIM_COLUMNS, dtype=object)
 
 
 def _row(claim: Claim, findings: Findings) -> dict:
@@ -33,7 +33,9 @@ def _row(claim: Claim, findings: Findings) -> dict:
     row |= {key: getattr(verdict, key) for key in ("measured", "test", "verdict", "reason")}
     row |= numbers | {"claim": claim.key, "p_corrected": verdict.p, "data": _data(claim, findings)}
     row |= {"published": claim.published(findings)}
-    return dict.fromkeys(COLUMNS, "n/a") | {key: "n/a" if _undefined(value) else value for key, value in row.items()}
+    return dict.fromkeys(CLAIM_COLUMNS, "n/a") | {
+        key: "n/a" if _undefined(value) else value for key, value in row.items()
+    }
 
 
 def _undefined(value) -> bool:

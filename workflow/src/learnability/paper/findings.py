@@ -14,7 +14,7 @@ from ..significance.macro import MACRO
 from ..study.configuration import ROOT
 from ..tables.labels import Labels, marked
 
-PUBLISHED = ["kind", "dataset", "autoencoder", "row", "metric", "value", "high", "place"]
+PUBLISHED_COLUMNS = ["kind", "dataset", "autoencoder", "row", "metric", "value", "high", "place"]
 SHIPPED = ROOT / "workflow" / "resources" / "published.csv"
 PAPER_DATASETS = ("ct_rate", "isic2019", "mimic_cxr_lt", "cardium")
 PAPER_AUTOENCODERS = ("sd14", "flux1", "flux2", "medvae", "medvae_ft")
@@ -22,7 +22,7 @@ NUMBERS = ("n", "identical", "statistic", "p", "p_corrected", "effect", "mean", 
 
 
 @dataclass(frozen=True)
-class Cell:
+class Effect:
     """An effect with its 95 % interval and corrected two-sided p over n folds; NaN is what was not defined."""
 
     name: str
@@ -37,8 +37,8 @@ class Cell:
         """Standard error of a mean over folds: the interval's half-width over the quantile that made it."""
         return (self.high - self.low) / 2 / stats.t.ppf(1 - ALPHA / 2, self.n - 1) if self.n > 1 else np.nan
 
-    def negated(self) -> "Cell":
-        return Cell(self.name, -self.effect, -self.high, -self.low, self.p, self.n)
+    def negated(self) -> "Effect":
+        return Effect(self.name, -self.effect, -self.high, -self.low, self.p, self.n)
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ class Findings:
 
     def tested(
         self, name: str, test: str, comparison: str, metric: str = "balanced_accuracy", role: str = "family", **where
-    ) -> list[Cell]:
+    ) -> list[Effect]:
         """One cell per dataset and autoencoder of a file of tests over folds."""
         rows = self.rows(name, test=test, comparison=comparison, metric=metric, role=role, **where)
         return [
-            Cell(
+            Effect(
                 self.pair(row["autoencoder"], row["dataset"]),
                 row["effect"],
                 row["ci_low"],
@@ -163,6 +163,6 @@ def read_numbers(path: str | Path) -> pd.DataFrame:
 def read_published(path: str | Path = SHIPPED) -> pd.DataFrame:
     """The numbers of the paper; `high` is the upper end of a range, NaN of a single number."""
     frame = read_numbers(path)
-    if list(frame.columns) != PUBLISHED:
-        raise InputError(f"{path}: columns {list(frame.columns)}, expected {PUBLISHED}")
+    if list(frame.columns) != PUBLISHED_COLUMNS:
+        raise InputError(f"{path}: columns {list(frame.columns)}, expected {PUBLISHED_COLUMNS}")
     return frame

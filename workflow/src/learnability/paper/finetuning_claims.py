@@ -8,7 +8,7 @@ from scipy import stats
 
 from ..significance.level import ALPHA
 from .claim import HERE, Claim, theirs_alone
-from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Cell, Findings
+from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Effect, Findings
 from .verdicts import NO_CELL, PAIRED, Verdict, all_positive, no_effect, untestable
 
 PART = "Fidelity and fine-tuning"
@@ -38,7 +38,7 @@ def tuned_but_mimic(findings: Findings) -> tuple[list[str], list[str]]:
     return [name for name in datasets if name != MIMIC], names
 
 
-def macro_psnr(findings: Findings, first: str, second: str, datasets: Sequence[str]) -> Cell | None:
+def macro_psnr(findings: Findings, first: str, second: str, datasets: Sequence[str]) -> Effect | None:
     """Mean over these datasets of the difference of two autoencoders' PSNR, with the error of its means over images."""
     rows = findings.rows("table2", metric="psnr")
     if rows.empty:
@@ -55,7 +55,7 @@ def macro_psnr(findings: Findings, first: str, second: str, datasets: Sequence[s
         return None
     half, p = error * stats.norm.ppf(1 - ALPHA / 2), 2 * stats.norm.sf(abs(effect) / error)
     name = f"{findings.autoencoder(first)} less {findings.autoencoder(second)}"
-    return Cell(name, effect, effect - half, effect + half, p, int(rows["n"].min()))
+    return Effect(name, effect, effect - half, effect + half, p, int(rows["n"].min()))
 
 
 def raises_psnr(findings: Findings) -> Verdict:
@@ -71,7 +71,7 @@ def highest_psnr(findings: Findings) -> Verdict:
     return untestable(NO_CELL) if None in cells else all_positive(cells, 0.05, "dB", UNPAIRED)
 
 
-def tuned_against_base(findings: Findings, space: str, **where) -> list[Cell]:
+def tuned_against_base(findings: Findings, space: str, **where) -> list[Effect]:
     suffix = "" if space == "latent" else "_in_reconstruction"
     names = [f"{first}_vs_{second}{suffix}" for first, second in pairs(findings)]
     return [cell for name in names for cell in findings.tested("finetuning", "corrected_paired_t", name, **where)]

@@ -8,7 +8,7 @@ from scipy import stats
 
 from ..significance.level import ALPHA, CONFIDENCE_TOST, P_BELOW
 from .claim import HERE, Claim, of_table, percent
-from .findings import PAPER_DATASETS, Cell, Findings
+from .findings import PAPER_DATASETS, Effect, Findings
 from .verdicts import (
     CORRELATION_MARGIN,
     NO_CELL,
@@ -29,7 +29,7 @@ LARGE = f"{HERE}The learnability gap is large and consistent"
 TABLE1 = of_table("table1")
 
 
-def gaps(findings: Findings, **where) -> list[Cell]:
+def gaps(findings: Findings, **where) -> list[Effect]:
     """Reconstruction minus latent of every family and dataset, or of those in `where`."""
     return findings.tested("latent_vs_reconstruction", "corrected_paired_t", "reconstruction_vs_latent", **where)
 
@@ -40,7 +40,7 @@ def reconstructions_equal_images(findings: Findings) -> Verdict:
     if rows.empty:
         return untestable(NO_CELL)
     row, (ranks,) = rows.iloc[0], _ranks(findings, "wilcoxon_pairs", "reconstruction_vs_image", "two-sided")
-    cell = Cell("", row["effect"], row["ci_low"], row["ci_high"], ranks["p"], int(row["n"]))
+    cell = Effect("", row["effect"], row["ci_low"], row["ci_high"], ranks["p"], int(row["n"]))
     bound = f"±{shown(findings.margin, 'points')} points"
     text = f"{in_words(cell, 'points')} ({CONFIDENCE_TOST}) over {cell.n} data sets; signed-rank p = {ranks['p']:.2g}"
     found = Verdict(SUPPORTED, f"equal within {bound}", text, cell, "TOST over data sets", row["p"])
@@ -102,18 +102,18 @@ def largest(findings: Findings) -> Verdict:
         effect, error, n = first.effect - other.effect, np.hypot(first.error, other.error), min(first.n, other.n)
         half = error * stats.t.ppf(1 - ALPHA / 2, n - 1) if n > 1 else np.nan
         p = 2 * stats.t.sf(abs(effect) / error, n - 1)
-        differences.append(Cell(f"{first.name} less {other.name}", effect, effect - half, effect + half, p, n))
+        differences.append(Effect(f"{first.name} less {other.name}", effect, effect - half, effect + half, p, n))
     isic, _ = findings.known(kind="gap", dataset="isic2019", autoencoder="n/a", place=LARGE)
     _, mimic = findings.known(kind="gap", dataset="mimic_cxr_lt")
     return all_positive(differences, isic - mimic, "points", "t between data sets; each comparison must hold")
 
 
-def _mean_of(cells: list[Cell], name: str) -> Cell | None:
+def _mean_of(cells: list[Effect], name: str) -> Effect | None:
     """The mean over families that share folds: its standard error is at most the mean of theirs."""
     if not cells:
         return None
     effect, low, high = (np.mean([getattr(cell, end) for cell in cells]) for end in ("effect", "low", "high"))
-    return Cell(name, effect, low, high, np.nan, min(cell.n for cell in cells))
+    return Effect(name, effect, low, high, np.nan, min(cell.n for cell in cells))
 
 
 def not_predicted_by_psnr(findings: Findings) -> Verdict:
@@ -122,7 +122,7 @@ def not_predicted_by_psnr(findings: Findings) -> Verdict:
     if rows.empty or np.isnan(rows.iloc[0]["effect"]):
         return untestable("too few pairs of autoencoder and data set for a correlation")
     row = rows.iloc[0]
-    cell = Cell("", row["effect"], row["ci_low"], row["ci_high"], row["p"], int(row["n"]))
+    cell = Effect("", row["effect"], row["ci_low"], row["ci_high"], row["p"], int(row["n"]))
     text = f"r = {in_words(cell, '')} over {cell.n} pairs"
     found = Verdict(SUPPORTED, f"|r| below {CORRELATION_MARGIN}", text, cell, "Pearson within data sets", row["p"])
     if row["p"] < ALPHA:
@@ -137,7 +137,7 @@ def imbalanced(findings: Findings) -> Verdict:
     ratios = {name: findings.cards[name]["imbalance_ratio"] for name in PAPER_DATASETS}
     least, _ = findings.known(kind="imbalance_ratio", dataset=PAPER_DATASETS[0])
     text = ", ".join(f"{findings.dataset(name)} {ratio:.3g}" for name, ratio in ratios.items())
-    cell = Cell("", min(ratios.values()), np.nan, np.nan, np.nan, len(ratios))
+    cell = Effect("", min(ratios.values()), np.nan, np.nan, np.nan, len(ratios))
     below = [findings.dataset(name) for name, ratio in ratios.items() if ratio <= least]
     if below:
         return Verdict(NOT_SUPPORTED, f"{', '.join(below)}: {least:g} or less", text, cell, "counts")

@@ -9,7 +9,7 @@ from scipy import stats
 from ..significance.level import ALPHA, P_BELOW
 from ..significance.rows import holm
 from .claim import Claim, of_table
-from .findings import Cell, Findings
+from .findings import Effect, Findings
 from .gap_claims import TABLE1, in_method
 from .verdicts import NO_CELL, NOT_SUPPORTED, SUPPORTED, Verdict, all_positive, in_words, untestable
 
@@ -25,7 +25,7 @@ def over_datasets(findings: Findings) -> Verdict:
     if rows.empty:
         return untestable(NO_CELL)
     row, n = rows.iloc[0], len(findings.datasets())
-    cell = Cell("", row["effect"], np.nan, np.nan, row["p"], n)
+    cell = Effect("", row["effect"], np.nan, np.nan, row["p"], n)
     text = f"{in_words(cell, 'points')}, mean over {n} data set{'s' if n > 1 else ''}"
     found = Verdict(SUPPORTED, P_BELOW, text, cell, f"signed-rank over data sets, {in_method(row)}", row["p"])
     if 0.5**n >= ALPHA:
@@ -42,8 +42,8 @@ def decomposed(gap: str, findings: Findings) -> Verdict:
     return all_positive(_holm(cells), findings.margin, "points")
 
 
-def _cell(row: dict, gap: str, findings: Findings) -> Cell:
-    cell = Cell(
+def _cell(row: dict, gap: str, findings: Findings) -> Effect:
+    cell = Effect(
         findings.pair(row["autoencoder"], row["dataset"]),
         row[gap],
         row[f"{gap}_ci_low"],
@@ -55,7 +55,7 @@ def _cell(row: dict, gap: str, findings: Findings) -> Cell:
     return replace(cell, p=p)
 
 
-def _holm(cells: list[Cell]) -> list[Cell]:
+def _holm(cells: list[Effect]) -> list[Effect]:
     p_values = holm(["n/a" if np.isnan(cell.p) else cell.p for cell in cells])
     return [replace(cell, p=np.nan if p == "n/a" else p) for cell, p in zip(cells, p_values, strict=True)]
 

@@ -13,7 +13,7 @@ from .gap_claims import gaps
 
 IDENTITY = ["kind", "dataset", "autoencoder", "row", "metric", "place"]
 MEASURED = ["measured", "measured_high", "sd", "ci_low", "ci_high", "n", "difference", "difference_high"]
-COLUMNS = [*IDENTITY, "published", "published_high", *MEASURED, "status"]
+NUMBER_COLUMNS = [*IDENTITY, "published", "published_high", *MEASURED, "status"]
 AS_MEASURED, PHANTOM = "measured", "phantom data, no reproduction"
 CHUNKED = "measured with images decoded a few at a time, which sets their peak memory"
 
@@ -24,12 +24,12 @@ def compare_published(findings: Findings) -> pd.DataFrame:
     `status` is `measured`, or says in words why there is no number; phantom data give no difference.
     """
     lines = [_line(line, findings) for line in findings.published.to_dict("records")]
-    return pd.DataFrame(lines, columns=COLUMNS, dtype=object)
+    return pd.DataFrame(lines, columns=NUMBER_COLUMNS, dtype=object)
 
 
 def _line(line: dict, findings: Findings) -> dict:
     known = {"published": line["value"], "published_high": line["high"]}
-    row = dict.fromkeys(COLUMNS, "n/a") | {key: line[key] for key in IDENTITY} | known
+    row = dict.fromkeys(NUMBER_COLUMNS, "n/a") | {key: line[key] for key in IDENTITY} | known
     names = datasets_of(line)
     if absent := _absent(line, names, findings):
         return _shown(row | {"status": absent})

@@ -8,7 +8,7 @@ from scipy import stats
 
 from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
 from ..significance.rows import holm
-from .findings import Cell
+from .findings import Effect
 
 SUPPORTED, NOT_SUPPORTED, UNTESTABLE = "supported", "not supported", "cannot be tested at this scale"
 FEWEST_FOLDS = 3
@@ -24,7 +24,7 @@ class Verdict:
     verdict: str
     reason: str
     measured: str = "n/a"
-    cell: Cell | None = None
+    cell: Effect | None = None
     test: str = "n/a"
     p: float = np.nan
 
@@ -34,7 +34,7 @@ def untestable(reason: str, of: "Verdict | None" = None) -> Verdict:
     return replace(of, verdict=UNTESTABLE, reason=reason) if of else Verdict(UNTESTABLE, reason)
 
 
-def in_words(cell: Cell, unit: str) -> str:
+def in_words(cell: Effect, unit: str) -> str:
     """'3.1 points [-1.2, 7.4]'; without an interval, the effect alone."""
     interval = (
         f" [{shown(cell.low, unit)}, {shown(cell.high, unit)}]" if np.isfinite([cell.low, cell.high]).all() else ""
@@ -48,7 +48,7 @@ def shown(value: float, unit: str) -> str:
     return f"{round(factor * value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
 
 
-def describe(cells: Sequence[Cell], unit: str, decisive: Cell) -> str:
+def in_words_of(cells: Sequence[Effect], unit: str, decisive: Effect) -> str:
     """The range of the cells, and the one that decides."""
     if len(cells) == 1:
         return f"{decisive.name}: {in_words(decisive, unit)}"
@@ -57,12 +57,12 @@ def describe(cells: Sequence[Cell], unit: str, decisive: Cell) -> str:
     return f"{span} in {len(cells)} cells; least favourable: {decisive.name}, {in_words(decisive, unit)}"
 
 
-def all_positive(cells: Sequence[Cell], size: float, unit: str, test: str = PAIRED) -> Verdict:
+def all_positive(cells: Sequence[Effect], size: float, unit: str, test: str = PAIRED) -> Verdict:
     """Every effect is above zero. `size` is the published effect, or the margin where none is known."""
     if not cells:
         return untestable(NO_CELL)
     decisive = max(cells, key=lambda cell: (cell.effect <= 0, np.nan_to_num(cell.p, nan=1.0), -cell.effect))
-    found = Verdict(SUPPORTED, f"above zero, {P_BELOW}", describe(cells, unit, decisive), decisive, test, decisive.p)
+    found = Verdict(SUPPORTED, f"above zero, {P_BELOW}", in_words_of(cells, unit, decisive), decisive, test, decisive.p)
     opposite = [cell for cell in cells if cell.high < 0]
     too_small = [cell for cell in cells if not cell.p < ALPHA and cell.high < size]
     still_open = [cell for cell in cells if not (cell.p < ALPHA and cell.effect > 0)]
@@ -78,7 +78,7 @@ def all_positive(cells: Sequence[Cell], size: float, unit: str, test: str = PAIR
     return found
 
 
-def no_effect(cells: Sequence[Cell], margin: float, unit: str, one_sided: bool = False) -> Verdict:
+def no_effect(cells: Sequence[Effect], margin: float, unit: str, one_sided: bool = False) -> Verdict:
     """No effect beyond ±margin, `one_sided` none above it, by one-sided t-tests in every cell, Holm over the cells.
 
     One-sided, an effect below zero is none that the claim denies, however large.
@@ -89,7 +89,7 @@ def no_effect(cells: Sequence[Cell], margin: float, unit: str, one_sided: bool =
     worst, bound = int(np.argmax(p_values)), f"{shown(margin, unit)} {unit}".strip()
     decisive, size = cells[worst], f"below {bound}" if one_sided else f"equal within ±{bound}"
     test = f"{'one-sided t' if one_sided else 'TOST'} over folds, Nadeau and Bengio, Holm"
-    found = Verdict(SUPPORTED, size, describe(cells, unit, decisive), decisive, test, p_values[worst])
+    found = Verdict(SUPPORTED, size, in_words_of(cells, unit, decisive), decisive, test, p_values[worst])
     still_open = [cell for cell, p in zip(cells, p_values, strict=True) if not p < ALPHA]
     different = [cell for cell in still_open if cell.p < ALPHA and (cell.effect > 0 or not one_sided)]
     if different:
@@ -101,7 +101,7 @@ def no_effect(cells: Sequence[Cell], margin: float, unit: str, one_sided: bool =
     return found
 
 
-def within_margin_p(cell: Cell, margin: float, one_sided: bool = False) -> float:
+def within_margin_p(cell: Effect, margin: float, one_sided: bool = False) -> float:
     """p of a one-sided t-test of an effect below the margin, else of the worse of two, within ±margin.
 
     1 where there is no interval.
@@ -110,14 +110,14 @@ def within_margin_p(cell: Cell, margin: float, one_sided: bool = False) -> float
     return float(stats.t.sf((margin - size) / cell.error, cell.n - 1)) if cell.error > 0 else 1.0
 
 
-def within(cells: Sequence[Cell], low: float, high: float, unit: str, rounding: float = 0.005) -> Verdict:
+def within(cells: Sequence[Effect], low: float, high: float, unit: str, rounding: float = 0.005) -> Verdict:
     """Every estimate lies in the published range, which is wider on both sides by what its printing rounds away."""
     if not cells:
         return untestable(NO_CELL)
     low, high = low - rounding, high + rounding
     decisive = max(cells, key=lambda cell: max(low - cell.effect, cell.effect - high))
     test = f"{CONFIDENCE} intervals over folds against the range"
-    found = Verdict(SUPPORTED, "every estimate lies in the range", describe(cells, unit, decisive), decisive, test)
+    found = Verdict(SUPPORTED, "every estimate lies in the range", in_words_of(cells, unit, decisive), decisive, test)
     excluded = [cell for cell in cells if cell.high < low or cell.low > high]
     beyond = [cell for cell in cells if not low <= cell.effect <= high]
     if excluded:
@@ -130,7 +130,7 @@ def within(cells: Sequence[Cell], low: float, high: float, unit: str, rounding: 
 
 def of_one_size(measured: float, published: float, text: str) -> Verdict:
     """One measurement without an interval: within a factor of two of the published one."""
-    cell = Cell("", measured, np.nan, np.nan, np.nan, 1)
+    cell = Effect("", measured, np.nan, np.nan, np.nan, 1)
     test = "within a factor of two; one measurement, no interval"
     if published / 2 <= measured <= 2 * published:
         return Verdict(SUPPORTED, "within a factor of two of the published value", text, cell, test)
@@ -138,6 +138,6 @@ def of_one_size(measured: float, published: float, text: str) -> Verdict:
     return Verdict(NOT_SUPPORTED, f"{side} the published value", text, cell, test)
 
 
-def _names(cells: Sequence[Cell]) -> str:
+def _names(cells: Sequence[Effect]) -> str:
     names = [cell.name for cell in cells if cell.name]
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "it"

@@ -11,7 +11,7 @@ from .t_tests import corrected_t
 
 GAPS = ["gap_paper", "gap_matched", "gap_control", "gap_encoding"]
 IDENTITY = ["dataset", "autoencoder", "metric", "role", "control", "n"]
-COLUMNS = [*IDENTITY, *(f"{gap}{end}" for gap in GAPS for end in ("", "_ci_low", "_ci_high"))]
+GAP_COLUMNS = [*IDENTITY, *(f"{gap}{end}" for gap in GAPS for end in ("", "_ci_low", "_ci_high"))]
 
 
 def gap_decomposition(metrics: pd.DataFrame, recipes: dict[str, str], controls: dict[str, str]) -> pd.DataFrame:
@@ -44,7 +44,7 @@ def gap_decomposition(metrics: pd.DataFrame, recipes: dict[str, str], controls: 
                 control = controls.get(autoencoder)
                 gaps = _gaps(runs, dataset, autoencoder, control, recipes, metric)
                 rows.append(_row(gaps, control or NOT_APPLICABLE))
-    return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+    return pd.DataFrame(rows, columns=GAP_COLUMNS, dtype=object)
 
 
 def _gaps(
@@ -70,7 +70,11 @@ def _gaps(
 
 def _row(gaps: dict[str, Cell], control: str) -> dict:
     matched = gaps["gap_matched"]
-    row = dict.fromkeys(COLUMNS, NOT_APPLICABLE) | matched.labels | {"control": control, "n": len(matched.differences)}
+    row = (
+        dict.fromkeys(GAP_COLUMNS, NOT_APPLICABLE)
+        | matched.labels
+        | {"control": control, "n": len(matched.differences)}
+    )
     for name, gap in gaps.items():
         result = corrected_t(gap.differences, gap.test_over_train)
         row |= {name: result["effect"]}

@@ -7,7 +7,7 @@ import pandas as pd
 
 LABELS = ["test", "comparison", "dataset", "autoencoder", "metric", "role"]
 TESTED = ["n", "statistic", "p", "alternative", "method", "correction", "p_corrected"]
-COLUMNS = [*LABELS, *TESTED, "effect", "ci_low", "ci_high"]
+TEST_COLUMNS = [*LABELS, *TESTED, "effect", "ci_low", "ci_high"]
 HEADLINE_METRIC = "balanced_accuracy"
 NOT_APPLICABLE = "n/a"
 DEGENERATE = {"method": "degenerate"}
@@ -16,7 +16,7 @@ DEGENERATE = {"method": "degenerate"}
 def row(test: str, comparison: str, result: dict, **labels: str) -> dict:
     """One row of a table: what was tested and what came out, "n/a" for the rest."""
     labels = {"test": test, "comparison": comparison, "metric": HEADLINE_METRIC} | labels
-    return dict.fromkeys(COLUMNS, NOT_APPLICABLE) | labels | result
+    return dict.fromkeys(TEST_COLUMNS, NOT_APPLICABLE) | labels | result
 
 
 def table(rows: list[dict], together: Callable[[dict], tuple] | None = None) -> pd.DataFrame:
@@ -33,7 +33,7 @@ def table(rows: list[dict], together: Callable[[dict], tuple] | None = None) -> 
     for entries in families.values():
         for entry, p_corrected in zip(entries, holm([entry["p"] for entry in entries]), strict=True):
             entry.update(correction="holm", p_corrected=p_corrected)
-    return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
+    return pd.DataFrame(rows, columns=TEST_COLUMNS, dtype=object)
 
 
 def holm(p_values: Sequence[float | str]) -> list[float | str]:

@@ -17,7 +17,7 @@ MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # of Adam
 SECONDS_BETWEEN_SAVES = 600  # within an epoch: a save takes a second or two
 
 
-class Keeper:
+class Checkpointer:
     """Keeps a training in a file: `save` it after each epoch, and within one where `is_due` says so.
 
     `state` (JSON-serialisable) is what the training begins with, or what was saved; `best` are the best weights so far.
@@ -33,7 +33,7 @@ class Keeper:
         self.best, self.state = load_checkpoint(path, identity, model, optimisers) or ({}, state)
         self.within = self.state.pop("within", {})  # where in an epoch it was saved
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> "Checkpointer":
         self.interruption.__enter__()
         return self
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..paper.findings import PAPER_DATASETS, Cell, Findings
+from ..paper.findings import PAPER_DATASETS, Effect, Findings
 from ..paper.gap_claims import gaps
 from ..paper.verdicts import FEWEST_FOLDS, in_words, shown
 from ..significance.level import ALPHA, CONFIDENCE, CONFIDENCE_TOST, P_BELOW
@@ -124,7 +124,7 @@ def _of_confounds(findings: Findings, differing: list[str], may: list[str], may_
             may_not[-1] += " The gap without these differences was not measured in this study."
     for row in rows.to_dict("records"):
         cells = {
-            gap: Cell("", *(row[f"{gap}{end}"] for end in ("", "_ci_low", "_ci_high")), np.nan, 0)
+            gap: Effect("", *(row[f"{gap}{end}"] for end in ("", "_ci_low", "_ci_high")), np.nan, 0)
             for gap in GAPS_IN_WORDS
         }
         gap_words = [

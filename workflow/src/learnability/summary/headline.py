@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..paper.findings import Cell, Findings
+from ..paper.findings import Effect, Findings
 from ..paper.gap_claims import gaps
 from ..significance.level import ALPHA
 
@@ -39,7 +39,7 @@ def gap_matrix(findings: Findings) -> dict:
     return {"datasets": [findings.dataset(name) for name in datasets], "rows": rows}
 
 
-def _shown(cells: list[Cell]) -> dict:
+def _shown(cells: list[Effect]) -> dict:
     """One gap, or a dash where there is none."""
     if not cells:
         return {"value": "–", "interval": "", "tint": 0, "sign": "none"}

@@ -15,8 +15,8 @@ from .layout import MISSING, SCORE_HEADS, Best, Layout, amount, best_of, number
 STAGES = {"inference": "Inference", "train": "Training"}
 COSTS = {"samples_per_second": "samples/s", "peak_mb": "MB"}
 METRICS = [*SCORES, *(f"{stage}_{cost}" for stage in STAGES for cost in COSTS)]
-CELL = ["row", "dataset", "autoencoder"]
-COLUMNS = [*CELL, "space", "recipe", "metric", "value", "batch_size", "budget_s", "device"]
+MEASURED_RUN = ["row", "dataset", "autoencoder"]
+TABLE3_COLUMNS = [*MEASURED_RUN, "space", "recipe", "metric", "value", "batch_size", "budget_s", "device"]
 IMAGES = ("image", "image_cached")  # the rows that the latent row is compared with
 
 
@@ -29,8 +29,10 @@ def table3(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     if not frames:
         raise InputError("Table 3: no rows; expected one file per row; measure the efficiency first")
     for frame in frames:
-        if list(frame.columns) != COLUMNS:
-            raise InputError(f"Table 3: columns {list(frame.columns)}, expected {COLUMNS}; measure that row again")
+        if list(frame.columns) != TABLE3_COLUMNS:
+            raise InputError(
+                f"Table 3: columns {list(frame.columns)}, expected {TABLE3_COLUMNS}; measure that row again"
+            )
     table = pd.concat(frames, ignore_index=True)
     table["value"] = pd.to_numeric(table["value"], errors="coerce")
     for key in ("budget_s", "device"):
@@ -46,7 +48,7 @@ def table3(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def _refuse_bad_values(table: pd.DataFrame) -> None:
     """Raise unless every row has each metric, with numbers, and each cost once per batch size."""
-    key = [*CELL, "metric", "batch_size"]
+    key = [*MEASURED_RUN, "metric", "batch_size"]
     costs = ~table["metric"].isin(SCORES)
     problems = {
         f"unknown metric, expected one of {METRICS}": ~table["metric"].isin(METRICS),
@@ -57,17 +59,19 @@ def _refuse_bad_values(table: pd.DataFrame) -> None:
     for problem, mask in problems.items():
         for line in table.loc[mask, key].itertuples(index=False):
             raise InputError(f"Table 3: {named(zip(key, line, strict=True))}: {problem}; measure that row again")
-    for cell, lines in table.groupby(CELL, sort=False):
+    for cell, lines in table.groupby(MEASURED_RUN, sort=False):
         for metric in METRICS:
             if metric not in set(lines["metric"]):
-                where = named(zip(CELL, cell, strict=True))
+                where = named(zip(MEASURED_RUN, cell, strict=True))
                 raise InputError(f"Table 3: {where}: {metric} is missing; measure that row again")
 
 
 def headline_batch(table: pd.DataFrame, stage: str) -> int:
     """The largest batch size at which every row has speed and memory of a stage, `inference` or `train`."""
     costs = table[table["metric"].isin([f"{stage}_{cost}" for cost in COSTS])]
-    sizes = {key: {*map(int, lines["batch_size"])} for key, lines in costs.groupby([*CELL, "metric"], sort=False)}
+    sizes = {
+        key: {*map(int, lines["batch_size"])} for key, lines in costs.groupby([*MEASURED_RUN, "metric"], sort=False)
+    }
     common = set.intersection(*sizes.values())
     if not common:
         found = "; ".join(f"{', '.join(key)} at {sorted(found)}" for key, found in sizes.items())
@@ -82,7 +86,7 @@ def render_table3(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] 
     datasets, shown = datasets_of(table, labels), present(table["row"], labels.rows)
     autoencoders = present(table["autoencoder"], labels.autoencoders)
     sections = []
-    for dataset, autoencoder in table[CELL[1:]].drop_duplicates().itertuples(index=False, name=None):
+    for dataset, autoencoder in table[MEASURED_RUN[1:]].drop_duplicates().itertuples(index=False, name=None):
         rows = {key[0]: cells for key, cells in values.items() if key[1:] == (dataset, autoencoder)}
         best = {metric: _best(metric, rows) for metric in METRICS}
         lines = [
@@ -115,7 +119,7 @@ def headline(table: pd.DataFrame) -> dict[tuple, dict[str, float]]:
     for line in table.to_dict("records"):
         size = batches.get(line["metric"].partition("_")[0])
         if size is None or int(line["batch_size"]) == size:
-            found.setdefault(tuple(line[key] for key in CELL), {})[line["metric"]] = line["value"]
+            found.setdefault(tuple(line[key] for key in MEASURED_RUN), {})[line["metric"]] = line["value"]
     return found
 
 

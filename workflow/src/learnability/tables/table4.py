@@ -13,8 +13,8 @@ from .frames import cells_by, corrected_p, score_rows
 from .labels import Labels, data_notes, datasets_of, notice, present
 from .layout import SCORE_HEADS, Best, Block, Layout, best_of, cell_text, values_over_folds
 
-COLUMNS = ["dataset", "autoencoder", "row", "space", "recipe", "metric", "mean", "sd", "n_folds"]
-CELL = ["dataset", "autoencoder", "row", "space", "metric"]
+TABLE4_COLUMNS = ["dataset", "autoencoder", "row", "space", "recipe", "metric", "mean", "sd", "n_folds"]
+CELL_OF_TABLE4 = ["dataset", "autoencoder", "row", "space", "metric"]
 SPACES = {"image": "IS", "latent": "LS", "reconstruction": "RS"}
 MARKS = {"latent": "†", "reconstruction": "‡"}  # the row that a marked score differs from
 SEARCHED = {"fold": "⋆", "fold0": "⋆⋄"}  # by the scope of the search
@@ -55,7 +55,7 @@ def _means(metrics: pd.DataFrame, rows: Sequence[Row], folds: Sequence[int], tit
                 where = f"{title}: dataset {dataset}, autoencoder {autoencoder}, space {space}, recipe {recipe}"
                 scores = score_rows(cell, folds, where)
                 means += [(dataset, autoencoder, row, space, recipe, *score) for score in scores]
-    return pd.DataFrame(means, columns=COLUMNS)
+    return pd.DataFrame(means, columns=TABLE4_COLUMNS)
 
 
 def render_table4(
@@ -159,7 +159,7 @@ def _body(
     with_sd: bool,
 ) -> tuple[list, list]:
     """Spanners, the macro average last where it is one of several datasets, and a section per autoencoder."""
-    cells = cells_by(table, CELL)
+    cells = cells_by(table, CELL_OF_TABLE4)
     datasets = datasets_of(table[table["dataset"] != MACRO], labels)
     if len(datasets) > 1 and MACRO in set(table["dataset"]):
         datasets[MACRO] = "Macro"
@@ -186,6 +186,6 @@ def _best(table: pd.DataFrame) -> set[tuple[str, ...]]:
     found = set()
     latent = table[table["space"] == "latent"]
     for _, rows in latent.groupby(["dataset", "autoencoder", "metric"]):
-        keys = rows[CELL].itertuples(index=False, name=None)
+        keys = rows[CELL_OF_TABLE4].itertuples(index=False, name=None)
         found |= best_of(dict(zip(keys, rows["mean"], strict=True)))
     return found

@@ -12,12 +12,12 @@ from ..classifiers.classifier import Classifier, build_classifier
 from ..classifiers.saved import load_start
 from ..errors import InputError
 from ..registry import load
-from ..storage.checkpoints import Keeper, remove_checkpoint, write_tensors
+from ..storage.checkpoints import Checkpointer, remove_checkpoint, write_tensors
 from ..storage.contracts import digest, file_digest, write_csv, write_json
 from ..storage.finished import keep_finished, take_finished
 from ..study.recipe import Recipe
 from .evaluation import autocast, predict, score_file, write_predictions
-from .fold_data import Fold, Inputs, describe, load_fold
+from .fold_data import Fold, Inputs, describe_run, load_fold
 from .losses import build_loss
 from .metrics import balanced_accuracy
 
@@ -70,7 +70,7 @@ def train(
     cell: dict, recipe: Recipe, seed: int, n_splits: int, code: str, inputs: Inputs, data: Fold, checkpoint: Path
 ) -> tuple[Classifier, dict, list, float]:
     """Build a classifier and fit it; returns it with its description (model.json), history and samples per second."""
-    description = describe(cell, recipe, seed, data, inputs) | {"trained_by": recipe.recorded()}
+    description = describe_run(cell, recipe, seed, data, inputs) | {"trained_by": recipe.recorded()}
     if inputs.pretrained:
         description["pretrained_digest"] = file_digest(inputs.pretrained)
     identity = digest([description, n_splits, code, data.source, data.card["digest"], inputs.identity()])
@@ -102,44 +102,44 @@ def fit(
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
     state = {"best_score": -1.0, "without_gain": 0, "spent_seconds": 0.0, "history": []}
     seconds, trained = 0.0, 0
-    with Keeper(checkpoint, identity, model, [optimiser], state) as keeper:
-        say_where(keeper)
-        state = keeper.state
+    with Checkpointer(checkpoint, identity, model, [optimiser], state) as checkpointer:
+        say_where(checkpointer)
+        state = checkpointer.state
         deadline = time.perf_counter() + (recipe.budget_seconds or np.inf) - state["spent_seconds"]
         for epoch in range(len(state["history"]) + 1, recipe.epochs + 1):
             started = time.perf_counter()
-            may_end = state["history"] and not keeper.within  # what was trained of an epoch is evaluated too
+            may_end = state["history"] and not checkpointer.within  # what was trained of an epoch is evaluated too
             if state["without_gain"] > recipe.patience or (may_end and started >= deadline):
                 break
             rate = start_epoch(optimiser, recipe, seed, epoch, state)
-            train_loss, samples = train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline, keeper)
+            train_loss, samples = train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline, checkpointer)
             seconds, trained = seconds + time.perf_counter() - started, trained + samples
             predicted = predict(model, data, "validation").argmax(axis=1)
             reached = balanced_accuracy(data.label[data.split["validation"]], predicted)
-            note_epoch(keeper, {"epoch": epoch, "lr": rate, "train_loss": train_loss}, reached)
+            note_epoch(checkpointer, {"epoch": epoch, "lr": rate, "train_loss": train_loss}, reached)
             print(f"epoch {epoch}/{recipe.epochs}  loss {train_loss:.4f}  validation bACC {reached:.4f}", flush=True)
             state["spent_seconds"] = spent_seconds(recipe, deadline)
-            keeper.save()
-    model.load_state_dict(keeper.best)
+            checkpointer.save()
+    model.load_state_dict(checkpointer.best)
     return state["history"], trained / seconds if seconds else 0.0
 
 
-def say_where(keeper: Keeper) -> None:
+def say_where(checkpointer: Checkpointer) -> None:
     """Print where a training goes on that was stopped."""
-    done = len(keeper.state["history"])
-    if keeper.within:
-        print(f"resumed in epoch {done + 1}, after {keeper.within['seen']} training rows", flush=True)
+    done = len(checkpointer.state["history"])
+    if checkpointer.within:
+        print(f"resumed in epoch {done + 1}, after {checkpointer.within['seen']} training rows", flush=True)
     elif done:
         print(f"resumed after epoch {done}", flush=True)
 
 
-def note_epoch(keeper: Keeper, row: dict, reached: float) -> None:
+def note_epoch(checkpointer: Checkpointer, row: dict, reached: float) -> None:
     """Add an epoch to the history; keep its weights if its validation balanced accuracy is the best."""
-    keeper.state["without_gain"] += 1
-    if reached > keeper.state["best_score"]:  # a tie keeps the earlier epoch
-        keeper.state |= {"best_score": reached, "without_gain": 0}
-        keeper.best = {key: value.clone() for key, value in keeper.model.state_dict().items()}
-    keeper.state["history"].append(row | {"validation_balanced_accuracy": reached})
+    checkpointer.state["without_gain"] += 1
+    if reached > checkpointer.state["best_score"]:  # a tie keeps the earlier epoch
+        checkpointer.state |= {"best_score": reached, "without_gain": 0}
+        checkpointer.best = {key: value.clone() for key, value in checkpointer.model.state_dict().items()}
+    checkpointer.state["history"].append(row | {"validation_balanced_accuracy": reached})
 
 
 def spent_seconds(recipe: Recipe, deadline: float) -> float:
@@ -169,7 +169,7 @@ def train_epoch(
     loss,
     optimiser,
     deadline: float,
-    keeper: Keeper,
+    checkpointer: Checkpointer,
 ) -> tuple[float, int]:
     """One pass over the training rows in random order, or up to the deadline, from where a stopped one was saved.
 
@@ -182,7 +182,7 @@ def train_epoch(
         order = order[:-1]  # batch norm cannot train on a batch of one
     labels = torch.from_numpy(data.label[train[order]]).to(device)
     teacher = None if data.teacher is None else data.teacher[torch.from_numpy(order).to(device)]
-    done = keeper.take_up() or {"seen": 0, "total": 0.0}
+    done = checkpointer.take_up() or {"seen": 0, "total": 0.0}
     total = torch.tensor(done["total"], device=device)  # summed on the device: reading it would make the host wait
     seen = done["seen"]
     left = data.rows.batches(train[order[seen:]], batch_size) if seen < len(order) else ()
@@ -191,9 +191,9 @@ def train_epoch(
         soft = None if teacher is None else teacher[batch]
         total += train_step(model, x, labels[batch], epoch, loss, optimiser, recipe, soft) * len(x)
         seen += len(x)
-        if keeper.is_due():
-            keeper.state["spent_seconds"] = spent_seconds(recipe, deadline)
-            keeper.save({"seen": seen, "total": float(total)})
+        if checkpointer.is_due():
+            checkpointer.state["spent_seconds"] = spent_seconds(recipe, deadline)
+            checkpointer.save({"seen": seen, "total": float(total)})
         if is_over(deadline, step, device):
             break
     mean = float(total) / seen

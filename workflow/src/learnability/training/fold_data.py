@@ -173,7 +173,7 @@ def moments_of_images(recipe: Recipe, inputs: Inputs) -> tuple[list[float], list
     return trained_moments(inputs.pretrained, recipe.model) if inputs.pretrained else image_moments()
 
 
-def describe(cell: dict, recipe: Recipe, seed: int, data: Fold, inputs: Inputs) -> dict:
+def describe_run(cell: dict, recipe: Recipe, seed: int, data: Fold, inputs: Inputs) -> dict:
     """All that is needed to build the classifier again and normalise its input: the content of model.json."""
     if cell["space"] == "latent":
         mean, deviation = data.moments

@@ -12,7 +12,7 @@ from torch import nn
 from ...errors import InputError
 from ...storage.arrays import open_packed, own_temporary, remove_abandoned, written_whole
 from ...storage.batches import Rows
-from ...storage.checkpoints import Keeper, remove_checkpoint
+from ...storage.checkpoints import Checkpointer, remove_checkpoint
 from ...storage.contracts import (
     digest,
     file_digest,
@@ -93,26 +93,26 @@ def training_rows(dataset: Path, folds: Path, fold: int, n_splits: int) -> np.nd
 def tune(tuning: "Tuning", images: Rows, rows: np.ndarray, identity: str, folder: Path) -> list[dict]:
     """Take all steps, with a checkpoint every `checkpoint_every`; returns one row of means per checkpoint."""
     settings, checkpoint = tuning.settings, folder / "checkpoint.safetensors"
-    with Keeper(checkpoint, identity, tuning.networks, tuning.optimisers, {"history": []}) as keeper:
-        history = keeper.state["history"]
+    with Checkpointer(checkpoint, identity, tuning.networks, tuning.optimisers, {"history": []}) as checkpointer:
+        history = checkpointer.state["history"]
         done = history[-1]["step"] if history else 0
-        if done or keeper.within:
-            print(f"resumed after step {done + keeper.within.get('taken', 0)}", flush=True)
+        if done or checkpointer.within:
+            print(f"resumed after step {done + checkpointer.within.get('taken', 0)}", flush=True)
         while done < settings["steps"]:
             until = min(done + settings["checkpoint_every"], settings["steps"])
-            means = train_steps(tuning, images, rows, range(done, until), keeper)
+            means = train_steps(tuning, images, rows, range(done, until), checkpointer)
             history.append({"step": until} | means)
             shown = (
                 f"{name} {mean if mean == NOT_APPLICABLE else format(mean, '.4f')}" for name, mean in means.items()
             )
             print(f"step {until}/{settings['steps']}  " + "  ".join(shown), flush=True)
-            keeper.save()
+            checkpointer.save()
             done = until
     return history
 
 
 def train_steps(
-    tuning: "Tuning", images: Rows, rows: np.ndarray, steps: range, keeper: Keeper
+    tuning: "Tuning", images: Rows, rows: np.ndarray, steps: range, checkpointer: Checkpointer
 ) -> dict[str, float | str]:
     """Take the given steps, from where stopped ones were saved.
 
@@ -120,18 +120,20 @@ def train_steps(
     """
     seed, size = tuning.seed, tuning.settings["batch_size"]
     torch.manual_seed(int(np.random.SeedSequence([seed, steps.start]).generate_state(1)[0]))
-    done = keeper.take_up() or {"taken": 0, "values": {name: [] for name in CURVES}}
+    done = checkpointer.take_up() or {"taken": 0, "values": {name: [] for name in CURVES}}
     # On the device: reading a value would make the host wait.
-    values = {name: [torch.tensor(value, device=keeper.device) for value in done["values"][name]] for name in CURVES}
+    values = {
+        name: [torch.tensor(value, device=checkpointer.device) for value in done["values"][name]] for name in CURVES
+    }
     left = steps[done["taken"] :]
     # Each step draws its own rows, so that a resumed run sees the same ones.
     order = [np.random.default_rng([seed, step]).choice(rows, size) for step in left]
     for step, x in zip(left, images.batches(np.concatenate(order), size) if order else (), strict=True):
         for name, value in tuning.step(step, tuning.as_input(x)).items():
             values[name].append(value)
-        if keeper.is_due():
+        if checkpointer.is_due():
             read = {name: [float(value) for value in found] for name, found in values.items()}
-            keeper.save({"taken": step + 1 - steps.start, "values": read})
+            checkpointer.save({"taken": step + 1 - steps.start, "values": read})
     means = {name: float(torch.stack(found).mean()) if found else NOT_APPLICABLE for name, found in values.items()}
     finite = all(np.isfinite(mean) for mean in means.values() if mean != NOT_APPLICABLE)
     if not finite or not all(bool(weight.isfinite().all()) for weight in tuning.networks.parameters()):
