@@ -322,7 +322,7 @@ def stated(entry, **values) -> dict:
 class Flat:
     """Nothing but the mean of an image comes back: a blank image is identical, any other is poor."""
 
-    channels, factor, latent_dtype, decodes, provenance = 3, 1, "float16", True, {}
+    channels, factor, latent_dtype, decodes, provenance, stochastic = 3, 1, "float16", True, {}, False
 
     def encode(self, x):
         return x.mean(dim=(1, 2, 3), keepdim=True).expand(x.shape)
