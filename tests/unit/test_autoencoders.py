@@ -141,6 +141,7 @@ def test_the_card_says_what_was_encoded_with_what(tmp_path, dataset):
         "latent_dtype": "float16",
         "pipeline": {"mean": [0.0], "std": [1 / 0.18215]},
         "decodes": True,
+        "stochastic": False,
         "precision": "float32",
         "source": str(tmp_path / "weights"),
         "parameters": sum(weight.numel() for weight in build("sd").parameters()),

@@ -215,7 +215,8 @@ def encoding_card(
         "latent_dtype": autoencoder.latent_dtype,
         "pipeline": autoencoder.pipeline,
         "decodes": autoencoder.decodes,
-        **({"stochastic": True} if autoencoder.stochastic else {}),
+        "stochastic": autoencoder.stochastic,
         "precision": "tf32" if device.type == "cuda" and precision == "float32" else precision,
         **{f"digest_{kind}": array.digest for kind, array in packed.items()},
+        "config_digest": None,  # where no config.json is read
     } | autoencoder.provenance

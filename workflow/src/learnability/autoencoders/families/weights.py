@@ -38,8 +38,8 @@ def files_read(entry: dict) -> dict[str, Path]:
 def other_weights(card: dict, digests: dict) -> str | None:
     """Which digest differs between an autoencoder.json and `digests` (card_digests), or None."""
     for key, now in digests.items():
-        if now and card.get(key, now) != now:  # cards of earlier versions have no config_digest
-            return f"({key} {card[key][:12]}, now {now[:12]})"
+        if now and (before := card.get(key)) and before != now:  # cards of earlier versions have no config_digest
+            return f"({key} {before[:12]}, now {now[:12]})"
     return None
 
 
