@@ -31,7 +31,6 @@ from learnability.study.study_lists import refuse_smaller_study, study_lists
 from learnability.workflow.hub import weights_to_fetch
 from snakemake.exceptions import WorkflowError
 
-TABLE_FORMATS = ["csv", "md", "html", "tex"]
 RUN, SEARCH = f"<results>/{paths.RUN}", f"<results>/{paths.SEARCH}"
 
 
@@ -90,64 +89,3 @@ def at_least_one(files, key, why="names no dataset or autoencoder of it"):
         return files
 
     return given
-
-
-# ---- The files that tables, tests and figures are made from ----
-
-
-def run_files(name, table="table1", **chosen):
-    """One file of every run of a table, or of those with the chosen wildcard values."""
-    found = [cell for cell in cells(config, table) if all(cell[key] == value for key, value in chosen.items())]
-    return in_results(paths.run_file(cell, name) for cell in found)
-
-
-def noise_curves(name="noise_curve.parquet"):
-    """Scores over the noise level of every run of Table 4 that was trained with noise, or another file of these."""
-    noisy = [cell for cell in cells(config, "table4") if resolve_recipe(config, cell["recipe"]).noise]
-    return in_results(paths.run_file(cell, name) for cell in noisy)
-
-
-def encoding_files(name):
-    """One file of every encoding that has reconstructions."""
-    return collect("<results>/encodings/{encoding}/{name}", encoding=encodings(config), name=name)
-
-
-def dataset_files(name, table="table1"):
-    """One file of every dataset of a table."""
-    return collect("<results>/datasets/{dataset}/{name}", dataset=scope(config, table)["datasets"], name=name)
-
-
-def dataset_cards(table="table1"):
-    return dataset_files("dataset.json", table)
-
-
-def efficiency_files():
-    """The measurements of every row of Table 3."""
-    part = efficiency(config) or {"rows": []}
-    return [f"<results>/efficiency/{part['dataset']}/{part['autoencoder']}/{row}.csv" for row in part["rows"]]
-
-
-def efficiency_cards():
-    part = efficiency(config)
-    return [f"<results>/datasets/{part['dataset']}/dataset.json"] if part else []
-
-
-def reweighting_epochs():
-    """By space the epoch after which Table 1's trainings are re-weighted."""
-    recipes = {space: resolve_recipe(config, recipe) for _, space, recipe in columns(config, "table1")}
-    return {space: recipe.drw.after_epoch for space, recipe in recipes.items() if recipe.loss == "ldam_drw"}
-
-
-def table_outputs(name, table, shows, category="Tables"):
-    """The outputs of a rule that makes a table: the CSV, and to be read Markdown, HTML (in the report) and LaTeX."""
-    html = report(
-        f"<results>/tables/{name}.html",
-        caption=f"../report/{name}.rst",
-        category=category,
-        labels={"table": table, "shows": shows},
-    )
-    return {extension: f"<results>/tables/{name}.{extension}" for extension in TABLE_FORMATS} | {"html": html}
-
-
-def table_files(name):
-    return collect("<results>/tables/{name}.{extension}", name=name, extension=TABLE_FORMATS)

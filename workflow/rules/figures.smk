@@ -1,22 +1,4 @@
 # Figures: cheap steps of the head node, from the files of runs, encodings, tables and tests.
-from learnability.study.presentation import not_shareable
-
-
-def figure_outputs(name, figure, shows, embedded=True):
-    """The outputs of a rule that draws a figure; report.html has it unless its images must not be passed on."""
-    svg = f"<results>/figures/{name}.svg"
-    if embedded:
-        svg = report(
-            svg, caption=f"../report/{name}.rst", category="Figures", labels={"figure": figure, "shows": shows}
-        )
-    return {"svg": svg, "png": f"<results>/figures/{name}.png"}
-
-
-def figure_files():
-    """Every figure that the study has runs for."""
-    names = [*(["figure2"] if encodings(config) else []), "figure3", "gaps", "class_recall", "training_curves"]
-    names += ["noise_levels"] if noise_curves() else []
-    return collect("<results>/figures/{name}.{extension}", name=names, extension=["svg", "png"])
 
 
 rule draw_figure2:

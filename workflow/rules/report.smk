@@ -6,37 +6,6 @@ from learnability.tables.tests import TITLES
 PAPER_NUMBERS = Path(ROOT, "workflow/resources/published.csv")  # the paper's numbers
 
 
-def files_of_study():
-    """Everything that `all` makes."""
-    return files_of_results() + table_files(["claims", "published"]) + test_pages() + ["<results>/summary.html"]
-
-
-def files_of_results():
-    """Tables, tests and figures of everything that was measured."""
-    return tables_of_study() + tests_of_study() + noise_curves() + figure_files()
-
-
-def results_with(extension):
-    """Tables and tests as CSV, or tables as HTML."""
-    return [path for path in files_of_results() if path.endswith(f".{extension}")]
-
-
-def test_pages():
-    """Every file of tests as a page."""
-    return [path.replace(".csv", ".html") for path in tests_of_study()]
-
-
-def cards_of_study():
-    """The cards of all datasets that tables and tests are made from."""
-    return list(dict.fromkeys(dataset_cards() + efficiency_cards()))
-
-
-def autoencoder_cards():
-    """The card of every encoding that Table 1 reads."""
-    cards = [paths.array_of_run(config, fetched(), cell).get("autoencoder") for cell in cells(config)]
-    return in_results(list(dict.fromkeys(filter(None, cards))))
-
-
 rule judge_claims:
     input:
         study="<results>/study.json",

@@ -1,21 +1,4 @@
 # Tests of significance, and what the encoding itself costs: cheap steps of the head node.
-TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
-
-
-def significance_files():
-    return collect("<results>/significance/{test}.csv", test=TESTS)
-
-
-def tests_of_study():
-    """Every file of tests that the study makes."""
-    further = {"ablation": cells(config, "table4"), "gap_decomposition": cells(config, "gap_decomposition")}
-    return significance_files() + [f"<results>/significance/{name}.csv" for name, runs in further.items() if runs]
-
-
-def tests_in_table1():
-    """What the marks of Table 1 say; nothing where the study has not both of the spaces that are compared."""
-    both = {"latent", "reconstruction"} <= set(config["study"]["spaces"])
-    return ["<results>/significance/latent_vs_reconstruction.csv"] if both else []
 
 
 rule test_significance:

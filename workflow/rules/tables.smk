@@ -12,11 +12,6 @@ TABLES = {
 }
 
 
-def tables_of_study():
-    """The files of every table of what was measured."""
-    return table_files([name for name, made_of in TABLES.items() if made_of()])
-
-
 rule record_study:
     output:
         "<results>/study.json",

@@ -1,0 +1,135 @@
+# The files of the study as lists: what tables, tests and figures are made from, and what the study makes.
+from learnability.study.presentation import not_shareable
+
+TABLE_FORMATS = ["csv", "md", "html", "tex"]
+TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
+
+
+def run_files(name, table="table1", **chosen):
+    """One file of every run of a table, or of those with the chosen wildcard values."""
+    found = [cell for cell in cells(config, table) if all(cell[key] == value for key, value in chosen.items())]
+    return in_results(paths.run_file(cell, name) for cell in found)
+
+
+def noise_curves(name="noise_curve.parquet"):
+    """Scores over the noise level of every run of Table 4 that was trained with noise, or another file of these."""
+    noisy = [cell for cell in cells(config, "table4") if resolve_recipe(config, cell["recipe"]).noise]
+    return in_results(paths.run_file(cell, name) for cell in noisy)
+
+
+def encoding_files(name):
+    """One file of every encoding that has reconstructions."""
+    return collect("<results>/encodings/{encoding}/{name}", encoding=encodings(config), name=name)
+
+
+def dataset_files(name, table="table1"):
+    """One file of every dataset of a table."""
+    return collect("<results>/datasets/{dataset}/{name}", dataset=scope(config, table)["datasets"], name=name)
+
+
+def dataset_cards(table="table1"):
+    return dataset_files("dataset.json", table)
+
+
+def efficiency_files():
+    """The measurements of every row of Table 3."""
+    part = efficiency(config) or {"rows": []}
+    return [f"<results>/efficiency/{part['dataset']}/{part['autoencoder']}/{row}.csv" for row in part["rows"]]
+
+
+def efficiency_cards():
+    part = efficiency(config)
+    return [f"<results>/datasets/{part['dataset']}/dataset.json"] if part else []
+
+
+def reweighting_epochs():
+    """By space the epoch after which Table 1's trainings are re-weighted."""
+    recipes = {space: resolve_recipe(config, recipe) for _, space, recipe in columns(config, "table1")}
+    return {space: recipe.drw.after_epoch for space, recipe in recipes.items() if recipe.loss == "ldam_drw"}
+
+
+def table_outputs(name, table, shows, category="Tables"):
+    """What makes a table writes the CSV, and to be read Markdown, HTML (in the report) and LaTeX."""
+    html = report(
+        f"<results>/tables/{name}.html",
+        caption=f"../report/{name}.rst",
+        category=category,
+        labels={"table": table, "shows": shows},
+    )
+    return {extension: f"<results>/tables/{name}.{extension}" for extension in TABLE_FORMATS} | {"html": html}
+
+
+def table_files(name):
+    return collect("<results>/tables/{name}.{extension}", name=name, extension=TABLE_FORMATS)
+
+
+# ---- What the study makes ----
+
+
+def tables_of_study():
+    """The files of every table of what was measured."""
+    return table_files([name for name, made_of in TABLES.items() if made_of()])
+
+
+def significance_files():
+    return collect("<results>/significance/{test}.csv", test=TESTS)
+
+
+def tests_of_study():
+    """Every file of tests that the study makes."""
+    further = {"ablation": cells(config, "table4"), "gap_decomposition": cells(config, "gap_decomposition")}
+    return significance_files() + [f"<results>/significance/{name}.csv" for name, runs in further.items() if runs]
+
+
+def tests_in_table1():
+    """What the marks of Table 1 say; nothing where the study has not both of the spaces that are compared."""
+    both = {"latent", "reconstruction"} <= set(config["study"]["spaces"])
+    return ["<results>/significance/latent_vs_reconstruction.csv"] if both else []
+
+
+def figure_outputs(name, figure, shows, embedded=True):
+    """What draws a figure writes SVG and PNG; report.html has it unless its images must not be passed on."""
+    svg = f"<results>/figures/{name}.svg"
+    if embedded:
+        svg = report(
+            svg, caption=f"../report/{name}.rst", category="Figures", labels={"figure": figure, "shows": shows}
+        )
+    return {"svg": svg, "png": f"<results>/figures/{name}.png"}
+
+
+def figure_files():
+    """Every figure that the study has runs for."""
+    names = [*(["figure2"] if encodings(config) else []), "figure3", "gaps", "class_recall", "training_curves"]
+    names += ["noise_levels"] if noise_curves() else []
+    return collect("<results>/figures/{name}.{extension}", name=names, extension=["svg", "png"])
+
+
+def files_of_study():
+    """Everything that `all` makes."""
+    return files_of_results() + table_files(["claims", "published"]) + test_pages() + ["<results>/summary.html"]
+
+
+def files_of_results():
+    """Tables, tests and figures of everything that was measured."""
+    return tables_of_study() + tests_of_study() + noise_curves() + figure_files()
+
+
+def results_with(extension):
+    """Tables and tests as CSV, or tables as HTML."""
+    return [path for path in files_of_results() if path.endswith(f".{extension}")]
+
+
+def test_pages():
+    """Every file of tests as a page."""
+    return [path.replace(".csv", ".html") for path in tests_of_study()]
+
+
+def cards_of_study():
+    """The cards of all datasets that tables and tests are made from."""
+    return list(dict.fromkeys(dataset_cards() + efficiency_cards()))
+
+
+def autoencoder_cards():
+    """The card of every encoding that Table 1 reads."""
+    cards = [paths.array_of_run(config, fetched(), cell).get("autoencoder") for cell in cells(config)]
+    return in_results(list(dict.fromkeys(filter(None, cards))))
