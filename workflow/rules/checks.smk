@@ -14,7 +14,7 @@ def check_before_start(jobs):
 
     jobs = list(jobs)
     planned = [(job.rule.name, dict(job.wildcards)) for job in jobs]
-    missing = refused(missing_inputs, config, planned)
+    missing = as_workflow_error(missing_inputs, config, planned)
     if workflow.executor_plugin.name == "slurm":
         missing += slurm_problems(jobs)
     if missing:
