@@ -67,7 +67,9 @@ def flux_like(device: torch.device):
     model = diffusers.AutoencoderKL(**blocks, **widths).eval().requires_grad_(False)
     model.encoder = None
     model.to(device)
-    return image_decoder(SimpleNamespace(factor=8, decode=lambda z: model.decode(z).sample), SIDE)
+    autoencoder = SimpleNamespace(factor=8, stochastic=False, decode=lambda z: model.decode(z).sample)
+    decode = image_decoder("flux_like", autoencoder, SIDE)
+    return lambda z: decode(z, [""] * len(z))
 
 
 def batches(name: str, device: torch.device):

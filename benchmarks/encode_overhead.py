@@ -37,7 +37,7 @@ def write_images(folder: Path, number: int, size: int) -> None:
     samples = pd.DataFrame({"sample_id": names, "label": 0, "label_name": "noise", "group": names})
     write_parquet(samples[SAMPLES], folder / "samples.parquet")
     sizes = {"image_size": size, "classifier_size": size // 2}
-    write_json({"dataset": "noise", "digest": "noise", "synthetic": True} | sizes, folder / "dataset.json")
+    write_json({"dataset": "noise", "digest": writer.digest, "synthetic": True} | sizes, folder / "dataset.json")
 
 
 def save_sd(folder: Path) -> dict:

@@ -191,7 +191,7 @@ def test_a_slice_with_values_that_are_no_numbers_is_an_unreadable_image(tmp_path
     save(tmp_path / OTHER, values)
     first = source.samples.index[source.samples["group"] == "valid_9001"][0]
     assert source.read(first).shape == (8, 6, 1)  # slice 0
-    with pytest.raises(OSError, match=r"valid_9001_a_2\.nii\.gz: slice 18 has NaN or infinity"):
+    with pytest.raises(OSError, match=r"valid_9001_a_2\.nii\.gz: 1 voxels of slice 18 are NaN or infinite"):
         source.read(len(source.samples) - 1)
 
 

@@ -60,7 +60,8 @@ def test_an_encoding_stops_at_the_image_that_cannot_be_decoded(tmp_path, dataset
 
 def test_decoding_on_the_fly_stops_at_the_row_that_cannot_be_decoded(dataset):
     images = open_packed(dataset / "images.npy")
-    latents = as_input(images).half().numpy()
+    np.save(dataset / "latents.npy", as_input(images).half().numpy())
+    latents = open_packed(dataset / "latents.npy")
     ids = np.array([f"image{i}" for i in range(5)])
     rows = DecodedRows(Rows(latents, CPU, False), ids, image_decoder("mine", broken(dataset, 4, np.nan), 32))
     assert len(list(rows.batches(np.array([3, 0, 1, 2]), 3))) == 2

@@ -78,12 +78,11 @@ class Volumes:
             if getattr(self.open, "name", None) != name:
                 self.open.image, self.open.name = open_volume(self.root / name), name
             image = self.open.image
-            values = finite(image.dataobj[..., index], self.root / name, index).astype(np.float32)  # (X, Y)
+            values = np.asarray(image.dataobj[..., index]).astype(np.float32)  # (X, Y)
         if self.rescaling is not None:
             slope, intercept = self.find_rescaling(name)
             values = slope * values + intercept
-        if not np.isfinite(values).all():
-            raise OSError(f"{self.root / name}: slice {index} has NaN or infinity; expected Hounsfield units")
+        finite(values, self.root / name, index)
         if values.min() > AIR:
             raise OSError(
                 f"{self.root / name}: slice {index} has no value below {AIR}, so these are no Hounsfield "
