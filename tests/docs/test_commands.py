@@ -61,7 +61,9 @@ ELSEWHERE = {
         "python -m pytest tests/unit/test_metrics.py", "ruff check .", "ruff format .",
         "snakefmt Snakefile workflow/rules",
     ],
-    "a minute of measurement": ["python benchmarks/classifier_speed.py"],
+    "minutes of measurement": [
+        "python benchmarks/classifier_speed.py", "python benchmarks/feed.py", "python benchmarks/train_memory.py",
+    ],
     "the beginning of a command": [
         "learnability score", "learnability filter", "learnability hours", "learnability check --configfile",
         "learnability ...",

@@ -126,15 +126,15 @@ def test_a_row_that_does_not_exist_is_an_error(monkeypatch, packed):
 def test_batches_come_in_order_although_several_parts_are_read_at_once(monkeypatch, packed):
     """The first part waits until another has begun, and is the last to be read."""
     rows, begun = rows_kept(monkeypatch, packed, 0), threading.Semaphore(0)
-    whole = Rows._gather
+    whole = batches.gather
 
-    def gather(self, chunk, out):
+    def gather(array, chunk, out):
         if chunk[0] == 0:
             assert begun.acquire(timeout=20)
         begun.release()
-        whole(self, chunk, out)
+        whole(array, chunk, out)
 
-    monkeypatch.setattr(Rows, "_gather", gather)
+    monkeypatch.setattr(batches, "gather", gather)
     got = torch.cat(list(rows.batches(np.arange(50), 8)))
     np.testing.assert_array_equal(got.numpy(), packed.transpose(0, 3, 1, 2))
 

@@ -69,7 +69,7 @@ def measure_efficiency(
 
 
 def undecoded(data: Fold) -> tuple[Rows, Decoding | None]:
-    """The rows of `data` before any decoding, and what decodes those that TrainingBatches gives, where they are to be."""
+    """The rows of `data` before any decoding, and what decodes a batch of them, where they are to be."""
     if not isinstance(data.rows, DecodedRows):
         return data.rows, None
     ids = data.rows.ids[data.split["train"]]

@@ -25,7 +25,7 @@ SHARE = 0.6  # of the free memory that data may take; the rest is the network's
 class Buffers:
     """Memory for batches of up to `shape` (n, ...), lent again when neither the batch nor a view of it is left.
 
-    Fresh memory costs a fault for every page, in all about as much as the copy into it.
+    Fresh memory may cost a fault for every page, and is never in a cache.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, pinned: bool):
@@ -63,7 +63,12 @@ class Rows:
         """Yield rows `order` (n,) in batches, in their stored dtype, on the device; each may be kept and changed."""
         if np.any((order < 0) | (order >= len(self.array))):
             raise IndexError(f"rows {order.min()} to {order.max()}, expected 0 to {len(self.array) - 1}")
-        for rows in (self._read_ahead if self.resident is None else self._resident)(order, batch_size):
+        if self.resident is not None:
+            way = self._resident
+        else:
+            at_hand = self.device.type == "cpu" and not isinstance(self.array, np.memmap)
+            way = self._copied if at_hand else self._read_ahead
+        for rows in way(order, batch_size):
             # Moving axes instead of bytes: the memory layout is what a GPU's convolutions want anyway.
             yield rows.permute(0, 3, 1, 2) if self.channels_last else rows
 
@@ -72,13 +77,24 @@ class Rows:
         for chunk in torch.from_numpy(order).to(self.device).split(batch_size):
             yield self.resident[chunk]
 
+    def _copied(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
+        # Not ahead: a copy takes a hundredth of a step on a CPU, and in threads nearly twice the time of a core.
+        buffers = self._buffers(order, batch_size)
+        for chunk in in_batches(order, batch_size):
+            batch = buffers.lend(len(chunk))
+            gather(self.array, chunk, batch.numpy())
+            yield batch
+
+    def _buffers(self, order: np.ndarray, batch_size: int) -> Buffers:
+        shape = (min(batch_size, len(order)), *self.array.shape[1:])
+        return Buffers(shape, self.array.dtype, pinned=self.device.type == "cuda")
+
     def _read_ahead(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
         # All readers fill the same batch: with one of its own for each, more of them would lie in memory.
-        shape = (min(batch_size, len(order)), *self.array.shape[1:])
-        buffers = Buffers(shape, self.array.dtype, pinned=self.device.type == "cuda")
+        buffers = self._buffers(order, batch_size)
         with ThreadPoolExecutor(READERS) as pool:
             waiting: deque = deque()
-            for chunk in np.split(order, range(batch_size, len(order), batch_size)):
+            for chunk in in_batches(order, batch_size):
                 waiting.append(self._begin(pool, chunk, buffers.lend(len(chunk))))
                 if len(waiting) > AHEAD:
                     yield self._arrived(*waiting.popleft())
@@ -88,10 +104,7 @@ class Rows:
     def _begin(self, pool: ThreadPoolExecutor, chunk: np.ndarray, batch: torch.Tensor) -> tuple:
         parts = min(READERS, len(chunk)) or 1
         shares = zip(np.array_split(chunk, parts), np.array_split(batch.numpy(), parts), strict=True)
-        return batch, [pool.submit(self._gather, *share) for share in shares]
-
-    def _gather(self, chunk: np.ndarray, out: np.ndarray) -> None:
-        gather(self.array, chunk, out)
+        return batch, [pool.submit(gather, self.array, *share) for share in shares]
 
     def _arrived(self, batch: torch.Tensor, parts: list[Future]) -> torch.Tensor:
         for part in parts:
@@ -125,6 +138,11 @@ def free_memory(device: torch.device) -> int:
     own = Path("/proc/self/cgroup")
     groups = left_in_groups(own.read_text() if own.is_file() else "", Path("/sys/fs/cgroup"))
     return min([psutil.virtual_memory().available, *groups, *left_of_request(os.environ)])
+
+
+def in_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """The rows `order` (n,) in the batches that they come in, of which the last may be smaller."""
+    return np.split(order, range(batch_size, len(order), batch_size))
 
 
 def gather(array: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
