@@ -120,8 +120,8 @@ def test_what_is_doubtful_in_a_table_is_said_before_anything_runs(study, tmp_pat
     assert first.ready
     assert all(line.ready and line.warning for line in said)
     assert [line.text.split(":")[0] for line in said] == [
-        "1 values of 'dx' had blanks around them",
-        "1 images have 'NA' as group",
+        "1 values of 'dx' in the whole data set had blanks around them",
+        "1 images of the whole data set have 'NA' as group",
         "1 set(s) of 'group' differ only in case, separators or leading zeros, and are kept apart",
         "the largest group has 30 of 62 images (48%)",
     ]
