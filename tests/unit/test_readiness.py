@@ -78,6 +78,14 @@ def test_a_study_that_can_run_says_what_is_there_and_what_it_will_write(study):
     assert torch.__version__ in lines["torch"][0].text
 
 
+def test_a_data_set_is_looked_at_once(study, monkeypatch):
+    """Its folds may take half a minute."""
+    looked, whole = [], readiness.check_dataset
+    monkeypatch.setattr(readiness, "check_dataset", lambda config, job: looked.append(job) or whole(config, job))
+    assert any("round trip" in line.text or "PSNR" in line.text for line in lines_of(study(), images=1)["tiny"])
+    assert looked == [{"dataset": "mine"}]
+
+
 def test_what_table_3_and_fine_tuning_need_is_looked_at_too(study):
     part = {"dataset": "isic2019", "autoencoder": "tiny"}
     lines = lines_of(study(study={"autoencoders": ["tiny", "medvae_ft"], "efficiency": part}))
