@@ -352,13 +352,17 @@ def test_classes_that_cannot_be_packed_or_folded_are_said_before_the_start(confi
     )
 
 
-@pytest.mark.parametrize(("rare_classes", "refused"), [("error", True), ("drop", True), ("keep", False)])
-def test_a_class_that_a_fold_would_lack_is_said_before_the_start(config, tmp_path, rare_classes, refused):
+@pytest.mark.parametrize(
+    ("rare_classes", "deduplicate", "refused"),
+    [("error", False, True), ("drop", False, True), ("keep", False, False), ("error", True, False)],
+)
+def test_a_class_that_a_fold_would_lack_is_said_before_the_start(config, tmp_path, rare_classes, deduplicate, refused):
+    """With `deduplicate` the folds are of other groups, which nobody knows before the images are read."""
     mixed_samples().to_csv(tmp_path / "labels.csv", index=False)
     (tmp_path / "x.png").write_bytes(b"")
     table = {"format": "table", "root": str(tmp_path), "table": "labels.csv", "image_column": "sample_id"}
     table |= {"image_path": "x.png", "label_column": "label_name", "group_column": "group"}
-    config["datasets"]["mine"] = table | {"rare_classes": rare_classes}
+    config["datasets"]["mine"] = table | {"rare_classes": rare_classes, "deduplicate": deduplicate}
     messages = missing_inputs(config, [("prepare_dataset", {"dataset": "mine"})])
     assert [("absent from folds as they were made: 'c'" in message) for message in messages] == [True] * refused
 

@@ -1,5 +1,7 @@
 """Exact duplicates across groups: found, counted, and their groups put together along chains."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from learnability.datasets.duplicates import DIGEST, count_duplicates, find_dupl
 from learnability.datasets.folds import make_folds
 from learnability.datasets.prepare import prepare_dataset
 from learnability.errors import InputError
+from learnability.storage.arrays import open_packed
 from learnability.storage.contracts import read_samples
 
 
@@ -131,6 +134,8 @@ def test_what_is_kept_is_said_in_the_card_and_groups_stay(entry, tmp_path, capsy
     assert samples["group"].nunique() == card["groups"] == 24
     listed = pd.read_csv(tmp_path / "out/duplicates.csv")
     assert listed["sample_id"].tolist() == ["x0", "x1", "x2"]
+    packed = open_packed(tmp_path / "out/images.npy")
+    assert listed["content"].tolist() == [hashlib.blake2b(packed[i], digest_size=16).hexdigest() for i in range(3)]
     assert card["warnings"][0].startswith("3 images have an equal one in another group and were kept: 'x0' (a, group ")
     assert card["warnings"][0] in capsys.readouterr().out
 

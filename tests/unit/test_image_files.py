@@ -131,6 +131,35 @@ def test_cmyk_becomes_rgb(tmp_path):
     assert read_image(path, 3).tolist() == [[[0, 255, 255], [204, 0, 204], [0, 0, 0]]]
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_lab_becomes_rgb_or_grey(tmp_path, channels):
+    lab = np.array([[[0, 0, 0], [255, 0, 0], [138, 81, 70]]], np.uint8)  # a and b are signed; of sRGB's red, at D50
+    path = saved(tmp_path / "a.tif", tiff(lab, 8))
+    (black, white, red) = read_image(path, channels)[0].astype(int)
+    assert has_colour(path)
+    assert black.max() <= 1
+    assert white.min() >= 254
+    expected = Image.new("RGB", (1, 1), (255, 0, 0)).convert("RGB" if channels == 3 else "L").getpixel((0, 0))
+    assert np.abs(red - expected).max() <= 5  # a step of a or b is up to three levels
+
+
+def test_a_directory_that_is_damaged_makes_an_image_a_bad_one(tmp_path):
+    """The first directory of a TIFF is sound; it names another behind it, which holds nothing."""
+    content = tiff(noise(), 2)
+    path = saved(tmp_path / "a.tif", content[:-4] + struct.pack("<I", len(content)) + bytes(6))
+    with pytest.raises(OSError, match=r"a\.tif: broken \(Missing dimensions\)"):
+        read_image(path, 3)
+
+
+@pytest.mark.parametrize("last", [b"!", b","])
+def test_a_gif_that_announces_a_block_and_ends_is_a_bad_one(tmp_path, last):
+    path = tmp_path / "a.gif"
+    Image.fromarray(noise(1)).save(path)
+    saved(path, path.read_bytes()[:-1] + last)
+    with pytest.raises(OSError, match=r"a\.gif: broken \("):
+        read_image(path, 3)
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [

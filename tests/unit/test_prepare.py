@@ -140,6 +140,14 @@ def test_the_card_counts_what_was_packed(download, tmp_path):
     )
 
 
+@pytest.mark.parametrize("n_splits", [3, 5, None])
+def test_the_card_has_the_largest_group_and_leaves_its_judgement_to_the_folds(tmp_path, n_splits):
+    root = write_download(tmp_path / "in", "aabbaabb")  # four groups of two images
+    _, _, card = prepare(tmp_path / "out", entry_for(root, positive="a"), n_splits=n_splits)
+    assert card["largest_group"] == {"images": 2, "share": 0.25, "most_folds": 4}
+    assert card["warnings"] == []
+
+
 def test_a_phantom_says_that_it_is_synthetic(tmp_path):
     phantom = {"format": "phantom", "modality": "echo", "groups": {"normal": 4, "defect": 3}, "positive": "defect"}
     shape = {"images_per_group": [1, 2], "size": 32, "seed": 0}

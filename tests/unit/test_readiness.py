@@ -78,6 +78,14 @@ def test_a_study_that_can_run_says_what_is_there_and_what_it_will_write(study):
     assert torch.__version__ in lines["torch"][0].text
 
 
+def test_a_data_set_is_looked_at_once(study, monkeypatch):
+    """Its folds may take half a minute."""
+    looked, whole = [], readiness.check_dataset
+    monkeypatch.setattr(readiness, "check_dataset", lambda config, job: looked.append(job) or whole(config, job))
+    assert any("round trip" in line.text or "PSNR" in line.text for line in lines_of(study(), images=1)["tiny"])
+    assert looked == [{"dataset": "mine"}]
+
+
 def test_what_table_3_and_fine_tuning_need_is_looked_at_too(study):
     part = {"dataset": "isic2019", "autoencoder": "tiny"}
     lines = lines_of(study(study={"autoencoders": ["tiny", "medvae_ft"], "efficiency": part}))
@@ -120,8 +128,8 @@ def test_what_is_doubtful_in_a_table_is_said_before_anything_runs(study, tmp_pat
     assert first.ready
     assert all(line.ready and line.warning for line in said)
     assert [line.text.split(":")[0] for line in said] == [
-        "1 values of 'dx' had blanks around them",
-        "1 images have 'NA' as group",
+        "1 values of 'dx' in the whole data set had blanks around them",
+        "1 images of the whole data set have 'NA' as group",
         "1 set(s) of 'group' differ only in case, separators or leading zeros, and are kept apart",
         "the largest group has 30 of 62 images (48%)",
     ]

@@ -99,14 +99,26 @@ def test_a_patient_with_a_blank_behind_his_name_lies_in_one_fold_and_the_card_co
     assert folds["fold"].groupby(patient.to_numpy()).nunique().tolist() == [1] * 60
     assert (card["classes"], card["groups"]) == (["a", "b"], 60)
     assert card["names"]["stripped"] == {"id": 60, "dx": 60, "patient": 60}
-    assert "60 values of 'patient' had blanks around them" in card["warnings"]
-    assert "warning: clinic: 60 values of 'patient' had blanks around them" in capsys.readouterr().out
+    assert "60 values of 'patient' in the whole data set had blanks around them" in card["warnings"]
+    assert "warning: clinic: 60 values of 'patient' in the whole data set had blanks" in capsys.readouterr().out
 
 
 def test_a_sound_table_gives_no_warning(tmp_path):
     source = open_source(write_table(tmp_path, ["a,nv,p1", "b,mel,p2", "c,nv,p10"]))
     assert source.names == {"stripped": {}, "unified": {}, "missing_groups": {}}
     assert warnings_of(source.names, source.samples, source.grouped) == []
+
+
+def test_what_was_changed_is_counted_in_the_whole_data_set_and_the_warnings_say_so(tmp_path):
+    """A subset and a class that is dropped leave images out afterwards."""
+    rows = [f"x{i}{' ' * (i < 30)},nv,{'NA' if i < 40 else f'p{i}'}" for i in range(60)]
+    entry = write_table(tmp_path, rows, missing_groups=["NA"], subset={"images": 10})
+    source = open_source(entry)
+    assert len(source.samples) == 10
+    assert warnings_of(source.names, source.samples, source.grouped) == [
+        "30 values of 'id' in the whole data set had blanks around them",
+        "40 images of the whole data set have 'NA' as group: each is a group of its own",
+    ]
 
 
 def test_ids_that_are_one_without_blanks_are_refused(tmp_path):
@@ -144,7 +156,7 @@ def test_a_word_for_nothing_is_no_patient(tmp_path, word):
     assert source.samples["group"].nunique() == 3
     assert source.names["missing_groups"] == {word.strip(): 2}
     said = warnings_of(source.names, source.samples, source.grouped)
-    assert said[-1] == f"2 images have {word.strip()!r} as group: each is a group of its own"
+    assert said[-1] == f"2 images of the whole data set have {word.strip()!r} as group: each is a group of its own"
 
 
 def test_each_word_must_be_named_in_any_case(tmp_path):

@@ -51,7 +51,7 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
         lines, sizes[name] = examine_dataset(config, name)
         datasets += lines
     autoencoders = []
-    images, origin = example_images(config, images_per_autoencoder)
+    images, origin = example_images(config, images_per_autoencoder, sizes)
     known = sum(number for number in sizes.values() if number is not None)
     for name in config["study"]["autoencoders"]:
         autoencoders += examine_autoencoder(config, name, images, origin, known)
@@ -98,11 +98,14 @@ def examine_images(config: dict, name: str, source: Source) -> list[Line]:
     return lines
 
 
-def example_images(config: dict, number: int) -> tuple[np.ndarray, str]:
-    """Some images at `image_size`, uint8 (n, S, S, 3), spread over the first dataset that is there, and its name."""
+def example_images(config: dict, number: int, sizes: dict[str, int | None]) -> tuple[np.ndarray, str]:
+    """Some images at `image_size`, uint8 (n, S, S, 3), spread over the first dataset that is there, and its name.
+
+    `sizes` has the images of each dataset, None where it is not there or not counted (examine_dataset).
+    """
     for name in config["study"]["datasets"]:
         entry = config["datasets"][name]
-        if number and not check_dataset(config, {"dataset": name}) and opens_at_once(entry):
+        if number and sizes[name] is not None:
             source, pictures = open_source(entry), []
             for i in spread_rows(source, number):
                 with suppress(*UNREADABLE):  # examine_images says so

@@ -9,7 +9,10 @@ from .source import Source
 
 
 def check_labels(name: str, entry: dict, source: Source, n_splits: int, seed: int) -> None:
-    """Refuse the classes that this step or the folds would refuse, if every image can be read and no two are equal."""
+    """Refuse the classes that this step or the folds would refuse, if every image can be read and no two are equal.
+
+    With `deduplicate` the folds are not known before the images are; only the numbers of groups are looked at then.
+    """
     check_choice(name, entry)
     samples, classes, origin = source.samples, source.classes, f"datasets.{name}"
     if entry["rare_classes"] == "drop":
@@ -19,8 +22,9 @@ def check_labels(name: str, entry: dict, source: Source, n_splits: int, seed: in
     if entry["rare_classes"] != "keep":
         samples = with_labels(samples, classes)
         check_rare_classes(samples, n_splits, entry["rare_classes"], origin)
-        fold = assign_folds(samples, n_splits, seed, origin)
-        check_absent_classes(samples, fold, entry["rare_classes"], origin)
+        if not entry.get("deduplicate"):  # which may put groups together, and so make other folds
+            fold = assign_folds(samples, n_splits, seed, origin)
+            check_absent_classes(samples, fold, entry["rare_classes"], origin)
 
 
 def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFrame) -> None:

@@ -19,13 +19,14 @@ def digest_image(image: np.ndarray) -> bytes:
 
 
 def find_duplicates(samples: pd.DataFrame, contents: bytes) -> pd.DataFrame:
-    """The images that share their content with another: content (its number), sample_id, label_name, group.
+    """The images that share their content with another: content (its digest in hex), sample_id, label_name, group.
 
     `contents` holds the digests of all images, one behind the other.
     """
-    _, number = np.unique(np.frombuffer(contents, f"V{DIGEST}"), return_inverse=True)
-    content = pd.Series(number, index=samples.index)
-    shared = samples.assign(content=content)[content.duplicated(keep=False)]
+    digests, number = np.unique(np.frombuffer(contents, f"V{DIGEST}"), return_inverse=True)
+    number = pd.Series(number, index=samples.index)
+    number = number[number.duplicated(keep=False)]
+    shared = samples.loc[number.index].assign(content=[digest.tobytes().hex() for digest in digests[number]])
     return shared.sort_values("content", kind="stable")[DUPLICATE_COLUMNS]
 
 

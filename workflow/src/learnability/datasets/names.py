@@ -108,14 +108,21 @@ def own_groups(group: pd.Series, ids: pd.Series, named: Iterable[str], origin: s
 
 
 def warnings_of(names: dict, samples: pd.DataFrame, grouped: bool) -> list[str]:
-    """What a reader must know of the names of a collection: what was changed in them, and which are doubtful."""
-    found = [f"{count} values of {column!r} had blanks around them" for column, count in names["stripped"].items()]
+    """What a reader must know of the names of a collection: what was changed in them, and which are doubtful.
+
+    `names` counts over the whole data set; `samples` may be a part of it.
+    """
+    found = [
+        f"{count} values of {column!r} in the whole data set had blanks around them"
+        for column, count in names["stripped"].items()
+    ]
     found += [
-        f"{count} values of {column!r} were another writing of one that is there too: they are one now"
+        f"{count} values of {column!r} in the whole data set were another writing of one that is there too: they are "
+        "one now"
         for column, count in names["unified"].items()
     ]
     found += [
-        f"{count} images have {text!r} as group: each is a group of its own"
+        f"{count} images of the whole data set have {text!r} as group: each is a group of its own"
         for text, count in names["missing_groups"].items()
     ]
     for column, texts in doubtful_names(samples, grouped).items():

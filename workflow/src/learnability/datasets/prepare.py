@@ -14,13 +14,12 @@ from ..storage.arrays import PackedWriter, area_average, as_rgb
 from ..storage.contracts import SAMPLES, check_samples, file_digest, write_csv, write_json, write_parquet, write_text
 from .classes import check_classes, rare_classes, with_labels
 from .duplicates import check_choice, count_duplicates, digest_image, refuse_duplicates, warnings_of_duplicates
-from .folds import largest_group, warn_of_large_group
+from .folds import largest_group
 from .names import doubtful_names, warnings_of
 from .published_counts import describe_published
 from .selection import Selection, select
 from .source import Source, check_images_exist, open_source
 
-PUBLISHED_FOLDS = 5  # where packing does not depend on the number of folds, and is not told it
 BLOCK = 64  # images decoded before they are written: bounds the memory, and the threads that are of use
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # PIL's, of missing and broken files
 
@@ -63,7 +62,7 @@ def prepare_dataset(
     card |= {"duplicates": duplicates, "bad_images": len(bad), "images_with_colour": coloured}
     if source.channels == 1 and coloured:
         print(f"{coloured} of {len(samples)} images have colour, which `channels: 1` made grey")
-    card |= describe_names(name, source, selection, entry["deduplicate"], n_splits)
+    card |= describe_names(name, source, selection, entry["deduplicate"])
     digests = {"digest_samples": file_digest(folder / "samples.parquet")}
     digests |= {"digest": images.digest, "digest_small": small.digest}
     write_json(card | digests, folder / "dataset.json")
@@ -184,11 +183,13 @@ def report_duplicates(name: str, selection: Selection, entry: dict, folder: Path
     return counts | {"groups_merged": selection.groups_merged}
 
 
-def describe_names(name: str, source: Source, selection: Selection, merged: bool, n_splits: int | None) -> dict:
-    """What the card says of names and groups; what a reader must know of them is printed too."""
+def describe_names(name: str, source: Source, selection: Selection, merged: bool) -> dict:
+    """What the card says of names and groups; what a reader must know of them is printed too.
+
+    Whether the largest group is too large is said where the folds are made: it depends on their number.
+    """
     samples = selection.samples
     warnings = warnings_of(source.names, samples, source.grouped)
-    warnings += warn_of_large_group(samples, n_splits or PUBLISHED_FOLDS)
     warnings += warnings_of_duplicates(selection.duplicates, merged)
     for text in warnings:
         print(f"warning: {name}: {text}", flush=True)

@@ -29,7 +29,7 @@ class Source:
     `path(i)` is the file of image i, where each image has its own. `published` compares the counts of the label
     files with published ones (see published_counts.py). `grouped` is whether the data say which images belong
     together, such as those of one patient, and `grouped_by` by what. `names` counts what was changed in names: by
-    column those `stripped` and `unified` (see names.py), by their text `missing_groups`.
+    column those `stripped` and `unified` (see names.py), by their text `missing_groups`; also of images left out since.
     """
 
     samples: pd.DataFrame

@@ -70,10 +70,16 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
             f"{path}: broken, or not of a kind that is read; expected 8 bits a channel in {', '.join(CHECKS)}"
         ) from None
     with image:
-        check_pixels(image, path)
-        image.load()
+        try:
+            check_pixels(image, path)
+            image.load()
+        except (TypeError, LookupError, EOFError, struct.error) as error:  # Pillow's, of damaged directories and blocks
+            raise OSError(f"{path}: broken ({error})") from error
         turn_upright(image, path)
-        yield on_black(image) if image.has_transparency_data else image
+        if image.mode == "LAB":  # which Pillow turns into RGB only
+            yield image.convert("RGB")
+        else:
+            yield on_black(image) if image.has_transparency_data else image
 
 
 def turn_upright(image: Image.Image, path: str | Path) -> None:
