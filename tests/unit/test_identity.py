@@ -79,6 +79,30 @@ def test_what_was_fetched_and_edited_since_is_named_and_what_was_only_copied_is_
     assert identity_of(entry, work / "sd") == {"vae/config.json": file_digest(work / "sd/vae/config.json")}
 
 
+def pretrained_of(entry, fetched=None):
+    identity.content_digest.cache_clear()
+    return pretrained_identity(entry, fetched)
+
+
+def test_the_config_json_that_normalises_images_counts_in_a_folder_and_beside_what_was_fetched(work):
+    (work / "starts").mkdir()
+    (work / "starts/model.safetensors").write_bytes(b"weights")
+    local, hub = {"source": "./starts"}, {"source": "timm/convnext"}
+    write_json(
+        {"files": {"model.safetensors": file_digest(work / "starts/model.safetensors")}}, work / "starts/source.json"
+    )
+    alone = pretrained_of(local)
+    assert pretrained_of(hub, work / "starts") == {}
+    found = {alone}
+    for mean in ("0.5", "0.4"):
+        (work / "starts/config.json").write_text(f'{{"mean": [{mean}, 0.5, 0.5], "std": [1, 1, 1]}}')
+        found.add(pretrained_of(local))
+        assert pretrained_of(hub, work / "starts") == {"config.json": file_digest(work / "starts/config.json")}
+    assert len(found) == 3
+    (work / "starts/config.json").unlink()
+    assert pretrained_of(local) == alone
+
+
 def test_a_class_of_ones_own_reads_its_folder_its_code_and_the_files_that_its_options_name(work):
     (work / "mine").mkdir()
     (work / "mine/__init__.py").write_text("")
