@@ -104,18 +104,24 @@ def content_digest(path: Path) -> str:
 
 
 def changed_weights(config: dict, dataset: str, autoencoder: str) -> str | None:
-    """Say so where an encoding was made by other weights than those that lie in the user's folder now; or None.
+    """Say so where an encoding was made by other weights, or another class of the user's own, than there are now.
 
-    Moved or absent weights are no reason to encode anew: the card's digests say what they were.
+    None where they are the same. Moved or absent ones are no reason to encode anew: the card's digests say what they
+    were.
     """
     card = Path(config["results"], "encodings", dataset, autoencoder, "autoencoder.json")
     entry = config["autoencoders"].get(autoencoder, {})
-    if not card.is_file() or not is_folder(entry.get("source", "")) or missing_weights(entry):
+    own = ":" in entry.get("class", "")
+    if not card.is_file() or not (own or is_folder(entry.get("source", ""))) or missing_weights(entry):
         return None
     difference = other_weights(read_json(card), card_digests(entry))
     if not difference:
         return None
+    if own:
+        now, back = "its class has now, by its code and its files", "put back the code and files that were used"
+    else:
+        now, back = "those in its source now", "point `source` to the weights that were used"
     return (
-        f"autoencoders.{autoencoder}: {card.parent} was encoded by other weights {difference} than those in its source "
-        "now; remove that folder to encode anew, or point `source` to the weights that were used"
+        f"autoencoders.{autoencoder}: {card.parent} was encoded by other weights {difference} than {now}; remove that "
+        f"folder to encode anew, or {back}"
     )

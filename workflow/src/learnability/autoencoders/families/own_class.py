@@ -46,7 +46,11 @@ def load_class(name: str) -> type:
 
 
 def missing_weights(entry: dict) -> str | None:
-    """Say why the folder of a user's own class cannot be had, and what to do; or None, also where it reads none."""
+    """Say why a user's own class, or the folder that it reads, cannot be had, and what to do; or None."""
+    try:
+        find_module(entry["class"])
+    except InputError as error:
+        return str(error)
     if "source" not in entry:
         return None
     if name := unset_variable(entry):
