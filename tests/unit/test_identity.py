@@ -139,6 +139,12 @@ def test_a_class_of_ones_own_reads_its_folder_its_code_and_the_files_that_its_op
     assert identity_of(entry) in found
 
 
+def test_a_text_in_the_options_that_can_be_no_path_is_no_file(work):
+    (work / "classes_of_mine.py").write_text("class Mine:\n    pass\n")
+    entry = {"class": "classes_of_mine:Mine", "options": {"prompt": "words " * 100, "zero": "a\0b"}}
+    assert list(files_read(entry)) == ["code classes_of_mine.py"]
+
+
 def test_an_encoding_by_another_class_of_ones_own_is_named_though_it_has_no_folder(work):
     code = work / "classes_of_mine.py"
     code.write_text("class Mine:\n    pass\n")
