@@ -141,7 +141,10 @@ def test_a_class_of_ones_own_reads_its_folder_its_code_and_the_files_that_its_op
 
 def test_a_text_in_the_options_that_can_be_no_path_is_no_file(work):
     (work / "classes_of_mine.py").write_text("class Mine:\n    pass\n")
-    entry = {"class": "classes_of_mine:Mine", "options": {"prompt": "words " * 100, "zero": "a\0b"}}
+    entry = {
+        "class": "classes_of_mine:Mine",
+        "options": {"prompt": "words " * 100, "zero": "a\0b", "sign": "~no one/knows"},
+    }
     assert list(files_read(entry)) == ["code classes_of_mine.py"]
 
 
