@@ -1,5 +1,8 @@
 """Scores of generated latents and images: equal to calling the model, and what is refused."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,6 +24,13 @@ from tests.autoencoders import build, save, write_dataset
 from tests.trained import CLASSES, describe_run, image_run, write_run
 
 CPU = torch.device("cpu")
+DRAWING = """
+import torch
+
+class Sampled:
+    def encode(self, x):
+        return torch.randn(len(x), 4, x.shape[2] // 8, x.shape[3] // 8)
+"""
 
 
 @pytest.fixture
@@ -129,6 +139,24 @@ def test_fetched_and_fine_tuned_weights_are_found_where_the_study_put_them(run, 
     (fetched.parent / "skin").mkdir()
     fetched.rename(fetched.parent / "skin" / "tuned@fold2")
     pd.testing.assert_frame_equal(score(tuned, [tmp_path / "images"], out, config, "tuned"), direct)
+
+
+def test_a_stochastic_autoencoder_gives_an_image_the_same_latent_by_whatever_path_it_is_named(
+    run, study, tmp_path, monkeypatch
+):
+    (tmp_path / "drawing.py").write_text(DRAWING)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    config = read_config(study[0])
+    mine = {"role": "family", "class": "drawing:Sampled", "channels": 4, "factor": 8, "stochastic": True}
+    config["autoencoders"]["tiny"] = mine | {"label": "Mine", "decodes": False}
+    sources = [tmp_path / "images", Path("images"), Path("images/image0.png")]
+    frames = [score(run, [source], tmp_path / "o.parquet", config, "tiny") for source in sources]
+    sys.modules.pop("drawing")
+    first, *others = [frame[CLASSES].to_numpy() for frame in frames]
+    assert len(np.unique(first[:, 0])) == 5  # each image by a seed of its own
+    for other in others:
+        np.testing.assert_allclose(other, first[: len(other)], rtol=1e-5)  # the classifier rounds by its batch
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,16 @@ class Counting(Plain):
         self.calls += 1
         return super().encode(x) + self.calls
 
+class Rounding(Plain):
+    def encode(self, x):
+        return super().encode(x) * (1 + 1e-6 * len(x))
+    def decode(self, z):
+        return super().decode(z) + 2e-6 * len(z)
+
+class SlightlyOfABatch(Plain):
+    def decode(self, z):
+        return super().decode(z) + 1e-4 * len(z)
+
 class Drawn(Plain):
     def __init__(self):
         self.weight = torch.randn(3, 3, 1, 1)
@@ -225,6 +235,19 @@ def test_networks_in_evaluation_mode_are_not_refused_and_leave_generators_and_se
         torch.set_float32_matmul_precision("highest")
     assert torch.equal(torch.get_rng_state(), state[0])
     assert np.random.get_state()[1].tolist() == state[1]  # noqa: NPY002
+
+
+@pytest.mark.parametrize("blank", [[], [2], [0], [0, 1, 2, 3]])
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_roundings_are_no_difference_where_the_compared_images_are_blank_and_more_than_these_is(dataset, blank, level):
+    from learnability.autoencoders.interface import load_autoencoder
+
+    images = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), dtype=np.uint8)
+    images[blank] = level
+    check_repeats("mine", entry_of("Rounding"), load_autoencoder(entry_of("Rounding"), CPU), images, CPU)
+    entry = entry_of("SlightlyOfABatch")
+    with pytest.raises(InputError, match=f"decode {BATCH}"):
+        check_repeats("mine", entry, load_autoencoder(entry, CPU), images, CPU)
 
 
 def test_of_large_images_the_middle_is_compared():

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from learnability.errors import InputError
 from learnability.study.cells import (
     cells,
     cells_of_gaps,
@@ -65,6 +66,16 @@ def test_a_folder_of_this_machine_is_not_recorded(source):
     entry = {"class": "AutoencoderKL", "source": source, "channels": 4}
     assert recorded(entry) == {"class": "AutoencoderKL", "channels": 4}
     assert entry["source"] == source  # the entry itself is left as it is
+
+
+def test_a_folder_of_a_class_of_ones_own_that_reads_as_a_hub_id_is_refused_by_its_key():
+    entry = {"class": "mine:Mine", "source": "weights/mine", "channels": 4, "factor": 8}
+    message = r"autoencoders\.mine\.source is 'weights/mine', .* begin it with \./ \(\./weights/mine\)"
+    with pytest.raises(InputError, match=message):
+        check_study(published(autoencoders={"mine": entry}))
+    check_study(published(autoencoders={"mine": entry | {"source": "./weights/mine"}}))
+    del entry["source"]
+    check_study(published(autoencoders={"mine": entry}))
 
 
 def test_a_hub_id_is_recorded_and_where_data_lie_or_what_they_are_called_is_not():

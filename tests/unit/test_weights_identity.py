@@ -1,18 +1,25 @@
 """Weights are identified by what is in their files: as often as it is asked, at no cost, and wherever they lie."""
 
+import importlib
 import os
 import shutil
+import sys
 
 import pytest
 import torch
 
 from learnability.autoencoders.decoding import decoder_of_run
 from learnability.autoencoders.encode import encode_dataset
-from learnability.autoencoders.families.weights import files_read
+from learnability.autoencoders.families.weights import card_digests, files_read
 from learnability.errors import InputError
 from learnability.storage.contracts import file_digest, write_json
 from learnability.workflow import identity
-from learnability.workflow.identity import autoencoder_identity, edited_since_fetch, pretrained_identity
+from learnability.workflow.identity import (
+    autoencoder_identity,
+    changed_weights,
+    edited_since_fetch,
+    pretrained_identity,
+)
 from tests.autoencoders import save, write_dataset
 
 CPU = torch.device("cpu")
@@ -22,6 +29,7 @@ CPU = torch.device("cpu")
 def work(tmp_path, monkeypatch):
     """The folder in which Snakemake runs."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))  # a class of one's own is looked for in this folder
     identity.content_digest.cache_clear()
     yield tmp_path
     identity.content_digest.cache_clear()
@@ -79,6 +87,30 @@ def test_what_was_fetched_and_edited_since_is_named_and_what_was_only_copied_is_
     assert identity_of(entry, work / "sd") == {"vae/config.json": file_digest(work / "sd/vae/config.json")}
 
 
+def pretrained_of(entry, fetched=None):
+    identity.content_digest.cache_clear()
+    return pretrained_identity(entry, fetched)
+
+
+def test_the_config_json_that_normalises_images_counts_in_a_folder_and_beside_what_was_fetched(work):
+    (work / "starts").mkdir()
+    (work / "starts/model.safetensors").write_bytes(b"weights")
+    local, hub = {"source": "./starts"}, {"source": "timm/convnext"}
+    write_json(
+        {"files": {"model.safetensors": file_digest(work / "starts/model.safetensors")}}, work / "starts/source.json"
+    )
+    alone = pretrained_of(local)
+    assert pretrained_of(hub, work / "starts") == {}
+    found = {alone}
+    for mean in ("0.5", "0.4"):
+        (work / "starts/config.json").write_text(f'{{"mean": [{mean}, 0.5, 0.5], "std": [1, 1, 1]}}')
+        found.add(pretrained_of(local))
+        assert pretrained_of(hub, work / "starts") == {"config.json": file_digest(work / "starts/config.json")}
+    assert len(found) == 3
+    (work / "starts/config.json").unlink()
+    assert pretrained_of(local) == alone
+
+
 def test_a_class_of_ones_own_reads_its_folder_its_code_and_the_files_that_its_options_name(work):
     (work / "mine").mkdir()
     (work / "mine/__init__.py").write_text("")
@@ -105,6 +137,33 @@ def test_a_class_of_ones_own_reads_its_folder_its_code_and_the_files_that_its_op
     assert len(found) == 4
     (work / "mine/unused.py").write_text("edited")
     assert identity_of(entry) in found
+
+
+def test_a_text_in_the_options_that_can_be_no_path_is_no_file(work):
+    (work / "classes_of_mine.py").write_text("class Mine:\n    pass\n")
+    entry = {
+        "class": "classes_of_mine:Mine",
+        "options": {"prompt": "words " * 100, "zero": "a\0b", "sign": "~no one/knows"},
+    }
+    assert list(files_read(entry)) == ["code classes_of_mine.py"]
+
+
+def test_an_encoding_by_another_class_of_ones_own_is_named_though_it_has_no_folder(work):
+    code = work / "classes_of_mine.py"
+    code.write_text("class Mine:\n    pass\n")
+    entry = {"class": "classes_of_mine:Mine", "channels": 3, "factor": 8}
+    config = {"results": str(work / "results"), "autoencoders": {"mine": entry}}
+    card = work / "results/encodings/data/mine/autoencoder.json"
+    card.parent.mkdir(parents=True)
+    write_json(card_digests(entry), card)
+    assert changed_weights(config, "data", "mine") is None
+    code.write_text("class Mine:\n    edited = True\n")
+    message = changed_weights(config, "data", "mine")
+    assert message.startswith(f"autoencoders.mine: {card.parent} was encoded by other weights (weights_digest ")
+    assert message.endswith("or put back the code and files that were used")
+    code.unlink()  # as on a machine that has the results alone
+    importlib.invalidate_caches()
+    assert changed_weights(config, "data", "mine") is None
 
 
 def test_latents_are_decoded_by_the_weights_that_made_them_or_not_at_all(work):

@@ -43,10 +43,10 @@ def as_workflow_error(function, *arguments):
 
 
 def check_configuration():
-    """Refuse a study that cannot work, or that is smaller than its tables; then complete it."""
+    """Complete the study; refuse it where it cannot work, or is smaller than its tables."""
+    find_shipped_weights(config, Path(ROOT))
     as_workflow_error(check_study, config)
     as_workflow_error(refuse_smaller_study, config, config["results"])
-    find_shipped_weights(config, Path(ROOT))
 
 
 @functools.cache

@@ -132,12 +132,15 @@ def check_layout(name: str, entry: dict, autoencoder: Autoencoder, size: int) ->
         )
 
 
-def encode_batch(name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
+def encode_batch(
+    name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: Sequence[str], seeds: Sequence[str] | None = None
+) -> torch.Tensor:
     """Encode x (n, 3, H, W) in [-1, 1] to latents (n, C, h, w) as they are stored.
 
-    An InputError names the autoencoder `name` and the first of `ids` (n) whose latent cannot be stored.
+    A stochastic autoencoder draws for each image by its `seeds` (n), texts; those of a study are its `ids` (n). An
+    InputError names the autoencoder `name` and the first of `ids` whose latent cannot be stored.
     """
-    z = apply(name, autoencoder, "encode", x, ids)
+    z = apply(name, autoencoder, "encode", x, seeds or ids)
     stored = z.to(getattr(torch, autoencoder.latent_dtype))
     finite = torch.isfinite(z).flatten(1).all(1) & torch.isfinite(stored.float()).flatten(1).all(1)
     if not bool(finite.all()):

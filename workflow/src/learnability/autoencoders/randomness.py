@@ -19,6 +19,9 @@ WHOLE_SIDE = 256  # pixels; of larger images the middle is compared, so that two
 # What another order of summation may make, as root mean square of the difference over the standard deviation: some
 # hundred roundings. Batch norm or noise that a whole batch shares makes more than a tenth.
 TOLERANCE = {torch.float16: 5e-2, torch.bfloat16: 5e-2, torch.float32: 1e-4}
+# Of a blank image hardly anything varies, and roundings are as large as ever: the deviation counts as at least this
+# share of the size of the values, which for images is half of their range, from -1 to 1.
+LEAST = 0.1
 
 # What is wrong, and what to do.
 RANDOM = (
@@ -129,28 +132,33 @@ class Repeated:
         """Refuse a step that does not repeat; returns what it makes of `rows` (2, ...)."""
         first, other = (self.run(self.autoencoder, rows, seed) for seed in (0, 1))
         limit = max(TOLERANCE[self.precision], TOLERANCE.get(first.dtype, 0))
-        share = difference(first, other)
+        share = self.difference(first, other)
         # Where equal seeds give equal numbers the machine repeats itself, and what differs between seeds is random.
-        exact = share == 0 or difference(first, self.run(self.autoencoder, rows, 0)) == 0
+        exact = share == 0 or self.difference(first, self.run(self.autoencoder, rows, 0)) == 0
         if not share <= (0 if exact else limit):
             self.refuse(*(UNSEEDED if self.autoencoder.stochastic else RANDOM), share)
-        if not (share := difference(first[1:], self.run(self.autoencoder, rows[1:], 0))) <= limit:
+        if not (share := self.difference(first, self.run(self.autoencoder, rows[1:], 0))) <= limit:
             self.refuse(*BATCH, share)
-        if self.again and not (share := difference(first, self.run(self.again, rows, 0))) <= limit:
+        if self.again and not (share := self.difference(first, self.run(self.again, rows, 0))) <= limit:
             self.refuse(*BUILT, share)
         return first
+
+    def difference(self, first: torch.Tensor, other: torch.Tensor) -> float:
+        """Root mean square of `other` (n, ...) minus the last n of `first` (2, ...), over the deviation of `first`.
+
+        0 where they are equal, or no number in both.
+        """
+        a = first[-len(other) :]
+        same = (a == other) | (a.isnan() & other.isnan())
+        if bool(same.all()):
+            return 0.0
+        apart = torch.where(same, torch.zeros_like(a), a - other).double().square().mean().sqrt()
+        values = first[first.isfinite()].double()
+        size = 1.0 if self.step == "decode" else float(values.square().mean().sqrt())
+        return float(apart / values.std().clamp(min=max(LEAST * size, 1e-30)))
 
     def refuse(self, what: str, advice: str, share: float) -> None:
         raise InputError(
             f"autoencoder {self.name}: {self.step} {what} (they differ by {share:.1g} of their standard deviation); "
             + advice.format(key=f"autoencoders.{self.name}.stochastic: true")
         )
-
-
-def difference(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Root mean square of a - b over the standard deviation of a; 0 where they are equal, or no number in both."""
-    same = (a == b) | (a.isnan() & b.isnan())
-    if bool(same.all()):
-        return 0.0
-    apart = torch.where(same, torch.zeros_like(a), a - b).double().square().mean().sqrt()
-    return float(apart / a[a.isfinite()].double().std().clamp(min=1e-30))

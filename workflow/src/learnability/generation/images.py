@@ -1,5 +1,6 @@
 """Images that were generated, brought to what a classifier takes as the study brings its own."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -96,7 +97,9 @@ def encoder(description: dict, config: dict, name: str, device: torch.device) ->
     @torch.inference_mode()
     def to_latents(images: np.ndarray, names: list[str]) -> torch.Tensor:
         x = scale_input(torch.from_numpy(images).to(device).permute(0, 3, 1, 2), entry)  # (n, 3, S, S)
-        return encode_batch(name, autoencoder, x, names)
+        # By what is in an image: a path can be written in several ways, and a folder can move.
+        seeds = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+        return encode_batch(name, autoencoder, x, names, seeds)
 
     return to_latents
 

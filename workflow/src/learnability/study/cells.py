@@ -2,6 +2,7 @@
 
 from ..errors import InputError
 from ..storage.contracts import CELL
+from .entries import is_folder
 from .recipes import check_recipe, resolve_recipe, spaces_of
 
 ALL_SPACES = {"image", "latent", "reconstruction"}
@@ -162,11 +163,23 @@ def check_study(config: dict) -> None:
     lpips = [name for name, entry in config["autoencoders"].items() if uses_lpips(entry)]
     if lpips and BACKBONE not in config["pretrained"]:
         raise InputError(f"pretrained.{BACKBONE}: missing; {lpips[0]}.finetune.perceptual compares its features")
+    check_own_folders(config)
     for name in study["autoencoders"]:
         factor = resolve_autoencoder(config, name)["factor"]
         if config["image_size"] % factor:
             raise InputError(
                 f"image_size {config['image_size']} is not a multiple of autoencoders.{name}.factor, {factor}"
+            )
+
+
+def check_own_folders(config: dict) -> None:
+    """Refuse a class of the user's own whose source reads as a hub id: it reads its folder itself."""
+    for name, entry in config["autoencoders"].items():
+        source = entry.get("source")
+        if source and ":" in entry.get("class", "") and not is_folder(source):
+            raise InputError(
+                f"autoencoders.{name}.source is {source!r}, which reads as a hub id; a class of your own has a folder: "
+                f"begin it with ./ (./{source}), write it absolute, or leave it out"
             )
 
 

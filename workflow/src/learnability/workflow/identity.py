@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..autoencoders.families.weights import card_digests, files_read, missing_weights, other_weights
-from ..classifiers.weights import pretrained_file
+from ..classifiers.weights import CONFIG, pretrained_file
 from ..errors import InputError
 from ..registry import is_control
 from ..storage.contracts import digest, file_digest, read_json, write_text
@@ -39,8 +39,15 @@ def pretrained_identity(entry: dict | None, fetched: Path) -> str | dict[str, st
     if entry is None:
         return None
     if is_folder(entry["source"]):
-        return last_known(["pretrained", entry["source"]], lambda: {"weights": pretrained_file(entry)})
-    return edited_since_fetch(fetched)
+        return last_known(["pretrained", entry["source"]], lambda: starting_files(entry))
+    return edited_since_fetch(fetched, also=(CONFIG,))
+
+
+def starting_files(entry: dict) -> dict[str, Path]:
+    """The weights of a `pretrained` entry in a folder, and the config.json by which their images are normalised."""
+    weights = pretrained_file(entry)
+    config = weights.with_name(CONFIG)
+    return {"weights": weights} | ({"config": config} if config.is_file() else {})
 
 
 def last_known(named: list, find) -> str | None:
@@ -60,20 +67,24 @@ def last_known(named: list, find) -> str | None:
     return found
 
 
-def edited_since_fetch(folder: Path) -> dict[str, str]:
-    """Digests of those files in a folder of fetched weights that are not what source.json says they were."""
+def edited_since_fetch(folder: Path, also: tuple[str, ...] = ()) -> dict[str, str]:
+    """Digests of those files in a folder of fetched weights that are not what source.json says they were.
+
+    Those of the names `also` that it does not hold were put there by hand, and count.
+    """
     record = folder / "source.json"
     if not record.is_file():
         return {}
-    written = record.stat().st_mtime_ns
+    written, named = record.stat().st_mtime_ns, read_json(record)["files"]
     edited = {}
-    for name, expected in read_json(record)["files"].items():
+    for name, expected in named.items():
         path = folder / name
         # The record is written last: what is older than it is what it says.
         if path.is_file() and max(path.stat().st_mtime_ns, path.stat().st_ctime_ns) > written:
             found = content_digest(path)
             edited |= {name: found} if found != expected else {}
-    return edited
+    added = [name for name in also if name not in named and (folder / name).is_file()]
+    return edited | {name: content_digest(folder / name) for name in added}
 
 
 @functools.cache  # several jobs read the same weights
@@ -93,18 +104,24 @@ def content_digest(path: Path) -> str:
 
 
 def changed_weights(config: dict, dataset: str, autoencoder: str) -> str | None:
-    """Say so where an encoding was made by other weights than those that lie in the user's folder now; or None.
+    """Say so where an encoding was made by other weights, or another class of the user's own, than there are now.
 
-    Moved or absent weights are no reason to encode anew: the card's digests say what they were.
+    None where they are the same. Moved or absent ones are no reason to encode anew: the card's digests say what they
+    were.
     """
     card = Path(config["results"], "encodings", dataset, autoencoder, "autoencoder.json")
     entry = config["autoencoders"].get(autoencoder, {})
-    if not card.is_file() or not is_folder(entry.get("source", "")) or missing_weights(entry):
+    own = ":" in entry.get("class", "")
+    if not card.is_file() or not (own or is_folder(entry.get("source", ""))) or missing_weights(entry):
         return None
     difference = other_weights(read_json(card), card_digests(entry))
     if not difference:
         return None
+    if own:
+        now, back = "its class has now, by its code and its files", "put back the code and files that were used"
+    else:
+        now, back = "those in its source now", "point `source` to the weights that were used"
     return (
-        f"autoencoders.{autoencoder}: {card.parent} was encoded by other weights {difference} than those in its source "
-        "now; remove that folder to encode anew, or point `source` to the weights that were used"
+        f"autoencoders.{autoencoder}: {card.parent} was encoded by other weights {difference} than {now}; remove that "
+        f"folder to encode anew, or {back}"
     )

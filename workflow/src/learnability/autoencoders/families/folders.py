@@ -11,7 +11,7 @@ def base_folder(entry: dict) -> Path:
 
 
 def local_folder(source: str) -> Path:
-    return Path(os.path.expandvars(source)).expanduser()
+    return Path(os.path.expanduser(os.path.expandvars(source)))  # Path raises where ~name is nobody
 
 
 def unset_variable(entry: dict) -> str | None:

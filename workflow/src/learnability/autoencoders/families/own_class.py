@@ -46,7 +46,11 @@ def load_class(name: str) -> type:
 
 
 def missing_weights(entry: dict) -> str | None:
-    """Say why the folder of a user's own class cannot be had, and what to do; or None, also where it reads none."""
+    """Say why a user's own class, or the folder that it reads, cannot be had, and what to do; or None."""
+    try:
+        find_module(entry["class"])
+    except InputError as error:
+        return str(error)
     if "source" not in entry:
         return None
     if name := unset_variable(entry):
@@ -69,7 +73,8 @@ def files_read(entry: dict) -> dict[str, Path]:
         read = [path for path in sorted(folder.rglob("*")) if counts(path, folder)]
         files |= {f"source {path.relative_to(folder)}": path for path in read}
     named = {f"options {key}": local_folder(value) for key, value in leaves(entry.get("options", {}))}
-    return files | {key: path for key, path in named.items() if path.is_file()}
+    # os.path says no of a text that can be no path, as it is too long; Path raises.
+    return files | {key: path for key, path in named.items() if os.path.isfile(path)}
 
 
 def counts(path: Path, folder: Path) -> bool:
