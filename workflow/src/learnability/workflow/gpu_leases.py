@@ -80,7 +80,7 @@ def take_card(environment: MutableMapping[str, str], alone: bool = False) -> int
     withdraw_cards(environment)  # what this process starts uses its card
     folder = leases_folder(environment)
     if alone:
-        # The first place of a card before its others: two such jobs never wait for each other, and no job comes between.
+        # The first place of a card before its others, so that two such jobs never wait for each other.
         card = wait_for_lease(folder, cards, range(1), f"the first place on one of {', '.join(cards)}")
         for place in range(1, jobs):
             wait_for_lease(folder, [card], range(place, place + 1), f"the other jobs on {card} to end")
