@@ -1,8 +1,11 @@
 """What a search may vary: `recipes.<name>.search.space`, checked before anything runs."""
 
+import itertools
 import math
 
 from ..errors import InputError
+from .configuration import wrong_in_recipe
+from .options import noise_options
 from .recipe import Recipe
 
 WHOLE = {"batch_size", "epochs", "patience", "stem_patch", "drw.after_epoch", "noise.steps"}
@@ -29,6 +32,34 @@ def check_search(recipe: Recipe, name: str) -> None:
             check_range(declared, key, f"{where}.space.{key}")
         else:
             raise InputError(f"{where}.space.{key} has {sorted(declared)}; either low and high (and log), or choices")
+        check_bounds(declared, key, f"{where}.space.{key}")
+    check_noise(recipe, f"{where}.space")
+
+
+def check_bounds(declared: dict, key: str, where: str) -> None:
+    """Refuse a choice, or an end of a range, that the recipe itself could not have."""
+    for value in extremes(declared):
+        if wrong := wrong_in_recipe(key, value):
+            raise InputError(f"{where}: {wrong}; search only what `{key}` of a recipe may be (docs/configuration.md)")
+
+
+def check_noise(recipe: Recipe, where: str) -> None:
+    """Refuse values from which a trial could draw no noise level: each is sound alone, and not with every other.
+
+    What is asked of them grows or falls with each number, so the ends of a range speak for all between them.
+    """
+    space = {key: extremes(declared) for key, declared in recipe.search.space.items() if key.startswith("noise.")}
+    for values in itertools.product(*space.values()) if space else ():
+        drawn = dict(zip(space, values, strict=True))
+        try:
+            noise_options(recipe.with_values(drawn).noise)
+        except InputError as error:
+            raise InputError(f"{where}, with {drawn}: {str(error).removeprefix('recipes.*.')}") from None
+
+
+def extremes(declared: dict) -> list:
+    """The choices, or the two ends of a range."""
+    return declared["choices"] if "choices" in declared else [declared["low"], declared["high"]]
 
 
 def searchable(values: dict, prefix: str = "") -> list[str]:
