@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ SOURCE = Path(__file__).parents[2] / "workflow/src"
 JOB = """
 import os, time
 from learnability.workflow.gpu_leases import take_card
-take_card(os.environ)
+take_card(os.environ, alone="ALONE" in os.environ)
 print("has", os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
 time.sleep(120)
 """
@@ -107,6 +108,21 @@ def test_a_card_has_as_many_jobs_as_was_said_and_idle_cards_come_first(jobs):
     assert jobs.waits(jobs.start("made-up-a,made-up-b", 2))
 
 
+def test_a_job_that_is_alone_waits_for_the_others_of_a_card_and_keeps_them_out(jobs):
+    shared = [jobs.start("made-up-a", 2), jobs.start("made-up-a", 2)]
+    assert [jobs.card(job) for job in shared] == ["made-up-a", "made-up-a"]
+    first = jobs.start("made-up-a", 2, ALONE="yes")
+    assert jobs.waits(first)
+    jobs.kill(shared[0])
+    jobs.kill(shared[1])
+    assert jobs.card(first) == "made-up-a"
+    further = [jobs.start("made-up-a", 2), jobs.start("made-up-a", 2, ALONE="yes")]
+    assert [jobs.waits(job) for job in further] == [True, True]
+    jobs.kill(first)
+    jobs.kill(further[0])
+    assert jobs.card(further[1]) == "made-up-a"
+
+
 def test_an_allocation_of_slurm_has_leases_of_its_own(jobs):
     """Its cards may be counted from 0 in each."""
     outside, inside = jobs.start("0", 1), jobs.start("0", 1, SLURM_JOB_ID="17")
@@ -121,19 +137,42 @@ def test_without_an_offer_nothing_changes():
     assert environment == given
 
 
-@pytest.mark.parametrize(("jobs_per_card", "parts"), [(1, []), (4, [0.25])])
+@pytest.mark.parametrize(("jobs_per_card", "alone", "parts"), [(1, False, []), (4, False, [0.25]), (4, True, [])])
 def test_a_script_has_its_card_before_cuda_starts_and_its_part_of_the_memory(
-    tmp_path, monkeypatch, jobs_per_card, parts
+    tmp_path, monkeypatch, jobs_per_card, alone, parts
 ):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(os, "environ", {"CUDA_VISIBLE_DEVICES": "5,6"})
+    monkeypatch.setattr(os, "environ", {"CUDA_VISIBLE_DEVICES": "5,6", "CUDA_DEVICE_ORDER": "FASTEST_FIRST"})
     seen, set_parts = [], []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: seen.append(dict(os.environ)) or True)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", set_parts.append)
     assert offer_cards(os.environ, jobs_per_card) == 2 * jobs_per_card
-    assert choose_device(1) == torch.device("cuda")
+    assert choose_device(1, alone) == torch.device("cuda")
     assert seen == [{"CUDA_VISIBLE_DEVICES": "5", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}]
     assert set_parts == parts
+
+
+def test_what_other_users_must_open_is_never_closed_to_them(tmp_path, monkeypatch):
+    """Seen as each file and folder is made, as a job of another user would see it."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    seen = {}
+
+    def watched(make):
+        def made(path, *arguments, **named):
+            result = make(path, *arguments, **named)
+            seen[Path(path).name] = stat.S_IMODE(os.stat(path).st_mode)
+            return result
+
+        return made
+
+    monkeypatch.setattr(os, "mkdir", watched(os.mkdir))
+    monkeypatch.setattr(os, "open", watched(os.open))
+    before = os.umask(0o077)
+    try:
+        take_card({"LEARNABILITY_CARDS": "5", "LEARNABILITY_JOBS_PER_CARD": "1"})
+    finally:
+        assert os.umask(before) == 0o077
+    assert seen == {"learnability-gpus": 0o777, "5.0": 0o644}
 
 
 @pytest.mark.parametrize(
@@ -145,6 +184,8 @@ def test_a_script_has_its_card_before_cuda_starts_and_its_part_of_the_memory(
         ({"CUDA_VISIBLE_DEVICES": "3, 1"}, ["3", "1"]),
         ({"CUDA_VISIBLE_DEVICES": "1,-1,0"}, ["1"]),  # CUDA reads no further
         ({"CUDA_VISIBLE_DEVICES": "GPU-bb"}, ["1"]),  # one name in every study
+        ({"CUDA_VISIBLE_DEVICES": "GPU-b,0"}, ["1", "0"]),  # as CUDA lets it be shortened
+        ({"CUDA_VISIBLE_DEVICES": "GPU-"}, ["GPU-"]),  # of both
         ({"CUDA_VISIBLE_DEVICES": "MIG-cc"}, ["MIG-cc"]),
     ],
 )

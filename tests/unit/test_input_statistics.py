@@ -87,6 +87,15 @@ def test_what_was_fetched_from_timm_says_by_its_tag_and_what_nobody_says_is_refu
         trained_moments(file, "convnext_base")
 
 
+def test_a_tag_of_other_weights_than_were_fetched_is_refused_where_their_statistics_differ(tmp_path):
+    file = tmp_path / "model.safetensors"
+    write_json({"repository": "timm/convnext_base.clip_laion2b"}, tmp_path / "source.json")
+    with pytest.raises(InputError, match=r"weights of convnext_base\.fb_in1k .* is not known; timm has 2, "):
+        trained_moments(file, "convnext_base.fb_in1k")
+    write_json({"repository": "timm/convnext_base.fb_in22k_ft_in1k"}, tmp_path / "source.json")
+    assert trained_moments(file, "convnext_base.fb_in1k") == image_moments()
+
+
 def started(folder: Path, config: dict | None) -> Path:
     """Weights of a small ResNet-18 on 1,000 classes, in a folder of their own."""
     folder.mkdir()

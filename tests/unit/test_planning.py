@@ -111,6 +111,21 @@ def test_a_rate_is_seconds_over_what_was_passed(ran):
     assert rates["encode_dataset", "tiny_flux2"].device == "cpu"  # where all trainings of the folder ran
 
 
+def test_the_rate_of_a_search_counts_the_workers_that_shared_it(ran):
+    content = json.loads((RECORDED / "benchmarks" / TUNED).read_text())
+    search = {"space": {"mask": {"choices": [0, 0.2]}}, "trials": 6, "scope": "fold"}
+    content["params"]["recipe"] |= {"search": search, "epochs": 10}
+    for rule, worker in {"search_recipe": "", "assist_search": ".worker2"}.items():
+        path = ran / f"benchmarks/{rule}/phantom_skin.tiny_flux2.tuned.fold0{worker}.jsonl"
+        path.parent.mkdir()
+        path.write_text(json.dumps(content | {"rule_name": rule, "s": 50}))
+    for number in (1, 2):
+        write_json({"worker": number}, ran / f"searches/phantom_skin/tiny_flux2/tuned/fold0/worker{number}.json")
+    paces = {rate.rule: rate.seconds_per_unit for rate in measured_rates(ran)}
+    expected = pytest.approx(50 / (6 * 10 / 3 * 310 * 8 * 8 / 1e6))  # a third of the trials each
+    assert (paces["search_recipe"], paces["assist_search"]) == (expected, expected)
+
+
 def test_where_trainings_ran_in_two_places_the_others_have_no_device(ran):
     write_json({"device": "NVIDIA H200"}, ran / "runs/phantom_skin/image/original/image/fold1/metrics.json")
     assert {rate.rule for rate in measured_rates(ran)} == {"train_classifier", "prepare_dataset"}

@@ -17,7 +17,6 @@ import optuna
 import pytest
 
 from learnability.errors import InputError
-from learnability.study.options import noise_options
 from learnability.study.recipe import Search
 from learnability.study.search_space import check_search, searchable
 from learnability.training import search_journal
@@ -475,36 +474,50 @@ def test_a_search_that_cannot_run_is_refused(change, message):
 
 
 @pytest.mark.parametrize(
+    ("key", "declared", "message"),
+    [
+        ("drw.beta", {"choices": [0.999, 1.0]}, "1.0 is greater than or equal to the maximum of 1"),
+        ("latent_std", {"choices": [0.0, 1.0]}, "0.0 is less than or equal to the minimum of 0"),
+        ("scale", {"low": -1, "high": 30}, "-1 is less than or equal to the minimum of 0"),
+        ("max_margin", {"low": -1, "high": 0.5}, "-1 is less than the minimum of 0"),
+        ("mask", {"low": 0, "high": 1}, "1 is greater than or equal to the maximum of 1"),
+        ("batch_size", {"choices": [8, 16.5]}, "16.5 is not of type 'integer'"),
+        ("head", {"choices": ["linear", "round"]}, "'round' is not one of ['linear', 'cosine']"),
+        ("film", {"low": 0, "high": 1}, "0 is not of type 'boolean'"),
+    ],
+)
+def test_a_search_has_the_bounds_of_the_recipe(key, declared, message):
+    with pytest.raises(InputError, match=re.escape(f"recipes.tuned.search.space.{key}: {message}; search only what")):
+        check_search(replace(RECIPE, search=replace(SEARCH, space={key: declared})), "tuned")
+
+
+@pytest.mark.parametrize(
     ("space", "message"),
     [
-        ({"drw.beta": {"choices": [0.999, 1.0]}}, "space.drw.beta: 1.0 is greater than or equal to the maximum of 1"),
-        ({"latent_std": {"choices": [0.0, 1.0]}}, "space.latent_std: 0.0 is less than or equal to the minimum of 0"),
-        ({"scale": {"low": -1, "high": 30}}, "space.scale: -1 is less than or equal to the minimum of 0"),
-        ({"max_margin": {"low": -1, "high": 0.5}}, "space.max_margin: -1 is less than the minimum of 0"),
-        ({"mask": {"low": 0, "high": 1}}, "space.mask: 1 is greater than or equal to the maximum of 1"),
-        ({"epochs": {"choices": [1.5]}}, "space.epochs: 1.5 is not of type 'integer'"),
+        ({"noise.mean": {"low": -1, "high": 60}}, "{'noise.mean': 60}: noise.mean is 60: no level within"),
+        ({"noise.sigma_min": {"choices": [0.002, 90]}}, "{'noise.sigma_min': 90}: noise.sigma_min is 90, not below"),
+        ({"noise.sigma_max": {"low": 0.001, "high": 80}}, "{'noise.sigma_max': 0.001}: noise.sigma_min is 0.002, not"),
         (
-            {"noise.mean": {"low": -0.4, "high": 9}},
-            "space: noise.mean 9: noise.mean is 9: no level within 3 deviations",
+            {"noise.mean": {"choices": [0, 3]}, "noise.sigma_max": {"choices": [80, 0.1]}},
+            "{'noise.mean': 3, 'noise.sigma_max': 0.1}",
         ),
-        ({"noise.sigma_min": {"choices": [1, 90]}}, "space: noise.sigma_min 90: noise.sigma_min is 90, not below"),
-        ({"noise.sigma_min": {"low": 0, "high": 1}}, "space.noise.sigma_min: 0 is less than or equal to the minimum"),
         (
-            {"noise.sigma_min": {"low": 0.1, "high": 2}, "noise.sigma_max": {"low": 1, "high": 80}},
-            "space: noise.sigma_min 2, noise.sigma_max 1: noise.sigma_min is 2, not below sigma_max, 1",
+            {
+                "noise.mean": {"choices": [5]},
+                "noise.sigma_min": {"choices": [90]},
+                "noise.sigma_max": {"choices": [100]},
+            },
+            None,
         ),
     ],
 )
-def test_a_searched_value_is_bounded_as_the_recipes_own_and_the_noise_can_be_drawn(space, message):
-    noise = noise_options({"family": "edm", "draw": "lognormal"})
-    with pytest.raises(InputError, match=re.escape(f"recipes.tuned.search.{message}")):
-        check_search(replace(RECIPE, noise=noise, search=replace(SEARCH, space=space)), "tuned")
-    sound = {
-        "drw.beta": {"choices": [0, 0.999]},
-        "noise.mean": {"low": -1, "high": 0},
-        "noise.deviation": {"choices": [1, 2]},
-    }
-    check_search(replace(RECIPE, noise=noise, search=replace(SEARCH, space=sound)), "tuned")
+def test_every_noise_that_a_search_can_give_has_levels(space, message):
+    recipe = recipe_of(noise={"family": "edm", "draw": "lognormal"}, search=asdict(replace(SEARCH, space=space)))
+    if message is None:
+        check_search(recipe, "tuned")
+        return
+    with pytest.raises(InputError, match=re.escape(f"recipes.tuned.search.space, with {message}")):
+        check_search(recipe, "tuned")
 
 
 def test_the_check_waits_for_neither_optuna_nor_torch():

@@ -11,7 +11,7 @@ with job(snakemake.log[0]):
     from learnability.training.fold_data import Inputs, load_fold
 
     params, files = snakemake.params, dict(snakemake.input.items())
-    device = choose_device(params.torch_threads)
+    device = choose_device(params.torch_threads, alone=True)  # others would change its speed and memory
     entry = whole(params.autoencoder, params.unrecorded_autoencoder)
     inputs = Inputs.of_job(files, decode=entry and decoder_of_run(params.cell["autoencoder"], entry, files, device))
     measure_efficiency(

@@ -34,8 +34,8 @@ def pretrained_file(entry: dict, fetched: str | None = None) -> Path:
 def trained_moments(file: Path, model: str) -> tuple[list[float], list[float]]:
     """Mean and standard deviation, of RGB in 0..255, that normalised the images which weights were trained on.
 
-    From config.json beside them; else timm's of the weights that source.json beside them names, or of all that timm
-    has of this `model`. Raises InputError where these are of several minds.
+    From config.json beside them; else timm's of the weights that source.json beside them or the tag of `model` names, or
+    of all that timm has of this `model`. Raises InputError where these are of several minds.
     """
     said = configured_moments(file.with_name(CONFIG)) or registered_moments(file, model)
     return tuple([255 * value for value in values] for values in said)
@@ -66,7 +66,11 @@ def usable(deviation: float) -> bool:
 
 
 def registered_moments(file: Path, model: str) -> tuple:
-    """Mean and standard deviation of RGB in [0, 1] that timm knows of weights: of those it has itself, by their tag."""
+    """Mean and standard deviation of RGB in [0, 1] that timm knows of weights.
+
+    By the names that the record of what was fetched and `model` give them, where timm has such; else those that all of
+    its weights for `model` have. Raises InputError where these are of several minds.
+    """
     from timm.models import get_arch_pretrained_cfgs
 
     known = get_arch_pretrained_cfgs(model)
@@ -76,9 +80,9 @@ def registered_moments(file: Path, model: str) -> tuple:
         if record.is_file()
         else ("", "", "")
     )
-    if model in known or (owner == "timm" and name in known):
-        known = {model: known[model if model in known else name]}
-    found = {(tuple(cfg.mean), tuple(cfg.std)) for cfg in known.values() if cfg.has_weights or len(known) == 1}
+    named = [known[tag] for tag in (name if owner == "timm" else "", model) if tag in known]
+    asked = named or [cfg for cfg in known.values() if cfg.has_weights or len(known) == 1]
+    found = {(tuple(cfg.mean), tuple(cfg.std)) for cfg in asked}
     if len(found) != 1:
         raise InputError(
             f"{file}: which mean and deviation these weights of {model} were trained with is not known; timm has "

@@ -10,13 +10,14 @@ from ..storage.arrays import open_packed
 from ..storage.contracts import read_json
 from ..study.array_sizes import ArraySize
 from ..study.configuration import ROOT, read_yaml
-from ..study.paths import RUN, dataset_file, encoding_file, run_file
+from ..study.paths import RUN, SEARCH, dataset_file, encoding_file, run_file
 from ..study.recipe import KEYS, Recipe
 from ..workflow.job_work import (
     CLASSIFIER_RULES,
     COSTLY_RULES,
     ENCODING_RULES,
     GPU_RULES,
+    SEARCH_RULES,
     TRAINING_RULES,
     Work,
     describe_work,
@@ -86,9 +87,16 @@ def params_of(folder: Path, job: Benchmark) -> dict | None:
     recorded = job.params.get("recipe") or recipe_of_run(folder, job.params.get("cell") or {})
     try:
         recipe = Recipe.from_values({key: recorded[key] for key in KEYS if key in recorded})
+        if job.rule in SEARCH_RULES:
+            recipe = recipe.with_values({"search.workers": workers_of(folder, job.wildcards)})
     except InputError:
         return None
     return job.params | {"recipe": recipe}
+
+
+def workers_of(folder: Path, names: dict[str, str]) -> int:
+    """How many jobs shared a search: parameters that change no result are in no benchmark, so by what they left."""
+    return 1 + len(list((folder / SEARCH.format(**names)).glob("worker*.json")))
 
 
 def array_of(folder: Path, job: Benchmark) -> ArraySize | None:

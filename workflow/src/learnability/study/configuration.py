@@ -1,5 +1,6 @@
 """The configuration of a study outside Snakemake: the same files, merged, checked and filled in the same way."""
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -68,6 +69,22 @@ def fill_in(config: dict) -> None:
     validator = validators.extend(Draft202012Validator, {"properties": set_defaults})(read_yaml(SCHEMA))
     for error in validator.iter_errors(config):
         raise InputError(f"configuration, {'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message}")
+
+
+@functools.cache
+def recipe_schema() -> dict:
+    """What the schema says of a recipe."""
+    return read_yaml(SCHEMA)["$defs"]["recipe"]
+
+
+def wrong_in_recipe(key: str, value) -> str:
+    """What the schema has against a value of a recipe, by its dotted key; "" where it has nothing."""
+    from jsonschema import Draft202012Validator
+
+    described = recipe_schema()
+    for part in key.split("."):
+        described = described["properties"][part]
+    return "; ".join(error.message for error in Draft202012Validator(described).iter_errors(value))
 
 
 def find_shipped_weights(config: dict, root: Path) -> None:

@@ -1,11 +1,10 @@
 """What a search may vary: `recipes.<name>.search.space`, checked before anything runs."""
 
-import functools
 import itertools
 import math
 
 from ..errors import InputError
-from .configuration import SCHEMA, read_yaml
+from .configuration import wrong_in_recipe
 from .options import noise_options
 from .recipe import Recipe
 
@@ -35,6 +34,32 @@ def check_search(recipe: Recipe, name: str) -> None:
             raise InputError(f"{where}.space.{key} has {sorted(declared)}; either low and high (and log), or choices")
         check_bounds(declared, key, f"{where}.space.{key}")
     check_noise(recipe, f"{where}.space")
+
+
+def check_bounds(declared: dict, key: str, where: str) -> None:
+    """Refuse a choice, or an end of a range, that the recipe itself could not have."""
+    for value in extremes(declared):
+        if wrong := wrong_in_recipe(key, value):
+            raise InputError(f"{where}: {wrong}; search only what `{key}` of a recipe may be (docs/configuration.md)")
+
+
+def check_noise(recipe: Recipe, where: str) -> None:
+    """Refuse values from which a trial could draw no noise level: each is sound alone, and not with every other.
+
+    What is asked of them grows or falls with each number, so the ends of a range speak for all between them.
+    """
+    space = {key: extremes(declared) for key, declared in recipe.search.space.items() if key.startswith("noise.")}
+    for values in itertools.product(*space.values()) if space else ():
+        drawn = dict(zip(space, values, strict=True))
+        try:
+            noise_options(recipe.with_values(drawn).noise)
+        except InputError as error:
+            raise InputError(f"{where}, with {drawn}: {str(error).removeprefix('recipes.*.')}") from None
+
+
+def extremes(declared: dict) -> list:
+    """The choices, or the two ends of a range."""
+    return declared["choices"] if "choices" in declared else [declared["low"], declared["high"]]
 
 
 def searchable(values: dict, prefix: str = "") -> list[str]:
@@ -70,40 +95,6 @@ def check_range(declared: dict, key: str, where: str) -> None:
         raise InputError(f"{where}: low, {declared['low']}, must be below high, {declared['high']}")
     if declared.get("log", False) and declared["low"] <= 0:
         raise InputError(f"{where}.low is {declared['low']}; a log scale needs it above 0: raise it, or drop `log`")
-
-
-def extremes(declared: dict) -> list:
-    """The values that a key may get, as far as they decide whether any is wrong: both ends, or every choice."""
-    return declared["choices"] if "choices" in declared else [declared["low"], declared["high"]]
-
-
-def check_bounds(declared: dict, key: str, where: str) -> None:
-    """What the schema says of the recipe's own value holds for every one that is searched."""
-    from jsonschema import Draft202012Validator
-
-    described = schema_of_recipe()
-    for part in key.split("."):
-        described = described.get("properties", {}).get(part, {})  # of model_options it says nothing
-    for value in extremes(declared):
-        for error in Draft202012Validator(described).iter_errors(value):
-            raise InputError(f"{where}: {error.message}; search values that the recipe itself may have")
-
-
-@functools.cache  # reading it takes longer than the check
-def schema_of_recipe() -> dict:
-    return read_yaml(SCHEMA)["$defs"]["recipe"]
-
-
-def check_noise(recipe: Recipe, where: str) -> None:
-    """Noise levels can be drawn whatever values are tried together; where any cannot, some of the extremes cannot."""
-    space = {key.partition(".")[2]: extremes(it) for key, it in recipe.search.space.items() if key.startswith("noise.")}
-    for values in itertools.product(*space.values()) if space else ():
-        tried = dict(zip(space, values, strict=True))
-        try:
-            noise_options(recipe.noise | tried)
-        except InputError as error:
-            together = ", ".join(f"noise.{key} {value}" for key, value in tried.items())
-            raise InputError(f"{where}: {together}: {str(error).replace('recipes.*.', '')}") from None
 
 
 def is_number(value, kind) -> bool:

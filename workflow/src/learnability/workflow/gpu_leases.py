@@ -5,6 +5,7 @@ The head process offers the cards in its environment, which jobs inherit; a job 
 
 import contextlib
 import fcntl
+import itertools
 import os
 import shutil
 import subprocess
@@ -31,7 +32,13 @@ def find_cards(environment: MutableMapping[str, str]) -> list[str]:
     names = [name.strip() for name in given.split(",")]
     names = names[: next((at for at, name in enumerate(names) if name in ("", "-1")), None)]  # as CUDA reads it
     numbers = {} if all(name.isdigit() for name in names) else numbered_cards()
-    return [numbers.get(name, name) for name in names]
+    return [number_of(name, numbers) for name in names]
+
+
+def number_of(name: str, numbers: dict[str, str]) -> str:
+    """The number of the card whose UUID `name` is or begins, as CUDA reads it; `name` where that is not one card."""
+    found = [number for uuid, number in numbers.items() if uuid.startswith(name)]
+    return found[0] if len(found) == 1 else name
 
 
 def numbered_cards() -> dict[str, str]:
@@ -62,42 +69,68 @@ def withdraw_cards(environment: MutableMapping[str, str]) -> None:
     environment.pop(JOBS, None)
 
 
-def take_card(environment: MutableMapping[str, str]) -> int:
+def take_card(environment: MutableMapping[str, str], alone: bool = False) -> int:
     """Wait for a card and make it the only visible one, until this process ends; return how many jobs may share it.
 
-    Without an offer nothing changes, and 1 is returned.
+    `alone`: no other job has the card then. Without an offer nothing changes, and 1 is returned.
     """
     if CARDS not in environment:
         return 1
     cards, jobs = environment[CARDS].split(","), int(environment[JOBS])
     withdraw_cards(environment)  # what this process starts uses its card
-    waits = False
-    while not (card := lease(leases_folder(environment), cards, jobs)):
-        if not waits:
-            print(f"waiting for a GPU: {jobs} job(s) run on each of {', '.join(cards)}", flush=True)
-        waits = True
-        time.sleep(PATIENCE)
+    folder = leases_folder(environment)
+    if alone:
+        # The first place of a card before its others, so that two such jobs never wait for each other.
+        card = wait_for_lease(folder, cards, range(1), f"the first place on one of {', '.join(cards)}")
+        for place in range(1, jobs):
+            wait_for_lease(folder, [card], range(place, place + 1), f"the other jobs on {card} to end")
+    else:
+        card = wait_for_lease(folder, cards, range(jobs), f"{jobs} job(s) run on each of {', '.join(cards)}")
     environment[VISIBLE] = card
-    environment.setdefault(ORDER, "PCI_BUS_ID")  # as nvidia-smi counts
+    if card.isdigit():
+        environment[ORDER] = "PCI_BUS_ID"  # as nvidia-smi counts, whatever was inherited
     print(f"GPU {card}", flush=True)
-    return jobs
+    return 1 if alone else jobs
 
 
 def leases_folder(environment: MutableMapping[str, str]) -> Path:
     """One for all studies of a machine; an allocation of SLURM has its own, where cards may be counted from 0 again."""
     folder = Path(tempfile.gettempdir(), "-".join(["learnability-gpus", *environment.get("SLURM_JOB_ID", "").split()]))
-    with contextlib.suppress(FileExistsError):
+    with contextlib.suppress(FileExistsError), open_to_others():
         folder.mkdir()
-        folder.chmod(0o777)  # for the studies of other users
     return folder
 
 
-def lease(folder: Path, cards: list[str], jobs: int) -> str | None:
-    """Lock a free place of a card, of an idle card first, until this process ends; None where all are taken."""
-    for place, card in places(cards, jobs):
-        file = os.open(folder / f"{card.replace('/', '_')}.{place}", os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW)
-        with contextlib.suppress(PermissionError):  # another user's, who did the same
-            os.fchmod(file, 0o644)
+@contextlib.contextmanager
+def open_to_others() -> Iterator[None]:
+    """What is made here has its mode at once, whatever the umask: jobs of other users may look at any moment."""
+    before = os.umask(0)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def wait_for_lease(folder: Path, cards: list[str], places: range, reason: str) -> str:
+    """Look until `lease` has a card, and say once that and why this waits."""
+    waits = False
+    while not (card := lease(folder, cards, places)):
+        if not waits:
+            print(f"waiting for a GPU: {reason}", flush=True)
+        waits = True
+        time.sleep(PATIENCE)
+    return card
+
+
+def lease(folder: Path, cards: list[str], places: range) -> str | None:
+    """Lock one of the places of a card until this process ends; the first place of every card is tried, then the next.
+
+    None where all are taken.
+    """
+    for place, card in itertools.product(places, cards):
+        with open_to_others():
+            name = folder / f"{card.replace('/', '_')}.{place}"
+            file = os.open(name, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -105,8 +138,3 @@ def lease(folder: Path, cards: list[str], jobs: int) -> str | None:
         else:
             return card
     return None
-
-
-def places(cards: list[str], jobs: int) -> Iterator[tuple[int, str]]:
-    """(place, card): the first place of every card, then the second."""
-    return ((place, card) for place in range(jobs) for card in cards)

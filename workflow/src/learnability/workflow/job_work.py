@@ -11,10 +11,10 @@ from ..study.array_sizes import ArraySize
 from ..study.recipe import Recipe
 
 TRAINING_RULES = ("train_classifier", "train_with_decoder")
+SEARCH_RULES = ("search_recipe", "assist_search")
 CLASSIFIER_RULES = (
     *TRAINING_RULES,
-    "search_recipe",
-    "assist_search",
+    *SEARCH_RULES,
     "compute_teacher_logits",
     "trace_noise_curve",
     "measure_efficiency",
@@ -59,7 +59,7 @@ def passes(rule: str, params: dict, epochs: int | None = None) -> float:
     recipe = params["recipe"]
     if rule in TRAINING_RULES:
         return epochs or recipe.epochs
-    if rule in ("search_recipe", "assist_search"):  # workers share the trials
+    if rule in SEARCH_RULES:  # workers share the trials
         return recipe.search.trials * recipe.epochs / recipe.search.workers
     if rule == "trace_noise_curve":
         from ..training.evaluation import CURVE  # here, because it waits for torch

@@ -43,13 +43,13 @@ def job(log: str, online: bool = False) -> Iterator[None]:
             sys.stderr.flush()
 
 
-def choose_device(threads: int):
+def choose_device(threads: int, alone: bool = False):
     """Return the GPU if there is one, else the CPU with a fixed number of threads; waits for a GPU that is leased.
 
     One and two threads give different bits, so the number is the rule's, not the machine's. Jobs that share a card
-    have equal parts of its memory.
+    have equal parts of its memory; one that is `alone` shares it with none, and has all.
     """
-    sharing = take_card(os.environ)  # before CUDA starts
+    sharing = take_card(os.environ, alone)  # before CUDA starts
     import torch
 
     torch.set_num_threads(threads)
