@@ -43,8 +43,8 @@ def test_the_digest_of_a_file_is_that_of_its_writer(tmp_path):
 
 def test_every_file_that_is_there_is_compared_with_its_card(results):
     found = list(vouched(results))
-    assert [path.name for path, *_ in found] == ["images_small.npy", "latents.npy", "model.safetensors"]
-    assert all(expected == digest for _, expected, digest in found)
+    assert [file.path.name for file in found] == ["images_small.npy", "latents.npy", "model.safetensors"]
+    assert all(file.expected == file.found for file in found)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def zero_half(path: Path) -> None:
 
 def test_a_sound_folder_has_no_damage(study, capsys):
     compared, damaged, silent = verify(study)
-    assert (damaged, silent) == ([], [])
+    assert (damaged, silent) == ({}, [])
     assert compared >= len([*DIGESTED, *CARDS, *TABLES])
     cli.main(["verify", str(study)])
     assert capsys.readouterr().out.endswith("nothing is damaged\n")
@@ -82,7 +82,7 @@ def test_a_flipped_bit_in_any_kind_of_file_is_named(study, name, capsys):
     content = path.read_bytes()
     for at in (drawn.randrange(128, len(content)) for _ in range(5)):  # behind the header of an array
         flip(path, at)
-        assert verify(study)[1] == [path], at
+        assert [*verify(study)[1]] == [path], at
         path.write_bytes(content)
     zero_half(path)
     with pytest.raises(SystemExit) as ended:
@@ -90,7 +90,21 @@ def test_a_flipped_bit_in_any_kind_of_file_is_named(study, name, capsys):
     printed = capsys.readouterr().out
     assert ended.value.code == 1
     assert f"1 files are damaged:\n  {path}\n" in printed
-    assert f"snakemake --profile profiles/local --force {path} --configfile" in printed
+    output = path.with_name("source.json") if "weights" in name.split("/") else path  # of a fetch that is its record
+    assert f"snakemake --profile profiles/local --force {output} --configfile" in printed
+
+
+def test_what_repairs_is_named_as_the_rules_name_it_and_once(study, capsys, monkeypatch):
+    monkeypatch.chdir(study.parent)
+    for name in ("latents.npy", "weights/vgg/model.safetensors"):
+        flip(study / name, 200)
+    other = study / "weights/vgg/config.json"
+    other.write_text("{}")
+    record = read_json(study / "weights/vgg/source.json")
+    write_json(record | {"files": record["files"] | {"config.json": "0"}}, study / "weights/vgg/source.json")
+    with pytest.raises(SystemExit):
+        cli.main(["verify", str(study)])
+    assert " --force study/latents.npy study/weights/vgg/source.json --configfile" in capsys.readouterr().out
 
 
 def test_a_damaged_header_of_an_array_is_named_or_changes_nothing_that_is_read(study):
@@ -99,7 +113,7 @@ def test_a_damaged_header_of_an_array_is_named_or_changes_nothing_that_is_read(s
     for at in range(128):
         flip(path, at)
         if found := verify(study)[1]:
-            assert found == [path]
+            assert [*found] == [path]
             noticed += 1
         else:
             np.testing.assert_array_equal(np.load(path), sound, strict=True)
@@ -185,9 +199,9 @@ def test_a_card_whose_digest_has_lost_its_name_is_damaged_and_an_older_one_is_co
     path = study / "run/metrics.json"
     text = path.read_text()
     path.write_text(text.replace("card_digest", "care_digest"))
-    assert verify(study)[1] == [path]
+    assert [*verify(study)[1]] == [path]
     path.write_text('{"a": 1}')
-    assert verify(study)[1:] == ([], [path])
+    assert verify(study)[1:] == ({}, [path])
 
 
 def test_a_folder_without_results_is_refused(tmp_path):

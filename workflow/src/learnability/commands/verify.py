@@ -10,28 +10,29 @@ from ..storage.vouched import cards_of, vouched_by
 COLUMNS_OF = {"samples.parquet": SAMPLES, "fidelity.parquet": FIDELITY, "noise_curve.parquet": CURVE}
 
 
-def verify(results: Path) -> tuple[int, list[Path], list[Path]]:
-    """How many digests were compared, which files are damaged, and which cards hold no digest of themselves.
+def verify(results: Path) -> tuple[int, dict[Path, Path], list[Path]]:
+    """How many digests were compared, which files are damaged and what Snakemake is asked for to make each again, and
+    which cards hold no digest of themselves.
 
     Compared are cards with their own digest, packed arrays, predictions, histories, weights and teachers' logits with
     that in their card, and the pages of Parquet files with their checksums. Raises InputError for a folder without any.
     """
-    compared, damaged, silent = 0, set(), []
+    compared, damaged, silent = 0, {}, []
     for card in cards_of(results):
         try:
             silent += [] if read_card(card)[1] else [card]
         except InputError:
-            damaged.add(card)
+            damaged[card] = card
             continue
-        for path, expected, found in vouched_by(card):
+        for path, expected, found, made_by in vouched_by(card):
             compared += 1
-            damaged |= set() if expected == found else {path}
+            damaged |= {} if expected == found else {path: made_by}
         compared += 1
     tables = [path for path in results.rglob("*.parquet") if NAME not in path.parts and not path.name.startswith(".")]
-    damaged |= {path for path in tables if not is_sound(path)}
+    damaged |= {path: path for path in tables if not is_sound(path)}
     if not compared + len(tables):
         raise InputError(f"{results}: no result of a study; give the folder that `results` names in its configuration")
-    return compared + len(tables), sorted(damaged), silent
+    return compared + len(tables), dict(sorted(damaged.items())), silent
 
 
 def is_sound(path: Path) -> bool:

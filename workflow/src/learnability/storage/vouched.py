@@ -10,11 +10,12 @@ from .finished import NAME
 
 
 class Vouched(NamedTuple):
-    """A file that is there, its digest as a card has it, and that of what lies there."""
+    """A file that is there, its digest as a card has it, that of what lies there, and the output that brings it."""
 
     path: Path
     expected: str
     found: str
+    made_by: Path  # what Snakemake can be asked for: of fetched files their record
 
 
 def vouched(results: Path) -> Iterator[Vouched]:
@@ -34,20 +35,20 @@ def vouched_by(card: Path) -> Iterator[Vouched]:
     if card.name == "source.json":
         for name, expected in read_json(card).get("files", {}).items():
             if (card.parent / name).is_file():
-                yield Vouched(card.parent / name, expected, file_digest(card.parent / name))
+                yield Vouched(card.parent / name, expected, file_digest(card.parent / name), card)
         return
     for name, (owner, key) in DIGESTS.items():
         path = card.with_name(name)
         if card.name == owner and path.is_file() and key in (content := read_json(card)):
-            yield Vouched(path, content[key], content_digest(path))
+            yield Vouched(path, content[key], content_digest(path), path)
     if card.name == "autoencoder.json" and len(card.parents) > 3:
         tuned = card.parents[3] / "weights" / Path(*card.parts[-3:-1]) / "diffusion_pytorch_model.safetensors"
         if tuned.is_file():  # its digest is taken as families/diffusers_weights.py takes it
-            yield Vouched(tuned, read_json(card)["weights_digest"], digest([file_digest(tuned)]))
+            yield Vouched(tuned, read_json(card)["weights_digest"], digest([file_digest(tuned)]), tuned)
 
 
 def refuse_damaged_fetch(record: Path) -> None:
     """Refuse fetched weights that are not what their record, source.json, says of them."""
-    for path, expected, found in vouched_by(record):
+    for path, expected, found, _ in vouched_by(record):
         if expected != found:
             raise InputError(f"{path}: damaged, not what {record.name} says; delete both and run again")

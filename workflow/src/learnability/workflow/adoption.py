@@ -22,7 +22,7 @@ def adopt(config: dict, configfiles: list[Path]) -> None:
     checked = list(vouched(results))
     if not checked:
         raise InputError(f"{results}: no card of a dataset, encoding or weights; there is nothing to take over")
-    if damaged := [path for path, expected, found in checked if expected != found]:
+    if damaged := [file.path for file in checked if file.expected != file.found]:
         raise InputError(
             f"{', '.join(map(str, damaged))}: not what the card beside it says; remove it and run the study again"
         )
