@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from learnability import cli
+from learnability.autoencoders.encode import encode_dataset
+from learnability.autoencoders.finetuning.tuning import training_rows
 from learnability.classifiers.saved import load_classifier, load_start
 from learnability.classifiers.weights import pretrained_file
 from learnability.commands.verify import is_sound, verify
@@ -170,6 +173,19 @@ def test_no_training_starts_on_a_damaged_array(study, damage, recipe, array):
     with pytest.raises(InputError, match=rf"{array}: damaged, not what digest_.* says; delete both and run again"):
         train(study, "other", recipe)
     assert not (study / "other").exists()
+
+
+def test_nothing_is_made_from_samples_that_are_not_those_of_the_card(study):
+    card, samples = study / "dataset.json", study / "samples.parquet"
+    write_json(read_json(card) | {"digest_samples": file_digest(samples)}, card)
+    write_parquet(pd.read_parquet(samples).assign(label=0), samples)  # sound pages, another content
+    for use in (
+        lambda: train(study, "other", LATENT),
+        lambda: encode_dataset("sd", {}, study, study / "encoding", torch.device("cpu")),
+        lambda: training_rows(study, study / "folds.parquet", fold=1, n_splits=5),
+    ):
+        with pytest.raises(InputError, match=r"samples\.parquet: damaged, not what digest_samples of dataset\.json"):
+            use()
 
 
 def test_no_student_learns_from_damaged_logits(study):
