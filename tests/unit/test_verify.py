@@ -15,6 +15,7 @@ from learnability.autoencoders.encode import encode_dataset
 from learnability.autoencoders.finetuning.tuning import training_rows
 from learnability.classifiers.saved import load_classifier, load_start
 from learnability.classifiers.weights import pretrained_file
+from learnability.commands import verify as verification
 from learnability.commands.verify import is_sound, verify
 from learnability.errors import InputError
 from learnability.storage.contracts import (
@@ -218,6 +219,25 @@ def test_a_card_whose_digest_has_lost_its_name_is_damaged_and_an_older_one_is_co
     assert [*verify(study)[1]] == [path]
     path.write_text('{"a": 1}')
     assert verify(study)[1:] == ({}, [path])
+
+
+def test_what_is_in_the_making_is_no_result_and_what_is_gone_by_then_is_not_damaged(study, monkeypatch):
+    sound = verify(study)
+    for name in (".arrays.0a1b.tmp/journal.json", ".finished/metrics.json", ".arrays.0a1b.tmp/part.parquet"):
+        (study / "run" / name).parent.mkdir(exist_ok=True)
+        (study / "run" / name).write_text("{")
+    assert verify(study) == sound
+    gone = [study / "run/gone.json", study / "run/gone.parquet"]
+    listed = verification.results_named
+    monkeypatch.setattr(verification, "results_named", lambda *given: [*listed(*given), gone[1]])
+    cards = verification.cards_of
+    monkeypatch.setattr(verification, "cards_of", lambda *given: [*cards(*given), gone[0]])
+    assert verify(study)[1:] == sound[1:]
+
+
+def test_a_results_folder_may_lie_below_a_hidden_one(study, tmp_path):
+    hidden = Path(shutil.copytree(study, tmp_path / ".hidden/study"))
+    assert verify(hidden)[0] == verify(study)[0]
 
 
 def test_a_folder_without_results_is_refused(tmp_path):

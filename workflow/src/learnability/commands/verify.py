@@ -4,8 +4,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..storage.contracts import CURVE, FIDELITY, FOLDS, SAMPLES, read_card, read_parquet
-from ..storage.finished import NAME
-from ..storage.vouched import cards_of, vouched_by
+from ..storage.vouched import cards_of, results_named, vouched_by
 
 COLUMNS_OF = {"samples.parquet": SAMPLES, "fidelity.parquet": FIDELITY, "noise_curve.parquet": CURVE}
 
@@ -21,15 +20,16 @@ def verify(results: Path) -> tuple[int, dict[Path, Path], list[Path]]:
     for card in cards_of(results):
         try:
             silent += [] if read_card(card)[1] else [card]
+            vouched = list(vouched_by(card))
+        except FileNotFoundError:  # a study that runs removed it since
+            continue
         except InputError:
             damaged[card] = card
             continue
-        for path, expected, found, made_by in vouched_by(card):
-            compared += 1
-            damaged |= {} if expected == found else {path: made_by}
-        compared += 1
-    tables = [path for path in results.rglob("*.parquet") if NAME not in path.parts and not path.name.startswith(".")]
-    damaged |= {path: path for path in tables if not is_sound(path)}
+        damaged |= {file.path: file.made_by for file in vouched if file.expected != file.found}
+        compared += 1 + len(vouched)
+    tables = results_named(results, "*.parquet")
+    damaged |= {path: path for path in tables if not is_sound(path) and path.is_file()}
     if not compared + len(tables):
         raise InputError(f"{results}: no result of a study; give the folder that `results` names in its configuration")
     return compared + len(tables), dict(sorted(damaged.items())), silent

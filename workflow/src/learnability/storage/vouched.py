@@ -1,12 +1,12 @@
 """Every file of a results folder whose digest a card of it holds."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
 from .contracts import DIGESTS, content_digest, digest, file_digest, read_json
-from .finished import NAME
 
 
 class Vouched(NamedTuple):
@@ -26,8 +26,14 @@ def vouched(results: Path) -> Iterator[Vouched]:
 
 def cards_of(results: Path) -> list[Path]:
     """Every JSON file that a study wrote, sorted; config.json is that of a network in diffusers format."""
-    found = (path for path in results.rglob("*.json") if path.is_file() and not path.name.startswith("."))
-    return sorted(path for path in found if path.name != "config.json" and NAME not in path.parts)
+    return [path for path in results_named(results, "*.json") if path.name != "config.json"]
+
+
+def results_named(results: Path, pattern: str) -> list[Path]:
+    """Files of a results folder, sorted; what begins with a dot, or lies in such a folder, is in the making."""
+    hidden = re.compile(r"(^|/)\.").search
+    found = (path for path in results.rglob(pattern) if not hidden(path.relative_to(results).as_posix()))
+    return sorted(path for path in found if path.is_file())
 
 
 def vouched_by(card: Path) -> Iterator[Vouched]:
