@@ -1,6 +1,7 @@
 """What the cards of a results folder vouch for, before its results are taken over."""
 
 from pathlib import Path
+from types import SimpleNamespace as Namespace
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from learnability.autoencoders.families.weights import card_digests
 from learnability.errors import InputError
 from learnability.storage.arrays import PackedWriter, packed_digest
 from learnability.storage.contracts import file_digest, read_json, write_json
+from learnability.workflow import adoption
 from learnability.workflow.adoption import adopt, vouched
 from tests.autoencoders import save
+from tests.lights import teach, write_study
 
 
 def packed(path: Path, rows: int) -> str:
@@ -67,6 +70,23 @@ def test_an_encoding_by_weights_that_have_changed_is_not_taken_over(results):
     (results / "sd/config.json").write_text((results / "sd/config.json").read_text().replace("0.18215", "0.6924"))
     with pytest.raises(InputError, match=r"flux2 was encoded by other weights \(config_digest .*remove that folder"):
         adopt(config, [])
+
+
+def test_logits_that_an_earlier_version_left_without_a_card_are_given_the_one_that_their_job_writes(
+    tmp_path, monkeypatch
+):
+    study = write_study(tmp_path)
+    logits = teach(study, "teacher")
+    card = logits.with_suffix(".json")
+    written = card.read_bytes()
+    card.unlink()
+    touched = []
+    monkeypatch.setattr(
+        adoption.subprocess, "run", lambda *_, **__: touched.append(card.is_file()) or Namespace(returncode=0)
+    )
+    adopt({"results": str(study)}, [])
+    assert touched == [True]
+    assert card.read_bytes() == written
 
 
 def test_a_folder_without_results_is_named(tmp_path):
