@@ -56,9 +56,16 @@ def configured_moments(path: Path) -> tuple | None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: no configuration of timm ({error!r}); expected mean and std, three numbers each, of RGB in "
-            "[0, 1]; fetch it again, or write them"
+            f"[0, 1]; {own_version(path, 'fetch it again, or write them')}"
         ) from error
     return mean, std
+
+
+def own_version(path: Path, advice: str) -> str:
+    """What to do about a file of weights: `advice` in a folder of the user's; fetched ones must stay what they are."""
+    if not path.with_name("source.json").is_file():
+        return advice
+    return f"Copy {path.parent} into a folder of yours, without source.json, name it as `source`, and there: {advice}"
 
 
 def usable(deviation: float) -> bool:
@@ -80,9 +87,10 @@ def registered_moments(file: Path, model: str) -> tuple:
         known = {model: known[model if model in known else name]}
     found = {(tuple(cfg.mean), tuple(cfg.std)) for cfg in known.values() if cfg.has_weights or len(known) == 1}
     if len(found) != 1:
+        advice = own_version(file, f"Put the {CONFIG} of the weights beside them, or write one")
         raise InputError(
             f"{file}: which mean and deviation these weights of {model} were trained with is not known; timm has "
-            f"{len(found) or 'none'}, {sorted(found)}. Put the {CONFIG} of the weights beside them, or write one: "
+            f"{len(found) or 'none'}, {sorted(found)}. {advice}: "
             '{"mean": [...], "std": [...]}, three numbers each, of RGB in [0, 1]'
         )
     return found.pop()
