@@ -1,5 +1,6 @@
 """What the cards of a results folder vouch for, before its results are taken over."""
 
+import os
 from pathlib import Path
 from types import SimpleNamespace as Namespace
 
@@ -9,7 +10,7 @@ import pytest
 from learnability.autoencoders.families.weights import card_digests
 from learnability.errors import InputError
 from learnability.storage.arrays import PackedWriter, packed_digest
-from learnability.storage.contracts import file_digest, read_json, write_json
+from learnability.storage.contracts import digest, file_digest, read_json, write_json
 from learnability.workflow import adoption
 from learnability.workflow.adoption import adopt, vouched
 from tests.autoencoders import save
@@ -60,6 +61,22 @@ def test_one_flipped_bit_is_found_and_nothing_is_taken_over(results, name):
     (results / name).write_bytes(content)
     with pytest.raises(InputError, match=rf"^{results / name}: not what the card beside it says; remove it"):
         adopt({"results": str(results)}, [])
+
+
+def test_tuned_weights_are_compared_with_an_encoding_by_them_and_not_with_one_that_is_older(results):
+    tuned = results / "weights/skin/flux2/diffusion_pytorch_model.safetensors"
+    tuned.parent.mkdir(parents=True)
+    tuned.write_bytes(b"tuned")
+    card = results / "encodings/skin/flux2/autoencoder.json"
+    write_json(read_json(card) | {"weights_digest": digest([file_digest(tuned)])}, card)
+    (compared,) = [file for file in vouched(results) if file.path == tuned]
+    assert compared.expected == compared.found
+    tuned.write_bytes(b"damaged")
+    os.utime(tuned, ns=(10**18, 10**18))  # a disk that forgets leaves the time as it was
+    (compared,) = [file for file in vouched(results) if file.path == tuned]
+    assert compared.expected != compared.found
+    os.utime(tuned, ns=(4 * 10**18, 4 * 10**18))  # tuned again, and not yet encoded by
+    assert [file for file in vouched(results) if file.path == tuned] == []
 
 
 def test_an_encoding_by_weights_that_have_changed_is_not_taken_over(results):

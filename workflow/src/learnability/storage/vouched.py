@@ -49,7 +49,9 @@ def vouched_by(card: Path) -> Iterator[Vouched]:
             yield Vouched(path, content[key], content_digest(path), path)
     if card.name == "autoencoder.json" and len(card.parents) > 3:
         tuned = card.parents[3] / "weights" / Path(*card.parts[-3:-1]) / "diffusion_pytorch_model.safetensors"
-        if tuned.is_file():  # its digest is taken as families/diffusers_weights.py takes it
+        # Weights that are newer were tuned again; the encoding by them is still to come.
+        if tuned.is_file() and tuned.stat().st_mtime_ns <= card.stat().st_mtime_ns:
+            # Its digest is taken as families/diffusers_weights.py takes it.
             yield Vouched(tuned, read_json(card)["weights_digest"], digest([file_digest(tuned)]), tuned)
 
 
