@@ -16,7 +16,8 @@ from learnability.autoencoders.families.weights import weights_digest
 from learnability.autoencoders.finetuning import lpips_heads
 from learnability.commands import missing as check
 from learnability.commands.missing import missing_inputs
-from learnability.storage.contracts import write_json
+from learnability.storage.contracts import file_digest, write_json
+from learnability.study.recipes import resolve_recipe
 from learnability.workflow import hub
 from tests.unit.test_folds import mixed_samples
 
@@ -122,6 +123,30 @@ def test_the_hub_is_asked_once_and_only_for_what_will_be_fetched(config, fake_hu
     assert fake_hub.asked == []
     assert len(missing_inputs(config, [("fetch_weights", {"name": "sd14"}), *planned] * 2)) == 1
     assert len(fake_hub.asked) == 1
+
+
+@pytest.mark.usefixtures("fake_hub")
+def test_fetched_weights_that_were_edited_are_refused_before_any_job_reads_them(config, tmp_path):
+    config["results"] = str(tmp_path)
+    config["recipes"]["image"] |= {"init": "imagenet"}
+    pretrained = resolve_recipe(config, "image").model
+    for name in ("sd14", "vgg16", pretrained):
+        (tmp_path / "weights" / name).mkdir(parents=True)
+        weights = tmp_path / "weights" / name / "model.safetensors"
+        weights.write_bytes(b"fetched")
+        write_json({"files": {weights.name: file_digest(weights)}}, weights.with_name("source.json"))
+    jobs = {
+        "sd14": ("encode_dataset", {"dataset": "cardium", "autoencoder": "sd14"}),
+        pretrained: ("train_classifier", RUN | {"space": "image", "autoencoder": "original", "recipe": "image"}),
+    }
+    assert missing_inputs(config, list(jobs.values())) == []
+    for name, job in jobs.items():
+        (weights := tmp_path / "weights" / name / "model.safetensors").write_bytes(b"edited")
+        (message,) = missing_inputs(config, [job])
+        assert f".{name}: {weights}: not what was fetched. Remove {weights.with_name('source.json')} to" in message
+        assert message.endswith("a version of your own belongs into a folder of yours, which `source` names")
+        assert missing_inputs(config, [("fetch_weights", {"name": name}), job]) == []
+    assert missing_inputs(config, [("make_table1", {})]) == []
 
 
 @pytest.mark.usefixtures("local_medvae")

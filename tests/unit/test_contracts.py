@@ -86,14 +86,21 @@ def test_encodings_take_their_identity_from_the_cards(tmp_path):
     paths = []
     for number, name in enumerate(["sd14", "flux2"]):
         frame = pd.DataFrame({"sample_id": ["a", "b"], "psnr": [30.0, 31.0 + number], "ssim": [0.8, 0.9]})
-        write_parquet(frame, tmp_path / f"{number}.parquet")
+        (tmp_path / name).mkdir()
+        write_parquet(frame, tmp_path / name / "fidelity.parquet")
         card = {"dataset": "cardium", "autoencoder": name, "role": "family", "channels": 4}
-        write_json(card, tmp_path / f"{number}.json")
-        paths.append((str(tmp_path / f"{number}.parquet"), str(tmp_path / f"{number}.json")))
+        write_json(card, tmp_path / name / "autoencoder.json")
+        paths.append((str(tmp_path / name / "fidelity.parquet"), str(tmp_path / name / "autoencoder.json")))
     frame = read_encodings(*map(list, zip(*paths, strict=True)))
     assert list(frame.columns) == ["dataset", "autoencoder", "role", "sample_id", "psnr", "ssim"]
     assert frame["autoencoder"].tolist() == ["sd14", "sd14", "flux2", "flux2"]
     assert frame["psnr"].tolist() == [30.0, 31.0, 30.0, 32.0]
+    fidelity, card = paths[1]
+    write_json(read_json(card) | {"digest_fidelity": file_digest(fidelity)}, card)
+    read_encodings(*map(list, zip(*paths, strict=True)))
+    write_parquet(pd.read_parquet(fidelity).assign(psnr=40.0), fidelity)
+    with pytest.raises(InputError, match=r"flux2/fidelity\.parquet: damaged, not what digest_fidelity of autoencoder"):
+        read_encodings(*map(list, zip(*paths, strict=True)))
     nothing = read_encodings([], [])
     assert nothing.columns.tolist() == frame.columns.tolist()
     assert nothing[["psnr", "ssim"]].dtypes.tolist() == frame[["psnr", "ssim"]].dtypes.tolist()

@@ -16,7 +16,7 @@ from learnability.figures.figure3 import (
 )
 from learnability.figures.sheet import in_lines
 from learnability.storage.arrays import packed_digest
-from learnability.storage.contracts import read_json, write_json, write_parquet
+from learnability.storage.contracts import file_digest, read_json, write_json, write_parquet
 from learnability.tables.labels import Labels
 from tests.drawn import assert_legible, files_of, words
 
@@ -76,10 +76,10 @@ def files(tmp_path):
         rows = range(len(ids)) if fold is None else np.flatnonzero(fold == FOLD)
         psnr = [np.inf if name == "unshuffle" else 30.0 + i / 10 + 5 * (fold or 0) for i in rows]
         fidelity = pd.DataFrame({"sample_id": [ids[i] for i in rows], "psnr": psnr, "ssim": 0.9})
-        write_parquet(fidelity, folder / "f.parquet")
+        write_parquet(fidelity, folder / "fidelity.parquet")
         role = "control" if name == "unshuffle" else "family"
-        write_json({"dataset": "clinic", "autoencoder": name, "role": role, "fold": fold}, folder / "a.json")
-        for paths, file in zip(encodings, ("a.json", "reconstructions.npy", "f.parquet"), strict=True):
+        write_json({"dataset": "clinic", "autoencoder": name, "role": role, "fold": fold}, folder / "autoencoder.json")
+        for paths, file in zip(encodings, ("autoencoder.json", "reconstructions.npy", "fidelity.parquet"), strict=True):
             paths.append(str(folder / file))
     return dataset, encodings
 
@@ -103,6 +103,18 @@ def test_damaged_arrays_are_not_drawn(files, tmp_path, name):
     content[-1] ^= 1
     array.write_bytes(content)
     with pytest.raises(InputError, match=rf"{array.name}: damaged, not what {key} of"):
+        read_reconstructions(read_originals(*dataset, [0, 1]), *encodings)
+
+
+@pytest.mark.parametrize("name", ["samples.parquet", "sd14None/fidelity.parquet"])
+def test_tables_that_are_not_those_of_their_cards_are_not_drawn(files, tmp_path, name):
+    dataset, encodings = files
+    table = tmp_path / name
+    card = dataset[0][0] if table.parent == tmp_path else encodings[0][0]
+    write_json(read_json(card) | {f"digest_{table.stem}": file_digest(table)}, card)
+    read_reconstructions(read_originals(*dataset, [0, 1]), *encodings)
+    write_parquet(pd.read_parquet(table)[::-1], table)  # sound pages, another content
+    with pytest.raises(InputError, match=rf"{table.name}: damaged, not what digest_{table.stem} of"):
         read_reconstructions(read_originals(*dataset, [0, 1]), *encodings)
 
 

@@ -83,7 +83,12 @@ def test_what_was_fetched_from_timm_says_by_its_tag_and_what_nobody_says_is_refu
     write_json({"repository": "timm/convnext_base.clip_laion2b"}, tmp_path / "source.json")
     assert trained_moments(file, "convnext_base")[0] == pytest.approx([122.77, 116.75, 104.09], abs=0.01)
     write_json({"repository": "somebody/convnext_base.fb_in1k"}, tmp_path / "source.json")
-    with pytest.raises(InputError, match="is not known"):
+    with pytest.raises(
+        InputError, match=r"is not known.* Copy .* into a folder of yours, without source\.json, .*`source`"
+    ):
+        trained_moments(file, "convnext_base")  # what was fetched must not be edited
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"no configuration of timm .*; Copy .* into a folder of yours"):
         trained_moments(file, "convnext_base")
 
 

@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from learnability import cli
+from learnability.autoencoders.encode import encode_dataset
+from learnability.autoencoders.finetuning.tuning import training_rows
 from learnability.classifiers.saved import load_classifier, load_start
 from learnability.classifiers.weights import pretrained_file
+from learnability.commands import verify as verification
 from learnability.commands.verify import is_sound, verify
 from learnability.errors import InputError
 from learnability.storage.contracts import (
@@ -70,7 +74,7 @@ def zero_half(path: Path) -> None:
 
 def test_a_sound_folder_has_no_damage(study, capsys):
     compared, damaged, silent = verify(study)
-    assert (damaged, silent) == ([], [])
+    assert (damaged, silent) == ({}, [])
     assert compared >= len([*DIGESTED, *CARDS, *TABLES])
     cli.main(["verify", str(study)])
     assert capsys.readouterr().out.endswith("nothing is damaged\n")
@@ -82,7 +86,7 @@ def test_a_flipped_bit_in_any_kind_of_file_is_named(study, name, capsys):
     content = path.read_bytes()
     for at in (drawn.randrange(128, len(content)) for _ in range(5)):  # behind the header of an array
         flip(path, at)
-        assert verify(study)[1] == [path], at
+        assert [*verify(study)[1]] == [path], at
         path.write_bytes(content)
     zero_half(path)
     with pytest.raises(SystemExit) as ended:
@@ -90,7 +94,21 @@ def test_a_flipped_bit_in_any_kind_of_file_is_named(study, name, capsys):
     printed = capsys.readouterr().out
     assert ended.value.code == 1
     assert f"1 files are damaged:\n  {path}\n" in printed
-    assert f"snakemake --profile profiles/local --force {path} --configfile" in printed
+    output = path.with_name("source.json") if "weights" in name.split("/") else path  # of a fetch that is its record
+    assert f"snakemake --profile profiles/local --force {output} --configfile" in printed
+
+
+def test_what_repairs_is_named_as_the_rules_name_it_and_once(study, capsys, monkeypatch):
+    monkeypatch.chdir(study.parent)
+    for name in ("latents.npy", "weights/vgg/model.safetensors"):
+        flip(study / name, 200)
+    other = study / "weights/vgg/config.json"
+    other.write_text("{}")
+    record = read_json(study / "weights/vgg/source.json")
+    write_json(record | {"files": record["files"] | {"config.json": "0"}}, study / "weights/vgg/source.json")
+    with pytest.raises(SystemExit):
+        cli.main(["verify", str(study)])
+    assert " --force study/latents.npy study/weights/vgg/source.json --configfile" in capsys.readouterr().out
 
 
 def test_a_damaged_header_of_an_array_is_named_or_changes_nothing_that_is_read(study):
@@ -99,7 +117,7 @@ def test_a_damaged_header_of_an_array_is_named_or_changes_nothing_that_is_read(s
     for at in range(128):
         flip(path, at)
         if found := verify(study)[1]:
-            assert found == [path]
+            assert [*found] == [path]
             noticed += 1
         else:
             np.testing.assert_array_equal(np.load(path), sound, strict=True)
@@ -158,6 +176,19 @@ def test_no_training_starts_on_a_damaged_array(study, damage, recipe, array):
     assert not (study / "other").exists()
 
 
+def test_nothing_is_made_from_samples_that_are_not_those_of_the_card(study):
+    card, samples = study / "dataset.json", study / "samples.parquet"
+    write_json(read_json(card) | {"digest_samples": file_digest(samples)}, card)
+    write_parquet(pd.read_parquet(samples).assign(label=0), samples)  # sound pages, another content
+    for use in (
+        lambda: train(study, "other", LATENT),
+        lambda: encode_dataset("sd", {}, study, study / "encoding", torch.device("cpu")),
+        lambda: training_rows(study, study / "folds.parquet", fold=1, n_splits=5),
+    ):
+        with pytest.raises(InputError, match=r"samples\.parquet: damaged, not what digest_samples of dataset\.json"):
+            use()
+
+
 def test_no_student_learns_from_damaged_logits(study):
     flip(study / "teacher/teacher_logits.npy", 200)
     teacher = {"space": "image", "recipe": "image"}
@@ -185,9 +216,28 @@ def test_a_card_whose_digest_has_lost_its_name_is_damaged_and_an_older_one_is_co
     path = study / "run/metrics.json"
     text = path.read_text()
     path.write_text(text.replace("card_digest", "care_digest"))
-    assert verify(study)[1] == [path]
+    assert [*verify(study)[1]] == [path]
     path.write_text('{"a": 1}')
-    assert verify(study)[1:] == ([], [path])
+    assert verify(study)[1:] == ({}, [path])
+
+
+def test_what_is_in_the_making_is_no_result_and_what_is_gone_by_then_is_not_damaged(study, monkeypatch):
+    sound = verify(study)
+    for name in (".arrays.0a1b.tmp/journal.json", ".finished/metrics.json", ".arrays.0a1b.tmp/part.parquet"):
+        (study / "run" / name).parent.mkdir(exist_ok=True)
+        (study / "run" / name).write_text("{")
+    assert verify(study) == sound
+    gone = [study / "run/gone.json", study / "run/gone.parquet"]
+    listed = verification.results_named
+    monkeypatch.setattr(verification, "results_named", lambda *given: [*listed(*given), gone[1]])
+    cards = verification.cards_of
+    monkeypatch.setattr(verification, "cards_of", lambda *given: [*cards(*given), gone[0]])
+    assert verify(study)[1:] == sound[1:]
+
+
+def test_a_results_folder_may_lie_below_a_hidden_one(study, tmp_path):
+    hidden = Path(shutil.copytree(study, tmp_path / ".hidden/study"))
+    assert verify(hidden)[0] == verify(study)[0]
 
 
 def test_a_folder_without_results_is_refused(tmp_path):

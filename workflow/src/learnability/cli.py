@@ -4,6 +4,7 @@ of what a generator makes."""
 import argparse
 import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -85,8 +86,14 @@ def report_damage(folder: Path) -> bool:
     print(f"{folder}: {compared} digests and checksums compared, {len(damaged)} files are damaged:")
     print("".join(f"  {path}\n" for path in damaged), end="")
     print("Make them again, with the study file of this folder; the study then makes again what was made from them:")
-    print(f"  snakemake --profile profiles/local --force {shlex.join(map(str, damaged))} --configfile ...")
+    print(f"  snakemake --profile profiles/local --force {shlex.join(asked_for(damaged.values()))} --configfile ...")
     return False
+
+
+def asked_for(files: Iterable[Path]) -> list[str]:
+    """Outputs as the study's rules name them, each once: relative to the working directory where they lie below it."""
+    here = Path.cwd()
+    return [*dict.fromkeys(str(path.relative_to(here) if path.is_relative_to(here) else path) for path in files)]
 
 
 def take_over(files: list[Path]) -> None:

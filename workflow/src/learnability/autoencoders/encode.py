@@ -48,9 +48,10 @@ def encode_dataset(
     of the fold's test images alone. Without a decoder there are latents and the card alone. `code` is the digest of the
     code. What a killed encoding of the same identity left is gone on with, and leads to the same bytes.
     """
-    card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
-    refuse_damaged(dataset / "images.npy", card)
-    images = open_packed(dataset / "images.npy")
+    card = read_json(dataset / "dataset.json")
+    for file in ("samples.parquet", "images.npy"):
+        refuse_damaged(dataset / file, card)
+    images, samples = open_packed(dataset / "images.npy"), read_samples(dataset / "samples.parquet")
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
     autoencoder = load_autoencoder(entry, device)
     size, small = card["image_size"], card["classifier_size"]

@@ -34,8 +34,8 @@ def pretrained_file(entry: dict, fetched: str | None = None) -> Path:
 def trained_moments(file: Path, model: str) -> tuple[list[float], list[float]]:
     """Mean and standard deviation, of RGB in 0..255, that normalised the images which weights were trained on.
 
-    From config.json beside them; else timm's of the weights that source.json beside them or the tag of `model` names, or
-    of all that timm has of this `model`. Raises InputError where these are of several minds.
+    From config.json beside them; else timm's of the weights that source.json beside them or the tag of `model` names,
+    or of all that timm has of this `model`. Raises InputError where these are of several minds.
     """
     said = configured_moments(file.with_name(CONFIG)) or registered_moments(file, model)
     return tuple([255 * value for value in values] for values in said)
@@ -56,9 +56,16 @@ def configured_moments(path: Path) -> tuple | None:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path}: no configuration of timm ({error!r}); expected mean and std, three numbers each, of RGB in "
-            "[0, 1]; fetch it again, or write them"
+            f"[0, 1]; {own_version(path, 'fetch it again, or write them')}"
         ) from error
     return mean, std
+
+
+def own_version(path: Path, advice: str) -> str:
+    """What to do about a file of weights: `advice` in a folder of the user's; fetched ones must stay what they are."""
+    if not path.with_name("source.json").is_file():
+        return advice
+    return f"Copy {path.parent} into a folder of yours, without source.json, name it as `source`, and there: {advice}"
 
 
 def usable(deviation: float) -> bool:
@@ -84,9 +91,10 @@ def registered_moments(file: Path, model: str) -> tuple:
     asked = named or [cfg for cfg in known.values() if cfg.has_weights or len(known) == 1]
     found = {(tuple(cfg.mean), tuple(cfg.std)) for cfg in asked}
     if len(found) != 1:
+        advice = own_version(file, f"Put the {CONFIG} of the weights beside them, or write one")
         raise InputError(
             f"{file}: which mean and deviation these weights of {model} were trained with is not known; timm has "
-            f"{len(found) or 'none'}, {sorted(found)}. Put the {CONFIG} of the weights beside them, or write one: "
+            f"{len(found) or 'none'}, {sorted(found)}. {advice}: "
             '{"mean": [...], "std": [...]}, three numbers each, of RGB in [0, 1]'
         )
     return found.pop()

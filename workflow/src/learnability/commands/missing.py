@@ -15,7 +15,7 @@ from ..study.entries import is_folder
 from ..study.grid import misfit
 from ..study.recipes import pretrained_weights, resolve_recipe, spaces_of
 from ..workflow.hub import weights_to_fetch, why_missing
-from ..workflow.identity import changed_weights
+from ..workflow.identity import changed_weights, edited_weights
 
 READ_ENCODINGS = ("train_classifier", "train_with_decoder", "search_recipe", "assist_search", "compute_teacher_logits")
 
@@ -41,7 +41,21 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
     for dataset, autoencoder in sorted(read - encoded):  # not asked for by Snakemake, whatever its rerun triggers are
         if message := changed_weights(config, dataset, autoencoder):
             messages[message] = None
-    return list(messages)
+    brought = {wildcards["name"] for rule, wildcards in planned if rule == "fetch_weights"}
+    there = {name for job in planned for name in weights_read(config, *job)} & set(weights_to_fetch(config)) - brought
+    return [*messages, *(message for name in sorted(there) if (message := edited_weights(config, name)))]
+
+
+def weights_read(config: dict, rule: str, wildcards: dict) -> set[str]:
+    """Names of the autoencoders and starting weights that a job reads."""
+    if rule == "finetune_autoencoder":
+        entry = config["autoencoders"][wildcards["autoencoder"]]
+        return {entry["base"], *([BACKBONE] if entry["finetune"]["perceptual"] == "lpips" else [])}
+    names = {wildcards["autoencoder"]} if rule in ("encode_dataset", "encode_latents", "train_with_decoder") else set()
+    if rule in ("train_classifier", "train_with_decoder", "search_recipe"):
+        recipe = resolve_recipe(config, wildcards["recipe"])
+        names |= {recipe.model} if pretrained_weights(config, recipe) else set()
+    return names
 
 
 def check_dataset(config: dict, wildcards: dict) -> list[str]:

@@ -4,34 +4,35 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..storage.contracts import CURVE, FIDELITY, FOLDS, SAMPLES, read_card, read_parquet
-from ..storage.finished import NAME
-from ..storage.vouched import cards_of, vouched_by
+from ..storage.vouched import cards_of, results_named, vouched_by
 
 COLUMNS_OF = {"samples.parquet": SAMPLES, "fidelity.parquet": FIDELITY, "noise_curve.parquet": CURVE}
 
 
-def verify(results: Path) -> tuple[int, list[Path], list[Path]]:
-    """How many digests were compared, which files are damaged, and which cards hold no digest of themselves.
+def verify(results: Path) -> tuple[int, dict[Path, Path], list[Path]]:
+    """How many digests were compared, which files are damaged and what Snakemake is asked for to make each again, and
+    which cards hold no digest of themselves.
 
     Compared are cards with their own digest, packed arrays, predictions, histories, weights and teachers' logits with
     that in their card, and the pages of Parquet files with their checksums. Raises InputError for a folder without any.
     """
-    compared, damaged, silent = 0, set(), []
+    compared, damaged, silent = 0, {}, []
     for card in cards_of(results):
         try:
             silent += [] if read_card(card)[1] else [card]
-        except InputError:
-            damaged.add(card)
+            vouched = list(vouched_by(card))
+        except FileNotFoundError:  # a study that runs removed it since
             continue
-        for path, expected, found in vouched_by(card):
-            compared += 1
-            damaged |= set() if expected == found else {path}
-        compared += 1
-    tables = [path for path in results.rglob("*.parquet") if NAME not in path.parts and not path.name.startswith(".")]
-    damaged |= {path for path in tables if not is_sound(path)}
+        except InputError:
+            damaged[card] = card
+            continue
+        damaged |= {file.path: file.made_by for file in vouched if file.expected != file.found}
+        compared += 1 + len(vouched)
+    tables = results_named(results, "*.parquet")
+    damaged |= {path: path for path in tables if not is_sound(path) and path.is_file()}
     if not compared + len(tables):
         raise InputError(f"{results}: no result of a study; give the folder that `results` names in its configuration")
-    return compared + len(tables), sorted(damaged), silent
+    return compared + len(tables), dict(sorted(damaged.items())), silent
 
 
 def is_sound(path: Path) -> bool:

@@ -67,8 +67,10 @@ def read_originals(
     """The images that are shown, by dataset, from four files of each; `run` are the study's folds."""
     number = max(1, min(4, 8 // len(cards)))
     originals = {}
-    for card, rows, fold, array in zip(map(read_json, cards), map(read_samples, samples), folds, images, strict=True):
+    for card, table, fold, array in zip(map(read_json, cards), samples, folds, images, strict=True):
         refuse_damaged(array, card)
+        refuse_damaged(table, card)
+        rows = read_samples(table)
         chosen = choose_samples(rows["label"].to_numpy(), read_folds(fold, rows), card, run, number)
         places = [sample.row for sample in chosen]
         ids = rows["sample_id"].iloc[places].tolist()
@@ -86,6 +88,7 @@ def read_reconstructions(
     decoded = {}
     for card, array, measured in zip(map(read_json, cards), reconstructions, fidelity, strict=True):
         refuse_damaged(array, card)
+        refuse_damaged(measured, card)
         original = originals[card["dataset"]]
         empty = Decoded(card["role"], np.zeros_like(original.x), np.full(len(original.ids), np.nan))
         found = decoded.setdefault((card["dataset"], card["autoencoder"]), empty)

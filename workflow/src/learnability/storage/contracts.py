@@ -236,6 +236,7 @@ def read_encodings(fidelity: list[str], cards: list[str]) -> pd.DataFrame:
     """Fidelity of every image of every encoding: dataset, autoencoder, role, then sample_id, psnr, ssim."""
     frames = []
     for path, card in zip(fidelity, map(read_json, cards), strict=True):
+        refuse_damaged(path, card)
         identity = {key: card[key] for key in ("dataset", "autoencoder", "role")}
         frames.append(read_fidelity(path).assign(**identity))
     columns = ["dataset", "autoencoder", "role", *FIDELITY]

@@ -1,20 +1,21 @@
 """Every file of a results folder whose digest a card of it holds."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
 from .contracts import DIGESTS, content_digest, digest, file_digest, read_json
-from .finished import NAME
 
 
 class Vouched(NamedTuple):
-    """A file that is there, its digest as a card has it, and that of what lies there."""
+    """A file that is there, its digest as a card has it, that of what lies there, and the output that brings it."""
 
     path: Path
     expected: str
     found: str
+    made_by: Path  # what Snakemake can be asked for: of fetched files their record
 
 
 def vouched(results: Path) -> Iterator[Vouched]:
@@ -25,8 +26,14 @@ def vouched(results: Path) -> Iterator[Vouched]:
 
 def cards_of(results: Path) -> list[Path]:
     """Every JSON file that a study wrote, sorted; config.json is that of a network in diffusers format."""
-    found = (path for path in results.rglob("*.json") if path.is_file() and not path.name.startswith("."))
-    return sorted(path for path in found if path.name != "config.json" and NAME not in path.parts)
+    return [path for path in results_named(results, "*.json") if path.name != "config.json"]
+
+
+def results_named(results: Path, pattern: str) -> list[Path]:
+    """Files of a results folder, sorted; what begins with a dot, or lies in such a folder, is in the making."""
+    hidden = re.compile(r"(^|/)\.").search
+    found = (path for path in results.rglob(pattern) if not hidden(path.relative_to(results).as_posix()))
+    return sorted(path for path in found if path.is_file())
 
 
 def vouched_by(card: Path) -> Iterator[Vouched]:
@@ -34,20 +41,22 @@ def vouched_by(card: Path) -> Iterator[Vouched]:
     if card.name == "source.json":
         for name, expected in read_json(card).get("files", {}).items():
             if (card.parent / name).is_file():
-                yield Vouched(card.parent / name, expected, file_digest(card.parent / name))
+                yield Vouched(card.parent / name, expected, file_digest(card.parent / name), card)
         return
     for name, (owner, key) in DIGESTS.items():
         path = card.with_name(name)
         if card.name == owner and path.is_file() and key in (content := read_json(card)):
-            yield Vouched(path, content[key], content_digest(path))
+            yield Vouched(path, content[key], content_digest(path), path)
     if card.name == "autoencoder.json" and len(card.parents) > 3:
         tuned = card.parents[3] / "weights" / Path(*card.parts[-3:-1]) / "diffusion_pytorch_model.safetensors"
-        if tuned.is_file():  # its digest is taken as families/diffusers_weights.py takes it
-            yield Vouched(tuned, read_json(card)["weights_digest"], digest([file_digest(tuned)]))
+        # Weights that are newer were tuned again; the encoding by them is still to come.
+        if tuned.is_file() and tuned.stat().st_mtime_ns <= card.stat().st_mtime_ns:
+            # Its digest is taken as families/diffusers_weights.py takes it.
+            yield Vouched(tuned, read_json(card)["weights_digest"], digest([file_digest(tuned)]), tuned)
 
 
 def refuse_damaged_fetch(record: Path) -> None:
     """Refuse fetched weights that are not what their record, source.json, says of them."""
-    for path, expected, found in vouched_by(record):
+    for path, expected, found, _ in vouched_by(record):
         if expected != found:
             raise InputError(f"{path}: damaged, not what {record.name} says; delete both and run again")

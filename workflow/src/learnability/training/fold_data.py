@@ -78,7 +78,9 @@ class Fold:
 def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, keep: bool = True) -> Fold:
     """Open what a run reads, and check that its parts belong together; `keep` False leaves the rows on the disk."""
     dataset, array, folds = inputs.dataset, inputs.array, inputs.folds
-    card, samples = read_json(dataset / "dataset.json"), read_samples(dataset / "samples.parquet")
+    card = read_json(dataset / "dataset.json")
+    refuse_damaged(dataset / "samples.parquet", card)
+    samples = read_samples(dataset / "samples.parquet")
     source = {"role": "baseline", "digest": card["digest_small"]}
     if inputs.autoencoder_card is not None:
         source = encoding_source(cell, card, inputs)

@@ -6,7 +6,7 @@ import torch
 
 from ..classifiers.saved import load_classifier
 from ..storage.arrays import PackedWriter
-from ..storage.contracts import write_json
+from ..storage.contracts import CELL, write_json
 from .evaluation import predict_logits
 from .fold_data import Inputs, load_fold
 
@@ -24,4 +24,9 @@ def write_teacher_logits(
     logits = predict_logits(model, data, "train").cpu().numpy()
     with PackedWriter(path, logits.shape[1:], "float32") as file:
         file.write(logits)
-    write_json(cell | {"digest": file.digest}, path.with_suffix(".json"))
+    write_card(cell, file.digest, path)
+
+
+def write_card(cell: dict, digest: str, path: Path) -> None:
+    """Say beside the logits in `path` which run `cell` they are of, and their digest."""
+    write_json({key: cell[key] for key in CELL} | {"digest": digest}, path.with_suffix(".json"))

@@ -8,12 +8,16 @@ import sys
 from pathlib import Path
 
 from ..errors import InputError
-from ..storage.vouched import vouched
+from ..storage.arrays import packed_digest
+from ..storage.contracts import read_json
+from ..storage.vouched import results_named, vouched
 from .identity import changed_weights
 
 
 def adopt(config: dict, configfiles: list[Path]) -> None:
     """Check what the cards of a results folder vouch for, then let Snakemake touch everything that the study has.
+
+    Cards that earlier versions did not write are added first: Snakemake touches no job that lacks an output.
 
     Raises InputError for a folder without results, for files that are not what their card says, and for encodings by
     other weights than lie in the user's folders now.
@@ -22,7 +26,7 @@ def adopt(config: dict, configfiles: list[Path]) -> None:
     checked = list(vouched(results))
     if not checked:
         raise InputError(f"{results}: no card of a dataset, encoding or weights; there is nothing to take over")
-    if damaged := [path for path, expected, found in checked if expected != found]:
+    if damaged := [file.path for file in checked if file.expected != file.found]:
         raise InputError(
             f"{', '.join(map(str, damaged))}: not what the card beside it says; remove it and run the study again"
         )
@@ -30,8 +34,19 @@ def adopt(config: dict, configfiles: list[Path]) -> None:
     if changed := [text for card in cards if (text := changed_weights(config, *card.parent.parts[-2:]))]:
         raise InputError("; ".join(changed))
     print(f"{results}: {len(checked)} files are what their cards say", flush=True)
+    add_cards_of_logits(results)
     command = [sys.executable, "-m", "snakemake", "--touch", "--cores", "1"]
     if configfiles:
         command += ["--configfile", *map(str, configfiles)]
     if subprocess.run(command, check=False).returncode:
         raise InputError(f"{results}: not taken over; Snakemake's message is above")
+
+
+def add_cards_of_logits(results: Path) -> None:
+    """Write the card of teachers' logits where there is none, as their job does, of the run that metrics.json names."""
+    for path in results_named(results, "teacher_logits.npy"):
+        metrics = path.with_name("metrics.json")
+        if metrics.is_file() and not path.with_suffix(".json").is_file():
+            from ..training.teacher import write_card  # not before: it imports torch
+
+            write_card(read_json(metrics), packed_digest(path), path)

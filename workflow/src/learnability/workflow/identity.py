@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..registry import is_control
 from ..storage.contracts import digest, file_digest, read_json, write_text
 from ..study.entries import is_folder
+from ..study.paths import fetched_file
 
 KNOWN = Path(".snakemake", "weights")  # what was found last, by source; digests of large files, by their time stamps
 SMALL = 1_000_000  # bytes that are digested anew at every start
@@ -24,7 +25,7 @@ def autoencoder_identity(entry: dict, fetched: Path) -> str | dict[str, str] | N
     """What says which weights an autoencoder's entry has: None for a control and for what the workflow fine-tunes.
 
     A digest of all files that it reads from a folder of the user's; of what was fetched into the folder `fetched` the
-    digests of those files that were edited since.
+    digests of those files that were edited since: what read them is planned, and then refused (edited_weights).
     """
     if is_control(entry):
         return None
@@ -101,6 +102,19 @@ def content_digest(path: Path) -> str:
     with suppress(OSError):
         write_text(found, kept)
     return found
+
+
+def edited_weights(config: dict, name: str) -> str | None:
+    """Say so where weights of the hub are not what was fetched any more; or None. No job reads such files."""
+    record = Path(config["results"], fetched_file(name))
+    edited = edited_since_fetch(record.parent)
+    if not edited:
+        return None
+    section = "autoencoders" if name in config["autoencoders"] else "pretrained"
+    return (
+        f"{section}.{name}: {', '.join(str(record.parent / file) for file in edited)}: not what was fetched. Remove "
+        f"{record} to fetch it again; a version of your own belongs into a folder of yours, which `source` names"
+    )
 
 
 def changed_weights(config: dict, dataset: str, autoencoder: str) -> str | None:

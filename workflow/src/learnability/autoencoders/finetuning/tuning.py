@@ -86,6 +86,7 @@ def check_finetuning(entry: dict, image_size: int) -> None:
 
 def training_rows(dataset: Path, folds: Path, fold: int, n_splits: int) -> np.ndarray:
     """The rows that train fold `fold`: neither its test nor its validation images."""
+    refuse_damaged(dataset / "samples.parquet", read_json(dataset / "dataset.json"))
     assigned = read_folds(folds, read_samples(dataset / "samples.parquet"))
     return split_rows(assigned, fold, n_splits)["train"]
 
