@@ -34,8 +34,8 @@ def pretrained_file(entry: dict, fetched: str | None = None) -> Path:
 def trained_moments(file: Path, model: str) -> tuple[list[float], list[float]]:
     """Mean and standard deviation, of RGB in 0..255, that normalised the images which weights were trained on.
 
-    From config.json beside them; else timm's of the weights that source.json beside them or the tag of `model` names, or
-    of all that timm has of this `model`. Raises InputError where these are of several minds.
+    From config.json beside them; else timm's of the weights that source.json beside them or the tag of `model`
+    names, or of all that timm has of this `model`. Raises InputError where these are of several minds.
     """
     said = configured_moments(file.with_name(CONFIG)) or registered_moments(file, model)
     return tuple([255 * value for value in values] for values in said)
