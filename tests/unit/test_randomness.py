@@ -12,9 +12,9 @@ from learnability.autoencoders.decoding import decoder_of_run
 from learnability.autoencoders.encode import encode_dataset
 from learnability.autoencoders.randomness import check_repeats
 from learnability.errors import InputError
-from learnability.storage.arrays import PackedWriter, open_packed
+from learnability.storage.arrays import PackedWriter, open_packed, packed_digest
 from learnability.storage.batches import DecodedRows, Rows
-from learnability.storage.contracts import read_json
+from learnability.storage.contracts import read_json, write_json
 from tests.autoencoders import save, write_dataset
 from tests.stopping import TERMINATED, exit_code, in_child, signal_after
 
@@ -187,6 +187,8 @@ def test_an_images_seed_is_that_of_its_sample_and_not_of_its_place(tmp_path, dat
     chosen = np.array(open_packed(dataset / "images.npy"))[[7, 2]]
     with PackedWriter(part / "images.npy", (64, 64, 3), "uint8") as writer:
         writer.write(chosen)
+    card = read_json(part / "dataset.json")
+    write_json(card | {"digest": packed_digest(part / "images.npy")}, part / "dataset.json")
     encoded(entry, part, tmp_path / "chosen")
     for name in ("latents", "reconstructions"):
         whole = open_packed(tmp_path / "all" / f"{name}.npy")
