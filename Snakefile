@@ -5,7 +5,7 @@
 #   {results}/datasets/{dataset}/{images.npy,images_small.npy,samples.parquet,dataset.json}
 #   {results}/folds/{dataset}.parquet
 #   {results}/weights/{name}/source.json              weights from the model hub, and beside it their files
-#   {results}/weights/{dataset}/{autoencoder}{of_fold}/        fine-tuned weights
+#   {results}/weights/{dataset}/{autoencoder}{of_fold}/        fine-tuned weights, their curves, tuning.json
 #   {results}/encodings/{dataset}/{autoencoder}{of_fold}/{latents.npy,reconstructions.npy,fidelity.parquet,autoencoder.json}
 #   {results}/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}/{predictions.parquet,metrics.json,...}
 #     beside them teacher_logits.npy of a run that teaches, noise_curve.parquet of a latent one on request

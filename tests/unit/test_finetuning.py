@@ -14,11 +14,13 @@ from learnability.autoencoders.finetuning import tuning as finetuning
 from learnability.autoencoders.finetuning.adversarial import patch_discriminator
 from learnability.autoencoders.finetuning.tuning import Tuning, finetune_autoencoder
 from learnability.autoencoders.interface import load_autoencoder, scale_input
+from learnability.commands.verify import verify
 from learnability.errors import InputError
 from learnability.storage.arrays import PackedWriter, open_packed
 from learnability.storage.batches import Rows
 from learnability.storage.checkpoints import Checkpointer
 from learnability.storage.contracts import FOLDS, read_json, write_json, write_parquet
+from learnability.workflow.adoption import add_records_of_tuning
 from tests.autoencoders import build, save, write_dataset
 from tests.vgg import write_vgg16
 
@@ -28,7 +30,7 @@ SETTINGS = {
     "perceptual_weight": 1.0, "adversarial": None, "checkpoint_every": 2,
 }  # fmt: skip
 ADVERSARIAL = {"start": 3, "weight": 0.5, "lr": 1e-3}
-FILES = {"config.json", "diffusion_pytorch_model.safetensors", "history.csv"}
+FILES = {"config.json", "diffusion_pytorch_model.safetensors", "history.csv", "tuning.json"}
 
 
 @pytest.fixture
@@ -47,6 +49,25 @@ def finetune(folder: Path, entry: dict, dataset: Path, seed: int = 0, split=None
     entry, folds = entry | {"finetune": SETTINGS | changes}, dataset / "folds.parquet" if split else None
     finetune_autoencoder(entry, dataset, seed, "code", folder, CPU, folds, split, backbone)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_tuned_weights_are_recorded_and_damaged_ones_are_not_read(tmp_path, dataset):
+    entry = save("sd", tmp_path / "sd")
+    folder = tmp_path / "results/weights/waves/tuned"
+    finetune(folder, entry, dataset, steps=1)
+    record = (folder / "tuning.json").read_bytes()
+    load_autoencoder(entry | {"folder": str(folder)}, CPU)
+    assert verify(tmp_path / "results")[1:] == ({}, [])
+    for name in FILES - {"tuning.json"}:
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(content.replace(b"0", b"1") + b" ")
+        assert verify(tmp_path / "results")[1] == {folder / name: folder / "tuning.json"}
+        with pytest.raises(InputError, match=rf"{name}: damaged, not what tuning\.json says"):
+            load_autoencoder(entry | {"folder": str(folder)}, CPU)
+        (folder / name).write_bytes(content)
+    (folder / "tuning.json").unlink()  # as an earlier version left it
+    add_records_of_tuning(tmp_path / "results")
+    assert (folder / "tuning.json").read_bytes() == record
 
 
 def interrupt(folder: Path, entry: dict, dataset: Path, step: int, **changes) -> None:

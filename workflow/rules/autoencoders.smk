@@ -8,6 +8,7 @@ rule finetune_autoencoder:
         weights="<results>/weights/{dataset}/{autoencoder}{of_fold}/diffusion_pytorch_model.safetensors",
         config="<results>/weights/{dataset}/{autoencoder}{of_fold}/config.json",
         history="<results>/weights/{dataset}/{autoencoder}{of_fold}/history.csv",
+        card="<results>/weights/{dataset}/{autoencoder}{of_fold}/tuning.json",
     log:
         "<results>/logs/finetune_autoencoder/{dataset}.{autoencoder}{of_fold}.log",
     benchmark:

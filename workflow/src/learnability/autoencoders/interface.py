@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from ..registry import class_of, load
-from ..storage.vouched import refuse_damaged_fetch
+from ..storage.vouched import RECORDS, refuse_damaged_weights
 
 if TYPE_CHECKING:  # a check of the config must not wait for torch
     import torch
@@ -37,10 +37,11 @@ def load_autoencoder(entry: dict, device: torch.device) -> Autoencoder:
     """Build the autoencoder of a config entry, in evaluation mode, on `device`.
 
     `class` is a control, MedVAE, a diffusers class, or `module:Class` of the user's own; a stochastic one is built from
-    a seed. Weights that the workflow fetched must be what their record says.
+    a seed. Weights that the workflow fetched or fine-tuned must be what their record says.
     """
-    if "folder" in entry and (record := Path(entry["folder"], "source.json")).is_file():
-        refuse_damaged_fetch(record)
+    for record in (Path(entry["folder"], name) for name in RECORDS if "folder" in entry):
+        if record.is_file():
+            refuse_damaged_weights(record)
     build, stochastic = load("autoencoders.*.class", class_of(entry)).build, entry.get("stochastic", False)
     if stochastic:
         from .seeds import seeded

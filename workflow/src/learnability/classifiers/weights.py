@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..storage.vouched import refuse_damaged_fetch
+from ..storage.vouched import refuse_damaged_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,7 +19,7 @@ FILE, CONFIG = "model.safetensors", "config.json"  # as timm's repositories on t
 def pretrained_file(entry: dict, fetched: str | None = None) -> Path:
     """The weights file of a `pretrained` entry: beside the record of fetch_weights, else in the folder `source`."""
     if fetched:
-        refuse_damaged_fetch(Path(fetched))
+        refuse_damaged_weights(Path(fetched))
         return Path(fetched).with_name(FILE)
     source = entry["source"]
     unset = [name for name in string.Template(source).get_identifiers() if name not in os.environ]

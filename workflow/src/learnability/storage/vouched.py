@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
-from .contracts import DIGESTS, content_digest, digest, file_digest, read_json
+from .contracts import DIGESTS, content_digest, digest, file_digest, read_json, write_json
+
+RECORDS = ("source.json", "tuning.json")  # of weights that the workflow fetched or fine-tuned: digests of all files
+TUNED = ("diffusion_pytorch_model.safetensors", "config.json", "history.csv")
 
 
 class Vouched(NamedTuple):
@@ -15,7 +18,7 @@ class Vouched(NamedTuple):
     path: Path
     expected: str
     found: str
-    made_by: Path  # what Snakemake can be asked for: of fetched files their record
+    made_by: Path  # what Snakemake can be asked for: of weights their record
 
 
 def vouched(results: Path) -> Iterator[Vouched]:
@@ -37,8 +40,8 @@ def results_named(results: Path, pattern: str) -> list[Path]:
 
 
 def vouched_by(card: Path) -> Iterator[Vouched]:
-    """What one card vouches for: files beside it, and of an encoding the weights that the workflow tuned for it."""
-    if card.name == "source.json":
+    """What one card vouches for: files beside it; of an encoding also tuned weights without a record."""
+    if card.name in RECORDS:
         for name, expected in read_json(card).get("files", {}).items():
             if (card.parent / name).is_file():
                 yield Vouched(card.parent / name, expected, file_digest(card.parent / name), card)
@@ -48,15 +51,22 @@ def vouched_by(card: Path) -> Iterator[Vouched]:
         if card.name == owner and path.is_file() and key in (content := read_json(card)):
             yield Vouched(path, content[key], content_digest(path), path)
     if card.name == "autoencoder.json" and len(card.parents) > 3:
-        tuned = card.parents[3] / "weights" / Path(*card.parts[-3:-1]) / "diffusion_pytorch_model.safetensors"
+        tuned = card.parents[3] / "weights" / Path(*card.parts[-3:-1]) / TUNED[0]
+        if tuned.with_name("tuning.json").is_file():
+            return
         # Weights that are newer were tuned again; the encoding by them is still to come.
         if tuned.is_file() and tuned.stat().st_mtime_ns <= card.stat().st_mtime_ns:
             # Its digest is taken as families/diffusers_weights.py takes it.
             yield Vouched(tuned, read_json(card)["weights_digest"], digest([file_digest(tuned)]), tuned)
 
 
-def refuse_damaged_fetch(record: Path) -> None:
-    """Refuse fetched weights that are not what their record, source.json, says of them."""
+def write_tuning_record(folder: Path) -> None:
+    """Say beside fine-tuned weights what they, their configuration and their curves are."""
+    write_json({"files": {name: file_digest(folder / name) for name in TUNED}}, folder / "tuning.json")
+
+
+def refuse_damaged_weights(record: Path) -> None:
+    """Refuse weights that are not what their record, one of RECORDS, says of them."""
     for path, expected, found, _ in vouched_by(record):
         if expected != found:
             raise InputError(f"{path}: damaged, not what {record.name} says; delete both and run again")

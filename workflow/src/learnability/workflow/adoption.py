@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..storage.arrays import packed_digest
 from ..storage.contracts import read_json
-from ..storage.vouched import results_named, vouched
+from ..storage.vouched import TUNED, results_named, vouched, write_tuning_record
 from .identity import changed_weights
 
 
@@ -35,6 +35,7 @@ def adopt(config: dict, configfiles: list[Path]) -> None:
         raise InputError("; ".join(changed))
     print(f"{results}: {len(checked)} files are what their cards say", flush=True)
     add_cards_of_logits(results)
+    add_records_of_tuning(results)
     command = [sys.executable, "-m", "snakemake", "--touch", "--cores", "1"]
     if configfiles:
         command += ["--configfile", *map(str, configfiles)]
@@ -50,3 +51,10 @@ def add_cards_of_logits(results: Path) -> None:
             from ..training.teacher import write_card  # not before: it imports torch
 
             write_card(read_json(metrics), packed_digest(path), path)
+
+
+def add_records_of_tuning(results: Path) -> None:
+    """Write the record of fine-tuned weights where there is none, as their job does."""
+    for folder in sorted(results.glob("weights/*/*")):
+        if all((folder / name).is_file() for name in TUNED) and not (folder / "tuning.json").is_file():
+            write_tuning_record(folder)

@@ -23,6 +23,7 @@ from ...storage.contracts import (
     split_rows,
     write_csv,
 )
+from ...storage.vouched import write_tuning_record
 from ..families.diffusers_family import to_image_channels
 from ..interface import VARIATIONAL, load_autoencoder, scale_input
 from . import lpips_heads
@@ -48,6 +49,8 @@ def finetune_autoencoder(
 ) -> None:
     """Fine-tune all weights for `steps` steps and write a diffusers folder, with its curves in history.csv.
 
+    Digests of all three files are in tuning.json.
+
     Stage 1 of MedVAE's recipe (docs/protocol.md). Sees all images, as a hospital tunes on all it has; with `folds`
     and `split` (fold, n_splits) the training rows of that fold alone. `backbone` is the file of VGG16's weights,
     where the loss has a perceptual term. Resumes from its checkpoint.
@@ -70,6 +73,7 @@ def finetune_autoencoder(
     history = tune(tuning, Rows(images, device, channels_last=True, keep=False), rows, identity, folder)
     save_folder(model.to(memory_format=torch.contiguous_format), folder)
     write_csv(pd.DataFrame(history), folder / "history.csv")
+    write_tuning_record(folder)
     remove_checkpoint(folder / "checkpoint.safetensors")
 
 
