@@ -140,7 +140,9 @@ def test_without_a_lock_nothing_is_unlocked(unlocked, tmp_path, capsys):
 def test_a_lock_that_nobody_holds_is_cleared(unlocked, tmp_path, capsys):
     write_lock(tmp_path)
     launch.clear_lock(tmp_path, ["snakemake", "--profile", "x", "--", "table1"])
-    assert unlocked == [["snakemake", "--unlock", "--profile", "x", "--", "table1"]]  # behind `--` it would be a target
+    assert unlocked == [["snakemake", "--profile", "x", "--unlock", "--", "table1"]]  # behind `--` it would be a target
+    launch.clear_lock(tmp_path, ["python", "-m", "snakemake", "table1", "--cores", "2"])
+    assert unlocked[1] == ["python", "-m", "snakemake", "table1", "--cores", "2", "--unlock"]
     assert "clearing the lock" in capsys.readouterr().out
 
 

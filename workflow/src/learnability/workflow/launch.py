@@ -84,9 +84,9 @@ def clear_lock(folder: Path, command: list[str]) -> None:
     """Remove Snakemake's lock when its owner is dead."""
     if is_locked(folder) and not other_snakemake(folder):
         print("clearing the lock of a run that was killed", flush=True)
-        subprocess.run(
-            [command[0], "--unlock", *command[1:]], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        end = command.index("--") if "--" in command else len(command)  # what follows are targets
+        unlock = [*command[:end], "--unlock", *command[end:]]
+        subprocess.run(unlock, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def main(command: list[str]) -> None:
