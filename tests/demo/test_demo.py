@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 
-from learnability.storage.contracts import read_json, read_samples, write_parquet
+from learnability.storage.contracts import file_digest, read_json, read_samples, write_json, write_parquet
 from learnability.study.configuration import read_config
 from learnability.study.recipes import resolve_recipe
 from learnability.training.engine import train_classifier
@@ -139,7 +139,8 @@ def permuted(dataset: Path, folder: Path) -> Path:
     samples["label"] = samples["label"].astype("int64")
     folder.mkdir(parents=True)
     write_parquet(samples, folder / "samples.parquet")
-    (folder / "dataset.json").write_bytes((dataset / "dataset.json").read_bytes())
+    digest = {"digest_samples": file_digest(folder / "samples.parquet")}
+    write_json(read_json(dataset / "dataset.json") | digest, folder / "dataset.json")
     return folder
 
 
