@@ -48,10 +48,7 @@ def encode_dataset(
     of the fold's test images alone. Without a decoder there are latents and the card alone. `code` is the digest of the
     code. What a killed encoding of the same identity left is gone on with, and leads to the same bytes.
     """
-    card = read_json(dataset / "dataset.json")
-    for file in ("samples.parquet", "images.npy"):
-        refuse_damaged(dataset / file, card)
-    images, samples = open_packed(dataset / "images.npy"), read_samples(dataset / "samples.parquet")
+    card, images, samples = open_dataset(dataset)
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
     autoencoder = load_autoencoder(entry, device)
     size, small = card["image_size"], card["classifier_size"]
@@ -76,14 +73,21 @@ def encode_dataset(
             measured = fidelity_table(partial.finished("fidelity"), samples)
             tested = read_folds(folds, samples) == split["fold"] if split else slice(None)
             write_parquet(measured[tested], folder / "fidelity.parquet")
-        described = encoding_card(
-            name, entry, card, autoencoder, packed, device
-        )  # with the digests of the whole arrays
+        # Once more, now with the digests of the whole arrays.
+        described = encoding_card(name, entry, card, autoencoder, packed, device)
         if fidelity:
             described["digest_fidelity"] = file_digest(folder / "fidelity.parquet")
         # The fold whose training rows the weights were fine-tuned on; null where they serve all folds.
         write_json(described | {"fold": split["fold"] if split else None}, folder / "autoencoder.json")
         partial.commit(packed)  # last, and without need of space: what fails before it keeps all rows
+
+
+def open_dataset(dataset: Path) -> tuple[dict, np.memmap, pd.DataFrame]:
+    """The card, the images (N, H, W, C) and the samples of a prepared dataset; damaged ones are refused."""
+    card = read_json(dataset / "dataset.json")
+    for file in ("samples.parquet", "images.npy"):
+        refuse_damaged(dataset / file, card)
+    return card, open_packed(dataset / "images.npy"), read_samples(dataset / "samples.parquet")
 
 
 def fidelity_table(measured: np.ndarray, samples: pd.DataFrame) -> pd.DataFrame:
