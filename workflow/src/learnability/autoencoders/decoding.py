@@ -9,8 +9,7 @@ from ..errors import InputError
 from ..storage.batches import Decode
 from ..storage.contracts import read_json
 from .encode import GPU_FACTOR, PIXELS, area_average, decode_batch
-from .families.weights import other_weights
-from .interface import Autoencoder, load_autoencoder
+from .interface import Autoencoder, load_autoencoder, other_weights
 
 
 def decoder_of_run(name: str, entry: dict, files: Mapping[str, str], device: torch.device) -> Decode:

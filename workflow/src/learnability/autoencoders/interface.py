@@ -64,3 +64,11 @@ def scale_input(x: torch.Tensor, entry: dict) -> torch.Tensor:
         return x / 127.5 - 1
     low, high = x.amin((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)  # (N, 3, 1, 1)
     return (x - low) / (high - low).clamp(min=1) * 2 - 1
+
+
+def other_weights(card: dict, digests: dict) -> str | None:
+    """Which digest differs between an autoencoder.json and `digests` (card_digests), or None."""
+    for key, now in digests.items():
+        if now and (before := card.get(key)) and before != now:  # cards of earlier versions have no config_digest
+            return f"({key} {before[:12]}, now {now[:12]})"
+    return None

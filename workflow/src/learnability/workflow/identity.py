@@ -9,7 +9,8 @@ import functools
 from contextlib import suppress
 from pathlib import Path
 
-from ..autoencoders.families.weights import card_digests, files_read, missing_weights, other_weights
+from ..autoencoders.families.weights import card_digests, files_read, missing_weights
+from ..autoencoders.interface import other_weights
 from ..classifiers.weights import CONFIG, pretrained_file
 from ..errors import InputError
 from ..registry import is_control

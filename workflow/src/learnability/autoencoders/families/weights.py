@@ -35,14 +35,6 @@ def files_read(entry: dict) -> dict[str, Path]:
     return kind_of(entry).files_read(entry)
 
 
-def other_weights(card: dict, digests: dict) -> str | None:
-    """Which digest differs between an autoencoder.json and `digests` (card_digests), or None."""
-    for key, now in digests.items():
-        if now and (before := card.get(key)) and before != now:  # cards of earlier versions have no config_digest
-            return f"({key} {before[:12]}, now {now[:12]})"
-    return None
-
-
 def kind_of(entry: dict):
     """The module that knows the weights of this class."""
     if ":" in entry["class"]:
