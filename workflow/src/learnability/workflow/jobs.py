@@ -34,9 +34,14 @@ def job(log: str, online: bool = False) -> Iterator[None]:
             yield
         except (InputError, OSError) as error:
             os.write(terminal, f"\nError: {error}\n".encode())  # first: a full disk may refuse the log as well
-            print(f"Error: {error}", file=sys.stderr, flush=True)
-            if not isinstance(error, InputError):
-                traceback.print_exc()  # into the log only; an InputError says all by itself
+            try:
+                print(f"Error: {error}", file=sys.stderr, flush=True)
+                if not isinstance(error, InputError):
+                    traceback.print_exc()  # into the log only; an InputError says all by itself
+            except OSError:  # what Python still holds back must go somewhere, else it ends with a code of its own
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, 1)
+                os.dup2(nowhere, 2)
             sys.exit(1)
         finally:
             sys.stdout.flush()
