@@ -75,8 +75,8 @@ def test_the_lock_of_a_killed_head_whose_jobs_have_ended_is_explained(cluster, e
 
 
 def test_the_sum_of_a_group_is_tried_before_the_first_job(cluster, encoded):
-    """Without a slot of its own each, the members of a group ask for the sum: no sbatch text would show it."""
-    changes = ("--set-resources", "train_classifier:gpu=2", "--")
+    """Members that need no slot run side by side, so their group asks for the sum: no sbatch text would show it."""
+    changes = ("--set-resources", "train_classifier:gpu=2", "train_classifier:slot=0", "--")
     output = cluster.snakemake(*changes, TARGET, folder=encoded, code=None)
     assert "The study cannot start:\n  - SLURM on train_classifier (2 job(s)), `-p " in output
     assert "--gpus=4`: Requested node configuration is not available. The rule or the profile asks" in output
