@@ -5,10 +5,18 @@ TABLE_FORMATS = ["csv", "md", "html", "tex"]
 TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
 
 
-def run_files(name, table="table1", **chosen):
-    """One file of every run of a table, or of those with the chosen wildcard values."""
-    found = [cell for cell in cells(config, table) if all(cell[key] == value for key, value in chosen.items())]
-    return in_results(paths.run_file(cell, name) for cell in found)
+def run_files(name, table="table1"):
+    """One file of every run of a table."""
+    return in_results(paths.run_file(cell, name) for cell in cells(config, table))
+
+
+def metrics_by_target():
+    """What a training makes, by the targets that name it: of a dataset, and of one space and autoencoder of it."""
+    found = {}
+    for cell in cells(config):
+        for name in (cell["dataset"], "{dataset}/{space}/{autoencoder}".format(**cell)):
+            found.setdefault(f"train/{name}", []).append(paths.run_file(cell, "metrics.json"))
+    return {name: in_results(files) for name, files in found.items()}
 
 
 def noise_curves(name="noise_curve.parquet"):

@@ -87,7 +87,12 @@ def backbone_of(wildcards):
 
 
 def recipe_of(wildcards):
-    return resolve_recipe(config, cell_of(wildcards)["recipe"])
+    return recipe_named(cell_of(wildcards)["recipe"])
+
+
+@functools.cache  # a graph asks thousands of times
+def recipe_named(name):
+    return resolve_recipe(config, name)
 
 
 def recipe_values(wildcards):

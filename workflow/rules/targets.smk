@@ -37,23 +37,11 @@ rule summary:
     localrule: True
 
 
-for _dataset in config["study"]["datasets"]:
+for _target, _metrics in metrics_by_target().items():
 
     rule:
         name:
-            f"train/{_dataset}"
+            _target
         input:
-            run_files("metrics.json", dataset=_dataset),
-        localrule: True
-
-
-for _dataset, _space, _autoencoder in sorted(
-    {(cell["dataset"], cell["space"], cell["autoencoder"]) for cell in cells(config)}
-):
-
-    rule:
-        name:
-            f"train/{_dataset}/{_space}/{_autoencoder}"
-        input:
-            run_files("metrics.json", dataset=_dataset, space=_space, autoencoder=_autoencoder),
+            _metrics,
         localrule: True
