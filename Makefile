@@ -4,6 +4,7 @@
 # All make their own environment in .venv first.
 # make slurm-demo   the same study through a SLURM cluster of this one machine; needs root and slurm-wlm, munge
 # make test-slurm   a study on a cluster and what can go wrong there, on the same
+# make bench   how fast it is: ratios of two things in one run, as a table; about ten minutes on idle cores
 # make pages   docs/configuration.md and docs/rules.md, written from the schema and the rules
 # make test-parity   the checks against MedVAE's own package, which `make test` skips; installs it into .venv-parity
 
@@ -14,7 +15,7 @@ export PYTHONPATH := $(CURDIR)/workflow/src
 # Jobs and the snakemake they start are found whatever the shell has activated.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo slurm-demo test test-demo test-slurm test-parity pages environment lock clean-demo
+.PHONY: demo slurm-demo test test-demo test-slurm test-parity bench pages environment lock clean-demo
 
 environment: $(VENV)/installed
 
@@ -49,6 +50,9 @@ test-demo: demo
 
 test-slurm: $(VENV)/installed
 	$(BIN)/python -m pytest tests/slurm -m slurm_faults -r s
+
+bench: $(VENV)/installed
+	@$(BIN)/python benchmarks/bench.py
 
 pages: $(VENV)/installed
 	$(BIN)/python -m docs.pages.configuration > docs/configuration.md

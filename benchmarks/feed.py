@@ -10,8 +10,6 @@ wall clock stands the CPU time of the process and its workers, which says more w
 """
 
 import argparse
-import os
-import platform
 import statistics
 import sys
 import tempfile
@@ -27,7 +25,8 @@ from torch.utils.data import DataLoader, Dataset
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "src"))
 
-from learnability.efficiency.throughput import device_name
+from ratio import Ratio, machine
+
 from learnability.storage import batches
 from learnability.storage.arrays import PackedWriter, open_packed
 
@@ -149,10 +148,32 @@ def report(kind: str, rates: dict[str, tuple[float, float]], suffixes: list[str]
         print(line, flush=True)
 
 
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").is_file() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+def ratios_of(kind: str, rates: dict[str, tuple[float, float]], suffixes: list[str]) -> list[Ratio]:
+    found = []
+    for suffix in suffixes:
+        fastest = max(rate for name, (rate, _) in rates.items() if name.startswith(f".{suffix} "))
+        for name, (rate, _) in rates.items():
+            if name.startswith("packed"):
+                detail = f"{rate:,.0f} and {fastest:,.0f} samples/s"
+                over = f"best DataLoader over .{suffix}"
+                found.append(Ratio(f"feed of {kind}, {name}", over, rate / fastest, "at least 10", detail))
+    return found
+
+
+def ratios(samples: int = 4000, repeats: int = 9, device: torch.device | None = None) -> list[Ratio]:
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found = []
+    for kind, (sample, suffixes) in {"latents": (latent, ["npy"]), "images": (image, ["npy", "png"])}.items():
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            epochs = ours(write(folder, samples, sample, suffixes), device, channels_last=kind == "images")
+            for suffix in suffixes:
+                epochs |= loaders(folder, samples, suffix, device)
+            rates = measure(epochs, repeats, device)
+            report(kind, rates, suffixes)
+            found += ratios_of(kind, rates, suffixes)
+            del epochs  # with which the loaders' workers end
+    return found
 
 
 def main() -> None:
@@ -161,19 +182,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     chosen = parser.parse_args()
-    device = torch.device(chosen.device)
     torch.set_num_threads(1)  # as the study does
-    print(f"{processor()}, {os.cpu_count()} cores; device {device_name(device)}; torch {torch.__version__}", end="; ")
-    print(f"load {os.getloadavg()[0]:.1f}; {chosen.samples} samples, median of {chosen.repeats} epochs")
-    kinds = {"latents": (latent, ["npy"]), "images": (image, ["npy", "png"])}
-    for kind, (sample, suffixes) in kinds.items():
-        with tempfile.TemporaryDirectory() as temporary:
-            folder = Path(temporary)
-            epochs = ours(write(folder, chosen.samples, sample, suffixes), device, channels_last=kind == "images")
-            for suffix in suffixes:
-                epochs |= loaders(folder, chosen.samples, suffix, device)
-            report(kind, measure(epochs, chosen.repeats, device), suffixes)
-            del epochs  # with which the loaders' workers end
+    print(f"{machine()}; {chosen.samples} samples, median of {chosen.repeats} epochs")
+    ratios(chosen.samples, chosen.repeats, torch.device(chosen.device))
 
 
 if __name__ == "__main__":

@@ -62,7 +62,8 @@ ELSEWHERE = {
         "snakefmt Snakefile workflow/rules",
     ],
     "minutes of measurement": [
-        "python benchmarks/classifier_speed.py", "python benchmarks/feed.py", "python benchmarks/train_memory.py",
+        "python benchmarks/classifier_speed.py", "python benchmarks/feed.py", "python benchmarks/memory.py",
+        "make bench",
     ],
     "the beginning of a command": [
         "learnability score", "learnability filter", "learnability hours", "learnability check --configfile",
