@@ -14,9 +14,9 @@ from scipy import stats
 
 from ..storage.contracts import split_rows
 from .level import ALPHA
+from .rows import BOTH, SAMPLING
 from .t_tests import ROUNDING
 
-BOTH, SAMPLING = "sampling and training", "sampling only"
 FEWEST_FOLDS = 3  # of which a variance between folds is taken
 
 

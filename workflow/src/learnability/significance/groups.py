@@ -8,10 +8,9 @@ import pandas as pd
 from .cells import runs_by_cell, sides_of, sides_of_finetuning
 from .group_level import GroupTest, PairedRows, averaged, excess, group_test, study_test
 from .predictions import Images, paired_rows
-from .rows import HEADLINE_METRIC, NOT_APPLICABLE, TEST_COLUMNS, row, table
+from .rows import CELL_TEST, DATASET_TEST, HEADLINE_METRIC, NOT_APPLICABLE, TEST_COLUMNS, row, table
 from .t_tests import corrected_t
 
-CELL_TEST, DATASET_TEST = "paired_groups", "paired_groups_dataset"
 VARIANCES = ["df", "variance_sampling", "variance_training", "n_folds"]
 GROUP_COLUMNS = [*TEST_COLUMNS, *VARIANCES]
 OF_THESE, OF_A_FURTHER = "these_datasets", "further_dataset"  # what a test over datasets speaks of
