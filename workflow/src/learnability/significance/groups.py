@@ -80,7 +80,7 @@ def dataset_test(cells: Iterable[Compared], images: Images) -> GroupTest:
 
 
 def _test(rows: PairedRows, e: float | None, images: Images) -> GroupTest:
-    return group_test(rows, e, images.overlap(sorted(set(rows.fold.tolist()))))
+    return group_test(rows, e, images.overlap(rows.folds()))
 
 
 def _together(cells: Iterable[Compared]) -> dict[tuple[str, str, str], list[Compared]]:
