@@ -15,9 +15,7 @@ from scipy import stats
 from ..storage.contracts import split_rows
 from .level import ALPHA
 from .rows import BOTH, SAMPLING
-from .t_tests import ROUNDING
-
-FEWEST_FOLDS = 3  # of which a variance between folds is taken
+from .t_tests import FEWEST_FOLDS, ROUNDING
 
 
 class PairedRows(NamedTuple):
