@@ -14,7 +14,15 @@ from tests.conftest import CHECKOUT
 
 CONFIG = read_config(CHECKOUT / "workflow/studies/demo.yaml")
 OPTIONS = {"block_out_channels": [8, 8, 16, 16], "norm_num_groups": 4}  # a small random encoder
-NAMES = ["tiny_sd14", "tiny_flux2", "tiny_medvae", "pixel_unshuffle_8", "area_downsample_8", "random_init_8"]
+NAMES = [
+    "tiny_sd14",
+    "tiny_flux2",
+    "tiny_medvae",
+    "pixel_unshuffle_8",
+    "enciphered_8",
+    "area_downsample_8",
+    "random_init_8",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -53,7 +53,7 @@ def test_every_family_has_its_units(tmp_path):
         assert load_autoencoder(entry, CPU).pipeline == pipeline_units(build(name))
     packed = save("flux2", tmp_path / "packed") | {"layout": "packed", "channels": 128, "factor": 16}
     assert load_autoencoder(packed, CPU).pipeline == IDENTITY  # its latents are stored normalised
-    for name in ("pixel_unshuffle", "area_downsample"):
+    for name in ("pixel_unshuffle", "enciphered", "area_downsample"):
         assert load_autoencoder({"class": name, "factor": 8, "channels": 3}, CPU).pipeline == IDENTITY
     assert pipeline_units(diffusers.AutoencoderKL(latent_channels=3, scaling_factor=None, **BLOCKS)) == IDENTITY
 

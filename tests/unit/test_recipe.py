@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from learnability.errors import InputError
-from learnability.study.configuration import SCHEMA
+from learnability.study.configuration import SCHEMA, wrong_in_recipe
 from learnability.study.recipe import CONFOUNDS, DESCRIBED, KEYS, SAME_NETWORK, Distill, Recipe, Search, Teacher
 from learnability.study.recipes import PLACE, resolve_recipe
 from tests.published import PUBLISHED, published
@@ -167,3 +167,23 @@ def test_a_search_is_of_each_fold_or_of_the_first():
     assert [tuned.search.fold_of(fold) for fold in (0, 4)] == [0, 4]
     shared = tuned.with_values({"search.scope": "fold0"})
     assert [shared.search.fold_of(fold) for fold in (0, 4)] == [0, 0]
+
+
+def test_a_replicate_is_its_base_with_another_seed_and_says_so_in_its_values():
+    again = resolve_recipe(published(recipes={"again": {"base": "matched", "replicate": 2}}), "again")
+    matched = resolve_recipe(PUBLISHED, "matched")
+    assert again.unlike(matched, KEYS) == ["replicate"]
+    assert again.recorded() == matched.recorded() | {"replicate": 2}
+    assert (matched.seed_of(7, 3), again.seed_of(7, 3)) == (10, 2010)
+
+
+def test_a_first_training_has_the_values_that_it_had_before_there_were_replicates():
+    assert "replicate" in KEYS
+    assert resolve_recipe(PUBLISHED, "matched").recorded().keys() == set(KEYS) - {"replicate"}
+    assert recipe_of(replicate=0) == recipe_of()
+
+
+@pytest.mark.parametrize("value", [0, 1.5, True])
+def test_a_replicate_that_is_none_is_refused(value):
+    assert wrong_in_recipe("replicate", value)
+    assert not wrong_in_recipe("replicate", 1)

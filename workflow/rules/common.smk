@@ -21,6 +21,7 @@ from learnability.study.cells import (
     scope,
 )
 from learnability.study.configuration import find_shipped_weights
+from learnability.study.controls import comparisons
 from learnability.study.presentation import (
     footnotes,
     labels,

@@ -111,7 +111,7 @@ def teacher_scale(wildcards):
 
 
 def seed_of_fold(wildcards):
-    return config["seed"] + int(wildcards.fold)
+    return recipe_of(wildcards).seed_of(config["seed"], int(wildcards.fold))
 
 
 # ---- The code of a job: its script, what that imports, and the modules that its values name ----

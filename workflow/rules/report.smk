@@ -121,3 +121,29 @@ rule show_tests:
         "Tests as pages"
     script:
         "../scripts/show_tests.py"
+
+
+rule show_controls:
+    input:
+        controls="<results>/significance/controls.csv",
+        cards=dataset_cards("controls"),
+    output:
+        page=report(
+            "<results>/significance/controls.html",
+            caption="../report/controls.rst",
+            category="Controls",
+            labels={"test": "controls", "shows": "Whether a gap is found that is there, and none that is not"},
+        ),
+        words="<results>/significance/controls.rst",
+    log:
+        "<results>/logs/show_controls/controls.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=all_labels(config),
+        code=code_of("show_controls"),
+    message:
+        "Controls as a page"
+    script:
+        "../scripts/show_controls.py"

@@ -95,3 +95,28 @@ rule decompose_gap:
         "What the encoding itself costs: the gap without the protocol's confounds"
     script:
         "../scripts/decompose_gap.py"
+
+
+rule judge_controls:
+    input:
+        study="<results>/study.json",
+        metrics=at_least_one(run_files("metrics.json", "controls"), "controls", "names none"),
+        predictions=run_files("predictions.parquet", "controls"),
+        cards=dataset_cards("controls"),
+        samples=dataset_files("samples.parquet", "controls"),
+        folds=fold_files("controls"),
+        gaps=["<results>/significance/gap_decomposition.csv"] if cells(config, "gap_decomposition") else [],
+    output:
+        "<results>/significance/controls.csv",
+    log:
+        "<results>/logs/judge_controls/controls.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        comparisons=comparisons(config),
+        code=code_of("judge_controls"),
+    message:
+        "Controls: is a gap found that is there, and none that is not?"
+    script:
+        "../scripts/judge_controls.py"

@@ -20,9 +20,11 @@ SPACE_NAMES = {"image": "image", "latent": "LS", "reconstruction": "RS"}
 
 
 def show(folder: Path) -> None:
-    """Print balanced accuracy of every space, and the gap, and say where the rest lies."""
+    """Print what the controls say, balanced accuracy of every space, and where the rest lies."""
     from rich.console import Console
     from rich.table import Table
+
+    from .summary.controls import controls_of
 
     path = folder / "tables" / "table1.csv"
     if not path.is_file():
@@ -42,6 +44,9 @@ def show(folder: Path) -> None:
         cells = [f"{mean[name]:.3f}" if name in mean else "–" for name in datasets]
         grid.add_row(autoencoder, SPACE_NAMES[space], *cells, end_section=space != "latent")
     console = Console()
+    said = controls_of(folder)
+    for text in [said.lead, *(f"  {line.verdict}: {line.text}" for line in said.lines)]:
+        console.print(text, markup=False)
     console.print(grid)
     if synthetic:
         console.print("Phantom data: synthetic images, not patients.")

@@ -18,6 +18,7 @@ MODULES = {
     },
     "autoencoders.*.class": {
         "pixel_unshuffle": "autoencoders.controls.pixel_unshuffle",
+        "enciphered": "autoencoders.controls.enciphered",
         "area_downsample": "autoencoders.controls.area_downsample",
         "random_init": "autoencoders.controls.random_init",
         "MedVAE": "autoencoders.families.medvae",

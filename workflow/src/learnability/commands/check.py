@@ -53,7 +53,7 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
     autoencoders = []
     images, origin = example_images(config, images_per_autoencoder, sizes)
     known = sum(number for number in sizes.values() if number is not None)
-    for name in config["study"]["autoencoders"]:
+    for name in dict.fromkeys([*config["study"]["autoencoders"], *config["study"]["controls"]]):
         autoencoders += examine_autoencoder(config, name, images, origin, known)
     return [*datasets, *autoencoders, *examine_starts(config), *examine_machine(config, sizes)]
 
@@ -203,7 +203,7 @@ def examine_machine(config: dict, sizes: dict[str, int | None]) -> list[Line]:
     known = {name: number for name, number in sizes.items() if number is not None}
     per_image = packing_bytes(config, channels=3)  # grey images take a third of the larger array
     controls = [name for name in controls_of_grids(config).values() if name]
-    for name in dict.fromkeys([*config["study"]["autoencoders"], *controls]):
+    for name in dict.fromkeys([*config["study"]["autoencoders"], *controls, *config["study"]["controls"]]):
         per_image += encoding_bytes(config, name)
     folder = Path(config["results"]).absolute()
     folder = next(path for path in [folder, *folder.parents] if path.is_dir())

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from .cells import decodes, resolve_autoencoder
 
-GREY_LEVELS = ("pixel_unshuffle", "area_downsample")  # their latents are pixels, a byte each; others are float16
+GREY_LEVELS = ("pixel_unshuffle", "enciphered", "area_downsample")  # whose latents are bytes; others are float16
 
 
 class ArraySize(NamedTuple):

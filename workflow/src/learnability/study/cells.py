@@ -2,11 +2,12 @@
 
 from ..errors import InputError
 from ..storage.contracts import CELL
+from . import controls
+from .controls import LOSSLESS
 from .entries import is_folder
 from .recipes import check_recipe, resolve_recipe, spaces_of
 
 ALL_SPACES = {"image", "latent", "reconstruction"}
-LOSSLESS = "pixel_unshuffle"  # the class of the controls that lose nothing
 BACKBONE = "vgg16"  # the `pretrained` entry whose features LPIPS compares
 
 
@@ -43,6 +44,8 @@ def cells(config: dict, table: str = "table1") -> list[dict]:
 def scope(config: dict, table: str) -> dict[str, list[str]]:
     """Datasets and autoencoders of a table: the study's, or those of them that `limited_to` names."""
     study = config["study"]
+    if table == controls.TABLE:
+        study = study | {"autoencoders": study["controls"], "datasets": study["datasets"] if study["controls"] else []}
     limits = study["limited_to"].get(table, {})
     return {
         kind: [name for name in study[kind] if name in limits.get(kind, study[kind])]
@@ -57,6 +60,8 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
     all three spaces there is none.
     """
     study, found = config["study"], []
+    if table == controls.TABLE:
+        return controls.control_columns(config)
     if table == "gap_decomposition" and set(study["spaces"]) != ALL_SPACES:
         return []
     autoencoders = scope(config, table)["autoencoders"]
@@ -156,6 +161,7 @@ def check_study(config: dict) -> None:
                 raise InputError(f"study.limited_to.{table}.{kind}: {unknown} not defined under {kind}")
     for name in {name: None for names in study["recipes"].values() for name in names}:
         check_recipe(config, name)
+    controls.check_controls(config)
     if columns(config, "gap_decomposition"):
         check_gaps(config)
     if part := efficiency(config):
@@ -164,7 +170,7 @@ def check_study(config: dict) -> None:
     if lpips and BACKBONE not in config["pretrained"]:
         raise InputError(f"pretrained.{BACKBONE}: missing; {lpips[0]}.finetune.perceptual compares its features")
     check_own_folders(config)
-    for name in study["autoencoders"]:
+    for name in [*study["autoencoders"], *study["controls"]]:
         factor = resolve_autoencoder(config, name)["factor"]
         if config["image_size"] % factor:
             raise InputError(

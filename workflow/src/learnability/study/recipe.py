@@ -23,6 +23,7 @@ def said(confound: str = "", same_network: bool = False, described: bool = False
 
 
 NETWORK = said("network", same_network=True, described=True)
+SEEDS_BETWEEN = 1000  # two replicates: more than there are folds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +100,7 @@ class Recipe:
     search: Search | None = field(metadata=said("optimisation"))
     reconstructions: Literal["cached", "on_the_fly"] = field(metadata=said())
     budget_seconds: float | None = field(metadata=said("optimisation"))
+    replicate: int = field(default=0, metadata=said())  # 0: the first training, whose values do not name it
 
     @classmethod
     def from_values(cls, values: dict, where: str = "recipe") -> Self:
@@ -109,8 +111,11 @@ class Recipe:
         return _built(cls, values, where)
 
     def values(self) -> dict:
-        """The plain values that `from_values` makes an equal recipe of."""
-        return asdict(self)
+        """The plain values that `from_values` makes an equal recipe of; `replicate` only where it is one."""
+        values = asdict(self)
+        if not self.replicate:
+            del values["replicate"]
+        return values
 
     def recorded(self) -> dict:
         """The plain values that results depend on: all but how many workers share a search."""
@@ -139,6 +144,10 @@ class Recipe:
     def unlike(self, other: Self, keys: Iterable[str]) -> list[str]:
         """Those of the keys in which two recipes differ."""
         return [name for name in keys if getattr(self, name) != getattr(other, name)]
+
+    def seed_of(self, seed: int, fold: int) -> int:
+        """The seed of a run on `fold` in a study with `seed`; a replicate differs from its base in nothing else."""
+        return seed + fold + SEEDS_BETWEEN * self.replicate
 
     @property
     def logit_scale(self) -> float:

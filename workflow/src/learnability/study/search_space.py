@@ -9,8 +9,8 @@ from .options import noise_options
 from .recipe import Recipe
 
 WHOLE = {"batch_size", "epochs", "patience", "stem_patch", "drw.after_epoch", "noise.steps"}
-# Which files a job reads follows from these, and the graph is there before any value is tried.
-GRAPH = ("model", "init", "start_from", "reconstructions", "distill.teacher", "search")
+# Which files and which seed a job has follows from these, and the graph is there before any value is tried.
+GRAPH = ("model", "init", "start_from", "reconstructions", "distill.teacher", "search", "replicate")
 OWN_KEYS = ("noise.family", "noise.draw")  # each goes with other keys, which a search could not give
 
 

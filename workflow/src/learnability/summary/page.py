@@ -18,6 +18,7 @@ from ..study.configuration import ROOT
 from ..tables.labels import PHANTOM_NOTICE
 from . import sources
 from .conclusions import conclusions, described
+from .controls import controls_in_words
 from .headline import gap_matrix, tiles
 
 CAPTIONS = ROOT / "workflow" / "report"
@@ -56,6 +57,9 @@ def render_summary(findings: Findings, material: Material) -> str:
     phantoms = [name for name in findings.datasets() if findings.synthetic(name)]
     return environment.get_template("summary.html.jinja").render(
         name=material.results.name,
+        controls=controls_in_words(
+            findings.frames.get("controls"), findings.dataset, findings.names.get("autoencoders", {})
+        ),
         measured=described(findings, material.config["study"], len(material.metrics)),
         notice=PHANTOM_NOTICE if phantoms else "",
         tiles=tiles(findings),

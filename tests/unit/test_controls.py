@@ -1,0 +1,341 @@
+"""Controls on both sides: which runs they are, when a gap counts as found or absent, and what is said first."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from learnability.paper.findings import read_numbers
+from learnability.significance.controls import (
+    CONTROL_COLUMNS,
+    LARGEST_MARGIN,
+    control_verdicts,
+    margin_of,
+    verdict,
+)
+from learnability.significance.group_level import GroupTest
+from learnability.significance.predictions import Images
+from learnability.storage.contracts import write_csv, write_json
+from learnability.study.cells import all_cells, cells, check_study, columns, scope
+from learnability.study.controls import comparisons
+from learnability.study.study_lists import refuse_smaller_study, study_lists
+from learnability.summary.controls import NOT_RUN, as_rst, controls_in_words, controls_of
+from learnability.tables.controls import render_controls
+from learnability.tables.labels import Labels
+from tests.published import PUBLISHED, message_of, published
+
+BOTH = ["pixel_unshuffle_8", "enciphered_8"]
+CONTROLLED = published(study={"controls": BOTH})
+
+
+# ---- Which runs ----
+
+
+def test_a_study_without_controls_trains_none():
+    assert columns(PUBLISHED, "controls") == cells(PUBLISHED, "controls") == []
+    assert scope(PUBLISHED, "controls") == {"datasets": [], "autoencoders": []}
+
+
+def test_controls_are_compared_with_the_images_which_are_what_they_decode_to():
+    assert columns(CONTROLLED, "controls") == [
+        ("original", "image", "matched"),
+        ("pixel_unshuffle_8", "latent", "matched"),
+        ("enciphered_8", "latent", "matched"),
+        ("original", "image", "image_again"),
+        ("original", "image", "image"),
+        ("pixel_unshuffle_8", "latent", "latent"),
+    ]
+    assert {tuple(cell.values()) for cell in cells(CONTROLLED, "controls")} <= {
+        tuple(cell.values()) for cell in all_cells(CONTROLLED)
+    }
+    new = [cell for cell in all_cells(CONTROLLED) if cell not in all_cells(PUBLISHED)]
+    # Per fold and dataset: the cipher's latents, the replicate, and the lossless control by the paper's latent recipe.
+    assert len(new) == 3 * 4 * 5
+
+
+def test_what_is_known_of_each_stands_beside_it():
+    known = {(entry["control"], entry["recipe"]): entry for entry in comparisons(CONTROLLED)}
+    assert {key: (entry["expected"], entry["at_chance"]) for key, entry in known.items()} == {
+        ("pixel_unshuffle_8", "matched"): ("no gap", False),
+        ("enciphered_8", "matched"): ("gap", True),
+        ("image_again", "matched"): ("no gap", False),
+        ("pixel_unshuffle_8", "table1"): ("n/a", False),
+    }
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.5, ("gap", False)), (0, ("no gap", False))])
+def test_a_dose_has_a_gap_whose_size_is_not_known_and_no_dose_has_none(share, expected):
+    config = published(study={"controls": BOTH}, autoencoders={"enciphered_8": {"options": {"share": share}}})
+    (entry,) = [entry for entry in comparisons(config) if entry["control"] == "enciphered_8"]
+    assert (entry["expected"], entry["at_chance"]) == expected
+
+
+def test_controls_may_be_on_fewer_datasets_and_need_not_be_in_the_study():
+    config = published(study={"controls": BOTH, "limited_to": {"controls": {"datasets": ["cardium"]}}})
+    assert {cell["dataset"] for cell in cells(config, "controls")} == {"cardium"}
+    assert scope(config, "controls") == {"datasets": ["cardium"], "autoencoders": BOTH}
+    assert not set(BOTH) & {cell["autoencoder"] for cell in cells(config)}
+    check_study(config)
+
+
+def test_controls_can_be_added_to_a_study_that_has_tables_and_not_taken_away(tmp_path):
+    write_csv(pd.DataFrame({"dataset": ["cardium"]}), tmp_path / "tables/table1.csv")
+    write_json(study_lists(PUBLISHED), tmp_path / "study.json")
+    refuse_smaller_study(CONTROLLED, str(tmp_path))
+    write_json(study_lists(CONTROLLED), tmp_path / "study.json")
+    assert "controls of cardium" in message_of(refuse_smaller_study, PUBLISHED, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("study", "recipes", "message"),
+    [
+        ({"controls": ["nothing"]}, {}, r"study.controls: 'nothing' is not defined under autoencoders"),
+        ({"controls": ["random_init_8"]}, {}, "of random_init_8 no truth is known; take controls of class pixel_"),
+        ({"controls": ["flux2"]}, {}, "study.controls: of flux2 no truth is known"),
+        ({"controls": BOTH, "recipes": {"controls": []}}, {}, "study.recipes.controls: names no recipe, and study.con"),
+        ({"controls": BOTH, "recipes": {"controls": ["latent"]}}, {}, "latent is used in ['latent']"),
+        ({"controls": BOTH}, {"image_again": {"mask": 0.2}}, "image_again is no replicate of matched, it has"),
+        ({"controls": BOTH, "recipes": {"controls": ["matched", "matched_too"]}},
+         {"matched_too": {"base": "matched"}}, "matched_too has the seeds of matched; give it another `replicate`"),
+        ({"controls": BOTH}, {"image_again": {"spaces": ["latent"]}}, "image_again is compared in image space; add it"),
+    ],
+)  # fmt: skip
+def test_controls_that_cannot_be_judged_are_refused_by_their_key(study, recipes, message):
+    assert message in message_of(check_study, published(study=study, recipes=recipes))
+
+
+# ---- Verdicts ----
+
+RATES = {"image": 0.9, "lossless": 0.9, "cipher": 1 / 3, "again": 0.9}
+SIDES = {
+    "image": ("original", "image", "matched"),
+    "lossless": ("pixel_unshuffle_8", "latent", "matched"),
+    "cipher": ("enciphered_8", "latent", "matched"),
+    "again": ("original", "image", "image_again"),
+}
+COMPARED = [
+    {"control": "pixel_unshuffle_8", "recipe": "matched", "expected": "no gap", "at_chance": False,
+     "first": SIDES["image"], "second": SIDES["lossless"]},
+    {"control": "enciphered_8", "recipe": "matched", "expected": "gap", "at_chance": True,
+     "first": SIDES["image"], "second": SIDES["cipher"]},
+    {"control": "image_again", "recipe": "matched", "expected": "no gap", "at_chance": False,
+     "first": SIDES["image"], "second": SIDES["again"]},
+]  # fmt: skip
+
+
+def study(groups: int, folds=range(5), rates=RATES, alike=False) -> tuple[pd.DataFrame, dict[str, Images]]:
+    """Runs with `right` on one dataset of three classes, two images a group; a side is right at its rate.
+
+    `alike`: the replicate answers as the first training does.
+    """
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(groups), 2)
+    fold, label = group % 5, group // 5 % 3
+    images = Images(pd.Index([f"{i}" for i in range(len(group))]), label, fold, group, 5)
+    rows = []
+    for name, side in SIDES.items():
+        for k in folds:
+            right = rng.random((fold == k).sum()) < rates[name]
+            if alike and name == "again":
+                right = next(row["right"] for row in rows if row["recipe"] == "matched" and row["fold"] == k)
+            score = np.mean([right[label[fold == k] == c].mean() for c in range(3)])
+            identity = dict(zip(("autoencoder", "space", "recipe"), side, strict=True))
+            rows.append({"dataset": "cardium", **identity, "fold": k, "balanced_accuracy": score, "right": right})
+    return pd.DataFrame(rows), {"cardium": images}
+
+
+def judged(*arguments, margin=LARGEST_MARGIN, **named) -> pd.DataFrame:
+    runs, images = study(*arguments, **named)
+    return control_verdicts(runs, images, COMPARED, margin).set_index("control")
+
+
+def interval_of(low, high) -> GroupTest:
+    return GroupTest(0.0, low, high, 0.0, 0.5, 9.0, 0.1, 9.0, None, 10, 2, "sampling only")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.01, 0.40, "found"),
+        (0.001, 0.02, "found"),  # small, and there
+        (-0.02, 0.03, "absent"),
+        (-0.03, 0.03, "absent"),
+        (-0.02, 0.031, "cannot be told"),
+        (-0.40, -0.01, "cannot be told"),  # no gap, and not nothing
+        (0.0, 0.5, "cannot be told"),
+        (None, None, "cannot be told"),
+    ],
+)
+def test_a_verdict_follows_from_the_interval_and_the_margin(low, high, expected):
+    assert verdict(interval_of(low, high), margin=0.03) == expected
+
+
+def test_with_enough_images_the_gap_is_found_and_where_there_is_none_it_is_absent():
+    table = judged(6000)
+    assert table["verdict"].to_dict() == {
+        "pixel_unshuffle_8": "absent", "enciphered_8": "found", "image_again": "absent",
+    }  # fmt: skip
+    assert set(table["method"]) == {"sampling and training"}
+    assert set(table["n_folds"]) == {5}
+
+
+def test_with_few_images_and_two_folds_a_large_gap_is_found_and_absence_cannot_be_told():
+    table = judged(100, folds=(0, 1))
+    assert table["verdict"].to_dict() == {
+        "pixel_unshuffle_8": "cannot be told", "enciphered_8": "found", "image_again": "cannot be told",
+    }  # fmt: skip
+    assert set(table["method"]) == {"sampling only"}
+
+
+def test_a_gap_is_the_difference_of_the_scores_and_the_cipher_has_its_own_beside_chance():
+    runs, images = study(100)
+    table = control_verdicts(runs, images, COMPARED, 0.05).set_index("control")
+    scores = runs.groupby(["autoencoder", "space", "recipe"])["balanced_accuracy"].mean()
+    for entry in COMPARED:
+        expected = scores[tuple(entry["first"])] - scores[tuple(entry["second"])]
+        assert table.loc[entry["control"], "effect"] == pytest.approx(expected, abs=1e-12)
+    cipher = table.loc["enciphered_8"]
+    assert cipher["score"] == pytest.approx(scores[SIDES["cipher"]], abs=1e-12)
+    assert cipher["score_ci_low"] < 1 / 3 < cipher["score_ci_high"]
+    assert cipher["chance"] == pytest.approx(1 / 3)
+    assert cipher["expected_effect"] == pytest.approx(scores[SIDES["image"]] - 1 / 3, abs=1e-12)
+    assert (table.loc[["pixel_unshuffle_8", "image_again"], "chance"] == "n/a").all()
+
+
+def test_what_the_protocol_makes_is_measured_and_not_judged():
+    protocol = COMPARED[0] | {"recipe": "table1", "expected": "n/a"}
+    (row,) = control_verdicts(*study(100), [protocol], 0.05).to_dict("records")
+    assert (row["verdict"], row["margin"], row["expected"]) == ("n/a", "n/a", "n/a")
+    assert row["ci_low"] < row["effect"] < row["ci_high"]
+
+
+def test_two_trainings_that_answer_alike_everywhere_tell_nothing():
+    row = judged(100, alike=True).loc["image_again"]
+    assert (row["effect"], row["p"], row["ci_low"], row["verdict"]) == (0.0, 1.0, "n/a", "cannot be told")
+
+
+@pytest.mark.parametrize(("gaps", "margin"), [([0.04, 0.06], 0.025), ([0.3, 0.3], 0.05), ([-0.02, -0.02], 0.01)])
+def test_the_margin_is_half_of_what_the_study_measures_and_at_most_five_points(gaps, margin):
+    rows = [{"role": "family", "metric": "balanced_accuracy", "gap_matched": str(gap)} for gap in gaps]
+    rows += [{"role": "control", "metric": "balanced_accuracy", "gap_matched": "0.9"}]
+    rows += [{"role": "family", "metric": "auc", "gap_matched": "0.9"}]
+    assert margin_of(pd.DataFrame(rows)) == pytest.approx(margin)
+
+
+def test_a_study_that_measures_no_matched_gap_has_the_largest_margin():
+    assert margin_of(None) == LARGEST_MARGIN
+    assert margin_of(pd.DataFrame({"role": [], "metric": [], "gap_matched": []})) == LARGEST_MARGIN
+
+
+# ---- In words ----
+
+
+def row(control: str, expected: str, low: float, high: float, verdict: str, **more) -> dict:
+    numbers = {"effect": (low + high) / 2, "ci_low": low, "ci_high": high, "p": 0.5, "margin": 0.05}
+    cell = {"control": control, "dataset": "skin", "recipe": "matched", "expected": expected, "verdict": verdict}
+    return dict.fromkeys(CONTROL_COLUMNS, np.nan) | numbers | cell | {"method": "sampling and training"} | more
+
+
+LOSSLESS = row("pixel_unshuffle_8", "no gap", -0.01, 0.02, "absent")
+AT_CHANCE = {"expected_effect": 0.34, "score": 0.26, "score_ci_low": 0.2, "score_ci_high": 0.31, "chance": 0.25}
+CIPHER = row("enciphered_8", "gap", 0.25, 0.41, "found", **AT_CHANCE)
+AGAIN = row("image_again", "no gap", -0.12, 0.1, "cannot be told", method="sampling only")
+PROTOCOL = row("pixel_unshuffle_8", "n/a", 0.05, 0.15, "n/a", recipe="table1", margin=np.nan)
+NAMES = {"pixel_unshuffle_8": "Pixel unshuffle 8", "enciphered_8": "Enciphered 8"}
+
+
+def said(*rows):
+    return controls_in_words(pd.DataFrame(rows), {"skin": "Skin phantom"}.__getitem__, NAMES)
+
+
+def test_controls_that_come_out_as_they_must_are_said_to():
+    found = said(LOSSLESS, CIPHER, PROTOCOL)
+    assert found.kind == "supported"
+    assert found.lead == (
+        "Controls: a gap that is there is found; where there is none it is absent, within ±5.0 points."
+    )
+    assert [line.text for line in found.lines] == [
+        "Pixel unshuffle 8 on Skin phantom, no gap is there: 0.5 points [−1.0, 2.0]; absent is within ±5.0 points.",
+        "Enciphered 8 on Skin phantom, a gap of 34.0 points is there: 33.0 points [25.0, 41.0]. Its latents score "
+        "0.260 [0.200, 0.310]; chance is 0.250.",
+        "Pixel unshuffle 8 on Skin phantom, by the recipes of Table 1: 10.0 points [5.0, 15.0], which is what the "
+        "protocol alone makes.",
+    ]
+    assert [(line.verdict, line.kind) for line in found.lines] == [
+        ("absent", "supported"), ("found", "supported"), ("protocol", ""),
+    ]  # fmt: skip
+
+
+def test_what_cannot_be_told_is_never_said_to_be_none():
+    found = said(LOSSLESS, CIPHER, AGAIN)
+    assert found.kind == "open"
+    assert found.lead == (
+        "Controls: a gap that is there is found; whether this study sees a gap where there is none cannot be told from "
+        "so few images (1 of 2 controls without a gap)."
+    )
+    line = found.lines[-1]
+    assert (line.verdict, line.kind) == ("cannot be told", "open")
+    assert line.text == (
+        "image_again (the same training, another seed) on Skin phantom, no gap is there: −1.0 points [−12.0, 10.0] "
+        "(sampling only); absent is within ±5.0 points."
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (row("enciphered_8", "gap", -0.02, 0.3, "cannot be told"),
+         "the gap of Enciphered 8 on Skin phantom is there and was not found (cannot be told)"),
+        (row("enciphered_8", "gap", -0.02, 0.03, "absent"), "is there and was not found (absent)"),
+        (row("pixel_unshuffle_8", "no gap", 0.02, 0.3, "found"),
+         "Pixel unshuffle 8 on Skin phantom shows a gap, and there is none"),
+        (row("image_again", "no gap", -0.3, -0.1, "cannot be told"), "shows the opposite of a gap, and there is none"),
+        (CIPHER | {"score_ci_low": 0.3, "score_ci_high": 0.5},
+         "Enciphered 8 on Skin phantom scores above chance, which only images that are repeated across folds can make"),
+    ],
+)  # fmt: skip
+def test_a_study_whose_controls_fail_says_that_first(wrong, message):
+    found = said(LOSSLESS, wrong, AGAIN)
+    assert found.lead.startswith("The controls of this study fail. Read no gap from it before the reason is known: ")
+    assert message in found.lead
+    assert (found.kind, found.lines[1].kind) == ("refuted", "refuted")
+    assert "absent, within" not in found.lead
+
+
+def test_a_small_difference_within_the_margin_is_no_failure_though_its_interval_excludes_zero():
+    assert said(CIPHER, row("image_again", "no gap", -0.03, -0.01, "absent")).kind == "supported"
+
+
+def test_a_study_without_controls_says_so():
+    assert controls_in_words(None, str, {}) == ("open", NOT_RUN, [])
+
+
+def test_the_first_lines_of_the_report_are_the_same_and_no_markup_of_a_label_counts():
+    text = as_rst(said(LOSSLESS | {"control": "image_again_*x*"}, CIPHER))
+    assert text.startswith("**Controls: a gap that is there is found;")
+    assert "\n- **absent**: image\\_again\\_\\*x\\* (the same" in text
+
+
+def test_the_words_of_a_folder_wait_for_the_verdicts(tmp_path):
+    assert controls_of(tmp_path).lead == NOT_RUN
+    write_json(study_lists(CONTROLLED), tmp_path / "study.json")
+    assert "not judged yet" in controls_of(tmp_path).lead
+    write_csv(control_verdicts(*study(6000), COMPARED, 0.05), tmp_path / "significance/controls.csv")
+    found = controls_of(tmp_path)
+    assert found.kind == "supported"
+    assert found.lines[1].text.startswith("enciphered 8 on cardium, a gap of ")
+    assert found.lines[2].text.startswith("image_again (the same training, another seed) on cardium, no gap is there: ")
+    write_json(study_lists(PUBLISHED), tmp_path / "study.json")  # what lies there is of another study
+    assert controls_of(tmp_path).lead == NOT_RUN
+
+
+def test_the_page_has_every_row_with_its_interval(tmp_path):
+    path = tmp_path / "controls.csv"
+    write_csv(control_verdicts(*study(100, folds=(0, 1)), COMPARED, 0.05), path)
+    labels = Labels({"cardium": "Cardium"}, NAMES, synthetic=frozenset({"cardium"}))
+    page = render_controls(pd.read_csv(path, keep_default_na=False, dtype=str), labels)
+    effects = read_numbers(path).set_index("control")["effect"]
+    for name, shown in {**NAMES, "image_again": "image_again"}.items():
+        assert shown in page
+        assert f"{100 * effects[name]:.1f} [".replace("-", "−") in page
+    assert "synthetic images, not patients" in page
+    assert page.count("cannot be told") == 2

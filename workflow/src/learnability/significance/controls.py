@@ -1,0 +1,79 @@
+"""Controls on both sides: is a gap found that is there by construction, and none where there is none?"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..study.controls import TABLE1
+from .cells import ANY_CELL, runs_by_cell, runs_of
+from .group_level import GroupTest, PairedRows, excess, group_test
+from .predictions import RIGHT, Images, paired_rows
+from .rows import HEADLINE_METRIC, NOT_APPLICABLE
+
+FOUND, ABSENT, UNDECIDED = "found", "absent", "cannot be told"
+LARGEST_MARGIN = 0.05  # balanced accuracy, within which a gap counts as none
+CONTROL_COLUMNS = ["control", "dataset", "recipe", "expected", "effect", "ci_low", "ci_high", "p", "margin", "verdict"]
+CONTROL_COLUMNS += ["expected_effect", "score", "score_ci_low", "score_ci_high", "chance"]
+CONTROL_COLUMNS += ["method", "n_groups", "n_folds"]
+
+
+def control_verdicts(
+    metrics: pd.DataFrame, images: Mapping[str, Images], comparisons: Sequence[dict], margin: float
+) -> pd.DataFrame:
+    """One row per dataset and comparison (study.controls.comparisons): the gap over groups of images, and a verdict.
+
+    `metrics` are runs with `right` (predictions.with_right), `images` by dataset. Where the second side scores 1 / K by
+    construction, `score` is its balanced accuracy, `chance` the mean of 1 / K over the folds, and `expected_effect` the
+    first side's score less that. Comparisons of one recipe and dataset share the variance between folds; below three
+    folds the test is of sampling only, which is enough where the truth is known.
+    """
+    runs, rows = runs_by_cell(metrics, HEADLINE_METRIC, ANY_CELL), []
+    for dataset in metrics["dataset"].unique():
+        sides = [[runs_of(runs, dataset, *entry[side]) for side in ("first", "second")] for entry in comparisons]
+        paired = [paired_rows(images[dataset], [first], [second]) for first, second in sides]
+        for entry, (_, second), differences in zip(comparisons, sides, paired, strict=True):
+            alike = [other for other, of in zip(paired, comparisons, strict=True) if of["recipe"] == entry["recipe"]]
+            test = _test(differences, alike, images[dataset])
+            row = {"control": entry["control"], "dataset": dataset, "recipe": entry["recipe"]}
+            row |= {key: getattr(test, key) for key in ("effect", "ci_low", "ci_high", "p")}
+            row |= {key: getattr(test, key) for key in ("method", "n_groups", "n_folds")}
+            row["expected"] = entry["expected"]
+            if entry["recipe"] != TABLE1:
+                row |= {"margin": margin, "verdict": verdict(test, margin)}
+            rows.append(row | (_at_chance(test, second, images[dataset]) if entry["at_chance"] else {}))
+    return pd.DataFrame(rows, columns=CONTROL_COLUMNS).astype(object).fillna(NOT_APPLICABLE)
+
+
+def verdict(test: GroupTest, margin: float) -> str:
+    """*found*: the interval lies above 0; *absent*: it lies within ± margin; else *cannot be told*."""
+    if test.ci_low is None:
+        return UNDECIDED
+    if test.ci_low > 0:
+        return FOUND
+    return ABSENT if -margin <= test.ci_low and test.ci_high <= margin else UNDECIDED
+
+
+def margin_of(decomposition: pd.DataFrame | None) -> float:
+    """Half the size of the families' mean matched gap, at most LARGEST_MARGIN, which it is where none was measured."""
+    if decomposition is None:
+        return LARGEST_MARGIN
+    families = decomposition[(decomposition["role"] == "family") & (decomposition["metric"] == HEADLINE_METRIC)]
+    if families.empty:
+        return LARGEST_MARGIN
+    return min(LARGEST_MARGIN, abs(float(families["gap_matched"].astype(float).mean())) / 2)
+
+
+def _test(rows: PairedRows, alike: Sequence[PairedRows], images: Images) -> GroupTest:
+    return group_test(rows, excess(alike), images.overlap(np.unique(rows.fold).tolist()))
+
+
+def _at_chance(gap: GroupTest, runs: pd.DataFrame, images: Images) -> dict:
+    """The score of a side that should be at chance, with its interval: against a classifier that is never right."""
+    never = runs.assign(**{RIGHT: [np.zeros_like(right) for right in runs[RIGHT]]})
+    rows = paired_rows(images, [runs], [never])
+    score = _test(rows, [rows], images)
+    folds = np.unique(rows.fold)
+    chance = float(np.mean([1 / len(np.unique(rows.label[rows.fold == fold])) for fold in folds]))
+    found = {"score": score.effect, "score_ci_low": score.ci_low, "score_ci_high": score.ci_high, "chance": chance}
+    return found | {"expected_effect": gap.effect + score.effect - chance}

@@ -1,0 +1,100 @@
+"""Controls, by which a study shows that it finds a gap that is there and none that is not: which runs they are."""
+
+from ..errors import InputError
+from .recipe import KEYS
+from .recipes import resolve_recipe, spaces_of
+
+TABLE = "controls"  # as other tables: study.recipes.controls, study.limited_to.controls
+LOSSLESS = "pixel_unshuffle"  # the class of the controls that lose nothing and hide nothing
+ENCIPHERED = "enciphered"
+GAP, NO_GAP = "gap", "no gap"
+TABLE1 = "table1"  # the recipes of Table 1, where a comparison is not of one recipe
+Side = tuple[str, str, str]  # autoencoder, space, recipe
+
+
+def truth(entry: dict) -> str | None:
+    """What is known of a control's gap by construction; None of an autoencoder of which nothing is."""
+    if entry.get("class") == ENCIPHERED:
+        return GAP if share(entry) > 0 else NO_GAP
+    return NO_GAP if entry.get("class") == LOSSLESS else None
+
+
+def share(entry: dict) -> float:
+    """The part of the images that an enciphered control enciphers."""
+    return entry.get("options", {}).get("share", 1)
+
+
+def comparisons(config: dict) -> list[dict]:
+    """What is judged on every dataset, as plain values: `first` less `second`, each an autoencoder, space and recipe.
+
+    The controls lose nothing, so their reconstructions are the images, byte for byte, and the first side is the run in
+    image space. `recipe` is that of both sides, or `table1`; `expected` is "n/a" where nothing is known, which is what
+    the protocol of Table 1 makes of a lossless control. `at_chance`: the second side scores 1 / K, however trained.
+    """
+    found, (recipe, *replicates) = [], config["study"]["recipes"].get(TABLE) or [None]
+    if not config["study"]["controls"]:
+        return []
+    image = ("original", "image", recipe)
+    for name in config["study"]["controls"]:
+        entry = config["autoencoders"][name]
+        at_chance = entry["class"] == ENCIPHERED and share(entry) == 1
+        found.append(_comparison(name, recipe, truth(entry), image, (name, "latent", recipe), at_chance))
+    for replicate in replicates:
+        found.append(_comparison(replicate, recipe, NO_GAP, image, ("original", "image", replicate)))
+    of_space = {space: name for name in config["study"]["recipes"][TABLE1] for space in spaces_of(config, name)}
+    if {"image", "latent"} <= of_space.keys():
+        first = ("original", "image", of_space.get("reconstruction", of_space["image"]))
+        for name in config["study"]["controls"]:
+            if config["autoencoders"][name]["class"] == LOSSLESS:
+                found.append(_comparison(name, TABLE1, "n/a", first, (name, "latent", of_space["latent"])))
+    return found
+
+
+def _comparison(control: str, recipe: str, expected: str, first: Side, second: Side, at_chance: bool = False) -> dict:
+    sides = {"first": list(first), "second": list(second)}
+    return {"control": control, "recipe": recipe, "expected": expected, **sides, "at_chance": at_chance}
+
+
+def control_columns(config: dict) -> list[Side]:
+    """The runs behind them on one dataset and fold, each once."""
+    sides = [tuple(entry[side]) for entry in comparisons(config) for side in ("first", "second")]
+    return list(dict.fromkeys(sides))
+
+
+def check_controls(config: dict) -> None:
+    """Refuse controls of which no truth is known, or that no recipe can judge; each message names the key."""
+    names, recipes = config["study"]["controls"], config["study"]["recipes"].get(TABLE, [])
+    for name in names:
+        if name not in config["autoencoders"]:
+            raise InputError(f"study.controls: {name!r} is not defined under autoencoders")
+        if truth(config["autoencoders"][name]) is None:
+            raise InputError(
+                f"study.controls: of {name} no truth is known; take controls of class {LOSSLESS} or {ENCIPHERED}, and "
+                "name others in study.autoencoders"
+            )
+    if not names:
+        return
+    if not recipes:
+        raise InputError(
+            f"study.recipes.{TABLE}: names no recipe, and study.controls names {names}; write one of image and latent "
+            "space, then replicates of it: [matched, image_again]"
+        )
+    recipe, *replicates = recipes
+    if not {"image", "latent"} <= set(spaces_of(config, recipe)):
+        raise InputError(
+            f"study.recipes.{TABLE} is {recipes}; its first recipe judges the controls and must be used in image and "
+            f"latent space, and {recipe} is used in {spaces_of(config, recipe)}"
+        )
+    for replicate in replicates:
+        check_replicate(config, replicate, recipe)
+
+
+def check_replicate(config: dict, name: str, base: str) -> None:
+    """Refuse a replicate that is none of `base`."""
+    first, again = resolve_recipe(config, base), resolve_recipe(config, name)
+    if other := first.unlike(again, set(KEYS) - {"replicate"}):
+        raise InputError(f"study.recipes.{TABLE}: {name} is no replicate of {base}, it has another {sorted(other)[0]}")
+    if first.replicate == again.replicate:
+        raise InputError(f"study.recipes.{TABLE}: {name} has the seeds of {base}; give it another `replicate`")
+    if "image" not in spaces_of(config, name):
+        raise InputError(f"study.recipes.{TABLE}: {name} is compared in image space; add it to recipes.{name}.spaces")

@@ -1,0 +1,48 @@
+"""The controls as a page that can be read."""
+
+import pandas as pd
+
+from ..significance.level import CONFIDENCE
+from .formats import render
+from .labels import PHANTOM_NOTICE, Labels, data_notes, datasets_of
+from .layout import MISSING, Layout
+
+TITLE = "Controls"
+CAPTION = (
+    f"significance/controls.csv. Points of balanced accuracy with {CONFIDENCE} intervals over groups of test images. "
+    "Found: the interval lies above 0. Absent: it lies within ± the margin, half the mean matched gap of the families "
+    "and at most 5 points. In the rows of table1 nothing is expected: they are what the protocol alone makes."
+)
+STUBS = ["Control", "Data set", "Recipe", "Truth", "Verdict"]
+HEADS = ["gap", "known gap", "margin", "score of the latents", "chance"]
+
+
+def render_controls(controls: pd.DataFrame, labels: Labels) -> str:
+    """controls.csv, with "n/a" kept, as HTML."""
+    datasets = datasets_of(controls, labels)
+    rows = [
+        [
+            datasets[row["dataset"]],
+            *(MISSING if row[column] == "n/a" else row[column] for column in ("recipe", "expected", "verdict")),
+            _with_interval(row, "effect", "ci_low", "ci_high"),
+            _points(row["expected_effect"]),
+            _points(row["margin"]),
+            _with_interval(row, "score", "score_ci_low", "score_ci_high"),
+            _points(row["chance"]),
+        ]
+        for row in controls.to_dict("records")
+    ]
+    names = [labels.autoencoders.get(name, name) for name in controls["control"]]
+    section = [(name, [row]) for name, row in zip(names, rows, strict=True)]
+    notes = data_notes(controls["dataset"], labels)
+    caption = CAPTION + (f" {PHANTOM_NOTICE}" if labels.synthetic & set(controls["dataset"]) else "")
+    return render(Layout(TITLE, caption, STUBS, [("Points", HEADS)], [section], notes))["html"]
+
+
+def _points(text: str) -> str:
+    return MISSING if text == "n/a" else f"{100 * float(text) + 0.0:.1f}".replace("-", "−")
+
+
+def _with_interval(row: dict, column: str, low: str, high: str) -> str:
+    shown = _points(row[column])
+    return shown if row[low] == "n/a" else f"{shown} [{_points(row[low])}, {_points(row[high])}]"
