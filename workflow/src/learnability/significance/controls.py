@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ..study.controls import TABLE1
+from ..study.truths import TABLE1
 from .cells import ANY_CELL, runs_by_cell, runs_of
 from .group_level import GroupTest, PairedRows, excess, group_test
 from .predictions import RIGHT, Images, paired_rows
