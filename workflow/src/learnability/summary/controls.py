@@ -113,7 +113,7 @@ def _line(row: dict) -> Line:
             score = f"{row['score']:.3f}{_interval(row, 'score_ci_low', 'score_ci_high', '{:.3f}'.format)}"
             text += f" Its latents score {score}; chance is {row['chance']:.3f}."
         return Line(verdict, kind, text)
-    margin = f"; absent is within ±{_points(row['margin'])}" if verdict != FOUND else ""
+    margin = f"; absent means within ±{_points(row['margin'])}" if verdict != FOUND else ""
     return Line(verdict, kind, f"{row['where']}, no gap is there: {measured}{margin}.")
 
 
