@@ -98,6 +98,35 @@ def assert_gap_decomposition(results: Path, autoencoder: str) -> None:
         np.testing.assert_allclose(found, [paper, matched, control, matched - control], atol=1e-12)
 
 
+def assert_controls(results: Path, dataset: str) -> pd.DataFrame:
+    """The gaps of the controls are differences of the runs' means, and the latents of the cipher are at chance."""
+    controls = pd.read_csv(results / "significance/controls.csv", keep_default_na=False).set_index(
+        ["control", "recipe"]
+    )
+
+    def mean(*cell):
+        return scores(results, dataset, *cell)["balanced_accuracy"].mean()
+
+    image = mean("image", "original", "matched")
+    expected = {
+        ("pixel_unshuffle_8", "matched"): image - mean("latent", "pixel_unshuffle_8", "matched"),
+        ("enciphered_8", "matched"): image - mean("latent", "enciphered_8", "matched"),
+        ("image_again", "matched"): image - mean("image", "original", "image_again"),
+        ("pixel_unshuffle_8", "table1"):
+            mean("image", "original", "image") - mean("latent", "pixel_unshuffle_8", "latent"),
+    }  # fmt: skip
+    assert controls["effect"].to_dict() == pytest.approx(expected, abs=1e-12)
+    cipher = controls.loc["enciphered_8", "matched"]
+    assert float(cipher["score"]) == pytest.approx(mean("latent", "enciphered_8", "matched"), abs=1e-12)
+    low, high = (cipher["score" if cipher[end] == "n/a" else end] for end in ("score_ci_low", "score_ci_high"))
+    assert float(low) <= float(cipher["chance"]) <= float(high)  # without an interval: one class for every image
+    again = results / "runs" / dataset / "image/original/image_again"
+    assert [read_json(again / f"fold{fold}/metrics.json")["seed"] for fold in (0, 1)] == [1000, 1001]
+    same = (results / f"encodings/{dataset}/enciphered_8/reconstructions.npy").read_bytes()
+    assert same == (results / f"datasets/{dataset}/images_small.npy").read_bytes()
+    return controls
+
+
 def assert_python_of_the_pages(folder: Path, results: str, dataset: str, autoencoder: str) -> None:
     """The code of docs/one_number.md and docs/inspect.md, told of this study, prints the numbers of its table."""
     names = {"results": results, "dataset": dataset, "autoencoder": autoencoder}

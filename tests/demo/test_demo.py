@@ -16,6 +16,7 @@ import torch
 from learnability.storage.contracts import file_digest, read_json, read_samples, write_json, write_parquet
 from learnability.study.configuration import read_config
 from learnability.study.recipes import resolve_recipe
+from learnability.summary.controls import controls_of
 from learnability.training.engine import train_classifier
 from learnability.training.fold_data import Inputs
 from tests.chromium import needs_chromium
@@ -24,6 +25,7 @@ from tests.documented import undocumented
 from tests.latex import assert_good_latex
 from tests.whole_study import (
     DEMO,
+    assert_controls,
     assert_gap_decomposition,
     assert_python_of_the_pages,
     assert_report_in_a_browser,
@@ -128,6 +130,12 @@ def test_table3_has_four_rows_under_one_budget(table1):
 
 def test_the_gap_is_decomposed_on_the_lossless_control_of_the_grid(table1):
     assert_gap_decomposition(RESULTS, "tiny_flux2")
+
+
+def test_the_gap_that_is_there_is_found_and_no_control_fails(table1):
+    controls = assert_controls(RESULTS, "phantom_skin")
+    assert controls.loc[("enciphered_8", "matched"), "verdict"] == "found"
+    assert controls_of(RESULTS).lead.startswith("Controls: a gap that is there is found")
 
 
 def permuted(dataset: Path, folder: Path) -> Path:

@@ -9,9 +9,9 @@ from tests.conftest import CHECKOUT, copy_checkout, job_counts, snakemake
 
 PACKAGE = "workflow/src/learnability"
 PAGES = {"judge_claims", "compare_published", "write_summary", "all"}
-TESTS = {"test_significance", "test_groups", "test_ablation", "decompose_gap"}
+TESTS = {"test_significance", "test_groups", "test_ablation", "decompose_gap", "judge_controls"}
 FIGURES = {f"draw_{name}" for name in ("figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels")}
-TRAININGS = {"train_classifier": 111, "train_with_decoder": 1, "search_recipe": 4}
+TRAININGS = {"train_classifier": 117, "train_with_decoder": 1, "search_recipe": 4}
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_a_module_that_is_moved_with_its_importers_reruns_nothing(copy):
         (
             "significance/t_tests.py",
             ("\n\n\n", "\n\n\nEDITED = 1\n\n\n"),
-            {*TESTS, "make_table1", "make_table4", "draw_figure2", "draw_gaps", "show_tests", *PAGES},
+            {*TESTS, "make_table1", "make_table4", "draw_figure2", "draw_gaps", "show_tests", "show_controls", *PAGES},
         ),
     ],
     ids=["a table's layout", "a figure's style", "the summary", "a test of significance"],
@@ -124,7 +124,7 @@ def test_what_is_made_from_results_is_made_again_and_no_result(copy, name, edit,
         (
             "autoencoders/fidelity.py",
             ("(0.01 *", "(0.02 *"),
-            {"encode_dataset": 21, "train_classifier": 111 - 8 - 2, "make_table2": 1},
+            {"encode_dataset": 22, "train_classifier": 117 - 8 - 2 - 2, "make_table2": 1},
         ),
         (
             "training/losses/ldam_drw.py",

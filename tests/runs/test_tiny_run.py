@@ -10,6 +10,7 @@ import pytest
 
 from learnability.commands.verify import verify
 from learnability.study.configuration import read_config
+from learnability.summary.controls import controls_of
 from tests.chromium import needs_chromium
 from tests.conftest import CHECKOUT, copy_checkout, job_counts, run, snakemake
 from tests.documented import undocumented
@@ -18,6 +19,7 @@ from tests.latex import assert_good_latex
 from tests.stopping import end_head, kill_head, press_control_c, terminate_head
 from tests.tiny_study import RESULTS, STUDY, assert_tuned_per_fold, digest_of, write_clinic
 from tests.whole_study import (
+    assert_controls,
     assert_gap_decomposition,
     assert_python_of_the_pages,
     assert_report_in_a_browser,
@@ -30,10 +32,10 @@ from tests.whole_study import (
 )
 
 NOTES = "imported"  # a file per job: what it imported
-PAGES = ("judge_claims", "compare_published", "show_tests", "write_summary")
+PAGES = ("judge_claims", "compare_published", "show_tests", "show_controls", "write_summary")
 FIGURES = ("draw_figure2", "draw_gaps", "draw_class_recall", "draw_training_curves", "draw_noise_levels")
 TABLES = ("make_table1", "make_table3", "make_table4", "make_ablation_controls")
-TESTS = ("test_significance", "test_groups", "test_ablation", "decompose_gap")
+TESTS = ("test_significance", "test_groups", "test_ablation", "decompose_gap", "judge_controls")
 # What is made anew where runs of Table 1 and of the others are.
 FOLLOWS = dict.fromkeys((*PAGES, *FIGURES, *TABLES, *TESTS, "all"), 1)
 
@@ -162,6 +164,15 @@ def test_table3_has_four_rows_under_one_budget(results):
 
 def test_the_gap_is_decomposed_on_the_lossless_control_of_the_grid(results):
     assert_gap_decomposition(results, "tiny_sd14")
+
+
+def test_the_controls_are_judged_and_said_first(results):
+    controls = assert_controls(results, "clinic")
+    assert set(controls["verdict"]) <= {"found", "absent", "cannot be told", "n/a"}
+    assert set(controls["method"]) == {"sampling only"}
+    begins = controls_of(results).lead[:20]  # labels may stand in the rest
+    assert begins in (results / "summary.html").read_text(encoding="utf-8").partition(">What was measured</h2>")[0]
+    assert (results / "controls.rst").read_text(encoding="utf-8").startswith(f"**{begins}")
 
 
 def test_every_table_parses_and_compiles_as_latex(results, tmp_path):

@@ -101,7 +101,7 @@ def test_a_fine_tuned_autoencoder_takes_class_and_layout_from_its_base():
 @pytest.mark.parametrize(
     ("name", "base", "message"),
     [
-        ("nowhere", None, "autoencoders.nowhere: not defined; known are ['area_downsample_8', 'flux1', "),
+        ("nowhere", None, "autoencoders.nowhere: not defined; known are ['area_downsample_8', 'enciphered_4', "),
         ("medvae_ft", "nowhere", "autoencoders.medvae_ft.base is 'nowhere'; name an autoencoder that has its own"),
         ("medvae_ft", "medvae_ft", "autoencoders.medvae_ft.base is 'medvae_ft'; name an autoencoder"),
     ],

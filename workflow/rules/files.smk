@@ -96,9 +96,9 @@ def tests_of_study():
     return significance_files() + [f"<results>/significance/{name}.csv" for name, runs in further.items() if runs]
 
 
-def controls_of_study(*extensions):
-    """The verdicts on the study's controls, in these formats; nothing where it has none."""
-    return [f"<results>/significance/controls.{name}" for name in extensions if cells(config, "controls")]
+def controls_of_study(*files):
+    """These files of the verdicts on the study's controls; nothing where it has none."""
+    return [f"<results>/{file}" for file in files if cells(config, "controls")]
 
 
 def tests_in_table1():
@@ -126,13 +126,13 @@ def figure_files():
 
 def files_of_study():
     """Everything that `all` makes."""
-    pages = test_pages() + controls_of_study("html", "rst") + ["<results>/summary.html"]
+    pages = test_pages() + controls_of_study("significance/controls.html", "controls.rst") + ["<results>/summary.html"]
     return files_of_results() + table_files(["claims", "published"]) + pages
 
 
 def files_of_results():
     """Tables, tests and figures of everything that was measured."""
-    return tables_of_study() + tests_of_study() + controls_of_study("csv") + noise_curves() + figure_files()
+    return tables_of_study() + tests_of_study() + controls_of_study("significance/controls.csv") + noise_curves() + figure_files()
 
 
 def results_with(extension):

@@ -134,7 +134,7 @@ rule show_controls:
             category="Controls",
             labels={"test": "controls", "shows": "Whether a gap is found that is there, and none that is not"},
         ),
-        words="<results>/significance/controls.rst",
+        words="<results>/controls.rst",
     log:
         "<results>/logs/show_controls/controls.log",
     localrule: True

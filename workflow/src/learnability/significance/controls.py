@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from ..study.controls import TABLE1
+from ..study.truths import TABLE1
 from .cells import ANY_CELL, runs_by_cell, runs_of
 from .group_level import GroupTest, PairedRows, excess, group_test
 from .predictions import RIGHT, Images, paired_rows
@@ -65,7 +65,7 @@ def margin_of(decomposition: pd.DataFrame | None) -> float:
 
 
 def _test(rows: PairedRows, alike: Sequence[PairedRows], images: Images) -> GroupTest:
-    return group_test(rows, excess(alike), images.overlap(np.unique(rows.fold).tolist()))
+    return group_test(rows, excess(alike), images.overlap(rows.folds()))
 
 
 def _at_chance(gap: GroupTest, runs: pd.DataFrame, images: Images) -> dict:
@@ -73,7 +73,6 @@ def _at_chance(gap: GroupTest, runs: pd.DataFrame, images: Images) -> dict:
     never = runs.assign(**{RIGHT: [np.zeros_like(right) for right in runs[RIGHT]]})
     rows = paired_rows(images, [runs], [never])
     score = _test(rows, [rows], images)
-    folds = np.unique(rows.fold)
-    chance = float(np.mean([1 / len(np.unique(rows.label[rows.fold == fold])) for fold in folds]))
+    chance = float(np.mean([1 / len(np.unique(rows.label[rows.fold == fold])) for fold in rows.folds()]))
     found = {"score": score.effect, "score_ci_low": score.ci_low, "score_ci_high": score.ci_high, "chance": chance}
     return found | {"expected_effect": gap.effect + score.effect - chance}

@@ -6,6 +6,7 @@ from . import controls
 from .controls import LOSSLESS
 from .entries import is_folder
 from .recipes import check_recipe, resolve_recipe, spaces_of
+from .truths import CONTROLS
 
 ALL_SPACES = {"image", "latent", "reconstruction"}
 BACKBONE = "vgg16"  # the `pretrained` entry whose features LPIPS compares
@@ -44,7 +45,7 @@ def cells(config: dict, table: str = "table1") -> list[dict]:
 def scope(config: dict, table: str) -> dict[str, list[str]]:
     """Datasets and autoencoders of a table: the study's, or those of them that `limited_to` names."""
     study = config["study"]
-    if table == controls.TABLE:
+    if table == CONTROLS:
         study = study | {"autoencoders": study["controls"], "datasets": study["datasets"] if study["controls"] else []}
     limits = study["limited_to"].get(table, {})
     return {
@@ -60,7 +61,7 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
     all three spaces there is none.
     """
     study, found = config["study"], []
-    if table == controls.TABLE:
+    if table == CONTROLS:
         return controls.control_columns(config)
     if table == "gap_decomposition" and set(study["spaces"]) != ALL_SPACES:
         return []

@@ -3,12 +3,10 @@
 from ..errors import InputError
 from .recipe import KEYS
 from .recipes import resolve_recipe, spaces_of
+from .truths import CONTROLS, GAP, NO_GAP, TABLE1, UNKNOWN
 
-TABLE = "controls"  # as other tables: study.recipes.controls, study.limited_to.controls
 LOSSLESS = "pixel_unshuffle"  # the class of the controls that lose nothing and hide nothing
 ENCIPHERED = "enciphered"
-GAP, NO_GAP = "gap", "no gap"
-TABLE1 = "table1"  # the recipes of Table 1, where a comparison is not of one recipe
 Side = tuple[str, str, str]  # autoencoder, space, recipe
 
 
@@ -31,7 +29,7 @@ def comparisons(config: dict) -> list[dict]:
     image space. `recipe` is that of both sides, or `table1`; `expected` is "n/a" where nothing is known, which is what
     the protocol of Table 1 makes of a lossless control. `at_chance`: the second side scores 1 / K, however trained.
     """
-    found, (recipe, *replicates) = [], config["study"]["recipes"].get(TABLE) or [None]
+    found, (recipe, *replicates) = [], config["study"]["recipes"].get(CONTROLS) or [None]
     if not config["study"]["controls"]:
         return []
     image = ("original", "image", recipe)
@@ -46,7 +44,7 @@ def comparisons(config: dict) -> list[dict]:
         first = ("original", "image", of_space.get("reconstruction", of_space["image"]))
         for name in config["study"]["controls"]:
             if config["autoencoders"][name]["class"] == LOSSLESS:
-                found.append(_comparison(name, TABLE1, "n/a", first, (name, "latent", of_space["latent"])))
+                found.append(_comparison(name, TABLE1, UNKNOWN, first, (name, "latent", of_space["latent"])))
     return found
 
 
@@ -63,7 +61,7 @@ def control_columns(config: dict) -> list[Side]:
 
 def check_controls(config: dict) -> None:
     """Refuse controls of which no truth is known, or that no recipe can judge; each message names the key."""
-    names, recipes = config["study"]["controls"], config["study"]["recipes"].get(TABLE, [])
+    names, recipes = config["study"]["controls"], config["study"]["recipes"].get(CONTROLS, [])
     for name in names:
         if name not in config["autoencoders"]:
             raise InputError(f"study.controls: {name!r} is not defined under autoencoders")
@@ -76,14 +74,14 @@ def check_controls(config: dict) -> None:
         return
     if not recipes:
         raise InputError(
-            f"study.recipes.{TABLE}: names no recipe, and study.controls names {names}; write one of image and latent "
-            "space, then replicates of it: [matched, image_again]"
+            f"study.recipes.{CONTROLS}: names no recipe, and study.controls names {names}; write one of image and "
+            "latent space, then replicates of it: [matched, image_again]"
         )
     recipe, *replicates = recipes
     if not {"image", "latent"} <= set(spaces_of(config, recipe)):
         raise InputError(
-            f"study.recipes.{TABLE} is {recipes}; its first recipe judges the controls and must be used in image and "
-            f"latent space, and {recipe} is used in {spaces_of(config, recipe)}"
+            f"study.recipes.{CONTROLS} is {recipes}; its first recipe judges the controls and must be used in image "
+            f"and latent space, and {recipe} is used in {spaces_of(config, recipe)}"
         )
     for replicate in replicates:
         check_replicate(config, replicate, recipe)
@@ -93,8 +91,12 @@ def check_replicate(config: dict, name: str, base: str) -> None:
     """Refuse a replicate that is none of `base`."""
     first, again = resolve_recipe(config, base), resolve_recipe(config, name)
     if other := first.unlike(again, set(KEYS) - {"replicate"}):
-        raise InputError(f"study.recipes.{TABLE}: {name} is no replicate of {base}, it has another {sorted(other)[0]}")
+        raise InputError(
+            f"study.recipes.{CONTROLS}: {name} is no replicate of {base}, it has another {sorted(other)[0]}"
+        )
     if first.replicate == again.replicate:
-        raise InputError(f"study.recipes.{TABLE}: {name} has the seeds of {base}; give it another `replicate`")
+        raise InputError(f"study.recipes.{CONTROLS}: {name} has the seeds of {base}; give it another `replicate`")
     if "image" not in spaces_of(config, name):
-        raise InputError(f"study.recipes.{TABLE}: {name} is compared in image space; add it to recipes.{name}.spaces")
+        raise InputError(
+            f"study.recipes.{CONTROLS}: {name} is compared in image space; add it to recipes.{name}.spaces"
+        )

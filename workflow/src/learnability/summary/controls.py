@@ -12,7 +12,7 @@ from ..paper.findings import read_numbers
 from ..paper.verdicts import shown
 from ..significance.controls import ABSENT, FOUND, UNDECIDED
 from ..storage.contracts import read_json
-from ..study.controls import GAP, NO_GAP, TABLE, TABLE1
+from ..study.truths import CONTROLS, GAP, NO_GAP, TABLE1
 
 RIGHT, WRONG, OPEN = "supported", "refuted", "open"  # kinds, which the page colours as it does verdicts of claims
 NOT_RUN = (
@@ -64,9 +64,9 @@ def controls_of(folder: Path) -> Said:
     """The same of a results folder, with names for labels; the study of study.json may have controls to be judged."""
     study, path = folder / "study.json", folder / "significance" / "controls.csv"
     scopes = read_json(study).get("scopes", {}) if study.is_file() else {}
-    names = scopes.get(TABLE, {}).get("autoencoders", [])
+    names = scopes.get(CONTROLS, {}).get("autoencoders", [])
     if names and not path.is_file():
-        return Said(OPEN, f"The controls are not judged yet: ask for {path}, or for the target `{TABLE}`.", [])
+        return Said(OPEN, f"The controls are not judged yet: ask for {path}, or for the target `{CONTROLS}`.", [])
     shown_names = {name: name.replace("_", " ") for name in names}
     return controls_in_words(read_numbers(path) if names else None, lambda name: name.replace("_", " "), shown_names)
 
@@ -113,7 +113,7 @@ def _line(row: dict) -> Line:
             score = f"{row['score']:.3f}{_interval(row, 'score_ci_low', 'score_ci_high', '{:.3f}'.format)}"
             text += f" Its latents score {score}; chance is {row['chance']:.3f}."
         return Line(verdict, kind, text)
-    margin = f"; absent is within ±{_points(row['margin'])}" if verdict != FOUND else ""
+    margin = f"; absent means within ±{_points(row['margin'])}" if verdict != FOUND else ""
     return Line(verdict, kind, f"{row['where']}, no gap is there: {measured}{margin}.")
 
 
