@@ -99,7 +99,10 @@ def test_every_promised_file_is_there_with_its_columns(results):
     assert set(table1["role"]) == {"baseline", "family", "control"}
     table2 = pd.read_csv(results / "tables/table2.csv")
     assert list(table2) == ["dataset", "autoencoder", "role", "metric", "mean", "sd", "n", "identical"]
-    for name in ("latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"):
+    for name in (
+        "latent_vs_reconstruction", "group_level", "study_level", "wilcoxon", "equivalence", "finetuning",
+        "fidelity_vs_gap",
+    ):  # fmt: skip
         rows = pd.read_csv(results / f"significance/{name}.csv", keep_default_na=False)
         assert list(rows)[:4] == ["test", "comparison", "dataset", "autoencoder"]
         assert not (rows == "").any(axis=None)

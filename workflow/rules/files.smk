@@ -3,6 +3,7 @@ from learnability.study.presentation import not_shareable
 
 TABLE_FORMATS = ["csv", "md", "html", "tex"]
 TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
+GROUP_TESTS = ["group_level", "study_level"]
 
 
 def run_files(name, table="table1", **chosen):
@@ -25,6 +26,11 @@ def encoding_files(name):
 def dataset_files(name, table="table1"):
     """One file of every dataset of a table."""
     return collect("<results>/datasets/{dataset}/{name}", dataset=scope(config, table)["datasets"], name=name)
+
+
+def fold_files(table="table1"):
+    """The folds of every dataset of a table."""
+    return collect("<results>/folds/{dataset}.parquet", dataset=scope(config, table)["datasets"])
 
 
 def dataset_cards(table="table1"):
@@ -71,8 +77,8 @@ def tables_of_study():
     return table_files([name for name, made_of in TABLES.items() if made_of()])
 
 
-def significance_files():
-    return collect("<results>/significance/{test}.csv", test=TESTS)
+def significance_files(tests=(*TESTS, *GROUP_TESTS)):
+    return collect("<results>/significance/{test}.csv", test=tests)
 
 
 def tests_of_study():
