@@ -40,6 +40,11 @@ def share_of_mean(autoencoders: int) -> float:
     return float(np.sqrt((1 + (autoencoders - 1) * SHARED) / autoencoders))
 
 
+def seen_by(error: float, df: float, tests: int = 1) -> float:
+    """The effect that a t-test of this error and freedom finds with POWER, as the smallest p of so many (Holm)."""
+    return float(error * (stats.t.isf(ALPHA / 2 / tests, df) + stats.t.ppf(POWER, df)))
+
+
 def times_corrected(tests: int) -> float:
     """How many times as large a gap must be to be found as the smallest p of so many under Holm's correction."""
     power = stats.norm.ppf(POWER)
