@@ -33,7 +33,7 @@ NOTES = "imported"  # a file per job: what it imported
 PAGES = ("judge_claims", "compare_published", "show_tests", "write_summary")
 FIGURES = ("draw_figure2", "draw_gaps", "draw_class_recall", "draw_training_curves", "draw_noise_levels")
 TABLES = ("make_table1", "make_table3", "make_table4", "make_ablation_controls")
-TESTS = ("test_significance", "test_ablation", "decompose_gap")
+TESTS = ("test_significance", "test_groups", "test_ablation", "decompose_gap")
 # What is made anew where runs of Table 1 and of the others are.
 FOLLOWS = dict.fromkeys((*PAGES, *FIGURES, *TABLES, *TESTS, "all"), 1)
 

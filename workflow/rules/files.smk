@@ -3,6 +3,7 @@ from learnability.study.presentation import not_shareable
 
 TABLE_FORMATS = ["csv", "md", "html", "tex"]
 TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
+GAP_TESTS = ["latent_vs_reconstruction", "group_level"]  # over folds, and over groups
 GROUP_TESTS = ["group_level", "study_level"]
 
 
@@ -90,7 +91,7 @@ def tests_of_study():
 def tests_in_table1():
     """What the marks of Table 1 say; nothing where the study has not both of the spaces that are compared."""
     both = {"latent", "reconstruction"} <= set(config["study"]["spaces"])
-    return ["<results>/significance/latent_vs_reconstruction.csv"] if both else []
+    return collect("<results>/significance/{test}.csv", test=GAP_TESTS) if both else []
 
 
 def figure_outputs(name, figure, shows, embedded=True):

@@ -76,6 +76,10 @@ rule decompose_gap:
             in_results(paths.run_file(cell, "metrics.json") for cell in cells_of_gaps(config)),
             "limited_to.gap_decomposition",
         ),
+        predictions=in_results(paths.run_file(cell, "predictions.parquet") for cell in cells_of_gaps(config)),
+        cards=dataset_cards("gap_decomposition"),
+        samples=dataset_files("samples.parquet", "gap_decomposition"),
+        folds=fold_files("gap_decomposition"),
     output:
         "<results>/significance/gap_decomposition.csv",
     log:

@@ -8,10 +8,9 @@ import pandas as pd
 from .cells import runs_by_cell, sides_of, sides_of_finetuning
 from .group_level import GroupTest, PairedRows, averaged, excess, group_test, study_test
 from .predictions import Images, paired_rows
-from .rows import HEADLINE_METRIC, NOT_APPLICABLE, TEST_COLUMNS, row, table
+from .rows import CELL_TEST, DATASET_TEST, HEADLINE_METRIC, NOT_APPLICABLE, TEST_COLUMNS, row, table
 from .t_tests import corrected_t
 
-CELL_TEST, DATASET_TEST = "paired_groups", "paired_groups_dataset"
 VARIANCES = ["df", "variance_sampling", "variance_training", "n_folds"]
 GROUP_COLUMNS = [*TEST_COLUMNS, *VARIANCES]
 OF_THESE, OF_A_FURTHER = "these_datasets", "further_dataset"  # what a test over datasets speaks of
@@ -81,7 +80,7 @@ def dataset_test(cells: Iterable[Compared], images: Images) -> GroupTest:
 
 
 def _test(rows: PairedRows, e: float | None, images: Images) -> GroupTest:
-    return group_test(rows, e, images.overlap(sorted(set(rows.fold.tolist()))))
+    return group_test(rows, e, images.overlap(rows.folds()))
 
 
 def _together(cells: Iterable[Compared]) -> dict[tuple[str, str, str], list[Compared]]:

@@ -10,6 +10,8 @@ TESTED = ["n", "statistic", "p", "alternative", "method", "correction", "p_corre
 TEST_COLUMNS = [*LABELS, *TESTED, "effect", "ci_low", "ci_high"]
 HEADLINE_METRIC = "balanced_accuracy"
 NOT_APPLICABLE = "n/a"
+CELL_TEST, DATASET_TEST = "paired_groups", "paired_groups_dataset"  # over groups of images
+BOTH, SAMPLING = "sampling and training", "sampling only"  # their method: what their variance is of
 DEGENERATE = {"method": "degenerate"}
 
 
