@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from learnability.autoencoders.lossy import psnr_of_encodings
 from learnability.paper.claims import CLAIMS, judge_claims
@@ -120,9 +121,10 @@ def decomposition_of(datasets, matched=0.08, encoding=0.06, half=0.02):
     rows = []
     for dataset in datasets:
         row = {"dataset": dataset, "autoencoder": "flux2", "metric": "balanced_accuracy", "role": "family"}
-        row |= {"control": "pixel_unshuffle_8", "n": 5}
+        row |= {"control": "pixel_unshuffle_8", "n": 5, "method": BOTH}
         for gap, value in gaps.items():
             row |= {gap: value, f"{gap}_ci_low": value - half, f"{gap}_ci_high": value + half}
+            row[f"{gap}_p"] = 2 * stats.t.sf(abs(value) / (half / stats.t.ppf(0.975, 4)), 4)
         rows.append(row)
     return pd.DataFrame(rows)
 

@@ -27,6 +27,7 @@ from .verdicts import (
 PART = "The gap"
 LARGE = f"{HERE}The learnability gap is large and consistent"
 TABLE1 = of_table("table1")
+PERMUTED = "Pearson within data sets, permutation of autoencoders"
 
 
 def gaps(findings: Findings, **where) -> list[Effect]:
@@ -112,7 +113,7 @@ def not_predicted_by_psnr(findings: Findings) -> Verdict:
     row = rows.iloc[0]
     cell = Effect("", row["effect"], row["ci_low"], row["ci_high"], row["p"], int(row["n"]))
     text = f"r = {in_words(cell, '')} over {cell.n} pairs"
-    found = Verdict(SUPPORTED, f"|r| below {CORRELATION_MARGIN}", text, cell, "Pearson within data sets", row["p"])
+    found = Verdict(SUPPORTED, f"|r| below {CORRELATION_MARGIN}", text, cell, PERMUTED, row["p"])
     if row["p"] < ALPHA:
         return replace(found, verdict=NOT_SUPPORTED, reason=f"PSNR and gap are correlated, {P_BELOW}")
     if not (cell.low > -CORRELATION_MARGIN and cell.high < CORRELATION_MARGIN):
