@@ -57,7 +57,9 @@ def run(dataset, autoencoder, space, recipe, fold, score):
     role = "baseline" if autoencoder == "original" else "family"
     identity = {"dataset": dataset, "autoencoder": autoencoder, "space": space, "recipe": recipe, "fold": fold}
     scores = {"balanced_accuracy": score, "auc": score, "mcc": score}
-    return identity | {"role": role, "seed": fold, "n_train": 600, "n_test": 200, "device": "GPU"} | scores
+    return (
+        identity | {"role": role, "seed": fold, "n_train": 600, "n_test": 200, "device": "GPU", "epochs": 20} | scores
+    )
 
 
 def metrics_of(gaps=GAPS, spread=0.002, folds=5, loss=0.0, tuned=0.0, autoencoders=PAPER_AUTOENCODERS):

@@ -15,10 +15,12 @@ from markupsafe import Markup, escape
 from ..paper.findings import Findings
 from ..paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
 from ..study.configuration import ROOT
+from ..tables.caveats import sentences
 from ..tables.labels import PHANTOM_NOTICE
 from . import sources
 from .conclusions import conclusions, described
 from .headline import gap_matrix, tiles
+from .spoiled import spoiled
 
 CAPTIONS = ROOT / "workflow" / "report"
 LARGEST_SVG = 300_000  # bytes; a figure with more is taken as a PNG, if that is smaller
@@ -53,13 +55,16 @@ def render_summary(findings: Findings, material: Material) -> str:
     """The page as HTML: complete in itself, every text escaped but for the tables that are pages of this study."""
     loader = FileSystemLoader(CAPTIONS)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    found = spoiled(findings, material.metrics, material.parameters.get("reweighting", {}))
+    shown = {name: findings.dataset(name) for name in findings.datasets()}
     phantoms = [name for name in findings.datasets() if findings.synthetic(name)]
     return environment.get_template("summary.html.jinja").render(
         name=material.results.name,
         measured=described(findings, material.config["study"], len(material.metrics)),
         notice=PHANTOM_NOTICE if phantoms else "",
         tiles=tiles(findings),
-        gaps=gap_matrix(findings),
+        gaps=gap_matrix(findings, found),
+        spoiled=sentences(found, shown, findings.labels.autoencoders),
         conclusions=conclusions(findings, list(material.differing)),
         claims=claims_by_part(material.claims),
         counts={verdict: int((material.claims["verdict"] == verdict).sum()) for verdict in VERDICTS},
