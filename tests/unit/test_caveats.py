@@ -107,12 +107,8 @@ def test_chance_of_a_macro_average_is_the_mean_over_its_datasets():
     assert row == ["", ".250", ".500", ".375"]
     frames = frames_of_table4((("flux2", (*dict.fromkeys(ROWS, 0.0).items(),)),), 0.01, 5, ("isic2019", "cardium"))
     rendered = render_table4(frames["table4"], LABELS, frames["ablation"], {})
-    assert next(row for row in latex_rows(rendered["tex"]) if row[0] == "Chance")[:4] == [
-        "Chance",
-        "--",
-        ".250",
-        ".500",
-    ]
+    first = next(row for row in latex_rows(rendered["tex"]) if row[0] == "Chance")
+    assert first[:4] == ["Chance", "--", ".250", ".500"]
 
 
 def test_poor_reconstructions_are_named_below_table_2():

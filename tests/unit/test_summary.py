@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from learnability.paper.claims import judge_claims
-from learnability.paper.layouts import render_published
+from learnability.paper.layouts import render_claims, render_published
 from learnability.paper.published_numbers import compare_published
 from learnability.storage.contracts import write_json
 from learnability.study.configuration import fill_in, read_config
@@ -94,6 +94,34 @@ def test_table_1_and_the_gap_stand_in_the_page(page, findings):
     assert "27.8" in page
     assert 'src="data:image/svg+xml;base64,' in page
     assert "Reconstruction fidelity" in page or "figure2" in page
+
+
+def test_what_the_study_cannot_speak_of_is_one_folded_line(tmp_path):
+    """Claims about other data sets and autoencoders, and published numbers where none of the paper's data is there."""
+    phantom = made_up(
+        {"ct_rate": [0.1]}, autoencoders=("sd14",), psnr=(40.0,), synthetic=("ct_rate",), without=("table3",)
+    )
+    phantom.cards.pop("imagenet")
+    for found, compared in ((phantom, False), (made_up(gaps={"cardium": GAPS["cardium"]}), True)):
+        material = material_of(tmp_path, found)
+        text = render_summary(found, material)
+        absent = material.claims[material.claims["measured"] == "n/a"]
+        folded = text[text.index("<details>") : text.index("</details>")]
+        assert f"<summary>{len(absent)} more claims are about what is not in this study</summary>" in folded
+        assert folded.count("<li>") == len(absent) > 5
+        assert text.count("On ISIC-2019 the gap is significant for every autoencoder.") == 1
+        assert ("Published and measured" in text, 'href="#published"' in text) == (compared, compared)
+        shown = len(material.claims) - len(absent)
+        assert f"Of {shown} claims" in text
+        rendered = render_claims(material.claims)
+        assert f"{shown} claims: " in rendered["md"]
+        assert f"{len(absent)} more claims are about what is not in this study" in rendered["html"]
+        assert "On ISIC-2019 the gap is significant" not in rendered["html"]
+
+
+def test_a_study_with_everything_folds_nothing(page):
+    assert page.count("<details>") == 1  # the one claim for which the study has no runs
+    assert "Published and measured" in page
 
 
 def test_where_the_numbers_come_from(page):

@@ -25,6 +25,12 @@ def judge_claims(findings: Findings, claims: Sequence[Claim] = CLAIMS) -> pd.Dat
     return pd.DataFrame([_row(claim, findings) for claim in claims], columns=CLAIM_COLUMNS, dtype=object)
 
 
+def spoken_of(claims: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The claims of which the study measured something, and the others: of what is not in it."""
+    measured = claims["measured"] != "n/a"
+    return claims[measured], claims[~measured]
+
+
 def _row(claim: Claim, findings: Findings) -> dict:
     verdict = judged(claim, findings)
     cell = verdict.cell

@@ -12,7 +12,9 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ..paper.findings import Findings
+from ..paper.claims import spoken_of
+from ..paper.efficiency_claims import IMAGENET
+from ..paper.findings import PAPER_DATASETS, Findings
 from ..paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
 from ..study.configuration import ROOT
 from ..tables.caveats import sentences
@@ -56,6 +58,7 @@ def render_summary(findings: Findings, material: Material) -> str:
     loader = FileSystemLoader(CAPTIONS)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     found = spoiled(findings, material.metrics, material.parameters.get("reweighting", {}))
+    claims, others = spoken_of(material.claims)
     shown = {name: findings.dataset(name) for name in findings.datasets()}
     phantoms = [name for name in findings.datasets() if findings.synthetic(name)]
     return environment.get_template("summary.html.jinja").render(
@@ -66,10 +69,11 @@ def render_summary(findings: Findings, material: Material) -> str:
         gaps=gap_matrix(findings, found),
         spoiled=sentences(found, shown, findings.labels.autoencoders),
         conclusions=conclusions(findings, list(material.differing)),
-        claims=claims_by_part(material.claims),
-        counts={verdict: int((material.claims["verdict"] == verdict).sum()) for verdict in VERDICTS},
+        claims=claims_by_part(claims),
+        others=others.to_dict("records"),
+        counts={verdict: int((claims["verdict"] == verdict).sum()) for verdict in VERDICTS},
         kinds=VERDICTS,
-        published=tables_of(material.published),
+        published=tables_of(material.published) if of_the_paper(findings) else [],
         tables=[table for path in sorted(material.tables, key=table_order) for table in tables_of(path)],
         figures=[picture(path, material) for path in embedded(material)],
         not_shareable=material.not_shareable,
@@ -84,6 +88,12 @@ def render_summary(findings: Findings, material: Material) -> str:
             "hours": sources.hours(material.results),
         },
     )
+
+
+def of_the_paper(findings: Findings) -> bool:
+    """Whether the study has data of the paper, so that a published number can be compared with one of its own."""
+    names = [*PAPER_DATASETS, *IMAGENET]
+    return any(name in findings.cards and not findings.synthetic(name) for name in names)
 
 
 def table_order(path: Path) -> tuple[bool, str]:
