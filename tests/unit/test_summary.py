@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 from learnability.paper.claims import judge_claims
-from learnability.paper.layouts import render_published
+from learnability.paper.layouts import render_claims, render_published
 from learnability.paper.published_numbers import compare_published
 from learnability.storage.contracts import write_json
 from learnability.study.configuration import fill_in, read_config
@@ -95,6 +96,34 @@ def test_table_1_and_the_gap_stand_in_the_page(page, findings):
     assert "Reconstruction fidelity" in page or "figure2" in page
 
 
+def test_what_the_study_cannot_speak_of_is_one_folded_line(tmp_path):
+    """Claims about other data sets and autoencoders, and published numbers where none of the paper's data is there."""
+    phantom = made_up(
+        {"ct_rate": [0.1]}, autoencoders=("sd14",), psnr=(40.0,), synthetic=("ct_rate",), without=("table3",)
+    )
+    phantom.cards.pop("imagenet")
+    for found, compared in ((phantom, False), (made_up(gaps={"cardium": GAPS["cardium"]}), True)):
+        material = material_of(tmp_path, found)
+        text = render_summary(found, material)
+        absent = material.claims[material.claims["measured"] == "n/a"]
+        folded = text[text.index("<details>") : text.index("</details>")]
+        assert f"<summary>{len(absent)} more claims are about what is not in this study</summary>" in folded
+        assert folded.count("<li>") == len(absent) > 5
+        assert text.count("On ISIC-2019 the gap is significant for every autoencoder.") == 1
+        assert ("Published and measured" in text, 'href="#published"' in text) == (compared, compared)
+        shown = len(material.claims) - len(absent)
+        assert f"Of {shown} claims" in text
+        rendered = render_claims(material.claims)
+        assert f"{shown} claims: " in rendered["md"]
+        assert f"{len(absent)} more claims are about what is not in this study" in rendered["html"]
+        assert "On ISIC-2019 the gap is significant" not in rendered["html"]
+
+
+def test_a_study_with_everything_folds_nothing(page):
+    assert page.count("<details>") == 1  # the one claim for which the study has no runs
+    assert "Published and measured" in page
+
+
 def test_where_the_numbers_come_from(page):
     assert 64 * "a" in page  # weights
     assert 64 * "d" in page  # data
@@ -160,17 +189,22 @@ def test_the_headline_is_of_families_and_the_gap_of_every_pair(findings):
     assert shown["Learnability gap"] == f"{100 * sum(gaps) / 20:.1f}"
     matrix = gap_matrix(findings)
     assert [row["label"] for row in matrix["rows"]] == ["SD 1.4", "Flux.1", "Flux.2", "MedVAE", "MedVAE-FT"]
-    assert matrix["rows"][0]["cells"][1] == {"value": "27.8*", "interval": "27 to 28", "tint": 42, "sign": "gap"}
+    shown = {"value": "27.8*", "interval": "27 to 28", "tint": 42, "sign": "gap", "spoiled": ""}
+    assert matrix["rows"][0]["cells"][1] == shown
 
 
 def test_what_may_be_concluded_depends_on_the_numbers(findings):
     found = conclusions(findings, DIFFERING)
     assert any(line.startswith("In 15 of 20 pairs") for line in found["may"])
     assert any("equal within 2 points" in line for line in found["may"])  # on Cardium the gap is a few thousandths
-    assert any("no signed-rank test can give p below 0.062" in line for line in found["may_not"])
-    assert any("below about 0 points" in line for line in found["may_not"])  # of a spread of .002
+    error = 0.2 / 3**0.5  # in points, of four degrees of freedom
+    alone, corrected = (error * (stats.t.isf(0.025 / tests, 4) + stats.t.ppf(0.8, 4)) for tests in (1, 20))
+    (line,) = (line for line in found["may_not"] if "would not have been seen" in line)
+    assert f"below about {alone:.1f} points" in line
+    assert f"and {corrected:.1f} points with the correction over 20 pairs" in line
     few = conclusions(made_up(folds=2, spread=0.02, gaps={"ct_rate": GAPS["ct_rate"]}), DIFFERING)
-    assert any("2 folds: intervals over so few" in line for line in few["may_not"])
+    assert any("2 folds: the variance of training is not known" in line for line in few["may_not"])
+    assert not any("significantly" in line for line in few["may"])
     assert any("ISIC-2019, MIMIC-LT, Cardium." in line for line in few["may_not"])
 
 
@@ -226,11 +260,13 @@ def test_of_one_fold_no_mean_and_no_interval_is_promised(findings):
     assert text.endswith("Scores are of that fold, and have no interval.")
 
 
-def test_of_one_data_set_nothing_is_said_to_lie_outside_the_margin():
-    found = conclusions(made_up(gaps={"ct_rate": GAPS["ct_rate"]}), DIFFERING)["may_not"]
-    (line,) = (line for line in found if "autoencoders lose nothing" in line)
-    assert "not shown to be within 2 points" in line
-    assert "no interval" in line
+@pytest.mark.parametrize("folds", [2, 5])
+def test_of_a_loss_that_may_be_nothing_may_be_large_nothing_is_said_to_lie_within_the_margin(folds):
+    found = conclusions(made_up(gaps={"ct_rate": GAPS["ct_rate"]}, spread=0.1, folds=folds), DIFFERING)
+    assert not any("as good as images" in line for line in found["may"])
+    lines = [line for line in found["may_not"] if "autoencoders lose nothing" in line]
+    assert len(lines) == int(folds == 5)
+    assert all("not shown to be within 2 points" in line for line in lines)
 
 
 def test_what_cards_say_against_the_data_is_said(findings):

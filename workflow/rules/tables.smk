@@ -43,6 +43,7 @@ rule make_table1:
         labels=labels(config),
         folds=config["study"]["folds"],
         with_sd=config["tables"]["table1"]["sd"],
+        reweighting=reweighting_epochs(),
         footnotes=lambda wildcards: footnotes(config, "table1"),  # braces in a note are no wildcards
         code=code_of("make_table1"),
     message:

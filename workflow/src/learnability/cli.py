@@ -15,6 +15,8 @@ from .generation.commands import add_filter, add_score
 from .planning.commands import add_hours, add_plan
 from .storage.contracts import read_json
 from .study.paths import dataset_file
+from .tables.caveats import at_chance, below_psnr, chance_row, sentences
+from .tables.labels import Labels, labels_of
 
 SPACE_NAMES = {"image": "image", "latent": "LS", "reconstruction": "RS"}
 
@@ -32,13 +34,17 @@ def show(folder: Path) -> None:
     scores = pd.read_csv(path)
     scores = scores[scores["metric"] == "balanced_accuracy"]
     datasets = list(dict.fromkeys(scores["dataset"]))
-    synthetic = [name for name in datasets if read_json(folder / dataset_file(name, "dataset.json"))["synthetic"]]
+    cards = [read_json(folder / dataset_file(name, "dataset.json")) | {"dataset": name} for name in datasets]
+    labels = labels_of({"datasets": {name: name for name in datasets}, "autoencoders": {}}, cards)
+    synthetic = labels.synthetic
     grid = Table(title=f"Table 1, balanced accuracy, mean over {scores['n_folds'].max()} folds")
     grid.add_column("autoencoder", no_wrap=True, overflow="fold")  # a name that is cut could be another's
     grid.add_column("space")
     for name in datasets:
         shown = name + (" (phantom)" if name in synthetic and "phantom" not in name else "")
         grid.add_column(shown.replace("_", " "), justify="right", overflow="fold")  # words may go on the next line
+    for name, rows in chance_row(["–"], datasets, ["balanced_accuracy"], labels):
+        grid.add_row(name.lower(), *(f"0{cell}" if cell != "–" else cell for cell in rows[0]), end_section=True)
     for (autoencoder, space), rows in scores.groupby(["autoencoder", "space"], sort=False):
         mean = rows.set_index("dataset")["mean"]
         cells = [f"{mean[name]:.3f}" if name in mean else "–" for name in datasets]
@@ -48,6 +54,8 @@ def show(folder: Path) -> None:
     for text in [said.lead, *(f"  {line.verdict}: {line.text}" for line in said.lines)]:
         console.print(text, markup=False)
     console.print(grid)
+    for text in caveats_of(folder, scores, labels):
+        console.print(text, soft_wrap=True, highlight=False)
     if synthetic:
         console.print("Phantom data: synthetic images, not patients.")
     if (page := folder / "summary.html").is_file():
@@ -56,6 +64,14 @@ def show(folder: Path) -> None:
     console.print(
         f"Significance: {folder / 'significance'}   runs: {folder / 'runs'}   logs: {folder / 'logs'}", soft_wrap=True
     )
+
+
+def caveats_of(folder: Path, scores: pd.DataFrame, labels: Labels) -> list[str]:
+    """What spoils numbers of Table 1: cells at chance, poor reconstructions."""
+    study, fidelity = folder / "study.json", folder / "tables" / "table2.csv"
+    found = at_chance(scores, labels, read_json(study)["n_splits"]) if study.is_file() else []
+    found += below_psnr(pd.read_csv(fidelity)) if fidelity.is_file() else []
+    return sentences(found, labels.datasets, labels.autoencoders)
 
 
 def check(files: list[Path], images: int) -> bool:

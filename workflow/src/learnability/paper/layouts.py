@@ -10,6 +10,7 @@ from ..significance.macro import MACRO
 from ..tables.formats import render
 from ..tables.labels import PHANTOM_NOTICE, data_notes
 from ..tables.layout import MISSING, SCORE_HEADS, Best, Block, Layout, amount, number
+from .claims import spoken_of
 from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Findings
 from .published_numbers import PHANTOM
 from .verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
@@ -23,12 +24,19 @@ ROWS = {
 
 
 def render_claims(claims: pd.DataFrame, footnotes: Iterable[str] = ()) -> dict[str, str]:
-    """The claims as md, html and tex: a table per part, verdicts in bold, footnotes below each."""
+    """The claims as md, html and tex: a table per part, verdicts in bold, footnotes below each.
+
+    Of what the study did not measure there is one line, with its number.
+    """
+    claims, others = spoken_of(claims)
     counts = [f"{(claims['verdict'] == verdict).sum()} {verdict}" for verdict in (SUPPORTED, NOT_SUPPORTED, UNTESTABLE)]
     phantom = (claims["data"] + claims["reason"]).str.contains("phantom", case=False).any()
     caption = f"{len(claims)} claims: {', '.join(counts)}. {{}}In square brackets {CONFIDENCE} intervals."
     captions = [caption.format(f"{PHANTOM_NOTICE} " if phantom else "")]
     layouts, notes = [], [*footnotes]
+    if len(others):
+        claims_are = "claim is" if len(others) == 1 else "claims are"
+        notes.append(f"{len(others)} more {claims_are} about what is not in this study (tables/claims.csv).")
     for part, rows in claims.groupby("part", sort=False):
         blocks = [(row["statement"], [_claim_cells(row)]) for row in rows.to_dict("records")]
         text = f"{part}. {captions.pop()}" if captions else f"{part}."
@@ -36,13 +44,17 @@ def render_claims(claims: pd.DataFrame, footnotes: Iterable[str] = ()) -> dict[s
         layouts.append(
             Layout(f"Claims {len(layouts) + 1}", text, stubs, [], [blocks], notes, (0.22, 0.17, 0.2, 0.12, 0.11, 0.18))
         )
+    if not layouts:  # a study of which no claim is about anything
+        layouts = [
+            Layout("Claims", "No claim of the paper is about what this study measured.", ["Claim"], [], [], notes)
+        ]
     return render(*layouts)
 
 
 def _claim_cells(row: dict) -> list[str]:
     place = row["place"].removeprefix("section 3: ")
     published = row["published"] if place == row["published"] else f"{row['published']} ({place})"
-    test = row["test"] if row["p_corrected"] == "n/a" else f"{row['test']}: p = {row['p_corrected']:.2g}"
+    test = row["test"] if row["p"] == "n/a" else f"{row['test']}: p = {row['p']:.2g}"
     measured = row["measured"] if row["measured"] != "n/a" else MISSING
     why = row["reason"] if row["data"] == "n/a" else f"{row['reason']} ({row['data']})"
     return [published, measured, MISSING if test == "n/a" else test, Best(row["verdict"]), why]

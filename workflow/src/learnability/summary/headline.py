@@ -1,10 +1,14 @@
 """The first thing to read: balanced accuracy of each space, and the gap of every autoencoder and dataset."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..paper.findings import Effect, Findings
 from ..paper.gap_claims import gaps
 from ..significance.level import ALPHA
+from ..tables.caveats import Spoiled
+from .spoiled import beside, chance_of_page
 
 SPACES = {"image": "Image space", "reconstruction": "Reconstruction space", "latent": "Latent space"}
 FULL_COLOUR = 0.3  # the gap at which a cell has its strongest tint
@@ -13,13 +17,12 @@ FULL_COLOUR = 0.3  # the gap at which a cell has its strongest tint
 def tiles(findings: Findings) -> list[dict]:
     """Balanced accuracy of each space, mean over datasets and families, and the mean gap."""
     table1 = findings.rows("table1", metric="balanced_accuracy", role=["baseline", "family"])
-    found = []
+    found, guess = [], chance_of_page(findings)
+    note = f"balanced accuracy, chance {guess}" if guess else "balanced accuracy"
     for space, label in SPACES.items():
         means = table1.loc[table1["space"] == space, "mean"].astype(float)
         if len(means):
-            found.append(
-                {"label": label, "value": f"{means.mean():.3f}".removeprefix("0"), "note": "balanced accuracy"}
-            )
+            found.append({"label": label, "value": f"{means.mean():.3f}".removeprefix("0"), "note": note})
     effects = [cell.effect for cell in gaps(findings)]
     if effects:
         note = f"points, {_points(min(effects), 1)} to {_points(max(effects), 1)} over {len(effects)} pairs"
@@ -27,14 +30,21 @@ def tiles(findings: Findings) -> list[dict]:
     return found
 
 
-def gap_matrix(findings: Findings) -> dict:
-    """The gap in points with its interval: a row per autoencoder, controls last, a column per dataset."""
+def gap_matrix(findings: Findings, found: Sequence[Spoiled] = ()) -> dict:
+    """The gap in points with its interval: a row per autoencoder, controls last, a column per dataset.
+
+    Beside each what spoils it, of `found`.
+    """
     datasets, rows = findings.datasets(), []
     for role in ("family", "control"):
         for name in dict.fromkeys(findings.rows("latent_vs_reconstruction", role=role).get("autoencoder", [])):
             label = findings.autoencoder(name)
             shown = f"{label} (control)" if role == "control" and "control" not in label.lower() else label
-            cells = [_shown(gaps(findings, role=role, autoencoder=name, dataset=dataset)) for dataset in datasets]
+            cells = [
+                _shown(gaps(findings, role=role, autoencoder=name, dataset=dataset))
+                | {"spoiled": beside(found, dataset, name)}
+                for dataset in datasets
+            ]
             rows.append({"label": shown, "cells": cells})
     return {"datasets": [findings.dataset(name) for name in datasets], "rows": rows}
 
@@ -45,7 +55,7 @@ def _shown(cells: list[Effect]) -> dict:
         return {"value": "–", "interval": "", "tint": 0, "sign": "none"}
     (cell,) = cells
     interval = f"{_points(cell.low)} to {_points(cell.high)}" if np.isfinite(cell.low) else ""
-    mark = "*" if cell.p < ALPHA else ""
+    mark = "*" if cell.p_corrected < ALPHA else ""
     return {
         "value": f"{_points(cell.effect, 1)}{mark}",
         "interval": interval,

@@ -12,14 +12,18 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from ..paper.findings import Findings
+from ..paper.claims import spoken_of
+from ..paper.efficiency_claims import IMAGENET
+from ..paper.findings import PAPER_DATASETS, Findings
 from ..paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
 from ..study.configuration import ROOT
+from ..tables.caveats import sentences
 from ..tables.labels import PHANTOM_NOTICE
 from . import sources
 from .conclusions import conclusions, described
 from .controls import controls_in_words
 from .headline import gap_matrix, tiles
+from .spoiled import spoiled
 
 CAPTIONS = ROOT / "workflow" / "report"
 LARGEST_SVG = 300_000  # bytes; a figure with more is taken as a PNG, if that is smaller
@@ -54,6 +58,9 @@ def render_summary(findings: Findings, material: Material) -> str:
     """The page as HTML: complete in itself, every text escaped but for the tables that are pages of this study."""
     loader = FileSystemLoader(CAPTIONS)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    found = spoiled(findings, material.metrics, material.parameters.get("reweighting", {}))
+    claims, others = spoken_of(material.claims)
+    shown = {name: findings.dataset(name) for name in findings.datasets()}
     phantoms = [name for name in findings.datasets() if findings.synthetic(name)]
     return environment.get_template("summary.html.jinja").render(
         name=material.results.name,
@@ -63,12 +70,14 @@ def render_summary(findings: Findings, material: Material) -> str:
         measured=described(findings, material.config["study"], len(material.metrics)),
         notice=PHANTOM_NOTICE if phantoms else "",
         tiles=tiles(findings),
-        gaps=gap_matrix(findings),
+        gaps=gap_matrix(findings, found),
+        spoiled=sentences(found, shown, findings.labels.autoencoders),
         conclusions=conclusions(findings, list(material.differing)),
-        claims=claims_by_part(material.claims),
-        counts={verdict: int((material.claims["verdict"] == verdict).sum()) for verdict in VERDICTS},
+        claims=claims_by_part(claims),
+        others=others.to_dict("records"),
+        counts={verdict: int((claims["verdict"] == verdict).sum()) for verdict in VERDICTS},
         kinds=VERDICTS,
-        published=tables_of(material.published),
+        published=tables_of(material.published) if of_the_paper(findings) else [],
         tables=[table for path in sorted(material.tables, key=table_order) for table in tables_of(path)],
         figures=[picture(path, material) for path in embedded(material)],
         not_shareable=material.not_shareable,
@@ -83,6 +92,12 @@ def render_summary(findings: Findings, material: Material) -> str:
             "hours": sources.hours(material.results),
         },
     )
+
+
+def of_the_paper(findings: Findings) -> bool:
+    """Whether the study has data of the paper, so that a published number can be compared with one of its own."""
+    names = [*PAPER_DATASETS, *IMAGENET]
+    return any(name in findings.cards and not findings.synthetic(name) for name in names)
 
 
 def table_order(path: Path) -> tuple[bool, str]:

@@ -19,6 +19,8 @@ class Labels:
     synthetic: frozenset[str] = frozenset()
     rows: dict[str, str] = field(default_factory=dict)  # of Tables 3 and 4; of other ablations the recipes
     leaking: dict[str, int] = field(default_factory=dict)  # images of a dataset with an equal one in another group
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)  # images of each class of a dataset
+    groups: dict[str, int] = field(default_factory=dict)  # of a dataset
 
 
 def labels_of(labels: dict[str, dict[str, str]], cards: Iterable[dict]) -> Labels:
@@ -28,6 +30,8 @@ def labels_of(labels: dict[str, dict[str, str]], cards: Iterable[dict]) -> Label
     return Labels(
         **labels,
         synthetic=frozenset(card["dataset"] for card in cards if card["synthetic"]),
+        counts={card["dataset"]: card["counts"] for card in cards if "counts" in card},
+        groups={card["dataset"]: card["groups"] for card in cards if "counts" in card},
         leaking={
             name: found["across_groups"]
             for name, found in counts.items()

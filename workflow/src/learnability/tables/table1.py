@@ -8,6 +8,7 @@ from ..errors import InputError
 from ..significance.level import ALPHA, P_BELOW
 from ..significance.rows import CELL_TEST
 from ..storage.contracts import SCORES
+from .caveats import Spoiled, chance_row, sentences
 from .formats import render
 from .frames import cells_by, corrected_p, named, score_rows
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
@@ -34,8 +35,9 @@ def render_table1(
     footnotes: Iterable[str] = (),
     with_sd: bool = True,
     tests: pd.DataFrame | None = None,
+    caveats: Iterable[Spoiled] = (),
 ) -> dict[str, str]:
-    """Table 1 as md, html and tex: image space, then the families in both spaces, then the controls.
+    """Table 1 as md, html and tex: chance, image space, then the families in both spaces, then the controls.
 
     The best family of each space is bold. With `tests`, those of `deciding_tests` for the same runs, latent scores that
     differ from reconstruction are marked; a family's cell without its test is an InputError.
@@ -56,6 +58,7 @@ def render_table1(
         return [(name, [row(head, a, space) for head, space in spaces.items()]) for a, name in autoencoders.items()]
 
     caption = _caption(table, with_sd, bool(best), tests) + notice(datasets, labels)
+    guess = chance_row([MISSING], datasets, SCORES, labels)
     image = ("Image Space", [row(MISSING, "original", "image")])
     families, controls = map(blocks, autoencoders_of(table, labels))
     spanners = [(name, [*SCORE_HEADS.values()]) for name in datasets.values()]
@@ -65,8 +68,8 @@ def render_table1(
             caption,
             ["Method", "Sp."],
             spanners,
-            [[image, *families], controls],
-            [*footnotes, *data_notes(datasets, labels)],
+            [[*guess, image, *families], controls],
+            [*footnotes, *sentences(caveats, datasets, labels.autoencoders), *data_notes(datasets, labels)],
         )
     )
 

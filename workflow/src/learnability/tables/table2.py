@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..autoencoders.lossy import ENCODING, lossy
 from ..errors import InputError
+from .caveats import below_psnr, sentences
 from .formats import render
 from .frames import cells_by, mean_and_sd, named
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice, present
@@ -53,7 +54,8 @@ def render_table2(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] 
     caption = "Fidelity of reconstructions: SSIM and PSNR (dB), mean over images."
     caption += (" Bold: the best autoencoder." if best else "") + notice(datasets, labels)
     sections = [[block(*pair) for pair in group.items()] for group in autoencoders_of(table, labels)]
-    notes = [*footnotes, *left_out(table, labels), *data_notes(datasets, labels)]
+    low = sentences(below_psnr(table), datasets, labels.autoencoders)
+    notes = [*footnotes, *low, *left_out(table, labels), *data_notes(datasets, labels)]
     spanners = [(name, [*HEADS.values()]) for name in datasets.values()]
     return render(Layout("Table 2", caption, ["Autoencoder"], spanners, sections, notes))
 

@@ -8,10 +8,11 @@ from ..errors import InputError
 from ..significance.level import ALPHA, P_BELOW
 from ..significance.macro import MACRO, with_macro
 from ..storage.contracts import SCORES
+from .caveats import chance_row
 from .formats import render
 from .frames import cells_by, corrected_p, score_rows
 from .labels import Labels, data_notes, datasets_of, notice, present
-from .layout import SCORE_HEADS, Best, Block, Layout, best_of, cell_text, values_over_folds
+from .layout import MISSING, SCORE_HEADS, Best, Block, Layout, best_of, cell_text, values_over_folds
 
 TABLE4_COLUMNS = ["dataset", "autoencoder", "row", "space", "recipe", "metric", "mean", "sd", "n_folds"]
 CELL_OF_TABLE4 = ["dataset", "autoencoder", "row", "space", "metric"]
@@ -95,7 +96,7 @@ def render_table4(
         "Bold: the best latent classifier."
     )
     caption += _legend(rows, shown, {searched[row] for row in rows if row in searched}, table["n_folds"].max())
-    spanners, sections = _body(table, labels, stubs, marks, with_sd)
+    spanners, sections = _body(table, labels, stubs, marks, with_sd, [MISSING])
     caption += notice(table["dataset"], labels)
     return render(
         Layout(
@@ -123,7 +124,7 @@ def render_ablation_controls(
     def stubs(row: str, space: str) -> list[str]:
         return [shown[row], SPACES[space]]
 
-    spanners, sections = _body(table, labels, stubs, lambda *cell: "", with_sd)
+    spanners, sections = _body(table, labels, stubs, lambda *cell: "", with_sd, [MISSING, MISSING])
     heads = ["Autoencoder", "Classifier", "Sp."]
     return render(
         Layout(
@@ -157,8 +158,12 @@ def _body(
     stubs: Callable[[str, str], list[str]],
     marks: Callable[..., str],
     with_sd: bool,
+    blank: list[str],
 ) -> tuple[list, list]:
-    """Spanners, the macro average last where it is one of several datasets, and a section per autoencoder."""
+    """Spanners, the macro average last where it is one of several datasets, and sections: chance, each autoencoder.
+
+    `blank` are the words of the row of chance.
+    """
     cells = cells_by(table, CELL_OF_TABLE4)
     datasets = datasets_of(table[table["dataset"] != MACRO], labels)
     if len(datasets) > 1 and MACRO in set(table["dataset"]):
@@ -178,7 +183,11 @@ def _body(
         return name, [[*stubs(*pair), *scores(autoencoder, *pair)] for pair in own.itertuples(index=False, name=None)]
 
     named = present(table["autoencoder"], {"original": "Image Space"} | labels.autoencoders)
-    return [(name, [*SCORE_HEADS.values()]) for name in datasets.values()], [[block(*pair)] for pair in named.items()]
+    guess = chance_row(blank, datasets, SCORES, labels)
+    return [(name, [*SCORE_HEADS.values()]) for name in datasets.values()], [
+        *([guess] if guess else []),
+        *([block(*pair)] for pair in named.items()),
+    ]
 
 
 def _best(table: pd.DataFrame) -> set[tuple[str, ...]]:
