@@ -28,7 +28,8 @@ $(VENV)/installed: envs/requirements.txt
 	touch $@
 
 demo: $(VENV)/installed
-	@$(BIN)/python -m learnability.workflow.launch snakemake --profile profiles/local --configfile workflow/studies/demo.yaml
+	@$(BIN)/python -m learnability.workflow.launch $(BIN)/python -m learnability.workflow.warm_snakemake \
+		--profile profiles/local --configfile workflow/studies/demo.yaml
 	@$(BIN)/learnability show results/demo
 
 # The cluster is stopped however the study ends. Its two GPUs are made up, and let two jobs at a time run that ask for one.

@@ -44,7 +44,8 @@ RESULTS = CHECKOUT / "results" / "demo"
 def table1() -> pd.DataFrame:
     """Table 1 of the demo; a finished demo is not run again."""
     run(
-        sys.executable, "-m", "learnability.workflow.launch", sys.executable, "-m", "snakemake",
+        sys.executable, "-m", "learnability.workflow.launch",
+        sys.executable, "-m", "learnability.workflow.warm_snakemake",
         "--profile", "profiles/local", "--configfile", "workflow/studies/demo.yaml",
     )  # fmt: skip
     return pd.read_csv(RESULTS / "tables" / "table1.csv")

@@ -284,10 +284,14 @@ def test_forcerun_really_trains_again_and_gives_the_same_bytes(finished, results
 
 
 def test_ended_three_times_a_table_comes_to_the_same_bytes(finished, clinic, tmp_path):
-    """A table of one autoencoder, of six trainings: what the head goes through is the same for every table."""
+    """A table of one autoencoder, of six trainings: what the head goes through is the same for every table.
+
+    It runs as `make demo` does: with jobs that start warm, whose bytes are those of jobs that did not.
+    """
     folder = copy_checkout(tmp_path / "ended")
     results = folder / RESULTS
-    command = [sys.executable, "-m", "learnability.workflow.launch", sys.executable, "-m", "snakemake"]
+    command = [sys.executable, "-m", "learnability.workflow.launch"]
+    command += [sys.executable, "-m", "learnability.workflow.warm_snakemake"]
     command += ["ablation_controls", "--profile", "profiles/local", "--cores", "2", *STUDY]
     ends = (
         (press_control_c, lambda: (results / "folds/clinic.parquet").exists()),  # while it encodes

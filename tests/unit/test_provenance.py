@@ -254,6 +254,7 @@ AFTERWARDS = [
     "commands/missing",
     "cli",
     "workflow/launch",
+    "workflow/warm_snakemake",
     "workflow/provenance",
     "registry",
     *READING,

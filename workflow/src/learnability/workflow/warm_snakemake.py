@@ -1,0 +1,180 @@
+"""Snakemake whose Python scripts start warm: as forks of a process that has imported what they import.
+
+    python -m learnability.workflow.warm_snakemake --profile profiles/local ...
+
+takes the arguments of `snakemake`. In a small study most of a job's time is imports. Here one process, the server, does
+them once, while Snakemake plans, and each job is a fork of it: same bytes, log, environment, signals and exit code. The
+head adopts the fork, and so waits for it, ends it and measures it as any other child. What is no script, and a script
+with several threads, an environment or a container, starts as ever; so do all jobs outside Linux or beside a GPU.
+"""
+
+import atexit
+import ctypes
+import gc
+import json
+import os
+import re
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+
+from .gpu_leases import find_cards
+
+# Nothing of this project, or a running study would not see an edit of it.
+IMPORTED = (
+    "diffusers.models.autoencoders", "huggingface_hub", "matplotlib.backends.backend_svg", "optuna", "pandas", "psutil",
+    "pyarrow.dataset", "pyarrow.pandas_compat", "pyarrow.parquet", "safetensors.torch", "scipy.stats", "snakemake.io",
+    "snakemake.logging", "timm", "torch",
+)  # fmt: skip
+# They start as ever: one is online, and the other measures itself.
+COLD = {"fetch_weights", "measure_efficiency"}
+# What snakemake.shell makes of a Python script that runs in the environment of Snakemake itself.
+SCRIPT = re.compile(rf"set -euo pipefail; +{re.escape(sys.executable)} (\S*\.snakemake/scripts/[^.\s]+\.(\w+)\.py)")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of those that Snakemake sets for a job
+SUBREAPER, DEATH_SIGNAL = 36, 1  # options of prctl(2)
+
+
+class Fork:
+    """A job as snakemake.shell handles it: what it needs of a subprocess.Popen."""
+
+    def __init__(self, pid: int):
+        self.pid = pid
+
+    def wait(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+
+
+class Starter:
+    """Starts the commands of jobs: scripts by the server at the other end of `line`, all else as ever."""
+
+    def __init__(self, line: socket.socket):
+        self.requests, self.answers, self.lock = line.makefile("w"), line.makefile("r"), threading.Lock()
+
+    def __call__(self, command: str, env: dict[str, str], **options) -> Fork | subprocess.Popen:
+        script = SCRIPT.fullmatch(command)
+        if script and script[2] not in COLD and env["OMP_NUM_THREADS"] == "1":
+            request = {"script": script[1], "folder": os.getcwd(), "environment": env}
+            try:
+                with self.lock:
+                    print(json.dumps(request), file=self.requests, flush=True)
+                    return Fork(int(self.answers.readline()))
+            except (OSError, ValueError):  # there is no server any more
+                pass
+        return subprocess.Popen(command, env=env, **options)
+
+
+def serve(line: socket.socket, head: int) -> dict:
+    """Fork a job for every request until the head is gone; returns in the job, the request.
+
+    A process between the server and the job ends at once: the job is an orphan then, which the head adopts.
+    """
+    prctl(DEATH_SIGNAL, signal.SIGKILL)
+    warm_up()
+    requests, (end, start) = line.makefile("r"), os.pipe()
+    for request in requests:
+        if between := os.fork():
+            os.waitpid(between, 0)
+            line.sendall(os.read(end, 20))
+            continue
+        between = os.getpid()
+        if job := os.fork():
+            os.write(start, f"{job}\n".encode())
+            os._exit(0)
+        while os.getppid() == between:
+            time.sleep(0.001)
+        prctl(DEATH_SIGNAL, signal.SIGTERM)  # a head that is killed leaves no jobs behind
+        if os.getppid() != head:
+            break
+        for number in (line.fileno(), end, start):
+            os.close(number)
+        return json.loads(request)
+    sys.exit()
+
+
+def warm_up() -> None:
+    """Import what jobs import, as a job with one thread does."""
+    os.environ |= dict.fromkeys(THREADS, "1")  # libraries read it when they are loaded
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # pyarrow's allocator would have a thread
+    gc.set_threshold(100_000)
+    for name in IMPORTED:
+        import_module(name)
+    gc.freeze()  # else every job's garbage collector goes over all of it again
+    if len(os.listdir("/proc/self/task")) > 1:
+        sys.exit("Note: a library has started a thread, which a fork would not have; jobs start as ever")
+
+
+def become(request: dict) -> str:
+    """Be the process that runs the script: folder, environment, path and randomness; returns the script."""
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    tempfile.tempdir = None  # it is read from the environment again
+    sys.modules["numpy"].random.seed()  # else all jobs have one sequence
+    sys.argv = [request["script"]]
+    if not sys.flags.safe_path:
+        sys.path[0] = str(Path(request["script"]).parent.absolute())
+    return request["script"]
+
+
+def prctl(option: int, value: int) -> bool:
+    return ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0
+
+
+def run_script(script: str) -> int:
+    """Run it; returns the exit code that Python would end with."""
+    try:
+        runpy.run_path(script, run_name="__main__")
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def leave(codes: list[int]) -> None:
+    """End at once, after all else is done at exit: Python takes a second to take apart what the server imported."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(codes[0] if codes else 0)
+
+
+def main(arguments: list[str]) -> None:
+    """Be Snakemake; in a fork be the server, and in a fork of that a job."""
+    runs_jobs = not {"-n", "--dry-run", "--unlock"} & {*arguments}
+    if runs_jobs and sys.platform == "linux" and not find_cards(os.environ) and prctl(SUBREAPER, 1):
+        head, (ours, theirs) = os.getpid(), socket.socketpair()
+        if os.fork() == 0:
+            ours.close()
+            atexit.register(leave, codes := [])
+            handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the head and the jobs
+            script = become(serve(theirs, head))
+            signal.signal(signal.SIGINT, handler)
+            codes.append(run_script(script))
+            return
+        theirs.close()
+        import_module("snakemake.shell").sp = SimpleNamespace(**vars(subprocess) | {"Popen": Starter(ours)})
+    sys.argv = ["snakemake", *arguments]
+    import_module("snakemake.cli").main()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
