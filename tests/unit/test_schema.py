@@ -114,7 +114,7 @@ def test_the_entries_of_the_datasets_page_are_valid():
     text = (CHECKOUT / "docs/datasets.md").read_text(encoding="utf-8")
     blocks = re.findall(r"(?:^    .*\n)+", text, flags=re.MULTILINE)
     entries = [yaml.safe_load(textwrap.dedent(block)) for block in blocks if "format:" in block]
-    assert len(entries) == 9
+    assert len(entries) == 10
     for entry in entries:
         validated({"datasets": entry})
 
