@@ -98,7 +98,8 @@ TABLE = {"label": "Mine", "format": "table", "root": "/data", "table": "a.csv", 
     [
         {"autoencoders": {"mine": {**DIFFUSERS, "source": "/weights"}}},
         {"autoencoders": {"mine": {**MEDVAE, "latent_stage": 2, "input": "minmax"}}},
-        {"datasets": {"mine": {**TABLE, "label_column": "dx"}}},
+        {"datasets": {"mine": {**TABLE, "label_column": "dx", "where": {"modality": ["X-ray"], "year": [2019]}}}},
+        {"datasets": {"mine": {"label": "Mine", "format": "folders", "root": "/data", "exclude": [], "splits": []}}},
         {"autoencoders": {"mine": {**TUNED, "finetune": FINETUNE}}},
         {"autoencoders": {"medvae_ft": {"finetune": {"adversarial": None}}}},
         {"datasets": {"mine": {**VOLUMES, "conflicting_rows": "drop", "rescale_tables": ["metadata.csv"]}}},
@@ -114,7 +115,7 @@ def test_the_entries_of_the_datasets_page_are_valid():
     text = (CHECKOUT / "docs/datasets.md").read_text(encoding="utf-8")
     blocks = re.findall(r"(?:^    .*\n)+", text, flags=re.MULTILINE)
     entries = [yaml.safe_load(textwrap.dedent(block)) for block in blocks if "format:" in block]
-    assert len(entries) == 9
+    assert len(entries) == 10
     for entry in entries:
         validated({"datasets": entry})
 
@@ -145,6 +146,10 @@ def test_the_entries_of_the_datasets_page_are_valid():
         ({"datasets": {"mine": {"label": "Mine", "format": "medmnist", "root": "/data"}}}, "'file' is a required"),
         ({"datasets": {"mine": {**VOLUMES, "slice_rule": {"every": 3}}}}, "'no_finding_every' is a required"),
         ({"datasets": {"mine": {**VOLUMES, "window": [-1000]}}}, "[-1000] is too short"),
+        ({"datasets": {"isic2019": {"where": {"site": ["back"]}}}}, "isic2019"),
+        ({"datasets": {"isic2019": {"group_pattern": "[0-9]+"}}}, "'group_pattern'"),
+        ({"datasets": {"cardium": {"exclude": ["*_mask*"]}}}, "'exclude'"),
+        ({"datasets": {"mine": {**TABLE, "label_column": "dx", "splits": []}}}, "'splits'"),
         ({"datasets": {"isic2019": {"window": [-1000, 400]}}}, "'window'"),
         ({"datasets": {"isic2019": {"conflicting_rows": "drop"}}}, "'conflicting_rows'"),
         ({"datasets": {"ct_rate": {"conflicting_rows": "keep"}}}, "'keep' is not one of"),

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from learnability.datasets.formats.table import read_table
-from learnability.datasets.source import check_source, open_source
+from learnability.datasets.source import check_source, describe_left_out, open_source
 from learnability.errors import InputError
 
 HAM = {
@@ -259,3 +259,95 @@ def test_a_root_without_one_image_is_found_by_the_check(tmp_path):
     (tmp_path / "images/IMG_9000003.png").unlink()
     with pytest.raises(InputError, match=r"IMG_9000003.png does not exist, nor does any other of 3 images"):
         check_source(entry)
+
+
+CHEST_ROWS = (
+    "image_id,dx,lesion_id,modality,view\n"
+    "a,nv,L1,X-ray,PA\nb,mel,L2,X-ray,AP\nc,nv,L3,CT,axial\nd,mel,L4,CT,PA\ne,nv,L5, X-ray ,lateral\nf,mel,L6,MR,PA\n"
+)
+
+
+def test_rows_are_chosen_by_a_condition_and_the_others_counted(tmp_path):
+    root = write_tree(tmp_path, CHEST_ROWS, [f"images/{name}.png" for name in "abcdef"])
+    source = open_source(entry_for(root, where={"modality": ["X-ray"]}, channels=1))
+    assert source.samples["sample_id"].tolist() == ["a", "b", "e"]
+    assert source.samples.index.tolist() == [0, 1, 2]
+    assert [int(source.read(i).max()) for i in range(3)] == [10, 20, 50]
+    assert source.provenance["left_out"] == {"where: modality is 'CT'": 2, "where: modality is 'MR'": 1}
+    assert describe_left_out(source) == "left out: 2 (where: modality is 'CT'), 1 (where: modality is 'MR')"
+    both = open_source(entry_for(root, where={"modality": ["X-ray", "CT"], "view": ["PA"]}))
+    assert both.samples["sample_id"].tolist() == ["a", "d"]
+    views = {f"where: view is {name!r}": 1 for name in ("AP", "axial", "lateral")}
+    assert both.provenance["left_out"] == {"where: modality is 'MR'": 1} | views
+    assert "left_out" not in open_source(entry_for(root)).provenance
+
+
+def test_a_condition_may_be_a_number_in_another_encoding(tmp_path):
+    root = write_tree(tmp_path, "image_id,dx,lesion_id,year\na,nv,L1,2019.0\nb,mel,L2,2019\nc,nv,L3,2020\n")
+    assert open_source(entry_for(root, where={"year": [2019]})).samples["sample_id"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ({"modality": ["x-ray"]}, "where.modality: no row has ['x-ray']; there are 'X-ray' (3), 'CT' (2), 'MR' (1)"),
+        ({"modality": ["CT", "US"]}, "where.modality: no row has ['US']"),
+        ({"modalty": ["CT"]}, "no column 'modalty'; name one of its header in the config: ['image_id', 'dx', "),
+        ({"modality": ["MR"], "view": ["AP"]}, "where: no row meets all of {'modality': ['MR'], 'view': ['AP']}"),
+        ({"dx": ["nv"], "image_id": list("abf")}, None),
+    ],
+)
+def test_a_condition_that_no_row_meets_says_what_there_is(tmp_path, where, expected):
+    entry = entry_for(write_tree(tmp_path, CHEST_ROWS), where=where)
+    if expected is None:
+        assert open_source(entry).samples["sample_id"].tolist() == ["a"]
+    else:
+        assert f"labels.csv: {expected}" in message_of(entry)
+
+
+def test_of_many_values_some_are_shown(tmp_path):
+    rows = "image_id,dx,lesion_id\n" + "".join(f"i{i},nv,L{i}\n" for i in range(500))
+    message = message_of(entry_for(write_tree(tmp_path, rows), where={"lesion_id": ["P1"]}))
+    assert "and 492 other values" in message
+    assert len(message) < 500
+    left_out = open_source(entry_for(tmp_path, where={"lesion_id": ["L7"]})).provenance["left_out"]
+    assert len(left_out) == 9
+    assert left_out["where: lesion_id is one of 491 other values"] == 491
+    assert sum(left_out.values()) == 499
+
+
+def test_a_condition_of_the_first_table_comes_before_the_join_and_one_of_the_second_after(tmp_path):
+    metadata = "image_id,site\na,A\nb,B\ne,A\n"  # the scans of other modalities have no partner
+    root = write_tree(tmp_path, CHEST_ROWS, metadata=metadata)
+    entry = entry_for(root, join={"table": "metadata.csv", "on": "image_id"})
+    assert "3 rows of labels.csv have no partner" in message_of(entry)
+    source = open_source(entry | {"where": {"site": ["A"], "modality": ["X-ray"]}})
+    assert source.samples["sample_id"].tolist() == ["a", "e"]
+    assert source.provenance["left_out"] == {
+        "where: modality is 'CT'": 2, "where: modality is 'MR'": 1, "where: site is 'B'": 1
+    }  # fmt: skip
+
+
+def test_repeated_ids_say_in_which_columns_their_rows_differ(tmp_path):
+    rows = "image_id,dx,lesion_id,finding,secret\na,nv,L1,x,1\na,nv,L1,y,2\nb,mel,L2,x,3\nb,mel,L2,x,4\nc,nv,L3,x,9\n"
+    message = message_of(entry_for(write_tree(tmp_path, rows)))
+    assert (
+        "2 duplicate sample ids, the first is 'a'; their rows differ in 'finding' (of 1 ids), 'secret' (of 2 ids), "
+        in (message)
+    )
+    assert "choose by `where`" in message
+    entry = entry_for(tmp_path, where={"finding": ["x"]})
+    message = message_of(entry)
+    assert "1 duplicate sample ids, the first is 'b'; their rows differ in 'secret' (of 1 ids)" in message
+    message = message_of(entry_for(write_tree(tmp_path, HAM_ROWS + "IMG_9000001,mel,L2\n")))
+    assert "their rows are equal, and every image must appear once: remove the repeated rows" in message
+    assert "where" not in message
+    (tmp_path / "labels.csv").write_bytes(b"image_id,dx,lesion_id,note\nIMG_9000003,nv,L1,\xff\nIMG_9000003,mel,L1,x\n")
+    assert "the first is 'IMG_9000003'; their rows differ in 'dx' (of 1 ids)" in message_of(entry_for(tmp_path))
+
+
+def test_repeated_ids_of_a_joined_table_are_refused(tmp_path):
+    rows = "row,dx,key\n1,nv,k1\n2,mel,k1\n"
+    root = write_tree(tmp_path, rows, metadata="key,image_id\nk1,a\n")
+    entry = entry_for(root, join={"table": "metadata.csv", "on": "key"}, group_column=None)
+    assert "1 duplicate sample ids, the first is 'a'" in message_of(entry)

@@ -13,8 +13,8 @@ from .errors import InputError
 MODULES = {
     "datasets.*.format": {
         name: f"datasets.formats.{name}"
-        for name in ("cardium", "ct_rate", "ct_rate_volumes", "imagenet", "isic2019", "medmnist", "mimic_cxr_lt",
-                     "phantom", "table")
+        for name in ("cardium", "ct_rate", "ct_rate_volumes", "folders", "imagenet", "isic2019", "medmnist",
+                     "mimic_cxr_lt", "phantom", "table")
     },
     "autoencoders.*.class": {
         "pixel_unshuffle": "autoencoders.controls.pixel_unshuffle",

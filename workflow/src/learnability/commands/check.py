@@ -11,7 +11,7 @@ from ..datasets.folds import warn_of_large_group
 from ..datasets.names import warnings_of
 from ..datasets.prepare import UNREADABLE, fit
 from ..datasets.published_counts import describe_published
-from ..datasets.source import Source, open_source, opens_at_once, spread_rows
+from ..datasets.source import Source, describe_left_out, open_source, opens_at_once, spread_rows
 from ..errors import InputError
 from ..registry import is_control
 from ..storage.arrays import as_rgb
@@ -77,14 +77,15 @@ def examine_dataset(config: dict, name: str) -> tuple[list[Line], int | None]:
     counts = source.samples["label_name"].value_counts()
     rare = f"{counts.index[-1]} {counts.iloc[-1]:,}, {counts.index[0]} {counts.iloc[0]:,}"
     kind = "phantom (synthetic)" if source.synthetic else "found"
-    text = (
+    found = (
         f"{kind}: {len(source.samples):,} images of {source.samples['group'].nunique():,} groups in "
         f"{len(source.classes)} classes (from {rare}; {counts.iloc[0] / counts.iloc[-1]:.1f} : 1)"
         f"; {describe_published(source.published)}; grouped by: {source.grouped_by}"
     )
     warnings = warnings_of(source.names, source.samples, source.grouped)
     warnings += warn_of_large_group(source.samples, config["study"]["n_splits"])
-    lines = [Line(name, text), *(Line(name, text, warning=True) for text in warnings)]
+    left_out = [Line(name, text)] if (text := describe_left_out(source)) else []
+    lines = [Line(name, found), *left_out, *(Line(name, text, warning=True) for text in warnings)]
     return [*lines, *examine_images(config, name, source)], len(source.samples)
 
 

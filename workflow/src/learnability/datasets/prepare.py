@@ -18,7 +18,7 @@ from .folds import largest_group
 from .names import doubtful_names, warnings_of
 from .published_counts import describe_published
 from .selection import Selection, select
-from .source import Source, check_images_exist, open_source
+from .source import Source, check_images_exist, describe_left_out, open_source
 
 BLOCK = 64  # images decoded before they are written: bounds the memory, and the threads that are of use
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # PIL's, of missing and broken files
@@ -37,6 +37,8 @@ def prepare_dataset(
     source = open_source(entry, threads)
     check_samples(source.samples, name)
     print(f"{name}: {len(source.samples)} images; {describe_published(source.published)}", flush=True)
+    if text := describe_left_out(source):
+        print(f"{name}: {text}", flush=True)
     check_choice(name, entry)
     if entry["rare_classes"] == "drop":
         source = without_classes(source, rare_classes(source.samples, source.classes, n_splits))

@@ -86,6 +86,12 @@ def settle_names(source: Source, origin: str) -> None:
         check_samples(source.samples, origin)
 
 
+def describe_left_out(source: Source) -> str:
+    """What a format left out of the collection as its entry asks, with counts by reason; "" where that is nothing."""
+    counts = source.provenance.get("left_out", {})
+    return f"left out: {', '.join(f'{count:,} ({reason})' for reason, count in counts.items())}" if counts else ""
+
+
 def check_source(entry: dict) -> Source | None:
     """Raise an InputError for what can be found wrong in seconds: folders, tables, labels, a few images.
 

@@ -20,6 +20,7 @@ from .csv_rows import read_columns
 from .files import read_image, resolve_root
 
 OPENS_AT_ONCE = True
+SHOWN = 8  # values or columns in a message
 
 
 @dataclass
@@ -45,15 +46,9 @@ def open_source(entry: dict, threads: int = 1) -> Source:
     """Open the table that `entry` describes; keys are documented in the config schema."""
     root, pattern = resolve_root(entry["root"]), entry["image_path"]
     fields = pattern_fields(pattern)
-    used = {entry["image_column"], *entry.get("label_columns", []), *fields}
-    used |= {entry[key] for key in ("label_column", "group_column") if key in entry}
-    tables = [root / entry["table"]]
-    join = entry.get("join")
-    table = read_table(tables[0], used | ({join["on"]} if join else set()))
-    if join:
-        tables.append(root / join["table"])
-        table = join_table(table, read_table(tables[1], used | {join["on"]}), join["on"])
+    table, tables, left_out = read_rows(entry, root, fields)
     ids = table.column(entry["image_column"])
+    refuse_repeated_ids(table, ids, entry)
     origin = str(tables[0])
     names = {"stripped": table.stripped}
     if "label_columns" in entry:
@@ -81,11 +76,80 @@ def open_source(entry: dict, threads: int = 1) -> Source:
         classes=classes,
         read=lambda i: read_image(path(i), channels),
         channels=channels,
-        provenance={"tables": {each.name: file_digest(each) for each in tables}},
+        provenance={"tables": {each.name: file_digest(each) for each in tables}}
+        | ({"left_out": left_out} if left_out else {}),
         grouped="group_column" in entry,
         grouped_by=entry.get("group_column", "no group_column given: every image its own group"),
         path=path,
         names=names,
+    )
+
+
+def read_rows(entry: dict, root: Path, fields: list[str]) -> tuple[Table, list[Path], dict[str, int]]:
+    """The rows that an entry chooses, joined with those of its second table; both files; what `where` left out."""
+    where, join = dict(entry.get("where", {})), entry.get("join")
+    used = {entry["image_column"], *entry.get("label_columns", []), *fields, *where}
+    used |= {entry[key] for key in ("label_column", "group_column") if key in entry}
+    tables = [root / entry["table"]]
+    table, left_out = read_table(tables[0], used | ({join["on"]} if join else set())), {}
+    if join:
+        # First what the first table says: rows that are not meant need no partner.
+        left_out = choose(table, {name: where.pop(name) for name in [*where] if name in table.rows.columns})
+        tables.append(root / join["table"])
+        table = join_table(table, read_table(tables[1], used | {join["on"]}), join["on"])
+    return table, tables, left_out | choose(table, where)
+
+
+def choose(table: Table, where: dict[str, list]) -> dict[str, int]:
+    """Keep the rows of a table that have one of the values that are named for each column; count the others.
+
+    A row without is counted once, by its value of the first column. Encodings of a value do not count (names.py), case
+    does.
+    """
+    if not where:
+        return {}
+    left_out, kept = {}, pd.Series(True, index=table.rows.index)
+    for name, named in where.items():
+        values = [str(value) for value in named]
+        column, _ = unify(table.column(name), values)
+        if absent := sorted(set(values) - set(column)):
+            there = column.value_counts()
+            shown = ", ".join(f"{value!r} ({count})" for value, count in there[:SHOWN].items())
+            others = f" and {len(there) - SHOWN} other values" if len(there) > SHOWN else ""
+            raise InputError(f"{table.path}: where.{name}: no row has {absent}; there are {shown}{others}: correct it")
+        counts = column[kept & ~column.isin(values)].value_counts()
+        left_out |= {f"where: {name} is {value!r}": int(count) for value, count in counts[:SHOWN].items()}
+        if len(counts) > SHOWN:
+            left_out[f"where: {name} is one of {len(counts) - SHOWN} other values"] = int(counts[SHOWN:].sum())
+        kept &= column.isin(values)
+    if not kept.any():
+        raise InputError(f"{table.path}: where: no row meets all of {where} at once; correct or take out one of them")
+    table.rows = table.rows[kept].reset_index(drop=True)
+    return left_out
+
+
+def refuse_repeated_ids(table: Table, ids: pd.Series, entry: dict) -> None:
+    """Refuse sample ids of a table that repeat, and say in which columns of the first table their rows differ."""
+    repeated = set(ids[ids.duplicated()])
+    if not repeated:
+        return
+    try:
+        whole = read_table(table.path, {name for name in table.header if table.header.count(name) == 1})
+    except InputError:  # a column that is not used is not UTF-8
+        whole = table
+    if entry["image_column"] not in whole.rows.columns:  # it is one of the joined table: check_samples refuses
+        return
+    if whole is not table:
+        choose(whole, {name: each for name, each in entry.get("where", {}).items() if name in whole.rows.columns})
+    rows = whole.rows[whole.rows[entry["image_column"]].isin(repeated)]
+    values = rows.groupby(entry["image_column"]).nunique()
+    differing = [f"{name!r} (of {number} ids)" for name in values if (number := (values[name] > 1).sum())]
+    more = f" and {len(differing) - SHOWN} more columns" if len(differing) > SHOWN else ""
+    found = f"their rows differ in {', '.join(differing[:SHOWN])}{more}" if differing else "their rows are equal"
+    advice = ", choose by `where`, or name a column that tells them apart as `image_column`" if differing else ""
+    raise InputError(
+        f"{table.path}: {ids.duplicated().sum()} duplicate sample ids, the first is {ids[ids.duplicated()].iloc[0]!r}; "
+        f"{found}, and every image must appear once: remove the repeated rows{advice}"
     )
 
 
