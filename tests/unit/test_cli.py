@@ -9,6 +9,7 @@ import pytest
 from learnability import cli
 from learnability.storage.contracts import write_csv, write_json
 from learnability.study.configuration import ROOT
+from learnability.summary.controls import NOT_RUN
 
 
 def write_results(folder, **datasets):
@@ -39,6 +40,7 @@ def test_show_prints_balanced_accuracy_of_every_cell(tmp_path, capsys):
         ["flux2", "RS", "0.540", "0.640"],
     ]
     assert "mean over 4 folds" in " ".join(printed.split())
+    assert " ".join(printed.split()).startswith(NOT_RUN)
     assert "0.999" not in printed
     assert "hantom" not in printed
 

@@ -12,10 +12,12 @@ from scipy import stats
 from learnability.paper.claims import judge_claims
 from learnability.paper.layouts import render_claims, render_published
 from learnability.paper.published_numbers import compare_published
+from learnability.significance.controls import CONTROL_COLUMNS
 from learnability.storage.contracts import write_json
 from learnability.study.configuration import fill_in, read_config
 from learnability.study.presentation import config_digest, confounds, not_shareable
 from learnability.summary.conclusions import conclusions, described
+from learnability.summary.controls import NOT_RUN
 from learnability.summary.headline import gap_matrix, tiles
 from learnability.summary.page import CAPTIONS, Material, caption, render_summary
 from learnability.tables.labels import Labels
@@ -86,6 +88,24 @@ def test_the_page_has_everything_that_it_lists(page):
         *targets
     }
     assert all(f'id="{target}"' in page for target in targets)
+
+
+def test_what_the_controls_say_is_the_first_thing_in_the_page(tmp_path, page, findings):
+    assert NOT_RUN in page.partition(">What was measured</h2>")[0]
+    cell = {
+        "control": "sd14",
+        "dataset": "isic2019",
+        "recipe": "matched",
+        "expected": "gap",
+        "verdict": "cannot be told",
+    }
+    missed = cell | {"effect": 0.1, "ci_low": -0.1, "ci_high": 0.3, "margin": 0.05, "method": "sampling only"}
+    frame = pd.DataFrame([missed]).reindex(columns=CONTROL_COLUMNS)
+    with_controls = replace(findings, frames=findings.frames | {"controls": frame})
+    first = render_summary(with_controls, material_of(tmp_path, with_controls)).partition(">What was measured</h2>")[0]
+    assert "The controls of this study fail. Read no gap from it" in first
+    assert "SD 1.4 on ISIC-2019, a gap is there: 10.0 points [−10.0, 30.0]" in first
+    assert NOT_RUN not in first
 
 
 def test_table_1_and_the_gap_stand_in_the_page(page, findings):
