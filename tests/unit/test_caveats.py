@@ -24,8 +24,9 @@ from learnability.tables.caveats import (
 from learnability.tables.labels import Labels, labels_of
 from learnability.tables.table1 import render_table1, table1
 from learnability.tables.table2 import render_table2, table2
+from learnability.tables.table3 import render_table3
 from learnability.tables.table4 import render_table4
-from tests.findings import ROWS, fidelity_of, frames_of_table4, made_up, metrics_of
+from tests.findings import ROWS, SPEED, fidelity_of, frames_of_table4, made_up, metrics_of, table3_of
 from tests.rendered import latex_rows
 from tests.unit.test_summary import material_of
 
@@ -109,6 +110,12 @@ def test_chance_of_a_macro_average_is_the_mean_over_its_datasets():
     rendered = render_table4(frames["table4"], LABELS, frames["ablation"], {})
     first = next(row for row in latex_rows(rendered["tex"]) if row[0] == "Chance")
     assert first[:4] == ["Chance", "--", ".250", ".500"]
+
+
+def test_chance_stands_in_table_3_without_a_cost():
+    rendered = render_table3(table3_of("cardium"), replace(LABELS, rows={name: name for name in SPEED}))
+    row = next(row for row in latex_rows(rendered["tex"]) if "Chance" in row)
+    assert row[1:] == ["Chance", ".500", ".500", ".000", "--", "--", "--", "--"]
 
 
 def test_poor_reconstructions_are_named_below_table_2():
