@@ -30,7 +30,9 @@ ELSEWHERE = {
     "there must be a lock; tests/runs and tests/slurm leave some": [
         "snakemake --unlock", "snakemake --profile slurm --unlock",
     ],
-    "the launcher, in tests/runs/test_tiny_run.py": ["python -m learnability.workflow.launch snakemake ..."],
+    "what `make demo` starts, in tests/runs/test_tiny_run.py": [
+        "python -m learnability.workflow.launch snakemake ...", "python -m learnability.workflow.warm_snakemake",
+    ],
     "a cluster; tests/slurm has one": [
         "cp -r profiles/slurm_site_gres profiles/my_site", "scontrol show config",
         'squeue -o "%i %T %r"', "scancel --name=<SLURM run ID>", "sbatch --test-only",
