@@ -28,7 +28,7 @@ def test_all_of_the_published_study_is_every_table_and_test(published):
         "trace_noise_curve": 20,
         "measure_efficiency": 4,
         "make_table1": 1, "make_table2": 1, "make_table3": 1, "make_table4": 1, "make_ablation_controls": 1,
-        "test_significance": 1, "test_ablation": 1, "decompose_gap": 1, "record_study": 1, "all": 1,
+        "test_significance": 1, "test_groups": 1, "test_ablation": 1, "decompose_gap": 1, "record_study": 1, "all": 1,
         **dict.fromkeys((*FIGURES, "draw_noise_levels"), 1),
     }  # fmt: skip
 

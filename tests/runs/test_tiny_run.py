@@ -33,7 +33,7 @@ NOTES = "imported"  # a file per job: what it imported
 PAGES = ("judge_claims", "compare_published", "show_tests", "write_summary")
 FIGURES = ("draw_figure2", "draw_gaps", "draw_class_recall", "draw_training_curves", "draw_noise_levels")
 TABLES = ("make_table1", "make_table3", "make_table4", "make_ablation_controls")
-TESTS = ("test_significance", "test_ablation", "decompose_gap")
+TESTS = ("test_significance", "test_groups", "test_ablation", "decompose_gap")
 # What is made anew where runs of Table 1 and of the others are.
 FOLLOWS = dict.fromkeys((*PAGES, *FIGURES, *TABLES, *TESTS, "all"), 1)
 
@@ -99,7 +99,10 @@ def test_every_promised_file_is_there_with_its_columns(results):
     assert set(table1["role"]) == {"baseline", "family", "control"}
     table2 = pd.read_csv(results / "tables/table2.csv")
     assert list(table2) == ["dataset", "autoencoder", "role", "metric", "mean", "sd", "n", "identical"]
-    for name in ("latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"):
+    for name in (
+        "latent_vs_reconstruction", "group_level", "study_level", "wilcoxon", "equivalence", "finetuning",
+        "fidelity_vs_gap",
+    ):  # fmt: skip
         rows = pd.read_csv(results / f"significance/{name}.csv", keep_default_na=False)
         assert list(rows)[:4] == ["test", "comparison", "dataset", "autoencoder"]
         assert not (rows == "").any(axis=None)

@@ -10,9 +10,12 @@ from scipy import stats
 from learnability.errors import InputError
 from learnability.significance import ablation as ablation_tests
 from learnability.significance.decomposition import gap_decomposition
+from learnability.significance.group_level import excess, group_test
 from learnability.significance.macro import with_macro
+from learnability.significance.predictions import paired_rows
 from learnability.significance.rows import TEST_COLUMNS, holm
 from learnability.storage.contracts import write_csv
+from tests.grouped import answered
 from tests.scored_runs import SCORES, of, only, scored_runs, without
 
 DATASETS = ("ct_rate", "isic2019", "cardium")
@@ -169,12 +172,18 @@ GAP_CELLS = [
 ]
 
 
+def decomposition(metrics, recipes, controls):
+    """Of runs whose answers do not matter to the test."""
+    runs, images = answered(metrics)
+    return gap_decomposition(runs, recipes, controls, images)
+
+
 def test_gaps_by_hand():
-    metrics = scored_runs(GAP_CELLS)
-    table = gap_decomposition(metrics, RECIPES, CONTROLS)
+    metrics, images = answered(scored_runs(GAP_CELLS))
+    table = gap_decomposition(metrics, RECIPES, CONTROLS, images)
     gaps = ["gap_paper", "gap_matched", "gap_control", "gap_encoding"]
-    ends = [f"{gap}{end}" for gap in gaps for end in ("", "_ci_low", "_ci_high")]
-    assert list(table.columns) == ["dataset", "autoencoder", "metric", "role", "control", "n", *ends]
+    ends = [f"{gap}{end}" for gap in gaps for end in ("", "_ci_low", "_ci_high", "_p")]
+    assert list(table.columns) == ["dataset", "autoencoder", "metric", "role", "control", "n", "method", *ends]
     assert len(table) == len(DATASETS) * 2 * 3
     assert not table.isna().any(axis=None)
     for dataset, metric in product(DATASETS, SCORES):
@@ -189,27 +198,56 @@ def test_gaps_by_hand():
         sizes = metrics[metrics["dataset"] == dataset].head(5)
         ratio = (sizes["n_test"] / sizes["n_train"]).mean()
         for gap, differences in zip(gaps, [paper, matched, control, matched - control], strict=True):
-            mean, half = differences.mean(), corrected(differences, ratio)[2]
-            found = [row[gap], row[f"{gap}_ci_low"], row[f"{gap}_ci_high"]]
-            assert found == pytest.approx([mean, mean - half, mean + half]), gap
+            assert row[gap] == pytest.approx(differences.mean(), abs=1e-12), gap
+            if metric != "balanced_accuracy":
+                p, half = corrected(differences, ratio)[1:]
+                found = [row[gap] - row[f"{gap}_ci_low"], row[f"{gap}_ci_high"] - row[gap], row[f"{gap}_p"]]
+                assert found == pytest.approx([half, half, p]), gap
         assert row["gap_encoding"] == pytest.approx(row["gap_matched"] - row["gap_control"])
         assert (row["role"], row["control"], row["n"]) == ("family", "unshuffle", 5)
 
 
+def test_intervals_of_balanced_accuracy_are_over_groups_and_of_the_encoding_image_by_image():
+    metrics, images = answered(scored_runs(GAP_CELLS, datasets=["cardium"]))
+    row = only(gap_decomposition(metrics, RECIPES, CONTROLS, images), autoencoder="flux2", metric="balanced_accuracy")
+    runs = {key: part.set_index("fold") for key, part in metrics.groupby(["autoencoder", "space", "recipe"])}
+
+    def gap(first, second):
+        return paired_rows(images["cardium"], [runs[first]], [runs[second]])
+
+    def matched(name):
+        return gap((name, "reconstruction", "matched"), (name, "latent", "matched"))
+
+    control = gap(("original", "image", "matched"), ("unshuffle", "latent", "matched"))
+    encoding = matched("flux2")._replace(difference=matched("flux2").difference - control.difference)
+    shared = excess([matched("flux2"), matched("medvae")])  # medvae has no control
+    for name, rows, e in (
+        ("gap_matched", matched("flux2"), shared), ("gap_control", control, excess([control])),
+        ("gap_encoding", encoding, excess([encoding])),
+    ):  # fmt: skip
+        test = group_test(rows, e, 0.5)
+        found = [row[f"{name}{end}"] for end in ("", "_ci_low", "_ci_high", "_p")]
+        assert found == pytest.approx([test.effect, test.ci_low, test.ci_high, test.p]), name
+    assert row["method"] == "sampling and training"
+    metrics, images = answered(scored_runs(GAP_CELLS, datasets=["cardium"], folds=[0, 1]))
+    table = gap_decomposition(metrics, RECIPES, CONTROLS, images)
+    assert set(table.query("metric == 'balanced_accuracy'")["method"]) == {"sampling only"}
+
+
 def test_an_autoencoder_without_a_control_has_no_gap_of_encoding(tmp_path):
-    table = gap_decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
+    table = decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
     row = only(table, dataset="cardium", autoencoder="medvae", metric="mcc")
     unknown = [column for column in table if column.startswith(("gap_control", "gap_encoding"))]
-    assert len(unknown) == 6
+    assert len(unknown) == 8
     assert set(row[["control", *unknown]]) == {"n/a"}
     assert row["gap_paper_ci_low"] < row["gap_paper"] < row["gap_paper_ci_high"]
     write_csv(table, tmp_path / "gap.csv")
 
 
 def test_gaps_of_one_fold_have_no_interval():
-    table = gap_decomposition(scored_runs(GAP_CELLS, folds=[0]), RECIPES, CONTROLS)
+    table = decomposition(scored_runs(GAP_CELLS, folds=[0]), RECIPES, CONTROLS)
     row = only(table, dataset="cardium", autoencoder="flux2", metric="auc")
-    assert {row[f"gap_{gap}_ci_{end}"] for gap in ("paper", "encoding") for end in ("low", "high")} == {"n/a"}
+    assert {row[f"gap_{gap}_{end}"] for gap in ("paper", "encoding") for end in ("ci_low", "ci_high", "p")} == {"n/a"}
     assert np.isfinite(row["gap_encoding"])
     assert row["n"] == 1
 
@@ -217,15 +255,16 @@ def test_gaps_of_one_fold_have_no_interval():
 def test_recipes_are_found_by_the_names_that_the_study_gives_them():
     metrics = scored_runs(GAP_CELLS)
     renamed = metrics.assign(recipe="my_" + metrics["recipe"])
-    expected = gap_decomposition(metrics, RECIPES, CONTROLS)
+    expected = decomposition(metrics, RECIPES, CONTROLS)
     names = {key: f"my_{name}" for key, name in RECIPES.items()}
-    pd.testing.assert_frame_equal(gap_decomposition(renamed, names, CONTROLS), expected)
+    pd.testing.assert_frame_equal(decomposition(renamed, names, CONTROLS), expected)
 
 
 def test_a_control_has_no_row_though_it_has_reconstructions():
-    metrics = scored_runs([*GAP_CELLS, ("unshuffle", "reconstruction", "matched")])
-    expected = gap_decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
-    pd.testing.assert_frame_equal(gap_decomposition(metrics, RECIPES, CONTROLS), expected)
+    metrics, images = answered(scored_runs([*GAP_CELLS, ("unshuffle", "reconstruction", "matched")]))
+    fewer = without(metrics, autoencoder="unshuffle", space="reconstruction")
+    expected = gap_decomposition(fewer, RECIPES, CONTROLS, images)
+    pd.testing.assert_frame_equal(gap_decomposition(metrics, RECIPES, CONTROLS, images), expected)
 
 
 @pytest.mark.parametrize(
@@ -242,9 +281,9 @@ def test_a_run_that_a_gap_needs_is_named(cell):
     metrics, identity = scored_runs(GAP_CELLS), dict(zip(("autoencoder", "space", "recipe"), cell, strict=True))
     named = "dataset isic2019, autoencoder {}, space {}, recipe {}".format(*cell)
     with pytest.raises(InputError, match=f"{named} has no runs"):
-        gap_decomposition(without(metrics, dataset="isic2019", **identity), RECIPES, CONTROLS)
+        decomposition(without(metrics, dataset="isic2019", **identity), RECIPES, CONTROLS)
     with pytest.raises(InputError, match=rf"{named} lacks fold\(s\) \[3\]"):
-        gap_decomposition(without(metrics, dataset="isic2019", fold=3, **identity), RECIPES, CONTROLS)
+        decomposition(without(metrics, dataset="isic2019", fold=3, **identity), RECIPES, CONTROLS)
 
 
 def test_a_fold_that_both_sides_of_the_control_lack_is_named():
@@ -252,10 +291,10 @@ def test_a_fold_that_both_sides_of_the_control_lack_is_named():
     for autoencoder, space in (("original", "image"), ("unshuffle", "latent")):
         metrics = without(metrics, autoencoder=autoencoder, space=space, fold=0)
     with pytest.raises(InputError, match=r"autoencoder original, space image, recipe matched lacks fold\(s\) \[0\]"):
-        gap_decomposition(metrics, RECIPES, CONTROLS)
+        decomposition(metrics, RECIPES, CONTROLS)
 
 
 def test_without_matched_runs_there_is_nothing_to_decompose():
-    table = gap_decomposition(without(scored_runs(GAP_CELLS), recipe="matched"), RECIPES, CONTROLS)
+    table = decomposition(without(scored_runs(GAP_CELLS), recipe="matched"), RECIPES, CONTROLS)
     assert table.empty
     assert "gap_encoding" in table.columns

@@ -8,6 +8,7 @@ import pytest
 from learnability.errors import InputError
 from learnability.significance.ablation import ablation
 from learnability.tables.formats import render
+from learnability.tables.frames import deciding_tests
 from learnability.tables.labels import Labels
 from learnability.tables.layout import Best, Layout
 from learnability.tables.table1 import render_table1
@@ -77,6 +78,25 @@ def test_latent_scores_that_differ_from_reconstruction_are_marked():
     assert "| Flux.2 | LS | **.600 ± .012** |" in text  # .05 is not below .05
     assert "‡ differs from RS: p \\< .05" in text
     assert "‡" not in render_table1(table1_of(), LABELS)["md"]
+
+
+def test_the_test_over_groups_decides_of_balanced_accuracy_from_three_folds_on():
+    over_folds = gap_tests(sd14=0.01, flux2=0.2, unshuffle="n/a").assign(method="t_df_4")
+    of_groups = over_folds[over_folds["test"].eq("paired_t") & over_folds["metric"].eq("balanced_accuracy")]
+    of_groups = of_groups.assign(test="paired_groups", method="sampling and training", p_corrected=[0.3, 0.02, "n/a"])
+    images = of_groups.assign(comparison="reconstruction_vs_image", p_corrected=1e-9)
+    of_groups = pd.concat([images, of_groups])
+    tests = deciding_tests(over_folds, of_groups)
+    assert len(tests) == 9
+    text = render_table1(table1_of(), LABELS, tests=tests)["md"]
+    assert "| SD 1.4 | LS | .500 ± .012 | .500 ± .012‡ | .500 ± .012‡ |" in text
+    assert "| Flux.2 | LS | **.600 ± .012‡** | **.600 ± .012** | **.600 ± .012** |" in text
+    assert "of bACC by the two-sided test over groups of images" in text
+    two_folds = deciding_tests(over_folds, of_groups.assign(method="sampling only"))
+    text = render_table1(table1_of(n_folds=2), LABELS, tests=two_folds)["md"]
+    assert "| SD 1.4 | LS | .500 ± .012‡ | .500 ± .012‡ | .500 ± .012‡ |" in text
+    assert "two-sided t-test paired by fold" in text
+    assert "groups" not in text
 
 
 def test_a_cell_without_its_test_is_an_error():

@@ -3,12 +3,16 @@
 import re
 
 import pandas as pd
+import pytest
 
+from learnability.significance.groups import compared, group_level, study_level
+from learnability.significance.predictions import with_right
 from learnability.significance.rows import TEST_COLUMNS
 from learnability.study.presentation import all_labels
 from learnability.tables.labels import Labels
 from learnability.tables.tests import TITLES, render_tests
 from tests.findings import GAPS, decomposition_of, frames_of_table1
+from tests.grouped import write_study
 from tests.published import published
 from tests.rendered import html_grid
 
@@ -52,10 +56,18 @@ def test_equal_images_that_were_kept_are_a_footnote_of_tests_on_them_or_over_all
     assert said not in render_tests("latent_vs_reconstruction", others[others["dataset"] == "isic2019"], labels)
 
 
-def test_every_file_of_tests_has_a_page():
+@pytest.fixture(scope="module")
+def grouped(tmp_path_factory):
+    """The tests over groups, of a data set that a page may call a phantom."""
+    metrics, paths, images = write_study(tmp_path_factory.mktemp("study"))
+    cells = compared(with_right(metrics, paths, images), images)
+    return {"group_level": group_level(cells, images), "study_level": study_level(cells, images)}
+
+
+def test_every_file_of_tests_has_a_page(grouped):
     pairs = tuple((name, tuple(values)) for name, values in GAPS.items())
     frames = frames_of_table1(pairs, 0.002, 5, 0.0, 0.0, (34.3, 40.2, 41.4, 29.9, 38.9))
-    frames = frames | {"gap_decomposition": decomposition_of(GAPS)}
+    frames = frames | {"gap_decomposition": decomposition_of(GAPS)} | grouped
     for name in TITLES.keys() - {"ablation"}:
         text = render_tests(name, as_read(frames[name]), Labels(**NAMES, synthetic=frozenset({"cardium"})))
         assert len(html_grid(text)) == 2 + len(frames[name]), name

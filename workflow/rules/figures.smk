@@ -54,7 +54,7 @@ rule draw_figure3:
 rule draw_gaps:
     input:
         metrics=run_files("metrics.json"),
-        tests="<results>/significance/latent_vs_reconstruction.csv",
+        tests=significance_files(GAP_TESTS),
         cards=dataset_cards(),
     output:
         **figure_outputs("gaps", "Gaps", "The gap per autoencoder and dataset"),

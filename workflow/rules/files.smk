@@ -3,6 +3,8 @@ from learnability.study.presentation import not_shareable
 
 TABLE_FORMATS = ["csv", "md", "html", "tex"]
 TESTS = ["latent_vs_reconstruction", "wilcoxon", "equivalence", "finetuning", "fidelity_vs_gap"]
+GAP_TESTS = ["latent_vs_reconstruction", "group_level"]  # over folds, and over groups
+GROUP_TESTS = ["group_level", "study_level"]
 
 
 def run_files(name, table="table1", **chosen):
@@ -25,6 +27,11 @@ def encoding_files(name):
 def dataset_files(name, table="table1"):
     """One file of every dataset of a table."""
     return collect("<results>/datasets/{dataset}/{name}", dataset=scope(config, table)["datasets"], name=name)
+
+
+def fold_files(table="table1"):
+    """The folds of every dataset of a table."""
+    return collect("<results>/folds/{dataset}.parquet", dataset=scope(config, table)["datasets"])
 
 
 def dataset_cards(table="table1"):
@@ -71,8 +78,8 @@ def tables_of_study():
     return table_files([name for name, made_of in TABLES.items() if made_of()])
 
 
-def significance_files():
-    return collect("<results>/significance/{test}.csv", test=TESTS)
+def significance_files(tests=(*TESTS, *GROUP_TESTS)):
+    return collect("<results>/significance/{test}.csv", test=tests)
 
 
 def tests_of_study():
@@ -84,7 +91,7 @@ def tests_of_study():
 def tests_in_table1():
     """What the marks of Table 1 say; nothing where the study has not both of the spaces that are compared."""
     both = {"latent", "reconstruction"} <= set(config["study"]["spaces"])
-    return ["<results>/significance/latent_vs_reconstruction.csv"] if both else []
+    return collect("<results>/significance/{test}.csv", test=GAP_TESTS) if both else []
 
 
 def figure_outputs(name, figure, shows, embedded=True):

@@ -8,7 +8,7 @@ rule test_significance:
         fidelity=encoding_files("fidelity.parquet"),
         autoencoders=encoding_files("autoencoder.json"),
     output:
-        significance_files(),
+        significance_files(TESTS),
     log:
         "<results>/logs/test_significance/significance.log",
     localrule: True
@@ -22,6 +22,31 @@ rule test_significance:
         "Significance of the gap, and equivalence of reconstructions and images"
     script:
         "../scripts/test_significance.py"
+
+
+rule test_groups:
+    input:
+        study="<results>/study.json",
+        metrics=run_files("metrics.json"),
+        predictions=run_files("predictions.parquet"),
+        cards=dataset_cards(),
+        samples=dataset_files("samples.parquet"),
+        folds=fold_files(),
+    output:
+        cells="<results>/significance/group_level.csv",
+        study="<results>/significance/study_level.csv",
+    log:
+        "<results>/logs/test_groups/group_level.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        pairs=finetuned_pairs(config),
+        code=code_of("test_groups"),
+    message:
+        "Significance of the gap over groups of images"
+    script:
+        "../scripts/test_groups.py"
 
 
 rule test_ablation:
@@ -51,6 +76,10 @@ rule decompose_gap:
             in_results(paths.run_file(cell, "metrics.json") for cell in cells_of_gaps(config)),
             "limited_to.gap_decomposition",
         ),
+        predictions=in_results(paths.run_file(cell, "predictions.parquet") for cell in cells_of_gaps(config)),
+        cards=dataset_cards("gap_decomposition"),
+        samples=dataset_files("samples.parquet", "gap_decomposition"),
+        folds=fold_files("gap_decomposition"),
     output:
         "<results>/significance/gap_decomposition.csv",
     log:

@@ -11,6 +11,6 @@ with job(snakemake.log[0]):
     from learnability.tables.labels import labels_of
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
-    tests = pd.read_csv(snakemake.input.tests, keep_default_na=False)
-    figure = draw_gaps(read_metrics(snakemake.input.metrics), tests, labels)
+    over_folds, over_groups = (pd.read_csv(path, keep_default_na=False) for path in snakemake.input.tests)
+    figure = draw_gaps(read_metrics(snakemake.input.metrics), over_folds, over_groups, labels)
     save(figure, snakemake.output.svg, snakemake.output.png)

@@ -6,6 +6,7 @@ with job(snakemake.log[0]):
     import pandas as pd
 
     from learnability.storage.contracts import read_json, read_metrics, write_csv, write_text
+    from learnability.tables.frames import deciding_tests
     from learnability.tables.labels import labels_of
     from learnability.tables.table1 import render_table1, table1
 
@@ -13,7 +14,8 @@ with job(snakemake.log[0]):
     params = snakemake.params
     table = table1(read_metrics(snakemake.input.metrics), params.folds)
     write_csv(table, snakemake.output.csv)
-    tests = [pd.read_csv(path, keep_default_na=False) for path in snakemake.input.tests]
-    text = render_table1(table, labels, params.footnotes, params.with_sd, *tests)
+    files = [pd.read_csv(path, keep_default_na=False) for path in snakemake.input.tests]
+    tests = deciding_tests(*files) if files else None
+    text = render_table1(table, labels, params.footnotes, params.with_sd, tests)
     for extension in ("md", "html", "tex"):
         write_text(text[extension], snakemake.output[extension])

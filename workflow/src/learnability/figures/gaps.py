@@ -9,10 +9,12 @@ from matplotlib.figure import Figure
 
 from ..significance.cells import reconstruction_minus
 from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
+from ..significance.rows import BOTH, CELL_TEST, HEADLINE_METRIC
+from ..tables.frames import corrected_p, deciding_tests
 from ..tables.labels import Labels, autoencoders_of, datasets_of
 from .style import QUIET, SMALL, Mark, add_note, folds_in_words, marks_of, panels, styled, width_of
 
-TEST = "corrected_paired_t"
+GAP = "reconstruction_vs_latent"
 BELOW = 0.33  # of a row: how far the folds stand below the mean, so that it hides none
 
 
@@ -27,18 +29,25 @@ def fold_gaps(metrics: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "autoencoder", "role", "gap"])
 
 
-def intervals(tests: pd.DataFrame) -> pd.DataFrame:
-    """Mean, 95 % interval and corrected p of every pair from latent_vs_reconstruction.csv; NaN where there is none."""
-    chosen = tests[(tests["test"] == TEST) & (tests["metric"] == "balanced_accuracy")]
-    numbers = ["effect", "ci_low", "ci_high", "p_corrected"]
-    values = chosen[numbers].apply(pd.to_numeric, errors="coerce")
-    return values.set_index(pd.MultiIndex.from_frame(chosen[["dataset", "autoencoder"]]))
+def intervals(over_folds: pd.DataFrame, over_groups: pd.DataFrame) -> pd.DataFrame:
+    """Mean, 95 % interval and its method of every pair from group_level.csv, and the corrected p that decides.
+
+    That p is the same file's where its variance is of sampling and of training, else of latent_vs_reconstruction.csv.
+    NaN is what there is not.
+    """
+    gap = (over_groups["test"] == CELL_TEST) & (over_groups["comparison"] == GAP)
+    chosen, p = over_groups[gap], corrected_p(deciding_tests(over_folds, over_groups))
+    numbers = ["effect", "ci_low", "ci_high"]
+    values = chosen[numbers].apply(pd.to_numeric, errors="coerce").assign(method=chosen["method"])
+    pairs = chosen[["dataset", "autoencoder"]]
+    values["p_corrected"] = [p[(*pair, HEADLINE_METRIC, GAP)] for pair in pairs.itertuples(index=False, name=None)]
+    return values.set_index(pd.MultiIndex.from_frame(pairs))
 
 
 @styled
-def draw_gaps(metrics: pd.DataFrame, tests: pd.DataFrame, labels: Labels) -> Figure:
+def draw_gaps(metrics: pd.DataFrame, over_folds: pd.DataFrame, over_groups: pd.DataFrame, labels: Labels) -> Figure:
     """A panel per dataset and a line per autoencoder: families, and apart from them the controls."""
-    points, means = fold_gaps(metrics), intervals(tests)
+    points, means = fold_gaps(metrics), intervals(over_folds, over_groups)
     datasets = datasets_of(metrics, labels)
     families, controls = autoencoders_of(points, labels)
     marks = marks_of(labels, dict(zip(points["autoencoder"], points["role"], strict=True)))
@@ -87,7 +96,7 @@ def limits(points: pd.DataFrame, means: pd.DataFrame) -> tuple[float, float]:
 def draw_pair(axes: Axes, folds: pd.Series, mean: pd.Series, height: float, mark: Mark) -> None:
     """Folds as small points, the interval as a line, an arrowhead where it leaves the panel, the mean on top."""
     low, high = axes.get_xlim()
-    ends = mean[["ci_low", "ci_high"]].to_numpy()
+    ends = mean[["ci_low", "ci_high"]].to_numpy(dtype=float)
     if np.isfinite(ends).all():
         axes.plot(np.clip(ends, low, high), [height] * 2, color=mark.colour, linewidth=1.3, zorder=2, gid="interval")
         for end, edge, arrow in ((ends[0], low, "<"), (ends[1], high, ">")):
@@ -116,12 +125,14 @@ def sentences(points: pd.DataFrame, means: pd.DataFrame) -> list[str]:
         f"Ticks: the values of {folds_in_words(folds)}; symbol: their mean.",
     ]
     if means["ci_low"].notna().any():
+        both = (means["method"] == BOTH).all()
+        variance = "sampling and training" if both else "sampling alone: another training would move the mean further"
         said.append(
-            f"Line: {CONFIDENCE} interval of the mean over folds, corrected for overlapping training sets (Nadeau and "
-            "Bengio); arrowhead: it goes on beyond the panel."
+            f"Line: {CONFIDENCE} interval over groups of images, its variance that of {variance}; arrowhead: it "
+            "goes on beyond the panel."
         )
     else:
-        said.append("No interval: it needs two folds that differ.")
+        said.append("No interval: no two groups of images differ.")
     if (means["p_corrected"] < ALPHA).any():
         said.append(f"∗ differs from 0, {P_BELOW} after Holm's correction over the family pairs.")
     return said

@@ -1,6 +1,6 @@
 """Differences of scores over folds, paired by fold: what every test starts from."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
@@ -66,14 +66,28 @@ def refuse_other_folds(*cells: pd.DataFrame) -> None:
 
 def reconstruction_minus(metrics: pd.DataFrame, space: str, metric: str = HEADLINE_METRIC) -> list[Cell]:
     """Reconstruction minus the other space for every dataset and autoencoder that has both."""
-    runs = runs_by_cell(metrics, metric)
-    cells = []
+    return [paired_differences(*sides, metric) for sides in sides_of(runs_by_cell(metrics, metric), space)]
+
+
+def sides_of(runs: Runs, space: str) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """The runs of reconstructions and of the other space, of every dataset and autoencoder that has both."""
     for first in [key for key in runs if key[2] == "reconstruction"]:
         # The images themselves are there once per dataset, not once per autoencoder.
         second = (first[0], "original" if space == "image" else first[1], space)
         if second in runs:
-            cells.append(paired_differences(runs[first], runs[second], metric))
-    return cells
+            yield runs[first], runs[second]
+
+
+def sides_of_finetuning(
+    runs: Runs, pairs: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]:
+    """Comparison, runs of the fine-tuned autoencoder and of its base: per pair and space, every dataset with both."""
+    spaces = {"latent": "", "reconstruction": "_in_reconstruction"}
+    for (finetuned, base), space in product(pairs, spaces):
+        for dataset in dict.fromkeys(key[0] for key in runs):
+            first, second = (dataset, finetuned, space), (dataset, base, space)
+            if first in runs and second in runs:
+                yield f"{finetuned}_vs_{base}{spaces[space]}", runs[first], runs[second]
 
 
 def family_means(cells: Iterable[Cell]) -> pd.DataFrame:

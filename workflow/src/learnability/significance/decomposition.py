@@ -1,33 +1,60 @@
 """The honest gap: how much of the published gap the encoding itself costs."""
 
+from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import NamedTuple
 
 import pandas as pd
 
 from ..storage.contracts import SCORES
 from .cells import ANY_CELL, Cell, Runs, paired_differences, refuse_other_folds, runs_by_cell, runs_of
-from .rows import NOT_APPLICABLE
+from .group_level import PairedRows, excess, group_test
+from .predictions import Images, paired_rows
+from .rows import HEADLINE_METRIC, NOT_APPLICABLE
 from .t_tests import corrected_t
 
 GAPS = ["gap_paper", "gap_matched", "gap_control", "gap_encoding"]
-IDENTITY = ["dataset", "autoencoder", "metric", "role", "control", "n"]
-GAP_COLUMNS = [*IDENTITY, *(f"{gap}{end}" for gap in GAPS for end in ("", "_ci_low", "_ci_high"))]
+IDENTITY = ["dataset", "autoencoder", "metric", "role", "control", "n", "method"]
+ENDS = {"ci_low": "_ci_low", "ci_high": "_ci_high", "p": "_p"}
+GAP_COLUMNS = [*IDENTITY, *(f"{gap}{end}" for gap in GAPS for end in ("", *ENDS.values()))]
+Sides = tuple[pd.DataFrame, pd.DataFrame]
 
 
-def gap_decomposition(metrics: pd.DataFrame, recipes: dict[str, str], controls: dict[str, str]) -> pd.DataFrame:
-    """One row per dataset, autoencoder and metric: four gaps, each a mean over folds with its 95 % interval.
+class Decomposed(NamedTuple):
+    """The runs that the gaps of one row are between, by the name of the gap, fold by fold."""
+
+    labels: dict[str, str]
+    control: str
+    sides: dict[str, Sides]
+
+    @property
+    def dataset(self) -> str:
+        return self.labels["dataset"]
+
+    def shares_variance(self, other: "Decomposed") -> bool:
+        """Whether its folds stand for the other's too, as in group_level.csv."""
+        return all(self.labels[key] == other.labels[key] for key in ("dataset", "role"))
+
+
+def gap_decomposition(
+    metrics: pd.DataFrame, recipes: dict[str, str], controls: dict[str, str], images: Mapping[str, Images]
+) -> pd.DataFrame:
+    """One row per dataset, autoencoder and metric: four gaps, each a mean over folds with its 95 % interval and p.
 
         gap_paper    = reconstruction(image)   - latent(latent)
         gap_matched  = reconstruction(matched) - latent(matched)
         gap_control  = image(matched)          - latent(matched) of the lossless control on the same grid
-        gap_encoding = gap_matched - gap_control, fold by fold
+        gap_encoding = gap_matched - gap_control, image by image or fold by fold
 
     In brackets stands the recipe: `recipes` gives the names of the study's for `image`, `latent` and `matched`.
     `controls` names the lossless control of an autoencoder; its latents are the pixels rearranged, so that its
     reconstructions would be the images. Rows are the autoencoders with `matched` reconstructions that are no such
-    control. Without a control gap_control and gap_encoding are "n/a"; so are intervals of one fold or of no
-    variance. Intervals are Nadeau and Bengio's, which count that training sets overlap. A run that a gap needs and
-    that is missing is an InputError.
+    control. Without a control gap_control and gap_encoding are "n/a"; so are intervals where nothing varies. A run
+    that a gap needs and that is missing is an InputError.
+
+    Of balanced accuracy intervals and p are those of the test over groups of images: `metrics` has `right`
+    (predictions.with_right), `images` are by dataset. Of AUC and MCC they are Nadeau and Bengio's over folds, which
+    count that training sets overlap. `method` says which, and of what the variance is.
 
     Limits. One network, start, augmentation (none) and masking (none) stand on both sides of gap_matched, and the
     control stands on the latent grid with the same stem, so gap_encoding is free of these. It equals latent(control)
@@ -35,48 +62,72 @@ def gap_decomposition(metrics: pd.DataFrame, recipes: dict[str, str], controls: 
     Control and latent differ in channels, hence in the width of the stem; steps and learning rate are the same and
     not the best of each side; reconstructions are 8-bit. Folds grouped by patient or lesion are for the study to keep.
     """
-    lossless = set(controls.values())
-    rows = []
-    for metric in SCORES:
-        runs = runs_by_cell(metrics, metric, ANY_CELL)
-        for dataset, autoencoder, space, recipe in runs:
-            if (space, recipe) == ("reconstruction", recipes["matched"]) and autoencoder not in lossless:
-                control = controls.get(autoencoder)
-                gaps = _gaps(runs, dataset, autoencoder, control, recipes, metric)
-                rows.append(_row(gaps, control or NOT_APPLICABLE))
+    found = _decomposed(runs_by_cell(metrics, HEADLINE_METRIC, ANY_CELL), recipes, controls)
+    rows = [_row(one, metric, tests) for metric in SCORES for one, tests in _tests(found, metric, images)]
     return pd.DataFrame(rows, columns=GAP_COLUMNS, dtype=object)
 
 
-def _gaps(
-    runs: Runs, dataset: str, autoencoder: str, control: str | None, recipes: dict[str, str], metric: str
-) -> dict[str, Cell]:
-    """The gaps of one row by name, fold by fold; those that need a control only where there is one."""
+def _decomposed(runs: Runs, recipes: dict[str, str], controls: dict[str, str]) -> list[Decomposed]:
+    """The sides of every row's gaps; those that need a control only where there is one."""
+    lossless, found = set(controls.values()), []
+    for dataset, autoencoder, space, recipe in runs:
+        if (space, recipe) == ("reconstruction", recipes["matched"]) and autoencoder not in lossless:
+            control = controls.get(autoencoder)
 
-    def scores(autoencoder: str, space: str, recipe: str) -> pd.DataFrame:
-        return runs_of(runs, dataset, autoencoder, space, recipes[recipe])
+            def scores(autoencoder: str, space: str, recipe: str, dataset: str = dataset) -> pd.DataFrame:
+                return runs_of(runs, dataset, autoencoder, space, recipes[recipe])
 
-    paper = scores(autoencoder, "reconstruction", "image"), scores(autoencoder, "latent", "latent")
-    matched = scores(autoencoder, "reconstruction", "matched"), scores(autoencoder, "latent", "matched")
-    sides = {"gap_paper": paper, "gap_matched": matched}
-    if control:
-        sides["gap_control"] = scores("original", "image", "matched"), scores(control, "latent", "matched")
-    refuse_other_folds(*chain(*sides.values()))
-    gaps = {name: paired_differences(*pair, metric) for name, pair in sides.items()}
-    if control:
+            paper = scores(autoencoder, "reconstruction", "image"), scores(autoencoder, "latent", "latent")
+            matched = scores(autoencoder, "reconstruction", "matched"), scores(autoencoder, "latent", "matched")
+            sides = {"gap_paper": paper, "gap_matched": matched}
+            if control:
+                sides["gap_control"] = scores("original", "image", "matched"), scores(control, "latent", "matched")
+            refuse_other_folds(*chain(*sides.values()))
+            labels = {key: matched[0][key].iloc[0] for key in ("dataset", "autoencoder", "role")}
+            found.append(Decomposed(labels, control or NOT_APPLICABLE, sides))
+    return found
+
+
+def _tests(
+    found: Sequence[Decomposed], metric: str, images: Mapping[str, Images]
+) -> list[tuple[Decomposed, dict[str, dict]]]:
+    """Every row with the test of each of its gaps."""
+    if metric == HEADLINE_METRIC:
+        return _over_groups(found, images)
+    return [(one, _over_folds(one.sides, metric)) for one in found]
+
+
+def _over_folds(sides: dict[str, Sides], metric: str) -> dict[str, dict]:
+    gaps: dict[str, Cell] = {name: paired_differences(*pair, metric) for name, pair in sides.items()}
+    if "gap_control" in gaps:
         encoding = gaps["gap_matched"].differences - gaps["gap_control"].differences
         gaps["gap_encoding"] = gaps["gap_matched"]._replace(differences=encoding)
-    return gaps
+    return {name: corrected_t(gap.differences, gap.test_over_train) for name, gap in gaps.items()}
 
 
-def _row(gaps: dict[str, Cell], control: str) -> dict:
-    matched = gaps["gap_matched"]
-    row = (
-        dict.fromkeys(GAP_COLUMNS, NOT_APPLICABLE)
-        | matched.labels
-        | {"control": control, "n": len(matched.differences)}
-    )
-    for name, gap in gaps.items():
-        result = corrected_t(gap.differences, gap.test_over_train)
-        row |= {name: result["effect"]}
-        row |= {f"{name}_{end}": result[end] for end in ("ci_low", "ci_high") if end in result}
+def _over_groups(found: Sequence[Decomposed], images: Mapping[str, Images]) -> list[tuple[Decomposed, dict[str, dict]]]:
+    """Gaps of one name share the variance between folds with those of the dataset's other autoencoders."""
+    rows: list[tuple[Decomposed, dict[str, PairedRows]]] = []
+    for one in found:
+        gaps = {name: paired_rows(images[one.dataset], *([side] for side in pair)) for name, pair in one.sides.items()}
+        if "gap_control" in gaps:
+            encoding = gaps["gap_matched"].difference - gaps["gap_control"].difference
+            gaps["gap_encoding"] = gaps["gap_matched"]._replace(difference=encoding)
+        rows.append((one, gaps))
+    tested = []
+    for one, gaps in rows:
+        tests = {}
+        for name, gap in gaps.items():
+            e = excess([other[name] for near, other in rows if near.shares_variance(one) and name in other])
+            tests[name] = group_test(gap, e, images[one.dataset].overlap(gap.folds()))._asdict()
+        tested.append((one, tests))
+    return tested
+
+
+def _row(one: Decomposed, metric: str, tests: dict[str, dict]) -> dict:
+    row = dict.fromkeys(GAP_COLUMNS, NOT_APPLICABLE) | one.labels | {"metric": metric, "control": one.control}
+    row |= {"n": len(one.sides["gap_matched"][0]), "method": tests["gap_matched"]["method"]}
+    for name, test in tests.items():
+        row[name] = test["effect"]
+        row |= {f"{name}{end}": test[key] for key, end in ENDS.items() if test.get(key) is not None}
     return row

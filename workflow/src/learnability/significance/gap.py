@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 
 from ..storage.contracts import SCORES
-from .cells import dataset_means, family_means, paired_differences, reconstruction_minus, refuse_doubtful, runs_by_cell
+from .cells import (
+    dataset_means,
+    family_means,
+    paired_differences,
+    reconstruction_minus,
+    refuse_doubtful,
+    runs_by_cell,
+    sides_of_finetuning,
+)
 from .correlation import correlation
 from .ranks import signed_rank
 from .rows import NOT_APPLICABLE, row, table
@@ -61,14 +69,9 @@ def equivalence(metrics: pd.DataFrame, margin: float) -> pd.DataFrame:
 
 def finetuning(metrics: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> pd.DataFrame:
     """Fine-tuned autoencoder against its base in both spaces: t-tests over folds, Holm over the datasets."""
-    runs = runs_by_cell(metrics)
     rows = []
-    spaces = {"latent": "", "reconstruction": "_in_reconstruction"}
-    for (finetuned, base), space, dataset in product(pairs, spaces, metrics["dataset"].unique()):
-        first, second = (dataset, finetuned, space), (dataset, base, space)
-        if first in runs and second in runs:
-            cell = paired_differences(runs[first], runs[second])
-            rows += t_rows(cell, f"{finetuned}_vs_{base}{spaces[space]}")
+    for comparison, *sides in sides_of_finetuning(runs_by_cell(metrics), pairs):
+        rows += t_rows(paired_differences(*sides), comparison)
     return table(rows)
 
 

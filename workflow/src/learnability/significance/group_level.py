@@ -14,9 +14,9 @@ from scipy import stats
 
 from ..storage.contracts import split_rows
 from .level import ALPHA
+from .rows import BOTH, SAMPLING
 from .t_tests import ROUNDING
 
-BOTH, SAMPLING = "sampling and training", "sampling only"
 FEWEST_FOLDS = 3  # of which a variance between folds is taken
 
 
@@ -27,6 +27,10 @@ class PairedRows(NamedTuple):
     label: np.ndarray  # (N,) int
     fold: np.ndarray  # (N,) int: the fold that the image is in the test part of
     group: np.ndarray  # (N,) int codes; a group lies in one fold
+
+    def folds(self) -> list[int]:
+        """The folds that were run."""
+        return np.unique(self.fold).tolist()
 
 
 class GroupTest(NamedTuple):
@@ -62,7 +66,7 @@ def group_test(rows: PairedRows, e: float | None, overlap: float) -> GroupTest:
     overlap)) for k folds, the second part with k - 1 degrees of freedom; where `e` is None, V_sampling alone. Where
     nothing varies p is 1 and there is no interval.
     """
-    sampled, k = sample(rows), len(np.unique(rows.fold))
+    sampled, k = sample(rows), len(rows.folds())
     training = None if e is None else e * (1 + (k - 1) * overlap) / (k * (1 - overlap))
     parts = [(sampled.variance, sampled.df), (training or 0.0, k - 1)]
     return _tested(sampled.effect, parts, sampled.variance, sampled.df, training, sampled.n_groups, k)
@@ -110,7 +114,7 @@ def excess(cells: Sequence[PairedRows]) -> float | None:
     """
     found = []
     for rows in cells:
-        folds = [sample(PairedRows(*(part[rows.fold == fold] for part in rows))) for fold in np.unique(rows.fold)]
+        folds = [sample(PairedRows(*(part[rows.fold == fold] for part in rows))) for fold in rows.folds()]
         if len(folds) < FEWEST_FOLDS:
             return None
         spread = np.var([fold.effect for fold in folds], ddof=1)

@@ -10,6 +10,8 @@ TESTED = ["n", "statistic", "p", "alternative", "method", "correction", "p_corre
 TEST_COLUMNS = [*LABELS, *TESTED, "effect", "ci_low", "ci_high"]
 HEADLINE_METRIC = "balanced_accuracy"
 NOT_APPLICABLE = "n/a"
+CELL_TEST, DATASET_TEST = "paired_groups", "paired_groups_dataset"  # over groups of images
+BOTH, SAMPLING = "sampling and training", "sampling only"  # their method: what their variance is of
 DEGENERATE = {"method": "degenerate"}
 
 
@@ -19,21 +21,30 @@ def row(test: str, comparison: str, result: dict, **labels: str) -> dict:
     return dict.fromkeys(TEST_COLUMNS, NOT_APPLICABLE) | labels | result
 
 
-def table(rows: list[dict], together: Callable[[dict], tuple] | None = None) -> pd.DataFrame:
-    """Rows as a table; family cells that `together` gives the same key are corrected as one family by Holm.
+def cells_of_a_test(entry: dict) -> tuple | None:
+    """What is corrected together: cells of one test, comparison and metric. A test over cells has no autoencoder."""
+    is_cell = entry["autoencoder"] != NOT_APPLICABLE
+    return (entry["test"], entry["comparison"], entry["metric"]) if is_cell else None
 
-    By default those are the cells of one test, comparison and metric.
+
+def table(
+    rows: list[dict],
+    together: Callable[[dict], tuple | None] = cells_of_a_test,
+    columns: Sequence[str] = TEST_COLUMNS,
+) -> pd.DataFrame:
+    """Rows as a table; those of families that `together` gives the same key are corrected as one family by Holm.
+
+    Where the key is None, a row is not corrected; a row without p is not counted. `columns` begin with TEST_COLUMNS.
     """
     families = defaultdict(list)
     for entry in rows:
-        # A test over many cells has no autoencoder; a cell without p is not counted.
-        if entry["role"] == "family" and NOT_APPLICABLE not in (entry["autoencoder"], entry["p"]):
-            key = together(entry) if together else (entry["test"], entry["comparison"], entry["metric"])
+        key = together(entry)
+        if entry["role"] == "family" and key is not None and entry["p"] != NOT_APPLICABLE:
             families[key].append(entry)
     for entries in families.values():
         for entry, p_corrected in zip(entries, holm([entry["p"] for entry in entries]), strict=True):
             entry.update(correction="holm", p_corrected=p_corrected)
-    return pd.DataFrame(rows, columns=TEST_COLUMNS, dtype=object)
+    return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
 def holm(p_values: Sequence[float | str]) -> list[float | str]:

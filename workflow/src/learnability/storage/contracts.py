@@ -113,10 +113,10 @@ def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
         frame.to_csv(temporary, index=False)
 
 
-def read_parquet(path: str | Path) -> pd.DataFrame:
-    """A table whose pages are what their checksums say; one that is damaged is an error."""
+def read_parquet(path: str | Path, rows: tuple[str, str, str] | None = None) -> pd.DataFrame:
+    """A table whose pages are what their checksums say; one that is damaged is an error. `rows` is a filter."""
     try:
-        return pd.read_parquet(path, page_checksum_verification=True)
+        return pd.read_parquet(path, page_checksum_verification=True, filters=rows and [rows])
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist; run again what makes it") from error
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
@@ -195,6 +195,17 @@ def read_predictions(path: str | Path, classes: list[str]) -> pd.DataFrame:
     if not np.allclose(total, 1.0, rtol=0, atol=1e-9):
         raise InputError(f"{path}: probabilities do not sum to one; delete it and run again")
     return predictions
+
+
+def read_test_predictions(path: str | Path) -> tuple[pd.Series, np.ndarray, np.ndarray]:
+    """Of the test rows the sample ids, the labels and the most probable classes, both as indices (n,)."""
+    frame = read_parquet(path, ("split", "==", "test"))
+    if list(frame.columns[: len(PREDICTIONS)]) != PREDICTIONS:
+        raise InputError(
+            f"{path}: columns {list(frame.columns)}, expected {PREDICTIONS} first; delete it and run again"
+        )
+    predicted = frame.iloc[:, len(PREDICTIONS) :].to_numpy().argmax(axis=1)
+    return frame["sample_id"], frame["label"].to_numpy(), predicted
 
 
 def read_fidelity(path: str | Path) -> pd.DataFrame:

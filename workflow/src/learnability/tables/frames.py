@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from ..significance.rows import BOTH, CELL_TEST
 from ..storage.contracts import SCORES
+
+CELL = ["dataset", "autoencoder", "metric", "comparison"]
+OVER_FOLDS = "corrected_paired_t"
 
 
 def score_rows(runs: pd.DataFrame, folds: Sequence[int], where: str) -> list[tuple]:
@@ -51,6 +55,20 @@ def cells_by(table: pd.DataFrame, keys: list[str]) -> dict[tuple, dict]:
 
 def corrected_p(tests: pd.DataFrame) -> dict[tuple[str, ...], float]:
     """Corrected p by (dataset, autoencoder, metric, comparison); what could not be tested is no evidence: 1."""
-    corrected = tests[tests["test"] == "corrected_paired_t"]
-    keys = corrected[["dataset", "autoencoder", "metric", "comparison"]].itertuples(index=False, name=None)
+    corrected = tests[tests["test"].isin([OVER_FOLDS, CELL_TEST])]
+    keys = corrected[CELL].itertuples(index=False, name=None)
     return {key: 1.0 if p == "n/a" else float(p) for key, p in zip(keys, corrected["p_corrected"], strict=True)}
+
+
+def deciding_tests(over_folds: pd.DataFrame, over_groups: pd.DataFrame) -> pd.DataFrame:
+    """The test that decides of every cell of latent_vs_reconstruction.csv.
+
+    It is that of group_level.csv, which is of balanced accuracy, where its variance is of sampling and of training;
+    else the corrected t over folds.
+    """
+    deciding = over_groups[(over_groups["test"] == CELL_TEST) & (over_groups["method"] == BOTH)]
+    folds = over_folds[over_folds["test"] == OVER_FOLDS]
+    cells = pd.MultiIndex.from_frame(folds[CELL])
+    deciding = deciding[pd.MultiIndex.from_frame(deciding[CELL]).isin(cells)]
+    others = folds[~cells.isin(pd.MultiIndex.from_frame(deciding[CELL]))]
+    return pd.concat([deciding, others], ignore_index=True)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..significance.level import ALPHA, P_BELOW
+from ..significance.rows import CELL_TEST
 from ..storage.contracts import SCORES
 from .formats import render
 from .frames import cells_by, corrected_p, named, score_rows
@@ -36,8 +37,8 @@ def render_table1(
 ) -> dict[str, str]:
     """Table 1 as md, html and tex: image space, then the families in both spaces, then the controls.
 
-    The best family of each space is bold. With `tests`, those of `significance.latent_vs_reconstruction` for the same
-    runs, latent scores that differ from reconstruction are marked; a family's cell without its test is an InputError.
+    The best family of each space is bold. With `tests`, those of `deciding_tests` for the same runs, latent scores that
+    differ from reconstruction are marked; a family's cell without its test is an InputError.
     """
     cells = cells_by(table, ["dataset", "autoencoder", "space", "metric"])
     datasets = datasets_of(table, labels)
@@ -54,7 +55,7 @@ def render_table1(
         spaces = {"LS": "latent", "RS": "reconstruction"}
         return [(name, [row(head, a, space) for head, space in spaces.items()]) for a, name in autoencoders.items()]
 
-    caption = _caption(table, with_sd, bool(best), tests is not None and len(tests) > 0) + notice(datasets, labels)
+    caption = _caption(table, with_sd, bool(best), tests) + notice(datasets, labels)
     image = ("Image Space", [row(MISSING, "original", "image")])
     families, controls = map(blocks, autoencoders_of(table, labels))
     spanners = [(name, [*SCORE_HEADS.values()]) for name in datasets.values()]
@@ -70,18 +71,21 @@ def render_table1(
     )
 
 
-def _caption(table: pd.DataFrame, with_sd: bool, bold: bool, marked: bool) -> str:
+def _caption(table: pd.DataFrame, with_sd: bool, bold: bool, tests: pd.DataFrame | None) -> str:
     """What the numbers are, and what bold and the mark mean where they can occur."""
     caption = (
         "Classifiers in image space, latent space (LS) and reconstruction space (RS): balanced accuracy (bACC), AUC "
         f"and Matthews correlation coefficient (MCC), {values_over_folds(table, with_sd)}."
     )
     caption += " Bold: the best autoencoder of each space." if bold else ""
-    if marked and table["n_folds"].max() > 1:
-        caption += (
-            f" {MARK} differs from RS: {P_BELOW}, two-sided t-test paired by fold with Nadeau and Bengio's correction, "
-            "Holm's over all cells of the metric."
-        )
+    if tests is not None and len(tests) and table["n_folds"].max() > 1:
+        over_folds = "two-sided t-test paired by fold with Nadeau and Bengio's correction"
+        if CELL_TEST in set(tests["test"]):
+            over_folds = (
+                "of bACC by the two-sided test over groups of images, whose variance is that of sampling and of "
+                f"training, of AUC and MCC by the {over_folds}"
+            )
+        caption += f" {MARK} differs from RS: {P_BELOW}, {over_folds}, Holm's over all cells of the metric."
     return caption
 
 

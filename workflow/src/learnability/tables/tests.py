@@ -11,6 +11,8 @@ from .layout import MISSING, Block, Layout
 WORDS = ["comparison", "dataset", "autoencoder", "metric", "role", "alternative", "method", "correction", "control"]
 TITLES = {
     "latent_vs_reconstruction": "The gap of every cell",
+    "group_level": "The gap over groups of images",
+    "study_level": "The gap over data sets",
     "wilcoxon": "The gap over all cells",
     "equivalence": "Reconstructions against images",
     "finetuning": "Fine-tuned against its base",
@@ -59,7 +61,12 @@ def _words(name: str) -> str:
     return name.replace("_vs_", " less ").replace("_", " ")
 
 
-OVER_ALL = {"wilcoxon", "fidelity_vs_gap", "equivalence"}  # over all datasets, which their rows do not name
+OVER_ALL = {
+    "study_level",
+    "wilcoxon",
+    "fidelity_vs_gap",
+    "equivalence",
+}  # over all datasets, which their rows do not name
 
 
 def _dataset(name: str, labels: Labels) -> str:

@@ -1,0 +1,81 @@
+"""Which test images a run got right: what the tests over groups start from."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+from ..storage.contracts import read_folds, read_json, read_samples, read_test_predictions
+from .cells import refuse_other_folds
+from .group_level import PairedRows, training_overlap
+
+RIGHT = "right"  # a column beside the metrics of a run: bool (n_test,), in the order of the dataset's images
+
+
+class Images(NamedTuple):
+    """The images of a dataset, in its order."""
+
+    sample_id: pd.Index
+    label: np.ndarray  # (N,) int
+    fold: np.ndarray  # (N,) int, -1 of images in none
+    group: np.ndarray  # (N,) int codes
+    n_splits: int
+
+    def overlap(self, folds: Sequence[int]) -> float:
+        """Mean overlap of the training groups of these folds."""
+        return training_overlap(self.group, self.fold, folds, self.n_splits)
+
+
+def read_images(samples: str | Path, folds: str | Path, n_splits: int) -> Images:
+    """The images of one dataset, from samples.parquet and its file of folds."""
+    frame = read_samples(samples)
+    fold = read_folds(folds, frame)
+    label = frame["label"].to_numpy()
+    return Images(pd.Index(frame["sample_id"]), label, fold, pd.factorize(frame["group"])[0], n_splits)
+
+
+def read_all_images(
+    cards: Sequence[str], samples: Sequence[str], folds: Sequence[str], n_splits: int
+) -> dict[str, Images]:
+    """The images of several datasets by name: their cards and files, in the same order."""
+    files = zip(cards, samples, folds, strict=True)
+    return {read_json(card)["dataset"]: read_images(*paths, n_splits) for card, *paths in files}
+
+
+def with_right(metrics: pd.DataFrame, paths: Sequence[str | Path], images: Mapping[str, Images]) -> pd.DataFrame:
+    """Runs with the column `right`; `paths` are their predictions in the same order, `images` by dataset."""
+    runs = zip(paths, metrics["dataset"], metrics["fold"], strict=True)
+    right = [read_right(path, images[dataset], fold) for path, dataset, fold in runs]
+    return metrics.assign(**{RIGHT: pd.Series(right, index=metrics.index, dtype=object)})
+
+
+def read_right(path: str | Path, images: Images, fold: int) -> np.ndarray:
+    """Whether the most probable class of each test image is its own: bool, in the order of the dataset.
+
+    The file must be of exactly the images that lie in the fold, with their labels; else an InputError.
+    """
+    sample_id, label, predicted = read_test_predictions(path)
+    tested = np.flatnonzero(images.fold == fold)
+    row = images.sample_id.get_indexer(sample_id)
+    order = np.argsort(row)
+    if not (np.array_equal(row[order], tested) and np.array_equal(label[order], images.label[tested])):
+        raise InputError(
+            f"{path}: its test rows are not the {len(tested)} images of fold {fold} with their labels; delete the run "
+            "and train it again"
+        )
+    return (predicted == label)[order]
+
+
+def paired_rows(images: Images, first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame]) -> PairedRows:
+    """First minus second of every test image; a side is one frame of runs by fold for each of its replicates."""
+    refuse_other_folds(*first, *second)
+    folds = first[0].index
+    rows = np.concatenate([np.flatnonzero(images.fold == fold) for fold in folds])
+
+    def side(replicates: Sequence[pd.DataFrame]) -> np.ndarray:
+        return np.mean([np.concatenate([runs[RIGHT][fold] for fold in folds]) for runs in replicates], axis=0)
+
+    return PairedRows(side(first) - side(second), images.label[rows], images.fold[rows], images.group[rows])
