@@ -21,7 +21,10 @@ class Design(NamedTuple):
     group: np.ndarray  # (N,) int codes
     fold: np.ndarray  # (N,) int
     weight: np.ndarray  # (N,) of every image in the mean balanced accuracy over folds
-    overlap: float  # of two folds' training groups
+    overlaps: tuple[float, ...]  # of the training groups of the first 0, 1, 2 ... folds
+    def overlap(self, folds: list[int]) -> float:
+        """Of the training groups of these folds, as the images of a real dataset give it."""
+        return self.overlaps[len(folds)]
 
     @property
     def n_classes(self) -> int:
@@ -60,8 +63,8 @@ def _design(shape: Shape, random: np.random.Generator, folds: int) -> Design:
     with contextlib.redirect_stdout(io.StringIO()):
         made = make_folds(samples.assign(label_name=label.astype(str)), N_SPLITS, 0, "error", "simulated")
     fold = made["fold"].to_numpy()
-    overlap = training_overlap(group, fold, range(folds), N_SPLITS)
     weight = np.zeros(shape.images)
     run = fold < folds
     weight[run] = image_weights(label[run], fold[run])
-    return Design(label, group, fold, weight, overlap)
+    overlaps = tuple(training_overlap(group, fold, range(number), N_SPLITS) for number in range(folds + 1))
+    return Design(label, group, fold, weight, overlaps)

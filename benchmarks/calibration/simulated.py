@@ -12,8 +12,9 @@ from .studies import AUTOENCODERS, Scenario, draw_views, right
 
 FIELDS = ("effect", "low", "high", "p", "low_sampling", "high_sampling", "p_sampling", "sampling", "training")
 FEW = 2  # folds, as the demo has: the variance of sampling alone
-# Of a dataset: its autoencoders, their average, the control, and the control of a study of few folds.
-UNITS = (*range(AUTOENCODERS), "dataset", "control", "control of few")
+# Of a dataset: its autoencoders; their average, also with the variance of training that it has itself; the control, and
+# that of a study of few folds.
+UNITS = (*range(AUTOENCODERS), "dataset", "dataset, own excess", "control", "control of few")
 
 
 class Simulated(NamedTuple):
@@ -89,11 +90,12 @@ def _of_study(
     reconstruction: np.ndarray, latent: np.ndarray, image: np.ndarray, control: np.ndarray, design: Design
 ) -> list[GroupTest]:
     cells = [paired(*pair, design) for pair in zip(reconstruction, latent, strict=True)]
-    dataset, controlled = averaged(cells), paired(image, control, design)
+    controlled = paired(image, control, design)
     few = PairedRows(*(part[controlled.fold < FEW] for part in controlled))
-    shared = excess(cells)
+    shared, dataset = excess(cells), averaged(cells)
+    together = [(rows, shared) for rows in (*cells, dataset)]  # the dataset's is groups.dataset_test, as a test says
     alone = [(rows, excess([rows])) for rows in (dataset, controlled, few)]
-    return [group_test(rows, e, design.overlap) for rows, e in [*((rows, shared) for rows in cells), *alone]]
+    return [group_test(rows, e, design.overlap(rows.folds())) for rows, e in (*together, *alone)]
 
 
 def paired(first: np.ndarray, second: np.ndarray, design: Design) -> PairedRows:
