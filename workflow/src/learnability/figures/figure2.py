@@ -144,4 +144,9 @@ def sentences(pairs: pd.DataFrame, finite: pd.DataFrame, drawn: bool) -> list[st
         )
     else:
         said.append("No regression: it needs three pairs that differ in PSNR.")
-    return said + [f"r Pearson's, with {CONFIDENCE} interval (Fisher's z); ρ Spearman's."] * drawn
+    if drawn:
+        said.append(
+            f"r Pearson's, with {CONFIDENCE} interval (Fisher's z, n the autoencoders); ρ Spearman's; p by permutation "
+            "of the autoencoders, on all data sets together."
+        )
+    return said

@@ -15,9 +15,7 @@ from scipy import stats
 from ..storage.contracts import split_rows
 from .level import ALPHA
 from .rows import BOTH, SAMPLING
-from .t_tests import ROUNDING
-
-FEWEST_FOLDS = 3  # of which a variance between folds is taken
+from .t_tests import FEWEST_FOLDS, ROUNDING
 
 
 class PairedRows(NamedTuple):
@@ -97,7 +95,7 @@ def averaged(cells: Sequence[PairedRows]) -> PairedRows:
     """The rows of a dataset: the difference of every image averaged over its autoencoders (or over replicates).
 
     The cells have the same images in the same order; others are a ValueError. The `e` that belongs to them is
-    `excess([averaged(cells)])`, since averaging also averages the noise of training.
+    `excess(cells)`: of one averaged cell it is too uncertain, and too often 0, to hold the level (make calibrate).
     """
     first = cells[0]
     for cell in cells[1:]:
@@ -138,9 +136,10 @@ def _overlap(first: np.ndarray, second: np.ndarray) -> float:
 
 def image_weights(label: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """The weight of every image in the mean over folds of the mean recall over the fold's classes; they sum to 1."""
-    cells, cell, images = np.unique(np.stack([fold, label]), axis=1, return_inverse=True, return_counts=True)
-    folds, which, classes = np.unique(cells[0], return_inverse=True, return_counts=True)
-    return (1 / (len(folds) * classes[which] * images))[cell.ravel()]
+    step = label.max() + 1
+    cells, cell, images = np.unique(fold * step + label, return_inverse=True, return_counts=True)
+    folds, which, classes = np.unique(cells // step, return_inverse=True, return_counts=True)
+    return (1 / (len(folds) * classes[which] * images))[cell]
 
 
 def sample(rows: PairedRows) -> Sampled:

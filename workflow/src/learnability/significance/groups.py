@@ -74,9 +74,9 @@ def study_level(cells: Iterable[Compared], images: Mapping[str, Images]) -> pd.D
 
 
 def dataset_test(cells: Iterable[Compared], images: Images) -> GroupTest:
-    """One dataset, every image averaged over the cells, which are autoencoders."""
-    rows = averaged([cell.rows for cell in cells])
-    return _test(rows, excess([rows]), images)
+    """One dataset, every image averaged over the cells, which are autoencoders and share the variance of training."""
+    rows = [cell.rows for cell in cells]
+    return _test(averaged(rows), excess(rows), images)
 
 
 def _test(rows: PairedRows, e: float | None, images: Images) -> GroupTest:

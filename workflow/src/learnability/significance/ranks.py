@@ -6,24 +6,36 @@ import numpy as np
 from scipy import stats
 
 from .rows import DEGENERATE
+from .t_tests import ROUNDING
 
 LARGEST_EXACT_N = 22  # all 2^22 sign flips, some four million, are counted
 
 
 def signed_rank(differences: Sequence[float], alternative: str) -> dict:
-    """Signed-rank test, zeros dropped, mid-ranks for ties; statistic: sum of positive ranks (Wilcoxon)."""
+    """Signed-rank test, zeros dropped, mid-ranks for ties; statistic: sum of positive ranks (Wilcoxon).
+
+    Differences that are equal but for rounding are tied, those that are zero but for it are zeros.
+    """
     differences = np.asarray(differences, dtype=float)
-    nonzero = differences[differences != 0.0]
+    nonzero = differences[np.abs(differences) >= ROUNDING]
     result = {"n": len(nonzero), "alternative": alternative, "effect": float(differences.mean())}
     if len(nonzero) == 0:
         return result | {"statistic": 0.0, "p": 1.0} | DEGENERATE
     exact = len(nonzero) <= LARGEST_EXACT_N
-    ranks = stats.rankdata(np.abs(nonzero))
+    ranks = stats.rankdata(_steps(np.abs(nonzero)))
     statistic = float(ranks[nonzero > 0.0].sum())
     at_least, at_most = exact_tails(ranks, statistic) if exact else normal_tails(ranks, statistic)
     both = min(1.0, 2 * min(at_least, at_most))
     p = {"greater": at_least, "less": at_most, "two-sided": both}[alternative]
     return result | {"statistic": statistic, "p": p, "method": "exact" if exact else "normal_approximation"}
+
+
+def _steps(sizes: np.ndarray) -> np.ndarray:
+    """Whole numbers in the order of the sizes; those within rounding of their neighbour have the same."""
+    order = np.argsort(sizes)
+    steps = np.empty(len(sizes), dtype=int)
+    steps[order] = np.cumsum(np.diff(sizes[order], prepend=sizes[order[0]]) >= ROUNDING)
+    return steps
 
 
 def exact_tails(ranks: np.ndarray, statistic: float) -> tuple[float, float]:
