@@ -6,12 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from learnability.autoencoders.lossy import psnr_of_encodings
 from learnability.paper.claims import CLAIMS, judge_claims
 from learnability.paper.findings import PAPER_AUTOENCODERS, Findings, read_numbers, read_published
 from learnability.significance import ablation as ablation_tests
 from learnability.significance import gap as gap_tests
+from learnability.significance.cells import (
+    paired_differences,
+    reconstruction_minus,
+    runs_by_cell,
+    sides_of_finetuning,
+)
+from learnability.significance.group_level import BOTH, FEWEST_FOLDS, SAMPLING
+from learnability.significance.groups import CELL_TEST, DATASET_TEST, OF_A_FURTHER, OF_THESE
+from learnability.significance.rows import TEST_COLUMNS, table
+from learnability.significance.rows import row as row_of_tests
+from learnability.significance.t_tests import corrected_t, standard_error
 from learnability.storage.contracts import write_csv
 from learnability.study.presentation import all_labels
 from learnability.tables.labels import Labels
@@ -109,9 +121,10 @@ def decomposition_of(datasets, matched=0.08, encoding=0.06, half=0.02):
     rows = []
     for dataset in datasets:
         row = {"dataset": dataset, "autoencoder": "flux2", "metric": "balanced_accuracy", "role": "family"}
-        row |= {"control": "pixel_unshuffle_8", "n": 5}
+        row |= {"control": "pixel_unshuffle_8", "n": 5, "method": BOTH}
         for gap, value in gaps.items():
             row |= {gap: value, f"{gap}_ci_low": value - half, f"{gap}_ci_high": value + half}
+            row[f"{gap}_p"] = 2 * stats.t.sf(abs(value) / (half / stats.t.ppf(0.975, 4)), 4)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -132,12 +145,46 @@ def card_of(dataset, synthetic=False, **changes):
     )
 
 
+def group_row(test, comparison, labels, differences, ratio):
+    """A row of group_level.csv with the numbers of the corrected t over folds: their df and their error."""
+    result, folds = corrected_t(differences, ratio), len(differences)
+    variance = standard_error(differences, ratio) ** 2
+    said = {"method": BOTH if folds >= FEWEST_FOLDS else SAMPLING, "df": folds - 1 if variance else "n/a"}
+    said |= {"variance_sampling": variance, "variance_training": 0.0, "n_folds": folds, "p": result.get("p", 1.0)}
+    return row_of_tests(test, comparison, result | said, **labels)
+
+
+def frames_of_groups(metrics, pairs):
+    """group_level.csv and study_level.csv of a study whose differences over folds are all that is known of it."""
+    runs, cells = runs_by_cell(metrics), []
+    for space in ("latent", "image"):
+        cells += [(f"reconstruction_vs_{space}", cell) for cell in reconstruction_minus(metrics, space)]
+    cells += [(name, paired_differences(*sides)) for name, *sides in sides_of_finetuning(runs, pairs)]
+    rows, study = [group_row(CELL_TEST, name, cell.labels, *cell[1:]) for name, cell in cells], []
+    for comparison in ("reconstruction_vs_latent", "reconstruction_vs_image"):
+        own = [cell for name, cell in cells if name == comparison]
+        of_dataset = {cell.labels["dataset"]: [] for cell in own}
+        for cell in own:
+            of_dataset[cell.labels["dataset"]].append(cell.differences)
+        means = {name: np.mean(found, axis=0) for name, found in of_dataset.items()}
+        for name, mean in means.items():
+            labels = {"dataset": name, "role": "family"}
+            rows.append(group_row(DATASET_TEST, comparison, labels, mean, own[0].test_over_train))
+        over = group_row(OF_THESE, comparison, {"role": "family"}, np.mean([*means.values()], axis=0), 1 / 3)
+        study.append(over | {"n": len(means)})
+        further = group_row(OF_A_FURTHER, comparison, {"role": "family"}, [mean.mean() for mean in means.values()], 0)
+        study.append(further)
+    columns = [*TEST_COLUMNS, "df", "variance_sampling", "variance_training", "n_folds"]
+    together = table(rows, together=lambda entry: (entry["test"], entry["comparison"]), columns=columns)
+    return {"group_level": together, "study_level": table(study, columns=columns)}
+
+
 @functools.cache
 def frames_of_table1(gaps, spread, folds, loss, tuned, psnr, autoencoders=PAPER_AUTOENCODERS):
     """Tables 1 and 2 and their tests; `gaps` is a tuple of (dataset, gaps) pairs."""
     metrics = metrics_of(dict(gaps), spread, folds, loss, tuned, autoencoders)
     fidelity = fidelity_of([name for name, _ in gaps], psnr, autoencoders)
-    return {
+    return frames_of_groups(metrics, [("medvae_ft", "medvae")]) | {
         "table1": table1(metrics, range(folds)),
         "table2": table2(fidelity),
         "latent_vs_reconstruction": gap_tests.latent_vs_reconstruction(metrics),

@@ -30,9 +30,7 @@ def test_an_own_autoencoder_does_not_judge_what_the_paper_says_of_its_own(faithf
         assert (row["verdict"], row["measured"], row["data"]) == (SUPPORTED, before["measured"], before["data"])
     row = only(claims, claim="ls_below_rs")
     assert row["data"] == "all data sets of this study; not only the paper's autoencoders"
-    assert row["measured"].startswith("24 of 24 pairs")
-    assert row["test"] == "signed-rank over all pairs, normal approximation"  # above 22 pairs
-    assert only(faithful, claim="ls_below_rs")["test"] == "signed-rank over all pairs, exact"
+    assert "in 24 cells" in row["measured"]
     alone = judged("ls_below_rs", gaps={"ct_rate": [0.05]}, autoencoders=("own",), psnr=(40.0,))
     data = "all data sets of this study; 1 of the paper's 4 data sets; not the paper's autoencoders"
     assert alone["data"].tolist() == [data]
@@ -74,7 +72,7 @@ def test_a_phantom_of_mimic_decides_nothing_about_the_other_data_sets():
 @pytest.mark.parametrize(("tuned", "verdict"), [(-0.05, SUPPORTED), (0.0, SUPPORTED), (0.05, NOT_SUPPORTED)])
 def test_what_worsens_does_not_improve(tuned, verdict):
     row = judged("ft_leaves_latents", tuned=tuned).iloc[0]
-    assert (row["verdict"], row["test"]) == (verdict, "one-sided t over folds, Nadeau and Bengio, Holm")
+    assert (row["verdict"], row["test"]) == (verdict, "one-sided t over groups, every cell at the level")
 
 
 @pytest.mark.parametrize(("gain", "verdict"), [(0.05, SUPPORTED), (-0.003, SUPPORTED), (-0.05, NOT_SUPPORTED)])
@@ -106,13 +104,11 @@ def test_no_rise_is_one_sided(effect, spread, one_sided, two_sided):
 
 
 def test_a_fall_is_no_evidence_of_a_rise():
-    """Neither where the correction over cells leaves open that it lies below the margin."""
+    """Nor is it excluded by one that is not shown to be below the margin."""
     half = 0.01 * stats.t.ppf(0.975, 4)
-    effects = ((-0.028, 0.049), (0.0, 1.0), (0.0, 1.0))  # with the p of another correction
-    fall, *others = (Effect("", effect, effect - half, effect + half, p, 5) for effect, p in effects)
-    assert 0.05 / 3 < within_margin_p(fall, 0.001, one_sided=True) < 0.05
-    assert no_effect([fall, *others], 0.001, "points", one_sided=True).verdict == UNTESTABLE
-    assert no_effect([fall, *others], 0.001, "points").verdict == NOT_SUPPORTED
+    fall, other = (Effect("", effect, effect - half, effect + half, p, 5) for effect, p in ((-0.05, 0.007), (0.0, 1.0)))
+    assert no_effect([fall, other], 0.001, "points", one_sided=True).verdict == UNTESTABLE
+    assert no_effect([fall, other], 0.001, "points").verdict == NOT_SUPPORTED
 
 
 @pytest.mark.parametrize("folds", [3, 5])

@@ -28,6 +28,7 @@ from ..study.cells import (
 from ..study.recipes import pretrained_weights, resolve_recipe
 from ..workflow.hub import weights_to_fetch
 from .missing import check_dataset, check_finetuning, check_hub, check_training, check_weights
+from .visible_gaps import in_words, reading, visible_gaps
 
 LOOKED_AT = 50  # image files of a dataset that are read
 
@@ -55,7 +56,15 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
     known = sum(number for number in sizes.values() if number is not None)
     for name in config["study"]["autoencoders"]:
         autoencoders += examine_autoencoder(config, name, images, origin, known)
-    return [*datasets, *autoencoders, *examine_starts(config), *examine_machine(config, sizes)]
+    return [*datasets, *autoencoders, *examine_starts(config), *examine_power(config), *examine_machine(config, sizes)]
+
+
+def examine_power(config: dict) -> list[Line]:
+    """How small a gap the study could see on each dataset, and what that rests on."""
+    if found := visible_gaps(config):
+        lines = [Line(each.dataset, in_words(each)) for each in found]
+        return [*lines, *(Line("gaps", text) for text in reading(config, found))]
+    return []
 
 
 def examine_dataset(config: dict, name: str) -> tuple[list[Line], int | None]:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..significance.group_level import FEWEST_FOLDS
 from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Findings
-from .verdicts import FEWEST_FOLDS, Verdict, untestable
+from .verdicts import Verdict, untestable
 
 HERE = "section 3: "
 

@@ -16,7 +16,7 @@ from .findings import Findings
 CLAIMS = [*gap.CLAIMS, *finetuning.CLAIMS, *ablation.CLAIMS, *efficiency.CLAIMS, *beyond.CLAIMS]
 CLAIM_COLUMNS = [
     "claim", "part", "statement", "place", "published", "measured", "effect", "ci_low", "ci_high", "n",
-    "test", "p_corrected", "verdict", "reason", "data",
+    "test", "p", "verdict", "reason", "data",
 ]  # fmt: skip
 
 
@@ -31,7 +31,7 @@ def _row(claim: Claim, findings: Findings) -> dict:
     numbers = {"effect": cell.effect, "ci_low": cell.low, "ci_high": cell.high, "n": cell.n} if cell else {}
     row = {key: getattr(claim, key) for key in ("part", "statement", "place")}
     row |= {key: getattr(verdict, key) for key in ("measured", "test", "verdict", "reason")}
-    row |= numbers | {"claim": claim.key, "p_corrected": verdict.p, "data": _data(claim, findings)}
+    row |= numbers | {"claim": claim.key, "p": verdict.p, "data": _data(claim, findings)}
     row |= {"published": claim.published(findings)}
     return dict.fromkeys(CLAIM_COLUMNS, "n/a") | {
         key: "n/a" if _undefined(value) else value for key, value in row.items()

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit  # of single numbers, a twentieth of the time of scipy.stats
 
 from ..errors import InputError
+from ..significance.group_level import SAMPLING
+from ..significance.groups import DATASET_TEST
 from ..significance.level import ALPHA
 from ..significance.macro import MACRO
 from ..study.configuration import ROOT
@@ -24,7 +26,11 @@ NUMBERS += ("df", "variance_sampling", "variance_training")
 
 @dataclass(frozen=True)
 class Effect:
-    """An effect with its 95 % interval and corrected two-sided p over n folds; NaN is what was not defined."""
+    """An effect with its 95 % interval and two-sided p, not corrected; NaN is what was not defined.
+
+    `n` is what it is over: folds, groups of images, data sets. `df` are the degrees of freedom of the interval, n - 1
+    where they are not given; `p_corrected` is Holm's over all cells of the test, for counting cells.
+    """
 
     name: str
     effect: float
@@ -32,14 +38,35 @@ class Effect:
     high: float
     p: float
     n: int
+    df: float = np.nan
+    p_corrected: float = np.nan
+
+    @property
+    def freedom(self) -> float:
+        return self.df if self.df > 0 else self.n - 1
 
     @property
     def error(self) -> float:
-        """Standard error of a mean over folds: the interval's half-width over the quantile that made it."""
-        return (self.high - self.low) / 2 / stats.t.ppf(1 - ALPHA / 2, self.n - 1) if self.n > 1 else np.nan
+        """Standard error: the interval's longer half, since ends are cut, over the quantile that made it."""
+        half = max(self.effect - self.low, self.high - self.effect)
+        return half / stdtrit(self.freedom, 1 - ALPHA / 2) if self.freedom > 0 else np.nan
+
+    def interval(self, cells: int = 1) -> tuple[float, float]:
+        """The interval at the level of one of so many cells together (Bonferroni); NaN where there is none."""
+        if not self.error > 0:
+            return self.low, self.high
+        half = self.error * stdtrit(self.freedom, 1 - ALPHA / 2 / cells)
+        return self.effect - half, self.effect + half
 
     def negated(self) -> "Effect":
-        return Effect(self.name, -self.effect, -self.high, -self.low, self.p, self.n)
+        return replace(self, effect=-self.effect, low=-self.high, high=-self.low)
+
+
+def effect_of(row: dict, name: str) -> Effect:
+    """The effect of a row of tests; one without the variance of training has no p, since it decides nothing."""
+    ends = row["effect"], row["ci_low"], row["ci_high"]
+    p_values = (np.nan, np.nan) if row.get("method") == SAMPLING else (row["p"], row["p_corrected"])
+    return Effect(name, *ends, p_values[0], int(row["n"]), row.get("df", np.nan), p_values[1])
 
 
 @dataclass(frozen=True)
@@ -103,30 +130,25 @@ class Findings:
         return [name for name in datasets if name != MACRO], [name for name in autoencoders if name not in others]
 
     def only(self, autoencoders: Sequence[str]) -> "Findings":
-        """Without the rows of other families; tests over all families at once stay as they are."""
+        """Without the rows of other families, and of the means of a dataset that these are in.
+
+        Tests over all data sets and families stay as they are.
+        """
         others = [name for name in self.families() if name not in autoencoders]
         frames = {
             name: frame[~frame["autoencoder"].isin(others)] if "autoencoder" in frame else frame
             for name, frame in self.frames.items()
         }
+        if others and "group_level" in frames:
+            frames["group_level"] = frames["group_level"].loc[lambda rows: rows["test"] != DATASET_TEST]
         return replace(self, frames=frames)
 
     def tested(
         self, name: str, test: str, comparison: str, metric: str = "balanced_accuracy", role: str = "family", **where
     ) -> list[Effect]:
-        """One cell per dataset and autoencoder of a file of tests over folds."""
+        """One cell per dataset and autoencoder of a file of tests."""
         rows = self.rows(name, test=test, comparison=comparison, metric=metric, role=role, **where)
-        return [
-            Effect(
-                self.pair(row["autoencoder"], row["dataset"]),
-                row["effect"],
-                row["ci_low"],
-                row["ci_high"],
-                row["p_corrected"],
-                int(row["n"]),
-            )
-            for row in rows.to_dict("records")
-        ]
+        return [effect_of(row, self.pair(row["autoencoder"], row["dataset"])) for row in rows.to_dict("records")]
 
     def pair(self, autoencoder: str, dataset: str) -> str:
         """'Flux.2 on Cardium', or 'Flux.2, macro average'."""

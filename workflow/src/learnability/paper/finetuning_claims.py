@@ -6,10 +6,11 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
+from ..significance.groups import CELL_TEST
 from ..significance.level import ALPHA
 from .claim import HERE, Claim, theirs_alone
 from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Effect, Findings
-from .verdicts import NO_CELL, PAIRED, Verdict, all_positive, no_effect, untestable
+from .verdicts import NO_CELL, Verdict, all_positive, no_effect, untestable
 
 PART = "Fidelity and fine-tuning"
 TUNING = f"{HERE}Medical fine-tuning does not close the gap"
@@ -55,26 +56,26 @@ def macro_psnr(findings: Findings, first: str, second: str, datasets: Sequence[s
         return None
     half, p = error * stats.norm.ppf(1 - ALPHA / 2), 2 * stats.norm.sf(abs(effect) / error)
     name = f"{findings.autoencoder(first)} less {findings.autoencoder(second)}"
-    return Effect(name, effect, effect - half, effect + half, p, int(rows["n"].min()))
+    return Effect(name, effect, effect - half, effect + half, p, int(rows["n"].min()), np.inf)
 
 
 def raises_psnr(findings: Findings) -> Verdict:
     cells = [macro_psnr(findings, *pair, tuned(findings)[0]) for pair in pairs(findings)]
     before, after = (findings.known(kind="fidelity", dataset="macro", autoencoder=name)[0] for name in MEDVAE)
-    return all_positive([cell for cell in cells if cell], after - before, "dB", UNPAIRED)
+    return all_positive([cell for cell in cells if cell], after - before, "dB", test=UNPAIRED)
 
 
 def highest_psnr(findings: Findings) -> Verdict:
     """FLUX.2's macro PSNR is above that of every other family of the paper."""
     others = [name for name in PAPER_AUTOENCODERS if name != "flux2"]
     cells = [macro_psnr(findings, "flux2", name, PAPER_DATASETS) for name in others]
-    return untestable(NO_CELL) if None in cells else all_positive(cells, 0.05, "dB", UNPAIRED)
+    return untestable(NO_CELL) if None in cells else all_positive(cells, 0.05, "dB", test=UNPAIRED)
 
 
 def tuned_against_base(findings: Findings, space: str, **where) -> list[Effect]:
     suffix = "" if space == "latent" else "_in_reconstruction"
     names = [f"{first}_vs_{second}{suffix}" for first, second in pairs(findings)]
-    return [cell for name in names for cell in findings.tested("finetuning", "corrected_paired_t", name, **where)]
+    return [cell for name in names for cell in findings.tested("group_level", CELL_TEST, name, **where)]
 
 
 def leaves_latents(findings: Findings) -> Verdict:
@@ -84,7 +85,8 @@ def leaves_latents(findings: Findings) -> Verdict:
 
 
 def rises(space: str, dataset: str, findings: Findings) -> Verdict:
-    return all_positive(tuned_against_base(findings, space, dataset=dataset), findings.margin, "points", PAIRED)
+    cells = tuned_against_base(findings, space, dataset=dataset)
+    return all_positive(cells, findings.margin, "points", findings.margin)
 
 
 def _psnr(findings: Findings) -> str:

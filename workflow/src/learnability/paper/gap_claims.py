@@ -6,9 +6,10 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
-from ..significance.level import ALPHA, CONFIDENCE_TOST, P_BELOW
+from ..significance.groups import CELL_TEST, DATASET_TEST, OF_THESE
+from ..significance.level import ALPHA, P_BELOW
 from .claim import HERE, Claim, of_table, percent
-from .findings import PAPER_DATASETS, Effect, Findings
+from .findings import PAPER_DATASETS, Effect, Findings, effect_of
 from .verdicts import (
     CORRELATION_MARGIN,
     NO_CELL,
@@ -19,7 +20,6 @@ from .verdicts import (
     all_positive,
     in_words,
     no_effect,
-    shown,
     untestable,
     within,
 )
@@ -27,58 +27,33 @@ from .verdicts import (
 PART = "The gap"
 LARGE = f"{HERE}The learnability gap is large and consistent"
 TABLE1 = of_table("table1")
+PERMUTED = "Pearson within data sets, permutation of autoencoders"
 
 
 def gaps(findings: Findings, **where) -> list[Effect]:
-    """Reconstruction minus latent of every family and dataset, or of those in `where`."""
-    return findings.tested("latent_vs_reconstruction", "corrected_paired_t", "reconstruction_vs_latent", **where)
+    """Reconstruction minus latent of every family and dataset, or of those in `where`, tested over groups of images."""
+    return findings.tested("group_level", CELL_TEST, "reconstruction_vs_latent", **where)
+
+
+def over_study(findings: Findings, test: str, comparison: str) -> Effect | None:
+    """The mean over the study's datasets and families, of study_level.csv."""
+    rows = findings.rows("study_level", test=test, comparison=comparison)
+    return None if rows.empty else effect_of(rows.iloc[0].to_dict(), "")
 
 
 def reconstructions_equal_images(findings: Findings) -> Verdict:
-    """TOST over dataset means, against the two-sided signed-rank test over all pairs."""
-    rows = findings.rows("equivalence", test="tost_datasets")
-    if rows.empty:
-        return untestable(NO_CELL)
-    row, (ranks,) = rows.iloc[0], _ranks(findings, "wilcoxon_pairs", "reconstruction_vs_image", "two-sided")
-    cell = Effect("", row["effect"], row["ci_low"], row["ci_high"], ranks["p"], int(row["n"]))
-    bound = f"±{shown(findings.margin, 'points')} points"
-    text = f"{in_words(cell, 'points')} ({CONFIDENCE_TOST}) over {cell.n} data sets; signed-rank p = {ranks['p']:.2g}"
-    found = Verdict(SUPPORTED, f"equal within {bound}", text, cell, "TOST over data sets", row["p"])
-    if cell.n < 3:
-        return untestable(f"{cell.n} data set(s); at least 3 are needed", found)
-    if row["p"] < ALPHA:
+    """TOST of the mean over the study's datasets."""
+    cell = over_study(findings, OF_THESE, "reconstruction_vs_image")
+    found = no_effect([cell] if cell else [], findings.margin, "points")
+    if cell is None:
         return found
-    if ranks["p"] < ALPHA:
-        return replace(found, verdict=NOT_SUPPORTED, reason=f"a difference is shown (signed-rank test, {P_BELOW})")
-    reason = f"neither a difference nor equality within {bound} is shown: not significant is not equal"
-    return replace(found, verdict=UNTESTABLE, reason=reason)
+    text = f"{in_words(cell, 'points')} over {cell.n} data set{'s' if cell.n > 1 else ''}"
+    return replace(found, measured=text, test="TOST over groups, mean over data sets")
 
 
 def latents_below_everywhere(findings: Findings) -> Verdict:
-    """All estimates are positive, and the signed-rank test over all pairs says that this is not chance."""
-    cells = gaps(findings)
-    if not cells:
-        return untestable(NO_CELL)
-    above = sum(cell.effect > 0 for cell in cells)
-    (ranks,) = _ranks(findings, "wilcoxon_pairs", "reconstruction_vs_latent", "greater")
-    smallest = min(cells, key=lambda cell: cell.effect)
-    text = f"{above} of {len(cells)} pairs; smallest: {smallest.name}, {in_words(smallest, 'points')}"
-    test = f"signed-rank over all pairs, {in_method(ranks)}"
-    found = Verdict(SUPPORTED, "every estimate is above zero", text, smallest, test, ranks["p"])
-    below = [cell for cell in cells if cell.high < 0]
-    if below:
-        names = ", ".join(cell.name for cell in below)
-        return replace(found, verdict=NOT_SUPPORTED, reason=f"the opposite holds for {names}")
-    if 0.5 ** len(cells) >= ALPHA:
-        return untestable(f"{len(cells)} pairs can give no p below {0.5 ** len(cells):.2g}", found)
-    none = [cell.name for cell in cells if cell.effect <= 0 and cell.high < findings.margin]
-    if none:
-        bound = shown(findings.margin, "points")
-        return replace(found, verdict=NOT_SUPPORTED, reason=f"a gap of {bound} points is excluded: {', '.join(none)}")
-    if ranks["p"] >= ALPHA or above < len(cells):
-        reason = f"{above} of {len(cells)} above zero, signed-rank p = {ranks['p']:.2g}: neither shown nor excluded"
-        return replace(found, verdict=UNTESTABLE, reason=reason)
-    return found
+    """The paper knows no gap that is too small to count, so that none is equal to zero here."""
+    return all_positive(gaps(findings), findings.margin, "points", 0.0)
 
 
 def in_range(dataset: str, findings: Findings) -> Verdict:
@@ -88,32 +63,46 @@ def in_range(dataset: str, findings: Findings) -> Verdict:
 
 def significant(dataset: str, findings: Findings) -> Verdict:
     low, _ = findings.known(kind="gap", dataset=dataset, autoencoder="n/a", place=LARGE)
-    return all_positive(gaps(findings, dataset=dataset), low, "points")
+    return all_positive(gaps(findings, dataset=dataset), low, "points", findings.margin)
 
 
 def largest(findings: Findings) -> Verdict:
     """ISIC-2019's mean gap over the families is above that of every other dataset (intersection-union test)."""
-    means = {name: _mean_of(gaps(findings, dataset=name), findings.dataset(name)) for name in PAPER_DATASETS}
+    means = {name: _mean_of(findings, name) for name in PAPER_DATASETS}
     if not all(means.values()):
         return untestable(NO_CELL)
     first = means.pop("isic2019")
-    differences = []
-    for other in means.values():
-        effect, error, n = first.effect - other.effect, np.hypot(first.error, other.error), min(first.n, other.n)
-        half = error * stats.t.ppf(1 - ALPHA / 2, n - 1) if n > 1 else np.nan
-        p = 2 * stats.t.sf(abs(effect) / error, n - 1)
-        differences.append(Effect(f"{first.name} less {other.name}", effect, effect - half, effect + half, p, n))
     isic, _ = findings.known(kind="gap", dataset="isic2019", autoencoder="n/a", place=LARGE)
     _, mimic = findings.known(kind="gap", dataset="mimic_cxr_lt")
-    return all_positive(differences, isic - mimic, "points", "t between data sets; each comparison must hold")
+    cells = [_less(first, other) for other in means.values()]
+    test = "t between data sets, every comparison at the level"
+    return all_positive(cells, isic - mimic, "points", findings.margin, test)
 
 
-def _mean_of(cells: list[Effect], name: str) -> Effect | None:
-    """The mean over families that share folds: its standard error is at most the mean of theirs."""
+def _mean_of(findings: Findings, dataset: str) -> Effect | None:
+    """The mean over families: tested as such, else of families whose error is at most the mean of theirs."""
+    where, name = {"test": DATASET_TEST, "comparison": "reconstruction_vs_latent"}, findings.dataset(dataset)
+    rows = findings.rows("group_level", dataset=dataset, **where)
+    if len(rows):
+        return effect_of(rows.iloc[0].to_dict(), name)
+    cells = gaps(findings, dataset=dataset)
     if not cells:
         return None
     effect, low, high = (np.mean([getattr(cell, end) for cell in cells]) for end in ("effect", "low", "high"))
-    return Effect(name, effect, low, high, np.nan, min(cell.n for cell in cells))
+    least = min(cells, key=lambda cell: cell.freedom)
+    return Effect(name, effect, low, high, np.nan, least.n, least.freedom)
+
+
+def _less(first: Effect, second: Effect) -> Effect:
+    """The difference of two independent effects, with Satterthwaite's degrees of freedom."""
+    effect, variances = first.effect - second.effect, [first.error**2, second.error**2]
+    error, name = np.sqrt(sum(variances)), f"{first.name} less {second.name}"
+    if not error > 0:
+        return Effect(name, effect, np.nan, np.nan, np.nan, min(first.n, second.n))
+    parts = zip(variances, (first.freedom, second.freedom), strict=True)
+    df = sum(variances) ** 2 / sum(variance**2 / freedom for variance, freedom in parts)
+    half, p = error * stats.t.ppf(1 - ALPHA / 2, df), 2 * stats.t.sf(abs(effect) / error, df)
+    return Effect(name, effect, effect - half, effect + half, p, min(first.n, second.n), df)
 
 
 def not_predicted_by_psnr(findings: Findings) -> Verdict:
@@ -124,7 +113,7 @@ def not_predicted_by_psnr(findings: Findings) -> Verdict:
     row = rows.iloc[0]
     cell = Effect("", row["effect"], row["ci_low"], row["ci_high"], row["p"], int(row["n"]))
     text = f"r = {in_words(cell, '')} over {cell.n} pairs"
-    found = Verdict(SUPPORTED, f"|r| below {CORRELATION_MARGIN}", text, cell, "Pearson within data sets", row["p"])
+    found = Verdict(SUPPORTED, f"|r| below {CORRELATION_MARGIN}", text, cell, PERMUTED, row["p"])
     if row["p"] < ALPHA:
         return replace(found, verdict=NOT_SUPPORTED, reason=f"PSNR and gap are correlated, {P_BELOW}")
     if not (cell.low > -CORRELATION_MARGIN and cell.high < CORRELATION_MARGIN):
@@ -142,15 +131,6 @@ def imbalanced(findings: Findings) -> Verdict:
     if below:
         return Verdict(NOT_SUPPORTED, f"{', '.join(below)}: {least:g} or less", text, cell, "counts")
     return Verdict(SUPPORTED, f"every ratio is above {least:g}", text, cell, "counts")
-
-
-def _ranks(findings: Findings, test: str, comparison: str, alternative: str) -> list[dict]:
-    return findings.rows("wilcoxon", test=test, comparison=comparison, alternative=alternative).to_dict("records")
-
-
-def in_method(ranks: dict) -> str:
-    """How the p of a signed-rank test was found, in words: exact, or by the normal approximation."""
-    return ranks["method"].replace("_", " ")
 
 
 def _range(dataset: str, findings: Findings) -> str:

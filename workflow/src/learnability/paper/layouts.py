@@ -42,7 +42,7 @@ def render_claims(claims: pd.DataFrame, footnotes: Iterable[str] = ()) -> dict[s
 def _claim_cells(row: dict) -> list[str]:
     place = row["place"].removeprefix("section 3: ")
     published = row["published"] if place == row["published"] else f"{row['published']} ({place})"
-    test = row["test"] if row["p_corrected"] == "n/a" else f"{row['test']}: p = {row['p_corrected']:.2g}"
+    test = row["test"] if row["p"] == "n/a" else f"{row['test']}: p = {row['p']:.2g}"
     measured = row["measured"] if row["measured"] != "n/a" else MISSING
     why = row["reason"] if row["data"] == "n/a" else f"{row['reason']} ({row['data']})"
     return [published, measured, MISSING if test == "n/a" else test, Best(row["verdict"]), why]

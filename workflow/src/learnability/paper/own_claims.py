@@ -4,60 +4,43 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from scipy import stats
 
-from ..significance.level import ALPHA, P_BELOW
-from ..significance.rows import holm
+from ..significance.group_level import SAMPLING
+from ..significance.groups import OF_A_FURTHER, OF_THESE
 from .claim import Claim, of_table
 from .findings import Effect, Findings
-from .gap_claims import TABLE1, in_method
-from .verdicts import NO_CELL, NOT_SUPPORTED, SUPPORTED, Verdict, all_positive, in_words, untestable
+from .gap_claims import TABLE1, over_study
+from .verdicts import NO_CELL, Verdict, all_positive, in_words, untestable
 
 PART = "Beyond the paper"
 OURS = "not in the paper"
 
 
 def over_datasets(findings: Findings) -> Verdict:
-    """The signed-rank test over datasets, each the mean of its families, which share its images and folds."""
-    rows = findings.rows(
-        "wilcoxon", test="wilcoxon_datasets", comparison="reconstruction_vs_latent", alternative="greater"
-    )
-    if rows.empty:
+    """The mean over the study's datasets, for these alone; a t over their means speaks of a further one."""
+    these, further = (over_study(findings, test, "reconstruction_vs_latent") for test in (OF_THESE, OF_A_FURTHER))
+    if not these:
         return untestable(NO_CELL)
-    row, n = rows.iloc[0], len(findings.datasets())
-    cell = Effect("", row["effect"], np.nan, np.nan, row["p"], n)
-    text = f"{in_words(cell, 'points')}, mean over {n} data set{'s' if n > 1 else ''}"
-    found = Verdict(SUPPORTED, P_BELOW, text, cell, f"signed-rank over data sets, {in_method(row)}", row["p"])
-    if 0.5**n >= ALPHA:
-        return untestable(f"{n} data set{'s' if n > 1 else ''} can give no p below {0.5**n:.2g}", found)
-    return found if row["p"] < ALPHA else replace(found, verdict=NOT_SUPPORTED, reason=f"p = {row['p']:.2g}")
+    size, count = findings.margin, f"{these.n} data set{'s' if these.n > 1 else ''}"
+    found = all_positive([these], size, "points", size, "paired t over groups, for these data sets")
+    said = f"; for a further data set p = {further.p:.2g}" if further and further.p >= 0 else ""
+    return replace(found, measured=f"{in_words(these, 'points')}, mean over {count}{said}")
 
 
 def decomposed(gap: str, findings: Findings) -> Verdict:
-    """One gap of gap_decomposition.csv in every cell, Holm over the cells."""
+    """One gap of gap_decomposition.csv in every cell."""
     rows = findings.rows("gap_decomposition", metric="balanced_accuracy", role="family")
     cells = [_cell(row, gap, findings) for row in rows.to_dict("records") if not np.isnan(row[gap])]
     if not cells:
         return untestable("the gap is not decomposed in this study, or has no lossless control")
-    return all_positive(_holm(cells), findings.margin, "points")
+    return all_positive(cells, findings.margin, "points", findings.margin)
 
 
 def _cell(row: dict, gap: str, findings: Findings) -> Effect:
-    cell = Effect(
-        findings.pair(row["autoencoder"], row["dataset"]),
-        row[gap],
-        row[f"{gap}_ci_low"],
-        row[f"{gap}_ci_high"],
-        np.nan,
-        int(row["n"]),
-    )
-    p = 2 * stats.t.sf(abs(cell.effect) / cell.error, cell.n - 1) if cell.error > 0 else np.nan
-    return replace(cell, p=p)
-
-
-def _holm(cells: list[Effect]) -> list[Effect]:
-    p_values = holm(["n/a" if np.isnan(cell.p) else cell.p for cell in cells])
-    return [replace(cell, p=np.nan if p == "n/a" else p) for cell, p in zip(cells, p_values, strict=True)]
+    """One gap of a row. Its degrees of freedom are not in the file; the folds' are fewer and on the safe side."""
+    low, high, p = (row[f"{gap}_{end}"] for end in ("ci_low", "ci_high", "p"))
+    name = findings.pair(row["autoencoder"], row["dataset"])
+    return Effect(name, row[gap], low, high, np.nan if row["method"] == SAMPLING else p, int(row["n"]))
 
 
 DECOMPOSED = of_table("gap_decomposition")

@@ -1,20 +1,23 @@
-"""The decision rules: what evidence gives which verdict. See the docstring of the package."""
+"""The decision rules: what evidence gives which verdict. See the docstring of the package.
+
+A claim that something holds in every cell is judged by an intersection-union test, each of its own cells at the level
+and without correction (Berger 1982); that in some cell the opposite holds by simultaneous intervals over these cells.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr
 
 from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
-from ..significance.rows import holm
 from .findings import Effect
 
-SUPPORTED, NOT_SUPPORTED, UNTESTABLE = "supported", "not supported", "cannot be tested at this scale"
-FEWEST_FOLDS = 3
+SUPPORTED, NOT_SUPPORTED, UNTESTABLE = "supported", "not supported", "cannot be told"
 CORRELATION_MARGIN = 0.3
 NO_CELL = "this study has no such comparison"
-PAIRED = "t over folds, Nadeau and Bengio, Holm"
+OVER_GROUPS = "paired t over groups, every cell at the level"
+OVER_FOLDS = "t over folds, Nadeau and Bengio, every cell at the level"
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Verdict:
 
 
 def untestable(reason: str, of: "Verdict | None" = None) -> Verdict:
-    """Cannot be tested; `of` is what the numbers alone would have given, whose measurement is still shown."""
+    """Cannot be told; `of` is what the numbers alone would have given, whose measurement is still shown."""
     return replace(of, verdict=UNTESTABLE, reason=reason) if of else Verdict(UNTESTABLE, reason)
 
 
@@ -57,47 +60,68 @@ def in_words_of(cells: Sequence[Effect], unit: str, decisive: Effect) -> str:
     return f"{span} in {len(cells)} cells; least favourable: {decisive.name}, {in_words(decisive, unit)}"
 
 
-def all_positive(cells: Sequence[Effect], size: float, unit: str, test: str = PAIRED) -> Verdict:
-    """Every effect is above zero. `size` is the published effect, or the margin where none is known."""
-    if not cells:
-        return untestable(NO_CELL)
-    decisive = max(cells, key=lambda cell: (cell.effect <= 0, np.nan_to_num(cell.p, nan=1.0), -cell.effect))
-    found = Verdict(SUPPORTED, f"above zero, {P_BELOW}", in_words_of(cells, unit, decisive), decisive, test, decisive.p)
-    opposite = [cell for cell in cells if cell.high < 0]
-    too_small = [cell for cell in cells if not cell.p < ALPHA and cell.high < size]
-    still_open = [cell for cell in cells if not (cell.p < ALPHA and cell.effect > 0)]
-    if opposite:
-        found = replace(found, verdict=NOT_SUPPORTED, reason=f"the opposite holds for {_names(opposite)}")
-    elif too_small:
-        bound = f"{shown(size, unit)} {unit}".strip()
-        reason = f"no effect is shown, and one of {bound} is excluded, for {_names(too_small)}"
-        found = replace(found, verdict=NOT_SUPPORTED, reason=reason)
-    elif still_open:
-        reason = f"neither shown nor excluded for {_names(still_open)}: the interval is too wide"
-        found = replace(found, verdict=UNTESTABLE, reason=reason)
-    return found
+def all_positive(
+    cells: Sequence[Effect], size: float, unit: str, least: float | None = None, test: str = OVER_GROUPS
+) -> Verdict:
+    """Every effect is above zero: an intersection-union test, each cell at the level; its opposite is a union.
 
-
-def no_effect(cells: Sequence[Effect], margin: float, unit: str, one_sided: bool = False) -> Verdict:
-    """No effect beyond ±margin, `one_sided` none above it, by one-sided t-tests in every cell, Holm over the cells.
-
-    One-sided, an effect below zero is none that the claim denies, however large.
+    `size` is the published effect, or the margin where none is known; `least` what counts as none, size / 2 by default.
     """
     if not cells:
         return untestable(NO_CELL)
-    p_values = holm([within_margin_p(cell, margin, one_sided) for cell in cells])
+    least = abs(size) / 2 if least is None else least
+    decisive = max(cells, key=lambda cell: (cell.effect <= 0, np.nan_to_num(cell.p, nan=1.0), -cell.effect))
+    found = Verdict(SUPPORTED, f"above zero, {P_BELOW}", in_words_of(cells, unit, decisive), decisive, test, decisive.p)
+    ends = [(cell, *cell.interval(len(cells))) for cell in cells]
+    still_open = [cell for cell in cells if not (cell.p < ALPHA and cell.effect > 0)]
+    opposite = [cell for cell, _, high in ends if high < 0]
+    none = [cell for cell, low, high in ends if cell in still_open and -least < low and high < least]
+    if opposite:
+        found = replace(found, verdict=NOT_SUPPORTED, reason=f"the opposite is found: {_each(opposite, unit)}")
+    elif none:
+        bound = f"{shown(least, unit)} {unit}".strip()
+        found = replace(found, verdict=NOT_SUPPORTED, reason=f"equal to zero within ±{bound}: {_each(none, unit)}")
+    elif still_open:
+        found = replace(found, verdict=UNTESTABLE, reason=_undecided(still_open, size, unit))
+    return found
+
+
+def _undecided(cells: Sequence[Effect], size: float, unit: str) -> str:
+    """Why effects are neither above zero nor excluded: only an interval that could hide the published one is wide."""
+    wide = [cell for cell in cells if not cell.error > 0 or cell.high - cell.effect > abs(size)]
+    if wide:
+        return f"neither shown nor excluded, the interval is too wide: {_each(wide, unit)}"
+    published = f"{shown(size, unit)} {unit}".strip()
+    small = [cell for cell in cells if cell.high < size]
+    if small:
+        return f"smaller than {published} and not shown to be above zero: {_each(small, unit)}"
+    return f"neither shown nor excluded: {_each(cells, unit)}"
+
+
+def no_effect(
+    cells: Sequence[Effect], margin: float, unit: str, one_sided: bool = False, over: str = "over groups"
+) -> Verdict:
+    """No effect beyond ±margin in every cell, `one_sided` none above it: one-sided t-tests, each cell at the level.
+
+    One-sided, an effect below zero is none that the claim denies, however large. That there is one in some cell is a
+    union, told by simultaneous intervals.
+    """
+    if not cells:
+        return untestable(NO_CELL)
+    p_values = [within_margin_p(cell, margin, one_sided) for cell in cells]
     worst, bound = int(np.argmax(p_values)), f"{shown(margin, unit)} {unit}".strip()
     decisive, size = cells[worst], f"below {bound}" if one_sided else f"equal within ±{bound}"
-    test = f"{'one-sided t' if one_sided else 'TOST'} over folds, Nadeau and Bengio, Holm"
+    test = f"{'one-sided t' if one_sided else 'TOST'} {over}, every cell at the level"
     found = Verdict(SUPPORTED, size, in_words_of(cells, unit, decisive), decisive, test, p_values[worst])
     still_open = [cell for cell, p in zip(cells, p_values, strict=True) if not p < ALPHA]
-    different = [cell for cell in still_open if cell.p < ALPHA and (cell.effect > 0 or not one_sided)]
+    ends = {cell: cell.interval(len(cells)) for cell in still_open if cell.p >= 0}
+    different = [cell for cell, (low, high) in ends.items() if low > 0 or (high < 0 and not one_sided)]
     if different:
         kind = "an effect above zero" if one_sided else "a difference"
-        found = replace(found, verdict=NOT_SUPPORTED, reason=f"{kind} is shown, {P_BELOW}, for {_names(different)}")
+        found = replace(found, verdict=NOT_SUPPORTED, reason=f"{kind} is found: {_each(different, unit)}")
     elif still_open:
         sides = f"above zero nor {size}" if one_sided else f"a difference nor equality within ±{bound}"
-        found = replace(found, verdict=UNTESTABLE, reason=f"neither {sides} is shown for {_names(still_open)}")
+        found = replace(found, verdict=UNTESTABLE, reason=f"neither {sides} is shown: {_each(still_open, unit)}")
     return found
 
 
@@ -107,25 +131,40 @@ def within_margin_p(cell: Effect, margin: float, one_sided: bool = False) -> flo
     1 where there is no interval.
     """
     size = cell.effect if one_sided else abs(cell.effect)
-    return float(stats.t.sf((margin - size) / cell.error, cell.n - 1)) if cell.error > 0 else 1.0
+    return float(stdtr(cell.freedom, (size - margin) / cell.error)) if cell.error > 0 else 1.0
 
 
 def within(cells: Sequence[Effect], low: float, high: float, unit: str, rounding: float = 0.005) -> Verdict:
-    """Every estimate lies in the published range, which is wider on both sides by what its printing rounds away."""
+    """Every effect lies in the published range, which is wider on both sides by what its printing rounds away.
+
+    Inside is what every interval is, outside what a simultaneous interval is.
+    """
     if not cells:
         return untestable(NO_CELL)
-    low, high = low - rounding, high + rounding
-    decisive = max(cells, key=lambda cell: max(low - cell.effect, cell.effect - high))
-    test = f"{CONFIDENCE} intervals over folds against the range"
-    found = Verdict(SUPPORTED, "every estimate lies in the range", in_words_of(cells, unit, decisive), decisive, test)
-    excluded = [cell for cell in cells if cell.high < low or cell.low > high]
-    beyond = [cell for cell in cells if not low <= cell.effect <= high]
-    if excluded:
-        found = replace(found, verdict=NOT_SUPPORTED, reason=f"the interval excludes the range for {_names(excluded)}")
-    elif beyond:
-        reason = f"the estimate is outside, but the interval reaches into the range, for {_names(beyond)}"
+    least, most = low - rounding, high + rounding
+    decisive = max(cells, key=lambda cell: np.nan_to_num(max(least - cell.low, cell.high - most), nan=np.inf))
+    test = f"{CONFIDENCE} intervals against the range"
+    found = Verdict(SUPPORTED, "every interval lies in the range", in_words_of(cells, unit, decisive), decisive, test)
+    ends = [(cell, *cell.interval(len(cells))) for cell in cells]
+    sides = {
+        f"smaller than published, against {_end(low, unit)} or more": [
+            cell for cell, _, upper in ends if upper < least
+        ],
+        f"larger than published, against {_end(high, unit)} or less": [cell for cell, lower, _ in ends if lower > most],
+    }
+    outside = [f"{said}: {_each(beyond, unit)}" for said, beyond in sides.items() if beyond]
+    across = [cell for cell in cells if not (cell.low >= least and cell.high <= most)]
+    if outside:
+        found = replace(found, verdict=NOT_SUPPORTED, reason="; ".join(outside))
+    elif across:
+        reason = f"the interval is neither inside the range nor outside of it: {_each(across, unit)}"
         found = replace(found, verdict=UNTESTABLE, reason=reason)
     return found
+
+
+def _end(value: float, unit: str) -> str:
+    """An end of a range as the paper prints it: '18', '27.8'."""
+    return f"{100 * value if unit == 'points' else value:.3g}"
 
 
 def of_one_size(measured: float, published: float, text: str) -> Verdict:
@@ -138,6 +177,7 @@ def of_one_size(measured: float, published: float, text: str) -> Verdict:
     return Verdict(NOT_SUPPORTED, f"{side} the published value", text, cell, test)
 
 
-def _names(cells: Sequence[Effect]) -> str:
-    names = [cell.name for cell in cells if cell.name]
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "") or "it"
+def _each(cells: Sequence[Effect], unit: str) -> str:
+    """'Flux.2 on Cardium, 10.0 points [5.2, 14.8]' of at most two cells, and how many more there are."""
+    named = [", ".join(filter(None, [cell.name, in_words(cell, unit)])) for cell in cells[:2]]
+    return "; ".join(named) + (f"; and {len(cells) - 2} more" if len(cells) > 2 else "")

@@ -6,6 +6,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from ..commands.visible_gaps import most_of_variance, points, reading, visible_gaps
 from ..workflow.job_work import COSTLY_RULES
 from .costs import Cost, Plan
 from .rates import CPU
@@ -45,6 +46,28 @@ def print_plan(costs: list[Cost], kinds: pd.DataFrame, plan: Plan, gpus: list[in
     )
     console.print(grid)
     for line in [*walls(costs, plan, gpus), *assumptions(costs, plan)]:
+        console.print(line, soft_wrap=True, highlight=False)
+    print_visible(plan.config, console)
+
+
+def print_visible(config: dict, console: Console) -> None:
+    """The smallest gap that the study could see, a line per dataset."""
+    found = visible_gaps(config)
+    if not found:
+        return
+    grid = Table(title="The smallest gap that would be seen, in points of balanced accuracy")
+    grid.add_column("dataset", no_wrap=True)
+    for name in ("one autoencoder", "their mean"):
+        grid.add_column(name, justify="right")
+    grid.add_column("most of the variance from", overflow="fold")
+    grid.add_column("counts from", overflow="fold")
+    for each in found:
+        least = "≥ " if each.flatters else ""
+        mean = f"{least}{points(each.mean)}" if each.autoencoders > 1 else "–"
+        most = most_of_variance(each) or "all classes alike"
+        grid.add_row(each.dataset, f"{least}{points(each.cell)}", mean, most, each.origin)
+    console.print(grid)
+    for line in reading(config, found):
         console.print(line, soft_wrap=True, highlight=False)
 
 

@@ -45,7 +45,7 @@ def _shown(cells: list[Effect]) -> dict:
         return {"value": "–", "interval": "", "tint": 0, "sign": "none"}
     (cell,) = cells
     interval = f"{_points(cell.low)} to {_points(cell.high)}" if np.isfinite(cell.low) else ""
-    mark = "*" if cell.p < ALPHA else ""
+    mark = "*" if cell.p_corrected < ALPHA else ""
     return {
         "value": f"{_points(cell.effect, 1)}{mark}",
         "interval": interval,
