@@ -12,3 +12,5 @@ OTHERS = (
     Scenario("centroid, few rows by seed", "nearest centroid", drawn=0.1),
     Scenario("ridge, few training groups", "ridge", used=0.25),
 )
+# Whose power is shown at which gaps.
+POWER = ((MAIN[0], POWER_GAPS), (MAIN[1], (0.082,)))
