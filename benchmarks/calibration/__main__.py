@@ -19,24 +19,24 @@ from .verdicts import CASES, CURVES
 
 PAGE = Path("docs/measurements/error_rates.md")
 # Shares of `--studies`: a level is found from all of them, in the scenarios beside the main ones from half.
-OF_OTHERS, OF_POWER, OF_FIDELITY, OF_VERDICTS = 0.5, 0.3, 0.2, 0.25
+OF_OTHERS, OF_POWER, OF_FIDELITY, OF_VERDICTS = 0.5, 0.3, 0.2, 0.1
 AS_LARGE_AS_THE_MARGIN = 0.06
 RATIOS = (0, 1, 2)  # of autoencoders' own gaps to the spread of cells
 HEADER = """# Error rates and power
 
     make calibrate
 
-Written by this command, on {date}, seed {seed}; {minutes:.0f} minutes of one core{note}. It puts simulated studies to the project's
-own tests and claims (`benchmarks/calibration`): four data sets of 400 to 700 images in groups, in the project's folds, with
-five autoencoders each. A ridge or a nearest-centroid classifier is trained in every space and fold; no network is. The gap of
-a study varies with the groups that are tested, with those that are trained on, and with the seed. The scenarios differ
-in the last two:
+Written by this command on {date}, seed {seed}{note}; {minutes:.0f} minutes of one core. Simulated studies are put
+to the project's own tests and claims (`benchmarks/calibration`). Each has four data sets of 400 to 700 images in groups,
+in the project's folds, with five autoencoders. A ridge or a nearest-centroid classifier is trained in every space and
+fold; no network is. The gap of a study varies with the groups that are tested, with those that are trained on, and with
+the seed. The scenarios differ in the last two:
 
-- *centroid*, *ridge*: a training draws its rows anew with replacement, which is its seed. This is the set-up of the trial
-  that the test's formula comes from.
-- *test groups alone*: classifiers know the truth, so that nothing varies by training.
+- *centroid*, *ridge*: every training draws its rows anew with replacement, which is its seed. This is the set-up that
+  the test's formula was tried in.
+- *test groups alone*: the classifiers know the truth, so that nothing varies by training.
 - *few*, *fewest training groups*: they train on a quarter or a sixteenth of the groups, the same in every fold.
-- *few rows by seed*: each draws a tenth as many rows, anew."""
+- *few rows by seed*: every training draws a tenth as many rows."""
 
 
 def main() -> int:

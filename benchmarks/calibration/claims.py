@@ -1,8 +1,8 @@
 """Simulated studies of the paper's datasets and autoencoders, as the judge of claims reads them.
 
 Differences of images are normal here, so that the noise of a study is a number: the standard deviation of a gap over
-folds. Of that variance `SAMPLED` is of groups and images, the rest of the groups that are trained on, which folds share,
-and of the seed. An autoencoder shares a part of each with the others of a dataset.
+folds. Of its square `SAMPLED` is by groups and images that are tested, `BY_GROUPS` by groups that are trained on, which
+folds share, and `BY_SEED` by the seed. An autoencoder shares a part of each with the others of a dataset.
 """
 
 import functools

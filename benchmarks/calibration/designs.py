@@ -22,6 +22,7 @@ class Design(NamedTuple):
     fold: np.ndarray  # (N,) int
     weight: np.ndarray  # (N,) of every image in the mean balanced accuracy over folds
     overlaps: tuple[float, ...]  # of the training groups of the first 0, 1, 2 ... folds
+
     def overlap(self, folds: list[int]) -> float:
         """Of the training groups of these folds, as the images of a real dataset give it."""
         return self.overlaps[len(folds)]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
 
-from .rates import Rate
+from .rates import Rate, rate
 from .verdicts import CASES, CURVE, NOISE, truth
 
 SHARE, FOLD_SD, CORRELATION = "share of training", "fold sd", "correlation"
@@ -14,7 +14,9 @@ SHARE, FOLD_SD, CORRELATION = "share of training", "fold sd", "correlation"
 GOALS = {"cell": 42, "dataset": 60, "study": 95}
 WANTED_AT = 0.082
 KNOWN_WRONG = (
-    "sampling only", "signed ranks", "from its own mean",
+    "sampling only",
+    "signed ranks",
+    "from its own mean",
 )  # shown for comparison: they decide no verdict, but that on controls of two folds
 
 
@@ -29,10 +31,10 @@ def page(results: Mapping, header: str) -> str:
 def failing(levels: Mapping[str, Mapping[str, Rate]]) -> list[str]:
     """The tests that decide something and find a gap in more than 5 % of studies without one."""
     return [
-        f"{test} ({scenario}): {100 * rate.value:.1f} %"
+        f"{test} ({scenario}): {100 * of.value:.1f} %"
         for scenario, rates in levels.items()
-        for test, rate in rates.items()
-        if not rate.holds and not any(word in test for word in KNOWN_WRONG)
+        for test, of in rates.items()
+        if not of.holds and not any(word in test for word in KNOWN_WRONG)
     ]
 
 
@@ -45,11 +47,10 @@ def _in_short(results: Mapping) -> str:
         "",
         f"- Level: {'; '.join(wrong) if wrong else 'every test and verdict that decides holds 5 %'}.",
         f"- Power at a gap of {100 * WANTED_AT:g} points, in the set-up of the first row below: {goals}.",
-        "- A data set's test takes the variance of training from its autoencoders' cells. From the variance of its own "
-        "mean, as one might expect, it is too often estimated as 0: the row is in the table below.",
-        "- The signed ranks over 20 pairs take pairs for independent that are not, and the variance of sampling alone "
-        "leaves out training: both are shown, neither decides a verdict, but for the verdict on the controls of a study "
-        "of two folds.",
+        "- A data set's test takes the variance of training from the cells of its autoencoders. Taken from the data set's "
+        "own mean, that variance is too often estimated as 0, and the level does not hold (a row of the first table).",
+        "- Signed ranks over 20 pairs take these for independent, and the variance of sampling alone leaves out training. "
+        "Neither decides a verdict, but that on the controls of a study of two folds rests on the latter.",
     ]
     return "\n".join(lines)
 
@@ -62,8 +63,9 @@ def _levels(levels: Mapping[str, Mapping[str, Rate]], like: Mapping[str, Mapping
     rows += [["studies", *(str(levels[name]["cell"].studies) for name in names)]]
     rows += [[test, *(str(levels[name][test]) for name in names)] for test in levels[names[0]]]
     return (
-        "## No gap: how often one is found\n\nPercent. Bold: more than 5 % with 95 % certainty. A control is found where "
-        "its interval lies above 0, in one direction, so that 2.5 % is its level.\n\n" + table(["", *names], rows)
+        "## No gap: how often one is found\n\nPercent; bold where even the lower 95 % Monte Carlo bound lies above 5. "
+        "A control is found where its interval lies above 0: in one direction, so that 2.5 is its level.\n\n"
+        + table(["", *names], rows)
     )
 
 
@@ -73,13 +75,14 @@ def _power(power: Mapping[str, Mapping[float, Mapping[str, Rate]]]) -> str:
         tests = next(iter(by_gap.values()))
         rows = [[test, *(f"{100 * rates[test].value:.0f}" for rates in by_gap.values())] for test in tests]
         studies = next(iter(tests.values())).studies
-        parts.append(f"{scenario}, {studies} studies:\n\n" + table(["gap, points", *(f"{100 * g:g}" for g in by_gap)], rows))
+        head = ["gap, points", *(f"{100 * gap:g}" for gap in by_gap)]
+        parts.append(f"{scenario}, {studies} studies:\n\n{table(head, rows)}")
     return "## A gap: how often it is found\n\nPercent.\n\n" + "\n\n".join(parts)
 
 
 def _misses(misses: Mapping[str, Mapping[float, Mapping[str, Rate]]]) -> str:
     rows = [
-        [f"{scenario}, {100 * gap:g} points", *(str(rate) for rate in rates.values())]
+        [f"{scenario}, {100 * gap:g} points", *map(str, rates.values())]
         for scenario, by_gap in misses.items()
         for gap, rates in by_gap.items()
     ]
@@ -88,19 +91,18 @@ def _misses(misses: Mapping[str, Mapping[float, Mapping[str, Rate]]]) -> str:
 
 
 def _equivalence(rates: Mapping[str, Rate]) -> str:
-    rows = [[name, str(rate), str(rate.studies)] for name, rate in rates.items()]
-    return (
-        "## A gap as large as the margin: how often it is called smaller\n\nPercent.\n\n"
-        + table(["", "called smaller", "studies"], rows)
+    rows = [[name, str(of), str(of.studies)] for name, of in rates.items()]
+    return "## A gap as large as the margin: how often it is called smaller\n\nPercent.\n\n" + table(
+        ["", "called smaller", "studies"], rows
     )
 
 
 def _fidelity(rates: Mapping[str, Rate]) -> str:
-    rows = [[name, str(rate), str(rate.studies)] for name, rate in rates.items()]
+    rows = [[name, str(of), str(of.studies)] for name, of in rates.items()]
     return (
-        "## PSNR that says nothing of the gap: how often p < .05\n\nWithin data sets, by permutation of the autoencoders "
-        "jointly over the data sets. Autoencoders have gaps of their own, in units of the spread of cells. Percent.\n\n"
-        + table(["", "found", "studies"], rows)
+        "## PSNR that says nothing of the gap: how often p < .05\n\nPercent. Correlations within data sets, p by "
+        "permutation of the autoencoders jointly over data sets. Autoencoders have gaps of their own, whose spread is "
+        "given in units of that of cells.\n\n" + table(["", "found", "studies"], rows)
     )
 
 
@@ -116,18 +118,18 @@ def wrong_verdicts(verdicts: Mapping[str, Mapping[str, Rate]]) -> list[str]:
 
 
 def _verdicts(verdicts: Mapping[str, Mapping[str, Mapping]]) -> str:
-    rows = []
+    rows, studies = [], 0
     for case, claims in verdicts.items():
         for claim, told in claims.items():
             shares = [f"{100 * told[verdict]:.0f}" for verdict in (SUPPORTED, UNTESTABLE, NOT_SUPPORTED)]
-            at = 0 if not told["true"] else 2
-            shares[at] = str(told["wrong"])  # the wrong verdict, bold where it is too frequent
+            shares[2 if told["true"] else 0] = str(told["wrong"])  # the wrong verdict, bold where it is too frequent
+            studies = told["wrong"].studies
             rows.append([case, claim, "true" if told["true"] else "false", *shares])
             case = ""
     wide = f"{100 * NOISE:g} points"
     return (
-        "## Verdicts where the truth is known\n\nPercent of studies; a true claim should be refuted, a false one supported, "
-        f"in at most 5 %. Noise: a gap's standard deviation over folds, {wide} unless the case says otherwise.\n\n"
+        f"## Verdicts where the truth is known\n\nPercent of {studies} studies. In at most 5 should a true claim be refuted, "
+        f"or a false one supported. A gap's standard deviation over folds is {wide} unless the case says otherwise.\n\n"
         + table(["case", "claim", "truth", SUPPORTED, UNTESTABLE, NOT_SUPPORTED], rows)
     )
 
@@ -136,14 +138,13 @@ def _curves(curves: Mapping[str, Mapping[float, float]]) -> str:
     rows = [[claim, *(f"{100 * by_noise[noise]:.0f}" for noise in CURVE)] for claim, by_noise in curves.items()]
     return (
         "## How often the published gaps are found in every one of five autoencoders\n\nPercent `supported`, by the "
-        "standard deviation of a gap over folds.\n\n" + table(["", *(f"{100 * noise:g} points" for noise in CURVE)], rows)
+        "standard deviation of a gap over folds.\n\n"
+        + table(["", *(f"{100 * noise:g} points" for noise in CURVE)], rows)
     )
 
 
 def judged(frame: pd.DataFrame, name: str) -> dict[str, dict]:
     """Of every claim of a case: whether it is true, the shares of verdicts, and the rate of the wrong one."""
-    from .rates import rate
-
     known = truth(next(case for case in CASES if case.name == name))
     return {
         claim: {"true": true, "wrong": rate((frame[claim] == (NOT_SUPPORTED if true else SUPPORTED)).to_numpy())}

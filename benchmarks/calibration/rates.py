@@ -172,7 +172,8 @@ def fidelity(studies: Simulated, ratios: Iterable[float], number: int, seed: int
             x, y = (pd.Series((side - side.mean(1, keepdims=True)).ravel()) for side in (x, y))
             for kind, values in p.items():
                 values.append(correlation(kind, x, y, cells, datasets)["p"])
-        rates |= {f"{kind}, autoencoders' own gaps × {ratio:g}": rate(np.array(values) < ALPHA) for kind, values in p.items()}
+        name = f"autoencoders' own gaps × {ratio:g}"
+        rates |= {f"{kind}, {name}": rate(np.array(values) < ALPHA) for kind, values in p.items()}
     return rates
 
 
@@ -181,7 +182,8 @@ def shares(studies: Simulated, gap: int = 0) -> dict[str, float]:
     cells = studies.tests[gap][:, :, CELLS]
     folds = studies.reconstruction - studies.latent[gap]
     effects = field(cells, "effect")
-    correlations = [np.corrcoef(effects[:, at].T)[np.triu_indices(AUTOENCODERS, 1)].mean() for at in range(effects.shape[1])]
+    pairs = np.triu_indices(AUTOENCODERS, 1)
+    correlations = [np.corrcoef(effects[:, at].T)[pairs].mean() for at in range(effects.shape[1])]
     variance = effects.var(0, ddof=1).mean()
     return {
         "share of training": float(1 - field(cells, "sampling").mean() / variance),

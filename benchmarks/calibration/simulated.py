@@ -1,4 +1,4 @@
-"""Simulated studies put to the project's own group-level tests; their scores, for the tests over folds, stand beside."""
+"""Simulated studies put to the project's group-level tests; their scores, for the tests over folds, stand beside."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -58,7 +58,7 @@ def _right_everywhere(
     studies: int,
     random: np.random.Generator,
 ) -> tuple[np.ndarray, ...]:
-    """What is right in reconstructions (S, A, N), latents (G, S, A, N), images (S, N), latents of a control (G, S, N)."""
+    """What is right in reconstructions (S, A, N), latents (G, S, A, N), images (S, N), a control's latents (G, S, N)."""
     views = draw_views(design, number, studies, random)
     reconstruction = [right(views, "RS", (1.0,), scenario, random)[0] for _ in range(AUTOENCODERS)]
     latent = [right(views, "LS", strengths, scenario, random) for _ in range(AUTOENCODERS)]
@@ -78,10 +78,7 @@ def _tests(
 ) -> list[list[list[GroupTest]]]:
     """By gap and study the tests of `UNITS`."""
     return [
-        [
-            _of_study(reconstruction[i], latent[gap, i], image[i], control[gap, i], design)
-            for i in range(len(image))
-        ]
+        [_of_study(reconstruction[i], latent[gap, i], image[i], control[gap, i], design) for i in range(len(image))]
         for gap in range(len(latent))
     ]
 
@@ -108,5 +105,6 @@ def paired(first: np.ndarray, second: np.ndarray, design: Design) -> PairedRows:
 def fields(test: GroupTest) -> tuple[float, ...]:
     """`FIELDS` of a test, NaN for what it does not say; "sampling" is the same without the variance of training."""
     alone = study_test([test._replace(variance_training=None)])
-    said = (test.effect, test.ci_low, test.ci_high, test.p, alone.ci_low, alone.ci_high, alone.p)
-    return tuple(np.nan if value is None else value for value in (*said, test.variance_sampling, test.variance_training))
+    said = [test.effect, test.ci_low, test.ci_high, test.p, alone.ci_low, alone.ci_high, alone.p]
+    said += [test.variance_sampling, test.variance_training]
+    return tuple(np.nan if value is None else value for value in said)
