@@ -22,9 +22,18 @@ KNOWN_WRONG = (
 
 def page(results: Mapping, header: str) -> str:
     """The page from `__main__.compute`."""
-    parts = [header, _in_short(results), _levels(results["levels"], results["like"]), _power(results["power"]),
-             _misses(results["misses"]), _equivalence(results["equivalence"]), _fidelity(results["fidelity"]),
-             _verdicts(results["verdicts"]), _curves(results["curves"])]  # fmt: skip
+    parts = [
+        header,
+        _in_short(results),
+        _levels(results["levels"], results["like"]),
+        _power(results["power"]),
+        _misses(results["misses"]),
+        _encoding(results["encoding"]),
+        _equivalence(results["equivalence"]),
+        _fidelity(results["fidelity"]),
+        _verdicts(results["verdicts"]),
+        _curves(results["curves"]),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -42,15 +51,18 @@ def _in_short(results: Mapping) -> str:
     reached = results["power"][next(iter(results["power"]))][WANTED_AT]
     goals = ", ".join(f"{name} {100 * reached[name].value:.0f} % (wanted: {goal})" for name, goal in GOALS.items())
     wrong = failing(results["levels"]) + wrong_verdicts(results["verdicts"])
+    isic = results["curves"]["isic_significant"][NOISE]
     lines = [
         "## In short",
         "",
         f"- Level: {'; '.join(wrong) if wrong else 'every test and verdict that decides holds 5 %'}.",
         f"- Power at a gap of {100 * WANTED_AT:g} points, in the set-up of the first row below: {goals}.",
-        "- A data set's test takes the variance of training from the cells of its autoencoders. Taken from the data set's "
-        "own mean, that variance is too often estimated as 0, and the level does not hold (a row of the first table).",
-        "- Signed ranks over 20 pairs take these for independent, and the variance of sampling alone leaves out training. "
-        "Neither decides a verdict, but that on the controls of a study of two folds rests on the latter.",
+        f"- `isic_significant` is supported in {100 * isic:.0f} % of studies with the published effects where a gap's "
+        f"standard deviation over folds is {100 * NOISE:g} points (wanted: 95).",
+        "- A data set's test takes the variance of training from the cells of its autoencoders. Taken from the data "
+        "set's own mean, it is too often estimated as 0, and the level is not held (a row of the first table).",
+        "- Signed ranks over 20 pairs take these for independent, and the variance of sampling alone leaves out "
+        "training. Neither decides a verdict; that on the controls of a study of two folds rests on the latter.",
     ]
     return "\n".join(lines)
 
@@ -88,6 +100,14 @@ def _misses(misses: Mapping[str, Mapping[float, Mapping[str, Rate]]]) -> str:
     ]
     names = next(iter(next(iter(misses.values())).values()))
     return "## 95 % intervals that do not hold the true gap\n\nPercent.\n\n" + table(["", *names], rows)
+
+
+def _encoding(rates: Mapping[str, Rate]) -> str:
+    rows = [[name, str(of), str(of.studies)] for name, of in rates.items()]
+    return (
+        "## The gap less that of a control, where both are zero\n\nPercent, in the set-up of the first scenario.\n\n"
+        + table(["`gap_encoding`", "found", "studies"], rows)
+    )
 
 
 def _equivalence(rates: Mapping[str, Rate]) -> str:
@@ -128,9 +148,9 @@ def _verdicts(verdicts: Mapping[str, Mapping[str, Mapping]]) -> str:
             case = ""
     wide = f"{100 * NOISE:g} points"
     return (
-        f"## Verdicts where the truth is known\n\nPercent of {studies} studies. In at most 5 should a true claim be refuted, "
-        f"or a false one supported. A gap's standard deviation over folds is {wide} unless the case says otherwise.\n\n"
-        + table(["case", "claim", "truth", SUPPORTED, UNTESTABLE, NOT_SUPPORTED], rows)
+        f"## Verdicts where the truth is known\n\nPercent of {studies} studies. In at most 5 should a true claim be "
+        f"refuted, or a false one supported. A gap's standard deviation over folds is {wide} unless the case says "
+        "otherwise.\n\n" + table(["case", "claim", "truth", SUPPORTED, UNTESTABLE, NOT_SUPPORTED], rows)
     )
 
 

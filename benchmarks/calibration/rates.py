@@ -11,9 +11,9 @@ from learnability.significance.level import ALPHA
 from learnability.significance.ranks import signed_rank
 from learnability.significance.t_tests import corrected_t, tost
 
-from .designs import N_SPLITS
-from .simulated import FIELDS, UNITS, Simulated
-from .studies import AUTOENCODERS
+from .designs import N_SPLITS, SMALL, designs
+from .simulated import FIELDS, UNITS, Simulated, decomposed
+from .studies import AUTOENCODERS, Scenario
 
 TEST_OVER_TRAIN = 1 / (N_SPLITS - 2)
 ONE_SIDED = 1.645  # standard errors below a rate lies its lower 95 % Monte Carlo bound
@@ -175,6 +175,12 @@ def fidelity(studies: Simulated, ratios: Iterable[float], number: int, seed: int
         name = f"autoencoders' own gaps × {ratio:g}"
         rates |= {f"{kind}, {name}": rate(np.array(values) < ALPHA) for kind, values in p.items()}
     return rates
+
+
+def encoding(scenario: Scenario, number: int, seed: int) -> dict[str, Rate]:
+    """Of the decomposed gap, less that of a control: how often one is found where there is none."""
+    tests = decomposed(designs(SMALL, seed), scenario, number, [seed, 3])
+    return {"cell": rate(found(field(tests, "p"))), "interval without 0": rate(~covered(tests, 0.0))}
 
 
 def shares(studies: Simulated, gap: int = 0) -> dict[str, float]:

@@ -58,7 +58,7 @@ def _right_everywhere(
     studies: int,
     random: np.random.Generator,
 ) -> tuple[np.ndarray, ...]:
-    """What is right in reconstructions (S, A, N), latents (G, S, A, N), images (S, N), a control's latents (G, S, N)."""
+    """What is right: reconstructions (S, A, N), latents (G, S, A, N), images (S, N), a control's latents (G, S, N)."""
     views = draw_views(design, number, studies, random)
     reconstruction = [right(views, "RS", (1.0,), scenario, random)[0] for _ in range(AUTOENCODERS)]
     latent = [right(views, "LS", strengths, scenario, random) for _ in range(AUTOENCODERS)]
@@ -93,6 +93,28 @@ def _of_study(
     together = [(rows, shared) for rows in (*cells, dataset)]  # the dataset's is groups.dataset_test, as a test says
     alone = [(rows, excess([rows])) for rows in (dataset, controlled, few)]
     return [group_test(rows, e, design.overlap(rows.folds())) for rows, e in (*together, *alone)]
+
+
+def decomposed(designs: Sequence[Design], scenario: Scenario, studies: int, seed: Sequence[int]) -> np.ndarray:
+    """Tests (S, D, A, FIELDS) of a gap less that of the control, image by image, where both are zero."""
+    tests = []
+    for number, design in enumerate(designs):
+        random = np.random.default_rng([*seed, number])
+        correct = _right_everywhere(design, number, (1.0,), scenario, studies, random)
+        reconstruction, (latent,), image, (control,) = correct
+        tests.append([_encoding(*sides, design) for sides in zip(reconstruction, latent, image, control, strict=True)])
+    return np.moveaxis(np.array(tests), 0, 1)
+
+
+def _encoding(
+    reconstruction: np.ndarray, latent: np.ndarray, image: np.ndarray, control: np.ndarray, design: Design
+) -> list[tuple[float, ...]]:
+    """Of one study, as significance.decomposition makes it of its runs: all autoencoders have one control."""
+    grid = paired(image, control, design).difference
+    gaps = [paired(*pair, design) for pair in zip(reconstruction, latent, strict=True)]
+    cells = [gap._replace(difference=gap.difference - grid) for gap in gaps]
+    shared = excess(cells)
+    return [fields(group_test(rows, shared, design.overlap(rows.folds()))) for rows in cells]
 
 
 def paired(first: np.ndarray, second: np.ndarray, design: Design) -> PairedRows:

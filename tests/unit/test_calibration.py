@@ -1,4 +1,4 @@
-"""The short version of `make calibrate`: levels, power and verdicts of a few simulated studies, and how they are kept."""
+"""The short version of `make calibrate`: levels, power and verdicts of a few studies, and how they are kept."""
 
 import numpy as np
 import pytest
