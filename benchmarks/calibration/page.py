@@ -1,0 +1,179 @@
+"""docs/measurements/error_rates.md: the rates as tables."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
+
+from .rates import Rate, rate
+from .verdicts import CASES, CURVE, NOISE, truth
+
+SHARE, FOLD_SD, CORRELATION = "share of training", "fold sd", "correlation"
+# Wanted in the set-up of the first scenario at a gap of 8.2 points, in percent.
+GOALS = {"cell": 42, "dataset": 60, "study": 95}
+WANTED_AT = 0.082
+KNOWN_WRONG = (
+    "sampling only",
+    "signed ranks",
+    "from its own mean",
+)  # shown for comparison: they decide no verdict, but that on controls of two folds
+
+
+def page(results: Mapping, header: str) -> str:
+    """The page from `__main__.compute`."""
+    parts = [
+        header,
+        _in_short(results),
+        _levels(results["levels"], results["like"]),
+        _power(results["power"]),
+        _misses(results["misses"]),
+        _encoding(results["encoding"]),
+        _equivalence(results["equivalence"]),
+        _fidelity(results["fidelity"]),
+        _verdicts(results["verdicts"]),
+        _curves(results["curves"]),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def failing(levels: Mapping[str, Mapping[str, Rate]]) -> list[str]:
+    """The tests that decide something and find a gap in more than 5 % of studies without one."""
+    return [
+        f"{test} ({scenario}): {100 * of.value:.1f} %"
+        for scenario, rates in levels.items()
+        for test, of in rates.items()
+        if not of.holds and not any(word in test for word in KNOWN_WRONG)
+    ]
+
+
+def _in_short(results: Mapping) -> str:
+    reached = results["power"][next(iter(results["power"]))][WANTED_AT]
+    goals = ", ".join(f"{name} {100 * reached[name].value:.0f} % (wanted: {goal})" for name, goal in GOALS.items())
+    wrong = failing(results["levels"]) + wrong_verdicts(results["verdicts"])
+    isic = results["curves"]["isic_significant"][NOISE]
+    lines = [
+        "## In short",
+        "",
+        f"- Level: {'; '.join(wrong) if wrong else 'every test and verdict that decides holds 5 %'}.",
+        f"- Power at a gap of {100 * WANTED_AT:g} points, in the set-up of the first row below: {goals}.",
+        f"- `isic_significant` is supported in {100 * isic:.0f} % of studies with the published effects where a gap's "
+        f"standard deviation over folds is {100 * NOISE:g} points (wanted: 95).",
+        "- A data set's test takes the variance of training from the cells of its autoencoders. Taken from the data "
+        "set's own mean, it is too often estimated as 0, and the level is not held (a row of the first table).",
+        "- Signed ranks over 20 pairs take these for independent, and the variance of sampling alone leaves out "
+        "training. Neither decides a verdict; that on the controls of a study of two folds rests on the latter.",
+    ]
+    return "\n".join(lines)
+
+
+def _levels(levels: Mapping[str, Mapping[str, Rate]], like: Mapping[str, Mapping[str, float]]) -> str:
+    names = [*levels]
+    rows = [["variance of a cell that is training's, %", *(f"{100 * like[name][SHARE]:.0f}" for name in names)]]
+    rows += [["fold sd, points", *(f"{100 * like[name][FOLD_SD]:.1f}" for name in names)]]
+    rows += [["correlation of cells", *(f"{like[name][CORRELATION]:.2f}" for name in names)]]
+    rows += [["studies", *(str(levels[name]["cell"].studies) for name in names)]]
+    rows += [[test, *(str(levels[name][test]) for name in names)] for test in levels[names[0]]]
+    return (
+        "## No gap: how often one is found\n\nPercent; bold where even the lower 95 % Monte Carlo bound lies above 5. "
+        "A control is found where its interval lies above 0: in one direction, so that 2.5 is its level.\n\n"
+        + table(["", *names], rows)
+    )
+
+
+def _power(power: Mapping[str, Mapping[float, Mapping[str, Rate]]]) -> str:
+    parts = []
+    for scenario, by_gap in power.items():
+        tests = next(iter(by_gap.values()))
+        rows = [[test, *(f"{100 * rates[test].value:.0f}" for rates in by_gap.values())] for test in tests]
+        studies = next(iter(tests.values())).studies
+        head = ["gap, points", *(f"{100 * gap:g}" for gap in by_gap)]
+        parts.append(f"{scenario}, {studies} studies:\n\n{table(head, rows)}")
+    return "## A gap: how often it is found\n\nPercent.\n\n" + "\n\n".join(parts)
+
+
+def _misses(misses: Mapping[str, Mapping[float, Mapping[str, Rate]]]) -> str:
+    rows = [
+        [f"{scenario}, {100 * gap:g} points", *map(str, rates.values())]
+        for scenario, by_gap in misses.items()
+        for gap, rates in by_gap.items()
+    ]
+    names = next(iter(next(iter(misses.values())).values()))
+    return "## 95 % intervals that do not hold the true gap\n\nPercent.\n\n" + table(["", *names], rows)
+
+
+def _encoding(rates: Mapping[str, Rate]) -> str:
+    rows = [[name, str(of), str(of.studies)] for name, of in rates.items()]
+    return (
+        "## The gap less that of a control, where both are zero\n\nPercent, in the set-up of the first scenario.\n\n"
+        + table(["`gap_encoding`", "found", "studies"], rows)
+    )
+
+
+def _equivalence(rates: Mapping[str, Rate]) -> str:
+    rows = [[name, str(of), str(of.studies)] for name, of in rates.items()]
+    return "## A gap as large as the margin: how often it is called smaller\n\nPercent.\n\n" + table(
+        ["", "called smaller", "studies"], rows
+    )
+
+
+def _fidelity(rates: Mapping[str, Rate]) -> str:
+    rows = [[name, str(of), str(of.studies)] for name, of in rates.items()]
+    return (
+        "## PSNR that says nothing of the gap: how often p < .05\n\nPercent. Correlations within data sets, p by "
+        "permutation of the autoencoders jointly over data sets. Autoencoders have gaps of their own, whose spread is "
+        "given in units of that of cells.\n\n" + table(["", "found", "studies"], rows)
+    )
+
+
+def wrong_verdicts(verdicts: Mapping[str, Mapping[str, Rate]]) -> list[str]:
+    """Claims that are refuted although true or supported although false in more than 5 % of studies."""
+    return [
+        f"{claim} is {'refuted although true' if told['true'] else 'supported although false'} ({case}): "
+        f"{100 * told['wrong'].value:.1f} %"
+        for case, claims in verdicts.items()
+        for claim, told in claims.items()
+        if not told["wrong"].holds
+    ]
+
+
+def _verdicts(verdicts: Mapping[str, Mapping[str, Mapping]]) -> str:
+    rows, studies = [], 0
+    for case, claims in verdicts.items():
+        for claim, told in claims.items():
+            shares = [f"{100 * told[verdict]:.0f}" for verdict in (SUPPORTED, UNTESTABLE, NOT_SUPPORTED)]
+            shares[2 if told["true"] else 0] = str(told["wrong"])  # the wrong verdict, bold where it is too frequent
+            studies = told["wrong"].studies
+            rows.append([case, claim, "true" if told["true"] else "false", *shares])
+            case = ""
+    wide = f"{100 * NOISE:g} points"
+    return (
+        f"## Verdicts where the truth is known\n\nPercent of {studies} studies. In at most 5 should a true claim be "
+        f"refuted, or a false one supported. A gap's standard deviation over folds is {wide} unless the case says "
+        "otherwise.\n\n" + table(["case", "claim", "truth", SUPPORTED, UNTESTABLE, NOT_SUPPORTED], rows)
+    )
+
+
+def _curves(curves: Mapping[str, Mapping[float, float]]) -> str:
+    rows = [[claim, *(f"{100 * by_noise[noise]:.0f}" for noise in CURVE)] for claim, by_noise in curves.items()]
+    return (
+        "## How often the published gaps are found in every one of five autoencoders\n\nPercent `supported`, by the "
+        "standard deviation of a gap over folds.\n\n"
+        + table(["", *(f"{100 * noise:g} points" for noise in CURVE)], rows)
+    )
+
+
+def judged(frame: pd.DataFrame, name: str) -> dict[str, dict]:
+    """Of every claim of a case: whether it is true, the shares of verdicts, and the rate of the wrong one."""
+    known = truth(next(case for case in CASES if case.name == name))
+    return {
+        claim: {"true": true, "wrong": rate((frame[claim] == (NOT_SUPPORTED if true else SUPPORTED)).to_numpy())}
+        | {verdict: float((frame[claim] == verdict).mean()) for verdict in (SUPPORTED, UNTESTABLE, NOT_SUPPORTED)}
+        for claim, true in known.items()
+    }
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """In Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

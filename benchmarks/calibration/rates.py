@@ -1,0 +1,199 @@
+"""Rates over simulated studies: how often a test finds a gap, and how often its interval holds the true one."""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from learnability.significance.correlation import correlation
+from learnability.significance.level import ALPHA
+from learnability.significance.ranks import signed_rank
+from learnability.significance.t_tests import corrected_t, tost
+
+from .designs import N_SPLITS, SMALL, designs
+from .simulated import FIELDS, UNITS, Simulated, decomposed
+from .studies import AUTOENCODERS, Scenario
+
+TEST_OVER_TRAIN = 1 / (N_SPLITS - 2)
+ONE_SIDED = 1.645  # standard errors below a rate lies its lower 95 % Monte Carlo bound
+CELLS = slice(0, AUTOENCODERS)
+PSNR = (4.4, 3.7)  # dB, standard deviation of autoencoders and of cells, as in the paper's Table 2
+
+
+class Rate(NamedTuple):
+    """A share of studies, or the mean of the shares of each study's cells."""
+
+    value: float
+    low: float  # lower 95 % Monte Carlo bound
+    studies: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether it may be the level or less."""
+        return self.low <= ALPHA
+
+    def __str__(self) -> str:
+        text = f"{100 * self.value:.1f}"
+        return text if self.holds else f"**{text}**"
+
+
+def rate(found: np.ndarray) -> Rate:
+    """Of what was found (studies, ...): cells of a study are not independent, so the error is that over studies."""
+    shares = np.reshape(found, (len(found), -1)).mean(1)
+    error = shares.std(ddof=1) / np.sqrt(len(shares))
+    return Rate(float(shares.mean()), float(shares.mean() - ONE_SIDED * error), len(shares))
+
+
+def field(tests: np.ndarray, name: str) -> np.ndarray:
+    return tests[..., FIELDS.index(name)]
+
+
+def found(p: np.ndarray, effect: np.ndarray | float = 1.0) -> np.ndarray:
+    """Significant, and in this direction."""
+    return (p < ALPHA) & (np.asarray(effect) > 0)
+
+
+def covered(tests: np.ndarray, truth: np.ndarray | float) -> np.ndarray:
+    """Whether the interval holds the truth; one that is not defined does not."""
+    return (field(tests, "low") <= truth) & (truth <= field(tests, "high"))
+
+
+def of_units(studies: Simulated, gap: int) -> dict[str, np.ndarray]:
+    """The tests (S, D, ..., FIELDS) of cells and datasets, those over datasets (S, FIELDS), those of the control."""
+    tests = studies.tests[gap]
+    one = {name: tests[:, :, UNITS.index(name)] for name in UNITS[AUTOENCODERS:]}
+    return {"cell": tests[:, :, CELLS], "study": studies.study[gap]} | one
+
+
+def over_folds(studies: Simulated, gap: int) -> dict[str, np.ndarray]:
+    """p of the t-tests over folds of every cell and dataset, and of that over the datasets' means."""
+    folds = studies.reconstruction - studies.latent[gap]  # (S, D, A, k)
+    means = folds.mean(2)
+    return {
+        "cell": each(lambda gaps: corrected_t(gaps, TEST_OVER_TRAIN)["p"], folds),
+        "dataset": each(lambda gaps: corrected_t(gaps, TEST_OVER_TRAIN)["p"], means),
+        "study": each(lambda gaps: corrected_t(gaps)["p"], means.mean(2)),
+    }
+
+
+def each(of: Callable[[np.ndarray], float], values: np.ndarray) -> np.ndarray:
+    """A function of the last axis."""
+    return np.apply_along_axis(of, -1, values)
+
+
+def false_positives(studies: Simulated) -> dict[str, Rate]:
+    """Of every test where there is no gap."""
+    units, folds = of_units(studies, 0), over_folds(studies, 0)
+    pairs = (studies.reconstruction - studies.latent[0]).mean(3).reshape(len(studies.image), -1)
+    images = (studies.reconstruction - studies.image[:, :, None]).mean(3).reshape(len(studies.image), -1)
+    return {
+        "cell": rate(found(field(units["cell"], "p"))),
+        "cell, sampling only": rate(found(field(units["cell"], "p_sampling"))),
+        "cell, corrected t over folds": rate(found(folds["cell"])),
+        "dataset": rate(found(field(units["dataset"], "p"))),
+        "dataset, sampling only": rate(found(field(units["dataset"], "p_sampling"))),
+        "dataset, variance of training from its own mean": rate(found(field(units["dataset, own excess"], "p"))),
+        "dataset, corrected t over folds": rate(found(folds["dataset"])),
+        "these datasets": rate(found(field(units["study"], "p"))),
+        "a further dataset, t over means": rate(found(folds["study"])),
+        "control found, 5 folds": rate(field(units["control"], "low") > 0),
+        "control found, 2 folds, sampling only": rate(field(units["control of few"], "low") > 0),
+        "signed ranks of 20 pairs, two-sided": rate(found(ranks(pairs, "two-sided"))),
+        "signed ranks of 20 pairs, one-sided": rate(found(ranks(pairs, "greater"))),
+        "signed ranks of 20 pairs, against images": rate(found(ranks(images, "two-sided"))),
+    }
+
+
+def ranks(differences: np.ndarray, alternative: str) -> np.ndarray:
+    return each(lambda values: signed_rank(values, alternative)["p"], differences)
+
+
+def power(studies: Simulated, gap: int) -> dict[str, Rate]:
+    """How often a gap is found, in its direction."""
+    units, folds = of_units(studies, gap), over_folds(studies, gap)
+    rates = {}
+    for name in ("cell", "dataset", "study"):
+        effect = field(units[name], "effect")
+        rates[name] = rate(found(field(units[name], "p"), effect))
+        if name != "study":
+            rates[f"{name}, sampling only"] = rate(found(field(units[name], "p_sampling"), effect))
+        rates[f"{name}, t over {'means' if name == 'study' else 'folds'}"] = rate(found(folds[name], effect))
+    rates["control found, 5 folds"] = rate(field(units["control"], "low") > 0)
+    rates["control found, 2 folds, sampling only"] = rate(field(units["control of few"], "low") > 0)
+    return rates
+
+
+def misses(studies: Simulated, gap: int) -> dict[str, Rate]:
+    """How often an interval does not hold the true gap, which is the mean over all studies of each dataset."""
+    units = of_units(studies, gap)
+    effects = field(units["dataset"], "effect")
+    truth = effects.mean(0)
+    cell = field(units["cell"], "effect").mean((0, 2))[None, :, None]
+    return {
+        "cell": rate(~covered(units["cell"], cell)),
+        "dataset": rate(~covered(units["dataset"], truth)),
+        "study": rate(~covered(units["study"], truth.mean())),
+        "control, 5 folds": rate(~covered(units["control"], field(units["control"], "effect").mean(0))),
+    }
+
+
+def equivalence(studies: Simulated, gap: int) -> dict[str, Rate]:
+    """How often a gap as large as the margin is called smaller: the margin is the true gap."""
+    rates = {}
+    for name, shown in (("control", "5 folds"), ("control of few", "2 folds, sampling only")):
+        tests = of_units(studies, gap)[name]
+        margin = field(tests, "effect").mean(0)
+        inside = (field(tests, "low") > -margin) & (field(tests, "high") < margin)
+        rates[f"control absent, {shown}"] = rate(inside)
+    means = (studies.image[:, :, None] - studies.latent[gap]).mean((2, 3))  # (S, D)
+    by_means = each(lambda values: tost(values, float(means.mean()))["p"], means)
+    return rates | {"TOST over dataset means, one image run for all autoencoders": rate(by_means < ALPHA)}
+
+
+def fidelity(studies: Simulated, ratios: Iterable[float], number: int, seed: int) -> dict[str, Rate]:
+    """PSNR against a gap that it says nothing of, where autoencoders have gaps of their own.
+
+    `ratios`: the standard deviation of these over that of cells. Both sides are centred within datasets.
+    """
+    random = np.random.default_rng([seed, 11])
+    gaps = (studies.reconstruction - studies.latent[0]).mean(3)[:number]
+    datasets, autoencoders = gaps.shape[1:]
+    cells = pd.DataFrame(
+        [(f"d{d}", f"a{a}") for d in range(datasets) for a in range(autoencoders)], columns=["dataset", "autoencoder"]
+    )
+    rates = {}
+    for ratio in ratios:
+        own = ratio * gaps.std() * random.standard_normal((len(gaps), 1, autoencoders))
+        psnr = PSNR[0] * random.standard_normal((len(gaps), 1, autoencoders))
+        psnr = psnr + PSNR[1] * random.standard_normal(gaps.shape)
+        p = {"pearson": [], "spearman": []}
+        for x, y in zip(psnr, gaps + own, strict=True):
+            x, y = (pd.Series((side - side.mean(1, keepdims=True)).ravel()) for side in (x, y))
+            for kind, values in p.items():
+                values.append(correlation(kind, x, y, cells, datasets)["p"])
+        name = f"autoencoders' own gaps × {ratio:g}"
+        rates |= {f"{kind}, {name}": rate(np.array(values) < ALPHA) for kind, values in p.items()}
+    return rates
+
+
+def encoding(scenario: Scenario, number: int, seed: int) -> dict[str, Rate]:
+    """Of the decomposed gap, less that of a control: how often one is found where there is none."""
+    tests = decomposed(designs(SMALL, seed), scenario, number, [seed, 3])
+    return {"cell": rate(found(field(tests, "p"))), "interval without 0": rate(~covered(tests, 0.0))}
+
+
+def shares(studies: Simulated, gap: int = 0) -> dict[str, float]:
+    """What the simulation is like: training's share of the variance of a cell's gap, fold sd, correlation of cells."""
+    cells = studies.tests[gap][:, :, CELLS]
+    folds = studies.reconstruction - studies.latent[gap]
+    effects = field(cells, "effect")
+    pairs = np.triu_indices(AUTOENCODERS, 1)
+    correlations = [np.corrcoef(effects[:, at].T)[pairs].mean() for at in range(effects.shape[1])]
+    variance = effects.var(0, ddof=1).mean()
+    return {
+        "share of training": float(1 - field(cells, "sampling").mean() / variance),
+        "fold sd": float(folds.std(3, ddof=1).mean()),
+        "correlation": float(np.mean(correlations)),
+        "score": float(studies.reconstruction.mean()),
+    }

@@ -1,0 +1,81 @@
+"""The raw results of simulated studies, kept on disk in stacks: a command that was stopped goes on where it was."""
+
+import hashlib
+import os
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .designs import SMALL, Design, designs
+from .simulated import Simulated, simulate
+from .studies import Scenario, strengths_of
+from .verdicts import Case, verdicts
+
+STACK = 50  # studies that are computed, and kept, at once
+TRIAL = 60  # studies that find the strengths at which the gaps are as wanted
+
+
+def simulated_studies(
+    scenario: Scenario, gaps: tuple[float, ...], number: int, seed: int, folder: Path
+) -> tuple[Simulated, float]:
+    """`number` studies of a scenario at each gap, and the seconds of CPU that they took; what is on disk is read."""
+    made = designs(SMALL, seed)
+    own = [seed, zlib.crc32(scenario.name.encode())]
+    strengths = []
+    stacks, seconds = [], 0.0
+    place = folder / f"{scenario.name.replace(', ', '_').replace(' ', '_')}-{_digest(scenario, made, gaps, seed)}"
+    for stack in range(-(-number // STACK)):
+        path = place / f"{stack}.npz"
+        if not path.exists():
+            started = time.process_time()
+            strengths = strengths or [
+                strengths_of(gaps, design, at, scenario, TRIAL, own[1]) for at, design in enumerate(made)
+            ]
+            found = simulate(made, strengths, scenario, STACK, [*own, stack])
+            _write(found, time.process_time() - started, path)
+        with np.load(path) as kept:
+            stacks.append(Simulated(*(kept[field] for field in Simulated._fields)))
+            seconds += float(kept["seconds"])
+    axes = (0, 1, 0, 1, 1, 1)  # of the studies in each field
+    joined = (np.concatenate(parts, axis) for parts, axis in zip(zip(*stacks, strict=True), axes, strict=True))
+    return Simulated(*joined), seconds
+
+
+def judged_studies(case: Case, number: int, seed: int, folder: Path) -> tuple[pd.DataFrame, float]:
+    """The verdicts on `number` studies of a case, and the seconds of CPU that they took; what is on disk is read."""
+    own = [seed, zlib.crc32(case.name.encode())]
+    probe = verdicts(case, 2, [0]).to_csv()
+    digest = hashlib.sha256(repr((case, seed, STACK, probe)).encode()).hexdigest()[:12]
+    stacks, seconds = [], 0.0
+    for stack in range(-(-number // STACK)):
+        path = folder / "verdicts" / digest / f"{stack}.csv"
+        if not path.exists():
+            started = time.process_time()
+            found = verdicts(case, STACK, [*own, stack])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_suffix(f".{os.getpid()}")
+            found.assign(seconds=time.process_time() - started).to_csv(partial, index=False)
+            partial.replace(path)
+        stacks.append(pd.read_csv(path))
+        seconds += stacks[-1].pop("seconds").iloc[0]
+    return pd.concat(stacks, ignore_index=True), seconds
+
+
+def _write(found: Simulated, seconds: float, path: Path) -> None:
+    """A file is whole or it is not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
+    np.savez_compressed(partial, seconds=seconds, **found._asdict())
+    partial.replace(path)
+
+
+def _digest(scenario: Scenario, made: tuple[Design, ...], *settings: object) -> str:
+    """Of the settings and of what two small studies give: results of code that computes otherwise are not taken."""
+    probe = simulate(made, [(1.0, 0.8)] * len(made), scenario, 2, [0])
+    digest = hashlib.sha256(repr((scenario, settings, STACK, TRIAL)).encode())
+    for values in probe:
+        digest.update((np.round(values, 9) + 0.0).tobytes())
+    return digest.hexdigest()[:12]

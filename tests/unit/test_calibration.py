@@ -1,0 +1,159 @@
+"""The short version of `make calibrate`: levels, power and verdicts of a few studies, and how they are kept."""
+
+import numpy as np
+import pytest
+
+from benchmarks.calibration import raw, simulated
+from benchmarks.calibration.designs import N_SPLITS, SMALL, designs
+from benchmarks.calibration.page import failing, judged
+from benchmarks.calibration.rates import Rate, false_positives, field, found, misses, power, rate, shares
+from benchmarks.calibration.scenarios import MAIN, OTHERS, POWER
+from benchmarks.calibration.simulated import UNITS, paired, simulate
+from benchmarks.calibration.verdicts import CASES, CURVES, verdicts
+from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED
+from learnability.significance.group_level import FEWEST_FOLDS, excess, group_test
+from learnability.significance.groups import Compared, dataset_test
+from learnability.study.configuration import ROOT
+
+DESIGNS = designs(SMALL, 0)
+STUDIES = 24
+WITHOUT, WITH = (1.0,), (0.78, 0.82, 0.77, 0.85)  # strengths of the latents' class means; the second cost 8 points
+FEWEST = next(scenario for scenario in OTHERS if "fewest" in scenario.name)
+
+
+@pytest.fixture(scope="module")
+def main():
+    """Studies of the first scenario without a gap, and with one of about 8 points."""
+    return simulate(DESIGNS, [(*WITHOUT, strength) for strength in WITH], MAIN[0], STUDIES, [0])
+
+
+@pytest.fixture(scope="module")
+def fewest():
+    """Studies without a gap, half of whose variance is that of training."""
+    return simulate(DESIGNS, [WITHOUT] * len(DESIGNS), FEWEST, STUDIES, [1])
+
+
+def test_the_level_is_held_where_training_varies_most(fewest):
+    assert 0.35 < shares(fewest)["share of training"] < 0.75
+    rates = false_positives(fewest)
+    for test in ("cell", "dataset", "these datasets", "control found, 5 folds"):
+        assert rates[test].holds, test
+    # Without the variance of training the level is not held, so that the lines above can fail.
+    assert not rates["cell, sampling only"].holds
+    assert not rates["dataset, sampling only"].holds
+    assert rates["cell, sampling only"].value > 0.12
+
+
+def test_the_level_is_held_in_the_main_set_up(main):
+    rates = false_positives(main)
+    for test in ("cell", "dataset", "these datasets", "a further dataset, t over means"):
+        assert rates[test].holds, test
+    assert 0.01 < rates["cell"].value < 0.08
+    assert not rates["signed ranks of 20 pairs, two-sided"].holds  # which takes pairs for independent
+
+
+def test_a_gap_of_eight_points_is_found(main):
+    gap = field(main.study[1], "effect").mean()
+    assert gap == pytest.approx(0.082, abs=0.012)
+    rates = power(main, 1)
+    assert rates["cell"].value >= 0.42
+    assert rates["dataset"].value >= 0.6
+    assert rates["study"].value >= 0.95
+    assert rates["cell"].value > rates["cell, t over folds"].value + 0.1
+    assert rates["cell, sampling only"].value > rates["cell"].value
+
+
+def test_intervals_hold_the_gap(main):
+    for gap in (0, 1):
+        for test, missed in misses(main, gap).items():
+            assert missed.holds, test
+
+
+def test_scores_are_those_of_the_tests(main):
+    """The gap of a cell is its mean over folds, so that tests over folds and over groups have one estimate."""
+    folds = main.reconstruction - main.latent[1]
+    assert folds.shape == (STUDIES, 4, 5, N_SPLITS)
+    assert field(main.tests[1], "effect")[:, :, :5] == pytest.approx(folds.mean(3), abs=1e-6)
+    assert field(main.tests[1], "effect")[:, :, UNITS.index("dataset")] == pytest.approx(folds.mean((2, 3)), abs=1e-6)
+
+
+def test_a_data_set_is_tested_as_the_project_tests_it():
+    random, design = np.random.default_rng(0), DESIGNS[0]
+    first, second = random.random((2, 5, len(design.label))) < 0.7
+    image, control = random.random((2, len(design.label))) < 0.7
+    tests = dict(zip(UNITS, simulated._of_study(first, second, image, control, design), strict=True))
+    cells = [paired(*pair, design) for pair in zip(first, second, strict=True)]
+    assert tests["dataset"] == dataset_test([Compared("", {}, rows) for rows in cells], design)
+    assert tests[0] == group_test(cells[0], excess(cells), design.overlap(range(N_SPLITS)))
+    assert tests["control of few"].variance_training is None
+    assert tests["control of few"].n_folds < FEWEST_FOLDS
+
+
+def test_folds_keep_groups_whole_and_overlap_by_half():
+    for design in DESIGNS:
+        folds_of_groups = {(group, fold) for group, fold in zip(design.group, design.fold, strict=True)}
+        assert len(folds_of_groups) == len(np.unique(design.group))
+        assert design.overlap(range(N_SPLITS)) == pytest.approx(0.5, abs=0.01)
+    mixed = [len({*zip(design.group, design.label, strict=True)}) > design.group.max() + 1 for design in DESIGNS]
+    assert mixed == [shape.mixed for shape in SMALL]
+
+
+@pytest.mark.parametrize(("name", "claim", "verdict"), [
+    ("half the noise", "isic_significant", SUPPORTED),
+    ("reversed", "isic_significant", NOT_SUPPORTED),
+    ("reversed", "ls_below_rs", NOT_SUPPORTED),
+    ("half the noise", "gap_over_datasets", SUPPORTED),
+])  # fmt: skip
+def test_verdicts_follow_the_truth(name, claim, verdict):
+    case = next(case for case in CASES if case.name == name)
+    told = judged(verdicts(case, 2, [0]), name)[claim]
+    assert told[verdict] == 1.0
+    assert (told["true"], told["wrong"].value) == (verdict == SUPPORTED, 0.0)
+
+
+def test_a_command_that_was_stopped_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(raw, "STACK", 2)
+    monkeypatch.setattr(raw, "TRIAL", 4)
+    arguments = MAIN[0], (0.0, 0.082), 4, 0, tmp_path
+    whole, seconds = raw.simulated_studies(*arguments)
+    kept = sorted(tmp_path.rglob("*.npz"))
+    assert [path.name for path in kept] == ["0.npz", "1.npz"]
+    kept[1].unlink()
+    again, _ = raw.simulated_studies(*arguments)
+    for before, after in zip(whole, again, strict=True):
+        np.testing.assert_array_equal(before, after)
+    monkeypatch.setattr(raw, "simulate", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(raw, "_digest", lambda *_: kept[0].parent.name.rpartition("-")[2])
+    assert raw.simulated_studies(*arguments)[1] == pytest.approx(seconds, rel=2)
+
+
+def test_results_of_a_test_that_computes_otherwise_are_not_taken(monkeypatch):
+    before = raw._digest(MAIN[0], DESIGNS, 0)
+    assert raw._digest(MAIN[0], DESIGNS, 0) == before
+    assert raw._digest(MAIN[1], DESIGNS, 0) != before
+    monkeypatch.setattr(simulated, "excess", lambda cells: 2 * (excess(cells) or 0.0))
+    assert raw._digest(MAIN[0], DESIGNS, 0) != before
+
+
+def test_a_rate_holds_by_its_lower_bound():
+    """Cells of one study are one observation: a hundred that agree are no hundred."""
+    few = np.zeros((40, 1), dtype=bool)
+    few[:4] = True
+    assert rate(few).value == rate(np.repeat(few, 100, axis=1)).value == 0.1
+    assert rate(few).low == pytest.approx(rate(np.repeat(few, 100, axis=1)).low)
+    assert rate(few).holds
+    many = np.tile(few, (25, 1))
+    assert not rate(many).holds
+    assert str(rate(many)) == "**10.0**"
+    wrong = {"cell": rate(many), "cell, sampling only": rate(many), "dataset": Rate(0.04, 0.03, 1000)}
+    assert failing({"centroid": wrong}) == ["cell (centroid): 10.0 %"]
+    assert found(np.array([0.04, 0.04, 0.06]), np.array([1, -1, 1])).tolist() == [True, False, False]
+
+
+def test_the_page_is_of_these_scenarios_and_cases():
+    text = (ROOT / "docs/measurements/error_rates.md").read_text(encoding="utf-8")
+    names = [scenario.name for scenario in (*MAIN, *OTHERS)] + [case.name for case in CASES]
+    assert [name for name in names if name not in text] == []
+    assert all(f"{100 * gap:g}" in text for _, gaps in POWER for gap in gaps)
+    assert all(f"{100 * case.noise:g} points" in text for case in CURVES)
+    assert "Level: every test and verdict that decides holds 5 %" in text
