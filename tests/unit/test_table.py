@@ -263,7 +263,8 @@ def test_a_root_without_one_image_is_found_by_the_check(tmp_path):
 
 CHEST_ROWS = (
     "image_id,dx,lesion_id,modality,view\n"
-    "a,nv,L1,X-ray,PA\nb,mel,L2,X-ray,AP\nc,nv,L3,CT,axial\nd,mel,L4,CT,PA\ne,nv,L5, X-ray ,lateral\nf,mel,L6,MR,PA\n"
+    "a,nv,L1,X-ray,PA\nb,mel,L2,X-ray,AP\nc,nv,L3,CT,axial\n"
+    "d,mel,L4,CT,PA\ne,nv,L5, X-ray ,lateral\nf,mel,L6,MR,oblique\n"
 )
 
 

@@ -1,5 +1,5 @@
-"""Commands for a person: `check` and `plan` before a study, `show`, `verify` and `hours` after it, `score` and `filter`
-of what a generator makes."""
+"""Commands for a person: `new`, `check` and `plan` before a study, `show`, `verify` and `hours` after it, `score` and
+`filter` of what a generator makes."""
 
 import argparse
 import shlex
@@ -94,6 +94,32 @@ def check(files: list[Path], images: int) -> bool:
     return not missing
 
 
+def new(chosen: argparse.Namespace) -> bool:
+    """Write a study file for what someone brings, and check it."""
+    from .commands.new import write_study
+
+    write_study(chosen.study, chosen.images, chosen.autoencoder, chosen.group, chosen.label, chosen.positive)
+    return check([chosen.study], images=4)
+
+
+def add_new(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("new", help="write a study file for your images and your autoencoder, and check it")
+    parser.add_argument("study", type=Path, metavar="STUDY.yaml", help="the file; one that exists is not overwritten")
+    parser.add_argument(
+        "--images", type=Path, required=True, help="a folder of class folders, or a CSV above its images"
+    )
+    parser.add_argument(
+        "--autoencoder",
+        required=True,
+        metavar="SOURCE",
+        help="a name of config.yaml, a folder in diffusers format, a hub id, or your own class as module:Class",
+    )
+    parser.add_argument("--group", help="the column of the patient, or a regular expression that finds it in a path")
+    parser.add_argument("--label", metavar="COLUMN", help="the column of the class, where that is not clear")
+    parser.add_argument("--positive", metavar="CLASS", help="the positive one of two classes")
+    parser.set_defaults(run=new)
+
+
 def report_damage(folder: Path) -> bool:
     """Print which files of a results folder are not what was written, and what makes them again; True if none is."""
     from .commands.verify import verify
@@ -131,6 +157,7 @@ def build_parser() -> argparse.ArgumentParser:
     show_parser = commands.add_parser("show", help="print Table 1 of a results folder")
     show_parser.add_argument("folder", type=Path)
     show_parser.set_defaults(run=lambda chosen: show(chosen.folder))
+    add_new(commands)
     check_parser = commands.add_parser("check", help="what a study needs, and whether it is there; no GPU needed")
     check_parser.add_argument(
         "--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files, merged over config.yaml"

@@ -85,7 +85,17 @@ def refuse_empty(root: Path, classes: pd.Series, labels: pd.Series) -> None:
 
 def refuse_masks(root: Path, images: dict[str, list[str]]) -> None:
     """Refuse what seems to be masks of images, by class folder: they would be images of their class."""
-    found, word = [], ""
+    found, pattern = find_masks(images)
+    if found:
+        raise InputError(
+            f"{root}: {len(found)} files seem to be masks of other images, the first is {found[0]!r}; leave them out "
+            f'by `exclude: ["{pattern}"]`, or, where they are images to be classified, set `include: ["*"]`'
+        )
+
+
+def find_masks(images: dict[str, list[str]]) -> tuple[list[str], str]:
+    """Paths, by class folder, that seem to be masks of other images, and the pattern of `exclude` for the first."""
+    found, pattern = [], ""
     for folder, paths in images.items():
         stems = {same_text(path.rpartition(".")[0]) for path in paths}
         for path in paths:
@@ -93,12 +103,8 @@ def refuse_masks(root: Path, images: dict[str, list[str]]) -> None:
             beside = re.fullmatch(rf"(.+?)([ _-]{ABOUT})[ _-]?\d*", path.rpartition(".")[0], re.IGNORECASE)
             if below or (beside and same_text(beside[1]) in stems):
                 found.append(path)
-                word = word or (below[1] if below else f"*{beside[2]}*")
-    if found:
-        raise InputError(
-            f"{root}: {len(found)} files seem to be masks of other images, the first is {found[0]!r}; leave them out "
-            f'by `exclude: ["{word}"]`, or, where they are images to be classified, set `include: ["*"]`'
-        )
+                pattern = pattern or (below[1] if below else f"*{beside[2]}*")
+    return found, pattern
 
 
 def find_groups(root: Path, ids: pd.Series, pattern: str, missing: list[str]) -> pd.Series:

@@ -1,0 +1,185 @@
+"""`learnability new`: a study file for images and an autoencoder that someone brings, with what was found in them."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ..datasets.formats.files import has_colour
+from ..datasets.prepare import UNREADABLE
+from ..datasets.source import Source, open_source, spread_rows
+from ..errors import InputError
+from ..study.cells import resolve_autoencoder
+from ..study.configuration import read_config
+from .new_autoencoder import controls_of, find_autoencoder, slug
+from .new_images import Found, describe_folder, describe_table
+
+LOOKED_AT = 50  # images whose size and colour are read
+SIZES = (64, 128, 256, 512)
+LARGEST_ON_CPU = 128  # what two cores train in some hours
+SIDE_OF_CLASSIFIERS = 256  # of the published study
+SMALLEST_GRID, PUBLISHED_GRID = 8, 32  # of latents: for a stem of 1 x 1 patches, and for the published one
+FOLDS, FEWEST_FOLDS = 5, 3
+NEGATIVE = r"(?i)\b(normal|healthy|benign|negative|control|none|no|non|without|0)(?![a-z])"
+ON_CPU = """recipes:   # small networks, for a machine without a GPU; with one, leave this part out
+  image: {model: resnet18, init: random, batch_size: 32, epochs: 12, lr: 1.0e-3, drw: {after_epoch: 6}}
+  latent: {stem_patch: 1, model_options: {depths: [1, 1, 1, 1], dims: [16, 32, 64, 128]}}
+"""
+SMALL_GRID = """recipes:
+  latent: {stem_patch: 1}   # the side of the latents is %d, too small for the published stem of 4
+"""
+GROUP_KEYS = {"folders": "group_pattern", "table": "group_column"}
+
+
+def write_study(
+    study: Path,
+    images: Path,
+    autoencoder: str,
+    group: str | None = None,
+    label: str | None = None,
+    positive: str | None = None,
+) -> None:
+    """Write a study file and say what its reader must decide; InputError, and no file, where something is not clear."""
+    import torch
+
+    if study.exists():
+        raise InputError(f"{study} exists; give another name, or move it away: it is not overwritten")
+    if not images.exists():
+        raise InputError(f"--images {images} does not exist; expected a folder with a folder per class, or a CSV")
+    config = read_config()
+    found = describe_folder(images, group) if images.is_dir() else describe_table(images, label, group)
+    found.entry["rare_classes"] = "drop"  # a class folder may be empty
+    source = open_source(found.entry)
+    del found.entry["rare_classes"]
+    side = look_at_images(found, source)
+    splits = settle_classes(found, source, positive)
+    name, entry = find_autoencoder(autoencoder, config)
+    layout = entry or resolve_autoencoder(config, name)
+    gpu = torch.cuda.is_available()
+    text = study_text(study.stem, (images.stem, found), (name, entry, layout), config, (side, splits, gpu))
+    study.parent.mkdir(parents=True, exist_ok=True)
+    with study.open("x", encoding="utf-8") as file:
+        file.write(text)
+    print(f"{study} written: {len(source.samples):,} images in {len(source.classes)} classes, autoencoder {name}.")
+    for key, comment in found.comments.items():
+        print(f"  {key}: {comment}")
+    if not source.grouped:
+        key = GROUP_KEYS[found.entry["format"]]
+        print(f"Which images are of one patient or lesion? Nothing says so: set {key} in the file, or by --group.")
+
+
+def look_at_images(found: Found, source: Source) -> int:
+    """Put the channels into the entry; the median of the longer sides of some images, in pixels."""
+    sides, coloured = [], False
+    for i in spread_rows(source, LOOKED_AT):
+        try:
+            with Image.open(source.path(i)) as image:
+                sides.append(max(image.size))
+            coloured = coloured or has_colour(source.path(i))
+        except UNREADABLE:
+            continue  # check says so
+    if not sides:
+        raise InputError(
+            f"{source.path(0)}: nor any other of {LOOKED_AT} images can be read; convert them (docs/datasets.md)"
+        )
+    found.entry["channels"] = 3 if coloured else 1
+    found.comments["channels"] = f"{'some' if coloured else 'none'} of {len(sides)} images have colour"
+    return int(np.median(sides))
+
+
+def settle_classes(found: Found, source: Source, positive: str | None) -> int:
+    """Put the classes, the positive one and what happens to rare ones into the entry; returns the number of folds."""
+    groups = source.samples.groupby("label_name")["group"].nunique().reindex(source.classes, fill_value=0)
+    found.entry["classes"] = [*groups.index]
+    if positive is not None and positive not in groups.index:
+        raise InputError(f"--positive {positive!r}: no such class; there are {[*groups.index]}")
+    if len(groups) == 2:
+        negative = [label for label in groups.index if re.search(NEGATIVE, label.replace("_", " "))]
+        others = [label for label in groups.index if label not in negative]
+        found.entry["positive"] = positive or (others[0] if len(others) == 1 else groups.idxmin())
+        if positive is None:
+            found.comments["positive"] = "a guess: see whether it is the one to be found"
+    if groups.min() < FEWEST_FOLDS:
+        found.entry["rare_classes"] = "drop"
+        found.comments["rare_classes"] = f"{groups.idxmin()!r} has {groups.min()} groups (patients or images)"
+    kept = groups[groups >= FEWEST_FOLDS]
+    return FOLDS if kept.empty or kept.min() >= FOLDS else FEWEST_FOLDS
+
+
+def sizes_for(side: int, factor: int, gpu: bool) -> tuple[int, int]:
+    """Sides for the autoencoder, a multiple of its factor, and for classifiers, a divisor of the first."""
+    most = SIZES[-1] if gpu else LARGEST_ON_CPU
+    size = max(each for each in SIZES if each <= max(min(side, most), SIZES[0]))
+    size = max(-(-size // factor), SMALLEST_GRID) * factor
+    small = size if size <= (SIDE_OF_CLASSIFIERS if gpu else SIZES[0]) else size // 2
+    return size, small if size % small == 0 else size
+
+
+def study_text(title: str, images: tuple, autoencoder: tuple, config: dict, machine: tuple) -> str:
+    """The study file, with comments."""
+    (folder, found), (name, entry, layout), (side, splits, gpu) = images, autoencoder, machine
+    dataset, factor = slug(folder, config["datasets"]), layout["factor"]
+    size, small = sizes_for(side, factor, gpu)
+    controls = controls_of(factor, config)
+    parts = [
+        "# Written by `learnability new`, with what was found and what was guessed. Merged over config.yaml; every key",
+        "# is in docs/configuration.md. Next: `learnability plan --configfile` and this file.",
+        "",
+        f"results: results/{slug(title, {})}",
+        f"image_size: {size}   # input of the autoencoder; the images have about {side} pixels on the longer side",
+        f"classifier_size: {small}   # what classifiers of images and reconstructions see",
+        "",
+        "study:",
+        f"  datasets: [{dataset}]",
+        f"  autoencoders: [{', '.join([name, *controls])}]   # yours, and controls on its grid",
+        "" if layout.get("decodes", True) else "  spaces: [image, latent]   # there is no decoder",
+        f"  n_splits: {splits}",
+        f"  folds: {[*range(splits)]}",
+        "  recipes: {table4: [], ablation_controls: []}   # without this line, what narrows the gap is tried too",
+        f"  limited_to: {{gap_decomposition: {{autoencoders: [{name}]}}}}",
+        "  efficiency: null   # Table 3, which is on ImageNet",
+        "",
+        "datasets:",
+        f"  {dataset}:",
+        f"    label: {quoted(re.sub('[{}]', '', folder))}",
+        *(f"    {key}: {quoted(value)}{remark(found, key)}" for key, value in found.entry.items()),
+        *asked_for(found),
+        "",
+        *text_of_autoencoders({name: entry} | controls),
+        ON_CPU if not gpu else SMALL_GRID % (size // factor) if size // factor < PUBLISHED_GRID else "",
+    ]
+    return re.sub("\n{3,}", "\n\n", "\n".join(parts)).replace("\n\n  n_splits", "\n  n_splits").rstrip() + "\n"
+
+
+def text_of_autoencoders(entries: dict[str, dict | None]) -> list[str]:
+    """The entries that config.yaml has not."""
+    lines = []
+    for name, entry in entries.items():
+        if entry:
+            lines += [f"  {name}:", *(f"    {key}: {quoted(value)}" for key, value in entry.items())]
+    return ["autoencoders:", *lines, ""] if lines else []
+
+
+def asked_for(found: Found) -> list[str]:
+    """What the file asks its reader to decide, as comments."""
+    key = GROUP_KEYS[found.entry["format"]]
+    asked = f"which images are of one patient? Say it by {key}; without it they may train and test"
+    return [
+        *([] if key in found.entry else [f"    # {asked}"]),
+        "    # deduplicate: true   # equal images in two groups stop the preparation; this puts their groups together",
+        "    # subset: {images: 1500}   # a part, for a first look",
+        "    # shareable: true   # where the licence lets images be passed on",
+    ]
+
+
+def remark(found: Found, key: str) -> str:
+    return f"   # {found.comments[key]}" if key in found.comments else ""
+
+
+def quoted(value) -> str:
+    """A value as YAML, which reads JSON; words without anything special stay bare."""
+    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9 _/.-]*[A-Za-z0-9]", value)
+    words = ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
+    return value if plain and value.lower() not in words else json.dumps(value, ensure_ascii=False)
