@@ -99,7 +99,7 @@ def assert_gap_decomposition(results: Path, autoencoder: str) -> None:
 
 
 def assert_controls(results: Path, dataset: str) -> pd.DataFrame:
-    """The gaps of the controls are differences of the runs' means, and the latents of the cipher are at chance."""
+    """The gaps of the controls are differences of the runs' means; returns them by control and recipe."""
     controls = pd.read_csv(results / "significance/controls.csv", keep_default_na=False).set_index(
         ["control", "recipe"]
     )
@@ -118,8 +118,6 @@ def assert_controls(results: Path, dataset: str) -> pd.DataFrame:
     assert controls["effect"].to_dict() == pytest.approx(expected, abs=1e-12)
     cipher = controls.loc["enciphered_8", "matched"]
     assert float(cipher["score"]) == pytest.approx(mean("latent", "enciphered_8", "matched"), abs=1e-12)
-    low, high = (cipher["score" if cipher[end] == "n/a" else end] for end in ("score_ci_low", "score_ci_high"))
-    assert float(low) <= float(cipher["chance"]) <= float(high)  # without an interval: one class for every image
     again = results / "runs" / dataset / "image/original/image_again"
     assert [read_json(again / f"fold{fold}/metrics.json")["seed"] for fold in (0, 1)] == [1000, 1001]
     same = (results / f"encodings/{dataset}/enciphered_8/reconstructions.npy").read_bytes()

@@ -255,9 +255,10 @@ def test_controls_that_come_out_as_they_must_are_said_to():
         "Controls: a gap that is there is found; where there is none it is absent, within ±5.0 points."
     )
     assert [line.text for line in found.lines] == [
-        "Pixel unshuffle 8 on Skin phantom, no gap is there: 0.5 points [−1.0, 2.0]; absent means within ±5.0 points.",
-        "Enciphered 8 on Skin phantom, a gap of 34.0 points is there: 33.0 points [25.0, 41.0]. Its latents score "
-        "0.260 [0.200, 0.310]; chance is 0.250.",
+        "Pixel unshuffle 8 on Skin phantom, no gap by construction: 0.5 points [−1.0, 2.0]; absent means within ±5.0 "
+        "points.",
+        "Enciphered 8 on Skin phantom, a gap of 34.0 points by construction: 33.0 points [25.0, 41.0]. Its latents "
+        "score 0.260 [0.200, 0.310]; chance is 0.250.",
         "Pixel unshuffle 8 on Skin phantom, by the recipes of Table 1: 10.0 points [5.0, 15.0], which is what the "
         "protocol alone makes.",
     ]
@@ -276,8 +277,8 @@ def test_what_cannot_be_told_is_never_said_to_be_none():
     line = found.lines[-1]
     assert (line.verdict, line.kind) == ("cannot be told", "open")
     assert line.text == (
-        "image_again (the same training, another seed) on Skin phantom, no gap is there: −1.0 points [−12.0, 10.0] "
-        "(sampling only); absent means within ±5.0 points."
+        "image_again (the same training, another seed) on Skin phantom, no gap by construction: −1.0 points "
+        "[−12.0, 10.0] (sampling only); absent means within ±5.0 points."
     )
 
 
@@ -287,11 +288,13 @@ def test_what_cannot_be_told_is_never_said_to_be_none():
         (row("enciphered_8", "gap", -0.02, 0.3, "cannot be told"),
          "the gap of Enciphered 8 on Skin phantom is there and was not found (cannot be told)"),
         (row("enciphered_8", "gap", -0.02, 0.03, "absent"), "is there and was not found (absent)"),
+        (row("enciphered_8", "gap", -0.2, 0.1, "cannot be told", expected_effect=0.01),
+         "the images themselves are scored at chance, so that Enciphered 8 on Skin phantom has no gap to be found"),
         (row("pixel_unshuffle_8", "no gap", 0.02, 0.3, "found"),
          "Pixel unshuffle 8 on Skin phantom shows a gap, and there is none"),
         (row("image_again", "no gap", -0.3, -0.1, "cannot be told"), "shows the opposite of a gap, and there is none"),
         (CIPHER | {"score_ci_low": 0.3, "score_ci_high": 0.5},
-         "Enciphered 8 on Skin phantom scores above chance, which only images that are repeated across folds can make"),
+         "Enciphered 8 on Skin phantom scores above chance, as images that are repeated across folds would make it"),
     ],
 )  # fmt: skip
 def test_a_study_whose_controls_fail_says_that_first(wrong, message):
@@ -324,7 +327,9 @@ def test_the_words_of_a_folder_wait_for_the_verdicts(tmp_path):
     found = controls_of(tmp_path)
     assert found.kind == "supported"
     assert found.lines[1].text.startswith("enciphered 8 on cardium, a gap of ")
-    assert found.lines[2].text.startswith("image_again (the same training, another seed) on cardium, no gap is there: ")
+    assert found.lines[2].text.startswith(
+        "image_again (the same training, another seed) on cardium, no gap by construction: "
+    )
     write_json(study_lists(PUBLISHED), tmp_path / "study.json")  # what lies there is of another study
     assert controls_of(tmp_path).lead == NOT_RUN
 

@@ -104,7 +104,7 @@ def test_what_the_controls_say_is_the_first_thing_in_the_page(tmp_path, page, fi
     with_controls = replace(findings, frames=findings.frames | {"controls": frame})
     first = render_summary(with_controls, material_of(tmp_path, with_controls)).partition(">What was measured</h2>")[0]
     assert "The controls of this study fail. Read no gap from it" in first
-    assert "SD 1.4 on ISIC-2019, a gap is there: 10.0 points [−10.0, 30.0]" in first
+    assert "SD 1.4 on ISIC-2019, a gap by construction: 10.0 points [−10.0, 30.0]" in first
     assert NOT_RUN not in first
 
 

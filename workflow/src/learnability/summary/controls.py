@@ -75,8 +75,10 @@ def failure(row: dict) -> str | None:
     """What is wrong with a control, or None where it is as it must be, or cannot be told."""
     low, high = row["ci_low"], row["ci_high"]
     if row["score_ci_low"] > row["chance"]:  # never of NaN
-        return f"{row['where']} scores above chance, which only images that are repeated across folds can make"
+        return f"{row['where']} scores above chance, as images that are repeated across folds would make it"
     if row["expected"] == GAP and row["verdict"] != FOUND:
+        if row["expected_effect"] <= row["margin"]:
+            return f"the images themselves are scored at chance, so that {row['where']} has no gap to be found"
         return f"the gap of {row['where']} is there and was not found ({row['verdict']})"
     if row["expected"] == NO_GAP and row["verdict"] != ABSENT and (low > 0 or high < 0):
         seen = "a gap" if low > 0 else "the opposite of a gap"
@@ -107,14 +109,14 @@ def _line(row: dict) -> Line:
     kind = WRONG if wrong else OPEN if verdict == UNDECIDED else RIGHT
     if row["expected"] == GAP:
         known = row["expected_effect"]
-        truth = f"a gap of {_points(known)} is there" if np.isfinite(known) else "a gap is there"
+        truth = f"a gap of {_points(known)} by construction" if np.isfinite(known) else "a gap by construction"
         text = f"{row['where']}, {truth}: {measured}."
         if np.isfinite(row["score"]):
             score = f"{row['score']:.3f}{_interval(row, 'score_ci_low', 'score_ci_high', '{:.3f}'.format)}"
             text += f" Its latents score {score}; chance is {row['chance']:.3f}."
         return Line(verdict, kind, text)
     margin = f"; absent means within ±{_points(row['margin'])}" if verdict != FOUND else ""
-    return Line(verdict, kind, f"{row['where']}, no gap is there: {measured}{margin}.")
+    return Line(verdict, kind, f"{row['where']}, no gap by construction: {measured}{margin}.")
 
 
 def _measured(row: dict) -> str:
