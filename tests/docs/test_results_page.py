@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from learnability.significance.decomposition import GAP_COLUMNS
+from learnability.significance.groups import GROUP_COLUMNS
 from learnability.significance.rows import TEST_COLUMNS
 from learnability.storage.contracts import CELL, FIDELITY, FOLDS, PREDICTIONS, SAMPLES, SCORES, write_json
 from learnability.study.study_lists import study_lists
@@ -21,6 +23,8 @@ def test_columns_are_those_of_the_contracts():
     assert set(COLUMNS_OF["study.json"]) == set(study_lists(published()))
     for test in ("wilcoxon", "ablation", "latent_vs_reconstruction"):
         assert COLUMNS_OF[f"significance/{test}.csv"] == TEST_COLUMNS
+    assert COLUMNS_OF["significance/group_level.csv"] == COLUMNS_OF["significance/study_level.csv"] == GROUP_COLUMNS
+    assert sorted(COLUMNS_OF["significance/gap_decomposition.csv"]) == sorted(GAP_COLUMNS)
 
 
 def test_the_files_of_a_run_are_listed():
