@@ -156,4 +156,5 @@ def test_the_page_is_of_these_scenarios_and_cases():
     assert [name for name in names if name not in text] == []
     assert all(f"{100 * gap:g}" in text for _, gaps in POWER for gap in gaps)
     assert all(f"{100 * case.noise:g} points" in text for case in CURVES)
-    assert "Level: every test and verdict that decides holds 5 %" in text
+    assert "- Level: " in text
+    assert "- Power at a gap of 8.2 points" in text
