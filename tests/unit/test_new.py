@@ -161,7 +161,9 @@ def write_table(folder, header="Image Index,Patient ID,Finding Labels,Age", plac
     for i in range(24):
         name = f"x{i}"
         save_noise(folder / place.format(name, label=("cyst", "stone")[i % 2]), i, "L", (64, 64))
-        rows.append(f"{name},{'NA' if i == 0 else i // 2},{label or ('cyst', 'stone')[i % 2]},{30 + i % 3}")
+        rows.append(
+            f"{name},{'NA' if i == 0 else i // 2},{label or ('cyst', 'stone')[i % 2]},{30 + i % 3 if i else ''}"
+        )
     (folder / "labels.csv").write_text("\n".join(rows) + "\n")
     return folder / "labels.csv"
 

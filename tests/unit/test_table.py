@@ -345,6 +345,10 @@ def test_repeated_ids_say_in_which_columns_their_rows_differ(tmp_path):
     assert "where" not in message
     (tmp_path / "labels.csv").write_bytes(b"image_id,dx,lesion_id,note\nIMG_9000003,nv,L1,\xff\nIMG_9000003,mel,L1,x\n")
     assert "the first is 'IMG_9000003'; their rows differ in 'dx' (of 1 ids)" in message_of(entry_for(tmp_path))
+    with (tmp_path / "labels.csv").open("a") as file:
+        file.write("IMG_9000004,df,L2,x\n")
+    entry = entry_for(tmp_path, where={"lesion_id": ["L1"], "dx": ["nv", "mel", "df"]})
+    assert "their rows differ in 'dx' (of 1 ids)" in message_of(entry)
 
 
 def test_repeated_ids_of_a_joined_table_are_refused(tmp_path):

@@ -188,10 +188,10 @@ def index_images(root: Path) -> dict[str, str]:
 def pattern_of(place: str, value: str, column: str, row: pd.Series) -> str:
     """The path of an image with columns for what stands in its row: its name, and folders called like another value."""
     before, _, after = place.rpartition(value)
-    parts = [
-        next(
-            (f"{{{name}}}" for name, other in row.items() if other == part), part.replace("{", "{{").replace("}", "}}")
-        )
-        for part in before.split("/")
-    ]
-    return "/".join(parts) + f"{{{column}}}" + after.replace("{", "{{").replace("}", "}}")
+    columns = {other: f"{{{name}}}" for name, other in row.items() if other}
+    return "/".join(columns.get(part, plain(part)) for part in before.split("/")) + f"{{{column}}}" + plain(after)
+
+
+def plain(text: str) -> str:
+    """Text of which no part is a column in a pattern."""
+    return text.replace("{", "{{").replace("}", "}}")
