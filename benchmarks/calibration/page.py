@@ -19,7 +19,8 @@ KNOWN_WRONG = (
     "from its own mean",
 )  # shown for comparison: they decide no verdict, but that on controls of two folds
 
-CARDIUM = """- The verdict on Cardium refutes where a simultaneous interval excludes zero, and the claim is one about a margin:
+CARDIUM = """\
+- The verdict on Cardium refutes where a simultaneous interval excludes zero, and the claim is one about a margin:
   refuting only where the interval lies beyond the margin would mend it. Where e is estimated as 0, in a third to a half
   of data sets, p below .01 is too frequent; at .05 that is made up for."""
 
