@@ -23,7 +23,7 @@ from .verdicts import CASES, CURVES
 
 PAGE = Path("docs/measurements/error_rates.md")
 # Shares of `--studies`: a level is found from all of them, in the scenarios beside the main ones from a fifth.
-OF_OTHERS, OF_POWER, OF_FIDELITY, OF_VERDICTS, OF_ENCODING = 0.2, 0.2, 0.1, 0.1, 0.05
+OF_OTHERS, OF_POWER, OF_FIDELITY, OF_VERDICTS, OF_ENCODING = 0.2, 0.2, 0.4, 0.1, 0.1
 AS_LARGE_AS_THE_MARGIN = 0.06
 RATIOS = (0, 1, 2)  # of autoencoders' own gaps to the spread of cells
 HEADER = """# Error rates and power
