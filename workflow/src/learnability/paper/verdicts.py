@@ -103,8 +103,8 @@ def no_effect(
 ) -> Verdict:
     """No effect beyond ±margin in every cell, `one_sided` none above it: one-sided t-tests, each cell at the level.
 
-    One-sided, an effect below zero is none that the claim denies, however large. That there is one in some cell is a
-    union, told by simultaneous intervals.
+    One-sided, an effect below zero is none that the claim denies, however large. That there is one beyond the margin in
+    some cell is a union, told by simultaneous intervals: one that excludes zero alone does not contradict the claim.
     """
     if not cells:
         return untestable(NO_CELL)
@@ -115,12 +115,12 @@ def no_effect(
     found = Verdict(SUPPORTED, size, in_words_of(cells, unit, decisive), decisive, test, p_values[worst])
     still_open = [cell for cell, p in zip(cells, p_values, strict=True) if not p < ALPHA]
     ends = {cell: cell.interval(len(cells)) for cell in still_open if cell.p >= 0}
-    different = [cell for cell, (low, high) in ends.items() if low > 0 or (high < 0 and not one_sided)]
+    different = [cell for cell, (low, high) in ends.items() if low > margin or (high < -margin and not one_sided)]
     if different:
-        kind = "an effect above zero" if one_sided else "a difference"
+        kind = f"an effect above {bound}" if one_sided else f"a difference of more than {bound}"
         found = replace(found, verdict=NOT_SUPPORTED, reason=f"{kind} is found: {_each(different, unit)}")
     elif still_open:
-        sides = f"above zero nor {size}" if one_sided else f"a difference nor equality within ±{bound}"
+        sides = f"above nor {size}" if one_sided else f"a difference of more nor equality within ±{bound}"
         found = replace(found, verdict=UNTESTABLE, reason=f"neither {sides} is shown: {_each(still_open, unit)}")
     return found
 
