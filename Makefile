@@ -1,4 +1,4 @@
-# make demo   the study in miniature, on phantoms; about twelve minutes on two cores
+# make demo   the study in miniature, on phantoms; about five minutes on two cores
 # make test   every check but those below, among them a tiny study by every rule that the demo has
 # make test-demo   the demo, and whether its numbers mean something
 # All make their own environment in .venv first.
