@@ -135,6 +135,43 @@ def test_masks_beside_images_are_left_out(here):
     assert len(open_source(entry).samples) == 24
 
 
+@pytest.mark.parametrize("part", ["", "train/"])
+def test_classes_with_images_and_masks_are_the_classes(here, part):
+    for kind in ("images", "Masks"):
+        clinic(
+            here / "scans", ("covid", "normal"), pattern=f"{part}{{label}}/{kind}/{{label}}-{{patient}}-{{image}}.png"
+        )
+    entry = only(written(here, here / "scans")["datasets"])
+    assert (entry["exclude"], entry["subfolders"], entry["classes"]) == (["Masks"], True, ["covid", "normal"])
+    assert "splits" not in entry
+    assert len(open_source(entry).samples) == 24
+
+
+@pytest.mark.parametrize(
+    "pattern", ["{kind}/{label}/{patient}.{image}.png", "test/{kind}/{label}/{patient}.{image}.png"]
+)
+def test_masks_in_folders_called_like_the_classes_are_no_images(here, pattern):
+    for kind in ("images", "masks"):
+        clinic(here / "scans", ("a", "b"), pattern=pattern.replace("{kind}", kind))
+    entry = only(written(here, here / "scans")["datasets"])
+    assert entry["classes"] == ["a", "b"]
+    assert len(open_source(entry).samples) == 24
+
+
+@pytest.mark.parametrize("part", ["", "train/", "site 1/"])
+def test_masks_are_no_class(here, part):
+    clinic(here / "scans", ("images", "masks"), pattern=f"{part}{{label}}/{{patient}}-{{image}}.png")
+    assert "beside ['masks'], which seem to be of masks, the only folder of a class is" in refusal(here, here / "scans")
+
+
+def test_folders_that_all_classes_hold_may_be_the_patients(here):
+    for patient in ("p1", "p2"):
+        clinic(here / "eyes", ("left", "right"), pattern=f"{{label}}/{patient}/{{patient}}-{{image}}.png")
+    message = refusal(here, here / "eyes")
+    assert "['left', 'right'] each hold the same folders, ['p1', 'p2']" in message
+    assert "`subfolders: true` where the first are, `splits` with the first where the second are" in message
+
+
 def test_what_nothing_says_is_asked_for(here, capsys):
     images = clinic(here / "images", ("b", "a"), pattern="{label}/{patient}-{image}.png", mode="L")
     entry = only(written(here, images)["datasets"])

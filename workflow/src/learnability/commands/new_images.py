@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from ..datasets.formats.csv_rows import read_columns
-from ..datasets.formats.folder_tree import SPLITS, SUFFIXES, Tree
-from ..datasets.formats.folders import find_masks
+from ..datasets.formats.folder_tree import SHOWN, SPLITS, SUFFIXES, Tree
+from ..datasets.formats.folders import ABOUT, find_masks
 from ..datasets.names import is_missing, strip_columns
 from ..errors import InputError
 
@@ -20,6 +20,11 @@ GROUPS = ("patientid", "patient", "subjectid", "subject", "personid", "lesionid"
 # What names of files call a patient, with a number behind it.
 IN_NAMES = r"(?i:patient|person|subject|subj|case|lesion|pat|sub)[ _-]?[0-9]+"
 IN_FOLDERS = "([^/]+)/[^/]+$"
+# Folders of parts of a data set, beside SPLITS, which need no key.
+PARTS = (
+    r"(?i)(train(ing)?|val(id(ation)?)?|test(ing)?|dev|part|split|fold|batch|site|cent(er|re)|hospital)"
+    r"([ _-]?[0-9]+|[ _-][a-z])?"
+)
 MOST_CLASSES = 50
 LOOKED_AT = 200  # rows of a table whose images are looked for
 
@@ -36,20 +41,16 @@ def describe_folder(folder: Path, group: str | None) -> Found:
     """The entry of a folder of class folders; `group` is a regular expression for the patient, or None."""
     tree, tops = unwrap(folder)
     found = Found({"format": "folders", "root": str(tree.root.resolve())})
-    inner = {top: tree.look_into(top)[0] for top in tops}
-    names = [{path.rpartition("/")[2] for path in paths} for paths in inner.values()]
-    classes = tops
-    if len(tops) > 1 and len(names[0]) > 1 and all(each == names[0] for each in names):
-        classes = [path for paths in inner.values() for path in paths]
-        if not all(top.casefold() in SPLITS for top in tops):
-            found.entry["splits"] = tops
-            found.comments["splits"] = "each holds the same folders: taken for parts, not for classes"
-    elif tops and all(top.casefold() in SPLITS for top in tops):
-        classes = [path for paths in inner.values() for path in paths]
-    images, exclude = without_masks({top: tree.images_of_class(top, subfolders=True) for top in classes})
-    if exclude:
+    classes = find_classes(tree, of_pictures(tops), found)
+    images, exclude = without_masks({top: tree.images_of_class(top, subfolders=True) for top in of_pictures(classes)})
+    if exclude := list(dict.fromkeys([*map(last, about([*tops, *classes])), *exclude])):
         found.entry["exclude"] = exclude
         found.comments["exclude"] = "these seem to be masks of images"
+        if len({last(top) for top in images}) == 1:
+            raise InputError(
+                f"{tree.root}: beside {exclude}, which seem to be of masks, the only folder of a class is "
+                f"{next(iter(images))!r}; expected a folder per class: put the images into such, or use a table"
+            )
     below = [path[len(top) + 1 :] for top, paths in images.items() for path in paths]
     if any("/" in path for path in below):
         found.entry["subfolders"] = True
@@ -62,14 +63,52 @@ def describe_folder(folder: Path, group: str | None) -> Found:
     return found
 
 
+def find_classes(tree: Tree, tops: list[str], found: Found) -> list[str]:
+    """The class folders: `tops`, or the folders in them where `tops` are parts; `splits` is then put into the entry.
+
+    InputError where all tops hold the same folders and do not read like parts: either may be the classes.
+    """
+    inner = {top: tree.look_into(top)[0] for top in tops}
+    below = [path for paths in inner.values() for path in paths]
+    if tops and all(top.casefold() in SPLITS for top in tops):
+        return below
+    names = [set(map(last, of_pictures(paths))) for paths in inner.values()]
+    if len(tops) < 2 or len(names[0]) < 2 or any(each != names[0] for each in names):
+        return tops
+    if not all(re.fullmatch(PARTS, top) for top in tops):
+        raise InputError(
+            f"{tree.root}: {tops[:SHOWN]} each hold the same folders, {sorted(names[0])[:SHOWN]}; which of them are the "
+            "classes? Write the entry by hand (docs/datasets.md, a folder per class): `subfolders: true` where the "
+            "first are, `splits` with the first where the second are"
+        )
+    found.entry["splits"] = tops
+    found.comments["splits"] = "each holds the same folders: taken for parts, not for classes"
+    return below
+
+
+def last(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def about(folders: list[str]) -> list[str]:
+    """Those of the folders whose names say that they hold masks or the like."""
+    return [path for path in folders if re.fullmatch(ABOUT, last(path), re.IGNORECASE)]
+
+
+def of_pictures(folders: list[str]) -> list[str]:
+    """The other ones."""
+    return [path for path in folders if path not in about([path])]
+
+
 def unwrap(folder: Path) -> tuple[Tree, list[str]]:
-    """The tree below folders that hold one folder of folders and nothing else, and its folders."""
+    """The tree below folders that hold one folder of folders and nothing else but masks, and its folders."""
     while True:
         tree = Tree(folder, ["*"], [])
         tops, images = tree.look_into("")
-        if len(tops) != 1 or images or not tree.look_into(tops[0])[0]:
+        inner = of_pictures(tops)
+        if len(inner) != 1 or images or not of_pictures(tree.look_into(inner[0])[0]):
             return tree, tops
-        folder = folder / tops[0]
+        folder = folder / inner[0]
 
 
 def without_masks(images: dict[str, list[str]]) -> tuple[dict[str, list[str]], list[str]]:
