@@ -17,6 +17,7 @@ from learnability.significance.predictions import Images
 from learnability.storage.contracts import write_csv, write_json
 from learnability.study.cells import all_cells, cells, check_study, columns, scope
 from learnability.study.controls import comparisons
+from learnability.study.recipes import spaces_of
 from learnability.study.study_lists import refuse_smaller_study, study_lists
 from learnability.summary.controls import NOT_RUN, as_rst, controls_in_words, controls_of
 from learnability.tables.controls import render_controls
@@ -50,6 +51,19 @@ def test_controls_are_compared_with_the_images_which_are_what_they_decode_to():
     new = [cell for cell in all_cells(CONTROLLED) if cell not in all_cells(PUBLISHED)]
     # Per fold and dataset: the cipher's latents, the replicate, and the lossless control by the paper's latent recipe.
     assert len(new) == 3 * 4 * 5
+
+
+def test_every_run_of_a_control_is_in_a_space_of_its_recipe():
+    """Also where Table 1 has a recipe of reconstructions alone, as decoding on the fly needs."""
+    alone = {
+        "image_only": {"base": "image", "spaces": ["image"]},
+        "on_the_fly": {"base": "image", "spaces": ["reconstruction"], "reconstructions": "on_the_fly"},
+    }
+    table1 = ["image_only", "on_the_fly", "latent"]
+    config = published(study={"controls": BOTH, "recipes": {"table1": table1}}, recipes=alone)
+    check_study(config)
+    assert all(space in spaces_of(config, recipe) for _, space, recipe in columns(config, "controls"))
+    assert ("original", "image", "image_only") in columns(config, "controls")
 
 
 def test_what_is_known_of_each_stands_beside_it():
