@@ -223,6 +223,25 @@ def test_what_the_protocol_makes_is_measured_and_not_judged():
     assert row["ci_low"] < row["effect"] < row["ci_high"]
 
 
+def test_each_kind_of_control_has_a_variance_of_training_of_its_own():
+    """A replicate varies by its seed alone; two lossless controls share their variance."""
+    runs, images = study(300)
+    second = {**COMPARED[0], "control": "pixel_unshuffle_4", "second": ("pixel_unshuffle_4", "latent", "matched")}
+    again = runs[runs["autoencoder"] == "pixel_unshuffle_8"].assign(autoencoder="pixel_unshuffle_4")
+    again["right"] = [right & (fold > 0) for fold, right in again[["fold", "right"]].itertuples(index=False)]
+
+    def widths(compared) -> dict:
+        table = control_verdicts(pd.concat([runs, again]), images, compared, 0.05).set_index("control")
+        return (table["ci_high"] - table["ci_low"]).to_dict()
+
+    together, alone = widths(COMPARED), {}
+    for entry in COMPARED:
+        alone |= widths([entry])
+    assert together == alone
+    shared = widths([COMPARED[0], second])
+    assert shared["pixel_unshuffle_8"] > alone["pixel_unshuffle_8"]
+
+
 def test_two_trainings_that_answer_alike_everywhere_tell_nothing():
     row = judged(100, alike=True).loc["image_again"]
     assert (row["effect"], row["p"], row["ci_low"], row["verdict"]) == (0.0, 1.0, "n/a", "cannot be told")

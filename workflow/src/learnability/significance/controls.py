@@ -25,7 +25,7 @@ def control_verdicts(
 
     `metrics` are runs with `right` (predictions.with_right), `images` by dataset. Where the second side scores 1 / K by
     construction, `score` is its balanced accuracy, `chance` the mean of 1 / K over the folds, and `expected_effect` the
-    first side's score less that. Comparisons of one recipe and dataset share the variance between folds; below three
+    first side's score less that. Comparisons of one dataset and `_kind` share the variance between folds; below three
     folds the test is of sampling only, which is enough where the truth is known.
     """
     runs, rows = runs_by_cell(metrics, HEADLINE_METRIC, ANY_CELL), []
@@ -33,7 +33,7 @@ def control_verdicts(
         sides = [[runs_of(runs, dataset, *entry[side]) for side in ("first", "second")] for entry in comparisons]
         paired = [paired_rows(images[dataset], [first], [second]) for first, second in sides]
         for entry, (_, second), differences in zip(comparisons, sides, paired, strict=True):
-            alike = [other for other, of in zip(paired, comparisons, strict=True) if of["recipe"] == entry["recipe"]]
+            alike = [other for other, of in zip(paired, comparisons, strict=True) if _kind(of) == _kind(entry)]
             test = _test(differences, alike, images[dataset])
             row = {"control": entry["control"], "dataset": dataset, "recipe": entry["recipe"]}
             row |= {key: getattr(test, key) for key in ("effect", "ci_low", "ci_high", "p")}
@@ -62,6 +62,12 @@ def margin_of(decomposition: pd.DataFrame | None) -> float:
     if families.empty:
         return LARGEST_MARGIN
     return min(LARGEST_MARGIN, abs(float(families["gap_matched"].astype(float).mean())) / 2)
+
+
+def _kind(entry: dict) -> tuple:
+    """What the variance of training depends on: a seed, an autoencoder or latents at chance make another one."""
+    _, space, _ = entry["second"]
+    return entry["recipe"], entry["expected"], entry["at_chance"], space
 
 
 def _test(rows: PairedRows, alike: Sequence[PairedRows], images: Images) -> GroupTest:
