@@ -216,6 +216,17 @@ def test_a_gap_is_the_difference_of_the_scores_and_the_cipher_has_its_own_beside
     assert (table.loc[["pixel_unshuffle_8", "image_again"], "chance"] == "n/a").all()
 
 
+def test_chance_counts_the_classes_of_the_data_set_though_a_fold_lacks_one():
+    """Who guesses among three classes is right about a third of each, also where only two are tested."""
+    runs, images = study(100)
+    only = images["cardium"]
+    shown = ~((only.fold == 0) & (only.label == 2))
+    lacking = {"cardium": only._replace(fold=np.where(shown, only.fold, -1))}
+    runs["right"] = [right[shown[only.fold == fold]] for right, fold in zip(runs["right"], runs["fold"], strict=True)]
+    table = control_verdicts(runs, lacking, COMPARED, 0.05).set_index("control")
+    assert table.loc["enciphered_8", "chance"] == pytest.approx(1 / 3)
+
+
 def test_what_the_protocol_makes_is_measured_and_not_judged():
     protocol = COMPARED[0] | {"recipe": "table1", "expected": "n/a"}
     (row,) = control_verdicts(*study(100), [protocol], 0.05).to_dict("records")

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..study.truths import TABLE1
 from .cells import ANY_CELL, runs_by_cell, runs_of
+from .chance import chance
 from .group_level import GroupTest, PairedRows, excess, group_test
 from .predictions import RIGHT, Images, paired_rows
 from .rows import HEADLINE_METRIC, NOT_APPLICABLE
@@ -24,8 +25,8 @@ def control_verdicts(
     """One row per dataset and comparison (study.controls.comparisons): the gap over groups of images, and a verdict.
 
     `metrics` are runs with `right` (predictions.with_right), `images` by dataset. Where the second side scores 1 / K by
-    construction, `score` is its balanced accuracy, `chance` the mean of 1 / K over the folds, and `expected_effect` the
-    first side's score less that. Comparisons of one dataset and `_kind` share the variance between folds; below three
+    construction, `score` is its balanced accuracy, `chance` is 1 / K of all classes, and `expected_effect` the first
+    side's score less that. Comparisons of one dataset and `_kind` share the variance between folds; below three
     folds the test is of sampling only, which is enough where the truth is known.
     """
     runs, rows = runs_by_cell(metrics, HEADLINE_METRIC, ANY_CELL), []
@@ -79,6 +80,6 @@ def _at_chance(gap: GroupTest, runs: pd.DataFrame, images: Images) -> dict:
     never = runs.assign(**{RIGHT: [np.zeros_like(right) for right in runs[RIGHT]]})
     rows = paired_rows(images, [runs], [never])
     score = _test(rows, [rows], images)
-    chance = float(np.mean([1 / len(np.unique(rows.label[rows.fold == fold])) for fold in rows.folds()]))
-    found = {"score": score.effect, "score_ci_low": score.ci_low, "score_ci_high": score.ci_high, "chance": chance}
-    return found | {"expected_effect": gap.effect + score.effect - chance}
+    guess = chance(len(np.unique(images.label)), HEADLINE_METRIC)
+    found = {"score": score.effect, "score_ci_low": score.ci_low, "score_ci_high": score.ci_high, "chance": guess}
+    return found | {"expected_effect": gap.effect + score.effect - guess}
