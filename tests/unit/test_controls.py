@@ -97,6 +97,8 @@ def test_controls_can_be_added_to_a_study_that_has_tables_and_not_taken_away(tmp
     refuse_smaller_study(CONTROLLED, str(tmp_path))
     write_json(study_lists(CONTROLLED), tmp_path / "study.json")
     assert "controls of cardium" in message_of(refuse_smaller_study, PUBLISHED, str(tmp_path))
+    fewer = published(study={"controls": BOTH[:1]})
+    assert "without controls of enciphered_8 rows" in message_of(refuse_smaller_study, fewer, str(tmp_path))
 
 
 @pytest.mark.parametrize(
