@@ -277,13 +277,14 @@ def test_a_study_that_measures_no_matched_gap_has_the_largest_margin():
 
 
 def row(control: str, expected: str, low: float, high: float, verdict: str, **more) -> dict:
-    numbers = {"effect": (low + high) / 2, "ci_low": low, "ci_high": high, "p": 0.5, "margin": 0.05}
+    numbers = {"effect": (low + high) / 2, "ci_low": low, "ci_high": high, "p": 0.5, "margin": 0.05, "df": 20.0}
     cell = {"control": control, "dataset": "skin", "recipe": "matched", "expected": expected, "verdict": verdict}
     return dict.fromkeys(CONTROL_COLUMNS, np.nan) | numbers | cell | {"method": "sampling and training"} | more
 
 
 LOSSLESS = row("pixel_unshuffle_8", "no gap", -0.01, 0.02, "absent")
 AT_CHANCE = {"expected_effect": 0.34, "score": 0.26, "score_ci_low": 0.2, "score_ci_high": 0.31, "chance": 0.25}
+AT_CHANCE |= {"score_df": 20.0}
 CIPHER = row("enciphered_8", "gap", 0.25, 0.41, "found", **AT_CHANCE)
 AGAIN = row("image_again", "no gap", -0.12, 0.1, "cannot be told", method="sampling only")
 PROTOCOL = row("pixel_unshuffle_8", "n/a", 0.05, 0.15, "n/a", recipe="table1", margin=np.nan)
@@ -331,15 +332,15 @@ def test_what_cannot_be_told_is_never_said_to_be_none():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (row("enciphered_8", "gap", -0.02, 0.3, "cannot be told"),
+        (row("enciphered_8", "gap", -0.02, 0.3, "cannot be told", **AT_CHANCE),
          "the gap of Enciphered 8 on Skin phantom is there and was not found (cannot be told)"),
-        (row("enciphered_8", "gap", -0.02, 0.03, "absent"), "is there and was not found (absent)"),
+        (row("enciphered_8", "gap", -0.02, 0.03, "absent", **AT_CHANCE), "is there and was not found (absent)"),
         (row("enciphered_8", "gap", -0.2, 0.1, "cannot be told", expected_effect=0.01),
          "the images themselves are scored at chance, so that Enciphered 8 on Skin phantom has no gap to be found"),
-        (row("pixel_unshuffle_8", "no gap", 0.02, 0.3, "found"),
+        (row("pixel_unshuffle_8", "no gap", 0.05, 0.3, "found"),
          "Pixel unshuffle 8 on Skin phantom shows a gap, and there is none"),
         (row("image_again", "no gap", -0.3, -0.1, "cannot be told"), "shows the opposite of a gap, and there is none"),
-        (CIPHER | {"score_ci_low": 0.3, "score_ci_high": 0.5},
+        (CIPHER | {"score": 0.4, "score_ci_low": 0.3, "score_ci_high": 0.5},
          "Enciphered 8 on Skin phantom scores above chance, as images that are repeated across folds would make it"),
     ],
 )  # fmt: skip
@@ -351,8 +352,63 @@ def test_a_study_whose_controls_fail_says_that_first(wrong, message):
     assert "absent, within" not in found.lead
 
 
-def test_a_small_difference_within_the_margin_is_no_failure_though_its_interval_excludes_zero():
-    assert said(CIPHER, row("image_again", "no gap", -0.03, -0.01, "absent")).kind == "supported"
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "absent", "note"),
+    [
+        (-0.03, -0.01, "absent", "absent, ", "; absent means within ±5.0 points."),
+        (0.01, 0.03, "found", "", "; found, and within ±5.0 points."),
+    ],
+)
+def test_a_small_difference_within_the_margin_is_no_failure_though_its_interval_excludes_zero(
+    low, high, verdict, absent, note
+):
+    found = said(CIPHER, row("image_again", "no gap", low, high, verdict))
+    assert found.kind == "supported"
+    assert found.lead.endswith(f"; where there is none it is {absent}within ±5.0 points.")
+    assert (found.lines[1].verdict, found.lines[1].kind) == (verdict, "supported")
+    assert found.lines[1].text.endswith(note)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "note"),
+    [
+        (0.01, 0.2, "found", "found by its own interval, and not by an interval over all controls without a gap."),
+        (-0.2, -0.01, "cannot be told", "absent means within ±5.0 points."),
+    ],
+)
+def test_one_interval_of_many_that_excludes_zero_is_no_failure(low, high, verdict, note):
+    """One alone fails; of four, each at the level, one does by chance in a tenth of studies."""
+    doubtful = row("image_again", "no gap", low, high, verdict)
+    assert said(CIPHER, doubtful).kind == "refuted"
+    found = said(CIPHER, doubtful, *[LOSSLESS] * 3)
+    assert found.kind == "open"
+    assert "cannot be told from so few images (1 of 4 controls without a gap)" in found.lead
+    assert (found.lines[1].kind, found.lines[1].text.endswith(note)) == ("open", True)
+
+
+def test_one_score_of_many_above_chance_is_no_failure():
+    above = CIPHER | {"score": 0.3, "score_ci_low": 0.255, "score_ci_high": 0.345}
+    assert said(above, LOSSLESS).kind == "refuted"
+    assert said(above, CIPHER, CIPHER, CIPHER, LOSSLESS).kind == "supported"
+
+
+@pytest.mark.parametrize("verdict", ["cannot be told", "absent"])
+def test_a_gap_of_unknown_size_that_is_not_found_is_no_failure(verdict):
+    dose = row("enciphered_8", "gap", -0.02, 0.03, verdict)
+    found = said(CIPHER, dose, LOSSLESS)
+    assert (found.kind, found.lines[1].kind) == ("open", "open")
+    assert found.lead.startswith(
+        "Controls: a gap that is there is found; whether this study finds a gap of unknown size cannot be told from so "
+        "few images (1 of 2 controls with a gap); "
+    )
+    assert said(dose).lead.startswith("Controls: whether this study finds a gap of unknown size cannot be told")
+
+
+def test_the_freedom_of_the_intervals_is_written_for_those_over_many(tmp_path):
+    write_csv(judged(300).reset_index(), tmp_path / "controls.csv")
+    table = read_numbers(tmp_path / "controls.csv").set_index("control")
+    assert (table["df"] > 1).all()
+    assert table["score_df"].gt(1).to_dict() == {"pixel_unshuffle_8": False, "enciphered_8": True, "image_again": False}
 
 
 def test_a_study_without_controls_says_so():

@@ -15,8 +15,8 @@ from .rows import HEADLINE_METRIC, NOT_APPLICABLE
 FOUND, ABSENT, UNDECIDED = "found", "absent", "cannot be told"
 LARGEST_MARGIN = 0.05  # balanced accuracy, within which a gap counts as none
 CONTROL_COLUMNS = ["control", "dataset", "recipe", "expected", "effect", "ci_low", "ci_high", "p", "margin", "verdict"]
-CONTROL_COLUMNS += ["expected_effect", "score", "score_ci_low", "score_ci_high", "chance"]
-CONTROL_COLUMNS += ["method", "n_groups", "n_folds"]
+CONTROL_COLUMNS += ["expected_effect", "score", "score_ci_low", "score_ci_high", "score_df", "chance"]
+CONTROL_COLUMNS += ["method", "df", "n_groups", "n_folds"]
 
 
 def control_verdicts(
@@ -38,7 +38,7 @@ def control_verdicts(
             test = _test(differences, alike, images[dataset])
             row = {"control": entry["control"], "dataset": dataset, "recipe": entry["recipe"]}
             row |= {key: getattr(test, key) for key in ("effect", "ci_low", "ci_high", "p")}
-            row |= {key: getattr(test, key) for key in ("method", "n_groups", "n_folds")}
+            row |= {key: getattr(test, key) for key in ("method", "df", "n_groups", "n_folds")}
             row["expected"] = entry["expected"]
             if entry["recipe"] != TABLE1:
                 row |= {"margin": margin, "verdict": verdict(test, margin)}
@@ -81,5 +81,6 @@ def _at_chance(gap: GroupTest, runs: pd.DataFrame, images: Images) -> dict:
     rows = paired_rows(images, [runs], [never])
     score = _test(rows, [rows], images)
     guess = chance(len(np.unique(images.label)), HEADLINE_METRIC)
-    found = {"score": score.effect, "score_ci_low": score.ci_low, "score_ci_high": score.ci_high, "chance": guess}
+    found = {"score": score.effect, "score_ci_low": score.ci_low, "score_ci_high": score.ci_high}
+    found |= {"score_df": score.df, "chance": guess}
     return found | {"expected_effect": gap.effect + score.effect - guess}
