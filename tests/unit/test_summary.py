@@ -272,12 +272,13 @@ def test_what_is_said_of_a_study_of_latents_alone(findings):
     assert "Scores are means over folds" in whole
 
 
-def test_of_one_fold_no_mean_and_no_interval_is_promised(findings):
+def test_of_one_fold_no_mean_is_promised_and_intervals_are_of_sampling_alone(findings):
     config = published()
     config["study"]["folds"] = [0]
     text = described(findings, config["study"], 44)
     assert "1 of 5 folds was run" in text
-    assert text.endswith("Scores are of that fold, and have no interval.")
+    assert "Scores are of that fold; 95 % intervals of the gap are of a paired t over groups of images" in text
+    assert text.endswith("whose variance is that of sampling alone.")
 
 
 @pytest.mark.parametrize("folds", [2, 5])
