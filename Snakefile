@@ -15,6 +15,7 @@
 #   {results}/tables/{table}.{csv,md,html,tex}
 #   {results}/significance/{test}.csv
 #   {results}/figures/{figure}.{svg,png}
+#   {results}/controls.rst                            what the controls say, the first lines of Snakemake's report
 #   {results}/summary.html                            one page of all of it
 #   {results}/logs/{rule}/...
 #   {results}/benchmarks/{rule}/...                               time and memory of every job that costs

@@ -17,6 +17,7 @@ from learnability.significance.predictions import Images
 from learnability.storage.contracts import write_csv, write_json
 from learnability.study.cells import all_cells, cells, check_study, columns, scope
 from learnability.study.controls import comparisons
+from learnability.study.recipes import spaces_of
 from learnability.study.study_lists import refuse_smaller_study, study_lists
 from learnability.summary.controls import NOT_RUN, as_rst, controls_in_words, controls_of
 from learnability.tables.controls import render_controls
@@ -52,6 +53,19 @@ def test_controls_are_compared_with_the_images_which_are_what_they_decode_to():
     assert len(new) == 3 * 4 * 5
 
 
+def test_every_run_of_a_control_is_in_a_space_of_its_recipe():
+    """Also where Table 1 has a recipe of reconstructions alone, as decoding on the fly needs."""
+    alone = {
+        "image_only": {"base": "image", "spaces": ["image"]},
+        "on_the_fly": {"base": "image", "spaces": ["reconstruction"], "reconstructions": "on_the_fly"},
+    }
+    table1 = ["image_only", "on_the_fly", "latent"]
+    config = published(study={"controls": BOTH, "recipes": {"table1": table1}}, recipes=alone)
+    check_study(config)
+    assert all(space in spaces_of(config, recipe) for _, space, recipe in columns(config, "controls"))
+    assert ("original", "image", "image_only") in columns(config, "controls")
+
+
 def test_what_is_known_of_each_stands_beside_it():
     known = {(entry["control"], entry["recipe"]): entry for entry in comparisons(CONTROLLED)}
     assert {key: (entry["expected"], entry["at_chance"]) for key, entry in known.items()} == {
@@ -83,6 +97,8 @@ def test_controls_can_be_added_to_a_study_that_has_tables_and_not_taken_away(tmp
     refuse_smaller_study(CONTROLLED, str(tmp_path))
     write_json(study_lists(CONTROLLED), tmp_path / "study.json")
     assert "controls of cardium" in message_of(refuse_smaller_study, PUBLISHED, str(tmp_path))
+    fewer = published(study={"controls": BOTH[:1]})
+    assert "without controls of enciphered_8 rows" in message_of(refuse_smaller_study, fewer, str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -202,11 +218,41 @@ def test_a_gap_is_the_difference_of_the_scores_and_the_cipher_has_its_own_beside
     assert (table.loc[["pixel_unshuffle_8", "image_again"], "chance"] == "n/a").all()
 
 
+def test_chance_counts_the_classes_of_the_data_set_though_a_fold_lacks_one():
+    """Who guesses among three classes is right about a third of each, also where only two are tested."""
+    runs, images = study(100)
+    only = images["cardium"]
+    shown = ~((only.fold == 0) & (only.label == 2))
+    lacking = {"cardium": only._replace(fold=np.where(shown, only.fold, -1))}
+    runs["right"] = [right[shown[only.fold == fold]] for right, fold in zip(runs["right"], runs["fold"], strict=True)]
+    table = control_verdicts(runs, lacking, COMPARED, 0.05).set_index("control")
+    assert table.loc["enciphered_8", "chance"] == pytest.approx(1 / 3)
+
+
 def test_what_the_protocol_makes_is_measured_and_not_judged():
     protocol = COMPARED[0] | {"recipe": "table1", "expected": "n/a"}
     (row,) = control_verdicts(*study(100), [protocol], 0.05).to_dict("records")
     assert (row["verdict"], row["margin"], row["expected"]) == ("n/a", "n/a", "n/a")
     assert row["ci_low"] < row["effect"] < row["ci_high"]
+
+
+def test_each_kind_of_control_has_a_variance_of_training_of_its_own():
+    """A replicate varies by its seed alone; two lossless controls share their variance."""
+    runs, images = study(300)
+    second = {**COMPARED[0], "control": "pixel_unshuffle_4", "second": ("pixel_unshuffle_4", "latent", "matched")}
+    again = runs[runs["autoencoder"] == "pixel_unshuffle_8"].assign(autoencoder="pixel_unshuffle_4")
+    again["right"] = [right & (fold > 0) for fold, right in again[["fold", "right"]].itertuples(index=False)]
+
+    def widths(compared) -> dict:
+        table = control_verdicts(pd.concat([runs, again]), images, compared, 0.05).set_index("control")
+        return (table["ci_high"] - table["ci_low"]).to_dict()
+
+    together, alone = widths(COMPARED), {}
+    for entry in COMPARED:
+        alone |= widths([entry])
+    assert together == alone
+    shared = widths([COMPARED[0], second])
+    assert shared["pixel_unshuffle_8"] > alone["pixel_unshuffle_8"]
 
 
 def test_two_trainings_that_answer_alike_everywhere_tell_nothing():
@@ -231,13 +277,14 @@ def test_a_study_that_measures_no_matched_gap_has_the_largest_margin():
 
 
 def row(control: str, expected: str, low: float, high: float, verdict: str, **more) -> dict:
-    numbers = {"effect": (low + high) / 2, "ci_low": low, "ci_high": high, "p": 0.5, "margin": 0.05}
+    numbers = {"effect": (low + high) / 2, "ci_low": low, "ci_high": high, "p": 0.5, "margin": 0.05, "df": 20.0}
     cell = {"control": control, "dataset": "skin", "recipe": "matched", "expected": expected, "verdict": verdict}
     return dict.fromkeys(CONTROL_COLUMNS, np.nan) | numbers | cell | {"method": "sampling and training"} | more
 
 
 LOSSLESS = row("pixel_unshuffle_8", "no gap", -0.01, 0.02, "absent")
 AT_CHANCE = {"expected_effect": 0.34, "score": 0.26, "score_ci_low": 0.2, "score_ci_high": 0.31, "chance": 0.25}
+AT_CHANCE |= {"score_df": 20.0}
 CIPHER = row("enciphered_8", "gap", 0.25, 0.41, "found", **AT_CHANCE)
 AGAIN = row("image_again", "no gap", -0.12, 0.1, "cannot be told", method="sampling only")
 PROTOCOL = row("pixel_unshuffle_8", "n/a", 0.05, 0.15, "n/a", recipe="table1", margin=np.nan)
@@ -285,15 +332,15 @@ def test_what_cannot_be_told_is_never_said_to_be_none():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (row("enciphered_8", "gap", -0.02, 0.3, "cannot be told"),
+        (row("enciphered_8", "gap", -0.02, 0.3, "cannot be told", **AT_CHANCE),
          "the gap of Enciphered 8 on Skin phantom is there and was not found (cannot be told)"),
-        (row("enciphered_8", "gap", -0.02, 0.03, "absent"), "is there and was not found (absent)"),
+        (row("enciphered_8", "gap", -0.02, 0.03, "absent", **AT_CHANCE), "is there and was not found (absent)"),
         (row("enciphered_8", "gap", -0.2, 0.1, "cannot be told", expected_effect=0.01),
          "the images themselves are scored at chance, so that Enciphered 8 on Skin phantom has no gap to be found"),
-        (row("pixel_unshuffle_8", "no gap", 0.02, 0.3, "found"),
+        (row("pixel_unshuffle_8", "no gap", 0.05, 0.3, "found"),
          "Pixel unshuffle 8 on Skin phantom shows a gap, and there is none"),
         (row("image_again", "no gap", -0.3, -0.1, "cannot be told"), "shows the opposite of a gap, and there is none"),
-        (CIPHER | {"score_ci_low": 0.3, "score_ci_high": 0.5},
+        (CIPHER | {"score": 0.4, "score_ci_low": 0.3, "score_ci_high": 0.5},
          "Enciphered 8 on Skin phantom scores above chance, as images that are repeated across folds would make it"),
     ],
 )  # fmt: skip
@@ -305,8 +352,63 @@ def test_a_study_whose_controls_fail_says_that_first(wrong, message):
     assert "absent, within" not in found.lead
 
 
-def test_a_small_difference_within_the_margin_is_no_failure_though_its_interval_excludes_zero():
-    assert said(CIPHER, row("image_again", "no gap", -0.03, -0.01, "absent")).kind == "supported"
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "absent", "note"),
+    [
+        (-0.03, -0.01, "absent", "absent, ", "; absent means within ±5.0 points."),
+        (0.01, 0.03, "found", "", "; found, and within ±5.0 points."),
+    ],
+)
+def test_a_small_difference_within_the_margin_is_no_failure_though_its_interval_excludes_zero(
+    low, high, verdict, absent, note
+):
+    found = said(CIPHER, row("image_again", "no gap", low, high, verdict))
+    assert found.kind == "supported"
+    assert found.lead.endswith(f"; where there is none it is {absent}within ±5.0 points.")
+    assert (found.lines[1].verdict, found.lines[1].kind) == (verdict, "supported")
+    assert found.lines[1].text.endswith(note)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "note"),
+    [
+        (0.01, 0.2, "found", "found by its own interval, and not by an interval over all controls without a gap."),
+        (-0.2, -0.01, "cannot be told", "absent means within ±5.0 points."),
+    ],
+)
+def test_one_interval_of_many_that_excludes_zero_is_no_failure(low, high, verdict, note):
+    """One alone fails; of four, each at the level, one does by chance in a tenth of studies."""
+    doubtful = row("image_again", "no gap", low, high, verdict)
+    assert said(CIPHER, doubtful).kind == "refuted"
+    found = said(CIPHER, doubtful, *[LOSSLESS] * 3)
+    assert found.kind == "open"
+    assert "cannot be told from so few images (1 of 4 controls without a gap)" in found.lead
+    assert (found.lines[1].kind, found.lines[1].text.endswith(note)) == ("open", True)
+
+
+def test_one_score_of_many_above_chance_is_no_failure():
+    above = CIPHER | {"score": 0.3, "score_ci_low": 0.255, "score_ci_high": 0.345}
+    assert said(above, LOSSLESS).kind == "refuted"
+    assert said(above, CIPHER, CIPHER, CIPHER, LOSSLESS).kind == "supported"
+
+
+@pytest.mark.parametrize("verdict", ["cannot be told", "absent"])
+def test_a_gap_of_unknown_size_that_is_not_found_is_no_failure(verdict):
+    dose = row("enciphered_8", "gap", -0.02, 0.03, verdict)
+    found = said(CIPHER, dose, LOSSLESS)
+    assert (found.kind, found.lines[1].kind) == ("open", "open")
+    assert found.lead.startswith(
+        "Controls: a gap that is there is found; whether this study finds a gap of unknown size cannot be told from so "
+        "few images (1 of 2 controls with a gap); "
+    )
+    assert said(dose).lead.startswith("Controls: whether this study finds a gap of unknown size cannot be told")
+
+
+def test_the_freedom_of_the_intervals_is_written_for_those_over_many(tmp_path):
+    write_csv(judged(300).reset_index(), tmp_path / "controls.csv")
+    table = read_numbers(tmp_path / "controls.csv").set_index("control")
+    assert (table["df"] > 1).all()
+    assert table["score_df"].gt(1).to_dict() == {"pixel_unshuffle_8": False, "enciphered_8": True, "image_again": False}
 
 
 def test_a_study_without_controls_says_so():

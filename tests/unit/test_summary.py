@@ -99,12 +99,12 @@ def test_what_the_controls_say_is_the_first_thing_in_the_page(tmp_path, page, fi
         "expected": "gap",
         "verdict": "cannot be told",
     }
-    missed = cell | {"effect": 0.1, "ci_low": -0.1, "ci_high": 0.3, "margin": 0.05, "method": "sampling only"}
+    missed = cell | {"effect": 0.1, "ci_low": -0.1, "ci_high": 0.3, "margin": 0.05, "expected_effect": 0.3}
     frame = pd.DataFrame([missed]).reindex(columns=CONTROL_COLUMNS)
     with_controls = replace(findings, frames=findings.frames | {"controls": frame})
     first = render_summary(with_controls, material_of(tmp_path, with_controls)).partition(">What was measured</h2>")[0]
     assert "The controls of this study fail. Read no gap from it" in first
-    assert "SD 1.4 on ISIC-2019, a gap by construction: 10.0 points [−10.0, 30.0]" in first
+    assert "SD 1.4 on ISIC-2019, a gap of 30.0 points by construction: 10.0 points [−10.0, 30.0]" in first
     assert NOT_RUN not in first
 
 
@@ -272,12 +272,13 @@ def test_what_is_said_of_a_study_of_latents_alone(findings):
     assert "Scores are means over folds" in whole
 
 
-def test_of_one_fold_no_mean_and_no_interval_is_promised(findings):
+def test_of_one_fold_no_mean_is_promised_and_intervals_are_of_sampling_alone(findings):
     config = published()
     config["study"]["folds"] = [0]
     text = described(findings, config["study"], 44)
     assert "1 of 5 folds was run" in text
-    assert text.endswith("Scores are of that fold, and have no interval.")
+    assert "Scores are of that fold; 95 % intervals of the gap are of a paired t over groups of images" in text
+    assert text.endswith("whose variance is that of sampling alone.")
 
 
 @pytest.mark.parametrize("folds", [2, 5])

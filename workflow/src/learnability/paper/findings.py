@@ -21,7 +21,7 @@ SHIPPED = ROOT / "workflow" / "resources" / "published.csv"
 PAPER_DATASETS = ("ct_rate", "isic2019", "mimic_cxr_lt", "cardium")
 PAPER_AUTOENCODERS = ("sd14", "flux1", "flux2", "medvae", "medvae_ft")
 NUMBERS = ("n", "identical", "statistic", "p", "p_corrected", "effect", "mean", "sd", "value", "high", "batch_size")
-NUMBERS += ("df", "variance_sampling", "variance_training", "margin", "expected_effect", "score", "chance")
+NUMBERS += ("df", "variance_sampling", "variance_training", "margin", "expected_effect", "score", "score_df", "chance")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..study.truths import TABLE1
 from .cells import ANY_CELL, runs_by_cell, runs_of
+from .chance import chance
 from .group_level import GroupTest, PairedRows, excess, group_test
 from .predictions import RIGHT, Images, paired_rows
 from .rows import HEADLINE_METRIC, NOT_APPLICABLE
@@ -14,8 +15,8 @@ from .rows import HEADLINE_METRIC, NOT_APPLICABLE
 FOUND, ABSENT, UNDECIDED = "found", "absent", "cannot be told"
 LARGEST_MARGIN = 0.05  # balanced accuracy, within which a gap counts as none
 CONTROL_COLUMNS = ["control", "dataset", "recipe", "expected", "effect", "ci_low", "ci_high", "p", "margin", "verdict"]
-CONTROL_COLUMNS += ["expected_effect", "score", "score_ci_low", "score_ci_high", "chance"]
-CONTROL_COLUMNS += ["method", "n_groups", "n_folds"]
+CONTROL_COLUMNS += ["expected_effect", "score", "score_ci_low", "score_ci_high", "score_df", "chance"]
+CONTROL_COLUMNS += ["method", "df", "n_groups", "n_folds"]
 
 
 def control_verdicts(
@@ -24,8 +25,8 @@ def control_verdicts(
     """One row per dataset and comparison (study.controls.comparisons): the gap over groups of images, and a verdict.
 
     `metrics` are runs with `right` (predictions.with_right), `images` by dataset. Where the second side scores 1 / K by
-    construction, `score` is its balanced accuracy, `chance` the mean of 1 / K over the folds, and `expected_effect` the
-    first side's score less that. Comparisons of one recipe and dataset share the variance between folds; below three
+    construction, `score` is its balanced accuracy, `chance` is 1 / K of all classes, and `expected_effect` the first
+    side's score less that. Comparisons of one dataset and `_kind` share the variance between folds; below three
     folds the test is of sampling only, which is enough where the truth is known.
     """
     runs, rows = runs_by_cell(metrics, HEADLINE_METRIC, ANY_CELL), []
@@ -33,11 +34,11 @@ def control_verdicts(
         sides = [[runs_of(runs, dataset, *entry[side]) for side in ("first", "second")] for entry in comparisons]
         paired = [paired_rows(images[dataset], [first], [second]) for first, second in sides]
         for entry, (_, second), differences in zip(comparisons, sides, paired, strict=True):
-            alike = [other for other, of in zip(paired, comparisons, strict=True) if of["recipe"] == entry["recipe"]]
+            alike = [other for other, of in zip(paired, comparisons, strict=True) if _kind(of) == _kind(entry)]
             test = _test(differences, alike, images[dataset])
             row = {"control": entry["control"], "dataset": dataset, "recipe": entry["recipe"]}
             row |= {key: getattr(test, key) for key in ("effect", "ci_low", "ci_high", "p")}
-            row |= {key: getattr(test, key) for key in ("method", "n_groups", "n_folds")}
+            row |= {key: getattr(test, key) for key in ("method", "df", "n_groups", "n_folds")}
             row["expected"] = entry["expected"]
             if entry["recipe"] != TABLE1:
                 row |= {"margin": margin, "verdict": verdict(test, margin)}
@@ -64,6 +65,12 @@ def margin_of(decomposition: pd.DataFrame | None) -> float:
     return min(LARGEST_MARGIN, abs(float(families["gap_matched"].astype(float).mean())) / 2)
 
 
+def _kind(entry: dict) -> tuple:
+    """What the variance of training depends on: a seed, an autoencoder or latents at chance make another one."""
+    _, space, _ = entry["second"]
+    return entry["recipe"], entry["expected"], entry["at_chance"], space
+
+
 def _test(rows: PairedRows, alike: Sequence[PairedRows], images: Images) -> GroupTest:
     return group_test(rows, excess(alike), images.overlap(rows.folds()))
 
@@ -73,6 +80,7 @@ def _at_chance(gap: GroupTest, runs: pd.DataFrame, images: Images) -> dict:
     never = runs.assign(**{RIGHT: [np.zeros_like(right) for right in runs[RIGHT]]})
     rows = paired_rows(images, [runs], [never])
     score = _test(rows, [rows], images)
-    chance = float(np.mean([1 / len(np.unique(rows.label[rows.fold == fold])) for fold in rows.folds()]))
-    found = {"score": score.effect, "score_ci_low": score.ci_low, "score_ci_high": score.ci_high, "chance": chance}
-    return found | {"expected_effect": gap.effect + score.effect - chance}
+    guess = chance(len(np.unique(images.label)), HEADLINE_METRIC)
+    found = {"score": score.effect, "score_ci_low": score.ci_low, "score_ci_high": score.ci_high}
+    found |= {"score_df": score.df, "chance": guess}
+    return found | {"expected_effect": gap.effect + score.effect - guess}

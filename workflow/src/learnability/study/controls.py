@@ -41,7 +41,7 @@ def comparisons(config: dict) -> list[dict]:
         found.append(_comparison(replicate, recipe, NO_GAP, image, ("original", "image", replicate)))
     of_space = {space: name for name in config["study"]["recipes"][TABLE1] for space in spaces_of(config, name)}
     if {"image", "latent"} <= of_space.keys():
-        first = ("original", "image", of_space.get("reconstruction", of_space["image"]))
+        first = ("original", "image", of_space["image"])  # that of reconstructions may be of their space alone
         for name in config["study"]["controls"]:
             if config["autoencoders"][name]["class"] == LOSSLESS:
                 found.append(_comparison(name, TABLE1, UNKNOWN, first, (name, "latent", of_space["latent"])))

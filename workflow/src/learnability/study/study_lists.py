@@ -5,6 +5,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..storage.contracts import SCORES, digest, read_json
 from .cells import efficiency, scope
+from .truths import CONTROLS
 
 
 def study_lists(config: dict) -> dict:
@@ -39,7 +40,9 @@ def refuse_smaller_study(config: dict, results: str) -> None:
         for table, scopes in before.get("scopes", {}).items()  # older studies had Table 1 alone
         for kind, names in scopes.items()
         for name in names
-        if name in now[kind] and table in now["scopes"] and name not in now["scopes"][table][kind]
+        if (name in now[kind] or (table, kind) == (CONTROLS, "autoencoders"))  # which need not be in the study
+        and table in now["scopes"]
+        and name not in now["scopes"][table][kind]
     ]
     part, kept = before.get("efficiency") or {}, now["efficiency"] or {}
     dropped += [f"table3 of {part[key]}" for key in ("dataset", "autoencoder") if part and part[key] != kept.get(key)]

@@ -42,13 +42,12 @@ def described(findings: Findings, study: dict, runs: int) -> str:
             "The learnability gap is balanced accuracy on reconstructions minus that on the latent codes which they "
             "were decoded from."
         )
-    scores = "Scores are of that fold, and have no interval."
-    if len(study["folds"]) > 1:
-        trained = "and of training" if len(study["folds"]) >= FEWEST_FOLDS else "alone"
-        scores = (
-            f"Scores are means over folds; {CONFIDENCE} intervals of the gap are of a paired t over groups of images, "
-            f"whose variance is that of sampling {trained}."
-        )
+    of_folds = "means over folds" if len(study["folds"]) > 1 else "of that fold"
+    trained = "and of training" if len(study["folds"]) >= FEWEST_FOLDS else "alone"
+    scores = (
+        f"Scores are {of_folds}; {CONFIDENCE} intervals of the gap are of a paired t over groups of images, whose "
+        f"variance is that of sampling {trained}."
+    )
     return (
         f"{runs} classifiers on {images:,} images of {_count(len(names), 'data set')} ({datasets}): "
         f"{', and '.join(where)}; {folds} {'were' if len(study['folds']) > 1 else 'was'} run. {gap} {scores}"

@@ -8,9 +8,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..paper.findings import read_numbers
+from ..paper.findings import Effect, read_numbers
 from ..paper.verdicts import shown
-from ..significance.controls import ABSENT, FOUND, UNDECIDED
+from ..significance.controls import ABSENT, FOUND
+from ..significance.rows import SAMPLING
 from ..storage.contracts import read_json
 from ..study.truths import CONTROLS, GAP, NO_GAP, TABLE1
 
@@ -51,12 +52,14 @@ def controls_in_words(
     for row in controls.to_dict("records"):
         name = autoencoders.get(row["control"], f"{row['control']} (the same training, another seed)")
         rows.append(row | {"where": f"{name} on {dataset(row['dataset'])}"})
-    lines = [_line(row) for row in rows]
     judged = [row for row in rows if row["recipe"] != TABLE1]
-    if failures := list(filter(None, map(failure, judged))):
+    for row, wrong in zip(judged, failures(judged), strict=True):
+        row |= {"wrong": wrong, "kind": _kind(row, wrong)}
+    lines = [_line(row) for row in rows]
+    if found := [row["wrong"] for row in judged if row["wrong"]]:
         text = "The controls of this study fail. Read no gap from it before the reason is known: "
-        return Said(WRONG, f"{text}{'; '.join(failures)}.", lines)
-    still_open = any(row["verdict"] == UNDECIDED for row in judged)
+        return Said(WRONG, f"{text}{'; '.join(found)}.", lines)
+    still_open = any(row["kind"] == OPEN for row in judged)
     return Said(OPEN if still_open else RIGHT, _lead(judged), lines)
 
 
@@ -71,31 +74,58 @@ def controls_of(folder: Path) -> Said:
     return controls_in_words(read_numbers(path) if names else None, lambda name: name.replace("_", " "), shown_names)
 
 
-def failure(row: dict) -> str | None:
-    """What is wrong with a control, or None where it is as it must be, or cannot be told."""
-    low, high = row["ci_low"], row["ci_high"]
-    if row["score_ci_low"] > row["chance"]:  # never of NaN
+def failures(rows: list[dict]) -> list[str | None]:
+    """What is wrong with each control that is judged, or None where it is as it must be, or cannot be told.
+
+    One interval of many excludes by chance what is true. So a gap where there is none needs an interval that is
+    simultaneous over all controls without a gap (Bonferroni) and an own one beyond the margin, and a score above chance
+    one that is simultaneous over all these scores. A gap of unknown size that is not found is no failure.
+    """
+    without = sum(row["expected"] == NO_GAP for row in rows)
+    scores = sum(np.isfinite(row["score"]) for row in rows)
+    return [_failure(row, max(without, 1), max(scores, 1)) for row in rows]
+
+
+def _failure(row: dict, without: int, scores: int) -> str | None:
+    score = Effect("", row["score"], row["score_ci_low"], row["score_ci_high"], np.nan, 0, row["score_df"])
+    if score.interval(scores)[0] > row["chance"]:  # never of NaN
         return f"{row['where']} scores above chance, as images that are repeated across folds would make it"
-    if row["expected"] == GAP and row["verdict"] != FOUND:
+    if row["expected"] == GAP and row["verdict"] != FOUND and np.isfinite(row["expected_effect"]):
         if row["expected_effect"] <= row["margin"]:
             return f"the images themselves are scored at chance, so that {row['where']} has no gap to be found"
         return f"the gap of {row['where']} is there and was not found ({row['verdict']})"
-    if row["expected"] == NO_GAP and row["verdict"] != ABSENT and (low > 0 or high < 0):
+    low, high = Effect("", row["effect"], row["ci_low"], row["ci_high"], np.nan, 0, row["df"]).interval(without)
+    if row["expected"] == NO_GAP and not _within_margin(row) and (low > 0 or high < 0):
         seen = "a gap" if low > 0 else "the opposite of a gap"
         return f"{row['where']} shows {seen}, and there is none"
     return None
 
 
+def _within_margin(row: dict) -> bool:
+    return -row["margin"] <= row["ci_low"] and row["ci_high"] <= row["margin"]
+
+
+def _kind(row: dict, wrong: str | None) -> str:
+    if wrong:
+        return WRONG
+    as_it_must = row["verdict"] == FOUND if row["expected"] == GAP else _within_margin(row)
+    return RIGHT if as_it_must else OPEN
+
+
 def _lead(rows: list[dict]) -> str:
     """Of controls none of which fails."""
     with_gap, without = ([row for row in rows if row["expected"] == expected] for expected in (GAP, NO_GAP))
-    parts = ["a gap that is there is found"] if with_gap else []
-    undecided = [row for row in without if row["verdict"] == UNDECIDED]
+    missed, undecided = ([row for row in some if row["kind"] == OPEN] for some in (with_gap, without))
+    parts = ["a gap that is there is found"] if len(missed) < len(with_gap) else []
+    if missed:
+        number = f"{len(missed)} of {len(with_gap)} controls with a gap"
+        parts.append(f"whether this study finds a gap of unknown size cannot be told from so few images ({number})")
     if undecided:
         number = f"{len(undecided)} of {len(without)} controls without a gap"
         parts.append(f"whether this study sees a gap where there is none cannot be told from so few images ({number})")
     elif without:
-        parts.append(f"where there is none it is absent, within ±{_points(without[0]['margin'])}")
+        absent = "absent, " if all(row["verdict"] == ABSENT for row in without) else ""
+        parts.append(f"where there is none it is {absent}within ±{_points(without[0]['margin'])}")
     text = "; ".join(parts)
     return f"Controls: {text}."
 
@@ -105,8 +135,7 @@ def _line(row: dict) -> Line:
     if row["recipe"] == TABLE1:
         text = f"{row['where']}, by the recipes of Table 1: {measured}, which is what the protocol alone makes."
         return Line("protocol", "", text)
-    wrong, verdict = failure(row), row["verdict"]
-    kind = WRONG if wrong else OPEN if verdict == UNDECIDED else RIGHT
+    verdict, kind = row["verdict"], row["kind"]
     if row["expected"] == GAP:
         known = row["expected_effect"]
         truth = f"a gap of {_points(known)} by construction" if np.isfinite(known) else "a gap by construction"
@@ -115,13 +144,17 @@ def _line(row: dict) -> Line:
             score = f"{row['score']:.3f}{_interval(row, 'score_ci_low', 'score_ci_high', '{:.3f}'.format)}"
             text += f" Its latents score {score}; chance is {row['chance']:.3f}."
         return Line(verdict, kind, text)
-    margin = f"; absent means within ±{_points(row['margin'])}" if verdict != FOUND else ""
-    return Line(verdict, kind, f"{row['where']}, no gap by construction: {measured}{margin}.")
+    margin = f"±{_points(row['margin'])}"
+    note = f"; absent means within {margin}"
+    if verdict == FOUND:
+        alone = ", and not by an interval over all controls without a gap"
+        note = {RIGHT: f"; found, and within {margin}", OPEN: f"; found by its own interval{alone}"}.get(kind, "")
+    return Line(verdict, kind, f"{row['where']}, no gap by construction: {measured}{note}.")
 
 
 def _measured(row: dict) -> str:
     low_and_high = _interval(row, "ci_low", "ci_high", lambda value: shown(value, "points"))
-    note = " (sampling only)" if row["method"] == "sampling only" else ""
+    note = f" ({SAMPLING})" if row["method"] == SAMPLING else ""
     return f"{_points(row['effect'])}{low_and_high}{note}"
 
 

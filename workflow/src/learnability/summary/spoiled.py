@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ..paper.findings import Findings
-from ..tables.caveats import CHANCE, PSNR, Spoiled, at_chance, below_psnr, chance, stopped_early
+from ..significance.chance import chance
+from ..tables.caveats import CHANCE, PSNR, Spoiled, at_chance, below_psnr, stopped_early
 
 WORDS = {(CHANCE, "image"): "images at chance", (CHANCE, "reconstruction"): "at chance"}
 WORDS |= {(CHANCE, "latent"): "latents at chance", (PSNR, "reconstruction"): PSNR}

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from ..significance.chance import chance
 from ..significance.level import ALPHA
 from ..significance.visible import WITHIN_GROUP
 from .labels import Labels
@@ -31,11 +32,6 @@ class Spoiled(NamedTuple):
     autoencoder: str
     space: str
     value: str
-
-
-def chance(classes: int, metric: str) -> float:
-    """What guessing scores: 1/K of balanced accuracy, .5 of AUC, 0 of Matthews correlation."""
-    return {"balanced_accuracy": 1 / classes, "auc": 0.5, "mcc": 0.0}[metric]
 
 
 def chance_row(words: list[str], datasets: Iterable[str], metrics: Iterable[str], labels: Labels) -> list[Block]:

@@ -1,0 +1,45 @@
+"""The text that Snakemake's report begins with, rendered as Snakemake renders it."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import jinja2
+import pytest
+from docutils.core import publish_parts
+
+from tests.published import CHECKOUT, published
+
+TEMPLATE = (CHECKOUT / "workflow/report/workflow.rst").read_text(encoding="utf-8")
+JUDGED, TABLE = "results/significance/controls.html", "results/tables/table1.html"
+
+
+def text_of(controls: list[str], *files: str) -> str:
+    snakemake = SimpleNamespace(config=published(study={"controls": controls}, results="results"))
+    rendered = jinja2.Template(TEMPLATE).render(
+        snakemake=snakemake, files=[SimpleNamespace(path=Path(f)) for f in files]
+    )
+    return publish_parts(rendered, writer="html")["html_body"]
+
+
+@pytest.fixture(autouse=True)
+def words(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "results/controls.rst"
+
+
+def test_the_report_begins_with_what_the_controls_say(words):
+    words.parent.mkdir()
+    words.write_text("**Controls: a gap that is there is found.**\n", encoding="utf-8")
+    text = text_of(["enciphered_8"], TABLE, JUDGED)
+    assert "<strong>Controls: a gap that is there is found.</strong>" in text
+    assert "not judged" not in text
+
+
+def test_a_report_of_a_part_without_the_controls_says_that_they_are_not_judged():
+    assert "not judged in this report" in text_of(["enciphered_8"], TABLE)
+
+
+def test_a_report_of_a_study_without_controls_says_so():
+    text = text_of([], TABLE)
+    assert "This study has no controls" in text
+    assert "not judged" not in text
