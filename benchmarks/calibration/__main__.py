@@ -13,7 +13,7 @@ from pathlib import Path
 
 from learnability.paper.verdicts import SUPPORTED
 
-from .page import failing, judged, page, wrong_verdicts
+from .page import deciding, failing, judged, page, wrong_verdicts
 from .rates import encoding, equivalence, false_positives, fidelity, misses, power, shares
 from .raw import judged_studies, simulated_studies
 from .scenarios import GAPS, MAIN, OTHERS, POWER
@@ -22,8 +22,8 @@ from .studies import Scenario
 from .verdicts import CASES, CURVES
 
 PAGE = Path("docs/measurements/error_rates.md")
-# Shares of `--studies`: a level is found from all of them, in the scenarios beside the main ones from a fifth.
-OF_OTHERS, OF_POWER, OF_FIDELITY, OF_VERDICTS, OF_ENCODING = 0.2, 0.2, 0.4, 0.1, 0.1
+# Shares of `--studies`: a level is found from all of them.
+OF_POWER, OF_VERDICTS = 0.2, 0.1
 AS_LARGE_AS_THE_MARGIN = 0.06
 RATIOS = (0, 1, 2)  # of autoencoders' own gaps to the spread of cells
 HEADER = """# Error rates and power
@@ -55,7 +55,7 @@ def main() -> int:
     date = time.strftime("%-d %B %Y")
     header = HEADER.format(date=date, seed=chosen.seed, minutes=seconds / 60, note=note)
     chosen.page.write_text(page(results, header), encoding="utf-8")
-    wrong = failing(results["levels"]) + wrong_verdicts(results["verdicts"])
+    wrong = failing(deciding(results)) + wrong_verdicts(results["verdicts"])
     print(f"{chosen.page} is written", *wrong, sep="\n")
     return 1 if wrong else 0
 
@@ -72,14 +72,14 @@ def compute(studies: int, seed: int, raw: Path) -> tuple[dict, float]:
 
     results = {"levels": {}, "like": {}, "power": {}, "misses": {}, "verdicts": {}, "curves": {}}
 
-    def without_gap(scenario: Scenario, share: float) -> Simulated:
-        found = simulated(scenario, GAPS, share)
+    def without_gap(scenario: Scenario) -> Simulated:
+        found = simulated(scenario, GAPS, 1)
         results["levels"][scenario.name], results["like"][scenario.name] = false_positives(found), shares(found)
         return found
 
-    null = {scenario.name: without_gap(scenario, 1) for scenario in MAIN}
-    results["fidelity"] = fidelity(null[MAIN[0].name], RATIOS, round(OF_FIDELITY * studies), seed)
-    results["encoding"] = encoding(MAIN[0], round(OF_ENCODING * studies), seed)
+    null = {scenario.name: without_gap(scenario) for scenario in MAIN}
+    results["fidelity"] = fidelity(null[MAIN[0].name], RATIOS, studies, seed)
+    results["encoding"] = encoding(MAIN[0], studies, seed)
     for scenario, gaps in POWER:
         found = simulated(scenario, gaps, OF_POWER)
         results["power"][scenario.name] = {gap: power(found, at) for at, gap in enumerate(gaps)}
@@ -88,7 +88,7 @@ def compute(studies: int, seed: int, raw: Path) -> tuple[dict, float]:
         if AS_LARGE_AS_THE_MARGIN in gaps:
             results["equivalence"] = equivalence(found, gaps.index(AS_LARGE_AS_THE_MARGIN))
     for scenario in OTHERS:
-        without_gap(scenario, OF_OTHERS)
+        without_gap(scenario)
     for case in (*CASES, *CURVES):
         frame, seconds = judged_studies(case, round(OF_VERDICTS * studies), seed, raw)
         spent.append(seconds)

@@ -1,6 +1,7 @@
 """The raw results of simulated studies, kept on disk in stacks: a command that was stopped goes on where it was."""
 
 import hashlib
+import inspect
 import os
 import time
 import zlib
@@ -8,6 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+from learnability.paper import gap_claims, own_claims
+from learnability.paper import verdicts as rules_of_verdicts
 
 from .designs import SMALL, Design, designs
 from .simulated import Simulated, simulate
@@ -47,8 +51,7 @@ def simulated_studies(
 def judged_studies(case: Case, number: int, seed: int, folder: Path) -> tuple[pd.DataFrame, float]:
     """The verdicts on `number` studies of a case, and the seconds of CPU that they took; what is on disk is read."""
     own = [seed, zlib.crc32(case.name.encode())]
-    probe = verdicts(case, 2, [0]).to_csv()
-    digest = hashlib.sha256(repr((case, seed, STACK, probe)).encode()).hexdigest()[:12]
+    digest = _digest_of_verdicts(case, seed)
     stacks, seconds = [], 0.0
     for stack in range(-(-number // STACK)):
         path = folder / "verdicts" / digest / f"{stack}.csv"
@@ -62,6 +65,13 @@ def judged_studies(case: Case, number: int, seed: int, folder: Path) -> tuple[pd
         stacks.append(pd.read_csv(path))
         seconds += stacks[-1].pop("seconds").iloc[0]
     return pd.concat(stacks, ignore_index=True), seconds
+
+
+def _digest_of_verdicts(case: Case, seed: int) -> str:
+    """Of the settings, of what two small studies give, and of the rules: few studies meet the edge of a rule."""
+    rules = [inspect.getsource(module) for module in (rules_of_verdicts, gap_claims, own_claims)]
+    probe = verdicts(case, 2, [0]).to_csv()
+    return hashlib.sha256(repr((case, seed, STACK, probe, rules)).encode()).hexdigest()[:12]
 
 
 def _write(found: Simulated, seconds: float, path: Path) -> None:

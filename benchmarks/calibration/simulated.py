@@ -96,7 +96,10 @@ def _of_study(
 
 
 def decomposed(designs: Sequence[Design], scenario: Scenario, studies: int, seed: Sequence[int]) -> np.ndarray:
-    """Tests (S, D, A, FIELDS) of a gap less that of the control, image by image, where both are zero."""
+    """Tests (S, D, A + 1, FIELDS) of a gap less that of the control, image by image, where both are zero.
+
+    The last is that of the first autoencoder as a study of it alone would test it.
+    """
     tests = []
     for number, design in enumerate(designs):
         random = np.random.default_rng([*seed, number])
@@ -114,7 +117,8 @@ def _encoding(
     gaps = [paired(*pair, design) for pair in zip(reconstruction, latent, strict=True)]
     cells = [gap._replace(difference=gap.difference - grid) for gap in gaps]
     shared = excess(cells)
-    return [fields(group_test(rows, shared, design.overlap(rows.folds()))) for rows in cells]
+    together, alone = [(rows, shared) for rows in cells], (cells[0], excess(cells[:1]))
+    return [fields(group_test(rows, e, design.overlap(rows.folds()))) for rows, e in (*together, alone)]
 
 
 def paired(first: np.ndarray, second: np.ndarray, design: Design) -> PairedRows:

@@ -69,11 +69,14 @@ def verdicts(case: Case, studies: int, seed: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def truth(case: Case) -> dict[str, bool]:
-    """Which claims are true of a case; those that it cannot speak of are left out."""
+def truth(case: Case) -> dict[str, bool | None]:
+    """Which claims are true of a case, None where an effect is as large as the margin, so that neither is right.
+
+    Those that it cannot speak of are left out.
+    """
     gaps = {name: np.array(values) for name, values in case.gaps.items()}
     every = np.concatenate([*gaps.values()])
-    found = {"rs_equals_is": abs(case.loss) < MARGIN, "ls_below_rs": bool((every > 0).all())}
+    found = {"rs_equals_is": _within_margin(case.loss), "ls_below_rs": bool((every > 0).all())}
     found |= {"gap_over_datasets": bool(every.mean() > 0)}
     for name, low, high in (("isic", 0.18, 0.278), ("mimic", 0.06, 0.13)):
         own = gaps.get({"isic": "isic2019", "mimic": "mimic_cxr_lt"}[name])
@@ -84,5 +87,10 @@ def truth(case: Case) -> dict[str, bool]:
     if len(gaps) == len(PUBLISHED):
         others = [values.mean() for name, values in gaps.items() if name != "isic2019"]
         found["isic_largest"] = bool(gaps["isic2019"].mean() > max(others))
-        found["cardium_no_gap"] = bool((np.abs(gaps["cardium"]) < MARGIN).all())
+        found["cardium_no_gap"] = _within_margin(*gaps["cardium"])
     return found
+
+
+def _within_margin(*effects: float) -> bool | None:
+    most = max(map(abs, effects))
+    return None if most == MARGIN else bool(most < MARGIN)

@@ -1,16 +1,17 @@
 """The short version of `make calibrate`: levels, power and verdicts of a few studies, and how they are kept."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from benchmarks.calibration import raw, simulated
 from benchmarks.calibration.designs import N_SPLITS, SMALL, designs
-from benchmarks.calibration.page import failing, judged
-from benchmarks.calibration.rates import Rate, false_positives, field, found, misses, power, rate, shares
+from benchmarks.calibration.page import deciding, failing, judged, wrong_verdicts
+from benchmarks.calibration.rates import Rate, encoding, false_positives, field, found, misses, power, rate, shares
 from benchmarks.calibration.scenarios import MAIN, OTHERS, POWER
 from benchmarks.calibration.simulated import UNITS, paired, simulate
-from benchmarks.calibration.verdicts import CASES, CURVES, verdicts
-from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED
+from benchmarks.calibration.verdicts import CASES, CURVES, truth, verdicts
+from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
 from learnability.significance.group_level import FEWEST_FOLDS, excess, group_test
 from learnability.significance.groups import Compared, dataset_test
 from learnability.study.configuration import ROOT
@@ -108,7 +109,8 @@ def test_verdicts_follow_the_truth(name, claim, verdict):
     case = next(case for case in CASES if case.name == name)
     told = judged(verdicts(case, 2, [0]), name)[claim]
     assert told[verdict] == 1.0
-    assert (told["true"], told["wrong"].value) == (verdict == SUPPORTED, 0.0)
+    assert told["true"] == (verdict == SUPPORTED)
+    assert [of.value for of in told["wrong"].values()] == [0.0]
 
 
 def test_a_command_that_was_stopped_goes_on(tmp_path, monkeypatch):
@@ -148,6 +150,64 @@ def test_a_rate_holds_by_its_lower_bound():
     wrong = {"cell": rate(many), "cell, sampling only": rate(many), "dataset": Rate(0.04, 0.03, 1000)}
     assert failing({"centroid": wrong}) == ["cell (centroid): 10.0 %"]
     assert found(np.array([0.04, 0.04, 0.06]), np.array([1, -1, 1])).tolist() == [True, False, False]
+
+
+def test_what_decides_is_gated():
+    wrong, none = rate(np.tile([[True], [False]], (500, 1))), rate(np.zeros((1000, 1), dtype=bool))
+    results = {
+        "levels": {"centroid": {"cell": none}},
+        "misses": {"centroid": {0.02: {"cell": wrong, "study": none}}},
+        "encoding": {"cell of one autoencoder": wrong},
+        "equivalence": {"control absent, 5 folds": wrong, "TOST over dataset means, one image run": wrong},
+        "fidelity": {"pearson, autoencoders' own gaps × 2": wrong, "spearman, autoencoders' own gaps × 2": wrong},
+    }
+    assert failing(deciding(results)) == [
+        "cell (interval, centroid, 2 points): 50.0 %",
+        "cell of one autoencoder (gap_encoding): 50.0 %",
+        "control absent, 5 folds (gap as large as the margin): 50.0 %",
+        "pearson, autoencoders' own gaps × 2 (PSNR): 50.0 %",
+    ]
+
+
+def test_one_autoencoder_is_tested_as_a_study_of_it_alone(main):
+    random, design = np.random.default_rng(0), DESIGNS[0]
+    first, second = random.random((2, 5, len(design.label))) < 0.7
+    image, control = random.random((2, len(design.label))) < 0.7
+    tests = simulated._encoding(first, second, image, control, design)
+    alone = simulated._encoding(first[:1], second[:1], image, control, design)
+    assert len(tests) == 6
+    assert tests[-1] == alone[0] == alone[-1] != tests[0]
+    one = field(main.tests[0], "p")[:, :, UNITS.index("control")]
+    assert false_positives(main)["cell of one autoencoder"].value == pytest.approx((one < 0.05).mean())
+
+
+def test_the_decomposed_gap_of_one_autoencoder_has_a_rate(monkeypatch):
+    tests = np.ones((2, 4, 6, len(simulated.FIELDS)))  # p of 1, and 0 in no interval
+    tests[:, :, 5, simulated.FIELDS.index("p")] = 0.01
+    monkeypatch.setattr("benchmarks.calibration.rates.decomposed", lambda *_: tests)
+    rates = encoding(MAIN[0], 1, 0)
+    assert (rates["cell"].value, rates["cell of one autoencoder"].value) == (0.0, 1.0)
+
+
+def test_at_the_margin_neither_verdict_is_right():
+    known = {case.name: truth(case) for case in CASES}
+    assert (known["no gap"]["rs_equals_is"], known["published effects"]["rs_equals_is"]) == (None, True)
+    assert known["at the ends of the ranges"]["cardium_no_gap"] is None
+    assert known["reversed"]["cardium_no_gap"] is True
+    assert known["reversed"]["rs_equals_is"] is False
+    half = pd.DataFrame({claim: [NOT_SUPPORTED, UNTESTABLE] * 200 for claim in known["no gap"]})
+    assert wrong_verdicts({"no gap": judged(half, "no gap")}) == [
+        "rs_equals_is is refuted although at the margin (no gap): 50.0 %",
+        "cardium_no_gap is refuted although true (no gap): 50.0 %",
+    ]
+
+
+def test_verdicts_of_other_rules_are_not_taken(monkeypatch):
+    """Two studies seldom meet the edge of a rule, so that their verdicts alone would not tell."""
+    before = raw._digest_of_verdicts(CASES[0], 0)
+    assert raw._digest_of_verdicts(CASES[0], 0) == before
+    monkeypatch.setattr(raw, "rules_of_verdicts", raw.gap_claims)
+    assert raw._digest_of_verdicts(CASES[0], 0) != before
 
 
 def test_the_page_is_of_these_scenarios_and_cases():

@@ -7,9 +7,9 @@ Nothing here is written by hand: a verdict follows from tables and tests by the 
 | difference: above zero in every cell | p < α and above zero in every cell | in some cell the simultaneous interval \
 lies below zero; or it lies within what counts as none, and no difference is shown | otherwise |
 | no difference | two one-sided t-tests within the margin, p < α in every cell | in some cell the simultaneous \
-interval excludes zero, and equivalence is not shown | otherwise: absence of evidence is no evidence of absence |
+interval lies beyond the margin | otherwise: absence of evidence is no evidence of absence |
 | no gain, no cost | a one-sided t-test below the margin, p < α in every cell | in some cell the simultaneous interval \
-lies above zero, and it is not shown to be below the margin | otherwise |
+lies above the margin | otherwise |
 | range | every 95 % interval lies in the published range | in some cell the simultaneous interval lies outside of \
 it | otherwise |
 | no correlation | the 95 % interval of r lies within ±.3 | p < α | otherwise |
