@@ -53,11 +53,10 @@ rule make:
 
 
 class DryRun(NamedTuple):
-    """A dry run: its jobs, CPU seconds and peak memory in megabytes."""
+    """A dry run: its jobs and CPU seconds."""
 
     jobs: int
     seconds: float
-    megabytes: float
 
 
 def write_study(path: Path, datasets: int) -> None:
@@ -86,7 +85,7 @@ def dry_run(folder: Path, *arguments: str) -> DryRun:
     if status:
         raise SystemExit(told)
     jobs = int(re.findall(r"^total\s+(\d+)", told, re.MULTILINE)[0])
-    return DryRun(jobs, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return DryRun(jobs, usage.ru_utime + usage.ru_stime)
 
 
 def measure(folder: Path, arguments: list[str], repeats: int) -> dict[str, DryRun]:
@@ -114,7 +113,7 @@ def ratios(datasets: int = 48, repeats: int = 3) -> list[Ratio]:
             study, alike, bare = measure(folder, arguments, repeats).values()
             what = f"dry run of {study.jobs:,.0f} jobs"
             for other, over, limit in ((bare, "a bare Snakefile", goal), (alike, "a Snakefile of like jobs", "")):
-                detail = f"{study.seconds:.1f} and {other.seconds:.1f} CPU-s, {study.megabytes:.0f} MB"
+                detail = f"{study.seconds:.1f} and {other.seconds:.1f} CPU-s"
                 found.append(Ratio(what, over, study.seconds / other.seconds, limit, detail))
     return found
 
