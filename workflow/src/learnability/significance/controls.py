@@ -8,8 +8,8 @@ import pandas as pd
 from ..study.truths import TABLE1
 from .cells import ANY_CELL, runs_by_cell, runs_of
 from .chance import chance
-from .group_level import GroupTest, PairedRows, excess, group_test
-from .predictions import RIGHT, Images, paired_rows
+from .group_level import GroupTest, excess
+from .predictions import RIGHT, Images, paired_rows, tested_on
 from .rows import HEADLINE_METRIC, NOT_APPLICABLE
 
 FOUND, ABSENT, UNDECIDED = "found", "absent", "cannot be told"
@@ -35,7 +35,7 @@ def control_verdicts(
         paired = [paired_rows(images[dataset], [first], [second]) for first, second in sides]
         for entry, (_, second), differences in zip(comparisons, sides, paired, strict=True):
             alike = [other for other, of in zip(paired, comparisons, strict=True) if _kind(of) == _kind(entry)]
-            test = _test(differences, alike, images[dataset])
+            test = tested_on(images[dataset], differences, excess(alike))
             row = {"control": entry["control"], "dataset": dataset, "recipe": entry["recipe"]}
             row |= {key: getattr(test, key) for key in ("effect", "ci_low", "ci_high", "p")}
             row |= {key: getattr(test, key) for key in ("method", "df", "n_groups", "n_folds")}
@@ -71,15 +71,11 @@ def _kind(entry: dict) -> tuple:
     return entry["recipe"], entry["expected"], entry["at_chance"], space
 
 
-def _test(rows: PairedRows, alike: Sequence[PairedRows], images: Images) -> GroupTest:
-    return group_test(rows, excess(alike), images.overlap(rows.folds()))
-
-
 def _at_chance(gap: GroupTest, runs: pd.DataFrame, images: Images) -> dict:
     """The score of a side that should be at chance, with its interval: against a classifier that is never right."""
     never = runs.assign(**{RIGHT: [np.zeros_like(right) for right in runs[RIGHT]]})
     rows = paired_rows(images, [runs], [never])
-    score = _test(rows, [rows], images)
+    score = tested_on(images, rows, excess([rows]))
     guess = chance(len(np.unique(images.label)), HEADLINE_METRIC)
     found = {"score": score.effect, "score_ci_low": score.ci_low, "score_ci_high": score.ci_high}
     found |= {"score_df": score.df, "chance": guess}

@@ -8,8 +8,8 @@ import pandas as pd
 
 from ..storage.contracts import SCORES
 from .cells import ANY_CELL, Cell, Runs, paired_differences, refuse_other_folds, runs_by_cell, runs_of
-from .group_level import PairedRows, excess, group_test
-from .predictions import Images, paired_rows
+from .group_level import PairedRows, excess
+from .predictions import Images, paired_rows, tested_on
 from .rows import HEADLINE_METRIC, NOT_APPLICABLE
 from .t_tests import corrected_t
 
@@ -119,7 +119,7 @@ def _over_groups(found: Sequence[Decomposed], images: Mapping[str, Images]) -> l
         tests = {}
         for name, gap in gaps.items():
             e = excess([other[name] for near, other in rows if near.shares_variance(one) and name in other])
-            tests[name] = group_test(gap, e, images[one.dataset].overlap(gap.folds()))._asdict()
+            tests[name] = tested_on(images[one.dataset], gap, e)._asdict()
         tested.append((one, tests))
     return tested
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from .cells import runs_by_cell, sides_of, sides_of_finetuning
-from .group_level import GroupTest, PairedRows, averaged, excess, group_test, study_test
-from .predictions import Images, paired_rows
+from .group_level import GroupTest, PairedRows, averaged, excess, study_test
+from .predictions import Images, paired_rows, tested_on
 from .rows import CELL_TEST, DATASET_TEST, HEADLINE_METRIC, NOT_APPLICABLE, TEST_COLUMNS, row, table
 from .t_tests import corrected_t
 
@@ -50,7 +50,7 @@ def group_level(cells: Iterable[Compared], images: Mapping[str, Images]) -> pd.D
     for (comparison, dataset, role), of_dataset in _together(cells).items():
         e = excess([cell.rows for cell in of_dataset])
         for cell in of_dataset:
-            rows.append(row(CELL_TEST, comparison, _result(_test(cell.rows, e, images[dataset])), **cell.labels))
+            rows.append(row(CELL_TEST, comparison, _result(tested_on(images[dataset], cell.rows, e)), **cell.labels))
         if role == "family" and _over_families(comparison):
             result = _result(dataset_test(of_dataset, images[dataset]))
             rows.append(row(DATASET_TEST, comparison, result, dataset=dataset, role=role))
@@ -76,11 +76,7 @@ def study_level(cells: Iterable[Compared], images: Mapping[str, Images]) -> pd.D
 def dataset_test(cells: Iterable[Compared], images: Images) -> GroupTest:
     """One dataset, every image averaged over the cells, which are autoencoders and share the variance of training."""
     rows = [cell.rows for cell in cells]
-    return _test(averaged(rows), excess(rows), images)
-
-
-def _test(rows: PairedRows, e: float | None, images: Images) -> GroupTest:
-    return group_test(rows, e, images.overlap(rows.folds()))
+    return tested_on(images, averaged(rows), excess(rows))
 
 
 def _together(cells: Iterable[Compared]) -> dict[tuple[str, str, str], list[Compared]]:

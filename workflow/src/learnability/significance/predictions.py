@@ -10,7 +10,7 @@ import pandas as pd
 from ..errors import InputError
 from ..storage.contracts import read_folds, read_json, read_samples, read_test_predictions
 from .cells import refuse_other_folds
-from .group_level import PairedRows, training_overlap
+from .group_level import GroupTest, PairedRows, group_test, training_overlap
 
 RIGHT = "right"  # a column beside the metrics of a run: bool (n_test,), in the order of the dataset's images
 
@@ -67,6 +67,11 @@ def read_right(path: str | Path, images: Images, fold: int) -> np.ndarray:
             "and train it again"
         )
     return (predicted == label)[order]
+
+
+def tested_on(images: Images, rows: PairedRows, e: float | None) -> GroupTest:
+    """The test of rows of these images, with the `e` that they share and the overlap of the folds that were run."""
+    return group_test(rows, e, images.overlap(rows.folds()))
 
 
 def paired_rows(images: Images, first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame]) -> PairedRows:

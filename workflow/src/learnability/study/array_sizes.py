@@ -4,8 +4,9 @@ import math
 from typing import NamedTuple
 
 from .cells import decodes, resolve_autoencoder
+from .controls import ENCIPHERED, LOSSLESS
 
-GREY_LEVELS = ("pixel_unshuffle", "enciphered", "area_downsample")  # whose latents are bytes; others are float16
+GREY_LEVELS = (LOSSLESS, ENCIPHERED, "area_downsample")  # whose latents are bytes; others are float16
 
 
 class ArraySize(NamedTuple):
