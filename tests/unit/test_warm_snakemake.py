@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from learnability.workflow import warm_snakemake
 from tests.conftest import environment_in
 
 # The whole list takes ten seconds; tests/runs has a study by it.
@@ -63,9 +64,13 @@ FAIL = """
 import os, signal, sys
 if snakemake.wildcards.how == "exit":
     sys.exit("this is wrong")
+if snakemake.wildcards.how == "object":
+    sys.exit(Exception("this is no text"))
 if snakemake.wildcards.how == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 open(snakemake.output[0], "w").write("made")
+if snakemake.wildcards.how == "closed":
+    sys.stdout.close()
 raise ValueError("this is broken")
 """
 WORK = """
@@ -132,7 +137,14 @@ def test_what_has_threads_or_is_online_starts_as_ever(folder):
 
 
 @pytest.mark.parametrize(
-    ("how", "said"), [("exit", "this is wrong"), ("error", "ValueError: this is broken"), ("killed", "SIGKILL")]
+    ("how", "said"),
+    [
+        ("exit", "this is wrong"),
+        ("object", "this is no text"),
+        ("error", "ValueError: this is broken"),
+        ("closed", "ValueError: this is broken"),
+        ("killed", "SIGKILL"),
+    ],
 )
 def test_a_script_that_fails_fails_its_job_with_its_message(folder, how, said):
     output, _ = run(folder, f"fail.{how}", code=1)
@@ -188,3 +200,44 @@ def test_a_library_that_starts_a_thread_is_noticed(folder):
     assert done.returncode == 0, done.stderr
     assert "a library has started a thread" in done.stderr
     assert not described(folder / "one.json")[1]["warm"]
+
+
+def test_ctrl_c_while_the_server_imports_starts_nothing(folder):
+    (folder / "slow_library.py").write_text("import time; open('importing', 'w'); time.sleep(20)")
+    command = [sys.executable, "-c", WARM.replace('"decimal"', '"decimal", "slow_library"'), "--cores", "1", "one.json"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    head = subprocess.Popen(command, cwd=folder, env=environment_in(Path.cwd()), start_new_session=True, **pipes)
+    logged = ""
+    while "rule describe" not in logged:  # the job waits for the server now
+        logged += head.stdout.readline()
+    time.sleep(1)
+    stopped = time.monotonic()
+    os.killpg(head.pid, signal.SIGINT)
+    head.communicate(timeout=100)
+    assert time.monotonic() - stopped < 15
+    assert head.returncode != 0
+    assert not (folder / "one.json").exists()
+
+
+def test_where_no_process_can_be_forked_jobs_start_as_ever(folder):
+    refusing = """
+import os
+fork, forks = os.fork, []
+def refuse():
+    forks.append(1)
+    if len(forks) == 3:  # the server, between, the job
+        raise BlockingIOError("no more processes")
+    return fork()
+os.fork = refuse
+"""
+    command = [sys.executable, "-c", refusing + WARM, "--cores", "1", "one.json"]
+    environment = environment_in(Path.cwd())
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert not described(folder / "one.json")[1]["warm"]
+
+
+@pytest.mark.parametrize("option", ["-n", "-nq", "--dryrun", "--dry-run", "--lint", "--list-rules"])
+def test_what_runs_no_job_needs_no_server(option):
+    assert warm_snakemake.NO_JOBS.fullmatch(option)
+    assert not any(map(warm_snakemake.NO_JOBS.fullmatch, ["--cores", "-c1", "-k", "one.json", "--configfile", "n"]))

@@ -41,6 +41,7 @@ COLD = {"fetch_weights", "measure_efficiency"}
 SCRIPT = re.compile(rf"set -euo pipefail; +{re.escape(sys.executable)} (\S*\.snakemake/scripts/[^.\s]+\.(\w+)\.py)")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of those that Snakemake sets for a job
 SUBREAPER, DEATH_SIGNAL = 36, 1  # options of prctl(2)
+NO_JOBS = re.compile(r"-[a-z]*n[a-z]*|--(dry-?run|unlock|lint|report|list|list-.*|summary|detailed-summary|touch)")
 
 
 class Fork:
@@ -63,7 +64,13 @@ class Starter:
     """Starts the commands of jobs: scripts by the server at the other end of `line`, all else as ever."""
 
     def __init__(self, line: socket.socket):
-        self.requests, self.answers, self.lock = line.makefile("w"), line.makefile("r"), threading.Lock()
+        self.line, self.answers, self.lock, self.stopped = line, line.makefile("r"), threading.Lock(), False
+
+    def stop(self, number: int, frame) -> None:
+        """Ctrl-C: what waits for the server starts no more, neither as a fork nor as ever."""
+        self.stopped = True
+        self.line.shutdown(socket.SHUT_RDWR)
+        signal.default_int_handler(number, frame)
 
     def __call__(self, command: str, env: dict[str, str], **options) -> Fork | subprocess.Popen:
         script = SCRIPT.fullmatch(command)
@@ -71,10 +78,12 @@ class Starter:
             request = {"script": script[1], "folder": os.getcwd(), "environment": env}
             try:
                 with self.lock:
-                    print(json.dumps(request), file=self.requests, flush=True)
+                    self.line.sendall(f"{json.dumps(request)}\n".encode())
                     return Fork(int(self.answers.readline()))
             except (OSError, ValueError):  # there is no server any more
                 pass
+        if self.stopped:
+            raise KeyboardInterrupt
         return subprocess.Popen(command, env=env, **options)
 
 
@@ -88,7 +97,8 @@ def serve(line: socket.socket, head: int) -> dict:
     requests, (end, start) = line.makefile("r"), os.pipe()
     for request in requests:
         if between := os.fork():
-            os.waitpid(between, 0)
+            if os.waitpid(between, 0)[1]:  # it could not fork: the head starts its jobs as ever
+                sys.exit()
             line.sendall(os.read(end, 20))
             continue
         between = os.getpid()
@@ -100,7 +110,7 @@ def serve(line: socket.socket, head: int) -> dict:
         prctl(DEATH_SIGNAL, signal.SIGTERM)  # a head that is killed leaves no jobs behind
         if os.getppid() != head:
             break
-        for number in (line.fileno(), end, start):
+        for number in (line.detach(), end, start):
             os.close(number)
         return json.loads(request)
     sys.exit()
@@ -141,7 +151,7 @@ def run_script(script: str) -> int:
     try:
         runpy.run_path(script, run_name="__main__")
     except SystemExit as end:
-        if isinstance(end.code, str):
+        if not isinstance(end.code, int | None):
             print(end.code, file=sys.stderr)
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
@@ -152,14 +162,16 @@ def run_script(script: str) -> int:
 
 def leave(codes: list[int]) -> None:
     """End at once, after all else is done at exit: Python takes a second to take apart what the server imported."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(codes[0] if codes else 0)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(codes[0] if codes else 1)
 
 
 def main(arguments: list[str]) -> None:
     """Be Snakemake; in a fork be the server, and in a fork of that a job."""
-    runs_jobs = not {"-n", "--dry-run", "--unlock"} & {*arguments}
+    runs_jobs = not any(map(NO_JOBS.fullmatch, arguments))
     if runs_jobs and sys.platform == "linux" and not find_cards(os.environ) and prctl(SUBREAPER, 1):
         head, (ours, theirs) = os.getpid(), socket.socketpair()
         if os.fork() == 0:
@@ -171,7 +183,9 @@ def main(arguments: list[str]) -> None:
             codes.append(run_script(script))
             return
         theirs.close()
-        import_module("snakemake.shell").sp = SimpleNamespace(**vars(subprocess) | {"Popen": Starter(ours)})
+        starter = Starter(ours)
+        signal.signal(signal.SIGINT, starter.stop)
+        import_module("snakemake.shell").sp = SimpleNamespace(**vars(subprocess) | {"Popen": starter})
     sys.argv = ["snakemake", *arguments]
     import_module("snakemake.cli").main()
 
