@@ -126,6 +126,12 @@ def test_the_layout_of_a_folder_is_found(here, pattern, expected):
     assert source.samples["group"].nunique() == (12 if "group_pattern" in expected else 24)
 
 
+@pytest.mark.parametrize("name", ["{patient}-{image}", "case{patient}-{image}"])
+def test_a_class_called_like_a_patient_is_none(here, name):
+    images = clinic(here / "images", ("Case 1", "Case 2"), pattern=f"{{label}}/{name}.png")
+    assert "group_pattern" not in only(written(here, images)["datasets"])
+
+
 def test_masks_beside_images_are_left_out(here):
     clinic(here / "images")
     for path in sorted((here / "images").rglob("*_0.png")):
@@ -218,6 +224,56 @@ def test_a_table_is_read_by_the_names_of_its_columns(here):
 def test_folders_called_like_another_column_are_in_the_path(here):
     table = write_table(here / "clinic", place="png/{label}/{}.png")
     assert only(written(here, table)["datasets"])["image_path"] == "png/{Finding Labels}/{Image Index}.png"
+
+
+@pytest.mark.parametrize("folder", ["ground_truth", "Masks", "a/annotations", "gt"])
+def test_masks_called_like_the_images_of_a_table_are_not_taken(here, folder):
+    table = write_table(here / "clinic")
+    write_table(here / "clinic", place=f"{folder}/{{}}.png")
+    assert only(written(here, table)["datasets"])["image_path"] == "png/{Image Index}.png"
+    assert "is in 2 places" not in (here / "mine.yaml").read_text()
+
+
+def test_a_mask_folder_that_a_table_names_is_taken(here):
+    table = write_table(here / "clinic", place="gt/{}.png")
+    table.write_text(table.read_text().replace("\nx", "\ngt/x"))
+    assert "no column names images" in refusal(here, table)
+    rows = table.read_text().splitlines()
+    table.write_text("\n".join([rows[0], *(row.replace(",", ".png,", 1) for row in rows[1:])]))
+    assert only(written(here, table)["datasets"])["image_path"] == "{Image Index}"
+
+
+def test_an_image_of_a_table_that_may_be_one_of_two_is_said(here, capsys):
+    table = write_table(here / "clinic", place="tr/{}.png")
+    write_table(here / "clinic", place="te/{}.png")
+    assert only(written(here, table)["datasets"])["image_path"] == "te/{Image Index}.png"
+    said = "a guess: x0 is in 2 places, such as te/x0.png and tr/x0.png; see which is meant"
+    assert f"image_path: {said}" in capsys.readouterr().out
+    assert f"   # {said}" in (here / "mine.yaml").read_text()
+
+
+def test_a_column_that_names_the_folder_tells_two_images_apart(here):
+    write_table(here / "clinic", place="aaa/{}.png")
+    table = write_table(here / "clinic", place="png/{label}/{}.png")
+    assert only(written(here, table)["datasets"])["image_path"] == "png/{Finding Labels}/{Image Index}.png"
+    assert "is in 2 places" not in (here / "mine.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("id,dx,dx,age", "2 columns are called 'dx'; give each a name of its own"),
+        ("id,Patient ID,Patient ID,dx", "2 columns are called 'Patient ID'; give each a name of its own"),
+        ("id,kind,kind,kind", "no other column has a name of its own; expected one that holds the label"),
+        ("id;who;dx;age", "';' and no comma between the columns; expected commas"),
+        ("id\twho\tdx\tage", "'\\t' and no comma between the columns; expected commas"),
+    ],
+)
+def test_a_header_that_is_not_clear_is_named(here, header, expected):
+    table = write_table(here / "clinic", header=header)
+    mark = next((mark for mark in ";\t" if mark in header), ",")
+    table.write_text(table.read_text().replace(",", mark))
+    assert expected in refusal(here, table)
 
 
 def test_columns_of_0_and_1_are_labels(here):

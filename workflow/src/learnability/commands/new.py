@@ -14,7 +14,8 @@ from ..errors import InputError
 from ..study.cells import resolve_autoencoder
 from ..study.configuration import read_config
 from .new_autoencoder import controls_of, find_autoencoder, slug
-from .new_images import Found, describe_folder, describe_table
+from .new_images import Found, describe_folder
+from .new_table import describe_table
 
 LOOKED_AT = 50  # images whose size and colour are read
 SIZES = (64, 128, 256, 512)

@@ -1,22 +1,13 @@
-"""The images of a new study: the entry that describes a folder of class folders, or a table, as far as these say."""
+"""The images of a new study in class folders: the entry that describes these, as far as they say."""
 
-import os
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
-from ..datasets.formats.csv_rows import read_columns
-from ..datasets.formats.folder_tree import SHOWN, SPLITS, SUFFIXES, Tree
+from ..datasets.formats.folder_tree import SHOWN, SPLITS, Tree
 from ..datasets.formats.folders import ABOUT, find_masks
-from ..datasets.names import is_missing, strip_columns
 from ..errors import InputError
 
-LABELS = ("label", "labels", "class", "classname", "diagnosis", "dx", "target", "category", "finding", "findings",
-          "findinglabels", "pathology")  # fmt: skip
-GROUPS = ("patientid", "patient", "subjectid", "subject", "personid", "lesionid", "caseid", "case", "pid", "mrn")
 # What names of files call a patient, with a number behind it.
 IN_NAMES = r"(?i:patient|person|subject|subj|case|lesion|pat|sub)[ _-]?[0-9]+"
 IN_FOLDERS = "([^/]+)/[^/]+$"
@@ -25,8 +16,6 @@ PARTS = (
     r"(?i)(train(ing)?|val(id(ation)?)?|test(ing)?|dev|part|split|fold|batch|site|cent(er|re)|hospital)"
     r"([ _-]?[0-9]+|[ _-][a-z])?"
 )
-MOST_CLASSES = 50
-LOOKED_AT = 200  # rows of a table whose images are looked for
 
 
 @dataclass
@@ -77,7 +66,7 @@ def find_classes(tree: Tree, tops: list[str], found: Found) -> list[str]:
         return tops
     if not all(re.fullmatch(PARTS, top) for top in tops):
         raise InputError(
-            f"{tree.root}: {tops[:SHOWN]} each hold the same folders, {sorted(names[0])[:SHOWN]}; which of them are the "
+            f"{tree.root}: {tops[:SHOWN]} each hold the same folders, {sorted(names[0])[:SHOWN]}; which are the "
             "classes? Write the entry by hand (docs/datasets.md, a folder per class): `subfolders: true` where the "
             "first are, `splits` with the first where the second are"
         )
@@ -126,111 +115,13 @@ def pattern_of_groups(paths: list[str], below: list[str]) -> str | None:
 
     `below` are the paths within their classes: where all lie in a folder there, that is the patient's.
     """
-    for pattern, texts in ((IN_NAMES, paths), (IN_FOLDERS, below)):
-        found = [re.search(pattern, text) for text in texts]
-        if not all(found) or (pattern == IN_FOLDERS and any(text.count("/") != 1 for text in texts)):
+    for pattern in (IN_NAMES, IN_FOLDERS):
+        found = [re.search(pattern, text) for text in below]
+        if not all(found) or (pattern == IN_FOLDERS and any(text.count("/") != 1 for text in below)):
             continue
-        if 1 < len({match[match.re.groups] for match in found}) < len(paths):
+        groups = [match[match.re.groups] for match in found]
+        # The whole path is searched in the study, where the name of a class may come first: Case 1/patient7.png.
+        alike = pattern == IN_FOLDERS or groups == [re.search(pattern, path)[0] for path in paths]
+        if alike and 1 < len(set(groups)) < len(paths):
             return pattern
     return None
-
-
-def describe_table(path: Path, label: str | None, group: str | None) -> Found:
-    """The entry of a CSV whose images lie below its folder; `label` and `group` are columns, or None."""
-    try:
-        header = read_columns(path, set())[1]
-        rows, header = read_columns(path, {name for name in header if header.count(name) == 1})
-    except ValueError as error:
-        raise InputError(f"{path}: {error}; expected a CSV in UTF-8 with a header") from None
-    if rows.empty:
-        raise InputError(f"{path}: no rows; expected one for each image")
-    rows, _ = strip_columns(rows)
-    image, pattern = find_images(path, rows)
-    found = Found({"format": "table", "root": str(path.parent.resolve()), "table": path.name})
-    found.entry |= {"image_column": image, "image_path": pattern}
-    group = chosen(path, rows, group, "--group") or next(named(rows, GROUPS), None)
-    others = rows.drop(columns=[name for name in (image, group) if name])
-    found.entry |= find_labels(path, others, chosen(path, rows, label, "--label"))
-    if group:
-        found.entry["group_column"] = group
-        if missing := sorted(rows[group][is_missing(rows[group])].unique()):
-            found.entry["missing_groups"] = missing
-            found.comments["missing_groups"] = "seem to stand for no patient: each such image is a group of its own"
-    return found
-
-
-def chosen(path: Path, rows: pd.DataFrame, column: str | None, option: str) -> str | None:
-    if column is not None and column not in rows.columns:
-        raise InputError(f"{option} {column!r}: {path} has no such column; there are {list(rows.columns)}")
-    return column
-
-
-def named(rows: pd.DataFrame, known: Iterable[str]) -> Iterable[str]:
-    """The columns whose names are among those known, in the order of these; case and separators do not count."""
-    simple = {re.sub(r"[^a-z0-9]", "", name.casefold()): name for name in reversed(rows.columns)}
-    return (simple[name] for name in known if name in simple)
-
-
-def find_labels(path: Path, rows: pd.DataFrame, label: str | None) -> dict:
-    """`label_column`, or `label_columns` where each row has exactly one 1 in columns of 0 and 1."""
-    number = rows.nunique()
-    found = [label] if label else [name for name in named(rows, LABELS) if 1 < number[name] <= MOST_CLASSES][:1]
-    if not found:
-        coded = rows[[name for name in rows if set(rows[name].unique()) <= {"0", "1", "0.0", "1.0"}]].astype(float)
-        if coded.shape[1] > 1 and (coded.sum(axis=1) == 1).all():
-            return {"label_columns": list(coded.columns)}
-        found = [name for name in rows if 1 < number[name] <= MOST_CLASSES]
-    if len(found) != 1:
-        there = ", ".join(f"{name!r} ({count} values)" for name, count in number.items())
-        raise InputError(f"{path}: which column is the label is not clear; say it by --label: there are {there}")
-    return {"label_column": found[0]}
-
-
-def find_images(path: Path, rows: pd.DataFrame) -> tuple[str, str]:
-    """The column that names the images, a unique one if it can be, and the pattern of their paths."""
-    index = index_images(path.parent)
-    some = rows.iloc[:: max(1, len(rows) // LOOKED_AT)]
-    usable = [name for name in rows.columns if name and not re.search(r"[.\[\]{}!:]", name)]
-    best = (0, False, "", "")
-    for column in usable:
-        first = next((value for value in some[column] if value in index), None)
-        if first is not None:
-            row = some[some[column] == first].iloc[0]
-            pattern = pattern_of(index[first], first, column, row[[name for name in usable if name != column]])
-            there = sum((path.parent / pattern.format_map(row)).is_file() for _, row in some[usable].iterrows())
-            best = max(best, (there, rows[column].is_unique, column, pattern))
-    if best[0] < len(some) / 2:
-        raise InputError(
-            f"{path}: no column names images that lie below {path.parent}; put the table beside them, or write the "
-            "entry by hand (docs/datasets.md, a table of your own)"
-        )
-    return best[2], best[3]
-
-
-def index_images(root: Path) -> dict[str, str]:
-    """The path below `root` of each image file, by that path, its name, and its name without suffix; links followed."""
-    index, seen = {}, set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        if (real := os.path.realpath(folder)) in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        for name in sorted(names):
-            if name.lower().endswith(SUFFIXES):
-                place = os.path.relpath(os.path.join(folder, name), root).replace(os.sep, "/")
-                for key in (place, name, name.rpartition(".")[0]):
-                    index.setdefault(key, place)
-    return index
-
-
-def pattern_of(place: str, value: str, column: str, row: pd.Series) -> str:
-    """The path of an image with columns for what stands in its row: its name, and folders called like another value."""
-    before, _, after = place.rpartition(value)
-    columns = {other: f"{{{name}}}" for name, other in row.items() if other}
-    return "/".join(columns.get(part, plain(part)) for part in before.split("/")) + f"{{{column}}}" + plain(after)
-
-
-def plain(text: str) -> str:
-    """Text of which no part is a column in a pattern."""
-    return text.replace("{", "{{").replace("}", "}}")
