@@ -132,7 +132,13 @@ def files_of_study():
 
 def files_of_results():
     """Tables, tests and figures of everything that was measured."""
-    return tables_of_study() + tests_of_study() + controls_of_study("significance/controls.csv") + noise_curves() + figure_files()
+    return (
+        tables_of_study()
+        + tests_of_study()
+        + controls_of_study("significance/controls.csv")
+        + noise_curves()
+        + figure_files()
+    )
 
 
 def results_with(extension):
