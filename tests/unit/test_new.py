@@ -1,6 +1,7 @@
 """`learnability new`: the study that it writes for images and an autoencoder that someone brings."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,7 +84,8 @@ def test_a_folder_and_weights_become_a_study_that_can_run(here, capsys):
     study = read_yaml(here / "mine.yaml")
     assert study["image_size"] == 128
     assert study["study"]["datasets"] == ["r_ntgen_bilder"]
-    assert study["study"]["autoencoders"][:2] == ["weights", "pixel_unshuffle_8"]
+    assert study["study"]["autoencoders"] == ["weights", "pixel_unshuffle_8"]
+    assert study["study"]["controls"] == ["pixel_unshuffle_8", "enciphered_8"]
     dataset, autoencoder = only(study["datasets"]), study["autoencoders"]["weights"]
     assert dataset["root"] == str(here / "Röntgen bilder")
     assert dataset["classes"] == ["healthy", "tumour"]
@@ -95,6 +97,26 @@ def test_a_folder_and_weights_become_a_study_that_can_run(here, capsys):
     text = (here / "mine.yaml").read_text(encoding="utf-8")
     assert "# seems to find the patient: see whether it does" in text
     assert "# a guess: see whether it is the one to be found" in text
+
+
+@pytest.mark.parametrize(("name", "dataset"), [("no", "own_no"), ("True", "own_true"), ("data.v2", "data_v2")])
+def test_a_folder_may_have_any_name(here, name, dataset):
+    """Names that YAML takes for values, and names with a dot, which is no suffix."""
+    clinic(here / name)
+    study = written(here, here / name)
+    assert study["study"]["datasets"] == [dataset]
+    assert study["datasets"][dataset]["label"] == name
+
+
+def test_the_folder_that_one_is_in_has_its_own_name(here, monkeypatch):
+    clinic(here / "clinic")
+    monkeypatch.chdir(here / "clinic")
+    assert written(here, Path("."))["datasets"]["clinic"]["label"] == "clinic"
+
+
+def test_a_path_that_a_study_file_cannot_name_is_refused(here):
+    clinic(here / "a$b")
+    assert "reads $ as a variable; rename the folder" in refusal(here, here / "a$b")
 
 
 def test_a_file_that_exists_is_not_overwritten(here):

@@ -13,7 +13,8 @@ from ..datasets.source import Source, open_source, spread_rows
 from ..errors import InputError
 from ..study.cells import resolve_autoencoder
 from ..study.configuration import read_config
-from .new_autoencoder import controls_of, find_autoencoder, slug
+from ..study.controls import LOSSLESS
+from .new_autoencoder import YAML_WORDS, controls_of, find_autoencoder, slug
 from .new_images import Found, describe_folder
 from .new_table import describe_table
 
@@ -49,6 +50,8 @@ def write_study(
         raise InputError(f"{study} exists; give another name, or move it away: it is not overwritten")
     if not images.exists():
         raise InputError(f"--images {images} does not exist; expected a folder with a folder per class, or a CSV")
+    if "$" in str(images.resolve()):
+        raise InputError(f"--images {images.resolve()}: a study file reads $ as a variable; rename the folder")
     config = read_config()
     found = describe_folder(images, group) if images.is_dir() else describe_table(images, label, group)
     found.entry["rare_classes"] = "drop"  # a class folder may be empty
@@ -59,7 +62,8 @@ def write_study(
     name, entry = find_autoencoder(autoencoder, config)
     layout = entry or resolve_autoencoder(config, name)
     gpu = torch.cuda.is_available()
-    text = study_text(study.stem, (images.stem, found), (name, entry, layout), config, (side, splits, gpu))
+    called = images.resolve().name if images.is_dir() else images.stem
+    text = study_text(study.stem, (called, found), (name, entry, layout), config, (side, splits, gpu))
     study.parent.mkdir(parents=True, exist_ok=True)
     with study.open("x", encoding="utf-8") as file:
         file.write(text)
@@ -124,6 +128,7 @@ def study_text(title: str, images: tuple, autoencoder: tuple, config: dict, mach
     dataset, factor = slug(folder, config["datasets"]), layout["factor"]
     size, small = sizes_for(side, factor, gpu)
     controls = controls_of(factor, config)
+    lossless = [one for one in controls if (controls[one] or config["autoencoders"][one])["class"] == LOSSLESS]
     parts = [
         "# Written by `learnability new`, with what was found and what was guessed. Merged over config.yaml; every key",
         "# is in docs/configuration.md. Next: `learnability plan --configfile` and this file.",
@@ -134,7 +139,8 @@ def study_text(title: str, images: tuple, autoencoder: tuple, config: dict, mach
         "",
         "study:",
         f"  datasets: [{dataset}]",
-        f"  autoencoders: [{', '.join([name, *controls])}]   # yours, and controls on its grid",
+        f"  autoencoders: [{', '.join([name, *lossless])}]   # yours, and the lossless control on its grid",
+        f"  controls: [{', '.join(controls)}]   # is a gap found that is there, and none that is not?",
         "" if layout.get("decodes", True) else "  spaces: [image, latent]   # there is no decoder",
         f"  n_splits: {splits}",
         f"  folds: {[*range(splits)]}",
@@ -182,5 +188,4 @@ def remark(found: Found, key: str) -> str:
 def quoted(value) -> str:
     """A value as YAML, which reads JSON; words without anything special stay bare."""
     plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9 _/.-]*[A-Za-z0-9]", value)
-    words = ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
-    return value if plain and value.lower() not in words else json.dumps(value, ensure_ascii=False)
+    return value if plain and value.lower() not in YAML_WORDS else json.dumps(value, ensure_ascii=False)

@@ -12,6 +12,7 @@ from ..study.entries import is_folder
 
 CONFIG = "config.json"
 PLACES = ("", "vae")  # below a source, where the weights of pipelines are
+YAML_WORDS = ("yes", "no", "on", "off", "true", "false", "null", "y", "n")  # which YAML takes for values, not for text
 
 
 def find_autoencoder(source: str, config: dict) -> tuple[str, dict | None]:
@@ -115,7 +116,7 @@ def slug(name: str, taken: dict) -> str:
     """A name of the configuration, made of any text, which no other entry has."""
     found = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_") or "mine"
     found = found if found[0].isalpha() else f"own_{found}"
-    found = "own_original" if found == "original" else found
+    found = f"own_{found}" if found in ("original", *YAML_WORDS) else found
     return f"{found}_own" if found in taken else found
 
 
