@@ -71,7 +71,8 @@ def test_imagenet_weights_are_for_a_network_that_starts_from_no_other():
     assert started["latent_resnet50"] == PUBLISHED["pretrained"]["resnet50"]
     without = {name for name, entry in started.items() if entry is None}
     assert without == {
-        "noise_conditioned", "noise_conditioned_lognormal", "noise_augmented", "matched", "latent_random_init",
+        "noise_conditioned", "noise_conditioned_lognormal", "noise_augmented", "matched", "image_again",
+        "latent_random_init",
     }  # fmt: skip
 
 
