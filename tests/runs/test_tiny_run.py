@@ -226,7 +226,7 @@ def test_editing_the_loss_reruns_trainings_and_a_comment_nothing(finished, tmp_p
     assert "** -0.25" in loss.read_text()
     loss.write_text(loss.read_text().replace("** -0.25", "** -0.5"))
     counts = planned(folder)
-    assert (counts["train_classifier"], counts["train_with_decoder"], counts["search_recipe"]) == (33, 1, 2)
+    assert (counts["train_classifier"], counts["train_with_decoder"], counts["search_recipe"]) == (37, 1, 2)
     assert not {"prepare_dataset", "make_folds", "encode_dataset", "finetune_autoencoder", "make_table2"} & {*counts}
 
 
@@ -253,7 +253,9 @@ def test_growing_runs_only_what_is_new(finished, tmp_path):
     grown = tmp_path / "grown.yaml"
     grown.write_text("study: {datasets: [clinic, second]}\n")
     counts = planned(finished, str(grown))
-    assert counts["train_classifier"] == 16 + 6 + 8  # Table 1, Table 4 and the gap's decomposition; not Table 3
+    assert (
+        counts["train_classifier"] == 16 + 6 + 8 + 4
+    )  # Table 1, Table 4, the gap's decomposition and controls; not Table 3
     assert counts["prepare_dataset"] == 1
     assert (counts["finetune_autoencoder"], counts["encode_dataset"], counts["encode_latents"]) == (2, 4, 1)
 

@@ -57,7 +57,8 @@ def study(tmp_path, monkeypatch):
 def lines_of(path, images=0) -> dict[str, list]:
     lines: dict[str, list] = {}
     for line in readiness.examine(read_config(path), images):
-        lines.setdefault(line.subject, []).append(line)
+        if "smallest gap" not in line.text:  # tests/unit/test_visible_gaps.py
+            lines.setdefault(line.subject, []).append(line)
     return lines
 
 

@@ -82,8 +82,10 @@ time.sleep(2)
 open(snakemake.output[0], "w").write(str(time.process_time()))
 """
 WAIT = """
-import os, time
-open("waiting", "w").write(f"{os.getpid()} {int('decimal' in __import__('sys').modules)}")
+import os, sys, time
+with open("writing", "w") as file:
+    file.write(f"{os.getpid()} {int('decimal' in sys.modules)}")
+os.rename("writing", "waiting")  # Python loses an interrupt that comes while it lets go of a file
 time.sleep(60)
 """
 SCRIPTS = {"describe": DESCRIBE, "fail": FAIL, "fetch_weights": DESCRIBE, "work": WORK, "wait": WAIT}

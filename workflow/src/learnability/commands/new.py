@@ -5,9 +5,8 @@ import re
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from ..datasets.formats.files import has_colour
+from ..datasets.formats.files import has_colour, open_image
 from ..datasets.prepare import UNREADABLE
 from ..datasets.source import Source, open_source, spread_rows
 from ..errors import InputError
@@ -80,7 +79,7 @@ def look_at_images(found: Found, source: Source) -> int:
     sides, coloured = [], False
     for i in spread_rows(source, LOOKED_AT):
         try:
-            with Image.open(source.path(i)) as image:
+            with open_image(source.path(i)) as image:
                 sides.append(max(image.size))
             coloured = coloured or has_colour(source.path(i))
         except UNREADABLE:
