@@ -253,11 +253,10 @@ def test_growing_runs_only_what_is_new(finished, tmp_path):
     grown = tmp_path / "grown.yaml"
     grown.write_text("study: {datasets: [clinic, second]}\n")
     counts = planned(finished, str(grown))
-    assert (
-        counts["train_classifier"] == 16 + 6 + 8 + 4
-    )  # Table 1, Table 4, the gap's decomposition and controls; not Table 3
+    # Table 1, Table 4, the gap's decomposition and the controls; not Table 3.
+    assert counts["train_classifier"] == 16 + 6 + 8 + 4
     assert counts["prepare_dataset"] == 1
-    assert (counts["finetune_autoencoder"], counts["encode_dataset"], counts["encode_latents"]) == (2, 4, 1)
+    assert (counts["finetune_autoencoder"], counts["encode_dataset"], counts["encode_latents"]) == (2, 5, 1)
 
 
 def test_a_smaller_study_is_refused(finished, tmp_path):
