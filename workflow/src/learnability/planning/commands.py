@@ -41,7 +41,7 @@ def run_plan(chosen: argparse.Namespace) -> None:
     config = read_config(*chosen.configfile)
     options = ["--profile", chosen.profile] if chosen.profile else []
     options += ["--forcerun", *chosen.forcerun] if chosen.forcerun else []
-    jobs = planned_jobs(chosen.configfile, chosen.targets, options, load_libraries)
+    jobs = planned_jobs(chosen.configfile, chosen.targets, options, lambda: prepare_counting(config, chosen.targets))
     from .costs import Plan
     from .printing import print_plan
     from .totals import per_kind
@@ -58,12 +58,15 @@ def run_plan(chosen: argparse.Namespace) -> None:
         print(f"per rule and kind of job: {chosen.csv}")
 
 
-def load_libraries() -> None:
-    """Import what the networks of a study are counted with: seconds, for which Snakemake need not wait."""
+def prepare_counting(config: dict, targets: list[str]) -> None:
+    """Import what networks are counted with, and count those of a whole study: seconds beside Snakemake's own."""
     import diffusers  # noqa: F401
     import timm  # noqa: F401
 
-    from . import networks  # noqa: F401
+    from .networks import count_ahead
+
+    if not targets:
+        count_ahead(config)
 
 
 def run_hours(chosen: argparse.Namespace) -> None:

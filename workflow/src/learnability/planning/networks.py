@@ -5,16 +5,21 @@ on torch's `meta` device.
 """
 
 import json
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..autoencoders.families.diffusers_weights import missing_weights, weights_folder
 from ..classifiers.classifier import build_network
+from ..study.array_sizes import row_shape
+from ..study.cells import all_cells, resolve_autoencoder
 from ..study.entries import is_folder
 from ..study.recipe import SAME_NETWORK, Recipe
+from ..study.recipes import resolve_recipe
 
 # What config.json of the hub's repositories says: the autoencoders of the published study, for a plan without weights.
 KL = {
@@ -31,6 +36,14 @@ ON_THE_HUB = {
 }
 
 
+class WithoutValues(TorchFunctionMode):
+    """Passes over whatever works in place: the initial values of weights that are never stored."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        in_place = function.__name__.endswith("_") and not function.__name__.endswith("__")
+        return [*args, *(kwargs or {}).values()][0] if in_place else function(*args, **(kwargs or {}))
+
+
 def count(call, *inputs: torch.Tensor) -> float:
     """Operations of one call."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -42,10 +55,9 @@ def count(call, *inputs: torch.Tensor) -> float:
 def _classifier(described: str, channels: int, side: int) -> tuple[float, int, int]:
     """Operations and parameters with one class, and the features that its last layer reads."""
     description = json.loads(described) | {"in_channels": channels, "grid": [side, side], "classes": ["one"]}
-    with torch.device("meta"):
-        network = build_network(description).eval()
-        operations = count(network, torch.empty(1, channels, side, side))
-    return operations, sum(parameter.numel() for parameter in network.parameters()), network.num_features
+    with torch.device("meta"), WithoutValues():
+        network, x = build_network(description).eval(), torch.empty(1, channels, side, side)
+    return count(network, x), sum(parameter.numel() for parameter in network.parameters()), network.num_features
 
 
 def classifier_operations(recipe: Recipe, channels: int, side: int, classes: int) -> tuple[float, int]:
@@ -59,20 +71,33 @@ def classifier_operations(recipe: Recipe, channels: int, side: int, classes: int
 @cache
 def _autoencoder(described: str, side: int) -> tuple[float, float, int] | None:
     entry = json.loads(described)
-    with torch.device("meta"):
+    with torch.device("meta"), WithoutValues():
         model = build_model(entry)
         if model is None:
             return None
         model.eval()
         image = torch.empty(1, model.config.in_channels, side, side)
         latent = torch.empty(1, entry["channels"], side // entry["factor"], side // entry["factor"])
-        both = count(model.encode, image), count(model.decode, latent)
+    both = count(model.encode, image), count(model.decode, latent)
     return *both, sum(parameter.numel() for parameter in model.parameters())
 
 
 def autoencoder_operations(entry: dict, side: int) -> tuple[float, float, int] | None:
     """Operations of encoding and of decoding one image side x side, and parameters; None where they are not known."""
     return _autoencoder(json.dumps(entry, sort_keys=True), side)
+
+
+def count_ahead(config: dict) -> None:
+    """Count every network of a study, so that the functions above answer at once.
+
+    What cannot be counted is left out here: who asks for it is told why.
+    """
+    with suppress(Exception):
+        for space, autoencoder, recipe in {(c["space"], c["autoencoder"], c["recipe"]) for c in all_cells(config)}:
+            channels, side, _ = row_shape(config, space, autoencoder)
+            classifier_operations(resolve_recipe(config, recipe), channels, side, classes=1)
+        for name in config["study"]["autoencoders"]:
+            autoencoder_operations(resolve_autoencoder(config, name), config["image_size"])
 
 
 def build_model(entry: dict) -> torch.nn.Module | None:
