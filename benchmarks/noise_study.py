@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from learnability.storage.arrays import PackedWriter
+from learnability.storage.channel_sums import channel_sums
 from learnability.storage.contracts import FOLDS, SAMPLES, write_json, write_parquet
 from learnability.training.fold_data import Inputs
 
@@ -30,16 +31,21 @@ def write_images(folder: Path, number: int, size: int) -> None:
 def write_latents(folder: Path, number: int, shape: tuple[int, int, int]) -> Inputs:
     """Latents with labels, five folds, and the cards that belong to them: what a training reads."""
     random = np.random.default_rng(0)
-    with PackedWriter(folder / "latents.npy", shape, "float16") as writer:
+    sums = PackedWriter(folder / "channel_sums.npy", (2, shape[0]), "float64")
+    with PackedWriter(folder / "latents.npy", shape, "float16") as writer, sums:
         for _ in range(number):
-            writer.write(random.standard_normal((1, *shape), np.float32).astype(np.float16))
+            z = random.standard_normal((1, *shape), np.float32).astype(np.float16)
+            writer.write(z)
+            sums.write(channel_sums(z))
     names = write_samples(folder, number)
     write_parquet(pd.DataFrame({"sample_id": names, "fold": np.arange(number) % 5})[FOLDS], folder / "folds.parquet")
     card = {"classes": CLASSES, "positive": "b", "digest": "noise", "digest_small": "noise", "synthetic": True}
     write_json(card | {"classifier_size": 32}, folder / "dataset.json")
     encoding = {"dataset_digest": "noise", "role": "control", "digest_latents": writer.digest}
+    encoding["digest_channel_sums"] = sums.digest
     write_json(encoding | {"pipeline": {"mean": [0.0], "std": [1.0]}}, folder / "autoencoder.json")
-    return Inputs(folder / "latents.npy", folder, folder / "folds.parquet", folder / "autoencoder.json")
+    files = ["latents.npy", "", "folds.parquet", "autoencoder.json", "channel_sums.npy"]
+    return Inputs(*(folder / file for file in files))
 
 
 def write_samples(folder: Path, number: int) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from learnability.storage.arrays import PackedWriter
+from learnability.storage.channel_sums import channel_sums
 from learnability.storage.contracts import FOLDS, SAMPLES, write_json, write_parquet
 from learnability.training import engine as training
 from learnability.training.fold_data import Inputs
@@ -37,15 +38,16 @@ def write_study(folder: Path) -> Path:
 
 
 def write_arrays(folder: Path, images: np.ndarray, latents: np.ndarray) -> None:
-    """Write images_small.npy and latents.npy, and the cards that hold their digests."""
+    """Write images_small.npy, latents.npy and channel_sums.npy, and the cards that hold their digests."""
     packed = {}
-    for name, rows in (("images_small", images), ("latents", latents)):
+    for name, rows in (("images_small", images), ("latents", latents), ("channel_sums", channel_sums(latents))):
         with PackedWriter(folder / f"{name}.npy", rows.shape[1:], rows.dtype.name) as writer:
             writer.write(rows)
         packed[name] = writer.digest
     card = {"classes": CLASSES, "positive": None, "digest": "of images.npy", "synthetic": True, "classifier_size": 16}
     write_json(card | {"digest_small": packed["images_small"]}, folder / "dataset.json")
     encoding = {"dataset_digest": "of images.npy", "role": "control", "digest_latents": packed["latents"]}
+    encoding["digest_channel_sums"] = packed["channel_sums"]
     encoding["pipeline"] = {"mean": [0.0], "std": [1.0]}
     write_json(encoding, folder / "autoencoder.json")
 
@@ -62,6 +64,7 @@ def inputs(study: Path, recipe: dict) -> dict:
             dataset=study,
             folds=study / "folds.parquet",
             autoencoder_card=study / "autoencoder.json" if latent else None,
+            channel_sums=study / "channel_sums.npy" if latent else None,
         ),
         "device": torch.device("cpu"),
     }

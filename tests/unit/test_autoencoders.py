@@ -20,7 +20,7 @@ from tests.autoencoders import FAMILIES, as_input, build, save, write_dataset
 
 CPU = torch.device("cpu")
 WEIGHTS = "diffusion_pytorch_model.safetensors"
-ENCODING = ["autoencoder.json", "fidelity.parquet", "latents.npy", "reconstructions.npy"]
+ENCODING = ["autoencoder.json", "channel_sums.npy", "fidelity.parquet", "latents.npy", "reconstructions.npy"]
 
 
 @pytest.fixture
@@ -122,7 +122,8 @@ def test_damaged_images_are_not_encoded(tmp_path):
 def test_the_card_says_what_was_encoded_with_what(tmp_path, dataset):
     entry = save("sd", tmp_path / "weights") | {"licence": "MIT"}
     card = read_json(encode_into(tmp_path, "mine", entry, dataset) / "autoencoder.json")
-    of_files = ("digest_latents", "digest_reconstructions", "digest_fidelity", "weights_digest", "config_digest")
+    files = ("latents", "channel_sums", "reconstructions", "fidelity")
+    of_files = [*(f"digest_{name}" for name in files), "weights_digest", "config_digest"]
     digests = {key: card.pop(key) for key in of_files}
     assert all(len(digest) == 64 for digest in digests.values())
     assert card == {

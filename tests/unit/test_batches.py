@@ -8,7 +8,7 @@ import torch
 
 from learnability.storage import batches
 from learnability.storage.arrays import PackedWriter, open_packed
-from learnability.storage.batches import Rows, channel_moments
+from learnability.storage.batches import Rows
 
 CPU = torch.device("cpu")
 
@@ -144,34 +144,6 @@ def test_reading_ahead_ends_when_the_reader_stops(monkeypatch, packed):
     next(reader)
     reader.close()
     assert list(reader) == []
-
-
-def test_moments_are_those_of_the_given_rows_alone_and_not_of_blocks():
-    latents = np.random.default_rng(2).normal(3, 2, (40, 4, 5, 5)).astype(np.float16)
-    latents[:, 1] *= 100
-    rows = np.arange(3, 40, 2)
-    mean, std = channel_moments(latents, rows, block=7)
-    chosen = latents[rows].astype(np.float64)
-    np.testing.assert_allclose(mean, chosen.mean(axis=(0, 2, 3)), rtol=1e-12)
-    np.testing.assert_allclose(std, chosen.std(axis=(0, 2, 3)), rtol=1e-9)
-
-
-@pytest.mark.parametrize("shape", [(16, 64, 64), (4, 13, 7), (3, 100, 100), (64, 2, 2), (8, 1, 1), (1, 32, 32)])
-@pytest.mark.parametrize("kept", ["in memory", "on the disk"])
-def test_moments_are_to_the_bit_those_of_sums_over_blocks(tmp_path, shape, kept):
-    """The sums that the moments of finished runs were made of."""
-    latents = np.random.default_rng(4).normal(3, 2, (300, *shape)).astype(np.float16)
-    rows, total, square = np.arange(1, 300), 0, 0
-    for block in (rows[:256], rows[256:]):
-        z = latents[block].astype(np.float64)
-        total, square = total + z.sum(axis=(0, 2, 3)), square + np.square(z).sum(axis=(0, 2, 3))
-    mean = total / (len(rows) * shape[1] * shape[2])
-    std = np.sqrt(square / (len(rows) * shape[1] * shape[2]) - mean**2)
-    if kept == "on the disk":
-        np.save(tmp_path / "latents.npy", latents)
-        latents = open_packed(tmp_path / "latents.npy")
-    found = channel_moments(latents, rows)
-    assert (found[0].tolist(), found[1].tolist()) == (mean.tolist(), std.tolist())
 
 
 def test_free_memory_is_measured():

@@ -79,21 +79,6 @@ def test_a_dark_image_with_a_bright_half_scores_as_in_scikit_image():
     assert_equal_to_reference(image, noisy(image, 2, 3))
 
 
-def test_a_gpu_may_not_round_grey_levels_to_tf32(monkeypatch):
-    convolve, allowed = torch.nn.functional.conv2d, []
-
-    def noted(*given):
-        allowed.append((torch.backends.cudnn.enabled, torch.backends.cudnn.allow_tf32))
-        assert torch.backends.cudnn.conv.fp32_precision != "tf32"
-        return convolve(*given)
-
-    monkeypatch.setattr(torch.nn.functional, "conv2d", noted)
-    before = torch.backends.cudnn.conv.fp32_precision, torch.backends.cudnn.allow_tf32
-    scores(smooth(1), noisy(smooth(1), 1, 3))
-    assert set(allowed) == {(True, False)}
-    assert (torch.backends.cudnn.conv.fp32_precision, torch.backends.cudnn.allow_tf32) == before == ("tf32", True)
-
-
 def test_identical_images_have_infinite_psnr_and_ssim_one():
     random = np.random.default_rng(1)
     images = random.integers(0, 256, (24, 24, 3)), np.full((24, 24, 3), 255), np.zeros((24, 24, 3)), smooth(3, 24)

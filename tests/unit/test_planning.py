@@ -215,7 +215,7 @@ def test_an_estimate_is_operations_over_what_the_gpu_sustains(published):
     encoded = plan.cost(job("encode_dataset", dataset="cardium", autoencoder="flux2", of_fold=""))
     both = sum(autoencoder_operations(resolve_autoencoder(published, "flux2"), 512)[:2])
     assert encoded.seconds == pytest.approx(6558 * both / 2e13)
-    assert encoded.written == 6558 * (32 * 64 * 64 * 2 + 256 * 256 * 3)
+    assert encoded.written == 6558 * (32 * 64 * 64 * 2 + 2 * 32 * 8 + 256 * 256 * 3)
 
 
 def test_a_measured_rate_goes_before_an_estimate_and_another_device_does_not(published):

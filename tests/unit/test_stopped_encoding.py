@@ -1,6 +1,7 @@
 """Encoding and fine-tuning that a signal stops, in a process of its own, end in the same bytes when they go on."""
 
 import os
+import re
 import signal
 from functools import partial
 from pathlib import Path
@@ -43,6 +44,10 @@ def stop(work, log: Path, owner, name: str, call: int, which: int) -> str:
     return log.read_text()
 
 
+def resumed_after(printed: str) -> int:
+    return int(re.search(r"mine: resumed after (\d+) of 9 images\n", printed)[1])
+
+
 @pytest.mark.parametrize("decodes", [True, False])
 @pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
 def test_an_encoding_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, dataset, monkeypatch, capsys, which, decodes):
@@ -56,14 +61,14 @@ def test_an_encoding_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, datase
     def work():
         encode_dataset("mine", entry, dataset, tmp_path / "stopped", CPU)
 
-    for call, done in ((2, 0), (2, 4 if which == signal.SIGTERM else 2)):
-        printed = stop(work, tmp_path / "log", encode, "encode_batch", call, which)
-        assert (f"mine: resumed after {done} of 9 images\n" in printed) == bool(done)
-    assert bytes_of(tmp_path / "whole").keys() >= {"latents.npy", "autoencoder.json"}
+    # When the third batch begins the first is written; the second may be, and what a kill finds in work is lost.
+    calls = 2 if which == signal.SIGTERM else 3
+    assert "resumed" not in stop(work, tmp_path / "log", encode, "encode_batch", calls, which)
+    once = resumed_after(stop(work, tmp_path / "log", encode, "encode_batch", calls, which))
     capsys.readouterr()
     work()
-    again = 8 if which == signal.SIGTERM else 4  # the batch in which the kill came is lost
-    assert f"mine: resumed after {again} of 9 images\n" in capsys.readouterr().out
+    assert 2 <= once < resumed_after(capsys.readouterr().out) <= 8
+    assert bytes_of(tmp_path / "whole").keys() >= {"latents.npy", "channel_sums.npy", "autoencoder.json"}
     assert bytes_of(tmp_path / "stopped") == bytes_of(tmp_path / "whole")
 
 

@@ -10,7 +10,6 @@ import torch
 
 from learnability.errors import InputError
 from learnability.training import engine as training
-from learnability.training import fold_data
 from learnability.training.tuning import search_recipe
 from tests.lights import inputs, train, write_study
 from tests.recipes import LATENT, recipe_of
@@ -108,13 +107,6 @@ def test_a_search_of_more_trials_goes_on_with_those_that_are_done(study, capsys)
     more = search(study, "grown")
     assert more == search(study, "undisturbed")
     assert "trial 2 of 3" in capsys.readouterr().out
-
-
-def test_the_moments_of_the_latents_are_computed_once_for_all_trials(study, undisturbed, monkeypatch):
-    compute, calls = fold_data.channel_moments, []
-    monkeypatch.setattr(fold_data, "channel_moments", lambda *given: calls.append(1) or compute(*given))
-    assert search(study, "moments") == undisturbed
-    assert len(calls) == 1
 
 
 def test_a_worker_above_0_only_helps(study, capsys):

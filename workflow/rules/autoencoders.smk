@@ -44,6 +44,7 @@ rule encode_dataset:
         card="<results>/datasets/{dataset}/dataset.json",
     output:
         latents="<results>/encodings/{dataset}/{autoencoder}{of_fold}/latents.npy",
+        sums="<results>/encodings/{dataset}/{autoencoder}{of_fold}/channel_sums.npy",
         reconstructions="<results>/encodings/{dataset}/{autoencoder}{of_fold}/reconstructions.npy",
         fidelity="<results>/encodings/{dataset}/{autoencoder}{of_fold}/fidelity.parquet",
         card="<results>/encodings/{dataset}/{autoencoder}{of_fold}/autoencoder.json",
@@ -81,6 +82,7 @@ rule encode_latents:
         card="<results>/datasets/{dataset}/dataset.json",
     output:
         latents="<results>/encodings/{dataset}/{autoencoder}/latents.npy",
+        sums="<results>/encodings/{dataset}/{autoencoder}/channel_sums.npy",
         card="<results>/encodings/{dataset}/{autoencoder}/autoencoder.json",
     log:
         "<results>/logs/encode_latents/{dataset}.{autoencoder}.log",

@@ -8,8 +8,9 @@ import torch
 from ..errors import InputError
 from ..storage.batches import Decode
 from ..storage.contracts import read_json
-from .encode import GPU_FACTOR, PIXELS, area_average, decode_batch
+from .encode import GPU_FACTOR, PIXELS
 from .interface import Autoencoder, load_autoencoder, other_weights
+from .passes import area_average, decode_batch
 
 
 def decoder_of_run(name: str, entry: dict, files: Mapping[str, str], device: torch.device) -> Decode:

@@ -1,7 +1,8 @@
 """One pass over a dataset: latents, reconstructions and fidelity of one autoencoder (the step encode_dataset)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from ..errors import InputError
 from ..storage.arrays import PackedFile, as_rgb, open_packed
+from ..storage.channel_sums import channel_sums
 from ..storage.contracts import (
     FIDELITY,
     digest,
@@ -21,10 +23,11 @@ from ..storage.contracts import (
     write_json,
     write_parquet,
 )
-from ..storage.partial_arrays import partial_arrays
+from ..storage.partial_arrays import PartialArrays, partial_arrays
 from .fidelity import psnr, ssim
 from .interface import Autoencoder, load_autoencoder, scale_input
-from .randomness import apply, check_repeats
+from .passes import area_average, decode_batch, encode_batch, to_grey_levels
+from .randomness import check_repeats
 
 PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones take twice the time
 GPU_FACTOR = 8  # on a GPU: four images at the paper's size
@@ -40,13 +43,13 @@ def encode_dataset(
     split: dict | None = None,
     code: str = "",
 ) -> None:
-    """Write latents.npy, reconstructions.npy, fidelity.parquet and autoencoder.json into `folder`.
+    """Write latents.npy, channel_sums.npy, reconstructions.npy, fidelity.parquet, autoencoder.json into `folder`.
 
     Reconstructions are decoded from the latents as stored, clamped and rounded to 8 bits at `image_size`;
     fidelity is measured there, against the image as the autoencoder saw it; then they are area-averaged exactly as
     images_small.npy is. For weights fine-tuned on the training rows of one fold (`folds`, `split`), fidelity is that
-    of the fold's test images alone. Without a decoder there are latents and the card alone. `code` is the digest of the
-    code. What a killed encoding of the same identity left is gone on with, and leads to the same bytes.
+    of the fold's test images alone. Without a decoder there are latents, their sums and the card alone. `code` is the
+    digest of the code. An encoding goes on where one of the same identity was killed, and ends with the same bytes.
     """
     card, images, samples = open_dataset(dataset)
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
@@ -58,16 +61,18 @@ def encode_dataset(
     fidelity = {"fidelity": PackedFile(folder / "fidelity.npy", (2,), "float64")} if autoencoder.decodes else {}
     batch = max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // size**2)
     described = encoding_card(name, entry, card, autoencoder, packed, device)
+    ids = samples["sample_id"].tolist()
+
+    def encode(x: torch.Tensor, start: int) -> dict[str, np.ndarray]:
+        rows = encode_rows(name, autoencoder, scale_input(x, entry), ids[start : start + batch], small)
+        print(f"{name}: {start + len(x)} of {len(images)} images", flush=True)
+        return rows
+
     identity = digest([described, entry, batch, device.type, code])
     with partial_arrays(folder, identity, packed | fidelity) as partial:
         if partial.rows:
             print(f"{name}: resumed after {partial.rows} of {len(images)} images", flush=True)
-        for start in range(partial.rows, len(images), batch):
-            x = torch.from_numpy(np.array(as_rgb(images[start : start + batch]))).to(device).permute(0, 3, 1, 2)
-            x = scale_input(x, entry)  # (n, 3, H, W)
-            ids = samples["sample_id"].iloc[start : start + batch].tolist()
-            partial.write(encode_rows(name, autoencoder, x, ids, small))
-            print(f"{name}: {partial.rows} of {len(images)} images", flush=True)
+        encode_ahead(partial, images, batch, device, encode)
         partial.save()
         if fidelity:
             measured = fidelity_table(partial.finished("fidelity"), samples)
@@ -80,6 +85,31 @@ def encode_dataset(
         # The fold whose training rows the weights were fine-tuned on; null where they serve all folds.
         write_json(described | {"fold": split["fold"] if split else None}, folder / "autoencoder.json")
         partial.commit(packed)  # last, and without need of space: what fails before it keeps all rows
+
+
+def encode_ahead(
+    partial: PartialArrays, images: np.ndarray, batch: int, device: torch.device, encode: Callable[..., dict]
+) -> None:
+    """Write what `encode` makes of the images (N, H, W, C) that `partial` lacks, given x (n, 3, H, W), its first row.
+
+    A thread reads one batch ahead, and another writes and hashes the last one: a GPU waits for neither.
+    """
+
+    def read(start: int) -> torch.Tensor:
+        x = torch.from_numpy(np.array(as_rgb(images[start : start + batch])))
+        return x.pin_memory() if device.type == "cuda" else x
+
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
+        start = partial.rows
+        ahead, written = reader.submit(read, start), writer.submit(int)
+        while start < len(images):
+            x = ahead.result().to(device, non_blocking=True).permute(0, 3, 1, 2)
+            ahead = reader.submit(read, start + batch)
+            rows = encode(x, start)
+            written.result()  # one batch at most waits to be written
+            written = writer.submit(partial.write, rows)
+            start += batch
+        written.result()
 
 
 def open_dataset(dataset: Path) -> tuple[dict, np.memmap, pd.DataFrame]:
@@ -98,9 +128,12 @@ def fidelity_table(measured: np.ndarray, samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def packed_arrays(folder: Path, autoencoder: Autoencoder, size: int, small: int) -> dict[str, PackedFile]:
-    """The packed arrays that an encoding has, by name: latents, and with a decoder reconstructions."""
+    """The packed arrays that an encoding has, by name: latents, their sums, and with a decoder reconstructions."""
     grid = (autoencoder.channels, size // autoencoder.factor, size // autoencoder.factor)
-    packed = {"latents": PackedFile(folder / "latents.npy", grid, autoencoder.latent_dtype)}
+    packed = {
+        "latents": PackedFile(folder / "latents.npy", grid, autoencoder.latent_dtype),
+        "channel_sums": PackedFile(folder / "channel_sums.npy", (2, autoencoder.channels), "float64"),
+    }
     if autoencoder.decodes:
         packed["reconstructions"] = PackedFile(folder / "reconstructions.npy", (small, small, 3), "uint8")
     return packed
@@ -113,6 +146,7 @@ def encode_rows(
     """Latents, reconstructions and fidelity of x (n, 3, H, W) in [-1, 1], as they are stored."""
     z = encode_batch(name, autoencoder, x, ids)
     rows = {"latents": z.cpu().numpy()}
+    rows["channel_sums"] = channel_sums(rows["latents"])
     if autoencoder.decodes:
         x_hat = decode_batch(name, autoencoder, z, ids)
         rows["reconstructions"] = area_average(x_hat, small).permute(0, 2, 3, 1).cpu().numpy()
@@ -135,71 +169,6 @@ def check_layout(name: str, entry: dict, autoencoder: Autoencoder, size: int) ->
         raise InputError(
             f"image_size {size} is not a multiple of the factor {autoencoder.factor} of autoencoder {name}"
         )
-
-
-def encode_batch(
-    name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: Sequence[str], seeds: Sequence[str] | None = None
-) -> torch.Tensor:
-    """Encode x (n, 3, H, W) in [-1, 1] to latents (n, C, h, w) as they are stored.
-
-    A stochastic autoencoder draws for each image by its `seeds` (n), texts; those of a study are its `ids` (n). An
-    InputError names the autoencoder `name` and the first of `ids` whose latent cannot be stored.
-    """
-    z = apply(name, autoencoder, "encode", x, seeds or ids)
-    stored = z.to(getattr(torch, autoencoder.latent_dtype))
-    finite = torch.isfinite(z).flatten(1).all(1) & torch.isfinite(stored.float()).flatten(1).all(1)
-    if not bool(finite.all()):
-        raise InputError(
-            f"latent of image {first_outside(finite, ids)!r} has NaN, infinity or values beyond "
-            f"{autoencoder.latent_dtype}: autoencoder {name} cannot encode it; {what_to_do(name)}"
-        )
-    return stored
-
-
-def decode_batch(name: str, autoencoder: Autoencoder, z: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
-    """Decode stored latents (n, C, h, w) to uint8 x_hat (n, 3, H, W).
-
-    An InputError names the autoencoder `name` and the first of `ids` (n) whose reconstruction is no image: NaN would
-    become black, and infinity white.
-    """
-    x_hat = apply(name, autoencoder, "decode", z.float(), ids)
-    finite = torch.isfinite(x_hat).flatten(1).all(1)
-    if not bool(finite.all()):
-        raise InputError(
-            f"reconstruction of image {first_outside(finite, ids)!r} has NaN or infinity: autoencoder {name} cannot "
-            f"decode its latent; {what_to_do(name)}"
-        )
-    return to_grey_levels(x_hat)
-
-
-def first_outside(finite: torch.Tensor, ids: Sequence[str]) -> str:
-    """The first of `ids` where `finite` (n,) does not hold."""
-    return str(ids[int(torch.nonzero(~finite)[0])])
-
-
-def what_to_do(name: str) -> str:
-    """Advice where numbers left their range."""
-    return (
-        f"set autoencoders.{name}.torch_dtype to float32 if it is another (half precision overflows), and check that "
-        "the weights belong to this class and that the image has 8 bits a channel"
-    )
-
-
-def to_grey_levels(x: torch.Tensor) -> torch.Tensor:
-    """Finite x in [-1, 1] to uint8 0..255, clamped and rounded."""
-    return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-
-
-def area_average(x: torch.Tensor, size: int) -> torch.Tensor:
-    """store.area_average on the device: uint8 (n, C, H, W) to (n, C, size, size), the mean rounded half up."""
-    number, channels, height, width = x.shape
-    if height % size or width % size:
-        raise ValueError(f"images of {height} x {width} pixels cannot be averaged to {size}: not a multiple")
-    rows, columns = height // size, width // size
-    blocks = x.reshape(number, channels, size, rows, size, columns)
-    total = blocks.sum(dim=(3, 5), dtype=torch.int32)  # (n, C, size, size); whole numbers, so exact
-    area = rows * columns
-    return ((total + area // 2) // area).to(torch.uint8)
 
 
 def encoding_card(

@@ -5,9 +5,9 @@ from collections import defaultdict
 import numpy as np
 import torch
 
-from .encode import to_grey_levels
 from .fidelity import psnr
 from .interface import Autoencoder
+from .passes import to_grey_levels
 from .randomness import apply
 
 RANGE_GAIN = 3.0  # dB that another range may win by chance

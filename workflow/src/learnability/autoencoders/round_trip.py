@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .encode import decode_batch, encode_batch, to_grey_levels
 from .fidelity import psnr
 from .interface import Autoencoder, scale_input
 from .latent_units import states_units, units_on_grid
 from .lossy import lossy
+from .passes import decode_batch, encode_batch, to_grey_levels
 from .ranges import RangeTrial
 
 POOR = 20.0  # dB: below, something is wrong, not merely lossy

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from ..autoencoders.decoding import check_same_weights
-from ..autoencoders.encode import check_layout, encode_batch
+from ..autoencoders.encode import check_layout
 from ..autoencoders.interface import load_autoencoder, scale_input
+from ..autoencoders.passes import encode_batch
 from ..datasets.formats.files import image_names, read_image
 from ..datasets.prepare import UNREADABLE, fit
 from ..errors import InputError

@@ -18,7 +18,6 @@ from .memory_limits import left_in_groups, left_of_request
 Decode = Callable[[torch.Tensor, Sequence[str]], torch.Tensor]
 READERS = 4  # threads that read a batch, a part each; they wait for the disk, not for a CPU
 AHEAD = 1  # batches that are read while one is used
-CACHED = 2**17  # numbers whose moments are summed at once: a megabyte in float64
 SHARE = 0.6  # of the free memory that data may take; the rest is the network's
 
 
@@ -152,38 +151,3 @@ def gather(array: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
     else:
         # Several times as fast as an index of PyTorch, which copies element by element; "raise" would copy twice.
         np.take(array, rows, axis=0, out=out, mode="clip")
-
-
-def channel_moments(array: np.ndarray, rows: np.ndarray, block: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel of latents (N, C, h, w) over `rows`, accumulated in float64."""
-    total = np.zeros(array.shape[1])
-    square = np.zeros(array.shape[1])
-    for start in range(0, len(rows), block):
-        sums, squares = block_sums(array, rows[start : start + block])
-        total += sums
-        square += squares
-    number = len(rows) * array.shape[2] * array.shape[3]
-    mean = total / number
-    return mean, np.sqrt(np.maximum(square / number - mean**2, 0))
-
-
-def block_sums(array: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sums and sums of squares of each channel over `rows`, float64 (C,), to the bit those of one NumPy sum over all.
-
-    Piece by piece, because a piece stays in the cache of a core. NumPy sums every channel of a row pairwise, and the
-    rows one after another; of latents with one channel it sums everything pairwise, so that they are one piece.
-    """
-    channels, each = array.shape[1], array[0].size
-    piece, axes = (len(rows), (0, 2, 3)) if channels == 1 else (max(1, CACHED // each), (2, 3))
-    shape = (min(piece, len(rows)), *array.shape[1:])
-    stored, wide = np.empty(shape, array.dtype), np.empty(shape)
-    sums, squares = [], []
-    for start in range(0, len(rows), piece):
-        part = rows[start : start + piece]
-        gather(array, part, stored[: len(part)])
-        z = wide[: len(part)]
-        # By PyTorch and through float32: NumPy's own way from float16 takes nearly twice as long.
-        torch.from_numpy(z).copy_(torch.from_numpy(stored[: len(part)]).float())
-        sums.append(z.sum(axis=axes).reshape(-1, channels))
-        squares.append(np.square(z, out=z).sum(axis=axes).reshape(-1, channels))
-    return tuple(np.add.accumulate(np.concatenate(parts))[-1] for parts in (sums, squares))

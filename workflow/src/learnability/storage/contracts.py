@@ -24,6 +24,7 @@ DIGESTS = {  # of which file the card beside it holds the digest, and under whic
     "images_small.npy": ("dataset.json", "digest_small"),
     "samples.parquet": ("dataset.json", "digest_samples"),
     "latents.npy": ("autoencoder.json", "digest_latents"),
+    "channel_sums.npy": ("autoencoder.json", "digest_channel_sums"),
     "reconstructions.npy": ("autoencoder.json", "digest_reconstructions"),
     "fidelity.parquet": ("autoencoder.json", "digest_fidelity"),
     "predictions.parquet": ("metrics.json", "digest_predictions"),

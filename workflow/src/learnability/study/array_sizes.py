@@ -37,9 +37,10 @@ def row_bytes(config: dict, space: str, autoencoder: str) -> int:
 
 
 def encoding_bytes(config: dict, autoencoder: str) -> int:
-    """Bytes that an encoding stores of one image: its latent, and its reconstruction where there is a decoder."""
+    """Bytes that an encoding stores of one image: its latent, the latter's sums, and its reconstruction if any."""
     spaces = ("latent", "reconstruction") if decodes(config, autoencoder) else ("latent",)
-    return sum(row_bytes(config, space, autoencoder) for space in spaces)
+    sums = 2 * 8 * row_shape(config, "latent", autoencoder)[0]
+    return sums + sum(row_bytes(config, space, autoencoder) for space in spaces)
 
 
 def packing_bytes(config: dict, channels: int) -> int:

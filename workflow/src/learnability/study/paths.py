@@ -47,6 +47,8 @@ def files_of_run(config: dict, fetched: Collection[str], cell: dict, is_search: 
     """What a training, or the search before it, reads beside its dataset: an array, and what its recipe builds on."""
     recipe = resolve_recipe(config, cell["recipe"])
     files = array_of_run(config, fetched, cell)
+    if cell["space"] == "latent":
+        files["channel_sums"] = files["array"].replace("latents.npy", "channel_sums.npy")
     if pretrained_weights(config, recipe):
         files |= fetched_weights(fetched, recipe.model, "pretrained")
     if teacher := teacher_run(config, cell):

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +14,8 @@ from ..classifiers.classifier import image_moments
 from ..classifiers.weights import CONFIG, trained_moments
 from ..errors import InputError
 from ..storage.arrays import open_packed
-from ..storage.batches import Decode, DecodedRows, Rows, channel_moments
+from ..storage.batches import Decode, DecodedRows, Rows
+from ..storage.channel_sums import channel_moments
 from ..storage.contracts import file_digest, read_folds, read_json, read_samples, refuse_damaged, split_rows
 from ..study.recipe import DESCRIBED, Recipe
 from .metrics import usable_classes
@@ -29,6 +29,7 @@ class Inputs:
     dataset: Path  # folder with dataset.json and samples.parquet
     folds: Path
     autoencoder_card: Path | None = None
+    channel_sums: Path | None = None  # of latents
     pretrained: Path | None = None  # ImageNet weights
     start: Path | None = None  # weights of the run that `start_from` names
     teacher_logits: Path | None = None
@@ -38,7 +39,7 @@ class Inputs:
     @classmethod
     def of_job(cls, files: Mapping[str, str], **more) -> Self:
         """The inputs of a job; `files` are those of its rule by name (study/paths.py), `more` other fields."""
-        named = ("array", "folds", "start", "teacher_logits")
+        named = ("array", "channel_sums", "folds", "start", "teacher_logits")
         paths = {name: Path(files[name]) for name in named if name in files}
         card = Path(files["autoencoder"]) if "autoencoder" in files else None
         return cls(dataset=Path(files["samples"]).parent, autoencoder_card=card, **paths, **more)
@@ -67,12 +68,13 @@ class Fold:
     split: dict[str, np.ndarray]
     card: dict  # of the dataset
     source: dict  # role of the autoencoder, digest of the array
+    sums: np.ndarray | None = None  # (N, 2, C) of latents (storage/channel_sums.py)
     teacher: torch.Tensor | None = None  # logits of the training rows (n_train, K), on the device
 
-    @cached_property
+    @property
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of each channel over the training rows: read once for all trials of a search."""
-        return channel_moments(self.array, self.split["train"])
+        """Mean and standard deviation of each channel of latents over the training rows."""
+        return channel_moments(self.sums, self.split["train"], self.array[0, 0].size)
 
 
 def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, keep: bool = True) -> Fold:
@@ -109,6 +111,7 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
         split=split,
         card=card,
         source=source,
+        sums=read_channel_sums(inputs),
         teacher=read_teacher_logits(inputs.teacher_logits, len(split["train"]), len(classes), device),
     )
 
@@ -133,6 +136,14 @@ def check_learnable(label: np.ndarray, split: dict[str, np.ndarray], classes: li
         if not present.all():
             absent = ", ".join(classes[k] for k in np.flatnonzero(~present))
             print(f"no {name} rows of {absent}: {meaning}", flush=True)
+
+
+def read_channel_sums(inputs: Inputs) -> np.ndarray | None:
+    """The sums of the channels of latents, float64 (N, 2, C); None for images."""
+    if inputs.channel_sums is None:
+        return None
+    refuse_damaged(inputs.channel_sums, read_json(inputs.autoencoder_card))
+    return np.load(inputs.channel_sums, allow_pickle=False)
 
 
 def read_teacher_logits(path: Path | None, rows: int, classes: int, device: torch.device) -> torch.Tensor | None:

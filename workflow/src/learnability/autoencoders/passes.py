@@ -1,0 +1,74 @@
+"""A batch through an autoencoder and back, as it is stored; what cannot be stored is refused by the image's name."""
+
+from collections.abc import Sequence
+
+import torch
+
+from ..errors import InputError
+from .interface import Autoencoder
+from .randomness import apply
+
+
+def encode_batch(
+    name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: Sequence[str], seeds: Sequence[str] | None = None
+) -> torch.Tensor:
+    """Encode x (n, 3, H, W) in [-1, 1] to latents (n, C, h, w) as they are stored.
+
+    A stochastic autoencoder draws for each image by its `seeds` (n), texts; those of a study are its `ids` (n). An
+    InputError names the autoencoder `name` and the first of `ids` whose latent cannot be stored.
+    """
+    z = apply(name, autoencoder, "encode", x, seeds or ids)
+    stored = z.to(getattr(torch, autoencoder.latent_dtype))
+    finite = torch.isfinite(z).flatten(1).all(1) & torch.isfinite(stored.float()).flatten(1).all(1)
+    if not bool(finite.all()):
+        raise InputError(
+            f"latent of image {first_outside(finite, ids)!r} has NaN, infinity or values beyond "
+            f"{autoencoder.latent_dtype}: autoencoder {name} cannot encode it; {what_to_do(name)}"
+        )
+    return stored
+
+
+def decode_batch(name: str, autoencoder: Autoencoder, z: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
+    """Decode stored latents (n, C, h, w) to uint8 x_hat (n, 3, H, W).
+
+    An InputError names the autoencoder `name` and the first of `ids` (n) whose reconstruction is no image: NaN would
+    become black, and infinity white.
+    """
+    x_hat = apply(name, autoencoder, "decode", z.float(), ids)
+    finite = torch.isfinite(x_hat).flatten(1).all(1)
+    if not bool(finite.all()):
+        raise InputError(
+            f"reconstruction of image {first_outside(finite, ids)!r} has NaN or infinity: autoencoder {name} cannot "
+            f"decode its latent; {what_to_do(name)}"
+        )
+    return to_grey_levels(x_hat)
+
+
+def first_outside(finite: torch.Tensor, ids: Sequence[str]) -> str:
+    """The first of `ids` where `finite` (n,) does not hold."""
+    return str(ids[int(torch.nonzero(~finite)[0])])
+
+
+def what_to_do(name: str) -> str:
+    """Advice where numbers left their range."""
+    return (
+        f"set autoencoders.{name}.torch_dtype to float32 if it is another (half precision overflows), and check that "
+        "the weights belong to this class and that the image has 8 bits a channel"
+    )
+
+
+def to_grey_levels(x: torch.Tensor) -> torch.Tensor:
+    """Finite x in [-1, 1] to uint8 0..255, clamped and rounded."""
+    return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+
+def area_average(x: torch.Tensor, size: int) -> torch.Tensor:
+    """store.area_average on the device: uint8 (n, C, H, W) to (n, C, size, size), the mean rounded half up."""
+    number, channels, height, width = x.shape
+    if height % size or width % size:
+        raise ValueError(f"images of {height} x {width} pixels cannot be averaged to {size}: not a multiple")
+    rows, columns = height // size, width // size
+    blocks = x.reshape(number, channels, size, rows, size, columns)
+    total = blocks.sum(dim=(3, 5), dtype=torch.int32)  # (n, C, size, size); whole numbers, so exact
+    area = rows * columns
+    return ((total + area // 2) // area).to(torch.uint8)
