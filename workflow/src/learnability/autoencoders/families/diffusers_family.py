@@ -66,6 +66,11 @@ class DiffusersAutoencoder:
         z = raw_code(self.model, to_image_channels(x, self.model).to(self.model.dtype)).float()
         return self.packing.pack(z) if self.packing else z
 
+    def variance(self, x: torch.Tensor) -> torch.Tensor | None:
+        """The posterior's variance, (N, C, h, w), of images in [-1, 1]; None where the class has no posterior."""
+        posterior = getattr(self.model.encode(to_image_channels(x, self.model).to(self.model.dtype)), "latent_dist", None)
+        return None if posterior is None or self.packing else posterior.var.float()
+
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         z = (self.packing.unpack(z) if self.packing else z).to(self.model.dtype)
         # A VQModel would quantise again what is quantised already.

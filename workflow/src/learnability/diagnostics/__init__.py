@@ -1,0 +1,1 @@
+"""What a latent space is like: numbers about an encoding, none of which needs a training."""

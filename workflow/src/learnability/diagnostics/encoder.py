@@ -1,0 +1,56 @@
+"""The numbers that need the autoencoder itself, on a sample of images: equivariance, and the posterior's noise."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from ..autoencoders.interface import Autoencoder
+from .equivariance import Equivariance, transforms
+from .latents import Row, absent, or_absent
+
+
+@torch.inference_mode()
+def diagnose_autoencoder(
+    autoencoder: Autoencoder, batches: Iterable[torch.Tensor], mean: np.ndarray, std: np.ndarray
+) -> list[Row]:
+    """Equivariance of encoder and decoder, and the posterior's share of noise, on batches x (n, 3, H, W) in [-1, 1].
+
+    Latents are normalised by the moments (C,) of all rows: channels count alike. The null of the encoder's E_T is 2,
+    that of two latents that have nothing to do with each other.
+    """
+    shift, scale = (torch.from_numpy(np.asarray(part, np.float32))[:, None, None] for part in (mean, std))
+    measured: list[Equivariance] = []
+    number, noise, modes, squares = 0, 0.0, 0.0, 0.0
+    posterior = getattr(autoencoder, "variance", lambda x: None)  # of diffusers' classes alone
+
+    def encode(x: torch.Tensor) -> torch.Tensor:
+        return (autoencoder.encode(x).float() - shift.to(x)) / scale.to(x)
+
+    def decode(z: torch.Tensor) -> torch.Tensor:
+        x_hat = autoencoder.decode(z * scale.to(z) + shift.to(z))
+        return ((x_hat.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+
+    for x in batches:
+        if not measured:
+            measured = [Equivariance(one, autoencoder.factor) for one in transforms(autoencoder.factor, x.shape[2])]
+        z = encode(x)
+        for one in measured:
+            one.add(x, z, encode, decode if autoencoder.decodes else None)
+        if (variance := posterior(x)) is not None:
+            raw = z * scale.to(z) + shift.to(z)
+            noise = noise + variance.double().sum(dim=(0, 2, 3))
+            modes, squares = modes + raw.double().sum(dim=(0, 2, 3)), squares + raw.double().square().sum(dim=(0, 2, 3))
+        number += len(x)
+    rows = []
+    for one in measured:
+        name = f"normalised;transform={one.transform.name}"
+        rows.append(Row("equivariance_encoder", name, one.encoder(1.0), 2.0, number))
+        decoder = or_absent(float(np.mean(one.decoded)), "images come back equal") if one.decoded else absent("no decoder")
+        rows.append(Row("equivariance_decoder", name, decoder, absent("no null"), number))
+    share: float | str = absent("no posterior")
+    if not isinstance(noise, float):
+        cells = number * z.shape[2] * z.shape[3]
+        spread = squares / cells - (modes / cells) ** 2
+        share = float((noise / cells / (noise / cells + spread)).mean())
+    return [*rows, Row("posterior_noise_share", "raw", share, absent("no null"), number)]

@@ -1,0 +1,183 @@
+"""The numbers about latents that need neither labels nor the autoencoder, in one pass over them."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from .channels import condition, covariance, effective_rank, eigenvalues, mean_correlation, participation
+from .neighbours import mle_dimension, nearest, ratios, twonn
+from .positions import STEPS, decay, near_minus_far, similarity_by_distance
+from .spectra import dct, divergence, fourier_power, high_frequency_share, radial_profile, radial_slope
+
+TAUS = (0.25, 0.5, 0.75)
+DELTAS = (0.0, 1.0)
+DISCARDED = (0.05, 0.1, 0.2)
+SMALLEST_GRID = 5  # cells a side below which a spectrum or a distance says nothing
+
+
+class Row(NamedTuple):
+    """One number: `value` and the one under its `null`, a float or the text `n/a (why)`; `n` images."""
+
+    diagnostic: str
+    variant: str
+    value: float | str
+    null: float | str
+    n: int
+
+
+def absent(why: str) -> str:
+    return f"n/a ({why})"
+
+
+def or_absent(value: float | None, why: str) -> float | str:
+    return absent(why) if value is None or not np.isfinite(value) else value
+
+
+class Sums:
+    """What is summed over blocks of latents (n, C, h, w), in float64; memory does not grow with their number.
+
+    Only the pooled latents (N, C) are kept whole: neighbours need all of them.
+    """
+
+    def __init__(self, channels: int, grid: tuple[int, int], device: torch.device):
+        zeros = lambda *shape: torch.zeros(shape, dtype=torch.float64, device=device)  # noqa: E731
+        self.number, self.grid = 0, grid
+        self.products, self.sums = zeros(channels, channels), zeros(channels)
+        self.power, self.fourier = zeros(*grid), zeros(*grid)
+        self.share, self.shares = zeros(len(TAUS)), zeros(len(TAUS))
+        self.similarity = zeros(min(grid) - 1)
+        self.pooled: list[torch.Tensor] = []
+
+    def add(self, z: torch.Tensor) -> None:
+        cells = z.movedim(1, -1).reshape(-1, z.shape[1]).double()
+        self.products += cells.T @ cells
+        self.sums += cells.sum(dim=0)
+        power = dct(z).square()
+        self.power += power.mean(dim=1).sum(dim=0)
+        self.fourier += fourier_power(z).mean(dim=1).sum(dim=0)
+        for i, tau in enumerate(TAUS):
+            share = high_frequency_share(power, tau)
+            self.share[i] += share.nansum()
+            self.shares[i] += torch.isfinite(share).sum()
+        if min(self.grid) > 1:
+            self.similarity += similarity_by_distance(z) * len(z)
+        self.pooled.append(z.double().mean(dim=(2, 3)))
+        self.number += len(z)
+
+    @property
+    def covariance(self) -> torch.Tensor:
+        return covariance(self.products, self.sums, self.number * self.grid[0] * self.grid[1])
+
+
+def shuffled(z: torch.Tensor, generator: torch.Generator, together: bool) -> torch.Tensor:
+    """z (n, C, h, w) with the cells of each image in random order: of all channels alike, or of each its own."""
+    number, channels, height, width = z.shape
+    keys = torch.rand(number, 1 if together else channels, height * width, generator=generator).to(z.device)
+    order = keys.argsort(dim=2).expand(number, channels, -1)
+    return z.flatten(2).gather(2, order).view_as(z)
+
+
+class Diagnosis:
+    """Numbers about latents, of one variant: `raw`, or `normalised` with moments of all rows (no label enters)."""
+
+    def __init__(self, variant: str, channels: int, grid: tuple[int, int], device: torch.device):
+        self.variant = variant
+        self.found, self.positions, self.each = (Sums(channels, grid, device) for _ in range(3))
+        self.generator = torch.Generator().manual_seed(0)
+
+    def add(self, z: torch.Tensor) -> None:
+        self.found.add(z)
+        self.positions.add(shuffled(z, self.generator, together=True))
+        self.each.add(shuffled(z, self.generator, together=False))
+
+    def rows(self, group: np.ndarray, profile: dict[float, torch.Tensor] | None = None) -> Iterator[Row]:
+        """Every number; `group` (N,) of the images, `profile` by delta the images' own (spectra.radial_profile)."""
+        yield from self.spectral(profile)
+        yield from self.of_channels()
+        yield from self.by_distance()
+        yield from self.dimensions(group)
+
+    def row(self, name: str, parameter: str, value: float | str, null: float | str, n: int | None = None) -> Row:
+        return Row(name, f"{self.variant};{parameter}" if parameter else self.variant, value, null, n or self.found.number)
+
+    def spectral(self, profile: dict[float, torch.Tensor] | None) -> Iterator[Row]:
+        small = f"a grid of {self.found.grid[0]}" if min(self.found.grid) < SMALLEST_GRID else None
+        for i, tau in enumerate(TAUS):
+            pair = [or_absent(float(sums.share[i] / sums.shares[i]), "no energy") for sums in (self.found, self.positions)]
+            yield self.row("sec", f"tau={tau}", *([absent(small)] * 2 if small else pair))
+        slopes = [or_absent(radial_slope(sums.fourier / sums.number), small or "no power") for sums in self.pair]
+        yield self.row("radial_slope", "", *slopes)
+        for delta in DELTAS if profile else ():
+            kls = [
+                or_absent(divergence(profile[delta], radial_profile(sums.power / sums.number, delta=delta)), "empty bins")
+                for sums in self.pair
+            ]
+            yield self.row("spectral_kl", f"delta={delta}", *([absent(small)] * 2 if small else kls))
+
+    @property
+    def pair(self) -> tuple[Sums, Sums]:
+        return self.found, self.positions
+
+    def of_channels(self) -> Iterator[Row]:
+        one = "one channel" if len(self.found.sums) < 2 else None
+        functions = {"effective_rank": effective_rank, "participation": participation, "condition": condition}
+        spectra = [eigenvalues(sums.covariance) for sums in (self.found, self.each)]
+        for name, function in functions.items():
+            yield self.row(name, "", *(or_absent(None if one else function(v), one or "a constant channel") for v in spectra))
+        pair = [None if one else mean_correlation(sums.covariance) for sums in (self.found, self.each)]
+        yield self.row("channel_correlation", "", *(or_absent(value, one or "constant channels") for value in pair))
+
+    def by_distance(self) -> Iterator[Row]:
+        similarity = [(sums.similarity / sums.number).tolist() for sums in self.pair]
+        why = f"a grid of {min(self.found.grid)}"
+        yield self.row("lds", "near=1,far=6", *(or_absent(near_minus_far(one), why) for one in similarity))
+        yield self.row("cds", f"steps={STEPS}", *(or_absent(decay(one), why) for one in similarity))
+        yield self.row("srss", "", *[absent("needs masks of regions")] * 2)
+
+    def dimensions(self, group: np.ndarray) -> Iterator[Row]:
+        pooled = torch.cat(self.found.pooled)
+        noise = torch.randn(pooled.shape, generator=self.generator, dtype=torch.float64).to(pooled.device)
+        if len(np.unique(group)) < 20:
+            few = [absent("fewer than 20 groups")] * 2
+            yield from (self.row(name, "", *few) for name in ("twonn", "mle_dimension"))
+            return
+        mu = [ratios(nearest(features, group, 2)[0]) for features in (pooled, noise)]
+        for dropped in DISCARDED:
+            yield self.row("twonn", f"dropped={dropped}", *(twonn(one, dropped) for one in mu), len(mu[0]))
+        yield self.row("mle_dimension", "", *map(mle_dimension, mu), len(mu[0]))
+
+
+def diagnose_latents(
+    blocks: Iterable[torch.Tensor], mean: np.ndarray, std: np.ndarray, group: np.ndarray, device: torch.device,
+    profile: dict[float, torch.Tensor] | None = None,
+) -> list[Row]:  # fmt: skip
+    """Every label-free number of latents that come in blocks (n, C, h, w) as stored; moments (C,) are of all rows."""
+    variants: dict[str, Diagnosis] = {}
+    shift, scale = (torch.from_numpy(np.asarray(part, np.float32)).to(device)[:, None, None] for part in (mean, std))
+    for z in blocks:
+        z = z.to(device).float()
+        for variant, values in (("normalised", (z - shift) / scale.clamp(min=1e-6)), ("raw", z)):
+            if variant not in variants:
+                variants[variant] = Diagnosis(variant, z.shape[1], tuple(z.shape[2:]), device)
+            variants[variant].add(values)
+    return [row for diagnosis in variants.values() for row in diagnosis.rows(group, profile)]
+
+
+def image_profiles(images: torch.Tensor, grid: tuple[int, int]) -> dict[float, torch.Tensor]:
+    """The radial profile of images (n, 3, H, W) on a grid, by delta: blurred (7 x 7, sigma 1.2), then bicubic.
+
+    An image whose grid it is already is left as it is. Channels have mean 0 and deviation 1, as latents have.
+    """
+    x = images.double()
+    if tuple(x.shape[2:]) != grid:
+        window = torch.exp(-torch.arange(-3, 4, dtype=torch.float64) ** 2 / (2 * 1.2**2))
+        window = (window / window.sum()).to(x)
+        planes = torch.nn.functional.pad(x.flatten(0, 1)[:, None], (3, 3, 3, 3), mode="reflect")
+        planes = torch.nn.functional.conv2d(planes, window.view(1, 1, 7, 1))
+        planes = torch.nn.functional.conv2d(planes, window.view(1, 1, 1, 7))
+        x = torch.nn.functional.interpolate(planes.view_as(x), size=grid, mode="bicubic")
+    x = (x - x.mean(dim=(0, 2, 3), keepdim=True)) / x.std(dim=(0, 2, 3), keepdim=True).clamp(min=1e-6)
+    power = dct(x).square().mean(dim=(0, 1))
+    return {delta: radial_profile(power, delta=delta) for delta in DELTAS}

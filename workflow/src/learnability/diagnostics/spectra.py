@@ -1,0 +1,77 @@
+"""How the energy of latents lies over spatial frequencies."""
+
+import math
+from functools import cache
+
+import torch
+
+BINS = 16  # radial bins of the spectral divergence
+
+
+@cache
+def dct_matrix(length: int) -> torch.Tensor:
+    """The orthonormal DCT-II as a matrix (length, length), float64: row u holds the cosine of frequency u."""
+    u, position = torch.arange(length, dtype=torch.float64)[:, None], torch.arange(length, dtype=torch.float64)
+    matrix = torch.cos(math.pi / length * (position + 0.5) * u) * math.sqrt(2 / length)
+    matrix[0] /= math.sqrt(2)
+    return matrix
+
+
+def dct(z: torch.Tensor) -> torch.Tensor:
+    """Orthonormal two-dimensional DCT of each channel of z (n, C, h, w), over its whole grid."""
+    rows, columns = (dct_matrix(side).to(z) for side in z.shape[2:])
+    return rows @ z @ columns.T  # (n, C, h, w)
+
+
+def high_frequency_share(power: torch.Tensor, tau: float) -> torch.Tensor:
+    """SEC: the share of the DCT's energy beyond u + v > tau (h + w - 2), of each channel: (n, C, h, w) -> (n, C).
+
+    Spectral energy concentration, arXiv 2606.03578, equations 7 to 9; white noise has .875 at tau .25 and .5 at .5. A
+    channel without any energy gives NaN.
+    """
+    height, width = power.shape[2:]
+    frequency = torch.arange(height)[:, None] + torch.arange(width)
+    beyond = (frequency > tau * (height + width - 2)).to(power)
+    return (power * beyond).sum(dim=(2, 3)) / power.sum(dim=(2, 3))
+
+
+def fourier_power(z: torch.Tensor) -> torch.Tensor:
+    """Power of the discrete Fourier transform of z (n, C, h, w), without its mean: (n, C, h, w)."""
+    return torch.fft.fft2(z - z.mean(dim=(2, 3), keepdim=True), norm="ortho").abs().square()
+
+
+def radial_slope(power: torch.Tensor) -> float | None:
+    """Least-squares slope of log mean power over log k, k = 1 .. h / 2 - 1, of a mean Fourier power (h, w).
+
+    White noise has 0, a field of power 1 / f^2 has -2. None where a grid has fewer than three such k, or no power.
+    """
+    height, width = power.shape
+    radius = torch.hypot(torch.fft.fftfreq(height)[:, None] * height, torch.fft.fftfreq(width) * width).round().long()
+    k = torch.arange(1, min(height, width) // 2)
+    if len(k) < 3:
+        return None
+    mean = torch.stack([power[(radius == number).to(power.device)].mean() for number in k]).double()
+    if not bool((mean > 0).all()):
+        return None
+    x = k.double().log() - k.double().log().mean()
+    return float((x * mean.cpu().log()).sum() / x.square().sum())
+
+
+def radial_profile(power: torch.Tensor, bins: int = BINS, delta: float = 1.0) -> torch.Tensor:
+    """A distribution (bins) over frequencies, of a mean DCT power (h, w): log(1 + mean power times f^delta).
+
+    Spectrum matching, arXiv 2603.14645: bin floor(bins r / r_max), f the middle of the bin; empty bins have none.
+    """
+    height, width = power.shape
+    radius = torch.hypot(torch.arange(height, dtype=torch.float64)[:, None], torch.arange(width, dtype=torch.float64))
+    number = (bins * radius / radius.max()).long().clamp(max=bins - 1).flatten()
+    total = torch.zeros(bins, dtype=torch.float64).index_add_(0, number, power.double().cpu().flatten())
+    mean = total / number.bincount(minlength=bins).clamp(min=1)
+    weighted = torch.log1p(mean * ((torch.arange(bins) + 0.5) / bins) ** delta)
+    return weighted / weighted.sum()
+
+
+def divergence(p: torch.Tensor, q: torch.Tensor) -> float:
+    """Kullback-Leibler divergence of two distributions (bins), in nats; infinite where q lacks what p has."""
+    has = p > 0
+    return float((p[has] * (p[has] / q[has]).log()).sum())
