@@ -119,7 +119,7 @@ def fit(
             note_epoch(checkpointer, {"epoch": epoch, "lr": rate, "train_loss": train_loss}, reached)
             print(f"epoch {epoch}/{recipe.epochs}  loss {train_loss:.4f}  validation bACC {reached:.4f}", flush=True)
             state["spent_seconds"] = spent_seconds(recipe, deadline)
-            checkpointer.save()
+            checkpointer.end_epoch()
     model.load_state_dict(checkpointer.best)
     return state["history"], trained / seconds if seconds else 0.0
 
