@@ -148,7 +148,7 @@ def load_checkpoint(
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("identity") != identity:
-                print(f"{path}: left by another recipe, code, data or seed; discarded", flush=True)
+                print(f"{path}: left by another recipe, code, data, seed or kind of device; discarded", flush=True)
                 return None
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
