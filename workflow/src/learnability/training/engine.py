@@ -55,7 +55,8 @@ def train_classifier(
         "epochs": len(history),
         "best_epoch": max(history, key=lambda row: row["validation_balanced_accuracy"])["epoch"],
         "train_samples_per_second": speed,
-        "train_peak_mb": peak_megabytes(device),
+        "train_peak_mb": peak_megabytes(device) - data.held_bytes / 1e6,
+        "resident_mb": data.held_bytes / 1e6,
         "device": device_name(device),
     }
     sizes = {f"n_{name}": len(rows) for name, rows in data.split.items()}

@@ -69,6 +69,11 @@ class Fold:
     source: dict  # role of the autoencoder, digest of the array
     teacher: torch.Tensor | None = None  # logits of the training rows (n_train, K), on the device
 
+    @property
+    def held_bytes(self) -> int:
+        """What the rows, and a teacher's logits, take of the memory of the device for as long as it trains."""
+        return self.rows.held_bytes + (0 if self.teacher is None else self.teacher.nbytes)
+
     @cached_property
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of each channel over the training rows: read once for all trials of a search."""
