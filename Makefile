@@ -38,7 +38,7 @@ demo: $(VENV)/installed
 slurm-demo: $(VENV)/installed
 	@SLURM_CPUS=64 SLURM_MEM_MB=256000 tests/slurm/one-node-slurm.sh start
 	@trap 'tests/slurm/one-node-slurm.sh stop' EXIT; trap 'exit 130' INT TERM; eval "$$(tests/slurm/one-node-slurm.sh env)"; \
-	$(BIN)/snakemake --profile slurm --configfile workflow/studies/demo.yaml --config results=results/slurm_demo \
+	LEARNABILITY_DEVICE=cpu $(BIN)/snakemake --profile slurm --configfile workflow/studies/demo.yaml --config results=results/slurm_demo \
 		--slurm-init-seconds-before-status-checks 1 --latency-wait 5
 
 test: $(VENV)/installed

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from learnability.storage import checkpoints
 from learnability.storage.arrays import PackedWriter
 from learnability.storage.channel_sums import channel_sums
 from learnability.storage.contracts import FOLDS, SAMPLES, write_json, write_parquet
@@ -88,6 +89,7 @@ def interrupt(study: Path, folder: str, recipe: dict, epoch: int, seed: int = 1,
         return whole(model, data, recipe, seed, now, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "SECONDS_BETWEEN_EPOCHS", 0)  # so that every epoch is saved
         patch.setattr(training, "train_epoch", stopped)
         with pytest.raises(KeyboardInterrupt):
             train(study, folder, recipe, seed, **files)

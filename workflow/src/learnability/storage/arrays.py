@@ -189,12 +189,13 @@ def open_packed(path: str | Path) -> np.ndarray:
         raise InputError(f"{path}: damaged, no whole array ({error}); delete it and run again") from error
 
 
-def read_packed(array: np.memmap) -> np.ndarray:
-    """The whole of a packed array in memory, read from its file: the pages of a map would count as memory too."""
-    read = np.fromfile(array.filename, array.dtype, array.size, offset=array.offset)
-    if read.size != array.size:
+def read_packed(array: np.memmap, start: int = 0, rows: int | None = None) -> np.ndarray:
+    """Rows of a packed array from `start` on, all or so many, from its file: pages of a map would count as memory."""
+    part = array[start : len(array) if rows is None else start + rows]  # a view, which reads nothing
+    read = np.fromfile(array.filename, array.dtype, part.size, offset=array.offset + start * array.strides[0])
+    if read.size != part.size:
         raise cut_short(array)
-    return read.reshape(array.shape)
+    return read.reshape(part.shape)
 
 
 def read_rows(array: np.memmap, rows: np.ndarray, out: np.ndarray) -> None:

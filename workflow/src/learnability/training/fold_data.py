@@ -72,6 +72,11 @@ class Fold:
     teacher: torch.Tensor | None = None  # logits of the training rows (n_train, K), on the device
 
     @property
+    def held_bytes(self) -> int:
+        """What the rows, and a teacher's logits, take of the memory of the device for as long as it trains."""
+        return self.rows.held_bytes + (0 if self.teacher is None else self.teacher.nbytes)
+
+    @property
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of each channel of latents over the training rows."""
         return channel_moments(self.sums, self.split["train"], self.array[0, 0].size)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..datasets.sizes import published_size
 from ..storage.arrays import open_packed
+from ..storage.memory_limits import SHARE
 from ..study.array_sizes import ArraySize, row_bytes, row_shape
 from .job_work import ENCODING_RULES, describe_work, passes
 
@@ -17,7 +18,7 @@ TUNED = 2 * 512**2 / 1e6  # of those, forward and backward, with what the losses
 PACKED = 20  # images a second, read from a busy file system, decoded, brought to size and written
 START = 30  # minutes to import, to load, to evaluate and to write, on a busy file system
 BASE = 6000  # megabytes of libraries, CUDA's context and Snakemake itself
-LARGEST = 120_000  # megabytes of an array that a GPU holds; a larger one is read batch by batch
+MOST = 120_000  # megabytes for rows; an array that does not fit is kept on the GPU, or read batch by batch
 UNKNOWN = 100_000  # images of a dataset that is not packed yet and has no published number
 
 
@@ -36,9 +37,9 @@ def array_read(config: dict, cell: dict, path: str | Path) -> ArraySize:
 
 
 def megabytes_of_run(config: dict, cell: dict, images: int) -> int:
-    """Memory of a job that may hold the whole array: on its way to the GPU it passes through the host's."""
+    """Memory of a job that can hold the whole array in the SHARE of it which is for rows, where no GPU holds it."""
     stored = images * row_bytes(config, cell["space"], cell["autoencoder"])
-    return BASE + int(min(stored / 1e6, LARGEST))
+    return BASE + int(min(stored / SHARE / 1e6, MOST))
 
 
 def minutes_of_job(rule: str, params: dict, array: ArraySize) -> int:

@@ -69,7 +69,7 @@ def finetune_autoencoder(
     features = [file_digest(path) for path in (backbone, lpips_heads.heads_file())] if perceptual else None
     seen = hashlib.sha256(rows.tobytes()).hexdigest()
     weights = [autoencoder.provenance.get(key) for key in ("weights_digest", "config_digest")]
-    identity = digest([settings, card["digest"], seed, code, weights, features, seen])
+    identity = digest([settings, card["digest"], seed, code, weights, features, seen, device.type])
     history = tune(tuning, Rows(images, device, channels_last=True, keep=False), rows, identity, folder)
     save_folder(model.to(memory_format=torch.contiguous_format), folder)
     write_csv(pd.DataFrame(history), folder / "history.csv")
