@@ -11,6 +11,7 @@ import huggingface_hub
 import pytest
 import yaml
 from huggingface_hub import errors
+from PIL import Image
 
 from learnability.autoencoders.families.weights import weights_digest
 from learnability.autoencoders.finetuning import lpips_heads
@@ -384,7 +385,7 @@ def test_classes_that_cannot_be_packed_or_folded_are_said_before_the_start(confi
 def test_a_class_that_a_fold_would_lack_is_said_before_the_start(config, tmp_path, rare_classes, deduplicate, refused):
     """With `deduplicate` the folds are of other groups, which nobody knows before the images are read."""
     mixed_samples().to_csv(tmp_path / "labels.csv", index=False)
-    (tmp_path / "x.png").write_bytes(b"")
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
     table = {"format": "table", "root": str(tmp_path), "table": "labels.csv", "image_column": "sample_id"}
     table |= {"image_path": "x.png", "label_column": "label_name", "group_column": "group"}
     config["datasets"]["mine"] = table | {"rare_classes": rare_classes, "deduplicate": deduplicate}

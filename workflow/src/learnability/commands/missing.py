@@ -5,8 +5,6 @@ from ..autoencoders.families.weights import missing_weights, wrong_layout
 from ..autoencoders.finetuning.lpips_heads import missing_heads
 from ..autoencoders.interface import VARIATIONAL
 from ..classifiers.weights import pretrained_file, trained_moments
-from ..datasets.classes import check_labels
-from ..datasets.source import check_source
 from ..errors import InputError
 from ..registry import class_of
 from ..study.array_sizes import row_shape
@@ -16,6 +14,7 @@ from ..study.grid import misfit
 from ..study.recipes import pretrained_weights, resolve_recipe, spaces_of
 from ..workflow.hub import weights_to_fetch, why_missing
 from ..workflow.identity import changed_weights, edited_weights
+from .missing_data import check_dataset
 
 READ_ENCODINGS = ("train_classifier", "train_with_decoder", "search_recipe", "assist_search", "compute_teacher_logits")
 
@@ -56,18 +55,6 @@ def weights_read(config: dict, rule: str, wildcards: dict) -> set[str]:
         recipe = resolve_recipe(config, wildcards["recipe"])
         names |= {recipe.model} if pretrained_weights(config, recipe) else set()
     return names
-
-
-def check_dataset(config: dict, wildcards: dict) -> list[str]:
-    """The dataset's folder and tables are there, with columns, labels and images, and enough groups for the folds."""
-    name = wildcards["dataset"]
-    entry = config["datasets"][name]
-    try:
-        if source := check_source(entry):
-            check_labels(name, entry, source, config["study"]["n_splits"], config["seed"])
-    except (InputError, ValueError) as error:  # a phantom's entry is refused with a ValueError
-        return [f"datasets.{name}: {str(error).removeprefix(f'datasets.{name}: ')}"]
-    return []
 
 
 def check_hub(config: dict, wildcards: dict) -> list[str]:

@@ -5,6 +5,7 @@ from ..storage.contracts import CELL
 from . import controls
 from .controls import LOSSLESS
 from .entries import is_folder
+from .names import check_names
 from .recipes import check_recipe, resolve_recipe, spaces_of
 from .truths import CONTROLS
 
@@ -144,6 +145,7 @@ def efficiency_run(config: dict, row: str) -> dict:
 
 def check_study(config: dict) -> None:
     """Refuse a study that names what is not defined, or whose numbers cannot work; each message names the key."""
+    check_names(config)
     study = config["study"]
     for key in ("datasets", "autoencoders"):
         unknown = [name for name in study[key] if name not in config[key]]
