@@ -180,4 +180,4 @@ def test_a_class_that_has_no_file_is_refused(own):
     config = {"autoencoders": {"mine": own | {"class": "sys:path"}}, "pretrained": {}, "results": "results"}
     config |= {"image_size": 64, "classifier_size": 32}
     (line,) = lines_of("mine", examine_autoencoder, config, "mine", [], "", 0)
-    assert "there is no file of a module sys" in line.text
+    assert "there is no file of the module sys" in line.text

@@ -14,8 +14,9 @@ from ..datasets.sample import look_at
 from ..datasets.source import Source, describe_left_out, open_source, spread_rows
 from ..storage.arrays import as_rgb
 from ..study.array_sizes import encoding_bytes, packing_bytes
-from ..study.cells import BACKBONE, all_cells, check_study, controls_of_grids, efficiency, uses_lpips
+from ..study.cells import BACKBONE, all_cells, controls_of_grids, efficiency, uses_lpips
 from ..study.recipes import pretrained_weights, resolve_recipe
+from ..study.refusals import check_study
 from ..workflow.hub import weights_to_fetch
 from .check_autoencoders import examine_autoencoder
 from .lines import Line, lines_of

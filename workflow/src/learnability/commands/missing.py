@@ -2,6 +2,7 @@
 
 from ..autoencoders.families.own_class import find_module, is_in_diffusers
 from ..autoencoders.families.weights import missing_weights, wrong_layout
+from ..autoencoders.finetuning.discriminated import too_small
 from ..autoencoders.finetuning.lpips_heads import missing_heads
 from ..autoencoders.interface import VARIATIONAL
 from ..classifiers.weights import pretrained_file, trained_moments
@@ -87,6 +88,8 @@ def check_finetuning(config: dict, wildcards: dict) -> list[str]:
     entry = resolve_autoencoder(config, name)
     if entry["class"] not in VARIATIONAL:
         found.append(f"autoencoders.{name}.base: {entry['class']} has no posterior; take a base of {VARIATIONAL}")
+    if message := too_small(entry, config["image_size"]):
+        found.append(f"autoencoders.{name}.finetune.adversarial: {message}")
     if entry["finetune"]["perceptual"] == "lpips":
         if message := missing_heads():
             found.append(f"autoencoders.{name}.finetune.perceptual: {message}")

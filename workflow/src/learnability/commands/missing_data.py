@@ -14,7 +14,7 @@ def check_dataset(config: dict, wildcards: dict) -> list[str]:
         message = too_many_bad(config, name, source, look_at(source, colour=False)) if source else ""
     except InputError as error:
         message = str(error)
-    return [f"datasets.{name}: {message.removeprefix(f'datasets.{name}: ')}"] if message else []
+    return [message if message.startswith(f"datasets.{name}") else f"datasets.{name}: {message}"] if message else []
 
 
 def open_checked(config: dict, name: str) -> Source | None:

@@ -4,6 +4,7 @@ Here and not in missing.py, because a run must not wait for torch before its fir
 """
 
 import json
+import warnings
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -68,7 +69,8 @@ def wrong_network(recipe: Recipe, space: str, shape: tuple[int, int, int], weigh
 def _try(described: str, weights: str | None) -> str | None:
     """On the meta device; what fails there is tried with numbers, because not everything can be done without."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of weights that no number of is copied
             _use(json.loads(described), weights, "meta")
     except InputError as error:
         return str(error)

@@ -23,8 +23,9 @@ def find_module(name: str) -> Path:
     except (ModuleNotFoundError, ValueError):
         found = None
     if found is None or not found.origin or not Path(found.origin).is_file():  # Python's own may be "frozen"
+        what = "no module" if found is None else "no file of the module"
         raise InputError(
-            f"class {name}: there is no file of a module {module}; write it as module:Class, and install the module "
+            f"class {name}: there is {what} {module}; write it as module:Class, and install the module "
             f"or put it into {os.getcwd()}"
         )
     return Path(found.origin)
