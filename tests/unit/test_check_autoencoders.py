@@ -92,6 +92,12 @@ def own(tmp_path, monkeypatch):
     sys.modules.pop("my_own", None)
 
 
+def of_own(entry: dict) -> dict:
+    """A configuration of this autoencoder alone."""
+    sizes = {"image_size": 64, "classifier_size": 32, "study": {"autoencoders": ["mine"], "recipes": {}}}
+    return {"autoencoders": {"mine": entry}, "pretrained": {}, "results": "results"} | sizes
+
+
 @pytest.mark.parametrize(
     ("wrong", "expected"),
     [
@@ -108,8 +114,7 @@ def own(tmp_path, monkeypatch):
 )
 def test_a_class_of_ones_own_may_raise_whatever_it_likes(own, wrong, expected):
     """Also where no image of a dataset is at hand, and noise is encoded."""
-    config = {"autoencoders": {"mine": own | {"options": {"wrong": wrong}}}, "pretrained": {}, "results": "results"}
-    config |= {"image_size": 64, "classifier_size": 32}
+    config = of_own(own | {"options": {"wrong": wrong}})
     noise = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     for origin in ("mine", ""):
         lines = lines_of("mine", examine_autoencoder, config, "mine", noise, origin, 0)
@@ -177,7 +182,42 @@ def test_a_bare_look_that_raises_is_a_line():
 
 
 def test_a_class_that_has_no_file_is_refused(own):
-    config = {"autoencoders": {"mine": own | {"class": "sys:path"}}, "pretrained": {}, "results": "results"}
-    config |= {"image_size": 64, "classifier_size": 32}
+    config = of_own(own | {"class": "sys:path"})
     (line,) = lines_of("mine", examine_autoencoder, config, "mine", [], "", 0)
     assert "there is no file of the module sys" in line.text
+
+
+@pytest.mark.parametrize(("size", "fits"), [(64, True), (72, False)])
+def test_noise_in_units_that_do_not_fit_the_grid(study, tmp_path, size, fits):  # noqa: F811
+    """FLUX.2 normalises two by two positions, and a grid of nine is no multiple of two."""
+    entry = save("flux2", tmp_path / "flux2") | {"label": "Flux"}
+    tables = {"table4": ["noise_conditioned"], "ablation_controls": [], "gap_decomposition": []}
+    path = study(
+        study={"autoencoders": ["flux"], "recipes": tables, "limited_to": {"table4": {"autoencoders": ["flux"]}}},
+        autoencoders={"flux": entry},
+        recipes={"noise_conditioned": {"noise_space": "autoencoder"}},
+    )
+    text = path.read_text().replace("image_size: 64", f"image_size: {size}")
+    path.write_text(text.replace("classifier_size: 32", f"classifier_size: {size // 2}"))
+    refused = [line.text for line in examined(path, images=1)["flux"] if not line.ready]
+    assert len(refused) == (not fits)
+    assert all(
+        "recipes.noise_conditioned.noise_space: the units of autoencoders.flux repeat" in text for text in refused
+    )
+
+
+def test_what_fine_tuning_starts_from_is_tried_where_it_is_not_in_the_study(study):  # noqa: F811
+    tuned = {"label": "Tuned", "role": "family", "base": "tiny"}
+    path = study(study={"autoencoders": ["tuned"]}, autoencoders={"tuned": tuned | {"finetune": TUNING}})
+    lines = examined(path, images=1)["tuned"]
+    assert lines[0].text.startswith("fine-tuned by the workflow from tiny; latent 4 x 8 x 8")
+    assert lines[1].text.startswith("before its fine-tuning: round trip of 1 images of mine")
+    path.write_text(path.read_text().replace("image_size: 64", "image_size: 16").replace("r_size: 32", "r_size: 16"))
+    (line,) = examined(path, images=1)["tuned"]
+    assert line.text.startswith("autoencoders.tuned.finetune.adversarial: image_size 16 is too small for the discrim")
+
+
+TUNING = {
+    "images": "all_images", "steps": 10, "batch_size": 2, "lr": 1.8e-5, "kl_weight": 1.0e-6, "perceptual": "none",
+    "adversarial": {"start": 5, "weight": 0.5, "lr": 1.8e-5}, "checkpoint_every": 5,
+}  # fmt: skip
