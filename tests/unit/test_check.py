@@ -11,6 +11,7 @@ import huggingface_hub
 import pytest
 import yaml
 from huggingface_hub import errors
+from PIL import Image
 
 from learnability.autoencoders.families.weights import weights_digest
 from learnability.autoencoders.finetuning import lpips_heads
@@ -361,13 +362,16 @@ def test_files_that_a_class_of_ones_own_reads_are_watched_too(config, monkeypatc
             {"groups": {"normal": 9, "defect": 4}},
             "datasets.mine: fewer groups than the 5 folds in class(es) defect (4)",
         ),
-        ({"groups": {"normal": 9, "defect": 4}, "rare_classes": "keep"}, None),
+        (
+            {"groups": {"normal": 9, "defect": 4}, "rare_classes": "keep"},
+            "fold 0 has validation rows of one class alone, normal; use fewer folds",
+        ),
         ({"groups": {"normal": 9, "defect": 5}}, None),
     ],
 )
 def test_classes_that_cannot_be_packed_or_folded_are_said_before_the_start(config, changes, expected):
     phantom = {"format": "phantom", "modality": "echo", "images_per_group": [1, 2], "size": 32, "seed": 0}
-    labels = {"groups": {"normal": 9, "defect": 6}, "positive": "defect", "rare_classes": "error"}
+    labels = {"groups": {"normal": 9, "defect": 6}, "positive": "defect", "rare_classes": "error", "max_bad_images": 0}
     config["datasets"]["mine"] = phantom | labels | changes
     messages = missing_inputs(config, [("prepare_dataset", {"dataset": "mine"})])
     assert len(messages) == (expected is not None)
@@ -384,10 +388,10 @@ def test_classes_that_cannot_be_packed_or_folded_are_said_before_the_start(confi
 def test_a_class_that_a_fold_would_lack_is_said_before_the_start(config, tmp_path, rare_classes, deduplicate, refused):
     """With `deduplicate` the folds are of other groups, which nobody knows before the images are read."""
     mixed_samples().to_csv(tmp_path / "labels.csv", index=False)
-    (tmp_path / "x.png").write_bytes(b"")
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
     table = {"format": "table", "root": str(tmp_path), "table": "labels.csv", "image_column": "sample_id"}
     table |= {"image_path": "x.png", "label_column": "label_name", "group_column": "group"}
-    config["datasets"]["mine"] = table | {"rare_classes": rare_classes, "deduplicate": deduplicate}
+    config["datasets"]["mine"] = table | {"rare_classes": rare_classes, "deduplicate": deduplicate, "max_bad_images": 0}
     messages = missing_inputs(config, [("prepare_dataset", {"dataset": "mine"})])
     assert [("absent from folds as they were made: 'c'" in message) for message in messages] == [True] * refused
 

@@ -14,8 +14,8 @@ from learnability.commands.new import quoted, sizes_for, write_study
 from learnability.commands.new_autoencoder import controls_of, slug
 from learnability.datasets.source import open_source
 from learnability.errors import InputError
-from learnability.study.cells import check_study
 from learnability.study.configuration import read_config, read_yaml
+from learnability.study.refusals import check_study
 from tests.autoencoders import build, save
 from tests.downloads import save_image
 

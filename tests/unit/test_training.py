@@ -200,6 +200,6 @@ def test_a_test_fold_of_one_class_is_refused_before_training(study, monkeypatch)
     samples.loc[samples.index % 5 == 1, ["label", "label_name"]] = [0, CLASSES[0]]  # the rows that fold 1 tests on
     write_parquet(samples, study / "samples.parquet")
     monkeypatch.setattr(training, "train_epoch", None)
-    with pytest.raises(InputError, match="test rows of fold 1 hold no class with both positives and negatives"):
+    with pytest.raises(InputError, match="fold 1: its test rows hold no class with both positives and negatives"):
         train(study, "one_class", IMAGE)
     assert not (study / "one_class").exists()

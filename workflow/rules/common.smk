@@ -8,7 +8,6 @@ from learnability.study import paths
 from learnability.study.cells import (
     cells,
     cells_of_gaps,
-    check_study,
     columns,
     controls_of_grids,
     decodes,
@@ -28,6 +27,7 @@ from learnability.study.presentation import (
     searched_rows,
 )
 from learnability.study.recipes import resolve_recipe
+from learnability.study.refusals import check_study
 from learnability.study.study_lists import refuse_smaller_study, study_lists
 from learnability.workflow.hub import weights_to_fetch
 from snakemake.exceptions import WorkflowError

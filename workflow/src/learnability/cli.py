@@ -77,18 +77,16 @@ def caveats_of(folder: Path, scores: pd.DataFrame, labels: Labels) -> list[str]:
 def check(files: list[Path], images: int) -> bool:
     """Print a line for every dataset, autoencoder and starting weight of a study; True where it could run."""
     from rich.console import Console
-    from rich.table import Table
 
     from .commands.check import examine
     from .study.configuration import read_config
 
-    lines = examine(read_config(*files), images)
-    grid = Table.grid(padding=(0, 2))
+    lines, console = examine(read_config(*files), images), Console()
+    wide = max(len(line.subject) for line in lines)
     for line in lines:
-        mark = "[yellow]warning" if line.warning else "[green]ok" if line.ready else "[red]missing"
-        grid.add_row(mark, line.subject, escape(line.text))
-    console = Console()
-    console.print(grid)
+        mark, colour = ("warning", "yellow") if line.warning else ("ok", "green") if line.ready else ("missing", "red")
+        text = f"[{colour}]{mark:<7}[/]  {escape(line.subject.ljust(wide))}  {escape(line.text)}"
+        console.print(text, soft_wrap=True, highlight=False)  # never folded: a command in it can be copied
     missing = sum(not line.ready for line in lines)
     console.print(f"\n{missing} missing: the study cannot run yet." if missing else "\nThe study can run.")
     return not missing

@@ -129,10 +129,18 @@ def unpacked(name: str, file: dict[str, torch.Tensor], like: dict) -> dict:
 
 
 def write_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file; a full disk is an OSError here as everywhere, which safetensors does not make it."""
+    """Write a safetensors file; a full disk is an OSError here as everywhere, which safetensors does not make it.
+
+    Tensors that share memory, such as layers that a network uses twice, are written each: safetensors refuses them.
+    """
+    whole, seen = {}, set()
+    for key, value in tensors.items():
+        memory = value.untyped_storage().data_ptr()
+        whole[key] = value.clone(memory_format=torch.contiguous_format) if memory in seen else value.contiguous()
+        seen.add(memory)
     with written_whole(path) as temporary:
         try:
-            save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata)
+            save_file(whole, temporary, metadata)
         except SafetensorError as error:
             cause = re.search(r"os error (\d+)", str(error))
             raise OSError(int(cause[1]) if cause else errno.EIO, str(error)) from error

@@ -71,7 +71,7 @@ def read_card(path: str | Path) -> tuple[dict, bool]:
     except ValueError as error:
         raise InputError(f"{path}: damaged, no JSON ({error}); {AGAIN}") from error
     if not isinstance(content, dict) or not content:
-        return content, False
+        raise InputError(f"{path}: damaged, there is nothing in it; {AGAIN}")
     last = [*content][-1]
     rest = {key: value for key, value in content.items() if key != last}
     is_named, is_right = last == CARD_DIGEST, content[last] == digest(rest)
@@ -228,6 +228,8 @@ def read_curve(path: str | Path) -> pd.DataFrame:
 def read_run(path: str | Path) -> dict:
     """The metrics of one run, whose predictions must be those that they were computed from."""
     run = read_json(path)
+    if missing := [key for key in (*CELL, *SCORES) if key not in run]:
+        raise InputError(f"{path}: damaged, {missing[0]} is not in it; {AGAIN}")
     refuse_damaged(Path(path).with_name("predictions.parquet"), run)
     return run
 

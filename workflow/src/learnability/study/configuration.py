@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import InputError
+from .schema_words import in_words
 
 ROOT = next(folder for folder in Path(__file__).parents if (folder / "Snakefile").is_file())  # the checkout
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -68,7 +69,7 @@ def fill_in(config: dict) -> None:
 
     validator = validators.extend(Draft202012Validator, {"properties": set_defaults})(read_yaml(SCHEMA))
     for error in validator.iter_errors(config):
-        raise InputError(f"configuration, {'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message}")
+        raise InputError(f"configuration, {'.'.join(map(str, error.absolute_path)) or 'top level'}: {in_words(error)}")
 
 
 @functools.cache
@@ -84,7 +85,7 @@ def wrong_in_recipe(key: str, value) -> str:
     described = recipe_schema()
     for part in key.split("."):
         described = described["properties"][part]
-    return "; ".join(error.message for error in Draft202012Validator(described).iter_errors(value))
+    return "; ".join(in_words(error) for error in Draft202012Validator(described).iter_errors(value))
 
 
 def find_shipped_weights(config: dict, root: Path) -> None:

@@ -20,12 +20,13 @@ def find_module(name: str) -> Path:
         sys.path.append(os.getcwd())  # Python adds it for `python -m`, not for the job of a rule
     try:
         found = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
+    except (ModuleNotFoundError, ValueError):
         found = None
-    if found is None or not found.origin:
+    if found is None or not found.origin or not Path(found.origin).is_file():  # Python's own may be "frozen"
+        what = "no module" if found is None else "no file of the module"
         raise InputError(
-            f"class {name}: there is no module {module}; write it as module:Class, and install the module or put it "
-            f"into {os.getcwd()}"
+            f"class {name}: there is {what} {module}; write it as module:Class, and install the module "
+            f"or put it into {os.getcwd()}"
         )
     return Path(found.origin)
 

@@ -27,7 +27,8 @@ from ...storage.vouched import write_tuning_record
 from ..families.diffusers_family import to_image_channels
 from ..interface import VARIATIONAL, load_autoencoder, scale_input
 from . import lpips_heads
-from .adversarial import SMALLEST_SIDE, adaptive_weight, hinge_loss, patch_discriminator
+from .adversarial import adaptive_weight, hinge_loss, patch_discriminator
+from .discriminated import too_small
 from .perceptual import LPIPS, load_perceptual
 
 NOT_APPLICABLE = "n/a"
@@ -81,11 +82,8 @@ def check_finetuning(entry: dict, image_size: int) -> None:
     """Refuse a class without a posterior, and images that are smaller than one patch."""
     if entry["class"] not in VARIATIONAL:
         raise InputError(f"{entry['class']} cannot be fine-tuned: it has no posterior; take a base of {VARIATIONAL}")
-    if entry["finetune"]["adversarial"] and image_size < SMALLEST_SIDE:
-        raise InputError(
-            f"image_size {image_size} is too small for the discriminator, which needs {SMALLEST_SIDE}; "
-            "enlarge it, or set finetune.adversarial to null"
-        )
+    if message := too_small(entry, image_size):
+        raise InputError(message)
 
 
 def training_rows(dataset: Path, folds: Path, fold: int, n_splits: int) -> np.ndarray:
