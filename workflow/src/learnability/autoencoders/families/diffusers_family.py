@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 
 from ...errors import InputError
+from ...study.entries import shown_source
 from ..latent_units import IDENTITY, pipeline_units
 from .diffusers_weights import card_digests, weights_folder
 from .layout import measure_layout
@@ -26,7 +27,7 @@ class DiffusersAutoencoder:
         self.pipeline = IDENTITY if self.packing else pipeline_units(self.model)  # packed latents are normalised
         self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
         self.provenance = {
-            "source": entry["source"],
+            "source": shown_source(entry["source"]),
             **self.digests(entry),
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
         }
