@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ..errors import InputError, first_of
+from ..errors import InputError, quoted
 from .duplicates import check_choice
 from .folds import assign_folds, check_absent_classes, check_rare_classes, find_rare_classes
 from .source import Source
@@ -33,7 +33,7 @@ def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFr
     empty = [label for label in classes if label not in present]
     if empty:
         raise InputError(
-            f"datasets.{name}: no image of class(es) {first_of(empty)}; remove them from `classes`, or set "
+            f"datasets.{name}: no image of class(es) {quoted(empty)}; remove them from `classes`, or set "
             "`rare_classes: drop`"
         )
     if len(classes) < 2:
