@@ -58,8 +58,9 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
     known = sum(number for number in sizes.values() if number is not None)
     for name in dict.fromkeys([*config["study"]["autoencoders"], *config["study"]["controls"]]):
         autoencoders += examine_autoencoder(config, name, images, origin, known)
-    found = [*datasets, *autoencoders, *examine_starts(config), *examine_power(config), *examine_machine(config, sizes)]
-    return [*found, *(Line("results", text, ready=False) for text in damaged_results(Path(config["results"])))]
+    damage = [Line("results", text, ready=False) for text in damaged_results(Path(config["results"]))]
+    power = [] if damage else examine_power(config)  # which reads what is prepared
+    return [*datasets, *autoencoders, *examine_starts(config), *power, *examine_machine(config, sizes), *damage]
 
 
 def examine_power(config: dict) -> list[Line]:
