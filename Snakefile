@@ -93,6 +93,7 @@ rule all:
 
 
 onstart:
+    take_results()
     if not workflow.touch:  # results that are taken over need no data, and none of them is redone
         check_before_start(workflow.dag.needrun_jobs())
         drop_what_is_redone(workflow.dag.needrun_jobs())

@@ -16,7 +16,7 @@ from PIL import Image
 from learnability.autoencoders.families.weights import weights_digest
 from learnability.autoencoders.finetuning import lpips_heads
 from learnability.commands import missing as check
-from learnability.commands.missing import missing_inputs
+from learnability.commands.missing import check_python, missing_inputs
 from learnability.storage.contracts import file_digest, write_json
 from learnability.study.recipes import resolve_recipe
 from learnability.workflow import hub
@@ -312,6 +312,11 @@ def test_imagenet_weights_are_fetched_from_the_hub_or_read_from_a_folder(config,
     [
         ("AutoencoderXL", "class AutoencoderXL: diffusers has none of this name; your own is module:Class"),
         ("nowhere.at_all:Mine", "class nowhere.at_all:Mine: there is no module nowhere.at_all"),
+        ("os:system", "class os:system: os is a part of Python itself; name the module of an autoencoder of your own"),
+        ("builtins:list", "class builtins:list: builtins is a part of Python itself"),
+        (":Mine", "class :Mine: there is no module ; write it as module:Class"),
+        ("..up:Mine", "class ..up:Mine: "),
+        ("__main__:Mine", "class __main__:Mine: "),
     ],
 )
 def test_a_class_that_is_nowhere_is_named_without_importing_diffusers(config, tmp_path, name, expected):
@@ -428,3 +433,17 @@ def test_the_configuration_is_left_as_it_was(config, fake_hub):
     before = copy.deepcopy(config)
     check.missing_inputs(config, [("train_classifier", RUN), ("prepare_dataset", {"dataset": "cardium"})])
     assert config == before
+
+
+@pytest.mark.parametrize(
+    ("path", "good"),
+    [
+        ("/opt/python/bin/python3", True),
+        ("/home/müller/.venv/bin/python", True),
+        ("/home/me/my study/bin/python", False),
+        ("/tmp/a#b/bin/python", False),
+    ],
+)
+def test_a_python_that_snakemake_cannot_start_is_said(path, good):
+    """Snakemake writes it into a line of the shell without quotes."""
+    assert (check_python(path) == []) is good

@@ -3,9 +3,7 @@
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    import pandas as pd
-
-    from learnability.storage.contracts import read_json, read_metrics, write_csv, write_text
+    from learnability.storage.contracts import read_csv, read_json, read_metrics, write_csv, write_text
     from learnability.tables.caveats import at_chance, devices_note, stopped_early
     from learnability.tables.frames import deciding_tests
     from learnability.tables.labels import labels_of
@@ -15,7 +13,7 @@ with job(snakemake.log[0]):
     params, metrics = snakemake.params, read_metrics(snakemake.input.metrics)
     table = table1(metrics, params.folds)
     write_csv(table, snakemake.output.csv)
-    files = [pd.read_csv(path, keep_default_na=False) for path in snakemake.input.tests]
+    files = [read_csv(path, keep_default_na=False) for path in snakemake.input.tests]
     tests = deciding_tests(*files) if files else None
     caveats = at_chance(table, labels, read_json(snakemake.input.study)["n_splits"])
     caveats += stopped_early(metrics, params.reweighting)

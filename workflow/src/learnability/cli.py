@@ -13,7 +13,7 @@ from rich.markup import escape
 from .errors import InputError
 from .generation.commands import add_filter, add_score
 from .planning.commands import add_hours, add_plan
-from .storage.contracts import read_json
+from .storage.contracts import read_csv, read_json
 from .study.paths import dataset_file
 from .tables.caveats import at_chance, below_psnr, chance_row, sentences
 from .tables.labels import Labels, labels_of
@@ -31,7 +31,7 @@ def show(folder: Path) -> None:
     path = folder / "tables" / "table1.csv"
     if not path.is_file():
         raise InputError(f"{path} does not exist yet; run the study first (make demo, or snakemake)")
-    scores = pd.read_csv(path)
+    scores = read_csv(path)
     scores = scores[scores["metric"] == "balanced_accuracy"]
     datasets = list(dict.fromkeys(scores["dataset"]))
     cards = [read_json(folder / dataset_file(name, "dataset.json")) | {"dataset": name} for name in datasets]
@@ -70,7 +70,7 @@ def caveats_of(folder: Path, scores: pd.DataFrame, labels: Labels) -> list[str]:
     """What spoils numbers of Table 1: cells at chance, poor reconstructions."""
     study, fidelity = folder / "study.json", folder / "tables" / "table2.csv"
     found = at_chance(scores, labels, read_json(study)["n_splits"]) if study.is_file() else []
-    found += below_psnr(pd.read_csv(fidelity)) if fidelity.is_file() else []
+    found += below_psnr(read_csv(fidelity)) if fidelity.is_file() else []
     return sentences(found, labels.datasets, labels.autoencoders)
 
 

@@ -1,12 +1,13 @@
 """What `learnability check` says before GPU time is spent: what is there, what is not, what will be written."""
 
 import shutil
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from ..datasets.folds import warn_of_large_group
+from ..datasets.folds import warnings_of_folds
 from ..datasets.names import warnings_of
 from ..datasets.prepare import UNREADABLE, fit
 from ..datasets.published_counts import describe_published
@@ -19,8 +20,9 @@ from ..study.recipes import pretrained_weights, resolve_recipe
 from ..study.refusals import check_study
 from ..workflow.hub import weights_to_fetch
 from .check_autoencoders import examine_autoencoder
+from .damage import damaged_results
 from .lines import Line, lines_of
-from .missing import check_hub, check_training
+from .missing import check_hub, check_python, check_training
 from .missing_data import open_checked, too_many_bad
 from .visible_gaps import in_words, reading, visible_gaps
 
@@ -40,8 +42,11 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
     known = sum(number for number in sizes.values() if number is not None)
     for name in dict.fromkeys([*config["study"]["autoencoders"], *config["study"]["controls"]]):
         found += lines_of(name, examine_autoencoder, config, name, images, origin, known)
-    found += lines_of("recipes", examine_starts, config) + lines_of("gaps", examine_power, config)
-    return found + examine_machine(config, sizes)
+    found += lines_of("recipes", examine_starts, config)
+    damage = [Line("results", text, ready=False) for text in damaged_results(Path(config["results"]))]
+    if not damage:  # it reads what is prepared
+        found += lines_of("gaps", examine_power, config)
+    return found + examine_machine(config, sizes) + damage
 
 
 def examine_power(config: dict) -> list[Line]:
@@ -67,7 +72,7 @@ def examine_dataset(config: dict, name: str, sizes: dict[str, int | None]) -> li
         f"; {describe_published(source.published)}; grouped by: {source.grouped_by}"
     )
     warnings = warnings_of(source.names, source.samples, source.grouped)
-    warnings += warn_of_large_group(source.samples, config["study"]["n_splits"])
+    warnings += warnings_of_folds(source.samples, config["study"]["n_splits"])
     left_out = [Line(name, text)] if (text := describe_left_out(source)) else []
     lines = [Line(name, found), *left_out, *(Line(name, text, warning=True) for text in warnings)]
     return [*lines, *examine_images(config, name, source)]
@@ -153,4 +158,9 @@ def examine_machine(config: dict, sizes: dict[str, int | None]) -> list[Line]:
     text += f" (not counted: {absent})" if absent else ""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU here"
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
-    return [Line("disk", text, ready=needed < free), Line("torch", f"{torch.__version__}, {build} build, {gpu}")]
+    python = [Line("python", text, ready=False) for text in check_python(sys.executable)]
+    return [
+        *python,
+        Line("disk", text, ready=needed < free),
+        Line("torch", f"{torch.__version__}, {build} build, {gpu}"),
+    ]

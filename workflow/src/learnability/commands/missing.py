@@ -1,5 +1,7 @@
 """What the planned jobs need and do not find: asked before the first of them runs, in seconds, without a GPU."""
 
+import re
+
 from ..autoencoders.families.own_class import find_module, is_in_diffusers
 from ..autoencoders.families.weights import missing_weights, wrong_layout
 from ..autoencoders.finetuning.discriminated import too_small
@@ -18,6 +20,16 @@ from ..workflow.identity import changed_weights, edited_weights
 from .missing_data import check_dataset
 
 READ_ENCODINGS = ("train_classifier", "train_with_decoder", "search_recipe", "assist_search", "compute_teacher_logits")
+
+
+def check_python(executable: str) -> list[str]:
+    """Snakemake starts scripts by a line of the shell, in which it does not quote the path of Python."""
+    if wrong := re.search(r"[\s'\"\\$&();<>|*?`#!\[\]{}]", executable):
+        return [
+            f"the path of Python, {executable}, holds {wrong[0]!r}, and Snakemake cannot start jobs by such a path; "
+            "make the environment in another folder: the study itself may stay where it is"
+        ]
+    return []
 
 
 def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:

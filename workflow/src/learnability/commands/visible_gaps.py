@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from ..datasets.class_sizes import published_classes
 from ..datasets.classes import rare_classes
@@ -21,6 +20,7 @@ from ..significance.visible import (
     smallest_gap,
     times_corrected,
 )
+from ..storage.contracts import read_parquet
 from ..study.cells import ALL_SPACES, decodes
 from ..study.paths import dataset_file
 from .missing import check_dataset
@@ -85,9 +85,9 @@ def count_classes(config: dict, name: str) -> tuple[dict, dict, str, bool] | Non
     samples = Path(config["results"], dataset_file(name, "samples.parquet"))
     folds = Path(config["results"], "folds", f"{name}.parquet")
     if samples.is_file():
-        rows, origin = pd.read_parquet(samples), "prepared"
+        rows, origin = read_parquet(samples), "prepared"
         if folds.is_file():
-            run = pd.read_parquet(folds).query("fold in @study['folds']")["sample_id"]
+            run = read_parquet(folds).query("fold in @study['folds']")["sample_id"]
             rows, part, origin = rows[rows["sample_id"].isin(run)], 1, "folds"
     elif opens_at_once(entry) and not check_dataset(config, {"dataset": name}):
         rows, origin = open_source(entry).samples, "counted"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ..errors import InputError
+from ..errors import InputError, quoted
 from ..storage.contracts import PREDICTIONS, split_rows
 from .duplicates import check_choice
 from .folds import assign_folds, check_absent_classes, check_rare_classes, find_rare_classes
@@ -43,7 +43,8 @@ def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFr
     empty = [label for label in classes if label not in present]
     if empty:
         raise InputError(
-            f"datasets.{name}: no image of class(es) {empty}; remove them from `classes`, or set `rare_classes: drop`"
+            f"datasets.{name}: no image of class(es) {quoted(empty)}; remove them from `classes`, or set "
+            "`rare_classes: drop`"
         )
     if len(classes) < 2:
         raise InputError(f"datasets.{name}: only one class, {classes}; a classifier needs two")

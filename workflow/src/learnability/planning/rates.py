@@ -113,7 +113,10 @@ def array_of(folder: Path, job: Benchmark) -> ArraySize | None:
         path = next((path for path in paths if path.is_file()), paths[0])
     if not path.is_file():
         return None
-    shape = open_packed(path).shape
+    try:
+        shape = open_packed(path).shape
+    except InputError:  # damaged: `learnability verify` says so
+        return None
     return ArraySize(shape[0], shape[1] if space == "latent" else shape[3], shape[2])
 
 

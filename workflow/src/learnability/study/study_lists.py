@@ -23,6 +23,8 @@ def refuse_smaller_study(config: dict, results: str) -> None:
     if not path.is_file() or not list(Path(results).glob("tables/*.csv")):
         return
     before, now = read_json(path), study_lists(config)
+    if missing := {"datasets", "autoencoders", "spaces", "folds", "recipes"} - before.keys():
+        raise InputError(f"{path}: damaged, {sorted(missing)} missing; delete it and run again")
     dropped = [
         f"{key} {value!r}"
         for key in ("datasets", "autoencoders", "spaces", "folds")

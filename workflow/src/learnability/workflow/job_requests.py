@@ -4,9 +4,12 @@ The rates are assumptions about a slow data-centre GPU, not measurements: a limi
 one that is too short a second attempt, which gets twice as much and goes on where the first one was.
 """
 
+import functools
+import sys
 from pathlib import Path
 
 from ..datasets.sizes import published_size
+from ..errors import InputError
 from ..storage.arrays import open_packed
 from ..storage.memory_limits import SHARE
 from ..study.array_sizes import ArraySize, row_bytes, row_shape
@@ -23,11 +26,19 @@ UNKNOWN = 100_000  # images of a dataset that is not packed yet and has no publi
 
 
 def images_of(entry: dict, packed: str | Path = "") -> int:
-    """Images of a dataset: of the packed array if it is there, else the published number, or UNKNOWN."""
+    """Images of a dataset: of the packed array if it is there and whole, else the published number, or UNKNOWN."""
     if packed and Path(packed).exists():
-        return len(open_packed(packed))
+        try:
+            return len(open_packed(packed))
+        except InputError as error:  # the job that reads it ends with this message, and the others run
+            say_once(f"warning: {error}")
     images, _ = published_size(entry) or (UNKNOWN, None)
     return images
+
+
+@functools.cache  # many jobs read an array
+def say_once(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def array_read(config: dict, cell: dict, path: str | Path) -> ArraySize:

@@ -36,11 +36,12 @@ def job(log: str, online: bool = False) -> Iterator[None]:
         os.dup2(file.fileno(), 2)
         try:
             yield
-        except (InputError, OSError) as error:
+        except (InputError, OSError) as caught:
+            error = with_advice(caught, log)
             os.write(terminal, f"\nError: {error}\n".encode())  # first: a full disk may refuse the log as well
             try:
                 print(f"Error: {error}", file=sys.stderr, flush=True)
-                if not isinstance(error, InputError):
+                if not isinstance(caught, InputError):
                     traceback.print_exc()  # into the log only; an InputError says all by itself
             except OSError:  # what Python still holds back must go somewhere, else it ends with a code of its own
                 nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -50,6 +51,15 @@ def job(log: str, online: bool = False) -> Iterator[None]:
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
+
+
+def with_advice(error: Exception, log: str) -> Exception:
+    """A failed write that names no file, as of a figure or of the log itself, with the job's log and what to do."""
+    from ..storage.arrays import ADVICE, unwritten  # here, because it waits for NumPy
+
+    if isinstance(error, OSError) and error.errno in ADVICE and "could not be written" not in str(error):
+        return unwritten(error.filename or f"{log}, or another file of this job,", error)
+    return error
 
 
 def choose_device(threads: int, alone: bool = False):

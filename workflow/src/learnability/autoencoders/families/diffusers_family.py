@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 
 from ...errors import InputError
+from ...study.entries import shown_source
 from ..latent_units import IDENTITY, pipeline_units
 from .diffusers_weights import card_digests, weights_folder
 from .layout import measure_layout
@@ -36,7 +37,7 @@ class DiffusersAutoencoder:
             found = f"{type(error).__name__}: {error}"
             raise InputError(f"{entry['class']} cannot encode images of 3 channels ({found}); {OF_IMAGES}") from error
         self.provenance = {
-            "source": entry["source"],
+            "source": shown_source(entry["source"]),
             **self.digests(entry),
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
         }

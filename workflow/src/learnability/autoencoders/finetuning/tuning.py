@@ -232,6 +232,7 @@ def save_folder(model: nn.Module, folder: Path) -> None:
     """Save config.json and the weights, each whole or not at all."""
     remove_abandoned(folder / "saving")
     scratch = own_temporary(folder / "saving")
+    model.register_to_config(_name_or_path="")  # a path of this machine: two clones write the same bytes
     try:
         model.save_pretrained(scratch, safe_serialization=True)
         for name in ("config.json", "diffusion_pytorch_model.safetensors"):
