@@ -23,6 +23,7 @@ from ..significance.visible import (
 from ..storage.contracts import read_parquet
 from ..study.cells import ALL_SPACES, decodes
 from ..study.paths import dataset_file
+from ..tables.layout import points
 from .missing import check_dataset
 
 SIDES = ALL_SPACES - {"image"}  # of the gap
@@ -116,11 +117,6 @@ def most_of_variance(found: Visible) -> str:
     """The class that adds most to the variance, as 'DF, 239 test images of 113 groups: 35%'; "" where there is none."""
     groups = "" if found.groups == found.images else f" of {found.groups:,.0f} groups"
     return f"{found.rarest}, {found.images:,.0f} test images{groups}: {found.share:.0%}" if found.rarest else ""
-
-
-def points(gap: float) -> str:
-    """A difference of balanced accuracies in points of a hundred."""
-    return f"{100 * gap:.1f}"
 
 
 def reading(config: dict, found: list[Visible]) -> list[str]:

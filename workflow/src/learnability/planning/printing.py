@@ -6,7 +6,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from ..commands.visible_gaps import most_of_variance, points, reading, visible_gaps
+from ..commands.visible_gaps import most_of_variance, reading, visible_gaps
+from ..tables.layout import points
 from ..workflow.job_work import COSTLY_RULES
 from .costs import Cost, Plan
 from .rates import CPU

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ..paper.findings import Effect, read_numbers
-from ..paper.verdicts import shown
 from ..significance.controls import ABSENT, FOUND
 from ..significance.rows import SAMPLING
 from ..storage.contracts import read_json
 from ..study.truths import CONTROLS, GAP, NO_GAP, TABLE1
+from ..tables.layout import points
 
 RIGHT, WRONG, OPEN = "supported", "refuted", "open"  # kinds, which the page colours as it does verdicts of claims
 NOT_RUN = (
@@ -153,7 +153,7 @@ def _line(row: dict) -> Line:
 
 
 def _measured(row: dict) -> str:
-    low_and_high = _interval(row, "ci_low", "ci_high", lambda value: shown(value, "points"))
+    low_and_high = _interval(row, "ci_low", "ci_high", points)
     note = f" ({SAMPLING})" if row["method"] == SAMPLING else ""
     return f"{_points(row['effect'])}{low_and_high}{note}"
 
@@ -164,7 +164,7 @@ def _interval(row: dict, low: str, high: str, words: Callable[[float], str]) -> 
 
 
 def _points(value: float) -> str:
-    return f"{shown(value, 'points')} points"
+    return f"{points(value)} points"
 
 
 def as_rst(said: Said) -> str:
