@@ -1,5 +1,6 @@
 # make demo   the study in miniature, on phantoms; about five minutes on two cores
 # make test   every check but those below, among them a tiny study by every rule that the demo has
+# make lint   the first of them: ruff, snakefmt, snakemake --lint
 # make test-demo   the demo, and whether its numbers mean something
 # All make their own environment in .venv first.
 # make slurm-demo   the same study through a SLURM cluster of this one machine; needs root and slurm-wlm, munge
