@@ -1,5 +1,6 @@
 # make demo   the study in miniature, on phantoms; about five minutes on two cores
 # make test   every check but those below, among them a tiny study by every rule that the demo has
+# make lint   the first of them: ruff, snakefmt, snakemake --lint
 # make test-demo   the demo, and whether its numbers mean something
 # All make their own environment in .venv first.
 # make slurm-demo   the same study through a SLURM cluster of this one machine; needs root and slurm-wlm, munge
@@ -17,7 +18,7 @@ export PYTHONPATH := $(CURDIR)/workflow/src
 # Jobs and the snakemake they start are found whatever the shell has activated.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo slurm-demo test test-demo test-slurm test-parity bench pages calibrate environment lock clean-demo
+.PHONY: demo slurm-demo lint test test-demo test-slurm test-parity bench pages calibrate environment lock clean-demo
 
 environment: $(VENV)/installed
 
@@ -41,11 +42,13 @@ slurm-demo: $(VENV)/installed
 	LEARNABILITY_DEVICE=cpu $(BIN)/snakemake --profile slurm --configfile workflow/studies/demo.yaml --config results=results/slurm_demo \
 		--slurm-init-seconds-before-status-checks 1 --latency-wait 5
 
-test: $(VENV)/installed
+lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slurm_faults" --ignore tests/demo -r s
 
 test-demo: demo
@@ -74,12 +77,11 @@ test-parity: .venv-parity/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .venv-parity -r envs/parity.txt
 	touch $@
 
-# Exact versions of what envs/requirements.in names, as installed in a fresh environment.
-lock:
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet -r envs/requirements.in
-	# CUDA's packages exist for Linux alone.
-	$(BIN)/python -m pip freeze --exclude-editable | sed -E 's/^((nvidia|triton|cuda)[^=]*==.*)$$/\1 ; sys_platform == "linux"/' > envs/requirements.txt
+# Exact versions, with hashes, of what envs/requirements.in names: uv.lock for every system and Python, and from it
+# envs/requirements.txt. What is locked stays where it can; `make lock UPGRADE=--upgrade` takes the newest of everything.
+lock: $(VENV)/installed
+	$(BIN)/uv lock $(UPGRADE)
+	$(BIN)/uv export --quiet --frozen --no-emit-project --no-annotate --no-header --output-file envs/requirements.txt
 
 clean-demo:
 	rm -rf results/demo

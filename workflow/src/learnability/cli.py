@@ -15,6 +15,7 @@ from .generation.commands import add_filter, add_score
 from .planning.commands import add_hours, add_plan
 from .storage.contracts import read_csv, read_json
 from .study.paths import dataset_file
+from .study.study_file import read_study
 from .tables.caveats import at_chance, below_psnr, chance_row, sentences
 from .tables.labels import Labels, labels_of
 
@@ -69,7 +70,7 @@ def show(folder: Path) -> None:
 def caveats_of(folder: Path, scores: pd.DataFrame, labels: Labels) -> list[str]:
     """What spoils numbers of Table 1: cells at chance, poor reconstructions."""
     study, fidelity = folder / "study.json", folder / "tables" / "table2.csv"
-    found = at_chance(scores, labels, read_json(study)["n_splits"]) if study.is_file() else []
+    found = at_chance(scores, labels, read_study(folder)["n_splits"]) if study.is_file() else []
     found += below_psnr(read_csv(fidelity)) if fidelity.is_file() else []
     return sentences(found, labels.datasets, labels.autoencoders)
 

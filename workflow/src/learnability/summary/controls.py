@@ -11,7 +11,7 @@ import pandas as pd
 from ..paper.findings import Effect, read_numbers
 from ..significance.controls import ABSENT, FOUND
 from ..significance.rows import SAMPLING
-from ..storage.contracts import read_json
+from ..study.study_file import read_study
 from ..study.truths import CONTROLS, GAP, NO_GAP, TABLE1
 from ..tables.layout import points
 
@@ -66,7 +66,7 @@ def controls_in_words(
 def controls_of(folder: Path) -> Said:
     """The same of a results folder, with names for labels; the study of study.json may have controls to be judged."""
     study, path = folder / "study.json", folder / "significance" / "controls.csv"
-    scopes = read_json(study).get("scopes", {}) if study.is_file() else {}
+    scopes = read_study(folder).get("scopes", {}) if study.is_file() else {}
     names = scopes.get(CONTROLS, {}).get("autoencoders", [])
     if names and not path.is_file():
         return Said(OPEN, f"The controls are not judged yet: ask for {path}, or for the target `{CONTROLS}`.", [])
