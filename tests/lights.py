@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from learnability.storage.arrays import PackedWriter
 from learnability.storage.contracts import FOLDS, SAMPLES, write_json, write_parquet
 from learnability.training import engine as training
 from learnability.training.fold_data import Inputs
 from learnability.training.teacher import write_teacher_logits
+from tests.devices import DEVICE
 from tests.recipes import IMAGE, recipe_of
 
 CLASSES = ["benign", "odd", "rare"]
@@ -63,7 +63,7 @@ def inputs(study: Path, recipe: dict) -> dict:
             folds=study / "folds.parquet",
             autoencoder_card=study / "autoencoder.json" if latent else None,
         ),
-        "device": torch.device("cpu"),
+        "device": DEVICE,
     }
 
 
