@@ -1,11 +1,13 @@
 """Runs parts, each in a process of its own with a limit, and keeps every figure as it comes."""
 
 import contextlib
+import functools
 import importlib
 import os
 import signal
 import time
 import traceback
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,8 +24,12 @@ HERE = Path(__file__).parent
 PARTS = ("machine", "train", "step", "syncs", "autoencoders", "encode", "agreement", "inference", "start", "resume",
          "unit", "together")  # by worth: what comes last is what a short time leaves out  # fmt: skip
 LEAST_SECONDS = 15  # with less left, a part is not begun
-# Imported once, in a process without a GPU from which those of the parts are forked; what is missing is passed over.
-PRELOADED = ("torch", "torchvision", "timm", "diffusers", "pandas", "learnability.training.engine")
+# Imported once, in the process that those of the parts are forked from; what is missing is passed over. Not diffusers:
+# it asks for the GPUs when it is imported, and in a fork of a process that has asked, CUDA does not work.
+PRELOADED = ("torch", "torchvision", "timm", "pandas", "learnability.training.engine")
+
+
+code_of_package = functools.cache(package_digest)
 
 
 def part_of(name: str):
@@ -34,7 +40,7 @@ def part_of(name: str):
 def identity_of(setting: Setting, name: str) -> str:
     """What a part's figures depend on: where it changed, they are measured anew."""
     own = [file_digest(HERE / f"{file}.py") for file in ("setting", "studies", f"parts/{name}")]
-    return digest([package_digest(), *own, torch.__version__, setting.tiny])
+    return digest([code_of_package(), *own, torch.__version__, setting.tiny])
 
 
 def run_parts(names: list[str], setting: Setting, results: Results, seconds: float) -> None:
@@ -58,7 +64,7 @@ def run_part(name: str, setting: Setting, results: Results, limit: float) -> str
     context.set_forkserver_preload(list(PRELOADED))
     ours, theirs = context.Pipe(duplex=False)
     # A process of its own, because an error on a GPU leaves all that its process does afterwards in error.
-    process = context.Process(target=measure, args=(name, setting, theirs))
+    process = context.Process(target=measure, args=(name, replace(setting, seconds=limit), theirs))
     process.start()
     theirs.close()
     deadline = time.monotonic() + limit

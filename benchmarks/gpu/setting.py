@@ -1,5 +1,6 @@
 """What the parts of the check share: the device, how large things are, and how a step is timed."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +21,12 @@ class Figure(NamedTuple):
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how large; `scratch` is a folder that all parts of one command share."""
+    """Where and how large; all parts of a command share the folder `scratch`; a part is ended after `seconds`."""
 
     device: torch.device
     tiny: bool
     scratch: Path
+    seconds: float = math.inf
 
     @property
     def cuda(self) -> bool:

@@ -23,7 +23,7 @@ from .setting import Setting
 
 N_SPLITS = 5
 IMAGES = "images of 256 px"
-# Channels of the latents of SD 1.4, FLUX.1 and FLUX.2, on a grid of 64 x 64.
+# Those of SD 1.4, FLUX.1 and FLUX.2, on a grid of 64 x 64.
 CHANNELS = {f"latents of {channels} channels": channels for channels in (4, 16, 32)}
 LATENTS = "latents of 16 channels"
 TINY_RESNET = {"model": "resnet18", "model_options": {"layers": [1, 1, 1, 1], "channels": [8, 16, 16, 16]}}
@@ -38,6 +38,11 @@ def recipe_for(setting: Setting, kind: str, **changes) -> Recipe:
     return resolve_recipe(read_config(), "latent" if kind in CHANNELS else "image").with_values(values | changes)
 
 
+def shape_of(setting: Setting, kind: str) -> tuple[int, int]:
+    """Channels and side of a row."""
+    return (CHANNELS[kind], setting.size(64, 32)) if kind in CHANNELS else (3, setting.size(256, 32))
+
+
 def given(setting: Setting, kind: str) -> dict:
     """The arguments of train_classifier that say what it reads, and where it runs."""
     space = {} if kind in CHANNELS else {"space": "image", "autoencoder": "original"}
@@ -46,15 +51,15 @@ def given(setting: Setting, kind: str) -> dict:
 
 def inputs_of(setting: Setting, kind: str) -> Inputs:
     """The files of a study, written by the first part that asks for them."""
-    folder, rows = setting.scratch / kind.replace(" ", "_"), setting.size(4096, 160)
+    folder, rows = setting.scratch / kind.replace(" ", "_"), setting.size(4096, 100)
     latent = kind in CHANNELS
     array = folder / ("latents.npy" if latent else "images_small.npy")
     inputs = Inputs(array, folder, folder / "folds.parquet", folder / "autoencoder.json" if latent else None)
     if (folder / "dataset.json").is_file():
         return inputs
     folder.mkdir(parents=True, exist_ok=True)
-    side = setting.size(256, 64)
-    shape, dtype = ((CHANNELS[kind], 64, 64), "float16") if latent else ((side, side, 3), "uint8")
+    channels, side = shape_of(setting, kind)
+    shape, dtype = ((channels, side, side), "float16") if latent else ((side, side, channels), "uint8")
     digest = write_rows(array, shape, dtype, rows)
     names = write_samples(folder, rows)
     write_parquet(pd.DataFrame({"sample_id": names, "fold": np.arange(rows) % N_SPLITS})[FOLDS], inputs.folds)
@@ -99,14 +104,25 @@ class Stepper:
         return engine.train_step(self.model, x, label, 1, self.loss, self.optimiser, self.recipe)
 
 
+def classifier_of(setting: Setting, kind: str, data: Fold) -> Classifier:
+    """The classifier of a kind of data with random weights, as the engine builds it."""
+    torch.set_float32_matmul_precision("high")
+    torch.manual_seed(0)
+    read = given(setting, kind)
+    model = build_classifier(describe_run(read["cell"], recipe_for(setting, kind), 0, data, read["inputs"]))
+    return model.to(setting.device, memory_format=torch.channels_last)
+
+
+def fold_of(setting: Setting, kind: str, keep: bool = True) -> Fold:
+    """What the classifier reads; with `keep` False nothing of it stays on the device."""
+    read = given(setting, kind)
+    return load_fold(read["cell"], N_SPLITS, read["inputs"], setting.device, keep)
+
+
 def stepper(setting: Setting, kind: str) -> Stepper:
     """The classifier of a kind of data, ready to train on a batch of its recipe's size."""
-    torch.set_float32_matmul_precision("high")  # as the engine does
-    read, recipe = given(setting, kind), recipe_for(setting, kind)
-    data = load_fold(read["cell"], N_SPLITS, read["inputs"], setting.device)
-    torch.manual_seed(0)
-    model = build_classifier(describe_run(read["cell"], recipe, 0, data, read["inputs"]))
-    model = model.to(setting.device, memory_format=torch.channels_last).train()
+    recipe, data = recipe_for(setting, kind), fold_of(setting, kind)
+    model = classifier_of(setting, kind, data).train()
     rows = np.resize(data.split["train"], recipe.batch_size)
     x = next(data.rows.batches(rows, recipe.batch_size)).clone()
     label = torch.from_numpy(data.label[rows]).to(setting.device)

@@ -1,5 +1,6 @@
 """The check of the GPU path around its parts: what ends badly, what is kept, the page, and the rates of `plan`."""
 
+import sys
 from types import ModuleType
 
 import pytest
@@ -9,12 +10,14 @@ import yaml
 from benchmarks.gpu import runner
 from benchmarks.gpu.__main__ import MEASURED, PAGE
 from benchmarks.gpu.page import NOT_RUN, ON_CPU, TINY, page
+from benchmarks.gpu.parts.unit import read
 from benchmarks.gpu.rates import with_measured
 from benchmarks.gpu.results import DONE, Results, figures_of, stored
 from benchmarks.gpu.runner import PARTS, part_of, run_parts
 from benchmarks.gpu.setting import Figure, Setting, attempted
 from learnability.planning import rates
 from learnability.planning.rates import GPUS, sustained_operations
+from tests.conftest import run
 from tests.devices import compute_on
 
 H100 = "NVIDIA H100 80GB HBM3"
@@ -68,6 +71,42 @@ def test_a_figure_that_fails_says_how_and_the_next_is_tried():
     (figure,) = attempted("graph", "gain", fail)
     assert figure == Figure("graph", "gain", "failed: RuntimeError: CUDA error")
     assert list(attempted("graph", "gain", lambda: 2.0)) == [Figure("graph", "gain", 2.0)]
+
+
+ASKS_FOR_A_GPU = """
+import importlib, pathlib, sys, torch
+torch._C._cuda_getDeviceCount = lambda: sys.exit("asked for the GPUs")
+from benchmarks.gpu import runner, studies
+from benchmarks.gpu.setting import Setting
+for name in (*runner.PRELOADED, *(f"benchmarks.gpu.parts.{part}" for part in runner.PARTS)):
+    importlib.import_module(name)
+setting = Setting(torch.device("cuda"), True, pathlib.Path(sys.argv[1]))
+print([studies.given(setting, kind) and studies.recipe_for(setting, kind).model for kind in studies.CHANNELS])
+"""
+
+
+def test_no_process_that_is_forked_has_asked_for_a_gpu(tmp_path):
+    """Else CUDA would not work in the fork: those that parts are forked from, and the parts that fork trainings."""
+    assert "convnext_tiny" in run(sys.executable, "-c", ASKS_FOR_A_GPU, tmp_path)
+
+
+def test_the_outcomes_of_unit_tests_are_read_from_one_process_and_from_several():
+    log = """
+tests/unit/test_a.py::test_one PASSED                                     [ 25%]
+tests/unit/test_a.py::test_two[a b] FAILED                                [ 50%]
+[gw1] [ 75%] PASSED tests/unit/test_b.py::test_three
+[gw0] [100%] ERROR tests/unit/test_b.py::test_four
+/a/tests/unit/test_a.py:3: TypeError: can't convert cuda:0 device type tensor to numpy
+=========================== short test summary info ============================
+FAILED tests/unit/test_a.py::test_two[a b] - TypeError: can't convert - at all
+ERROR tests/unit/test_b.py::test_four
+"""
+    outcomes, reasons = read(log)
+    names = ("test_a.py::test_one", "test_a.py::test_two[a b]", "test_b.py::test_three", "test_b.py::test_four")
+    assert outcomes == dict(
+        zip((f"tests/unit/{name}" for name in names), ("PASSED", "FAILED", "PASSED", "ERROR"), strict=True)
+    )
+    assert reasons == {"tests/unit/test_a.py::test_two[a b]": "TypeError: can't convert - at all"}
 
 
 def test_every_part_has_figures_and_a_limit():

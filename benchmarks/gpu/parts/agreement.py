@@ -11,10 +11,10 @@ from learnability.classifiers.saved import load_classifier
 from learnability.training.augmentation import augment
 from learnability.training.engine import train_classifier
 from learnability.training.evaluation import predict
-from learnability.training.fold_data import Fold, load_fold
+from learnability.training.fold_data import Fold
 
 from ..setting import Figure, Setting
-from ..studies import LATENTS, N_SPLITS, given, recipe_for
+from ..studies import LATENTS, fold_of, given, recipe_for
 from .autoencoders import Precision
 
 SECONDS = 30
@@ -24,12 +24,11 @@ CPU = torch.device("cpu")
 def figures(setting: Setting) -> Iterator[Figure]:
     # Small on a GPU too: a CPU trains it.
     small = replace(setting, tiny=True, scratch=setting.scratch / "agreement")
-    read = given(small, LATENTS)
+    on_cpu, run = replace(small, device=CPU), small.scratch / "run"
     recipe = recipe_for(small, LATENTS, epochs=2, lr=2e-3)
-    run = small.scratch / "run"
-    train_classifier(recipe=recipe, seed=0, code="", folder=run, **read | {"device": CPU})
-    truth = predict(load_classifier(run, CPU), load_fold(read["cell"], N_SPLITS, read["inputs"], CPU), "test")
-    data = load_fold(read["cell"], N_SPLITS, read["inputs"], setting.device)
+    train_classifier(recipe=recipe, seed=0, code="", folder=run, **given(on_cpu, LATENTS))
+    truth = predict(load_classifier(run, CPU), fold_of(on_cpu, LATENTS), "test")
+    data = fold_of(small, LATENTS)
     model = load_classifier(run, setting.device)
     for precision in ("float32", "TF32", "bfloat16"):
         yield from difference(precision, truth, probabilities(setting, model, data, precision))

@@ -3,10 +3,8 @@
 import time
 from collections.abc import Iterator
 
-from learnability.training.fold_data import load_fold
-
 from ..setting import Figure, Setting
-from ..studies import CHANNELS, IMAGES, N_SPLITS, given
+from ..studies import CHANNELS, IMAGES, fold_of, inputs_of
 
 SECONDS = 30
 LARGEST = max(CHANNELS, key=CHANNELS.get)
@@ -14,9 +12,10 @@ LARGEST = max(CHANNELS, key=CHANNELS.get)
 
 def figures(setting: Setting) -> Iterator[Figure]:
     for kind in (LARGEST, IMAGES):
-        read = given(setting, kind)
+        inputs_of(setting, kind)  # written before the clock runs
+        setting.wait()  # for the device to be ready, too
         started = time.perf_counter()
-        data = load_fold(read["cell"], N_SPLITS, read["inputs"], setting.device)
+        data = fold_of(setting, kind)
         setting.wait()
         seconds = time.perf_counter() - started
         yield Figure(kind, "GB", data.array.nbytes / 1e9)

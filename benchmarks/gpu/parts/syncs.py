@@ -21,8 +21,6 @@ KERNELS = 6  # the dearest ones are named
 
 def figures(setting: Setting) -> Iterator[Figure]:
     for kind in (LATENTS, IMAGES):
-        steps = -(-setting.size(4096, 160) * 3 // 5 // recipe_for(setting, kind).batch_size)
-        yield Figure(kind, "steps of an epoch", steps)
         places = waits(setting, kind)
         text = ", ".join(f"{place} {number / EPOCHS:.3g}" for place, number in places.most_common(10))
         yield Figure(kind, "waits per epoch", sum(places.values()) / EPOCHS)
@@ -68,6 +66,7 @@ def profiled(setting: Setting, kind: str) -> Iterator[Figure]:
         spent = {e.key: e.self_device_time_total for e in events if str(e.device_type).endswith("CUDA")}
     else:
         spent = {e.key: e.self_cpu_time_total for e in events}
+    yield Figure(kind, "steps of an epoch", steps)
     busy = sum(spent.values()) / 1e6
     yield Figure(kind, "share of time that the device computes, under the profiler", busy / seconds)
     longest = sorted(spent, key=spent.get, reverse=True)[:KERNELS]

@@ -10,7 +10,7 @@ from learnability.storage.contracts import read_json
 from learnability.training.engine import train_classifier
 
 from ..setting import Figure, Setting
-from ..studies import CHANNELS, IMAGES, LATENTS, given, recipe_for
+from ..studies import CHANNELS, IMAGES, LATENTS, given, recipe_for, shape_of
 from .machine import peaks
 
 SECONDS = 130
@@ -39,9 +39,8 @@ def training(setting: Setting, kind: str) -> Iterator[Figure]:
     rate = metrics["train_samples_per_second"]
     yield Figure(kind, "network", recipe.model)
     yield Figure(kind, "samples/s", rate)
-    channels, side = (CHANNELS[kind], 64) if kind in CHANNELS else (3, setting.size(256, 64))
     # Forward and backward are three forward passes.
-    operations = 3 * classifier_operations(recipe, channels, side, 2)[0] * rate
+    operations = 3 * classifier_operations(recipe, *shape_of(setting, kind), 2)[0] * rate
     yield Figure(kind, "TFLOP/s", operations / 1e12)
     if promised := peaks(setting):
         yield Figure(kind, "share of the peak in bfloat16", operations / promised[0])

@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,20 +15,50 @@ from ..setting import Figure, Setting
 SECONDS = 75
 ROOT = Path(__file__).parents[3]
 PROCESSES = 4
-NAMED = 25  # failures that are named
+NAMED = 40  # failures that are named
+OUTCOME = "(PASSED|FAILED|ERROR|SKIPPED)"
+# With several processes the outcome comes first, as in the summary, which says why.
+LINE = re.compile(rf"(?:{OUTCOME} )?(tests/unit/\S+?::.+?)(?: {OUTCOME}.*| - (.*))?$")
 
 
 def figures(setting: Setting) -> Iterator[Figure]:
     tests = [ROOT / "tests" / "unit" / "test_batches.py"] if setting.tiny else on_a_device()
+    output, ended = run(setting, tests)
+    outcomes, reasons = read(output)
+    yield Figure("all", "came to their end", str(ended))
+    for outcome, number in Counter(outcomes.values()).items():
+        yield Figure("all", outcome.lower(), number)
+    if not outcomes:
+        yield Figure("all", "said", output[-300:].replace("\n", " "))
+    for test in [test for test, outcome in outcomes.items() if outcome in ("FAILED", "ERROR")][:NAMED]:
+        yield Figure(test.removeprefix("tests/unit/"), "why", reasons.get(test, "no summary")[:150])
+
+
+def run(setting: Setting, tests: list[Path]) -> tuple[str, bool]:
+    """What pytest printed, and whether it came to its end in the time of this part."""
     beside = ["-n", str(PROCESSES)] if setting.cuda and importlib.util.find_spec("xdist") else []
-    command = [sys.executable, "-m", "pytest", "-q", "-rfE", "--tb=line", "-p", "no:cacheprovider", *beside, *tests]
-    environment = os.environ | {"LEARNABILITY_TEST_DEVICE": setting.device.type}
-    output = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False).stdout
-    yield Figure("all", "files", len(tests))
-    yield Figure("all", "outcome", re.sub(r"=+", "", (output.strip().splitlines() or ["nothing"])[-1]).strip())
-    for line in [line for line in output.splitlines() if line.startswith(("FAILED", "ERROR"))][:NAMED]:
-        test, _, why = line.partition(" - ")
-        yield Figure(test.split("::")[-1], "outcome", f"{why[:150] or line.split()[0]}")
+    command = [sys.executable, "-m", "pytest", "-v", "-rfE", "--tb=line", "-p", "no:cacheprovider", *beside, *tests]
+    environment = os.environ | {"LEARNABILITY_TEST_DEVICE": setting.device.type, "COLUMNS": "300"}
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            process.wait(max(1.0, setting.seconds - 5))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        log.seek(0)
+        return log.read(), process.returncode is not None
+
+
+def read(output: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The outcome of every test of a log, and why those of the summary failed."""
+    outcomes, reasons = {}, {}
+    for found in filter(None, map(LINE.search, output.splitlines())):
+        before, test, after, why = found.groups()
+        if outcome := before or after:
+            outcomes[test] = outcome
+        if why:
+            reasons[test] = why
+    return outcomes, reasons
 
 
 def on_a_device() -> list[Path]:
