@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from learnability.storage.arrays import PackedWriter
 from learnability.storage.contracts import FOLDS, SAMPLES, write_json, write_parquet
@@ -63,7 +64,7 @@ def inputs(study: Path, recipe: dict) -> dict:
             folds=study / "folds.parquet",
             autoencoder_card=study / "autoencoder.json" if latent else None,
         ),
-        "device": DEVICE,
+        "device": torch.device(DEVICE),
     }
 
 

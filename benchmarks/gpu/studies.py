@@ -106,7 +106,6 @@ class Stepper:
 
 def classifier_of(setting: Setting, kind: str, data: Fold) -> Classifier:
     """The classifier of a kind of data with random weights, as the engine builds it."""
-    torch.set_float32_matmul_precision("high")
     torch.manual_seed(0)
     read = given(setting, kind)
     model = build_classifier(describe_run(read["cell"], recipe_for(setting, kind), 0, data, read["inputs"]))

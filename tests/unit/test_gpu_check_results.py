@@ -182,7 +182,7 @@ def test_the_constant_that_names_the_cpu_becomes_the_device():
     modules = [ModuleType("of the CPU"), ModuleType("of both"), ModuleType("of none")]
     modules[0].CPU = modules[1].CPU = torch.device("cpu")
     modules[1].CUDA = torch.device("cuda")
-    compute_on(torch.device("meta"), modules)
+    compute_on("meta", modules)
     assert modules[0].CPU.type == "meta"
     assert modules[1].CPU.type == "cpu"
     assert not hasattr(modules[2], "CPU")

@@ -59,23 +59,24 @@ def precisions(setting: Setting, name: str) -> Iterator[Figure]:
 
 
 class Precision(torch.autocast):
-    """float32 as it is, with TF32, or with autocast to bfloat16; leaves TF32 on, as the study has it."""
+    """float32 as it is, with TF32, or with autocast to bfloat16; the switches are as before when it ends."""
 
     def __init__(self, setting: Setting, name: str):
         super().__init__(setting.device.type, torch.bfloat16, enabled=name == "bfloat16")
         self.tf32 = name != "float32"
 
     def __enter__(self):
-        self._switch(self.tf32)
+        self.before = torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+        self._set(self.tf32, "high" if self.tf32 else "highest")
         return super().__enter__()
 
     def __exit__(self, *error):
-        self._switch(True)
+        self._set(*self.before)
         return super().__exit__(*error)
 
-    def _switch(self, on: bool) -> None:
-        torch.backends.cudnn.allow_tf32 = on
-        torch.set_float32_matmul_precision("high" if on else "highest")
+    def _set(self, convolutions: bool, products: str) -> None:
+        torch.backends.cudnn.allow_tf32 = convolutions
+        torch.set_float32_matmul_precision(products)
 
 
 def images(setting: Setting) -> torch.Tensor:
