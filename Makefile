@@ -6,9 +6,12 @@
 # make slurm-demo   the same study through a SLURM cluster of this one machine; needs root and slurm-wlm, munge
 # make test-slurm   a study on a cluster and what can go wrong there, on the same
 # make bench   how fast it is: ratios of two things in one run, as a table; about ten minutes on idle cores
-# make pages   docs/configuration.md and docs/rules.md, written from the schema and the rules
+# make pages   docs/configuration.md and docs/rules.md, written from the schema and the rules, and docs/measurements/gpu.md
+#                  from the files of the devices that were measured
 # make calibrate   what every test and verdict is worth, from simulated studies: docs/measurements/error_rates.md; half an
 #                  hour of one core, goes on where it was stopped
+# make gpu-check   the CUDA path on the GPU of this machine: docs/measurements/gpu.md; eight minutes of an H100, goes on
+#                  where it was stopped. PARTS="train step" measures these anew; DEVICE=cpu TINY=1 tries the commands
 # make test-parity   the checks against MedVAE's own package, which `make test` skips; installs it into .venv-parity
 
 PYTHON ?= python3
@@ -18,7 +21,8 @@ export PYTHONPATH := $(CURDIR)/workflow/src
 # Jobs and the snakemake they start are found whatever the shell has activated.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo slurm-demo lint test test-demo test-slurm test-parity bench pages calibrate environment lock clean-demo
+.PHONY: demo slurm-demo lint test test-demo test-slurm test-parity bench \
+	pages calibrate gpu-check environment lock clean-demo
 
 environment: $(VENV)/installed
 
@@ -63,10 +67,15 @@ bench: $(VENV)/installed
 pages: $(VENV)/installed
 	$(BIN)/python -m docs.pages.configuration > docs/configuration.md
 	$(BIN)/python -m docs.pages.rules > docs/rules.md
+	$(BIN)/python -m benchmarks.gpu --write
 
 # From the repository's root, where the package `benchmarks` lies.
 calibrate: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration
+
+DEVICE ?= cuda
+gpu-check: $(VENV)/installed
+	$(BIN)/python -m benchmarks.gpu --device $(DEVICE) $(if $(TINY),--tiny) $(PARTS)
 
 test-parity: .venv-parity/installed
 	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/.venv-parity $(BIN)/python -m pytest tests/parity

@@ -15,6 +15,7 @@ from learnability.storage.contracts import FOLDS, SAMPLES, write_json, write_par
 from learnability.training import engine as training
 from learnability.training.fold_data import Inputs
 from learnability.training.teacher import write_teacher_logits
+from tests.devices import DEVICE
 from tests.recipes import IMAGE, recipe_of
 
 CLASSES = ["benign", "odd", "rare"]
@@ -67,7 +68,7 @@ def inputs(study: Path, recipe: dict) -> dict:
             autoencoder_card=study / "autoencoder.json" if latent else None,
             channel_sums=study / "channel_sums.npy" if latent else None,
         ),
-        "device": torch.device("cpu"),
+        "device": torch.device(DEVICE),
     }
 
 

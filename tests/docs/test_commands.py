@@ -64,6 +64,7 @@ ELSEWHERE = {
         "python -m pytest tests/unit/test_metrics.py", "ruff check .", "ruff format .",
         "snakefmt Snakefile workflow/rules",
     ],
+    "tests/runs/test_gpu_check.py runs it": ["python -m benchmarks.gpu"],
     "minutes of measurement": [
         "python benchmarks/classifier_speed.py", "python benchmarks/feed.py", "python benchmarks/memory.py",
         "make bench",
