@@ -1,13 +1,17 @@
 # make demo   the study in miniature, on phantoms; about five minutes on two cores
 # make test   every check but those below, among them a tiny study by every rule that the demo has
+# make lint   the first of them: ruff, snakefmt, snakemake --lint
 # make test-demo   the demo, and whether its numbers mean something
 # All make their own environment in .venv first.
 # make slurm-demo   the same study through a SLURM cluster of this one machine; needs root and slurm-wlm, munge
 # make test-slurm   a study on a cluster and what can go wrong there, on the same
 # make bench   how fast it is: ratios of two things in one run, as a table; about ten minutes on idle cores
-# make pages   docs/configuration.md and docs/rules.md, written from the schema and the rules
+# make pages   docs/configuration.md and docs/rules.md, written from the schema and the rules, and docs/measurements/gpu.md
+#                  from the files of the devices that were measured
 # make calibrate   what every test and verdict is worth, from simulated studies: docs/measurements/error_rates.md; half an
 #                  hour of one core, goes on where it was stopped
+# make gpu-check   the CUDA path on the GPU of this machine: docs/measurements/gpu.md; eight minutes of an H100, goes on
+#                  where it was stopped. PARTS="train step" measures these anew; DEVICE=cpu TINY=1 tries the commands
 # make test-parity   the checks against MedVAE's own package, which `make test` skips; installs it into .venv-parity
 
 PYTHON ?= python3
@@ -17,7 +21,8 @@ export PYTHONPATH := $(CURDIR)/workflow/src
 # Jobs and the snakemake they start are found whatever the shell has activated.
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo slurm-demo test test-demo test-slurm test-parity bench pages calibrate environment lock clean-demo
+.PHONY: demo slurm-demo lint test test-demo test-slurm test-parity bench \
+	pages calibrate gpu-check environment lock clean-demo
 
 environment: $(VENV)/installed
 
@@ -38,14 +43,16 @@ demo: $(VENV)/installed
 slurm-demo: $(VENV)/installed
 	@SLURM_CPUS=64 SLURM_MEM_MB=256000 tests/slurm/one-node-slurm.sh start
 	@trap 'tests/slurm/one-node-slurm.sh stop' EXIT; trap 'exit 130' INT TERM; eval "$$(tests/slurm/one-node-slurm.sh env)"; \
-	$(BIN)/snakemake --profile slurm --configfile workflow/studies/demo.yaml --config results=results/slurm_demo \
+	LEARNABILITY_DEVICE=cpu $(BIN)/snakemake --profile slurm --configfile workflow/studies/demo.yaml --config results=results/slurm_demo \
 		--slurm-init-seconds-before-status-checks 1 --latency-wait 5
 
-test: $(VENV)/installed
+lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+
+test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slurm_faults" --ignore tests/demo -r s
 
 test-demo: demo
@@ -60,10 +67,15 @@ bench: $(VENV)/installed
 pages: $(VENV)/installed
 	$(BIN)/python -m docs.pages.configuration > docs/configuration.md
 	$(BIN)/python -m docs.pages.rules > docs/rules.md
+	$(BIN)/python -m benchmarks.gpu --write
 
 # From the repository's root, where the package `benchmarks` lies.
 calibrate: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration
+
+DEVICE ?= cuda
+gpu-check: $(VENV)/installed
+	$(BIN)/python -m benchmarks.gpu --device $(DEVICE) $(if $(TINY),--tiny) $(PARTS)
 
 test-parity: .venv-parity/installed
 	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/.venv-parity $(BIN)/python -m pytest tests/parity
@@ -74,12 +86,11 @@ test-parity: .venv-parity/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target .venv-parity -r envs/parity.txt
 	touch $@
 
-# Exact versions of what envs/requirements.in names, as installed in a fresh environment.
-lock:
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet -r envs/requirements.in
-	# CUDA's packages exist for Linux alone.
-	$(BIN)/python -m pip freeze --exclude-editable | sed -E 's/^((nvidia|triton|cuda)[^=]*==.*)$$/\1 ; sys_platform == "linux"/' > envs/requirements.txt
+# Exact versions, with hashes, of what envs/requirements.in names: uv.lock for every system and Python, and from it
+# envs/requirements.txt. What is locked stays where it can; `make lock UPGRADE=--upgrade` takes the newest of everything.
+lock: $(VENV)/installed
+	$(BIN)/uv lock $(UPGRADE)
+	$(BIN)/uv export --quiet --frozen --no-emit-project --no-annotate --no-header --output-file envs/requirements.txt
 
 clean-demo:
 	rm -rf results/demo

@@ -22,27 +22,31 @@
 import os
 import sys
 
-from snakemake.utils import min_version, validate
+from snakemake.utils import min_version
 
 min_version("9.27")
 
 # Of this file, not of a workflow that uses it as a module.
 ROOT = str(workflow.current_basedir)
 sys.path.insert(0, os.path.join(ROOT, "workflow", "src"))
-from learnability.study.configuration import merge_over_published
+from learnability.study.configuration import fill_in, merge_over_published
 
 
 configfile: os.path.join(ROOT, "config.yaml")
 
 
 merge_over_published(config)  # a module is given a config of its own, and config.yaml is not read
-validate(config, "workflow/schemas/config.schema.yaml")
 
 
 report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/common.smk"
+
+
+as_workflow_error(fill_in, config)
+
+
 include: "workflow/rules/files.smk"
 include: "workflow/rules/inputs.smk"
 include: "workflow/rules/params.smk"
@@ -89,6 +93,7 @@ rule all:
 
 
 onstart:
+    take_results()
     if not workflow.touch:  # results that are taken over need no data, and none of them is redone
         check_before_start(workflow.dag.needrun_jobs())
         drop_what_is_redone(workflow.dag.needrun_jobs())

@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 import torch
 
+from learnability.storage import checkpoints
 from learnability.storage.arrays import PackedWriter
 from learnability.storage.channel_sums import channel_sums
 from learnability.storage.contracts import FOLDS, SAMPLES, write_json, write_parquet
 from learnability.training import engine as training
 from learnability.training.fold_data import Inputs
 from learnability.training.teacher import write_teacher_logits
+from tests.devices import DEVICE
 from tests.recipes import IMAGE, recipe_of
 
 CLASSES = ["benign", "odd", "rare"]
@@ -66,7 +68,7 @@ def inputs(study: Path, recipe: dict) -> dict:
             autoencoder_card=study / "autoencoder.json" if latent else None,
             channel_sums=study / "channel_sums.npy" if latent else None,
         ),
-        "device": torch.device("cpu"),
+        "device": torch.device(DEVICE),
     }
 
 
@@ -88,6 +90,7 @@ def interrupt(study: Path, folder: str, recipe: dict, epoch: int, seed: int = 1,
         return whole(model, data, recipe, seed, now, *rest)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "SECONDS_BETWEEN_EPOCHS", 0)  # so that every epoch is saved
         patch.setattr(training, "train_epoch", stopped)
         with pytest.raises(KeyboardInterrupt):
             train(study, folder, recipe, seed, **files)

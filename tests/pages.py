@@ -11,7 +11,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "results/READM
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 PROGRAMS = (
     "snakemake", "learnability", "make", "python", "cp", "export", "source", "cd", "mkdir", "for", "curl", "done",
-    "ruff", "snakefmt", "docker", "apptainer", "squeue", "scontrol", "scancel", "sbatch", "hf",
+    "ruff", "snakefmt", "docker", "apptainer", "squeue", "scontrol", "scancel", "sbatch", "hf", "uv", "touch",
 )  # fmt: skip
 RUN = "results/runs/isic2019/latent/flux2/latent/fold3/metrics.json"  # what PATH may stand for
 

@@ -31,6 +31,7 @@ class Cluster:
         self.root = root
         self.heads: list[subprocess.Popen] = []
         self.environment = {"SLURM_CONF": str(root / "slurm.conf"), "OMP_NUM_THREADS": "1"}
+        self.environment["LEARNABILITY_DEVICE"] = "cpu"  # its GPUs are made up
 
     def slurm(self, *command: str) -> str:
         """What a command of SLURM prints; it must succeed."""

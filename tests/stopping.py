@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 
-TERMINATED = 128 + signal.SIGTERM  # the exit code of a job that SIGTERM stopped
+TERMINATED, PRESSED = 128 + signal.SIGTERM, 128 + signal.SIGINT  # exit codes of jobs that saved themselves
 
 
 def in_child(work: Callable[[], object], log: Path) -> int:

@@ -14,16 +14,16 @@ from pathlib import Path
 from learnability.paper.verdicts import SUPPORTED
 
 from .page import deciding, failing, judged, page, wrong_verdicts
-from .rates import encoding, equivalence, false_positives, fidelity, misses, power, shares
-from .raw import judged_studies, simulated_studies
-from .scenarios import GAPS, MAIN, OTHERS, POWER
+from .rates import encoding, equivalence, false_positives, fidelity, misses, of_controls, of_scores, power, shares
+from .raw import controlled_studies, judged_studies, scored_studies, simulated_studies
+from .scenarios import CONTROLLED, GAPS, MAIN, OTHERS, POWER, SCORED, in_words
 from .simulated import Simulated
 from .studies import Scenario
 from .verdicts import CASES, CURVES
 
 PAGE = Path("docs/measurements/error_rates.md")
 # Shares of `--studies`: a level is found from all of them.
-OF_POWER, OF_VERDICTS = 0.2, 0.1
+OF_POWER, OF_VERDICTS, OF_SCORES = 0.25, 0.15, 0.2
 AS_LARGE_AS_THE_MARGIN = 0.06
 RATIOS = (0, 1, 2)  # of autoencoders' own gaps to the spread of cells
 HEADER = """# Error rates and power
@@ -71,6 +71,7 @@ def compute(studies: int, seed: int, raw: Path) -> tuple[dict, float]:
         return found
 
     results = {"levels": {}, "like": {}, "power": {}, "misses": {}, "verdicts": {}, "curves": {}}
+    results |= {"controls": {}, "scores": {}}
 
     def without_gap(scenario: Scenario) -> Simulated:
         found = simulated(scenario, GAPS, 1)
@@ -89,6 +90,14 @@ def compute(studies: int, seed: int, raw: Path) -> tuple[dict, float]:
             results["equivalence"] = equivalence(found, gaps.index(AS_LARGE_AS_THE_MARGIN))
     for scenario in OTHERS:
         without_gap(scenario)
+    for scenario, gap, folds, share in CONTROLLED:
+        frame, seconds = controlled_studies(scenario, gap, folds, round(share * studies), seed, raw)
+        spent.append(seconds)
+        results["controls"][in_words(scenario, gap, folds)] = of_controls(frame)
+    for scenario in SCORED:
+        frame, seconds = scored_studies(scenario, round(OF_SCORES * studies), seed, raw)
+        spent.append(seconds)
+        results["scores"][scenario.name] = of_scores(frame)
     for case in (*CASES, *CURVES):
         frame, seconds = judged_studies(case, round(OF_VERDICTS * studies), seed, raw)
         spent.append(seconds)

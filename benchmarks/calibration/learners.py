@@ -36,9 +36,9 @@ def nearest_centroid(
     return np.swapaxes(np.concatenate([centroids, offsets], axis=2), 1, 2).astype(np.float32)
 
 
-def predicted(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The classes (S, n) that classifiers (S, p + 1, K) give images (S, n, p)."""
-    return (x @ weights[:, :-1] + weights[:, -1:]).argmax(2)
+def outputs(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """What classifiers (S, p + 1, K) give for every class of images (S, n, p): (S, n, K), the largest is predicted."""
+    return x @ weights[:, :-1] + weights[:, -1:]
 
 
 def _balanced(

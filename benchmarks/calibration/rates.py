@@ -8,17 +8,23 @@ import pandas as pd
 
 from learnability.significance.correlation import correlation
 from learnability.significance.level import ALPHA
+from learnability.significance.macro import MACRO
 from learnability.significance.ranks import signed_rank
 from learnability.significance.t_tests import corrected_t, tost
 
+from .controls import CIPHER, LOSSLESS
 from .designs import N_SPLITS, SMALL, designs
-from .simulated import FIELDS, UNITS, Simulated, decomposed
+from .scores import GAP, OF_LATENTS
+from .simulated import FIELDS, ONE, ONE_WITHOUT, TWO, UNITS, Simulated, decomposed
 from .studies import AUTOENCODERS, Scenario
 
 TEST_OVER_TRAIN = 1 / (N_SPLITS - 2)
 ONE_SIDED = 1.645  # standard errors below a rate lies its lower 95 % Monte Carlo bound
 OF_A_STACK = 50  # studies that are in memory at once
 CELLS = slice(0, AUTOENCODERS)
+ALONE, OWN_MEAN = "cell of one autoencoder", "dataset, variance of training from its own mean"
+LEAST_LEFT_OUT = "cell of one autoencoder, without the least of e"
+IN_WORDS = {GAP: "latents against reconstructions", OF_LATENTS: "latents against themselves, trained again"}
 PSNR = (4.4, 3.7)  # dB, standard deviation of autoencoders and of cells, as in the paper's Table 2
 
 
@@ -67,6 +73,17 @@ def of_units(studies: Simulated, gap: int) -> dict[str, np.ndarray]:
     return {"cell": tests[:, :, CELLS], "study": studies.study[gap]} | one
 
 
+def of_one(units: dict[str, np.ndarray], directed: bool = False) -> dict[str, Rate]:
+    """How often a gap is found by the cell of a study that has one autoencoder, or two."""
+
+    def rate_of(unit: str) -> Rate:
+        return rate(found(field(units[unit], "p"), field(units[unit], "effect") if directed else 1.0))
+
+    # A control has no other autoencoder beside it, like the cell of a study of one.
+    names = {"cell of two autoencoders": TWO, ALONE: ONE}
+    return {name: rate_of(unit) for name, unit in names.items()} | {LEAST_LEFT_OUT: rate_of(ONE_WITHOUT)}
+
+
 def over_folds(studies: Simulated, gap: int) -> dict[str, np.ndarray]:
     """p of the t-tests over folds of every cell and dataset, and of that over the datasets' means."""
     folds = studies.reconstruction - studies.latent[gap]  # (S, D, A, k)
@@ -91,12 +108,11 @@ def false_positives(studies: Simulated) -> dict[str, Rate]:
     return {
         "cell": rate(found(field(units["cell"], "p"))),
         "cell, sampling only": rate(found(field(units["cell"], "p_sampling"))),
-        # A control has no other autoencoder beside it, like the cell of a study of one.
-        "cell of one autoencoder": rate(found(field(units["control"], "p"))),
+        **of_one(units),
         "cell, corrected t over folds": rate(found(folds["cell"])),
         "dataset": rate(found(field(units["dataset"], "p"))),
         "dataset, sampling only": rate(found(field(units["dataset"], "p_sampling"))),
-        "dataset, variance of training from its own mean": rate(found(field(units["dataset, own excess"], "p"))),
+        OWN_MEAN: rate(found(field(units["dataset, own excess"], "p"))),
         "dataset, corrected t over folds": rate(found(folds["dataset"])),
         "these datasets": rate(found(field(units["study"], "p"))),
         "a further dataset, t over means": rate(found(folds["study"])),
@@ -122,6 +138,7 @@ def power(studies: Simulated, gap: int) -> dict[str, Rate]:
         if name != "study":
             rates[f"{name}, sampling only"] = rate(found(field(units[name], "p_sampling"), effect))
         rates[f"{name}, t over {'means' if name == 'study' else 'folds'}"] = rate(found(folds[name], effect))
+    rates |= of_one(units, directed=True)
     rates["control found, 5 folds"] = rate(field(units["control"], "low") > 0)
     rates["control found, 2 folds, sampling only"] = rate(field(units["control of few"], "low") > 0)
     return rates
@@ -189,6 +206,29 @@ def encoding(scenario: Scenario, number: int, seed: int) -> dict[str, Rate]:
     rates = {}
     for name, of in (("cell", tests[:, :, :AUTOENCODERS]), ("cell of one autoencoder", tests[:, :, AUTOENCODERS:])):
         rates |= {name: rate(found(field(of, "p"))), f"{name}, interval without 0": rate(~covered(of, 0.0))}
+    return rates
+
+
+def of_controls(frame: pd.DataFrame) -> dict[str, Rate]:
+    """Of judged studies: how often they are said to fail their controls, and the verdicts of each control."""
+    study = ["stack", "study"]
+    rates = {"the controls fail": rate(frame.groupby(study)["fails"].first().to_numpy())}
+    wanted = {LOSSLESS: ("absent", "found"), CIPHER: ("found",)}
+    for control, of in frame.groupby("control", sort=False):
+        for verdict in wanted.get(control, ("absent", "found")):
+            said = (of["verdict"] == verdict).to_numpy().reshape(of.groupby(study).ngroups, -1)
+            rates[f"{control} {verdict}"] = rate(said)
+    return rates
+
+
+def of_scores(frame: pd.DataFrame) -> dict[str, Rate]:
+    """How often the corrected t over folds finds a difference: by comparison, metric, and data sets or their macro."""
+    rates = {}
+    for (comparison, metric, macro), of in frame.groupby(
+        ["comparison", "metric", frame["dataset"] == MACRO], sort=False
+    ):
+        said = (of["p"] < ALPHA).to_numpy().reshape(of.groupby(["stack", "study"]).ngroups, -1)
+        rates[f"{IN_WORDS[comparison]}, {metric}, {'macro' if macro else 'data set'}"] = rate(said)
     return rates
 
 

@@ -5,6 +5,7 @@ import inspect
 import os
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,11 @@ import pandas as pd
 
 from learnability.paper import gap_claims, own_claims
 from learnability.paper import verdicts as rules_of_verdicts
+from learnability.significance import controls as rules_of_controls
+from learnability.summary import controls as failures_of_controls
 
+from . import scores
+from .controls import controlled
 from .designs import SMALL, Design, designs
 from .simulated import Simulated, simulate
 from .studies import Scenario, strengths_of
@@ -50,19 +55,49 @@ def simulated_studies(
 
 def judged_studies(case: Case, number: int, seed: int, folder: Path) -> tuple[pd.DataFrame, float]:
     """The verdicts on `number` studies of a case, and the seconds of CPU that they took; what is on disk is read."""
+    place = folder / "verdicts" / _digest_of_verdicts(case, seed)
     own = [seed, zlib.crc32(case.name.encode())]
-    digest = _digest_of_verdicts(case, seed)
+    return _frames(place, number, lambda stack: verdicts(case, STACK, [*own, stack]))
+
+
+def controlled_studies(
+    scenario: Scenario, gap: float, folds: int, number: int, seed: int, folder: Path
+) -> tuple[pd.DataFrame, float]:
+    """`number` studies whose controls are judged, and their seconds of CPU; the lossless control has this gap."""
+    made, own = designs(SMALL, seed, folds), [seed, zlib.crc32(scenario.name.encode())]
+    alike = (1.0,) * len(made)
+    rules = [inspect.getsource(module) for module in (rules_of_controls, failures_of_controls)]
+    digest = _digest_of(scenario, gap, folds, seed, rules, controlled(made, alike, scenario, 2, [0]).to_csv())
+
+    def stack_of(stack: int) -> pd.DataFrame:
+        costing = [strengths_of((gap,), design, at, scenario, TRIAL, own[1])[0] for at, design in enumerate(made)]
+        return controlled(made, costing if gap else alike, scenario, STACK, [*own, 5, stack])
+
+    return _frames(folder / "controls" / digest, number, stack_of)
+
+
+def scored_studies(scenario: Scenario, number: int, seed: int, folder: Path) -> tuple[pd.DataFrame, float]:
+    """The tests over folds of `number` studies without a difference, and their seconds of CPU."""
+    made, own = designs(SMALL, seed), [seed, zlib.crc32(scenario.name.encode())]
+    digest = _digest_of(scenario, seed, scores.compared(made, scenario, 2, [0]).to_csv())
+    return _frames(
+        folder / "scores" / digest, number, lambda stack: scores.compared(made, scenario, STACK, [*own, 6, stack])
+    )
+
+
+def _frames(place: Path, number: int, stack_of: Callable[[int], pd.DataFrame]) -> tuple[pd.DataFrame, float]:
+    """Stacks of `number` studies, one below the other, and the seconds of CPU of all; what is on disk is read."""
     stacks, seconds = [], 0.0
     for stack in range(-(-number // STACK)):
-        path = folder / "verdicts" / digest / f"{stack}.csv"
+        path = place / f"{stack}.csv"
         if not path.exists():
             started = time.process_time()
-            found = verdicts(case, STACK, [*own, stack])
+            found = stack_of(stack)
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(f".{os.getpid()}")
             found.assign(seconds=time.process_time() - started).to_csv(partial, index=False)
             partial.replace(path)
-        stacks.append(pd.read_csv(path))
+        stacks.append(pd.read_csv(path).assign(stack=stack))
         seconds += stacks[-1].pop("seconds").iloc[0]
     return pd.concat(stacks, ignore_index=True), seconds
 
@@ -71,7 +106,11 @@ def _digest_of_verdicts(case: Case, seed: int) -> str:
     """Of the settings, of what two small studies give, and of the rules: few studies meet the edge of a rule."""
     rules = [inspect.getsource(module) for module in (rules_of_verdicts, gap_claims, own_claims)]
     probe = verdicts(case, 2, [0]).to_csv()
-    return hashlib.sha256(repr((case, seed, STACK, probe, rules)).encode()).hexdigest()[:12]
+    return _digest_of(case, seed, probe, rules)
+
+
+def _digest_of(*settings: object) -> str:
+    return hashlib.sha256(repr((STACK, *settings)).encode()).hexdigest()[:12]
 
 
 def _write(found: Simulated, seconds: float, path: Path) -> None:

@@ -12,9 +12,11 @@ from .studies import AUTOENCODERS, Scenario, draw_views, right
 
 FIELDS = ("effect", "low", "high", "p", "low_sampling", "high_sampling", "p_sampling", "sampling", "training")
 FEW = 2  # folds, as the demo has: the variance of sampling alone
-# Of a dataset: its autoencoders; their average, also with the variance of training that it has itself; the control, and
-# that of a study of few folds.
-UNITS = (*range(AUTOENCODERS), "dataset", "dataset, own excess", "control", "control of few")
+# Of a dataset: its autoencoders; the first, where the study has two; their average, also with the variance of training
+# that it has itself; the control, which has no other beside it, also without the least that this is given, and that of
+# a study of few folds.
+ONE, TWO, ONE_WITHOUT = "control", "of two", "control, nothing least"
+UNITS = (*range(AUTOENCODERS), "dataset", TWO, ONE_WITHOUT, "dataset, own excess", ONE, "control of few")
 
 
 class Simulated(NamedTuple):
@@ -91,6 +93,7 @@ def _of_study(
     few = PairedRows(*(part[controlled.fold < FEW] for part in controlled))
     shared, dataset = excess(cells), averaged(cells)
     together = [(rows, shared) for rows in (*cells, dataset)]  # the dataset's is groups.dataset_test, as a test says
+    together += [(cells[0], excess(cells[:2])), (controlled, excess([controlled] * 2))]
     alone = [(rows, excess([rows])) for rows in (dataset, controlled, few)]
     return [group_test(rows, e, design.overlap(rows.folds())) for rows, e in (*together, *alone)]
 

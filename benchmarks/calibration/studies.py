@@ -17,7 +17,7 @@ import numpy as np
 from learnability.storage.contracts import split_rows
 
 from .designs import N_SPLITS, Design
-from .learners import LEARNERS, predicted
+from .learners import LEARNERS, outputs
 
 FEATURES, AUTOENCODERS = 24, 5
 SHARED, OF_SPACE, OWN = 0.3, 0.45, 0.25  # of the variance of a feature's noise
@@ -71,9 +71,21 @@ def right(
 
     A strength scales the class means. All strengths have the same noise and the same resampling.
     """
+    found = tested(views, an_autoencoder(views, space, random), strengths, scenario, random)
+    return found.argmax(3) == views.design.label
+
+
+def an_autoencoder(views: Views, space: str, random: np.random.Generator) -> np.ndarray:
+    """Features' noise (S, N, p) of a further autoencoder in this space; of images, that of every training."""
+    return views.shared + views.spaces[space] + noise(views.design, len(views.shared), OWN, random)
+
+
+def tested(
+    views: Views, own: np.ndarray, strengths: tuple[float, ...], scenario: Scenario, random: np.random.Generator
+) -> np.ndarray:
+    """The outputs (strengths, S, N, K) for each image when it is tested, by classifiers trained on features `own`."""
     design, studies = views.design, len(views.shared)
-    own = views.shared + views.spaces[space] + noise(design, studies, OWN, random)
-    found = np.zeros((len(strengths), studies, len(design.label)), dtype=bool)
+    found = np.zeros((len(strengths), studies, len(design.label), design.n_classes), np.float32)
     for k in np.unique(design.fold[design.weight > 0]):
         rows = split_rows(design.fold, k, N_SPLITS)
         train = rows["train"][_used(design.group[rows["train"]], scenario.used)]
@@ -86,7 +98,7 @@ def right(
             weights = LEARNERS[scenario.learner](x, design.label[train], weight, means, np.float32(scenario.known))
             test = rows["test"]
             x = own[:, test] + means[design.label[test]]
-            found[number][:, test] = predicted(weights, x) == design.label[test]
+            found[number][:, test] = outputs(weights, x)
     return found
 
 

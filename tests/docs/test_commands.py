@@ -47,6 +47,7 @@ ELSEWHERE = {
         "--configfile /study/workflow/studies/demo.yaml",
         "apptainer build learnability.sif docker-daemon://learnability:latest", "docker run learnability",
     ],
+    "packages from the network, and a mark": ["uv sync", "touch .venv/installed"],
     "data from the network, into a folder of the reader's": [
         "mkdir -p $MEDMNIST_ROOT", "cd $MEDMNIST_ROOT", "cd -", "cd /scratch/me",
         "for file in pneumoniamnist_224.npz organamnist_224.npz breastmnist_224.npz; do",
@@ -63,6 +64,7 @@ ELSEWHERE = {
         "python -m pytest tests/unit/test_metrics.py", "ruff check .", "ruff format .",
         "snakefmt Snakefile workflow/rules",
     ],
+    "tests/runs/test_gpu_check.py runs it": ["python -m benchmarks.gpu"],
     "minutes of measurement": [
         "python benchmarks/classifier_speed.py", "python benchmarks/feed.py", "python benchmarks/memory.py",
         "make bench",

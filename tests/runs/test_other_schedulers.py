@@ -44,6 +44,7 @@ def sent(tmp_path_factory) -> Sent:
     quick = ("--latency-wait", "5", "--seconds-between-status-checks", "1")
     path = {"PATH": f"{folder / 'bin'}:{Path(shutil.which('python')).parent}:/usr/bin:/bin"}
     card = {"CUDA_VISIBLE_DEVICES": "made-up-0", "LEARNABILITY_CARDS": "made-up-0", "LEARNABILITY_JOBS_PER_CARD": "1"}
+    card["LEARNABILITY_DEVICE"] = "cpu"
     snakemake(*command, *quick, "--", *FOLDS[:2], folder=folder, **path, **card)
     return Sent((folder / "asked").read_text().splitlines(), folder)
 

@@ -30,7 +30,7 @@ def shared(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("shared")
     (folder / "study.yaml").write_text(STUDY)
     command = ("--profile", CHECKOUT / "profiles/workstation", "--snakefile", CHECKOUT / "Snakefile", "--cores", "16")
-    cards = {"CUDA_VISIBLE_DEVICES": "made-up-0,made-up-1", "TMPDIR": str(folder)}
+    cards = {"CUDA_VISIBLE_DEVICES": "made-up-0,made-up-1", "LEARNABILITY_DEVICE": "cpu", "TMPDIR": str(folder)}
     path = {"PYTHONPATH": str(CHECKOUT / "workflow/src")}  # `folder` is no checkout
     snakemake(*command, "--configfile", "study.yaml", "--", *FOLDS, folder=folder, **cards, **path)
     return folder

@@ -1,10 +1,19 @@
 """What all unit tests share, a fixed number of threads; and a disk that is full."""
 
+import os
 import resource
 import signal
 import sys
 
 import pytest
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of this folder compute on the device that LEARNABILITY_TEST_DEVICE names."""
+    if "LEARNABILITY_TEST_DEVICE" in os.environ:
+        from tests.devices import DEVICE, compute_on
+
+        compute_on(DEVICE, [item.module for item in items])
 
 
 @pytest.fixture(scope="session", autouse=True)

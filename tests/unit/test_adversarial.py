@@ -5,11 +5,11 @@ import torch
 from torch import nn
 
 from learnability.autoencoders.finetuning.adversarial import (
-    SMALLEST_SIDE,
     adaptive_weight,
     hinge_loss,
     patch_discriminator,
 )
+from learnability.autoencoders.finetuning.discriminated import SMALLEST_SIDE
 
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 64), (3, 64), (3, 100), (3, SMALLEST_SIDE)])

@@ -74,11 +74,48 @@ def test_what_is_kept_depends_on_the_share_of_memory_that_is_free(monkeypatch, p
         assert isinstance(rows.array, np.memmap) == (kept == "on the disk")
 
 
+def test_rows_pass_through_the_host_block_by_block_on_their_way_to_a_gpu(monkeypatch, packed):
+    read, whole = [], batches.read_packed
+    monkeypatch.setattr(batches, "BLOCK", 7 * packed[0].nbytes + 5)
+    monkeypatch.setattr(batches, "read_packed", lambda *given: read.append(len(rows := whole(*given))) or rows)
+    np.testing.assert_array_equal(batches.on_device(packed, CPU).numpy(), packed)
+    assert read == [7] * 7 + [1]
+    monkeypatch.setattr(batches, "BLOCK", 1)  # less than a row
+    np.testing.assert_array_equal(batches.on_device(packed, CPU).numpy(), packed)
+
+
+@pytest.mark.parametrize(("host_free", "kept"), [(0.5, "in memory"), (0.7, "on the disk")])
+def test_where_another_job_has_taken_the_memory_of_the_gpu_batches_are_read_ahead(
+    monkeypatch, packed, capsys, host_free, kept
+):
+    """Between the look at what is free and the copy; on `meta` in place of a GPU."""
+    size, empty = packed.nbytes, torch.empty
+    monkeypatch.setattr(batches, "free_memory", lambda device: int(size / (host_free if device.type == "cpu" else 0.5)))
+
+    def taken(*shape, device="cpu", **given):
+        if torch.device(device).type == "meta":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 27.00 GiB.")
+        return empty(*shape, device=device, **given)
+
+    monkeypatch.setattr(torch, "empty", taken)
+    rows = Rows(packed, torch.device("meta"), channels_last=True)
+    assert rows.resident is None
+    assert isinstance(rows.array, np.memmap) == (kept == "on the disk")
+    assert rows.held_bytes == 0
+    said = (
+        "rows.npy: not kept on the GPU, its batches are read ahead: CUDA out of memory. Tried to allocate 27.00 GiB.\n"
+    )
+    assert capsys.readouterr().out.endswith(said)
+    assert [x.shape for x in rows.batches(np.arange(50), 30)] == [(30, 3, 6, 6), (20, 3, 6, 6)]
+
+
 def test_what_is_resident_on_a_cpu_lies_in_memory_once(monkeypatch, packed):
     rows = rows_kept(monkeypatch, packed, int(packed.nbytes / 0.5))
     assert rows.resident is None
     assert type(rows.array) is np.ndarray
+    assert rows.held_bytes == packed.nbytes
     assert isinstance(rows_kept(monkeypatch, packed, int(packed.nbytes / 0.7)).array, np.memmap)
+    assert rows_kept(monkeypatch, packed, int(packed.nbytes / 0.7)).held_bytes == 0
 
 
 def test_rows_that_are_not_kept_are_read_from_the_disk(packed):

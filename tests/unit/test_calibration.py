@@ -4,12 +4,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.calibration import raw, simulated
+from benchmarks.calibration import raw, scores, simulated
+from benchmarks.calibration.controls import CIPHER, LOSSLESS, controlled
 from benchmarks.calibration.designs import N_SPLITS, SMALL, designs
 from benchmarks.calibration.page import deciding, failing, judged, wrong_verdicts
-from benchmarks.calibration.rates import Rate, encoding, false_positives, field, found, misses, power, rate, shares
-from benchmarks.calibration.scenarios import MAIN, OTHERS, POWER
-from benchmarks.calibration.simulated import UNITS, paired, simulate
+from benchmarks.calibration.rates import (
+    ALONE,
+    LEAST_LEFT_OUT,
+    Rate,
+    encoding,
+    false_positives,
+    field,
+    found,
+    misses,
+    of_controls,
+    of_scores,
+    power,
+    rate,
+    shares,
+)
+from benchmarks.calibration.scenarios import CONTROLLED, MAIN, OTHERS, POWER, SCORED, in_words
+from benchmarks.calibration.simulated import ONE, ONE_WITHOUT, TWO, UNITS, paired, simulate
 from benchmarks.calibration.verdicts import CASES, CURVES, truth, verdicts
 from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
 from learnability.significance.group_level import FEWEST_FOLDS, excess, group_test
@@ -86,8 +101,20 @@ def test_a_data_set_is_tested_as_the_project_tests_it():
     cells = [paired(*pair, design) for pair in zip(first, second, strict=True)]
     assert tests["dataset"] == dataset_test([Compared("", {}, rows) for rows in cells], design)
     assert tests[0] == group_test(cells[0], excess(cells), design.overlap(range(N_SPLITS)))
+    assert tests[TWO] == group_test(cells[0], excess(cells[:2]), design.overlap(range(N_SPLITS)))
     assert tests["control of few"].variance_training is None
     assert tests["control of few"].n_folds < FEWEST_FOLDS
+
+
+def test_a_lone_cell_has_a_least_of_training(main):
+    """Without it its p are smaller or the same, in half of the studies smaller."""
+    alone, without = (field(main.tests[0], "training")[:, :, UNITS.index(unit)] for unit in (ONE, ONE_WITHOUT))
+    assert (alone >= without - 1e-15).all()
+    assert 0.3 < (without == 0).mean() < 0.7
+    assert (alone > 0).all()
+    rates = false_positives(main)
+    assert rates[ALONE].value <= rates[LEAST_LEFT_OUT].value
+    assert power(main, 1)[ALONE].value < power(main, 1)[LEAST_LEFT_OUT].value
 
 
 def test_folds_keep_groups_whole_and_overlap_by_half():
@@ -160,13 +187,54 @@ def test_what_decides_is_gated():
         "encoding": {"cell of one autoencoder": wrong},
         "equivalence": {"control absent, 5 folds": wrong, "TOST over dataset means, one image run": wrong},
         "fidelity": {"pearson, autoencoders' own gaps × 2": wrong, "spearman, autoencoders' own gaps × 2": wrong},
+        "scores": {"ridge": {"auc": wrong}},
+        "controls": {
+            in_words(MAIN[0], 0.0, 5): {
+                "the controls fail": none,
+                f"{CIPHER} found": wrong,
+                f"{LOSSLESS} found": wrong,
+            },
+            in_words(MAIN[0], 0.0, 2): {"the controls fail": wrong, f"{LOSSLESS} found": wrong},
+            in_words(MAIN[0], 0.082, 5): {"the controls fail": wrong, f"{LOSSLESS} found": wrong},
+        },
     }
     assert failing(deciding(results)) == [
         "cell (interval, centroid, 2 points): 50.0 %",
         "cell of one autoencoder (gap_encoding): 50.0 %",
         "control absent, 5 folds (gap as large as the margin): 50.0 %",
         "pearson, autoencoders' own gaps × 2 (PSNR): 50.0 %",
+        f"{LOSSLESS} found (centroid, 5 folds): 50.0 %",
+        "the controls fail (centroid, 2 folds): 50.0 %",
+        "auc (over folds, ridge): 50.0 %",
     ]
+
+
+def test_controls_are_judged_as_the_project_judges_them():
+    sound = controlled(DESIGNS, (1.0,) * len(DESIGNS), MAIN[0], 6, [0])
+    assert len(sound) == 6 * len(DESIGNS) * 3
+    rates = of_controls(sound.assign(stack=0))
+    assert rates["the controls fail"].studies == 6
+    assert rates["the controls fail"].value <= 1 / 3
+    assert rates[f"{CIPHER} found"].value > 0.9
+    assert rates["image_again found"].holds
+    unsound = controlled(DESIGNS, (0.4,) * len(DESIGNS), MAIN[0], 3, [0])
+    assert unsound["fails"].all()
+    assert of_controls(unsound.assign(stack=0))[f"{LOSSLESS} found"].value > 0.8
+    # Two folds: of sampling only, from the images of these.
+    few = controlled(designs(SMALL, 0, 2), (1.0,) * len(DESIGNS), MAIN[0], 2, [0])
+    assert (few["ci_high"] - few["ci_low"]).mean() != (sound["ci_high"] - sound["ci_low"]).mean()
+
+
+def test_scores_are_tested_as_table_4_is():
+    tests = scores.compared(DESIGNS, MAIN[0], 6, [0])
+    assert len(tests) == 6 * (len(DESIGNS) + 1) * 3 * 2
+    rates = of_scores(tests.assign(stack=0, p=tests["p"].astype(float)))
+    assert len(rates) == 2 * 3 * 2
+    assert {of.studies for of in rates.values()} == {6}
+    assert all(of.holds for of in rates.values())
+    assert "latents against reconstructions, auc, macro" in rates
+    assert tests["p"].between(0, 1).all()
+    assert tests["p"].min() < 0.2
 
 
 def test_one_autoencoder_is_tested_as_a_study_of_it_alone(main):
@@ -216,5 +284,7 @@ def test_the_page_is_of_these_scenarios_and_cases():
     assert [name for name in names if name not in text] == []
     assert all(f"{100 * gap:g}" in text for _, gaps in POWER for gap in gaps)
     assert all(f"{100 * case.noise:g} points" in text for case in CURVES)
+    assert [in_words(*entry[:3]) for entry in CONTROLLED if in_words(*entry[:3]) not in text] == []
+    assert all(scenario.name in text for scenario in SCORED)
     assert "- Level: " in text
     assert "- Power at a gap of 8.2 points" in text

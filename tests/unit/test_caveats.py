@@ -17,6 +17,7 @@ from learnability.tables.caveats import (
     at_chance,
     below_psnr,
     chance_row,
+    devices_note,
     guess_error,
     sentences,
     stopped_early,
@@ -92,6 +93,16 @@ def test_trainings_that_stop_before_the_switch_are_counted():
     (text,) = sentences(found, LABELS.datasets, LABELS.autoencoders)
     assert text == "ISIC-2019: trainings on latents stopped before re-weighting began: SD 1.4 (2 of 5)."
     assert stopped_early(metrics, {}) == []  # a loss without a switch
+
+
+def test_trainings_on_several_devices_are_a_footnote():
+    metrics = metrics_of({"isic2019": [0.1], "cardium": [0.1]}, autoencoders=("sd14",))
+    assert devices_note(metrics, LABELS.datasets) == []
+    metrics.loc[(metrics["dataset"] == "cardium") & (metrics["fold"] == 2), "device"] = "cpu"
+    assert devices_note(metrics, LABELS.datasets) == [
+        "Trainings ran on several devices, which differ in the last digits, and a CPU from a GPU in precision: "
+        "GPU (27 of 30), cpu (3: Cardium)."
+    ]
 
 
 def test_chance_is_a_row_of_table_1_and_its_caveats_are_footnotes():

@@ -11,11 +11,12 @@ import huggingface_hub
 import pytest
 import yaml
 from huggingface_hub import errors
+from PIL import Image
 
 from learnability.autoencoders.families.weights import weights_digest
 from learnability.autoencoders.finetuning import lpips_heads
 from learnability.commands import missing as check
-from learnability.commands.missing import missing_inputs
+from learnability.commands.missing import check_python, missing_inputs
 from learnability.storage.contracts import file_digest, write_json
 from learnability.study.recipes import resolve_recipe
 from learnability.workflow import hub
@@ -311,6 +312,11 @@ def test_imagenet_weights_are_fetched_from_the_hub_or_read_from_a_folder(config,
     [
         ("AutoencoderXL", "class AutoencoderXL: diffusers has none of this name; your own is module:Class"),
         ("nowhere.at_all:Mine", "class nowhere.at_all:Mine: there is no module nowhere.at_all"),
+        ("os:system", "class os:system: os is a part of Python itself; name the module of an autoencoder of your own"),
+        ("builtins:list", "class builtins:list: builtins is a part of Python itself"),
+        (":Mine", "class :Mine: there is no module ; write it as module:Class"),
+        ("..up:Mine", "class ..up:Mine: "),
+        ("__main__:Mine", "class __main__:Mine: "),
     ],
 )
 def test_a_class_that_is_nowhere_is_named_without_importing_diffusers(config, tmp_path, name, expected):
@@ -361,13 +367,16 @@ def test_files_that_a_class_of_ones_own_reads_are_watched_too(config, monkeypatc
             {"groups": {"normal": 9, "defect": 4}},
             "datasets.mine: fewer groups than the 5 folds in class(es) defect (4)",
         ),
-        ({"groups": {"normal": 9, "defect": 4}, "rare_classes": "keep"}, None),
+        (
+            {"groups": {"normal": 9, "defect": 4}, "rare_classes": "keep"},
+            "fold 0 has validation rows of one class alone, normal; use fewer folds",
+        ),
         ({"groups": {"normal": 9, "defect": 5}}, None),
     ],
 )
 def test_classes_that_cannot_be_packed_or_folded_are_said_before_the_start(config, changes, expected):
     phantom = {"format": "phantom", "modality": "echo", "images_per_group": [1, 2], "size": 32, "seed": 0}
-    labels = {"groups": {"normal": 9, "defect": 6}, "positive": "defect", "rare_classes": "error"}
+    labels = {"groups": {"normal": 9, "defect": 6}, "positive": "defect", "rare_classes": "error", "max_bad_images": 0}
     config["datasets"]["mine"] = phantom | labels | changes
     messages = missing_inputs(config, [("prepare_dataset", {"dataset": "mine"})])
     assert len(messages) == (expected is not None)
@@ -384,10 +393,10 @@ def test_classes_that_cannot_be_packed_or_folded_are_said_before_the_start(confi
 def test_a_class_that_a_fold_would_lack_is_said_before_the_start(config, tmp_path, rare_classes, deduplicate, refused):
     """With `deduplicate` the folds are of other groups, which nobody knows before the images are read."""
     mixed_samples().to_csv(tmp_path / "labels.csv", index=False)
-    (tmp_path / "x.png").write_bytes(b"")
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
     table = {"format": "table", "root": str(tmp_path), "table": "labels.csv", "image_column": "sample_id"}
     table |= {"image_path": "x.png", "label_column": "label_name", "group_column": "group"}
-    config["datasets"]["mine"] = table | {"rare_classes": rare_classes, "deduplicate": deduplicate}
+    config["datasets"]["mine"] = table | {"rare_classes": rare_classes, "deduplicate": deduplicate, "max_bad_images": 0}
     messages = missing_inputs(config, [("prepare_dataset", {"dataset": "mine"})])
     assert [("absent from folds as they were made: 'c'" in message) for message in messages] == [True] * refused
 
@@ -424,3 +433,17 @@ def test_the_configuration_is_left_as_it_was(config, fake_hub):
     before = copy.deepcopy(config)
     check.missing_inputs(config, [("train_classifier", RUN), ("prepare_dataset", {"dataset": "cardium"})])
     assert config == before
+
+
+@pytest.mark.parametrize(
+    ("path", "good"),
+    [
+        ("/opt/python/bin/python3", True),
+        ("/home/müller/.venv/bin/python", True),
+        ("/home/me/my study/bin/python", False),
+        ("/tmp/a#b/bin/python", False),
+    ],
+)
+def test_a_python_that_snakemake_cannot_start_is_said(path, good):
+    """Snakemake writes it into a line of the shell without quotes."""
+    assert (check_python(path) == []) is good

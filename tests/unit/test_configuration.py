@@ -29,8 +29,8 @@ def test_a_study_is_what_snakemake_makes_of_its_files(study):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sead: 3", "configuration, top level: .*'sead' was unexpected"),
-        ("recipes: {latent: {lr: fast}}", r"configuration, recipes\.latent\.lr: 'fast' is not of type 'number'"),
+        ("sead: 3", "configuration, top level: no such key: 'sead'; did you mean 'seed'?"),
+        ("recipes: {latent: {lr: fast}}", r"configuration, recipes\.latent\.lr: 'fast' is a text; expected a number"),
         ("- a list", "expected keys with values, found list"),
         ("a: [", "no YAML"),
     ],

@@ -15,9 +15,10 @@ from learnability.significance.controls import (
 from learnability.significance.group_level import GroupTest
 from learnability.significance.predictions import Images
 from learnability.storage.contracts import write_csv, write_json
-from learnability.study.cells import all_cells, cells, check_study, columns, scope
+from learnability.study.cells import all_cells, cells, columns, scope
 from learnability.study.controls import comparisons
 from learnability.study.recipes import spaces_of
+from learnability.study.refusals import check_study
 from learnability.study.study_lists import refuse_smaller_study, study_lists
 from learnability.summary.controls import NOT_RUN, as_rst, controls_in_words, controls_of
 from learnability.tables.controls import render_controls

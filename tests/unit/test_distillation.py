@@ -126,7 +126,7 @@ def test_another_teacher_is_another_run(taught, capsys):
     interrupt(taught, "changed", STUDENT, epoch=2, teacher_logits=logits)
     fresh = train(taught, "fresh", STUDENT, teacher_logits=other)
     assert train(taught, "changed", STUDENT, teacher_logits=other) == fresh
-    assert "left by another recipe, code, data or seed; discarded" in capsys.readouterr().out
+    assert "left by another recipe, code, data, seed or kind of device; discarded" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_a_run_that_starts_from_another_resumes_to_the_same_bytes_and_not_from_t
     interrupt(taught, "anew", NOISY, epoch=2, start=begun)
     capsys.readouterr()
     changed = train(taught, "anew", NOISY, start=taught / "other/model.safetensors")
-    assert "left by another recipe, code, data or seed; discarded" in capsys.readouterr().out
+    assert "left by another recipe, code, data, seed or kind of device; discarded" in capsys.readouterr().out
     assert changed["model.safetensors"] != whole["model.safetensors"]
 
 

@@ -289,6 +289,7 @@ def test_the_tuned_folder_is_an_autoencoder_that_reconstructs_better(tmp_path):
     assert (history["kl"] >= 0).all()
     tuned = load_autoencoder(entry | {"source": str(tmp_path / "tuned")}, CPU)
     assert (tuned.channels, tuned.factor) == (4, 8)
+    assert str(tmp_path) not in (tmp_path / "tuned" / "config.json").read_text()
 
 
 def test_the_whole_recipe_runs_with_lpips_and_its_backbone_is_part_of_the_identity(tmp_path, dataset, monkeypatch):

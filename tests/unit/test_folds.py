@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import StratifiedGroupKFold
 
-from learnability.datasets.folds import find_rare_classes, make_folds
+from learnability.datasets.folds import find_rare_classes, make_folds, warnings_of_folds
 from learnability.errors import InputError
 from learnability.storage.contracts import read_folds, split_rows, write_parquet
 
@@ -70,6 +70,27 @@ def test_a_rare_class_stops_with_its_name_and_the_ways_out():
     message = str(caught.value)
     expected = ["datasets.invented", "5 folds", "rarest (1), scarce (2)", "`drop`", "`keep`", "lower study.n_splits"]
     assert [part for part in expected if part not in message] == []
+
+
+@pytest.mark.parametrize("number", [20, 1000])
+def test_of_many_rare_classes_the_first_are_named_and_the_others_counted(number):
+    samples = invented_samples({"common": 30} | {f"rare{i:04}": 1 for i in range(number)})
+    with pytest.raises(InputError) as caught:
+        folds_of(samples)
+    message = str(caught.value)
+    assert len(message) < 1000
+    assert ("and 980 more" in message) is (number == 1000)
+    assert "rare0019 (1)" in message
+    assert "rare0020" not in message
+
+
+def test_a_class_with_fewer_than_three_groups_a_fold_is_a_warning(capsys):
+    samples = invented_samples({"negative": 60, "positive": 5})
+    folds_of(samples)
+    said = capsys.readouterr().out
+    assert "warning: datasets.invented: fewer than 3 groups for each of the 5 folds in class(es) 'positive' (5)" in said
+    assert warnings_of_folds(samples, 5)
+    assert warnings_of_folds(invented_samples({"negative": 60, "positive": 15}), 5) == []
 
 
 def test_a_rare_class_is_kept_when_asked_and_said_aloud(capsys):

@@ -86,7 +86,8 @@ def test_training_variance_by_hand():
     by_fold = [PairedRows(*(part[rows.fold == fold] for part in rows)) for fold in range(5)]
     gaps = [np.mean([part.difference[part.label == c].mean() for c in np.unique(part.label)]) for part in by_fold]
     e = np.var(gaps, ddof=1) - np.mean([sampled_by_loops(part)[0] for part in by_fold])
-    assert excess([rows]) == pytest.approx(max(0, e), abs=1e-15)
+    least = np.mean([sampled_by_loops(part)[0] for part in by_fold]) / 15
+    assert excess([rows]) == pytest.approx(max(least, e), abs=1e-15)
     shifted = rows._replace(difference=rows.difference + 0.3 * np.array([-1, 1, 1, -1, 0])[rows.fold])
     gaps = gaps + 0.3 * np.array([-1, 1, 1, -1, 0])
     more = np.var(gaps, ddof=1) - np.mean([sampled_by_loops(part)[0] for part in by_fold])
@@ -102,11 +103,14 @@ def test_training_variance_by_hand():
     assert test.method == "sampling and training"
 
 
-def test_folds_that_differ_less_than_sampling_have_no_excess():
+def test_folds_that_differ_less_than_sampling_have_no_excess_and_a_lone_cell_the_least():
     rows = drawn(2)[0]
     level = {fold: group_level.sample(PairedRows(*(p[rows.fold == fold] for p in rows))).effect for fold in range(5)}
     equal = rows._replace(difference=rows.difference - np.array([level[fold] for fold in rows.fold]))
-    assert excess([equal]) == 0.0
+    assert excess([equal, equal]) == 0.0
+    sampled = [group_level.sample(PairedRows(*(p[equal.fold == fold] for p in equal))).variance for fold in range(5)]
+    assert excess([equal]) == pytest.approx(np.mean(sampled) / 15)
+    assert group_test(equal, excess([equal]), 0.5).variance_training == pytest.approx(1.2 * np.mean(sampled) / 15)
 
 
 def test_two_folds_are_sampling_only():

@@ -12,7 +12,7 @@ import pytest
 
 from learnability.errors import InputError
 from learnability.storage.contracts import read_json
-from learnability.study.cells import check_study
+from learnability.study.refusals import check_study
 from learnability.workflow.hub import weights_to_fetch
 from tests.unit.test_study import published
 

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
+from learnability.storage import batches
 from learnability.study.array_sizes import ArraySize
-from learnability.workflow.job_requests import array_read, images_of, megabytes_of_run, minutes_of_job
+from learnability.workflow.job_requests import BASE, array_read, images_of, megabytes_of_run, minutes_of_job
 from tests.recipes import recipe_of
 
 RECIPE = recipe_of(epochs=60, search={"space": {}, "trials": 20, "workers": 4, "scope": "fold"})
@@ -72,11 +74,24 @@ def test_images_are_counted_where_they_are_packed_and_else_as_published(tmp_path
     assert images_of({"format": "mimic_cxr_lt"}, tmp_path / "latents.npy") == 7
 
 
-def test_memory_is_that_of_the_array_and_of_the_libraries_up_to_what_a_gpu_holds():
-    assert megabytes_of_run(CONFIG, cell_of("image", "original"), 100_000) == 6000 + 19_660
-    assert megabytes_of_run(CONFIG, cell_of("latent", "flux2"), 100_000) == 6000 + 26_214  # two bytes each
-    assert megabytes_of_run(CONFIG, cell_of("latent", "lossless"), 100_000) == 6000 + 78_643  # a byte each
+def test_memory_is_that_of_the_libraries_and_of_the_array_in_its_share():
+    assert megabytes_of_run(CONFIG, cell_of("image", "original"), 100_000) == 6000 + 32_768  # 19,660.8 are .6 of it
+    assert megabytes_of_run(CONFIG, cell_of("latent", "flux2"), 100_000) == 6000 + 43_690  # two bytes each
+    assert megabytes_of_run(CONFIG, cell_of("latent", "lossless"), 100_000) == 126_000  # a byte each
     assert megabytes_of_run(CONFIG, cell_of("image", "original"), 2_000_000) == 126_000
+
+
+@pytest.mark.parametrize("images", [3_000, 100_000])
+def test_a_job_holds_the_array_for_which_it_asked_memory(tmp_path, monkeypatch, images):
+    """By the same share; of the rest the libraries take up to BASE."""
+    asked = megabytes_of_run(CONFIG, cell_of("latent", "flux2"), images)
+    array = np.memmap(tmp_path / "latents.npy", np.float16, "w+", shape=(images, 32, 64, 64))  # a file with a hole
+    monkeypatch.setattr(batches, "free_memory", lambda device: (asked - BASE) * 10**6 + 10**6)
+    monkeypatch.setattr(batches, "read_packed", lambda given: np.zeros(1))
+    assert isinstance(batches.Rows(array, torch.device("cpu"), channels_last=False).array, np.ndarray)
+    assert len(batches.Rows(array, torch.device("cpu"), channels_last=False).array) == 1
+    monkeypatch.setattr(batches, "free_memory", lambda device: (asked - BASE) * 10**6 * 0.99)
+    assert len(batches.Rows(array, torch.device("cpu"), channels_last=False).array) == images
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,15 @@ def test_a_full_disk_is_one_message_and_the_trace_stays_in_the_log(tmp_path):
     assert "images.npy" in log
 
 
+def test_a_full_disk_that_no_writer_named_has_the_log_and_what_to_do_first(tmp_path):
+    _, err, log = run_job(tmp_path, "raise OSError(errno.ENOSPC, 'No space left on device')", 1)
+    expected = (
+        "Error: [Errno 28] logs/rule/job.log, or another file of this job, could not be written: No space left on "
+        "device; the disk is full: free some space there, and run again"
+    )
+    assert err.strip() == log.splitlines()[0] == expected
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_the_message_comes_through_when_the_disk_is_too_full_for_the_log(tmp_path):
     body = "full = os.open('/dev/full', os.O_WRONLY)\nos.dup2(full, 1)\nos.dup2(full, 2)\nraise InputError('mend this')"

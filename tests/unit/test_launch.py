@@ -120,7 +120,12 @@ def test_a_folder_may_have_a_bar_in_its_name(start, tmp_path):
 def unlocked(monkeypatch):
     """The commands that clear_lock would run."""
     commands = []
-    monkeypatch.setattr(launch.subprocess, "run", lambda command, **_: commands.append(command))
+
+    def done(command, **_):
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(launch.subprocess, "run", done)
     return commands
 
 
@@ -144,6 +149,27 @@ def test_a_lock_that_nobody_holds_is_cleared(unlocked, tmp_path, capsys):
     launch.clear_lock(tmp_path, ["python", "-m", "snakemake", "table1", "--cores", "2"])
     assert unlocked[1] == ["python", "-m", "snakemake", "table1", "--cores", "2", "--unlock"]
     assert "clearing the lock" in capsys.readouterr().out
+
+
+def test_an_unlocking_that_fails_or_is_ended_is_one_message(tmp_path):
+    write_lock(tmp_path)
+    for command, said in (
+        ("import sys; print('config.yaml: no YAML', file=sys.stderr); sys.exit(1)", "config.yaml: no YAML"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "it ended with -9"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            launch.clear_lock(tmp_path, [sys.executable, "-c", command])
+        assert str(caught.value) == f"Error: {tmp_path} was not unlocked: {said}\nType the same command again"
+
+
+def test_control_c_while_it_clears_up_is_one_message(tmp_path, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launch, "clear_lock", stopped)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit, match="stopped before the run began; type the same command again"):
+        launch.main(["snakemake"])
 
 
 def named_process(folder, name="snakemake"):

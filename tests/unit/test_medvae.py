@@ -276,7 +276,10 @@ def test_an_encoding_says_which_variant_stage_and_file_it_came_from(tmp_path):
     encode_dataset("medvae", entry, dataset, tmp_path / "encoding", CPU)
     card = read_json(tmp_path / "encoding" / "autoencoder.json")
     expected = {"class": "MedVAE", "variant": RGB, "latent_stage": 1, "input": "fixed", "channels": 3, "factor": 4}
-    expected |= {"source": str(tmp_path), "weights_digest": file_digest(tmp_path / VARIANTS[RGB].file)}
+    expected |= {
+        "source": f"local weights {tmp_path.name}",
+        "weights_digest": file_digest(tmp_path / VARIANTS[RGB].file),
+    }
     expected |= {"parameters": sum(parameter.numel() for parameter in built(RGB).parameters())}
     assert {key: card[key] for key in expected} == expected
 

@@ -10,12 +10,12 @@ from PIL import Image
 
 from learnability import cli
 from learnability.commands import new_autoencoder
-from learnability.commands.new import quoted, sizes_for, write_study
+from learnability.commands.new import quoted, sizes_for, small_networks, write_study
 from learnability.commands.new_autoencoder import controls_of, slug
 from learnability.datasets.source import open_source
 from learnability.errors import InputError
-from learnability.study.cells import check_study
-from learnability.study.configuration import read_config, read_yaml
+from learnability.study.configuration import ROOT, read_config, read_yaml
+from learnability.study.refusals import check_study
 from tests.autoencoders import build, save
 from tests.downloads import save_image
 
@@ -41,14 +41,19 @@ def save_noise(path, number, mode="RGB", size=(150, 200)):
 
 
 def clinic(
-    folder, classes=("healthy", "tumour"), patients=6, mode="RGB", pattern="{label}/patient{patient}_{image}.png"
+    folder,
+    classes=("healthy", "tumour"),
+    patients=6,
+    mode="RGB",
+    pattern="{label}/patient{patient}_{image}.png",
+    size=(150, 200),
 ):
     """Class folders with two images of each patient."""
     for number, label in enumerate(classes):
         for patient in range(patients):
             for image in range(2):
-                name = pattern.format(label=label, patient=patient + 100 * number, image=image)
-                save_noise(folder / name, 1000 * number + 10 * patient + image, mode)
+                name = pattern.format(label=label, patient=patient + max(100, patients) * number, image=image)
+                save_noise(folder / name, 1000 * number + 10 * patient + image, mode, size)
     return folder
 
 
@@ -97,6 +102,25 @@ def test_a_folder_and_weights_become_a_study_that_can_run(here, capsys):
     text = (here / "mine.yaml").read_text(encoding="utf-8")
     assert "# seems to find the patient: see whether it does" in text
     assert "# a guess: see whether it is the one to be found" in text
+
+
+def test_without_a_gpu_it_is_own_small_of_what_was_brought(here, monkeypatch):
+    """But for where things lie and what was found in them: the same lists, sizes, controls, networks and part."""
+    clinic(here / "clinic", patients=600, size=(1, 128))
+    save("sd", here / "mine")
+    monkeypatch.setenv("OWN_IMAGES", str(here / "clinic"))
+    monkeypatch.setenv("OWN_AUTOENCODER", str(here / "mine"))
+    shipped = read_config(ROOT / "workflow/studies/own_small.yaml")
+    study = written(here, here / "clinic", here / "mine")
+    new = read_config(here / "mine.yaml")
+    assert study["datasets"]["clinic"]["subset"] == {"images": 1000, "seed": 0}
+    new["results"] = shipped["results"]
+    for key in ("label", "root", "channels", "classes", "positive", "group_pattern"):
+        shipped["datasets"]["clinic"][key] = new["datasets"]["clinic"][key]
+    for key in ("label", "source"):
+        shipped["autoencoders"]["mine"][key] = new["autoencoders"]["mine"][key]
+    assert new == shipped
+    assert small_networks() in (here / "mine.yaml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("name", "dataset"), [("no", "own_no"), ("True", "own_true"), ("data.v2", "data_v2")])

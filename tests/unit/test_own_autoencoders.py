@@ -160,7 +160,7 @@ def test_a_class_without_a_decoder_gives_latents_and_a_card_alone(own, tmp_path)
             "class my_autoencoder:Nobody: does not exist in .*my_autoencoder.py; expected encode",
         ),
         ("my_autoencoder:Nothing", "class my_autoencoder:Nothing: has no method `encode` in "),
-        ("my_autoencoder:Sentence", "encode returned str; expected a latent"),
+        ("my_autoencoder:Sentence", "encode returned str of a grey image 1 x 3 x 64 x 64; expected a square latent"),
         ("my_autoencodr:Shrink", "class my_autoencodr:Shrink: there is no module my_autoencodr"),
     ],
 )

@@ -81,10 +81,10 @@ def test_a_study_that_can_run_says_what_is_there_and_what_it_will_write(study):
 
 def test_a_data_set_is_looked_at_once(study, monkeypatch):
     """Its folds may take half a minute."""
-    looked, whole = [], readiness.check_dataset
-    monkeypatch.setattr(readiness, "check_dataset", lambda config, job: looked.append(job) or whole(config, job))
+    looked, whole = [], readiness.open_checked
+    monkeypatch.setattr(readiness, "open_checked", lambda config, name: looked.append(name) or whole(config, name))
     assert any("round trip" in line.text or "PSNR" in line.text for line in lines_of(study(), images=1)["tiny"])
-    assert looked == [{"dataset": "mine"}]
+    assert looked == ["mine"]
 
 
 def test_what_table_3_and_fine_tuning_need_is_looked_at_too(study):
@@ -177,8 +177,9 @@ def test_images_that_cannot_be_read_are_named_and_not_raised(study, tmp_path, al
     (tmp_path / "clinic/x00.png").write_bytes(png(np.zeros((8, 8, 3), np.uint16), 2))
     lines = lines_of(study(datasets={"mine": entry}), images=3)
     (line,) = lines["mine"][1:]
-    assert f"1 of 50 images that were looked at cannot be read, {allowed} are allowed (max_bad_images)" in line.text
+    assert f"1 images cannot be read, {allowed} are allowed (max_bad_images)" in line.text
     assert "x00.png: 16 bits a channel; expected 8 bits a channel" in line.text
+    assert line.text.endswith("60 files were looked for, and 50 read")
     assert (line.ready, line.warning) == (ready, ready)
     assert "round trip of 2 images of mine" in " ".join(line.text for line in lines["tiny"])
 

@@ -481,9 +481,9 @@ def test_a_search_that_cannot_run_is_refused(change, message):
         ("scale", {"low": -1, "high": 30}, "-1 is less than or equal to the minimum of 0"),
         ("max_margin", {"low": -1, "high": 0.5}, "-1 is less than the minimum of 0"),
         ("mask", {"low": 0, "high": 1}, "1 is greater than or equal to the maximum of 1"),
-        ("batch_size", {"choices": [8, 16.5]}, "16.5 is not of type 'integer'"),
+        ("batch_size", {"choices": [8, 16.5]}, "16.5 is a number; expected a whole number"),
         ("head", {"choices": ["linear", "round"]}, "'round' is not one of ['linear', 'cosine']"),
-        ("film", {"low": 0, "high": 1}, "0 is not of type 'boolean'"),
+        ("film", {"low": 0, "high": 1}, "0 is a whole number; expected true or false"),
     ],
 )
 def test_a_search_has_the_bounds_of_the_recipe(key, declared, message):

@@ -5,11 +5,12 @@ import os
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from learnability.storage import checkpoints
+from learnability.storage import checkpoints, interruption
 from learnability.storage.checkpoints import Checkpointer, remove_checkpoint
 from learnability.storage.contracts import read_json
 from learnability.storage.interruption import Interruption
@@ -17,12 +18,13 @@ from learnability.training import engine as training
 from learnability.training.tuning import search_recipe
 from tests.lights import inputs, train, write_study
 from tests.recipes import IMAGE, LATENT, recipe_of
-from tests.stopping import TERMINATED, exit_code, in_child, signal_after
+from tests.stopping import PRESSED, TERMINATED, exit_code, in_child, signal_after
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 NOISY = LATENT | {"film": True, "noise": {"family": "edm", "draw": "lognormal"}}
 RECIPES = {"augmented_image": IMAGE, "masked_latent": LATENT, "noise_conditioned": NOISY}
 STEPS = 4  # of an epoch: 60 rows in batches of 16
+CODES = {signal.SIGTERM: TERMINATED, signal.SIGINT: PRESSED, signal.SIGKILL: -signal.SIGKILL}
 SEARCH = {"space": {"lr": {"low": 1e-3, "high": 1e-2}}, "trials": 3, "workers": 1, "scope": "fold"}
 
 
@@ -36,7 +38,7 @@ def stop(study: Path, recipe: dict, call: int, function="train_step", which=sign
     with pytest.MonkeyPatch.context() as patch:
         signal_after(patch, training, function, call, which)
         child = in_child(lambda: train(study, "stopped", recipe), study / "log")
-    assert exit_code(child) == (TERMINATED if which == signal.SIGTERM else -which)
+    assert exit_code(child) == CODES[which]
     return (study / "log").read_text()
 
 
@@ -54,6 +56,51 @@ def test_sigterm_within_an_epoch_saves_and_the_next_start_ends_in_the_same_bytes
     assert train(study, "stopped", recipe) == whole
     assert capsys.readouterr().out.startswith("resumed in epoch 2, after 32 training rows\n")
     assert sorted(files(study)) == sorted(path.name for path in (study / "whole").iterdir())
+
+
+def test_control_c_saves_as_sigterm_does(study, capsys):
+    whole = train(study, "whole", NOISY)
+    printed = stop(study, NOISY, call=STEPS + 2, which=signal.SIGINT)
+    assert printed.splitlines()[-1] == "SIGINT: saved; the next start goes on from here"
+    assert train(study, "stopped", NOISY) == whole
+    assert "resumed in epoch 2, after 32 " in capsys.readouterr().out
+
+
+def test_a_second_control_c_does_not_wait_for_the_save():
+    with Interruption(600):
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_job_in_the_background_goes_on_ignoring_control_c():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption(600) as noted:
+            signal.raise_signal(signal.SIGINT)
+            assert not noted.is_due()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_epochs_are_saved_at_most_once_a_minute_and_at_the_end(study, monkeypatch):
+    now, saved, save = [0.0], [], Checkpointer.save
+    monkeypatch.setattr(interruption, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(
+        Checkpointer, "save", lambda *given: saved.append(len(given[0].state["history"])) or save(*given)
+    )
+    whole = training.predict
+
+    def slow(*arguments):
+        now[0] += 25
+        return whole(*arguments)
+
+    monkeypatch.setattr(training, "predict", slow)  # an epoch takes 25 seconds
+    train(study, "run", IMAGE | {"epochs": 8})
+    assert saved == [3, 6, 8]
+    saved.clear()
+    train(study, "again", IMAGE | {"epochs": 6})
+    assert saved == [3, 6]  # not a second time
 
 
 def test_a_training_that_is_stopped_again_and_again_ends_in_the_same_bytes(study):
@@ -74,15 +121,21 @@ def test_a_kill_without_warning_costs_no_more_than_the_time_between_saves(study,
     capsys.readouterr()
     assert train(study, "stopped", NOISY) == whole
     assert "resumed in epoch 2, after 32 " in capsys.readouterr().out
-    stop(study, NOISY | {"epochs": 2}, call=STEPS + 3, which=signal.SIGKILL)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "SECONDS_BETWEEN_EPOCHS", 0)
+        stop(study, NOISY | {"epochs": 2}, call=STEPS + 3, which=signal.SIGKILL)
     train(study, "stopped", NOISY | {"epochs": 2})
     assert "resumed after epoch 1\n" in capsys.readouterr().out
+    stop(study, NOISY, call=STEPS + 3, which=signal.SIGKILL)  # within the first minute: nothing was saved
+    assert "checkpoint.safetensors" not in files(study)
+    assert train(study, "stopped", NOISY) == whole
 
 
 def test_sigterm_from_outside_at_any_moment(study):
     recipe = IMAGE | {"epochs": 40, "patience": 99}
+    (study / "log").touch()
     child = in_child(lambda: train(study, "stopped", recipe), study / "log")
-    while not (study / "stopped" / "checkpoint.safetensors").exists():
+    while "epoch 1/" not in (study / "log").read_text():
         time.sleep(0.01)
     os.kill(child, signal.SIGTERM)
     assert exit_code(child) == TERMINATED
@@ -146,22 +199,21 @@ def test_a_budget_that_ended_within_an_epoch_still_evaluates_that_epoch(study, m
 
 def test_sigterm_outside_a_training_ends_the_process_at_once():
     before = signal.getsignal(signal.SIGTERM)
-    with Interruption(600) as interruption:
-        assert not interruption.is_due()
+    with Interruption(600) as noted:
+        assert not noted.is_due()
         signal.raise_signal(signal.SIGTERM)
-        assert interruption.is_due()
+        assert noted.is_due()
     assert signal.getsignal(signal.SIGTERM) == before == signal.SIG_DFL
 
 
 def test_a_save_is_due_when_the_time_is_over_and_then_not_again(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    interruption = Interruption(600)
-    due = []
+    noted, due = Interruption(600), []
     for now[0] in (599.0, 601.0, 601.0):
-        due.append(interruption.is_due())
+        due.append(noted.is_due())
         if due[-1]:
-            interruption.saved()
+            noted.saved()
     assert due == [False, True, False]
 
 

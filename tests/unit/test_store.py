@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from learnability.errors import InputError
 from learnability.storage.arrays import (
     PackedWriter,
     area_average,
@@ -182,9 +183,9 @@ def test_a_file_that_became_short_is_an_error_and_not_rows_of_zeros(tmp_path):
     read = np.zeros((2, 5), np.float32)
     read_rows(array, np.array([18]), read[:1])
     np.testing.assert_array_equal(read[:1], np.ones((1, 5)))
-    with pytest.raises(EOFError, match=r"rows\.npy: shorter than its header says; delete it and run again"):
+    with pytest.raises(InputError, match=r"rows\.npy: shorter than its header says; delete it and run again"):
         read_rows(array, np.array([3, 19]), read)
-    with pytest.raises(EOFError, match=r"rows\.npy: shorter than its header says; delete it and run again"):
+    with pytest.raises(InputError, match=r"rows\.npy: shorter than its header says; delete it and run again"):
         read_packed(array)
 
 

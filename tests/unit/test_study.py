@@ -7,7 +7,6 @@ from learnability.errors import InputError
 from learnability.study.cells import (
     cells,
     cells_of_gaps,
-    check_study,
     columns,
     controls_of_grids,
     efficiency,
@@ -22,6 +21,7 @@ from learnability.study.cells import (
 )
 from learnability.study.entries import is_folder, recorded
 from learnability.study.presentation import finetuning_notes
+from learnability.study.refusals import check_study
 from tests.published import PUBLISHED, STUDIES, message_of, published
 
 ALL = PUBLISHED["study"]["autoencoders"]
@@ -69,7 +69,7 @@ def test_a_folder_of_this_machine_is_not_recorded(source):
 
 
 def test_a_folder_of_a_class_of_ones_own_that_reads_as_a_hub_id_is_refused_by_its_key():
-    entry = {"class": "mine:Mine", "source": "weights/mine", "channels": 4, "factor": 8}
+    entry = {"label": "Mine", "class": "mine:Mine", "source": "weights/mine", "channels": 4, "factor": 8}
     message = r"autoencoders\.mine\.source is 'weights/mine', .* begin it with \./ \(\./weights/mine\)"
     with pytest.raises(InputError, match=message):
         check_study(published(autoencoders={"mine": entry}))

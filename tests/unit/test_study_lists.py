@@ -2,8 +2,11 @@
 
 import pytest
 
+from learnability.errors import InputError
 from learnability.storage.contracts import read_json, write_json, write_text
+from learnability.study.study_file import SCHEMA, read_study
 from learnability.study.study_lists import refuse_smaller_study, study_lists
+from learnability.summary.controls import controls_of
 from tests.published import PUBLISHED, message_of, published
 
 
@@ -113,3 +116,24 @@ def test_a_study_recorded_before_there_were_scopes_may_grow(results, tmp_path):
     write_json(old | {"recipes": {"table1": ["image", "latent"]}}, tmp_path / "study.json")
     refuse_smaller_study(PUBLISHED, results)
     assert "folds 4" in message_of(refuse_smaller_study, published(study={"folds": [0, 1, 2, 3]}), results)
+
+
+def test_a_study_json_says_its_schema_and_one_from_before_that_is_read(results, tmp_path):
+    now = read_study(tmp_path)
+    assert now["schema"] == SCHEMA
+    before = {key: value for key, value in now.items() if key != "schema"}
+    write_json(before, tmp_path / "study.json")
+    assert read_study(tmp_path) == before
+    refuse_smaller_study(PUBLISHED, results)
+    assert "folds 4" in message_of(refuse_smaller_study, published(study={"folds": [0, 1, 2, 3]}), results)
+
+
+def test_a_study_json_of_a_newer_schema_is_refused_by_all_that_read_it(results, tmp_path):
+    """Also where nothing would vanish: what is written then would be of the older schema, beside newer tables."""
+    write_json(study_lists(PUBLISHED) | {"schema": SCHEMA + 1}, tmp_path / "study.json")
+    said = f"{results}/study.json: schema {SCHEMA + 1}, written by a newer version"
+    assert said in message_of(refuse_smaller_study, PUBLISHED, results)
+    with pytest.raises(InputError, match="Take the newer version"):
+        controls_of(tmp_path)
+    (tmp_path / "tables/table1.csv").unlink()
+    assert said in message_of(refuse_smaller_study, PUBLISHED, results)

@@ -149,7 +149,7 @@ def test_a_missing_root_is_named(tmp_path):
         (HAM_ROWS, {"image_path": "{folder}/{image_id}.png"}, ["image_path names column 'folder'", "'lesion_id'"]),
         (HAM_ROWS, {"image_path": "images/{}.png"}, ["image_path 'images/{}.png'", "write columns as {name}"]),
         (HAM_ROWS, {"image_path": "images/{image_id"}, ["image_path", "write columns as {name}"]),
-        (HAM_ROWS, {"classes": ["nv", "bkl"]}, ["labels ['mel']", "['nv', 'bkl']", "add them to `classes`"]),
+        (HAM_ROWS, {"classes": ["nv", "bkl"]}, ["labels 'mel'", "'nv', 'bkl'", "add them to `classes`"]),
         (HAM_ROWS + "IMG_9000001,nv,L3\n", {}, ["labels.csv: 1 duplicate", "'IMG_9000001'", "remove the repeated"]),
         (
             HAM_ROWS + "IMG_9000009,,L3\n",

@@ -14,6 +14,7 @@ import pytest
 
 from learnability.errors import InputError
 from learnability.tables.labels import Labels, labels_of
+from learnability.tables.layout import points, whole_points
 from learnability.tables.table1 import render_table1, table1
 from learnability.tables.table2 import render_table2, table2
 from tests.rendered import html_grid, latex_rows, markdown_rows
@@ -210,6 +211,17 @@ def test_a_score_is_printed_as_in_the_paper(mean, printed):
     assert markdown_rows(spread["md"])[1][-1] == f"{printed} ± .012"
     assert html_grid(spread["html"])[2][-1] == f"{printed} ± .012"
     assert latex_rows(spread["tex"])[2][-1] == re.sub("^-", "$-$", printed) + r"$\pm$.012"
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"), [(0.0312, ("3.1", "3")), (-0.0312, ("−3.1", "−3")), (-0.0004, ("0.0", "0"))]
+)
+def test_a_difference_of_scores_is_printed_in_points(value, printed):
+    assert (points(value), points(value, 0)) == printed
+
+
+def test_an_end_of_a_published_range_has_no_zeros_behind_it():
+    assert [whole_points(value) for value in (0.18, 0.278, 0.02)] == ["18", "27.8", "2"]
 
 
 def test_one_fold_shows_no_spread():

@@ -1,6 +1,7 @@
 """The training engine: a resumed or repeated run gives the same bytes, and early stopping keeps its rules."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,7 @@ def test_a_checkpoint_of_another_run_is_discarded(study, capsys):
     kept = checkpoint.read_bytes()
     fresh = train(study, "fresh", recipe, seed=2)
     assert train(study, "run", recipe, seed=2) == fresh
-    assert "left by another recipe, code, data or seed; discarded" in capsys.readouterr().out
+    assert "left by another recipe, code, data, seed or kind of device; discarded" in capsys.readouterr().out
     checkpoint.write_bytes(kept)
     train(study, "run", recipe | {"lr": 1e-3})
     assert "discarded" in capsys.readouterr().out
@@ -73,6 +74,28 @@ def test_a_checkpoint_of_another_run_is_discarded(study, capsys):
     checkpoint.write_bytes(kept)
     train(study, "run", recipe)
     assert "discarded" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "goes_on"), [({}, True), ({"budget_seconds": 900}, False)], ids=["without a budget", "by a budget"]
+)
+def test_a_checkpoint_of_another_device_is_discarded_where_that_decides_the_result(
+    study, capsys, monkeypatch, changes, goes_on
+):
+    """A CPU computes in another precision than a GPU; what a budget buys depends on the card too."""
+    recipe = LATENT | {"epochs": 2} | changes
+    gpu = SimpleNamespace(type="cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: device.name)
+    kinds = training.kind_of_device
+    for name, other in (("NVIDIA A", torch.device("cpu")), ("NVIDIA A", SimpleNamespace(type="cuda", name="NVIDIA B"))):
+        gpu.name = name
+        monkeypatch.setattr(training, "kind_of_device", lambda device, recipe: kinds(gpu, recipe))
+        interrupt(study, f"on {other.type}", recipe, epoch=2)
+        monkeypatch.setattr(training, "kind_of_device", lambda device, recipe, other=other: kinds(other, recipe))
+        capsys.readouterr()
+        train(study, f"on {other.type}", recipe)
+        said = capsys.readouterr().out
+        assert ("seed or kind of device; discarded" in said) == (other.type == "cpu" or not goes_on)
 
 
 def test_a_broken_checkpoint_is_discarded(study, capsys):
@@ -177,6 +200,6 @@ def test_a_test_fold_of_one_class_is_refused_before_training(study, monkeypatch)
     samples.loc[samples.index % 5 == 1, ["label", "label_name"]] = [0, CLASSES[0]]  # the rows that fold 1 tests on
     write_parquet(samples, study / "samples.parquet")
     monkeypatch.setattr(training, "train_epoch", None)
-    with pytest.raises(InputError, match="test rows of fold 1 hold no class with both positives and negatives"):
+    with pytest.raises(InputError, match="fold 1: its test rows hold no class with both positives and negatives"):
         train(study, "one_class", IMAGE)
     assert not (study / "one_class").exists()

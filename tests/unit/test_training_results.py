@@ -18,8 +18,8 @@ from learnability.storage.checkpoints import save_checkpoint
 from learnability.storage.contracts import read_json, write_json, write_parquet
 from learnability.training import engine as training
 from learnability.training.fold_data import load_fold
-from tests.lights import CLASSES, TEST, TRAIN, VALIDATION, inputs, train, write_arrays, write_study
-from tests.recipes import IMAGE, LATENT, recipe_of
+from tests.lights import CLASSES, TEST, TRAIN, VALIDATION, inputs, teach, train, write_arrays, write_study
+from tests.recipes import DISTILL, IMAGE, LATENT, recipe_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -72,6 +72,18 @@ def test_metrics_are_those_that_scikit_learn_computes_from_the_predictions(study
     assert {key: found[key] for key in identity} == identity
     assert found["train_samples_per_second"] > 0
     assert found["train_peak_mb"] > 50
+
+
+def test_the_peak_of_a_training_is_said_without_what_it_keeps_resident(study, monkeypatch):
+    logits = teach(study, "teacher")
+    monkeypatch.setattr(training, "peak_megabytes", lambda device: 100.0)
+    train(study, "image", IMAGE | {"epochs": 1})
+    train(study, "student", LATENT | {"epochs": 1, "distill": DISTILL}, teacher_logits=logits)
+    rows = {"image": 100 * 16 * 16 * 3, "student": 100 * 4 * 8 * 8 * 2 + 60 * 3 * 4}  # and float32 logits of 3 classes
+    for name, held in rows.items():
+        found = read_json(study / name / "metrics.json")
+        assert found["resident_mb"] == held / 1e6
+        assert found["train_peak_mb"] == 100 - held / 1e6
 
 
 def test_the_saved_model_gives_the_saved_predictions_again(study):

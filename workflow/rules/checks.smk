@@ -1,20 +1,29 @@
 # What is checked before the first job starts, and what is made ready for it; with SLURM also against the cluster.
 import re
+import sys
 from copy import copy
 from pathlib import Path
 
 from learnability.workflow import launch, slurm_preflight, slurm_requests
+from learnability.workflow.results_folder import begin_run
 from learnability.storage.finished import drop_finished
 from snakemake.exceptions import WorkflowError
 
 
+def take_results():
+    """Keep other studies out of the results folder, wherever they run, until this process ends."""
+    as_workflow_error(begin_run, Path(config["results"]), workflow.execution_settings.lock)
+
+
 def check_before_start(jobs):
     """Say in one message what the jobs that will run lack, before the first of them."""
-    from learnability.commands.missing import missing_inputs
+    from learnability.commands.missing import check_python, missing_inputs
 
     jobs = list(jobs)
     planned = [(job.rule.name, dict(job.wildcards)) for job in jobs]
     missing = as_workflow_error(missing_inputs, config, planned)
+    if not workflow.deployment_settings.deployment_method:  # else the jobs have a Python of their own
+        missing += check_python(sys.executable)
     if workflow.executor_plugin.name == "slurm":
         missing += slurm_problems(jobs)
     if missing:

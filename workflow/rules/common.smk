@@ -8,7 +8,6 @@ from learnability.study import paths
 from learnability.study.cells import (
     cells,
     cells_of_gaps,
-    check_study,
     columns,
     controls_of_grids,
     decodes,
@@ -20,7 +19,7 @@ from learnability.study.cells import (
     rows_of_table4,
     scope,
 )
-from learnability.study.configuration import find_shipped_weights
+from learnability.study.configuration import find_results, find_shipped_weights
 from learnability.study.controls import comparisons
 from learnability.study.presentation import (
     footnotes,
@@ -28,8 +27,10 @@ from learnability.study.presentation import (
     searched_rows,
 )
 from learnability.study.recipes import resolve_recipe
+from learnability.study.refusals import check_study
 from learnability.study.study_lists import refuse_smaller_study, study_lists
 from learnability.workflow.hub import weights_to_fetch
+from learnability.workflow.results_folder import refuse_unknown_results
 from snakemake.exceptions import WorkflowError
 
 RUN, SEARCH = f"<results>/{paths.RUN}", f"<results>/{paths.SEARCH}"
@@ -46,8 +47,10 @@ def as_workflow_error(function, *arguments):
 def check_configuration():
     """Complete the study; refuse it where it cannot work, or is smaller than its tables."""
     find_shipped_weights(config, Path(ROOT))
+    as_workflow_error(find_results, config)
     as_workflow_error(check_study, config)
     as_workflow_error(refuse_smaller_study, config, config["results"])
+    as_workflow_error(refuse_unknown_results, Path(config["results"]))
 
 
 @functools.cache

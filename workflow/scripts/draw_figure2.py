@@ -3,14 +3,12 @@
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    import pandas as pd
-
     from learnability.figures.figure2 import draw_figure2
     from learnability.figures.style import save
-    from learnability.storage.contracts import read_json
+    from learnability.storage.contracts import read_csv, read_json
     from learnability.tables.labels import labels_of
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
     names = ("table2", "gaps", "tests")
-    tables = [pd.read_csv(snakemake.input[name], keep_default_na=False) for name in names]
+    tables = [read_csv(snakemake.input[name], keep_default_na=False) for name in names]
     save(draw_figure2(*tables, labels), snakemake.output.svg, snakemake.output.png)

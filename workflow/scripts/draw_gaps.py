@@ -3,14 +3,12 @@
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    import pandas as pd
-
     from learnability.figures.gaps import draw_gaps
     from learnability.figures.style import save
-    from learnability.storage.contracts import read_json, read_metrics
+    from learnability.storage.contracts import read_csv, read_json, read_metrics
     from learnability.tables.labels import labels_of
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
-    over_folds, over_groups = (pd.read_csv(path, keep_default_na=False) for path in snakemake.input.tests)
+    over_folds, over_groups = (read_csv(path, keep_default_na=False) for path in snakemake.input.tests)
     figure = draw_gaps(read_metrics(snakemake.input.metrics), over_folds, over_groups, labels)
     save(figure, snakemake.output.svg, snakemake.output.png)

@@ -3,15 +3,13 @@
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    import pandas as pd
-
     from learnability.significance.controls import control_verdicts, margin_of
     from learnability.significance.predictions import read_all_images, with_right
-    from learnability.storage.contracts import read_json, read_metrics, write_csv
+    from learnability.storage.contracts import read_csv, read_json, read_metrics, write_csv
 
     inputs, n_splits = snakemake.input, read_json(snakemake.input.study)["n_splits"]
     images = read_all_images(inputs.cards, inputs.samples, inputs.folds, n_splits)
     runs = with_right(read_metrics(inputs.metrics), inputs.predictions, images)
-    gaps = [pd.read_csv(path, keep_default_na=False) for path in inputs.gaps]
+    gaps = [read_csv(path, keep_default_na=False) for path in inputs.gaps]
     margin = margin_of(gaps[0] if gaps else None)
     write_csv(control_verdicts(runs, images, snakemake.params.comparisons, margin), snakemake.output[0])

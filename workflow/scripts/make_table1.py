@@ -3,10 +3,8 @@
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    import pandas as pd
-
-    from learnability.storage.contracts import read_json, read_metrics, write_csv, write_text
-    from learnability.tables.caveats import at_chance, stopped_early
+    from learnability.storage.contracts import read_csv, read_json, read_metrics, write_csv, write_text
+    from learnability.tables.caveats import at_chance, devices_note, stopped_early
     from learnability.tables.frames import deciding_tests
     from learnability.tables.labels import labels_of
     from learnability.tables.table1 import render_table1, table1
@@ -15,10 +13,11 @@ with job(snakemake.log[0]):
     params, metrics = snakemake.params, read_metrics(snakemake.input.metrics)
     table = table1(metrics, params.folds)
     write_csv(table, snakemake.output.csv)
-    files = [pd.read_csv(path, keep_default_na=False) for path in snakemake.input.tests]
+    files = [read_csv(path, keep_default_na=False) for path in snakemake.input.tests]
     tests = deciding_tests(*files) if files else None
     caveats = at_chance(table, labels, read_json(snakemake.input.study)["n_splits"])
     caveats += stopped_early(metrics, params.reweighting)
-    text = render_table1(table, labels, params.footnotes, params.with_sd, tests, caveats)
+    footnotes = [*params.footnotes, *devices_note(metrics, labels.datasets)]
+    text = render_table1(table, labels, footnotes, params.with_sd, tests, caveats)
     for extension in ("md", "html", "tex"):
         write_text(text[extension], snakemake.output[extension])

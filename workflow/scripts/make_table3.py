@@ -3,14 +3,12 @@
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    import pandas as pd
-
-    from learnability.storage.contracts import read_json, write_csv, write_text
+    from learnability.storage.contracts import read_csv, read_json, write_csv, write_text
     from learnability.tables.labels import labels_of
     from learnability.tables.table3 import render_table3, table3
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
-    table = table3([pd.read_csv(path, keep_default_na=False) for path in snakemake.input.rows])
+    table = table3([read_csv(path, keep_default_na=False) for path in snakemake.input.rows])
     write_csv(table, snakemake.output.csv)
     text = render_table3(table, labels, snakemake.params.footnotes)
     for extension in ("md", "html", "tex"):

@@ -3,16 +3,14 @@
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    import pandas as pd
-
     from learnability.paper.findings import read_numbers
-    from learnability.storage.contracts import read_json, write_text
+    from learnability.storage.contracts import read_csv, read_json, write_text
     from learnability.summary.controls import as_rst, controls_in_words
     from learnability.tables.controls import render_controls
     from learnability.tables.labels import datasets_of, labels_of
 
     labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
-    controls = pd.read_csv(snakemake.input.controls, keep_default_na=False, dtype=str)
+    controls = read_csv(snakemake.input.controls, keep_default_na=False, dtype=str)
     write_text(render_controls(controls, labels), snakemake.output.page)
     numbers, datasets = read_numbers(snakemake.input.controls), datasets_of(controls, labels)
     said = controls_in_words(numbers, datasets.__getitem__, labels.autoencoders)

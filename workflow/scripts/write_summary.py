@@ -5,10 +5,8 @@ from pathlib import Path
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    import pandas as pd
-
     from learnability.paper.findings import read_findings
-    from learnability.storage.contracts import read_json, read_metrics, write_text
+    from learnability.storage.contracts import read_csv, read_json, read_metrics, write_text
     from learnability.summary.page import Material, render_summary
     from learnability.tables.labels import labels_of
 
@@ -21,7 +19,7 @@ with job(snakemake.log[0]):
         differing=params.differing,
         metrics=read_metrics(snakemake.input.metrics),
         autoencoders=[read_json(path) for path in snakemake.input.autoencoders],
-        claims=pd.read_csv(snakemake.input.claims, keep_default_na=False),
+        claims=read_csv(snakemake.input.claims, keep_default_na=False),
         tables=[Path(path) for path in snakemake.input.tables],
         published=Path(snakemake.input.published),
         figures=[Path(path) for path in snakemake.input.figures],

@@ -13,8 +13,9 @@ from rich.markup import escape
 from .errors import InputError
 from .generation.commands import add_filter, add_score
 from .planning.commands import add_hours, add_plan
-from .storage.contracts import read_json
+from .storage.contracts import read_csv, read_json
 from .study.paths import dataset_file
+from .study.study_file import read_study
 from .tables.caveats import at_chance, below_psnr, chance_row, sentences
 from .tables.labels import Labels, labels_of
 
@@ -31,7 +32,7 @@ def show(folder: Path) -> None:
     path = folder / "tables" / "table1.csv"
     if not path.is_file():
         raise InputError(f"{path} does not exist yet; run the study first (make demo, or snakemake)")
-    scores = pd.read_csv(path)
+    scores = read_csv(path)
     scores = scores[scores["metric"] == "balanced_accuracy"]
     datasets = list(dict.fromkeys(scores["dataset"]))
     cards = [read_json(folder / dataset_file(name, "dataset.json")) | {"dataset": name} for name in datasets]
@@ -69,26 +70,24 @@ def show(folder: Path) -> None:
 def caveats_of(folder: Path, scores: pd.DataFrame, labels: Labels) -> list[str]:
     """What spoils numbers of Table 1: cells at chance, poor reconstructions."""
     study, fidelity = folder / "study.json", folder / "tables" / "table2.csv"
-    found = at_chance(scores, labels, read_json(study)["n_splits"]) if study.is_file() else []
-    found += below_psnr(pd.read_csv(fidelity)) if fidelity.is_file() else []
+    found = at_chance(scores, labels, read_study(folder)["n_splits"]) if study.is_file() else []
+    found += below_psnr(read_csv(fidelity)) if fidelity.is_file() else []
     return sentences(found, labels.datasets, labels.autoencoders)
 
 
 def check(files: list[Path], images: int) -> bool:
     """Print a line for every dataset, autoencoder and starting weight of a study; True where it could run."""
     from rich.console import Console
-    from rich.table import Table
 
     from .commands.check import examine
     from .study.configuration import read_config
 
-    lines = examine(read_config(*files), images)
-    grid = Table.grid(padding=(0, 2))
+    lines, console = examine(read_config(*files), images), Console()
+    wide = max(len(line.subject) for line in lines)
     for line in lines:
-        mark = "[yellow]warning" if line.warning else "[green]ok" if line.ready else "[red]missing"
-        grid.add_row(mark, line.subject, escape(line.text))
-    console = Console()
-    console.print(grid)
+        mark, colour = ("warning", "yellow") if line.warning else ("ok", "green") if line.ready else ("missing", "red")
+        text = f"[{colour}]{mark:<7}[/]  {escape(line.subject.ljust(wide))}  {escape(line.text)}"
+        console.print(text, soft_wrap=True, highlight=False)  # never folded: a command in it can be copied
     missing = sum(not line.ready for line in lines)
     console.print(f"\n{missing} missing: the study cannot run yet." if missing else "\nThe study can run.")
     return not missing

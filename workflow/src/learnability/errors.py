@@ -1,5 +1,18 @@
 """The error that a user can mend."""
 
+LISTED = 20  # names in a message
+
 
 class InputError(Exception):
     """Something the user can mend: the message names the file or key, what is wrong, and what to do."""
+
+
+def quoted(names: list[str]) -> str:
+    """The first of many names, each in quotation marks."""
+    return first_of([*map(repr, names)])
+
+
+def first_of(texts: list[str], between: str = ", ") -> str:
+    """The first of many texts, and how many more there are: a message of thousands hides what is to be done."""
+    more = len(texts) - LISTED
+    return between.join(texts[:LISTED]) + (f" and {more} more" if more > 0 else "")

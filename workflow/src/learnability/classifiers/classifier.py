@@ -119,10 +119,10 @@ def build_network(description: dict) -> nn.Module:
 
 def start_from(network: nn.Module, file: Path, description: dict) -> None:
     """Give a network the weights of `file`, except for the layers that are made for its task."""
-    fresh = [network.pretrained_cfg["classifier"]]
+    fresh = layers_called(network, "classifier")
     if description["space"] == "latent":
         # Weights made for RGB mean nothing on latent channels: a fresh input layer, for every channel count and stem.
-        fresh.append(network.pretrained_cfg["first_conv"])
+        fresh += layers_called(network, "first_conv")
     if description["stem_patch"] == 2:
         fresh += ["stages.0.downsample.0", "stages.0.downsample.1"]  # timm's first stage halves only after this stem
     if misfits := load_weights(network, read_weights(file), tuple(fresh)):
@@ -131,6 +131,12 @@ def start_from(network: nn.Module, file: Path, description: dict) -> None:
             f"model_options {description['model_options']} ({misfits}); set `init: random`, or leave the options as "
             "the weights were trained with"
         )
+
+
+def layers_called(network: nn.Module, what: str) -> list[str]:
+    """The names of its `classifier`, or `first_conv`, as timm has them of a network: one, several, or none."""
+    names = network.pretrained_cfg.get(what) or ()
+    return [names] if isinstance(names, str) else [*names]
 
 
 def tiled(unit: list | None, channels: int, grid: list[int]) -> torch.Tensor | None:

@@ -17,8 +17,8 @@ class FiLM(nn.Module):
     def __init__(self, channels: list[int]):
         super().__init__()
         fixed = torch.Generator().manual_seed(0)  # the same features for every classifier, and no other draw is moved
-        self.register_buffer("frequency", torch.randn(EMBEDDING, generator=fixed))
-        self.register_buffer("phase", torch.rand(EMBEDDING, generator=fixed))
+        self.register_buffer("frequency", torch.randn(EMBEDDING, generator=fixed, device="cpu"))
+        self.register_buffer("phase", torch.rand(EMBEDDING, generator=fixed, device="cpu"))
         self.embedding = nn.Sequential(nn.Linear(EMBEDDING, EMBEDDING), nn.SiLU(), nn.Linear(EMBEDDING, EMBEDDING))
         self.stages = nn.ModuleList(nn.Linear(EMBEDDING, 2 * number) for number in channels)
         for layer in self.stages:

@@ -27,8 +27,19 @@ def pretrained_file(entry: dict, fetched: str | None = None) -> Path:
         raise InputError(f"source {source}: set the environment variable {unset[0]} to the folder of the weights")
     path = Path(os.path.expandvars(source)).expanduser() / FILE
     if not path.is_file():
-        raise InputError(f"{path} does not exist; expected the weights of a timm model there")
+        raise InputError(f"{path} does not exist; expected the weights of a timm model there{advice_of(path.parent)}")
     return path
+
+
+def advice_of(folder: Path) -> str:
+    """What to do with weights that lie in a folder in another way than expected; else ""."""
+    found = sorted(path.name for path in folder.glob("*") if path.suffix in (".bin", ".pth", ".pt", ".safetensors"))
+    if not found:
+        return ""
+    if found[0].endswith(".safetensors"):
+        return f". There is {found[0]}: one file of all tensors is expected, called {FILE}"
+    code = f"import torch, safetensors.torch as s; s.save_file(torch.load('{found[0]}', weights_only=True), '{FILE}')"
+    return f'. There is {found[0]}; convert it there by `python -c "{code}"`'
 
 
 def trained_moments(file: Path, model: str) -> tuple[list[float], list[float]]:

@@ -1,62 +1,52 @@
 """What `learnability check` says before GPU time is spent: what is there, what is not, what will be written."""
 
 import shutil
+import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..datasets.folds import warn_of_large_group
+from ..datasets.folds import warnings_of_folds
 from ..datasets.names import warnings_of
 from ..datasets.prepare import UNREADABLE, fit
 from ..datasets.published_counts import describe_published
-from ..datasets.source import Source, describe_left_out, open_source, opens_at_once, spread_rows
-from ..errors import InputError
-from ..registry import is_control
+from ..datasets.sample import look_at
+from ..datasets.source import Source, describe_left_out, open_source, spread_rows
 from ..storage.arrays import as_rgb
-from ..study.array_sizes import encoding_bytes, packing_bytes, row_shape
-from ..study.cells import (
-    BACKBONE,
-    all_cells,
-    check_study,
-    controls_of_grids,
-    efficiency,
-    resolve_autoencoder,
-    uses_lpips,
-)
+from ..study.array_sizes import encoding_bytes, packing_bytes
+from ..study.cells import BACKBONE, all_cells, controls_of_grids, efficiency, uses_lpips
 from ..study.recipes import pretrained_weights, resolve_recipe
+from ..study.refusals import check_study
 from ..workflow.hub import weights_to_fetch
-from .missing import check_dataset, check_finetuning, check_hub, check_training, check_weights
+from .check_autoencoders import examine_autoencoder
+from .damage import damaged_results
+from .lines import Line, lines_of
+from .missing import check_hub, check_python, check_training
+from .missing_data import open_checked, too_many_bad
 from .visible_gaps import in_words, reading, visible_gaps
-
-LOOKED_AT = 50  # image files of a dataset that are read
-
-
-@dataclass
-class Line:
-    """One finding: what it is about, what was found, and whether the study can run in spite of it."""
-
-    subject: str
-    text: str
-    ready: bool = True
-    warning: bool = False
 
 
 def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
-    """Look at every dataset, autoencoder and starting weight of the study, and at this machine."""
+    """Look at every dataset, autoencoder and starting weight of the study, and at this machine.
+
+    Each has its lines, whatever looking at it raises.
+    """
     check_study(config)
-    datasets, sizes = [], {}
+    found, sizes = [], {}
     of_table3 = [part["dataset"]] if (part := efficiency(config)) else []
     for name in dict.fromkeys([*config["study"]["datasets"], *of_table3]):
-        lines, sizes[name] = examine_dataset(config, name)
-        datasets += lines
-    autoencoders = []
+        sizes[name] = None
+        found += lines_of(name, examine_dataset, config, name, sizes)
     images, origin = example_images(config, images_per_autoencoder, sizes)
     known = sum(number for number in sizes.values() if number is not None)
     for name in dict.fromkeys([*config["study"]["autoencoders"], *config["study"]["controls"]]):
-        autoencoders += examine_autoencoder(config, name, images, origin, known)
-    return [*datasets, *autoencoders, *examine_starts(config), *examine_power(config), *examine_machine(config, sizes)]
+        found += lines_of(name, examine_autoencoder, config, name, images, origin, known)
+    found += lines_of("recipes", examine_starts, config)
+    damage = [Line("results", text, ready=False) for text in damaged_results(Path(config["results"]))]
+    if not damage:  # it reads what is prepared
+        found += lines_of("gaps", examine_power, config)
+    return found + examine_machine(config, sizes) + damage
 
 
 def examine_power(config: dict) -> list[Line]:
@@ -67,13 +57,12 @@ def examine_power(config: dict) -> list[Line]:
     return []
 
 
-def examine_dataset(config: dict, name: str) -> tuple[list[Line], int | None]:
-    """Whether a dataset is there, its classes, counts and doubtful names, and its images' number (None: not there)."""
-    if messages := check_dataset(config, {"dataset": name}):
-        return [Line(name, messages[0].removeprefix(f"datasets.{name}: "), ready=False)], None
-    if not opens_at_once(config["datasets"][name]):
-        return [Line(name, "found; its images are counted when they are prepared")], None
-    source = open_source(config["datasets"][name])
+def examine_dataset(config: dict, name: str, sizes: dict[str, int | None]) -> list[Line]:
+    """Whether a dataset is there, its classes, counts and doubtful names; its images' number goes into `sizes`."""
+    source = open_checked(config, name)
+    if source is None:
+        return [Line(name, "found; its images are counted when they are prepared")]
+    sizes[name] = len(source.samples)
     counts = source.samples["label_name"].value_counts()
     rare = f"{counts.index[-1]} {counts.iloc[-1]:,}, {counts.index[0]} {counts.iloc[0]:,}"
     kind = "phantom (synthetic)" if source.synthetic else "found"
@@ -83,35 +72,31 @@ def examine_dataset(config: dict, name: str) -> tuple[list[Line], int | None]:
         f"; {describe_published(source.published)}; grouped by: {source.grouped_by}"
     )
     warnings = warnings_of(source.names, source.samples, source.grouped)
-    warnings += warn_of_large_group(source.samples, config["study"]["n_splits"])
+    warnings += warnings_of_folds(source.samples, config["study"]["n_splits"])
     left_out = [Line(name, text)] if (text := describe_left_out(source)) else []
     lines = [Line(name, found), *left_out, *(Line(name, text, warning=True) for text in warnings)]
-    return [*lines, *examine_images(config, name, source)], len(source.samples)
+    return [*lines, *examine_images(config, name, source)]
 
 
 def examine_images(config: dict, name: str, source: Source) -> list[Line]:
     """Whether some image files, spread over the dataset, can be read, and whether colour is lost by `channels: 1`."""
-    rows = spread_rows(source, LOOKED_AT) if source.path else []
-    coloured, bad, allowed = 0, [], config["datasets"][name]["max_bad_images"]
-    for i in rows:
-        try:
-            coloured += source.has_colour(i, source.read(i))
-        except UNREADABLE as error:
-            bad.append(f"{source.samples['sample_id'].iloc[i]}: {error}")
-    lines, looked_at = [], f"of {len(rows)} images that were looked at"
-    if bad:
-        text = f"{len(bad)} {looked_at} cannot be read, {allowed} are allowed (max_bad_images); the first is {bad[0]}"
-        lines.append(Line(name, text, ready=len(bad) <= allowed, warning=len(bad) <= allowed))
-    if coloured and source.channels == 1:
-        text = f"{coloured} {looked_at} have colour, which `channels: 1` makes grey; `channels: 3` keeps it"
-        lines.append(Line(name, text, warning=True))
+    look, lines = look_at(source), []
+    if refused := too_many_bad(config, name, source, look):
+        lines.append(Line(name, refused, ready=False))
+    elif look.bad:
+        allowed = config["datasets"][name]["max_bad_images"]
+        lines.append(Line(name, look.in_words(source, allowed), warning=True))
+    if look.coloured and source.channels == 1:
+        text = f"{look.coloured} of {look.read} images that were looked at have colour, which `channels: 1` makes grey"
+        lines.append(Line(name, f"{text}; `channels: 3` keeps it", warning=True))
     return lines
 
 
 def example_images(config: dict, number: int, sizes: dict[str, int | None]) -> tuple[np.ndarray, str]:
     """Some images at `image_size`, uint8 (n, S, S, 3), spread over the first dataset that is there, and its name.
 
-    `sizes` has the images of each dataset, None where it is not there or not counted (examine_dataset).
+    `sizes` has the images of each dataset, None where it is not there or not counted (examine_dataset). Where none has
+    any they are noise, of no name.
     """
     for name in config["study"]["datasets"]:
         entry = config["datasets"][name]
@@ -122,67 +107,14 @@ def example_images(config: dict, number: int, sizes: dict[str, int | None]) -> t
                     pictures.append(fit(source.read(i), config["image_size"], entry["resize"]))
             if pictures:
                 return as_rgb(np.stack(pictures)), name
-    return np.empty((0, 1, 1, 3), np.uint8), ""
-
-
-def examine_autoencoder(config: dict, name: str, images: np.ndarray, origin: str, known: int) -> list[Line]:
-    """Whether the weights are there or can be fetched, what the latents of `known` images weigh, and a round trip."""
-    entry = resolve_autoencoder(config, name)
-    owner = config["autoencoders"][name].get("base", name)
-    check_own = check_finetuning if "finetune" in entry else check_weights
-    messages = check_own(config, {"autoencoder": name})
-    fetched = Path(config["results"], "weights", owner)
-    if owner in weights_to_fetch(config):
-        there = (fetched / "source.json").is_file()
-        messages = [] if there else check_hub(config, {"name": owner})
-        state = f"weights fetched into {fetched}" if there else f"weights will be fetched from {entry['source']}"
-        entry = entry | {"folder": str(fetched)} if there else entry
-    else:
-        there = not messages
-        state = "needs no weights" if is_control(entry) else "weights found"
-    written = known * encoding_bytes(config, name) / 1e6
-    shape = f"{' x '.join(map(str, row_shape(config, 'latent', name)))}, {written:,.1f} MB with reconstructions"
-    lines = [Line(name, f"{state}; latent {shape}")]
-    if messages:
-        lines = [Line(name, messages[0].partition(": ")[2], ready=False)]
-    elif "finetune" in entry:
-        lines[0].text = f"fine-tuned by the workflow from {owner}; latent {shape}"
-    elif there and len(images):
-        lines += examine_round_trip(name, entry, images, origin)
-    return lines
-
-
-def examine_round_trip(name: str, entry: dict, images: np.ndarray, origin: str) -> list[Line]:
-    """A few images encoded and decoded: PSNR, moments of the latent, and what looks wrong."""
-    import torch
-
-    from ..autoencoders.encode import check_layout
-    from ..autoencoders.interface import load_autoencoder
-    from ..autoencoders.randomness import check_repeats
-    from ..autoencoders.round_trip import round_trip
-
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        autoencoder = load_autoencoder(entry, device)
-        check_layout(name, entry, autoencoder, images.shape[1])
-        check_repeats(name, entry, autoencoder, images, device)
-        found = round_trip(name, autoencoder, entry, images, device)
-    except InputError as error:
-        return [Line(name, str(error), ready=False)]
-    quality = "no decoder" if found["psnr"] is None else f"PSNR {found['psnr']:.2f} dB"
-    if found["identical"]:
-        number = "all" if found["identical"] == len(images) else found["identical"]
-        quality += f", {number} come back identical"
-    lines = [Line(name, f"round trip of {len(images)} images of {origin} at {images.shape[1]} px: {quality}")]
-    for label in ("mean", "std", "rms") if not is_control(entry) else ():
-        values = found[label]
-        shown = " ".join(f"{value:.2f}" for value in values[:8]) + (" ..." if len(values) > 8 else "")
-        lines.append(Line(name, f"latent {label} per channel ({min(values):.2f} to {max(values):.2f}): {shown}"))
-    return lines + [Line(name, text, warning=True) for text in found["warnings"]]
+    size = config["image_size"]
+    return np.random.default_rng(0).integers(0, 256, (min(number, 2), size, size, 3), np.uint8), ""
 
 
 def examine_starts(config: dict) -> list[Line]:
     """Whether the networks fit their grids, and the weights that they start from are there or can be fetched."""
+    from .missing_networks import wrong_networks  # waits for torch
+
     misfits: dict[str, Line] = {}
     tuned = [name for name in config["study"]["autoencoders"] if uses_lpips(config["autoencoders"][name])]
     needed_by = {BACKBONE: tuned[0]} if tuned else {}
@@ -192,6 +124,8 @@ def examine_starts(config: dict) -> list[Line]:
             misfits[message] = Line(cell["recipe"], message, ready=False)
         if pretrained_weights(config, recipe):
             needed_by.setdefault(recipe.model, cell["recipe"])
+    for message, name in wrong_networks(config, all_cells(config)).items():
+        misfits.setdefault(message, Line(name, message, ready=False))
     fetched = weights_to_fetch(config)
     starts = [examine_start(config, model, subject) for model, subject in needed_by.items() if model in fetched]
     return [*misfits.values(), *starts]
@@ -224,4 +158,9 @@ def examine_machine(config: dict, sizes: dict[str, int | None]) -> list[Line]:
     text += f" (not counted: {absent})" if absent else ""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU here"
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
-    return [Line("disk", text, ready=needed < free), Line("torch", f"{torch.__version__}, {build} build, {gpu}")]
+    python = [Line("python", text, ready=False) for text in check_python(sys.executable)]
+    return [
+        *python,
+        Line("disk", text, ready=needed < free),
+        Line("torch", f"{torch.__version__}, {build} build, {gpu}"),
+    ]

@@ -1,12 +1,13 @@
 """What the planned jobs need and do not find: asked before the first of them runs, in seconds, without a GPU."""
 
+import re
+
 from ..autoencoders.families.own_class import find_module, is_in_diffusers
 from ..autoencoders.families.weights import missing_weights, wrong_layout
+from ..autoencoders.finetuning.discriminated import too_small
 from ..autoencoders.finetuning.lpips_heads import missing_heads
 from ..autoencoders.interface import VARIATIONAL
 from ..classifiers.weights import pretrained_file, trained_moments
-from ..datasets.classes import check_labels
-from ..datasets.source import check_source
 from ..errors import InputError
 from ..registry import class_of
 from ..study.array_sizes import row_shape
@@ -16,8 +17,19 @@ from ..study.grid import misfit
 from ..study.recipes import pretrained_weights, resolve_recipe, spaces_of
 from ..workflow.hub import weights_to_fetch, why_missing
 from ..workflow.identity import changed_weights, edited_weights
+from .missing_data import check_dataset
 
 READ_ENCODINGS = ("train_classifier", "train_with_decoder", "search_recipe", "assist_search", "compute_teacher_logits")
+
+
+def check_python(executable: str) -> list[str]:
+    """Snakemake starts scripts by a line of the shell, in which it does not quote the path of Python."""
+    if wrong := re.search(r"[\s'\"\\$&();<>|*?`#!\[\]{}]", executable):
+        return [
+            f"the path of Python, {executable}, holds {wrong[0]!r}, and Snakemake cannot start jobs by such a path; "
+            "make the environment in another folder: the study itself may stay where it is"
+        ]
+    return []
 
 
 def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
@@ -58,18 +70,6 @@ def weights_read(config: dict, rule: str, wildcards: dict) -> set[str]:
     return names
 
 
-def check_dataset(config: dict, wildcards: dict) -> list[str]:
-    """The dataset's folder and tables are there, with columns, labels and images, and enough groups for the folds."""
-    name = wildcards["dataset"]
-    entry = config["datasets"][name]
-    try:
-        if source := check_source(entry):
-            check_labels(name, entry, source, config["study"]["n_splits"], config["seed"])
-    except (InputError, ValueError) as error:  # a phantom's entry is refused with a ValueError
-        return [f"datasets.{name}: {str(error).removeprefix(f'datasets.{name}: ')}"]
-    return []
-
-
 def check_hub(config: dict, wildcards: dict) -> list[str]:
     """The files can be fetched, or are in the hub's cache on this machine."""
     name = wildcards["name"]
@@ -100,6 +100,8 @@ def check_finetuning(config: dict, wildcards: dict) -> list[str]:
     entry = resolve_autoencoder(config, name)
     if entry["class"] not in VARIATIONAL:
         found.append(f"autoencoders.{name}.base: {entry['class']} has no posterior; take a base of {VARIATIONAL}")
+    if message := too_small(entry, config["image_size"]):
+        found.append(f"autoencoders.{name}.finetune.adversarial: {message}")
     if entry["finetune"]["perceptual"] == "lpips":
         if message := missing_heads():
             found.append(f"autoencoders.{name}.finetune.perceptual: {message}")

@@ -1,5 +1,6 @@
 """`learnability new`: a study file for images and an autoencoder that someone brings, with what was found in them."""
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ from ..datasets.prepare import UNREADABLE
 from ..datasets.source import Source, open_source, spread_rows
 from ..errors import InputError
 from ..study.cells import resolve_autoencoder
-from ..study.configuration import read_config
+from ..study.configuration import ROOT, read_config, read_yaml
 from ..study.controls import LOSSLESS
 from .new_autoencoder import YAML_WORDS, controls_of, find_autoencoder, slug
 from .new_images import Found, describe_folder
@@ -19,15 +20,11 @@ from .new_table import describe_table
 
 LOOKED_AT = 50  # images whose size and colour are read
 SIZES = (64, 128, 256, 512)
-LARGEST_ON_CPU = 128  # what two cores train in some hours
+OWN_SMALL = ROOT / "workflow/studies/own_small.yaml"  # what is written where there is no GPU, for someone's images
 SIDE_OF_CLASSIFIERS = 256  # of the published study
 SMALLEST_GRID, PUBLISHED_GRID = 8, 32  # of latents: for a stem of 1 x 1 patches, and for the published one
 FOLDS, FEWEST_FOLDS = 5, 3
 NEGATIVE = r"(?i)\b(normal|healthy|benign|negative|control|none|no|non|without|0)(?![a-z])"
-ON_CPU = """recipes:   # small networks, for a machine without a GPU; with one, leave this part out
-  image: {model: resnet18, init: random, batch_size: 32, epochs: 12, lr: 1.0e-3, drw: {after_epoch: 6}}
-  latent: {stem_patch: 1, model_options: {depths: [1, 1, 1, 1], dims: [16, 32, 64, 128]}}
-"""
 SMALL_GRID = """recipes:
   latent: {stem_patch: 1}   # the side of the latents is %d, too small for the published stem of 4
 """
@@ -51,16 +48,19 @@ def write_study(
         raise InputError(f"--images {images} does not exist; expected a folder with a folder per class, or a CSV")
     if "$" in str(images.resolve()):
         raise InputError(f"--images {images.resolve()}: a study file reads $ as a variable; rename the folder")
-    config = read_config()
+    config, gpu = read_config(), torch.cuda.is_available()
     found = describe_folder(images, group) if images.is_dir() else describe_table(images, label, group)
     found.entry["rare_classes"] = "drop"  # a class folder may be empty
     source = open_source(found.entry)
+    if not gpu and len(source.samples) > own_small_subset()["images"]:
+        found.entry["subset"] = own_small_subset()
+        found.comments["subset"] = f"for the first hour; without this line all {len(source.samples):,} images"
+        source = open_source(found.entry)
     del found.entry["rare_classes"]
     side = look_at_images(found, source)
     splits = settle_classes(found, source, positive)
     name, entry = find_autoencoder(autoencoder, config)
     layout = entry or resolve_autoencoder(config, name)
-    gpu = torch.cuda.is_available()
     called = images.resolve().name if images.is_dir() else images.stem
     text = study_text(study.stem, (called, found), (name, entry, layout), config, (side, splits, gpu))
     study.parent.mkdir(parents=True, exist_ok=True)
@@ -72,6 +72,23 @@ def write_study(
     if not source.grouped:
         key = GROUP_KEYS[found.entry["format"]]
         print(f"Which images are of one patient or lesion? Nothing says so: set {key} in the file, or by --group.")
+
+
+@functools.cache
+def own_small() -> dict:
+    """The study of someone's images for a machine without a GPU."""
+    return read_yaml(OWN_SMALL)
+
+
+def own_small_subset() -> dict:
+    """How many images it takes."""
+    (entry,) = own_small()["datasets"].values()
+    return entry["subset"]
+
+
+def small_networks() -> str:
+    """Its recipes as they stand there, with their comments."""
+    return re.search(r"^recipes:.*?(?=^\S|\Z)", OWN_SMALL.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)[0]
 
 
 def look_at_images(found: Found, source: Source) -> int:
@@ -114,10 +131,12 @@ def settle_classes(found: Found, source: Source, positive: str | None) -> int:
 
 def sizes_for(side: int, factor: int, gpu: bool) -> tuple[int, int]:
     """Sides for the autoencoder, a multiple of its factor, and for classifiers, a divisor of the first."""
-    most = SIZES[-1] if gpu else LARGEST_ON_CPU
+    most, seen = (
+        (SIZES[-1], SIDE_OF_CLASSIFIERS) if gpu else (own_small()["image_size"], own_small()["classifier_size"])
+    )
     size = max(each for each in SIZES if each <= max(min(side, most), SIZES[0]))
     size = max(-(-size // factor), SMALLEST_GRID) * factor
-    small = size if size <= (SIDE_OF_CLASSIFIERS if gpu else SIZES[0]) else size // 2
+    small = size if size <= seen else size // 2
     return size, small if size % small == 0 else size
 
 
@@ -154,7 +173,7 @@ def study_text(title: str, images: tuple, autoencoder: tuple, config: dict, mach
         *asked_for(found),
         "",
         *text_of_autoencoders({name: entry} | controls),
-        ON_CPU if not gpu else SMALL_GRID % (size // factor) if size // factor < PUBLISHED_GRID else "",
+        small_networks() if not gpu else SMALL_GRID % (size // factor) if size // factor < PUBLISHED_GRID else "",
     ]
     return re.sub("\n{3,}", "\n\n", "\n".join(parts)).replace("\n\n  n_splits", "\n  n_splits").rstrip() + "\n"
 
@@ -175,7 +194,7 @@ def asked_for(found: Found) -> list[str]:
     return [
         *([] if key in found.entry else [f"    # {asked}"]),
         "    # deduplicate: true   # equal images in two groups stop the preparation; this puts their groups together",
-        "    # subset: {images: 1500}   # a part, for a first look",
+        *([] if "subset" in found.entry else ["    # subset: {images: 1000}   # a part, for a first look"]),
         "    # shareable: true   # where the licence lets images be passed on",
     ]
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from ..datasets.class_sizes import published_classes
 from ..datasets.classes import rare_classes
@@ -21,8 +20,10 @@ from ..significance.visible import (
     smallest_gap,
     times_corrected,
 )
+from ..storage.contracts import read_parquet
 from ..study.cells import ALL_SPACES, decodes
 from ..study.paths import dataset_file
+from ..tables.layout import points
 from .missing import check_dataset
 
 SIDES = ALL_SPACES - {"image"}  # of the gap
@@ -85,9 +86,9 @@ def count_classes(config: dict, name: str) -> tuple[dict, dict, str, bool] | Non
     samples = Path(config["results"], dataset_file(name, "samples.parquet"))
     folds = Path(config["results"], "folds", f"{name}.parquet")
     if samples.is_file():
-        rows, origin = pd.read_parquet(samples), "prepared"
+        rows, origin = read_parquet(samples), "prepared"
         if folds.is_file():
-            run = pd.read_parquet(folds).query("fold in @study['folds']")["sample_id"]
+            run = read_parquet(folds).query("fold in @study['folds']")["sample_id"]
             rows, part, origin = rows[rows["sample_id"].isin(run)], 1, "folds"
     elif opens_at_once(entry) and not check_dataset(config, {"dataset": name}):
         rows, origin = open_source(entry).samples, "counted"
@@ -116,11 +117,6 @@ def most_of_variance(found: Visible) -> str:
     """The class that adds most to the variance, as 'DF, 239 test images of 113 groups: 35%'; "" where there is none."""
     groups = "" if found.groups == found.images else f" of {found.groups:,.0f} groups"
     return f"{found.rarest}, {found.images:,.0f} test images{groups}: {found.share:.0%}" if found.rarest else ""
-
-
-def points(gap: float) -> str:
-    """A difference of balanced accuracies in points of a hundred."""
-    return f"{100 * gap:.1f}"
 
 
 def reading(config: dict, found: list[Visible]) -> list[str]:

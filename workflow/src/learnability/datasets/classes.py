@@ -1,17 +1,22 @@
 """What is asked of the classes of a collection: each has images, there are two, and every fold can have them."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
-from ..errors import InputError
+from ..errors import InputError, quoted
+from ..storage.contracts import PREDICTIONS, split_rows
 from .duplicates import check_choice
 from .folds import assign_folds, check_absent_classes, check_rare_classes, find_rare_classes
 from .source import Source
+from .splits import check_split
 
 
-def check_labels(name: str, entry: dict, source: Source, n_splits: int, seed: int) -> None:
-    """Refuse the classes that this step or the folds would refuse, if every image can be read and no two are equal.
+def check_labels(name: str, entry: dict, source: Source, n_splits: int, seed: int, folds: Iterable[int] = ()) -> None:
+    """Refuse the classes that this step, the folds or a training would refuse, if every image is read and none equal.
 
     With `deduplicate` the folds are not known before the images are; only the numbers of groups are looked at then.
+    `folds` are those that are trained.
     """
     check_choice(name, entry)
     samples, classes, origin = source.samples, source.classes, f"datasets.{name}"
@@ -19,26 +24,37 @@ def check_labels(name: str, entry: dict, source: Source, n_splits: int, seed: in
         rare = rare_classes(samples, classes, n_splits)
         samples, classes = samples[~samples["label_name"].isin(rare)], [each for each in classes if each not in rare]
     check_classes(name, entry, classes, samples)
-    if entry["rare_classes"] != "keep":
-        samples = with_labels(samples, classes)
+    samples, keep = with_labels(samples, classes), entry["rare_classes"] == "keep"
+    if not keep:
         check_rare_classes(samples, n_splits, entry["rare_classes"], origin)
-        if not entry.get("deduplicate"):  # which may put groups together, and so make other folds
-            fold = assign_folds(samples, n_splits, seed, origin)
-            check_absent_classes(samples, fold, entry["rare_classes"], origin)
+    if entry.get("deduplicate"):  # which may put groups together, and so make other folds
+        return
+    fold = assign_folds(samples, n_splits, seed, origin)
+    if not keep:
+        check_absent_classes(samples, fold, entry["rare_classes"], origin)
+    for k in folds:
+        split = split_rows(fold, k, n_splits)
+        check_split(samples["label"].to_numpy(), split, classes, entry.get("positive"), f"{origin}: fold {k}")
 
 
 def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFrame) -> None:
-    """Refuse a class without images, fewer than two classes, and two of which none is named the positive one."""
+    """Refuse a class without images or with a name that predictions have, fewer than two classes, a wrong positive."""
     present = set(samples["label_name"].unique())
     empty = [label for label in classes if label not in present]
     if empty:
         raise InputError(
-            f"datasets.{name}: no image of class(es) {empty}; remove them from `classes`, or set `rare_classes: drop`"
+            f"datasets.{name}: no image of class(es) {quoted(empty)}; remove them from `classes`, or set "
+            "`rare_classes: drop`"
         )
     if len(classes) < 2:
         raise InputError(f"datasets.{name}: only one class, {classes}; a classifier needs two")
+    if taken := [label for label in classes if label in PREDICTIONS]:
+        raise InputError(
+            f"datasets.{name}: a class is called {taken[0]!r}, as a column of every predictions.parquet is, beside "
+            "which each class has its own; call it otherwise"
+        )
     positive = entry.get("positive")
-    if len(classes) == 2 and positive not in classes:
+    if positive not in classes and (len(classes) == 2 or positive is not None):
         raise InputError(f"datasets.{name}.positive is {positive!r}; name the positive one of {classes}")
 
 

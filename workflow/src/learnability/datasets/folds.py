@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from ..errors import InputError
+from ..errors import InputError, first_of
 from ..storage.contracts import FOLDS, check_groups
+
+FEW = 3  # groups of a class in a test fold; of fewer, one decides much of a score
 
 
 def make_folds(samples: pd.DataFrame, n_splits: int, seed: int, rare_classes: str, origin: str) -> pd.DataFrame:
@@ -19,7 +21,7 @@ def make_folds(samples: pd.DataFrame, n_splits: int, seed: int, rare_classes: st
     fold = assign_folds(samples, n_splits, seed, origin)
     check_groups(samples["group"].to_numpy(), fold, origin)
     check_absent_classes(samples, fold, rare_classes, origin)
-    for text in warn_of_large_group(samples, n_splits):
+    for text in warnings_of_folds(samples, n_splits):
         print(f"warning: {origin}: {text}")
     print(pd.crosstab(samples["label_name"], fold, colnames=["images per fold"]).to_string())
     return pd.DataFrame({"sample_id": samples["sample_id"], "fold": fold})[FOLDS]
@@ -51,10 +53,11 @@ def check_absent_classes(samples: pd.DataFrame, fold: np.ndarray, rare_classes: 
     if not absent:
         return
     groups = samples.groupby("label_name")["group"].nunique()
-    listed = "; ".join(
+    texts = (
         f"{label!r} ({groups[label]} groups) from fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}"
         for label, folds in absent.items()
     )
+    listed = first_of([*texts], between="; ")
     if rare_classes == "keep":
         print(f"warning: {origin}: kept although absent: {listed}")
         return
@@ -70,6 +73,24 @@ def largest_group(samples: pd.DataFrame) -> dict:
     """Images of the largest group, their share of all, and in how many folds of equal size it still fits."""
     images = int(samples["group"].value_counts().iloc[0])
     return {"images": images, "share": images / len(samples), "most_folds": len(samples) // images}
+
+
+def warnings_of_folds(samples: pd.DataFrame, n_splits: int) -> list[str]:
+    """What is doubtful about folds of these samples, known before they are made."""
+    return warn_of_large_group(samples, n_splits) + warn_of_small_classes(samples, n_splits)
+
+
+def warn_of_small_classes(samples: pd.DataFrame, n_splits: int) -> list[str]:
+    """A sentence where a class has so few groups that one of them decides its recall in a fold."""
+    groups = samples.groupby("label_name")["group"].nunique()
+    few = groups[groups < FEW * n_splits]
+    if few.empty:
+        return []
+    listed = first_of([f"{label!r} ({count})" for label, count in few.items()])
+    return [
+        f"fewer than {FEW} groups for each of the {n_splits} folds in class(es) {listed}: in a test fold one group "
+        "decides much of the class's recall; lower study.n_splits, add images, or read its scores with that in mind"
+    ]
 
 
 def warn_of_large_group(samples: pd.DataFrame, n_splits: int) -> list[str]:
@@ -88,7 +109,7 @@ def check_rare_classes(samples: pd.DataFrame, n_splits: int, rare_classes: str, 
     rare = find_rare_classes(samples, n_splits)
     if not rare:
         return
-    listed = ", ".join(f"{name} ({count})" for name, count in rare.items())
+    listed = first_of([f"{name} ({count})" for name, count in rare.items()])
     if rare_classes != "keep":
         raise InputError(
             f"{origin}: fewer groups than the {n_splits} folds in class(es) {listed}, so some folds would lack "

@@ -24,7 +24,8 @@ def latent_batches(path: Path, description: dict, units: Path | None, size: int)
     def batches() -> Iterator:
         for start in range(0, len(array), size):
             z = array[start : start + size]
-            z = torch.from_numpy(np.array(z)) if isinstance(z, np.ndarray) else z  # NumPy knows no bfloat16
+            # In float32, as it is classified: torch knows no other byte order and no long double, NumPy no bfloat16.
+            z = torch.from_numpy(np.array(z, np.float32)) if isinstance(z, np.ndarray) else z
             if pipeline:
                 z = to_raw(z.float(), pipeline, channels)
                 check_shape(path, (len(array), *z.shape[1:]), description)

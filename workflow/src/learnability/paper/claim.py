@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..significance.group_level import FEWEST_FOLDS
+from ..tables.layout import whole_points
 from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Findings
 from .verdicts import Verdict, untestable
 
@@ -69,5 +70,5 @@ def lacking(datasets: Sequence[str], autoencoders: Sequence[str], findings: Find
 def percent(low: float, high: float) -> str:
     """Points of balanced accuracy, or their range."""
     if low == high:
-        return f"{100 * low:.3g} points"
-    return f"{100 * low:.3g} to {100 * high:.3g} points"
+        return f"{whole_points(low)} points"
+    return f"{whole_points(low)} to {whole_points(high)} points"

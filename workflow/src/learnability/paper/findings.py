@@ -13,6 +13,7 @@ from ..significance.group_level import SAMPLING
 from ..significance.groups import DATASET_TEST
 from ..significance.level import ALPHA
 from ..significance.macro import MACRO
+from ..storage.contracts import read_csv
 from ..study.configuration import ROOT
 from ..tables.labels import Labels, marked
 
@@ -174,7 +175,7 @@ def read_findings(
 
 def read_numbers(path: str | Path) -> pd.DataFrame:
     """A CSV whose columns of numbers are numbers, NaN where they hold n/a; other columns stay words."""
-    frame = pd.read_csv(path, keep_default_na=False, na_values=[], dtype=str)
+    frame = read_csv(path, keep_default_na=False, na_values=[], dtype=str)
     for column in frame:
         if column in NUMBERS or column.startswith(("gap_",)) or column.endswith(("ci_low", "ci_high")):
             frame[column] = pd.to_numeric(frame[column].where(frame[column] != "n/a"))

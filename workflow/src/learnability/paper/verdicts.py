@@ -11,6 +11,7 @@ import numpy as np
 from scipy.special import stdtr
 
 from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
+from ..tables.layout import points, whole_points
 from .findings import Effect
 
 SUPPORTED, NOT_SUPPORTED, UNTESTABLE = "supported", "not supported", "cannot be told"
@@ -47,8 +48,10 @@ def in_words(cell: Effect, unit: str) -> str:
 
 def shown(value: float, unit: str) -> str:
     """A difference of balanced accuracy in points of a hundred, of PSNR in dB, of other scores as it is."""
-    factor, decimals = {"points": (100, 1), "dB": (1, 1)}.get(unit, (1, 3))
-    return f"{round(factor * value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
+    if unit == "points":
+        return points(value)
+    decimals = 1 if unit == "dB" else 3
+    return f"{round(value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
 
 
 def in_words_of(cells: Sequence[Effect], unit: str, decisive: Effect) -> str:
@@ -164,7 +167,7 @@ def within(cells: Sequence[Effect], low: float, high: float, unit: str, rounding
 
 def _end(value: float, unit: str) -> str:
     """An end of a range as the paper prints it: '18', '27.8'."""
-    return f"{100 * value if unit == 'points' else value:.3g}"
+    return whole_points(value) if unit == "points" else f"{value:.3g}"
 
 
 def of_one_size(measured: float, published: float, text: str) -> Verdict:

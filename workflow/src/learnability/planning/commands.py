@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
+from ..errors import InputError
 from ..storage.contracts import write_csv
 from ..study.configuration import read_config
+from ..workflow.job_work import TRAINING_RULES
 
 PUBLISHED_DEVICE = "NVIDIA H200"  # where nothing of the study has run yet
 
@@ -42,10 +44,13 @@ def run_plan(chosen: argparse.Namespace) -> None:
     options = ["--profile", chosen.profile] if chosen.profile else []
     options += ["--forcerun", *chosen.forcerun] if chosen.forcerun else []
     jobs = planned_jobs(chosen.configfile, chosen.targets, options, lambda: prepare_counting(config, chosen.targets))
+    from ..commands.missing_networks import wrong_networks
     from .costs import Plan
     from .printing import print_plan
     from .totals import per_kind
 
+    if wrong := [*wrong_networks(config, (job.wildcards for job in jobs if job.rule in TRAINING_RULES))]:
+        raise InputError("The study cannot run:\n  - " + "\n  - ".join(wrong))
     seen = devices_of(Path(config["results"]))
     device = chosen.device or (seen.pop() if len(seen) == 1 else PUBLISHED_DEVICE)
     measured = [rate for path in results_folders(config["results"], chosen.rates) for rate in measured_rates(path)]

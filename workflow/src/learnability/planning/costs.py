@@ -65,7 +65,10 @@ class Plan:
         operations = self.operations(job, params, array) if self.sustained and job.rule in GPU_RULES else None
         if operations is None:
             return None, UNKNOWN
-        pace = self.sustained.bfloat16 if job.rule in CLASSIFIER_RULES else self.sustained.tf32
+        if job.rule in CLASSIFIER_RULES:
+            pace = self.sustained.of_classifier(params["recipe"].model)
+        else:
+            pace = self.sustained.of_autoencoder(params["entry"]["class"])
         return operations / pace, "estimate"
 
     def operations(self, job: Job, params: dict, array: ArraySize) -> float | None:

@@ -45,8 +45,12 @@ def planned_jobs(
             running = subprocess.Popen([*command, "--", *targets], env=environment, stdout=said, stderr=said)
             with running:
                 meanwhile()
+        output = log.read_text(encoding="utf-8").strip()
         if running.returncode:
-            raise InputError(f"Snakemake refuses this plan:\n{log.read_text(encoding='utf-8').strip()[-4000:]}")
+            raise InputError(f"Snakemake refuses this plan:\n{output[-4000:]}")
+        for line in output.splitlines():
+            if line.startswith("warning: "):  # as of a damaged array
+                print(line, file=sys.stderr)
         lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     found = [json.loads(line) for line in lines]
     return [Job(**job | {"input": tuple(job["input"]), "output": tuple(job["output"])}) for job in found]

@@ -6,7 +6,8 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from ..commands.visible_gaps import most_of_variance, points, reading, visible_gaps
+from ..commands.visible_gaps import most_of_variance, reading, visible_gaps
+from ..tables.layout import points
 from ..workflow.job_work import COSTLY_RULES
 from .costs import Cost, Plan
 from .rates import CPU
@@ -90,10 +91,12 @@ def assumptions(costs: list[Cost], plan: Plan) -> list[str]:
         lines.append(f"No rate known yet, so in no sum: {jobs}.")
     if any(cost.origin == "estimate" for cost in costs):
         sustained = plan.sustained
+        known = [f"{pace / 1e12:.0f} in {network}" for network, pace in sustained.networks.items()]
         lines.append(
-            "Estimate, nothing measured: operations of the network counted by torch (training: three forward passes; "
-            f"reading data, start-up and FiLM not counted) over {sustained.bfloat16 / 1e12:.0f} TFLOP/s in bfloat16, "
-            f"{sustained.tf32 / 1e12:.0f} in TF32 for autoencoders ({sustained.source})."
+            f"Estimate, {'no job' if known else 'nothing'} measured: operations of the network counted by torch "
+            "(training: three forward passes; reading data, start-up and FiLM not counted) over "
+            f"{sustained.bfloat16 / 1e12:.0f} TFLOP/s in bfloat16, {sustained.tf32 / 1e12:.0f} in TF32 for autoencoders"
+            f"{''.join(', ' + each for each in known)} ({sustained.source})."
         )
     names = dict.fromkeys(cost.job.wildcards["dataset"] for cost in costs if cost.job.rule in COSTLY_RULES)
     if names:

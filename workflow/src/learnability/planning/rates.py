@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
@@ -42,11 +42,18 @@ class Rate:
 
 @dataclass(frozen=True)
 class Sustained:
-    """What a GPU keeps up in networks like these, operations per second, for an estimate where nothing was measured."""
+    """What a GPU keeps up in networks like these, operations per second, for an estimate where no job was measured."""
 
     bfloat16: float  # classifiers
     tf32: float  # autoencoders
     source: str
+    networks: dict[str, float] = field(default_factory=dict)  # by model or class: measured by make gpu-check
+
+    def of_classifier(self, model: str) -> float:
+        return self.networks.get(model, self.bfloat16)
+
+    def of_autoencoder(self, kind: str) -> float:
+        return self.networks.get(kind, self.tf32)
 
 
 def measured_rates(folder: Path) -> list[Rate]:
@@ -113,7 +120,10 @@ def array_of(folder: Path, job: Benchmark) -> ArraySize | None:
         path = next((path for path in paths if path.is_file()), paths[0])
     if not path.is_file():
         return None
-    shape = open_packed(path).shape
+    try:
+        shape = open_packed(path).shape
+    except InputError:  # damaged: `learnability verify` says so
+        return None
     return ArraySize(shape[0], shape[1] if space == "latent" else shape[3], shape[2])
 
 
@@ -145,7 +155,15 @@ def device_of(folder: Path, job: Benchmark, devices: set[str]) -> str | None:
 
 def sustained_operations() -> dict[str, Sustained]:
     """What the GPUs of workflow/resources/gpus.yaml sustain, by device."""
-    return {name: Sustained(**entry) for name, entry in read_yaml(GPUS).items()}
+    return {name: sustained_by(name, read_yaml(GPUS)) for name in read_yaml(GPUS)}
+
+
+def sustained_by(device: str, gpus: dict[str, dict]) -> Sustained:
+    """Of a GPU's entry, or once that is measured of the one that it is no slower than."""
+    entry = gpus[device]
+    if (like := entry.get("like")) in gpus and "networks" not in entry:
+        entry = gpus[like] | {"source": f"no slower than {like}, {gpus[like]['source']}"}
+    return Sustained(**{key: entry[key] for key in ("bfloat16", "tf32", "source", "networks") if key in entry})
 
 
 def results_folders(results: str, further: list[Path]) -> list[Path]:

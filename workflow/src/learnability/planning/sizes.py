@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..commands.missing import check_dataset
+from ..commands.missing_data import open_checked
 from ..datasets.sizes import published_size
-from ..datasets.source import open_source, opens_at_once
+from ..datasets.source import opens_at_once
 from ..errors import InputError
 from ..storage.contracts import read_json
 from ..study.paths import dataset_file
@@ -27,14 +27,17 @@ def dataset_size(config: dict, name: str) -> Size:
     if card.is_file():
         content = read_json(card)
         return Size(content["images"], len(content["classes"]), content["channels"], "prepared")
-    channels = entry.get("channels", 3)  # 3 is the most
-    if opens_at_once(entry) and not check_dataset(config, {"dataset": name}):
-        source = open_source(entry)
-        return Size(len(source.samples), len(source.classes), channels, "counted")
+    channels, problem = entry.get("channels", 3), "its data are not there; set `root` to them"  # 3 is the most
+    if opens_at_once(entry):
+        try:
+            source = open_checked(config, name)
+            return Size(len(source.samples), len(source.classes), channels, "counted")
+        except InputError as error:
+            problem = str(error)
     published = published_size(entry)
     if published is None:
         raise InputError(
-            f"datasets.{name}: how many images it has is not known: its data are not there, and format "
-            f"{entry['format']} has no published count; set `root` to the data"
+            f"datasets.{name}: how many images it has is not known, and format {entry['format']} has no published "
+            f"count: {problem}"
         )
     return Size(*published, channels, "subset of the config" if "subset" in entry else "published count")

@@ -1,5 +1,6 @@
 """Files that are written whole or not at all, and packed arrays: one .npy per array, any batch read fast."""
 
+import errno
 import hashlib
 import math
 import os
@@ -15,6 +16,13 @@ import numpy as np
 from ..errors import InputError
 
 BLOCK = 2**24  # bytes read at once
+ADVICE = {  # by what the system says
+    errno.ENOSPC: "the disk is full: free some space there",
+    errno.EDQUOT: "your quota of the disk is used up: free some space there",
+    errno.EROFS: "give a `results` folder that may be written to",
+    errno.EACCES: "give a `results` folder that may be written to",
+    errno.EPERM: "give a `results` folder that may be written to",
+}
 SECONDS_UNTOUCHED = 3600  # after which a temporary of another machine is taken to be left by a dead writer
 
 
@@ -26,16 +34,23 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     killed left is removed, so that nothing half-written stays.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(path)
     temporary = own_temporary(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(path)
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise OSError(error.errno, f"{path} could not be written: {error.strerror}") from error
+        raise unwritten(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing may be written, nothing can be removed
+            temporary.unlink(missing_ok=True)
+
+
+def unwritten(path: Path, error: OSError) -> OSError:
+    """That a file could not be written, with what to do about it."""
+    advice = ADVICE.get(error.errno, "mend that")
+    return OSError(error.errno, f"{path} could not be written: {error.strerror or error}; {advice}, and run again")
 
 
 def own_temporary(path: Path) -> Path:
@@ -182,19 +197,23 @@ def packed_digest(path: str | Path) -> str:
 def open_packed(path: str | Path) -> np.ndarray:
     """Map a packed array (N, ...) into memory, read-only; one whose header is damaged is an InputError."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
         raise
     except Exception as error:  # whatever a damaged header provokes
         raise InputError(f"{path}: damaged, no whole array ({error}); delete it and run again") from error
+    if not array.ndim:
+        raise InputError(f"{path}: damaged, an array without rows; delete it and run again")
+    return array
 
 
-def read_packed(array: np.memmap) -> np.ndarray:
-    """The whole of a packed array in memory, read from its file: the pages of a map would count as memory too."""
-    read = np.fromfile(array.filename, array.dtype, array.size, offset=array.offset)
-    if read.size != array.size:
+def read_packed(array: np.memmap, start: int = 0, rows: int | None = None) -> np.ndarray:
+    """Rows of a packed array from `start` on, all or so many, from its file: pages of a map would count as memory."""
+    part = array[start : len(array) if rows is None else start + rows]  # a view, which reads nothing
+    read = np.fromfile(array.filename, array.dtype, part.size, offset=array.offset + start * array.strides[0])
+    if read.size != part.size:
         raise cut_short(array)
-    return read.reshape(array.shape)
+    return read.reshape(part.shape)
 
 
 def read_rows(array: np.memmap, rows: np.ndarray, out: np.ndarray) -> None:
@@ -214,8 +233,8 @@ def read_rows(array: np.memmap, rows: np.ndarray, out: np.ndarray) -> None:
                 left, at = left[count:], at + count
 
 
-def cut_short(array: np.memmap) -> EOFError:
-    return EOFError(f"{array.filename}: shorter than its header says; delete it and run again")
+def cut_short(array: np.memmap) -> InputError:
+    return InputError(f"{array.filename}: shorter than its header says; delete it and run again")
 
 
 def area_average(images: np.ndarray, size: int) -> np.ndarray:

@@ -12,13 +12,13 @@ import psutil
 import torch
 
 from .arrays import read_packed, read_rows
-from .memory_limits import left_in_groups, left_of_request
+from .memory_limits import SHARE, left_in_groups, left_of_request
 
 # Stored latents (n, C, h, w) and the sample_id of each (n) to uint8 images (n, 3, s, s).
 Decode = Callable[[torch.Tensor, Sequence[str]], torch.Tensor]
 READERS = 4  # threads that read a batch, a part each; they wait for the disk, not for a CPU
 AHEAD = 1  # batches that are read while one is used
-SHARE = 0.6  # of the free memory that data may take; the rest is the network's
+BLOCK = 2**26  # bytes that pass through the host at once on their way to a GPU
 
 
 class Buffers:
@@ -34,8 +34,7 @@ class Buffers:
     def lend(self, number: int) -> torch.Tensor:
         """Memory for `number` rows, with any content."""
         if self.pinned:  # PyTorch lends this again itself, once the device has read it
-            dtype = torch.from_numpy(np.empty(0, self.dtype)).dtype
-            return torch.empty((number, *self.shape[1:]), dtype=dtype, pin_memory=True)
+            return torch.empty((number, *self.shape[1:]), dtype=in_torch(self.dtype), pin_memory=True)
         whole = self.free.pop() if self.free else np.empty(self.shape, self.dtype)
         batch = whole[:number]  # every view of its tensor holds this object
         weakref.finalize(batch, self.free.append, whole).atexit = False
@@ -54,9 +53,16 @@ class Rows:
         if not keep:
             return
         if device.type != "cpu" and array.nbytes < SHARE * free_memory(device):
-            self.resident = torch.from_numpy(read_packed(array)).to(device)
-        elif array.nbytes < SHARE * free_memory(torch.device("cpu")):
+            self.resident = on_device(array, device)
+        if self.resident is None and array.nbytes < SHARE * free_memory(torch.device("cpu")):
             self.array = read_packed(array)
+
+    @property
+    def held_bytes(self) -> int:
+        """What the rows take of the memory of the device: nothing where they are read ahead."""
+        if self.resident is not None:
+            return self.resident.nbytes
+        return self.array.nbytes if self.device.type == "cpu" and not isinstance(self.array, np.memmap) else 0
 
     def batches(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
         """Yield rows `order` (n,) in batches, in their stored dtype, on the device; each may be kept and changed."""
@@ -119,6 +125,7 @@ class DecodedRows:
 
     def __init__(self, rows: Rows, ids: np.ndarray, decode: Decode):
         self.rows, self.ids, self.decode, self.device = rows, ids, decode, rows.device
+        self.held_bytes = rows.held_bytes
 
     def batches(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
         """Yield the images of rows `order` (n,) in batches, uint8 (n, 3, s, s), on the device."""
@@ -137,6 +144,24 @@ def free_memory(device: torch.device) -> int:
     own = Path("/proc/self/cgroup")
     groups = left_in_groups(own.read_text() if own.is_file() else "", Path("/sys/fs/cgroup"))
     return min([psutil.virtual_memory().available, *groups, *left_of_request(os.environ)])
+
+
+def on_device(array: np.memmap, device: torch.device) -> torch.Tensor | None:
+    """The whole of a packed array on a GPU, copied block by block; None where there is no memory for it any more."""
+    try:
+        whole = torch.empty(array.shape, dtype=in_torch(array.dtype), device=device)
+    except torch.OutOfMemoryError as error:  # another job has taken it since it was measured
+        print(f"{array.filename}: not kept on the GPU, its batches are read ahead: {error}", flush=True)
+        return None
+    rows = max(1, BLOCK // array.strides[0])
+    for start in range(0, len(array), rows):
+        whole[start : start + rows].copy_(torch.from_numpy(read_packed(array, start, rows)))
+    return whole
+
+
+def in_torch(dtype: np.dtype) -> torch.dtype:
+    """The dtype of NumPy as PyTorch names it."""
+    return torch.from_numpy(np.empty(0, dtype)).dtype
 
 
 def in_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:

@@ -15,13 +15,15 @@ from .interruption import Interruption
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # of Adam
 SECONDS_BETWEEN_SAVES = 600  # within an epoch: a save takes a second or two
+SECONDS_BETWEEN_EPOCHS = 60  # between saves after one: an epoch may take less time than its save
 
 
 class Checkpointer:
-    """Keeps a training in a file: `save` it after each epoch, and within one where `is_due` says so.
+    """Keeps a training in a file: say `end_epoch` after each epoch, and `save` within one where `is_due` says so.
 
     `state` (JSON-serialisable) is what the training begins with, or what was saved; `best` are the best weights so far.
-    Open it around the training: SIGTERM then ends the process at the next save.
+    Open it around the training: SIGTERM and Ctrl-C then end the process at the next save, and what the last epochs did
+    is saved at the end.
     """
 
     def __init__(
@@ -32,22 +34,34 @@ class Checkpointer:
         self.interruption = Interruption(SECONDS_BETWEEN_SAVES)
         self.best, self.state = load_checkpoint(path, identity, model, optimisers) or ({}, state)
         self.within = self.state.pop("within", {})  # where in an epoch it was saved
+        self.unsaved = False
 
     def __enter__(self) -> "Checkpointer":
         self.interruption.__enter__()
         return self
 
-    def __exit__(self, *error) -> None:
-        self.interruption.__exit__(*error)
+    def __exit__(self, kind: type | None, *error) -> None:
+        try:
+            if kind is None and (self.unsaved or self.interruption.asked):
+                self.save()
+        finally:
+            self.interruption.__exit__(kind, *error)
 
     def is_due(self) -> bool:
         """Whether to save now, within an epoch; asked after each step, it costs less than a microsecond."""
         return self.interruption.is_due()
 
+    def end_epoch(self) -> None:
+        """Save, if the last save is not too recent."""
+        self.unsaved = True
+        if self.interruption.is_due(SECONDS_BETWEEN_EPOCHS):
+            self.save()
+
     def save(self, within: dict | None = None) -> None:
         """Write the checkpoint; `within` says what of an epoch is done, and the random numbers go on from here too."""
         now = {"within": within | {"generators": generator_states(self.device)}} if within else {}
         save_checkpoint(self.path, self.identity, self.model, self.best, self.optimisers, self.state | now)
+        self.unsaved = False
         self.interruption.saved()
 
     def take_up(self) -> dict:
@@ -115,10 +129,18 @@ def unpacked(name: str, file: dict[str, torch.Tensor], like: dict) -> dict:
 
 
 def write_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file; a full disk is an OSError here as everywhere, which safetensors does not make it."""
+    """Write a safetensors file; a full disk is an OSError here as everywhere, which safetensors does not make it.
+
+    Tensors that share memory, such as layers that a network uses twice, are written each: safetensors refuses them.
+    """
+    whole, seen = {}, set()
+    for key, value in tensors.items():
+        memory = value.untyped_storage().data_ptr()
+        whole[key] = value.clone(memory_format=torch.contiguous_format) if memory in seen else value.contiguous()
+        seen.add(memory)
     with written_whole(path) as temporary:
         try:
-            save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata)
+            save_file(whole, temporary, metadata)
         except SafetensorError as error:
             cause = re.search(r"os error (\d+)", str(error))
             raise OSError(int(cause[1]) if cause else errno.EIO, str(error)) from error
@@ -134,7 +156,7 @@ def load_checkpoint(
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("identity") != identity:
-                print(f"{path}: left by another recipe, code, data or seed; discarded", flush=True)
+                print(f"{path}: left by another recipe, code, data, seed or kind of device; discarded", flush=True)
                 return None
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:

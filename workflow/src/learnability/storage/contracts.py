@@ -71,7 +71,7 @@ def read_card(path: str | Path) -> tuple[dict, bool]:
     except ValueError as error:
         raise InputError(f"{path}: damaged, no JSON ({error}); {AGAIN}") from error
     if not isinstance(content, dict) or not content:
-        return content, False
+        raise InputError(f"{path}: damaged, expected keys with values, found {content!r:.40}; {AGAIN}")
     last = [*content][-1]
     rest = {key: value for key, value in content.items() if key != last}
     is_named, is_right = last == CARD_DIGEST, content[last] == digest(rest)
@@ -122,6 +122,14 @@ def read_parquet(path: str | Path, rows: tuple[str, str, str] | None = None) -> 
         raise InputError(f"{path} does not exist; run again what makes it") from error
     except (OSError, ValueError, KeyError, TypeError, NotImplementedError) as error:
         raise InputError(f"{path}: damaged, cannot be read ({error}); {AGAIN}") from error
+
+
+def read_csv(path: str | Path, **options) -> pd.DataFrame:
+    """A table of write_csv; `options` are those of pandas.read_csv. One that is damaged is an error."""
+    try:
+        return pd.read_csv(path, **options)
+    except ValueError as error:  # empty, no UTF-8, rows of several lengths
+        raise InputError(f"{path}: damaged, no table ({error}); {AGAIN}") from error
 
 
 def _read(path: str | Path, columns: list[str]) -> pd.DataFrame:
@@ -228,6 +236,8 @@ def read_curve(path: str | Path) -> pd.DataFrame:
 def read_run(path: str | Path) -> dict:
     """The metrics of one run, whose predictions must be those that they were computed from."""
     run = read_json(path)
+    if missing := [key for key in (*CELL, *SCORES) if key not in run]:
+        raise InputError(f"{path}: damaged, {missing[0]} is not in it; {AGAIN}")
     refuse_damaged(Path(path).with_name("predictions.parquet"), run)
     return run
 

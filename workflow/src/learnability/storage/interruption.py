@@ -1,35 +1,42 @@
-"""A long job that can be stopped: it saves what it has done now and then, and on SIGTERM before it ends."""
+"""A long job that can be stopped: it saves what it has done now and then, and on SIGTERM and Ctrl-C before it ends."""
 
 import signal
 import time
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)  # preemption, scancel, a time limit; Ctrl-C
+
 
 class Interruption:
-    """While it is open, SIGTERM (preemption, scancel, a time limit) is noted and does not end the process.
+    """While it is open, a signal that would end the process is noted and does not; a second Ctrl-C does.
 
     Ask `is_due` between two steps; where it is true, save and call `saved`.
     """
 
     def __init__(self, seconds_between_saves: float):
-        self.asked, self.seconds, self.last = False, seconds_between_saves, time.monotonic()
+        self.asked, self.seconds, self.last = 0, seconds_between_saves, time.monotonic()
 
     def __enter__(self) -> "Interruption":
-        self._before = signal.signal(signal.SIGTERM, self._note)
+        # What a shell starts in the background ignores Ctrl-C, and goes on doing so.
+        noted = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._note) for number in noted}
         return self
 
     def __exit__(self, *error) -> None:
-        signal.signal(signal.SIGTERM, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
-    def _note(self, *_) -> None:
-        self.asked = True
+    def _note(self, number: int, _) -> None:
+        if self.asked == number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = number
 
-    def is_due(self) -> bool:
-        """Whether to save now: SIGTERM came, or a kill without warning would cost too much."""
-        return self.asked or time.monotonic() - self.last > self.seconds
+    def is_due(self, seconds: float | None = None) -> bool:
+        """Whether to save now: a signal came, or the last save is `seconds` old, by default those of all saves."""
+        return bool(self.asked) or time.monotonic() - self.last > (self.seconds if seconds is None else seconds)
 
     def saved(self) -> None:
-        """Note a save; after SIGTERM end the process, as a failure, so that whoever started it starts it again."""
+        """Note a save; after a signal end the process, as a failure, so that whoever started it starts it again."""
         self.last = time.monotonic()
         if self.asked:
-            print("SIGTERM: saved; the next start goes on from here", flush=True)
-            raise SystemExit(128 + signal.SIGTERM)
+            print(f"{signal.Signals(self.asked).name}: saved; the next start goes on from here", flush=True)
+            raise SystemExit(128 + self.asked)

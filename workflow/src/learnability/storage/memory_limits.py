@@ -1,9 +1,11 @@
-"""What the limits of its job still leave of the host's memory to this process: control groups, and SLURM's request."""
+"""What rows may take of the memory, and what the limits of a job leave of it: control groups, SLURM's request."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
+
+SHARE = 0.6  # of the free memory that rows may take; the rest is the network's
 
 # Limit and usage of a control group, and what of the usage in memory.stat is file cache that the kernel gives back.
 VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .arrays import PackedFile
+from .arrays import PackedFile, unwritten
 from .interruption import Interruption
 
 SECONDS_BETWEEN_SAVES = 60  # each waits for the disk, and writes a journal of a few lines
@@ -149,7 +149,7 @@ class PartialArrays:
         except FileNotFoundError as error:
             raise InputError(f"{self.folder}: another process goes on with these arrays; this one ends") from error
         except OSError as error:
-            raise OSError(error.errno, f"{self.folder} could not be written: {error.strerror}") from error
+            raise unwritten(self.folder, error) from error
 
 
 def read_journal(path: Path) -> dict:

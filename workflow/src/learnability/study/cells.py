@@ -4,8 +4,7 @@ from ..errors import InputError
 from ..storage.contracts import CELL
 from . import controls
 from .controls import LOSSLESS
-from .entries import is_folder
-from .recipes import check_recipe, resolve_recipe, spaces_of
+from .recipes import spaces_of
 from .truths import CONTROLS
 
 ALL_SPACES = {"image", "latent", "reconstruction"}
@@ -140,82 +139,6 @@ def efficiency_run(config: dict, row: str) -> dict:
     recipe = part["rows"][row]
     identity = {key: part[key] for key in ("dataset", "autoencoder", "fold")}
     return identity | {"space": spaces_of(config, recipe)[0], "recipe": recipe}
-
-
-def check_study(config: dict) -> None:
-    """Refuse a study that names what is not defined, or whose numbers cannot work; each message names the key."""
-    study = config["study"]
-    for key in ("datasets", "autoencoders"):
-        unknown = [name for name in study[key] if name not in config[key]]
-        if unknown:
-            raise InputError(f"study.{key}: {unknown} not defined under {key}; known are {sorted(config[key])}")
-    if study["n_splits"] < 3:
-        raise InputError(f"study.n_splits is {study['n_splits']}; at least 3: train, validation and test")
-    outside = [fold for fold in study["folds"] if fold not in range(study["n_splits"])]
-    if outside:
-        raise InputError(f"study.folds: {outside} outside 0..{study['n_splits'] - 1} (folds count from 0)")
-    if config["image_size"] % config["classifier_size"]:
-        raise InputError("image_size must be a multiple of classifier_size, so that area averaging is exact")
-    for table, limits in study["limited_to"].items():
-        for kind, names in limits.items():
-            if unknown := [name for name in names if name not in config[kind]]:
-                raise InputError(f"study.limited_to.{table}.{kind}: {unknown} not defined under {kind}")
-    for name in {name: None for names in study["recipes"].values() for name in names}:
-        check_recipe(config, name)
-    controls.check_controls(config)
-    if columns(config, "gap_decomposition"):
-        check_gaps(config)
-    if part := efficiency(config):
-        check_efficiency(config, part)
-    lpips = [name for name, entry in config["autoencoders"].items() if uses_lpips(entry)]
-    if lpips and BACKBONE not in config["pretrained"]:
-        raise InputError(f"pretrained.{BACKBONE}: missing; {lpips[0]}.finetune.perceptual compares its features")
-    check_own_folders(config)
-    for name in [*study["autoencoders"], *study["controls"]]:
-        factor = resolve_autoencoder(config, name)["factor"]
-        if config["image_size"] % factor:
-            raise InputError(
-                f"image_size {config['image_size']} is not a multiple of autoencoders.{name}.factor, {factor}"
-            )
-
-
-def check_own_folders(config: dict) -> None:
-    """Refuse a class of the user's own whose source reads as a hub id: it reads its folder itself."""
-    for name, entry in config["autoencoders"].items():
-        source = entry.get("source")
-        if source and ":" in entry.get("class", "") and not is_folder(source):
-            raise InputError(
-                f"autoencoders.{name}.source is {source!r}, which reads as a hub id; a class of your own has a folder: "
-                f"begin it with ./ (./{source}), write it absolute, or leave it out"
-            )
-
-
-def check_gaps(config: dict) -> None:
-    """Refuse a decomposition of the gap that lacks a side."""
-    recipes = config["study"]["recipes"]
-    names = recipes["gap_decomposition"]
-    if len(names) != 1 or set(spaces_of(config, names[0])) != ALL_SPACES:
-        raise InputError(f"study.recipes.gap_decomposition is {names}; expected one recipe of all three spaces")
-    if None in recipes_of_gaps(config).values():
-        raise InputError(
-            f"study.recipes.table1 is {recipes['table1']}; the gap's decomposition needs its reconstruction and latent "
-            "runs: add their recipes, or set study.recipes.gap_decomposition to []"
-        )
-
-
-def check_efficiency(config: dict, part: dict) -> None:
-    """Refuse a Table 3 whose names are not defined, or whose rows are not all under one budget."""
-    if part["dataset"] not in config["datasets"]:
-        raise InputError(f"study.efficiency.dataset: {part['dataset']!r} is not defined under datasets")
-    if part["fold"] not in range(config["study"]["n_splits"]):
-        raise InputError(f"study.efficiency.fold: {part['fold']} outside 0..{config['study']['n_splits'] - 1}")
-    for name in part["rows"].values():
-        check_recipe(config, name)
-    budgets = {name: resolve_recipe(config, name).budget_seconds for name in part["rows"].values()}
-    if None in budgets.values() or len(set(budgets.values())) > 1:
-        raise InputError(
-            f"study.efficiency.rows: Table 3 compares at one budget; recipes' budget_seconds are {budgets}"
-        )
 
 
 def uses_lpips(entry: dict) -> bool:

@@ -1,10 +1,13 @@
 """The configuration of a study outside Snakemake: the same files, merged, checked and filled in the same way."""
 
 import functools
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from ..errors import InputError
+from .schema_words import in_words
 
 ROOT = next(folder for folder in Path(__file__).parents if (folder / "Snakefile").is_file())  # the checkout
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -22,6 +25,7 @@ def read_config(*files: Path) -> dict:
         merge(config, read_yaml(path))
     fill_in(config)
     find_shipped_weights(config, ROOT)
+    find_results(config)
     return config
 
 
@@ -68,7 +72,7 @@ def fill_in(config: dict) -> None:
 
     validator = validators.extend(Draft202012Validator, {"properties": set_defaults})(read_yaml(SCHEMA))
     for error in validator.iter_errors(config):
-        raise InputError(f"configuration, {'.'.join(map(str, error.absolute_path)) or 'top level'}: {error.message}")
+        raise InputError(f"configuration, {'.'.join(map(str, error.absolute_path)) or 'top level'}: {in_words(error)}")
 
 
 @functools.cache
@@ -84,7 +88,26 @@ def wrong_in_recipe(key: str, value) -> str:
     described = recipe_schema()
     for part in key.split("."):
         described = described["properties"][part]
-    return "; ".join(error.message for error in Draft202012Validator(described).iter_errors(value))
+    return "; ".join(in_words(error) for error in Draft202012Validator(described).iter_errors(value))
+
+
+def find_results(config: dict) -> None:
+    """Give `results` as the path that it names: ~ and ${NAME} replaced, without ./ and // and a last /.
+
+    Raises InputError for what is no folder, and for characters that Snakemake reads as something else.
+    """
+    given = config["results"]
+    path = os.path.expanduser(os.path.expandvars(given))
+    if unset := re.search(r"^~[^/]*|\$\w+|\$\{[^}]*\}", path):
+        raise InputError(f"results: {given}: {unset[0]} is not known here; set it, or write the path in full")
+    if wrong := re.search(r"[{}<>*?\[\]\n]", path):
+        raise InputError(f"results: {given}: {wrong[0]!r} has a meaning of its own in paths; rename that folder")
+    path = os.path.normpath(path)
+    if os.path.islink(path) and not os.path.exists(path):
+        raise InputError(f"results: {path} is a link to {os.readlink(path)}, which does not exist; make that folder")
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise InputError(f"results: {path} is not a folder; give another, or move that file away")
+    config["results"] = path
 
 
 def find_shipped_weights(config: dict, root: Path) -> None:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from ..errors import InputError
-from ..storage.contracts import SCORES, digest, read_json
+from ..storage.contracts import SCORES, digest
 from .cells import efficiency, scope
+from .study_file import SCHEMA, read_study
 from .truths import CONTROLS
 
 
@@ -14,15 +15,19 @@ def study_lists(config: dict) -> dict:
     lists = {key: study[key] for key in ("datasets", "autoencoders", "spaces", "folds")}
     lists |= {"recipes": study["recipes"], "n_splits": study["n_splits"], "scores": SCORES}
     lists |= {"scopes": {table: scope(config, table) for table in study["recipes"]}, "efficiency": efficiency(config)}
-    return {"digest": digest(lists), **lists}
+    return {"schema": SCHEMA, "digest": digest(lists), **lists}
 
 
 def refuse_smaller_study(config: dict, results: str) -> None:
     """Refuse a study that would drop rows from tables that exist; growing is fine."""
     path = Path(results) / "study.json"
-    if not path.is_file() or not list(Path(results).glob("tables/*.csv")):
+    if not path.is_file():
         return
-    before, now = read_json(path), study_lists(config)
+    before, now = read_study(results), study_lists(config)
+    if not list(Path(results).glob("tables/*.csv")):
+        return
+    if missing := {"datasets", "autoencoders", "spaces", "folds", "recipes"} - before.keys():
+        raise InputError(f"{path}: damaged, {sorted(missing)} missing; delete it and run again")
     dropped = [
         f"{key} {value!r}"
         for key in ("datasets", "autoencoders", "spaces", "folds")

@@ -9,6 +9,7 @@ from ..significance.group_level import FEWEST_FOLDS
 from ..significance.groups import OF_THESE
 from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
 from ..significance.visible import POWER, seen_by
+from ..tables.layout import points, whole_points
 
 SIDES = {"latent", "reconstruction"}  # of the gap
 GAPS_IN_WORDS = {
@@ -89,12 +90,12 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
     )
     if sure := [cell for cell in cells if cell.error > 0]:
         alone, corrected = (
-            100 * np.median([seen_by(cell.error, cell.freedom, tests) for cell in sure]) for tests in (1, len(cells))
+            np.median([seen_by(cell.error, cell.freedom, tests) for cell in sure]) for tests in (1, len(cells))
         )
         may_not.append(
-            f"A gap in one pair below about {alone:.1f} points would not have been seen: so large it must be for that "
-            f"test alone to find it in {POWER:.0%} of studies as large as this, and {corrected:.1f} points with the "
-            f"correction over {len(cells)} pairs. No significance there is no absence."
+            f"A gap in one pair below about {points(alone)} points would not have been seen: so large it must be for "
+            f"that test alone to find it in {POWER:.0%} of studies as large as this, and {points(corrected)} points "
+            f"with the correction over {len(cells)} pairs. No significance there is no absence."
         )
 
 
@@ -102,7 +103,7 @@ def _of_equivalence(findings: Findings, may: list[str], may_not: list[str]) -> N
     cell = over_study(findings, OF_THESE, "reconstruction_vs_image")
     if cell is None or findings.folds() < FEWEST_FOLDS:
         return
-    margin = f"{100 * findings.margin:g} points"
+    margin = f"{whole_points(findings.margin)} points"
     text = f"reconstructions less images {in_words(cell, 'points')} over {_count(cell.n, 'data set')}"
     if within_margin_p(cell, findings.margin) < ALPHA:
         may.append(f"Reconstructions are as good as images: {text}, equal within {margin}.")

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ..paper.findings import Effect, read_numbers
-from ..paper.verdicts import shown
 from ..significance.controls import ABSENT, FOUND
 from ..significance.rows import SAMPLING
-from ..storage.contracts import read_json
+from ..study.study_file import read_study
 from ..study.truths import CONTROLS, GAP, NO_GAP, TABLE1
+from ..tables.layout import points
 
 RIGHT, WRONG, OPEN = "supported", "refuted", "open"  # kinds, which the page colours as it does verdicts of claims
 NOT_RUN = (
@@ -66,7 +66,7 @@ def controls_in_words(
 def controls_of(folder: Path) -> Said:
     """The same of a results folder, with names for labels; the study of study.json may have controls to be judged."""
     study, path = folder / "study.json", folder / "significance" / "controls.csv"
-    scopes = read_json(study).get("scopes", {}) if study.is_file() else {}
+    scopes = read_study(folder).get("scopes", {}) if study.is_file() else {}
     names = scopes.get(CONTROLS, {}).get("autoencoders", [])
     if names and not path.is_file():
         return Said(OPEN, f"The controls are not judged yet: ask for {path}, or for the target `{CONTROLS}`.", [])
@@ -153,7 +153,7 @@ def _line(row: dict) -> Line:
 
 
 def _measured(row: dict) -> str:
-    low_and_high = _interval(row, "ci_low", "ci_high", lambda value: shown(value, "points"))
+    low_and_high = _interval(row, "ci_low", "ci_high", points)
     note = f" ({SAMPLING})" if row["method"] == SAMPLING else ""
     return f"{_points(row['effect'])}{low_and_high}{note}"
 
@@ -164,7 +164,7 @@ def _interval(row: dict, low: str, high: str, words: Callable[[float], str]) -> 
 
 
 def _points(value: float) -> str:
-    return f"{shown(value, 'points')} points"
+    return f"{points(value)} points"
 
 
 def as_rst(said: Said) -> str:

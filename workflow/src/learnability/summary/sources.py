@@ -12,7 +12,7 @@ from ..paper.findings import Findings
 from ..planning.hours import hours_per_rule
 from ..storage.contracts import read_json
 from ..study.configuration import ROOT
-from ..study.entries import is_folder
+from ..study.entries import shown_source
 from ..workflow.provenance import package_digest
 
 PACKAGES = ["torch", "torchvision", "timm", "diffusers", "numpy", "scipy", "scikit-learn", "pandas", "snakemake"]
@@ -68,14 +68,11 @@ def weight_sources(cards: list[dict], findings: Findings) -> list[dict]:
     rows: dict[tuple[str, str], dict] = {}
     for card in cards:
         key = (card["autoencoder"], card["weights_digest"])
-        source = card.get("source") or ""
         row = {
             "label": findings.autoencoder(card["autoencoder"]),
             "layout": f"{card['channels']} channels, factor {card['factor']}",
             "parameters": f"{card['parameters']:,}" if card.get("parameters") else "–",
-            "source": "a folder" + ", fine-tuned" * source.endswith("fine-tuned")
-            if is_folder(source)
-            else source or "–",
+            "source": shown_source(card.get("source") or "–"),  # earlier versions wrote the whole path
             "licence": card.get("licence") or "–",
             "digest": card["weights_digest"] or "",
             "datasets": [],

@@ -87,6 +87,18 @@ def stopped_early(metrics: pd.DataFrame, reweighting: Mapping[str, int]) -> list
     return found
 
 
+def devices_note(metrics: pd.DataFrame, datasets: Mapping[str, str]) -> list[str]:
+    """A footnote where the trainings of a table ran on several devices; `datasets` are labels by identifier."""
+    counts = metrics["device"].value_counts().to_dict()
+    most, *others = sorted(counts, key=lambda name: (-counts[name], name))
+    parts = [f"{most} ({counts[most]} of {len(metrics)})"]
+    for name in others:
+        on = [datasets.get(dataset, dataset) for dataset in metrics.loc[metrics["device"] == name, "dataset"].unique()]
+        parts.append(f"{name} ({counts[name]}: {', '.join(on)})")
+    said = "Trainings ran on several devices, which differ in the last digits, and a CPU from a GPU in precision"
+    return [f"{said}: {', '.join(parts)}."] if others else []
+
+
 def sentences(found: Iterable[Spoiled], datasets: Mapping[str, str], autoencoders: Mapping[str, str]) -> list[str]:
     """One sentence for each dataset, reason and space, with its autoencoders; labels by identifier."""
     together: dict[tuple[str, str, str], list[str]] = {}

@@ -5,7 +5,7 @@ import pandas as pd
 from ..significance.level import CONFIDENCE
 from .formats import render
 from .labels import PHANTOM_NOTICE, Labels, data_notes, datasets_of
-from .layout import MISSING, Layout
+from .layout import MISSING, Layout, points
 
 TITLE = "Controls"
 CAPTION = (
@@ -40,7 +40,7 @@ def render_controls(controls: pd.DataFrame, labels: Labels) -> str:
 
 
 def _points(text: str) -> str:
-    return MISSING if text == "n/a" else f"{100 * float(text) + 0.0:.1f}".replace("-", "−")
+    return MISSING if text == "n/a" else points(float(text))
 
 
 def _with_interval(row: dict, column: str, low: str, high: str) -> str:

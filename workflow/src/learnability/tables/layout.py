@@ -39,6 +39,16 @@ def number(*shown: float, decimals: int = 3) -> str:
     return " ± ".join(re.sub(r"^(-?)0\.", r"\1.", text) for text in texts)
 
 
+def points(value: float, decimals: int = 1) -> str:
+    """A difference of scores in points of a hundred, as '3.1' or '−3.1'."""
+    return f"{round(100 * value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
+
+
+def whole_points(value: float) -> str:
+    """The same as the paper and settings print it, without zeros at the end: '18', '27.8'."""
+    return f"{100 * value:.3g}"
+
+
 def cell_text(cell: dict | None, with_sd: bool) -> str:
     """The mean of a cell, with the sd where it is wanted and more than one fold gives a spread to show."""
     if cell is None:

@@ -1,6 +1,5 @@
 """One engine for every recipe: train a classifier on one fold of one space, resume it, evaluate it."""
 
-import resource
 import time
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from ..storage.finished import keep_finished, take_finished
 from ..study.recipe import Recipe
 from .evaluation import autocast, predict, score_file, write_predictions
 from .fold_data import Fold, Inputs, describe_run, load_fold
+from .hardware import device_name, kind_of_device, peak_megabytes
 from .losses import build_loss
 from .metrics import balanced_accuracy
 
@@ -55,8 +55,9 @@ def train_classifier(
         "epochs": len(history),
         "best_epoch": max(history, key=lambda row: row["validation_balanced_accuracy"])["epoch"],
         "train_samples_per_second": speed,
-        "train_peak_mb": peak_megabytes(device),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "train_peak_mb": peak_megabytes(device) - data.held_bytes / 1e6,
+        "resident_mb": data.held_bytes / 1e6,
+        "device": device_name(device),
     }
     sizes = {f"n_{name}": len(rows) for name, rows in data.split.items()}
     digests = {f"digest_{Path(name).stem}": file_digest(folder / name) for name in OUTPUTS[:2]}
@@ -73,7 +74,8 @@ def train(
     description = describe_run(cell, recipe, seed, data, inputs) | {"trained_by": recipe.recorded()}
     if inputs.pretrained:
         description["pretrained_digest"] = file_digest(inputs.pretrained)
-    identity = digest([description, n_splits, code, data.source, data.card["digest"], inputs.identity()])
+    where = kind_of_device(data.rows.device, recipe)
+    identity = digest([description, n_splits, code, data.source, data.card["digest"], inputs.identity(), where])
     torch.manual_seed(seed)
     # Channels last is what tensor cores want, and makes a small ResNet on a CPU nearly twice as fast.
     model = build_classifier(description, inputs.pretrained)
@@ -119,7 +121,7 @@ def fit(
             note_epoch(checkpointer, {"epoch": epoch, "lr": rate, "train_loss": train_loss}, reached)
             print(f"epoch {epoch}/{recipe.epochs}  loss {train_loss:.4f}  validation bACC {reached:.4f}", flush=True)
             state["spent_seconds"] = spent_seconds(recipe, deadline)
-            checkpointer.save()
+            checkpointer.end_epoch()
     model.load_state_dict(checkpointer.best)
     return state["history"], trained / seconds if seconds else 0.0
 
@@ -235,10 +237,3 @@ def train_step(
     value.backward()
     optimiser.step()
     return value.detach()
-
-
-def peak_megabytes(device: torch.device) -> float:
-    """Peak memory of this process: allocated tensors on a GPU, resident memory on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

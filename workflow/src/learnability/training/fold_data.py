@@ -12,13 +12,13 @@ import torch
 from ..autoencoders.latent_units import units_on_grid
 from ..classifiers.classifier import image_moments
 from ..classifiers.weights import CONFIG, trained_moments
+from ..datasets.splits import check_split
 from ..errors import InputError
 from ..storage.arrays import open_packed
 from ..storage.batches import Decode, DecodedRows, Rows
 from ..storage.channel_sums import channel_moments
 from ..storage.contracts import file_digest, read_folds, read_json, read_samples, refuse_damaged, split_rows
 from ..study.recipe import DESCRIBED, Recipe
-from .metrics import usable_classes
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,11 @@ class Fold:
     teacher: torch.Tensor | None = None  # logits of the training rows (n_train, K), on the device
 
     @property
+    def held_bytes(self) -> int:
+        """What the rows, and a teacher's logits, take of the memory of the device for as long as it trains."""
+        return self.rows.held_bytes + (0 if self.teacher is None else self.teacher.nbytes)
+
+    @property
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of each channel of latents over the training rows."""
         return channel_moments(self.sums, self.split["train"], self.array[0, 0].size)
@@ -92,16 +97,9 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
     if len(packed) != len(samples):
         raise InputError(f"{array}: {len(packed)} rows for {len(samples)} samples; delete it and run again")
     split = split_rows(read_folds(folds, samples), cell["fold"], n_splits)
-    empty = [name for name, rows in split.items() if not len(rows)]
-    if empty:
-        raise InputError(f"{folds}: fold {cell['fold']} has no {empty[0]} rows")
-    label, classes, positive = samples["label"].to_numpy(), card["classes"], card["positive"]
-    if not usable_classes(label[split["test"]], len(classes), classes.index(positive) if positive else None):
-        raise InputError(
-            f"{folds}: the test rows of fold {cell['fold']} hold no class with both positives and negatives, so there "
-            "is no AUC; use fewer folds, or another seed"
-        )
-    check_learnable(label, split, classes, f"{folds}: fold {cell['fold']}")
+    label, classes = samples["label"].to_numpy(), card["classes"]
+    check_split(label, split, classes, card["positive"], f"{folds}: fold {cell['fold']}")
+    say_absent(label, split, classes)
     rows = Rows(packed, device, channels_last=cell["space"] != "latent" and not inputs.decode, keep=keep)
     return Fold(
         rows=DecodedRows(rows, samples["sample_id"].to_numpy(), inputs.decode) if inputs.decode else rows,
@@ -116,26 +114,17 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
     )
 
 
-def check_learnable(label: np.ndarray, split: dict[str, np.ndarray], classes: list[str], where: str) -> None:
-    """Refuse a split whose rows are all of one class, and print the classes that a split lacks.
-
-    A fold may lack some where the data set has `rare_classes: keep`.
-    """
+def say_absent(label: np.ndarray, split: dict[str, np.ndarray], classes: list[str]) -> None:
+    """Print the classes that a split lacks; a fold may lack some where the data set has `rare_classes: keep`."""
     said = {
         "train": "they cannot be learned; margins and class weights are of the other classes",
         "validation": "epochs, and the values of a search, are chosen by the other classes",
         "test": "the scores are over the other classes",
     }
     for name, meaning in said.items():
-        present = np.bincount(label[split[name]], minlength=len(classes)) > 0
-        if present.sum() == 1:
-            raise InputError(
-                f"{where} has {name} rows of one class alone, {classes[present.argmax()]}; use fewer folds, another "
-                "seed, or `rare_classes: drop`"
-            )
-        if not present.all():
-            absent = ", ".join(classes[k] for k in np.flatnonzero(~present))
-            print(f"no {name} rows of {absent}: {meaning}", flush=True)
+        absent = [label_name for k, label_name in enumerate(classes) if not (label[split[name]] == k).any()]
+        if absent:
+            print(f"no {name} rows of {', '.join(absent)}: {meaning}", flush=True)
 
 
 def read_channel_sums(inputs: Inputs) -> np.ndarray | None:

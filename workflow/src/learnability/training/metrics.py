@@ -5,6 +5,8 @@ NumPy alone: these run after every epoch of every training, and scikit-learn tak
 
 import numpy as np
 
+from ..datasets.splits import usable_classes
+
 
 def balanced_accuracy(label: np.ndarray, predicted: np.ndarray) -> float:
     """Mean recall over the classes that are present in `label`."""
@@ -29,12 +31,6 @@ def binary_auc(positive: np.ndarray, score: np.ndarray) -> float:
     n_positive = int(positive.sum())
     n_negative = len(positive) - n_positive
     return float((rank[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
-
-
-def usable_classes(label: np.ndarray, number: int, positive: int | None = None) -> list[int]:
-    """The classes out of `number` with both positives and negatives in `label`; of two, `positive` or none."""
-    classes = [positive] if number == 2 else range(number)
-    return [k for k in classes if 0 < np.count_nonzero(label == k) < len(label)]
 
 
 def area_under_curve(label: np.ndarray, probability: np.ndarray, positive: int | None = None) -> tuple[float, int]:

@@ -10,7 +10,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from ..errors import InputError
-from ..storage.arrays import written_whole
+from ..storage.arrays import unwritten, written_whole
 
 JOURNAL = "journal.log"
 GRACE_SECONDS = 30  # a lock that stays so long was left by a process that was killed: it is held for milliseconds
@@ -92,7 +92,7 @@ class Journal(JournalFileBackend):
         try:
             super().append_logs(logs)
         except OSError as error:
-            raise OSError(error.errno, f"{self.path} could not be written: {error.strerror}") from error
+            raise unwritten(self.path, error) from error
 
 
 class JournalLock(JournalFileOpenLock):

@@ -12,6 +12,7 @@ from ..storage.arrays import packed_digest
 from ..storage.contracts import read_json
 from ..storage.vouched import TUNED, results_named, vouched, write_tuning_record
 from .identity import changed_weights
+from .results_folder import accept_results
 
 
 def adopt(config: dict, configfiles: list[Path]) -> None:
@@ -36,6 +37,7 @@ def adopt(config: dict, configfiles: list[Path]) -> None:
     print(f"{results}: {len(checked)} files are what their cards say", flush=True)
     add_cards_of_logits(results)
     add_records_of_tuning(results)
+    accept_results(results)
     command = [sys.executable, "-m", "snakemake", "--touch", "--cores", "1"]
     if configfiles:
         command += ["--configfile", *map(str, configfiles)]

@@ -84,6 +84,8 @@ def why_missing(repository: str, files: tuple[str, ...], revision: str | None) -
         return f"{repository} is neither a hub id (owner/name) nor a folder; begin a relative folder with ./"
     if all(cached):
         return None
+    if Path(repository).is_dir():
+        return f"{repository} reads as a hub id, owner/name, and is a folder here too: write ./{repository} for that"
     name = files[cached.index(False)]
     fetch_it = " ".join(["`hf download", repository, *files, *(["--revision", revision] if revision else [])]) + "`"
     try:
@@ -97,7 +99,7 @@ def why_missing(repository: str, files: tuple[str, ...], revision: str | None) -
     except Exception as error:  # no network: every HTTP library has its own name for it
         return (
             f"{repository} is neither a folder nor in the local cache, and the hub cannot be reached "
-            f"({type(error).__name__}); run {fetch_it} where it can, or give a local folder"
+            f"({type(error).__name__}); run {fetch_it} where it can, or give a local folder, which begins with ./ or /"
         )
     return None
 
@@ -109,8 +111,11 @@ def refusal(repository: str, name: str, error) -> str:
         state = "is refused" if token() else "is not set"
         return (
             f"{repository} does not exist or needs a token, and HF_TOKEN {state}; check the id, or accept its "
-            "licence on the hub and set it"
+            f"licence on the hub and set it. A folder of this machine begins with ./ (./{repository})"
         )
     if status is not None and status >= 500:
         return f"the hub answered {status} for {repository}/{name}; try again later"
-    return f"{repository}/{name} is not on the hub ({error}); check the id and the revision"
+    return (
+        f"{repository}/{name} is not on the hub ({error}); check the id and the revision. Where it has the weights in "
+        "another way, as .bin or in parts, download it, and name the folder: what to do then is said"
+    )

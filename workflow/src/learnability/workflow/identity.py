@@ -97,8 +97,8 @@ def content_digest(path: Path) -> str:
         return file_digest(path)
     stamps = [facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_ino]
     kept = KNOWN / digest([str(path.resolve()), *stamps])
-    if kept.is_file():
-        return kept.read_text(encoding="utf-8")
+    if kept.is_file() and (before := kept.read_text(encoding="utf-8")):  # a power cut leaves an empty file
+        return before
     found = file_digest(path)
     with suppress(OSError):
         write_text(found, kept)

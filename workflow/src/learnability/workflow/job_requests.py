@@ -4,10 +4,14 @@ The rates are assumptions about a slow data-centre GPU, not measurements: a limi
 one that is too short a second attempt, which gets twice as much and goes on where the first one was.
 """
 
+import functools
+import sys
 from pathlib import Path
 
 from ..datasets.sizes import published_size
+from ..errors import InputError
 from ..storage.arrays import open_packed
+from ..storage.memory_limits import SHARE
 from ..study.array_sizes import ArraySize, row_bytes, row_shape
 from .job_work import ENCODING_RULES, describe_work, passes
 
@@ -17,16 +21,24 @@ TUNED = 2 * 512**2 / 1e6  # of those, forward and backward, with what the losses
 PACKED = 20  # images a second, read from a busy file system, decoded, brought to size and written
 START = 30  # minutes to import, to load, to evaluate and to write, on a busy file system
 BASE = 6000  # megabytes of libraries, CUDA's context and Snakemake itself
-LARGEST = 120_000  # megabytes of an array that a GPU holds; a larger one is read batch by batch
+MOST = 120_000  # megabytes for rows; an array that does not fit is kept on the GPU, or read batch by batch
 UNKNOWN = 100_000  # images of a dataset that is not packed yet and has no published number
 
 
 def images_of(entry: dict, packed: str | Path = "") -> int:
-    """Images of a dataset: of the packed array if it is there, else the published number, or UNKNOWN."""
+    """Images of a dataset: of the packed array if it is there and whole, else the published number, or UNKNOWN."""
     if packed and Path(packed).exists():
-        return len(open_packed(packed))
+        try:
+            return len(open_packed(packed))
+        except InputError as error:  # the job that reads it ends with this message, and the others run
+            say_once(f"warning: {error}")
     images, _ = published_size(entry) or (UNKNOWN, None)
     return images
+
+
+@functools.cache  # many jobs read an array
+def say_once(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def array_read(config: dict, cell: dict, path: str | Path) -> ArraySize:
@@ -36,9 +48,9 @@ def array_read(config: dict, cell: dict, path: str | Path) -> ArraySize:
 
 
 def megabytes_of_run(config: dict, cell: dict, images: int) -> int:
-    """Memory of a job that may hold the whole array: on its way to the GPU it passes through the host's."""
+    """Memory of a job that can hold the whole array in the SHARE of it which is for rows, where no GPU holds it."""
     stored = images * row_bytes(config, cell["space"], cell["autoencoder"])
-    return BASE + int(min(stored / 1e6, LARGEST))
+    return BASE + int(min(stored / SHARE / 1e6, MOST))
 
 
 def minutes_of_job(rule: str, params: dict, array: ArraySize) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+SAID = 4000  # characters of a message of Snakemake's
 MARK = "LEARNABILITY_RUN"  # in the environment of every process of a run: folder|head|its start|its parent
 
 
@@ -86,14 +87,20 @@ def clear_lock(folder: Path, command: list[str]) -> None:
         print("clearing the lock of a run that was killed", flush=True)
         end = command.index("--") if "--" in command else len(command)  # what follows are targets
         unlock = [*command[:end], "--unlock", *command[end:]]
-        subprocess.run(unlock, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        done = subprocess.run(unlock, check=False, capture_output=True, text=True)
+        if done.returncode:
+            said = (done.stdout + done.stderr).strip()[-SAID:] or f"it ended with {done.returncode}"
+            sys.exit(f"Error: {folder} was not unlocked: {said}\nType the same command again")
 
 
 def main(command: list[str]) -> None:
     """Clear up, then become Snakemake; its exit code is this program's."""
     folder = Path.cwd()
-    end_orphans(folder)
-    clear_lock(folder, command)
+    try:
+        end_orphans(folder)
+        clear_lock(folder, command)
+    except KeyboardInterrupt:
+        sys.exit("stopped before the run began; type the same command again")
     os.environ[MARK] = f"{folder}|{os.getpid()}|{psutil.Process().create_time()}|{os.getppid()}"
     os.execvp(command[0], command)
 

@@ -86,7 +86,7 @@ def kept() -> dict[str, list]:
         content = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
         content = {}
-    found = content["modules"] if content.get("state") == state else {}
+    found = content["modules"] if isinstance(content, dict) and content.get("state") == state else {}
     before = set(found)
 
     def keep() -> None:

@@ -2,6 +2,7 @@
 
 import torch
 
+from ...study.entries import shown_source
 from ..latent_units import IDENTITY
 from .folders import local_folder
 from .layout import measure_layout
@@ -26,7 +27,7 @@ class CustomAutoencoder:
         self.model, self.decodes = model, hasattr(model, "decode")
         self.channels, self.factor = measure_layout(model.encode, entry["factor"], device)
         self.provenance = {
-            "source": entry.get("source", entry["class"]),
+            "source": shown_source(entry.get("source", entry["class"])),
             **card_digests(entry),
             "parameters": sum(parameter.numel() for parameter in getattr(model, "parameters", list)()),
         }

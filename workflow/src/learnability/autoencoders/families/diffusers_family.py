@@ -1,13 +1,18 @@
 """Autoencoders in diffusers format, of any class, from a local folder."""
 
+from inspect import signature
+
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
 
 from ...errors import InputError
+from ...study.entries import shown_source
 from ..latent_units import IDENTITY, pipeline_units
 from .diffusers_weights import card_digests, weights_folder
 from .layout import measure_layout
+
+OF_IMAGES = "name an autoencoder of images"
 
 
 class DiffusersAutoencoder:
@@ -24,9 +29,15 @@ class DiffusersAutoencoder:
         self.model = self.load(entry).eval().requires_grad_(False).to(device)
         self.packing = Packing(self.model) if entry.get("layout") == "packed" else None
         self.pipeline = IDENTITY if self.packing else pipeline_units(self.model)  # packed latents are normalised
-        self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
+        if wanted := what_it_takes(self.model):
+            raise InputError(f"{entry['class']} takes {wanted}, not images of 3 or 1 channels; {OF_IMAGES}")
+        try:
+            self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
+        except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+            found = f"{type(error).__name__}: {error}"
+            raise InputError(f"{entry['class']} cannot encode images of 3 channels ({found}); {OF_IMAGES}") from error
         self.provenance = {
-            "source": entry["source"],
+            "source": shown_source(entry["source"]),
             **self.digests(entry),
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
         }
@@ -80,6 +91,19 @@ class DiffusersAutoencoder:
 
 def build(entry: dict, device: torch.device) -> DiffusersAutoencoder:
     return DiffusersAutoencoder(entry, device)
+
+
+def what_it_takes(model: torch.nn.Module) -> str | None:
+    """What a model reads if that is no image of one or three channels, by its first convolution; else None."""
+    if "num_frames" in signature(model.decode).parameters:
+        return "video"
+    kinds = {torch.nn.Conv1d: "audio", torch.nn.Conv3d: "video", torch.nn.Conv2d: None}
+    for module in model.modules():
+        for kind, found in kinds.items():
+            if isinstance(module, kind):
+                other = kind is torch.nn.Conv2d and module.in_channels not in (1, 3)
+                return f"images of {module.in_channels} channels" if other else found
+    return None
 
 
 def to_image_channels(x: torch.Tensor, model: torch.nn.Module) -> torch.Tensor:

@@ -6,11 +6,14 @@ from ...errors import InputError
 from ...storage.contracts import digest, file_digest
 from .folders import base_folder, unset_variable
 
+STEM, SUFFIX = "diffusion_pytorch_model", ".safetensors"
+WHOLE = "max_shard_size='1TB'"
+
 
 def weight_files(entry: dict) -> list[str]:
     """Configuration and weights, below the source of the entry."""
     variant = f".{entry['variant']}" if entry.get("variant") else ""
-    names = ("config.json", f"diffusion_pytorch_model{variant}.safetensors")
+    names = ("config.json", f"{STEM}{variant}{SUFFIX}")
     return [f"{entry.get('subfolder') or ''}/{name}".lstrip("/") for name in names]
 
 
@@ -28,9 +31,30 @@ def missing_weights(entry: dict) -> str | None:
     if not base_folder(entry).is_dir():
         return f"{base_folder(entry)} is not a folder; expected the weights of {entry['class']} there"
     for name in weight_files(entry):
-        if not (base_folder(entry) / name).is_file():
-            return f"{base_folder(entry) / name} does not exist; expected the weights of {entry['class']} there"
+        if not (path := base_folder(entry) / name).is_file():
+            return f"{path} does not exist; expected the weights of {entry['class']} there" + advice_of(
+                entry, path.parent
+            )
     return None
+
+
+def advice_of(entry: dict, folder: Path) -> str:
+    """What to write instead, where weights lie in a folder in another way than expected; else ""."""
+    if not (folder / "config.json").is_file():
+        below = [path.parent.name for path in sorted(folder.glob("*/config.json"))]
+        below = ["vae"] if "vae" in below else below
+        return f". Its folder {below[0]} has a config.json: write `subfolder: {below[0]}`" if below else ""
+    found = sorted(path.name for path in folder.glob(f"{STEM}*"))
+    variants = [name[len(STEM) + 1 : -len(SUFFIX)] for name in found if name.endswith(SUFFIX) and "-of-" not in name]
+    variants = [name for name in variants if name]
+    if variants and not entry.get("variant"):
+        return f". There is {found[0]}: write `variant: {variants[0]}`"
+    if (folder / f"{STEM}{SUFFIX}").is_file():
+        return f". There is {STEM}{SUFFIX}: leave `variant` out"
+    if not found:
+        return ""
+    code = f"from diffusers import {entry['class']} as A; A.from_pretrained('{folder}').save_pretrained('NEW', {WHOLE})"
+    return f'. There is {found[0]}; make one file of it by `python -c "{code}"`, and let `source` be ./NEW'
 
 
 def files_read(entry: dict) -> dict[str, Path]:

@@ -8,11 +8,21 @@ from ...errors import InputError
 
 
 def measure_layout(encode: Callable, factor: int, device: torch.device) -> tuple[int, int]:
-    """Encode one small grey image and return (channels, factor) of what comes out."""
+    """Encode one small grey image and return (channels, factor) of what comes out; what is no square latent is refused.
+
+    What `encode` raises has a note that says what it was given.
+    """
     side = max(64, 2 * factor)
-    with torch.inference_mode():
-        z = encode(torch.zeros(1, 3, side, side, device=device))
-    if not isinstance(z, torch.Tensor) or z.ndim != 4:
+    try:
+        with torch.inference_mode():
+            z = encode(torch.zeros(1, 3, side, side, device=device))
+    except Exception as error:
+        error.add_note(f"[encode was given a grey image 1 x 3 x {side} x {side}, of which its latent is measured]")
+        raise
+    if not isinstance(z, torch.Tensor) or z.ndim != 4 or not z.numel() or z.shape[2] != z.shape[3]:
         found = f"a tensor of shape {tuple(z.shape)}" if isinstance(z, torch.Tensor) else type(z).__name__
-        raise InputError(f"encode returned {found}; expected a latent (N, C, h, w) of images (N, 3, H, W)")
+        raise InputError(
+            f"encode returned {found} of a grey image 1 x 3 x {side} x {side}; expected a square latent (N, C, h, h) "
+            "of square images (N, 3, H, H)"
+        )
     return z.shape[1], side // z.shape[2]

@@ -20,12 +20,19 @@ def find_module(name: str) -> Path:
         sys.path.append(os.getcwd())  # Python adds it for `python -m`, not for the job of a rule
     try:
         found = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
+    except (ModuleNotFoundError, ValueError):  # ValueError: no name of a module
         found = None
+    except Exception as error:  # whatever a package that the module is in does when it is imported
+        raise InputError(f"class {name}: {module} cannot be looked for ({error!r}); mend its package") from error
     if found is None or not found.origin:
+        what = "no module" if found is None else "no file of the module"
         raise InputError(
-            f"class {name}: there is no module {module}; write it as module:Class, and install the module or put it "
-            f"into {os.getcwd()}"
+            f"class {name}: there is {what} {module}; write it as module:Class, and install the module "
+            f"or put it into {os.getcwd()}"
+        )
+    if not os.path.isfile(found.origin):  # as "frozen" and "built-in"
+        raise InputError(
+            f"class {name}: {module} is a part of Python itself; name the module of an autoencoder of your own"
         )
     return Path(found.origin)
 

@@ -20,6 +20,24 @@ def wrong_layout(entry: dict) -> str | None:
     return medvae_weights.wrong_layout(entry) if entry["class"] == "MedVAE" else None
 
 
+def takes_no_images(entry: dict) -> str | None:
+    """Say so of a class of diffusers that is of audio or video, whatever its weights are: before these are fetched."""
+    if kind_of(entry) is not diffusers_weights:
+        return None
+    import diffusers
+    import torch
+
+    from .diffusers_family import OF_IMAGES, what_it_takes
+
+    try:
+        with torch.device("meta"):
+            found = what_it_takes(getattr(diffusers, entry["class"])())
+    except Exception:  # a class without defaults: its weights will tell
+        return None
+    # The number of channels is in the configuration, and that is not here.
+    return f"{entry['class']} takes {found}, not images; {OF_IMAGES}" if found in ("audio", "video") else None
+
+
 def weights_digest(entry: dict) -> str:
     """Digest of the weights of an entry, the same wherever they lie; of a user's own class all that it may read."""
     return card_digests(entry)["weights_digest"]

@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-SMALLEST_SIDE = 24  # pixels that give the discriminator one logit
 STABILITY, LARGEST_RATIO = 1e-4, 1e4  # of the adaptive weight
 
 

@@ -27,7 +27,8 @@ from ...storage.vouched import write_tuning_record
 from ..families.diffusers_family import to_image_channels
 from ..interface import VARIATIONAL, load_autoencoder, scale_input
 from . import lpips_heads
-from .adversarial import SMALLEST_SIDE, adaptive_weight, hinge_loss, patch_discriminator
+from .adversarial import adaptive_weight, hinge_loss, patch_discriminator
+from .discriminated import too_small
 from .perceptual import LPIPS, load_perceptual
 
 NOT_APPLICABLE = "n/a"
@@ -69,7 +70,7 @@ def finetune_autoencoder(
     features = [file_digest(path) for path in (backbone, lpips_heads.heads_file())] if perceptual else None
     seen = hashlib.sha256(rows.tobytes()).hexdigest()
     weights = [autoencoder.provenance.get(key) for key in ("weights_digest", "config_digest")]
-    identity = digest([settings, card["digest"], seed, code, weights, features, seen])
+    identity = digest([settings, card["digest"], seed, code, weights, features, seen, device.type])
     history = tune(tuning, Rows(images, device, channels_last=True, keep=False), rows, identity, folder)
     save_folder(model.to(memory_format=torch.contiguous_format), folder)
     write_csv(pd.DataFrame(history), folder / "history.csv")
@@ -81,11 +82,8 @@ def check_finetuning(entry: dict, image_size: int) -> None:
     """Refuse a class without a posterior, and images that are smaller than one patch."""
     if entry["class"] not in VARIATIONAL:
         raise InputError(f"{entry['class']} cannot be fine-tuned: it has no posterior; take a base of {VARIATIONAL}")
-    if entry["finetune"]["adversarial"] and image_size < SMALLEST_SIDE:
-        raise InputError(
-            f"image_size {image_size} is too small for the discriminator, which needs {SMALLEST_SIDE}; "
-            "enlarge it, or set finetune.adversarial to null"
-        )
+    if message := too_small(entry, image_size):
+        raise InputError(message)
 
 
 def training_rows(dataset: Path, folds: Path, fold: int, n_splits: int) -> np.ndarray:
@@ -234,6 +232,7 @@ def save_folder(model: nn.Module, folder: Path) -> None:
     """Save config.json and the weights, each whole or not at all."""
     remove_abandoned(folder / "saving")
     scratch = own_temporary(folder / "saving")
+    model.register_to_config(_name_or_path="")  # a path of this machine: two clones write the same bytes
     try:
         model.save_pretrained(scratch, safe_serialization=True)
         for name in ("config.json", "diffusion_pytorch_model.safetensors"):

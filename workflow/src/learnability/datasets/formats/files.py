@@ -69,11 +69,14 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
         raise OSError(
             f"{path}: broken, or not of a kind that is read; expected 8 bits a channel in {', '.join(CHECKS)}"
         ) from None
+    except RuntimeError as error:  # of the library behind a format, of what begins well and is damaged
+        raise OSError(f"{path}: broken ({error})") from error
     with image:
         try:
             check_pixels(image, path)
             image.load()
-        except (TypeError, LookupError, EOFError, struct.error) as error:  # Pillow's, of damaged directories and blocks
+        # Pillow's, of damaged directories and blocks, and those of the libraries behind it
+        except (TypeError, LookupError, EOFError, RuntimeError, ArithmeticError, struct.error) as error:
             raise OSError(f"{path}: broken ({error})") from error
         turn_upright(image, path)
         if image.mode == "LAB":  # which Pillow turns into RGB only

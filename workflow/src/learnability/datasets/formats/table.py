@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ...errors import InputError
+from ...errors import InputError, quoted
 from ...storage.contracts import check_samples, file_digest
 from ..names import add_counts, is_missing, own_groups, strip_columns, unify
 from ..source import Source
@@ -203,8 +203,8 @@ def check_known(samples: pd.DataFrame, classes: list[str], origin: str) -> None:
     unknown = sorted(set(samples["label_name"].unique()) - set(classes))
     if unknown:
         raise InputError(
-            f"{origin}: labels {unknown} are not among the dataset's classes {classes}; add them to `classes`, "
-            "or take their rows out"
+            f"{origin}: labels {quoted(unknown)} are not among the dataset's classes, {quoted(classes)}; add them to "
+            "`classes`, or take their rows out"
         )
 
 

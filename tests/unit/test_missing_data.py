@@ -1,0 +1,135 @@
+"""What packing, folding or training would refuse of a dataset is said before, from its tables and some files."""
+
+import pytest
+from PIL import Image
+
+from learnability.commands.missing_data import check_dataset
+from learnability.datasets import sample
+from learnability.datasets.formats.files import read_image
+from learnability.datasets.sample import look_at
+from learnability.datasets.source import open_source
+from learnability.errors import InputError
+from tests.unit.test_readiness import PHANTOM
+
+
+def clinic(root, labels: list[str], **changes) -> dict:
+    """A table of small images, each of a patient of its own, and its entry."""
+    root.mkdir()
+    rows = [f"x{i},{label},p{i}\n" for i, label in enumerate(labels)]
+    (root / "labels.csv").write_text("id,dx,patient\n" + "".join(rows))
+    for i in range(len(labels)):
+        Image.new("L", (4, 4), i % 256).save(root / f"x{i}.png")
+    return {
+        "label": "Clinic", "format": "table", "root": str(root), "table": "labels.csv", "image_column": "id",
+        "image_path": "{id}.png", "label_column": "dx", "group_column": "patient", "rare_classes": "error",
+        "max_bad_images": 0, "deduplicate": False, "resize": "squash",
+    } | changes  # fmt: skip
+
+
+def refused(entry: dict, n_splits: int = 5, folds: tuple = (0, 1, 2, 3, 4)) -> str:
+    """What is said before the start; "" where nothing is."""
+    config = {"datasets": {"mine": entry}, "study": {"n_splits": n_splits, "folds": [*folds]}, "seed": 0}
+    return "".join(check_dataset(config, {"dataset": "mine"}))
+
+
+def test_a_sound_table_is_not_refused(tmp_path):
+    assert refused(clinic(tmp_path / "a", ["a", "b"] * 40, positive="a")) == ""
+
+
+@pytest.mark.parametrize("name", ["label", "split", "sample_id"])
+def test_a_class_that_is_called_as_a_column_of_the_predictions(tmp_path, name):
+    message = refused(clinic(tmp_path / "a", ["a", name] * 10, positive="a"))
+    assert message.startswith(f"datasets.mine: a class is called {name!r}, as a column of every predictions.parquet")
+
+
+@pytest.mark.parametrize("changes", [{}, {"rare_classes": "drop"}])
+def test_a_positive_that_is_no_class_of_three(tmp_path, changes):
+    labels = ["a", "b", "c"] * 8 + (["d"] if changes else [])
+    message = refused(clinic(tmp_path / "a", labels, positive="d", **changes))
+    assert message == "datasets.mine.positive is 'd'; name the positive one of ['a', 'b', 'c']"
+
+
+def test_files_that_are_missing_are_counted_wherever_they_are(tmp_path):
+    """Few of a thousand, so that a sample of them would hardly meet one."""
+    entry = clinic(tmp_path / "a", ["a", "b"] * 500, positive="a", max_bad_images=2)
+    for i in (3, 500):
+        (tmp_path / f"a/x{i}.png").unlink()
+    assert refused(entry) == ""
+    (tmp_path / "a/x777.png").write_bytes(b"")
+    message = refused(entry)
+    assert message.startswith(
+        "datasets.mine: 3 images cannot be read, 2 are allowed (max_bad_images); the first is x3: "
+    )
+    assert "1000 files were looked for" in message
+    assert refused(entry | {"max_bad_images": 3}) == ""
+
+
+@pytest.mark.parametrize("broken", [0, 199])
+def test_the_first_and_the_last_file_are_read(tmp_path, broken):
+    entry = clinic(tmp_path / "a", ["a", "b"] * 100, positive="a")
+    (tmp_path / f"a/x{broken}.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    assert f"the first is x{broken}: " in refused(entry)
+
+
+def test_classes_that_become_rare_without_the_files_that_may_be_missing(tmp_path):
+    entry = clinic(tmp_path / "a", ["a", "b"] * 30 + ["c"] * 6, max_bad_images=5)
+    assert refused(entry) == ""
+    for i in (60, 61):
+        (tmp_path / f"a/x{i}.png").unlink()
+    message = refused(entry)
+    assert message.startswith("datasets.mine: without the images that cannot be read (2 images cannot be read, 5 are ")
+    assert "fewer groups than the 5 folds in class(es) c (4)" in message
+
+
+def test_a_look_ends_in_time(tmp_path, monkeypatch):
+    source = open_source(clinic(tmp_path / "a", ["a", "b"] * 40))
+    monkeypatch.setattr(sample, "SECONDS", -1.0)
+    look = look_at(source)
+    assert (look.looked_for, look.read) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("groups", "n_splits", "folds", "expected"),
+    [
+        ({"normal": 12, "defect": 1}, 5, (0, 1, 2, 3, 4), "there is no AUC"),
+        ({"normal": 1, "defect": 1}, 5, (0,), "Lower study.n_splits"),
+        ({"normal": 12, "defect": 6}, 5, (0, 1, 2, 3, 4), ""),
+    ],
+)
+def test_rare_classes_that_are_kept_still_leave_a_fold_something_to_learn(groups, n_splits, folds, expected):
+    """They may be kept; a fold whose test rows are of one class has no score, and trains for nothing."""
+    entry = PHANTOM | {"groups": groups, "rare_classes": "keep", "max_bad_images": 0, "images_per_group": [1, 1]}
+    message = refused(entry, n_splits, folds)
+    assert expected in message
+    assert bool(message) == bool(expected)
+
+
+def test_a_damaged_image_is_one_that_cannot_be_read_whatever_its_library_raises(tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("decoding failed")
+
+    Image.new("RGB", (32, 32)).save(tmp_path / "x.webp")
+    monkeypatch.setattr(Image.Image, "load", broken)
+    monkeypatch.setattr("PIL.WebPImagePlugin.WebPImageFile.load", broken)
+    with pytest.raises(OSError, match=r"x\.webp: broken \(decoding failed\)"):
+        read_image(tmp_path / "x.webp", 3)
+    monkeypatch.setattr(Image, "open", broken)
+    with pytest.raises(OSError, match=r"x\.webp: broken \(decoding failed\)"):
+        read_image(tmp_path / "x.webp", 3)
+
+
+def test_a_damaged_avif_counts_among_the_bad_ones(tmp_path):
+    entry = clinic(tmp_path / "a", ["a", "b"] * 20, positive="a", image_path="{id}.avif")
+    for i in range(40):
+        Image.new("RGB", (16, 16), (i, 0, 0)).save(tmp_path / f"a/x{i}.avif")
+    whole = (tmp_path / "a/x0.avif").read_bytes()
+    (tmp_path / "a/x0.avif").write_bytes(whole[: len(whole) - 20])
+    assert "40 images cannot be read, 0 are allowed" in refused(entry)  # a kind that is not read at all
+
+
+def test_the_message_of_a_wrong_phantom_is_an_input_error():
+    from learnability.commands.missing_data import open_checked
+
+    config = {"datasets": {"mine": PHANTOM | {"groups": {"a": 1}}}, "study": {"n_splits": 5, "folds": [0]}, "seed": 0}
+    with pytest.raises(InputError, match="phantom dataset"):
+        open_checked(config, "mine")

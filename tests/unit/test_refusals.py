@@ -1,0 +1,110 @@
+"""What a configuration alone says cannot run is refused before any job, with its key."""
+
+import pytest
+
+from learnability.errors import InputError
+from learnability.study.configuration import read_config
+from learnability.study.refusals import check_study
+from tests.unit.test_readiness import PHANTOM
+
+FOLDERS = {"label": "Mine", "format": "folders", "root": "/data"}
+TABLE = {
+    "label": "Mine", "format": "table", "root": "/data", "table": "a.csv", "image_column": "id", "image_path": "{id}",
+    "label_column": "dx",
+}  # fmt: skip
+AUTOENCODER = {"label": "Mine", "role": "family", "class": "pixel_unshuffle", "channels": 48, "factor": 4}
+
+
+def refusal(tmp_path, text: str) -> str:
+    """What is said of a study file."""
+    (tmp_path / "study.yaml").write_text(text)
+    with pytest.raises(InputError) as refused:
+        check_study(read_config(tmp_path / "study.yaml"))
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "entry"),
+    [
+        *(("datasets", name, PHANTOM) for name in ("macro", "all", "nan", "null", "true")),
+        ("recipes", "table1", {"base": "latent"}),
+        ("recipes", "reconstruction", {"base": "latent"}),
+        ("autoencoders", "inf", AUTOENCODER),
+    ],
+)
+def test_a_name_that_tables_use_or_cannot_hold(tmp_path, section, name, entry):
+    message = refusal(tmp_path, f'{section}: {{"{name}": {entry}}}'.replace("None", "null"))
+    assert message.startswith(f"{section}.{name}: tables use the name {name!r}, or read it as no text; take another")
+
+
+def test_a_name_of_two_weights(tmp_path):
+    message = refusal(tmp_path, f"autoencoders: {{resnet50: {AUTOENCODER}}}")
+    assert message.startswith("autoencoders.resnet50: pretrained.resnet50 has this name too")
+
+
+@pytest.mark.parametrize(("section", "name"), [("datasets", "isic2019"), ("autoencoders", "sd14")])
+@pytest.mark.parametrize("label", ["A {b}", "A }"])
+def test_braces_in_a_label(tmp_path, section, name, label):
+    message = refusal(tmp_path, f'{section}: {{{name}: {{label: "{label}"}}}}')
+    assert message == f"{section}.{name}.label is {label!r}; braces are wildcards to Snakemake: take them out"
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        (FOLDERS, "says which values of group_pattern are no patient, and there is no group_pattern"),
+        (TABLE, "says which values of group_column are no patient, and there is no group_column"),
+        (PHANTOM, "format phantom does not read it; take it out"),
+    ],
+)
+def test_words_for_no_group_where_there_are_no_groups(tmp_path, entry, expected):
+    text = f"datasets: {{mine: {entry | {'missing_groups': ['NA']}}}}"
+    message = refusal(tmp_path, text)
+    assert message.startswith("datasets.mine.missing_groups")
+    assert expected in message
+
+
+def test_two_recipes_for_one_cell_of_table_1(tmp_path):
+    message = refusal(tmp_path, "study: {recipes: {table1: [image, latent, latent_resnet50]}}")
+    assert message.startswith("study.recipes.table1: latent and latent_resnet50 are both of latent space")
+
+
+def test_a_teacher_on_reconstructions_that_nobody_makes(tmp_path):
+    recipes = "{table1: [image, distilled], table4: [], gap_decomposition: [], ablation_controls: []}"
+    message = refusal(tmp_path, f"study: {{autoencoders: [random_init_8], recipes: {recipes}}}")
+    assert message.startswith("recipes.distilled.distill.teacher is of reconstruction space, and random_init_8 has no")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "datasets: {Clinic: {label: A}}",
+            "configuration, datasets: the name 'Clinic'; expected small letters, digits and _, a letter first: write "
+            "clinic, and 'Clinic' as its `label`",
+        ),
+        (
+            "recipes: {image: {lr: 1e-4}}",
+            "configuration, recipes.image.lr: '1e-4' is a text; expected a number: in YAML a number with an exponent "
+            "needs a point and a sign, write 1.0e-4",
+        ),
+        ("recipes: {image: {lr: 2.5E3}}", "write 2.5e+3"),
+        ('image_size: "64"', "image_size: '64' is a text; expected a whole number: write 64 without quotes"),
+        ("image_size: 64.5", "image_size: 64.5 is a number; expected a whole number"),
+        ("recipes: {image: {film: 'yes'}}", "recipes.image.film: 'yes' is a text; expected true or false"),
+        ("recipes: {image: {drw: 3}}", "recipes.image.drw: 3 is a whole number; expected keys with values"),
+        ("datasets: {isic2019: {rooot: /data}}", "datasets.isic2019: no such key: 'rooot'; did you mean 'root'?"),
+        ("datasets: {mine: {label: A, format: medmnist, root: /d}}", "datasets.mine: 'file' is missing; write it"),
+        ("datasets: {isic2019: {where: {a: [b]}}}", "datasets.isic2019: 'where' cannot be here"),
+        (
+            "autoencoders: {mine: {label: A, role: family}}",
+            "mine: neither of class and channels and factor or base and finetune here",
+        ),
+        (f"datasets: {{mine: {TABLE | {'label_columns': ['a', 'b']}}}}", "both of label_column or label_columns here"),
+    ],
+)
+def test_what_the_schema_refuses_is_said_in_words(tmp_path, text, expected):
+    message = refusal(tmp_path, text)
+    assert expected in message
+    assert "is not of type" not in message
+    assert "^[a-z]" not in message

@@ -1,0 +1,50 @@
+"""What is wrong with a dataset before its images are packed: by its entry, its tables, its names and some files."""
+
+from ..datasets.classes import check_labels
+from ..datasets.sample import Look, look_at
+from ..datasets.source import Source, check_source
+from ..errors import InputError
+
+
+def check_dataset(config: dict, wildcards: dict) -> list[str]:
+    """The dataset is there, with columns, labels and images that can be read, and enough groups for the folds."""
+    name = wildcards["dataset"]
+    try:
+        source = open_checked(config, name)
+        message = too_many_bad(config, name, source, look_at(source, colour=False)) if source else ""
+    except InputError as error:
+        message = str(error)
+    return [message if message.startswith(f"datasets.{name}") else f"datasets.{name}: {message}"] if message else []
+
+
+def open_checked(config: dict, name: str) -> Source | None:
+    """The collection of a dataset, if its folder, tables, labels and folds are sound; None where that takes longer.
+
+    InputError otherwise.
+    """
+    try:
+        source = check_source(config["datasets"][name])
+    except ValueError as error:  # of a phantom's entry
+        raise InputError(str(error)) from None
+    if source:
+        check_folds(config, name, source)
+    return source
+
+
+def check_folds(config: dict, name: str, source: Source) -> None:
+    """Refuse labels of which no classifier can be trained, or scored, on a fold that the study runs."""
+    study = config["study"]
+    check_labels(name, config["datasets"][name], source, study["n_splits"], config["seed"], study["folds"])
+
+
+def too_many_bad(config: dict, name: str, source: Source, look: Look) -> str:
+    """What is wrong with the files that were looked at, or without those of them that cannot be read; else ""."""
+    allowed = config["datasets"][name]["max_bad_images"]
+    if len(look.bad) > allowed:
+        return look.in_words(source, allowed)
+    if look.bad:
+        try:
+            check_folds(config, name, source.take(look.good(source)))
+        except InputError as error:
+            return f"without the images that cannot be read ({look.in_words(source, allowed)}): {error}"
+    return ""

@@ -1,0 +1,64 @@
+"""A look at files of a collection, in seconds: which are not there, and which of some cannot be read."""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .prepare import UNREADABLE
+from .source import Source, spread_rows
+
+READ = 50  # images that are read: the first, the last, and others between them
+SECONDS = 10.0  # for which files are looked for, and for which they are read: those of a network may take long
+
+
+@dataclass
+class Look:
+    """What was seen: how many files were looked for and how many read, what is wrong by row, how many have colour."""
+
+    looked_for: int = 0
+    read: int = 0
+    bad: dict[int, str] = field(default_factory=dict)
+    coloured: int = 0
+
+    def in_words(self, source: Source, allowed: int) -> str:
+        """How many of the files cannot be read, with the first of them; `allowed` is max_bad_images."""
+        first = min(self.bad)
+        return (
+            f"{len(self.bad)} images cannot be read, {allowed} are allowed (max_bad_images); the first is "
+            f"{source.samples['sample_id'].iloc[first]}: {self.bad[first]}. {self.looked_for} files were looked for, "
+            f"and {self.read} read"
+        )
+
+    def good(self, source: Source) -> np.ndarray:
+        """The rows of all other images."""
+        return np.setdiff1d(np.arange(len(source.samples)), [*self.bad])
+
+
+def look_at(source: Source, colour: bool = True) -> Look:
+    """Look for the file of each image, and read some; those that the time does not suffice for are not judged."""
+    look = Look()
+    if source.path is None:
+        return look
+    ends, random = time.monotonic() + SECONDS, np.random.default_rng(0)
+    for i in random.permutation(len(source.samples)).tolist():
+        if time.monotonic() > ends:
+            break
+        look.looked_for += 1
+        path = source.path(i)
+        if not path.is_file():
+            look.bad[i] = f"{path} does not exist"
+        elif not path.stat().st_size:
+            look.bad[i] = f"{path} is empty"
+    ends = time.monotonic() + SECONDS
+    rows = [i for i in spread_rows(source, READ) if i not in look.bad]
+    for i in [*rows[:1], *rows[:0:-1][:1], *random.permutation(rows[1:-1]).tolist()]:
+        if look.read and time.monotonic() > ends:
+            break
+        look.read += 1
+        try:
+            image = source.read(i)
+            look.coloured += colour and source.has_colour(i, image)
+        except UNREADABLE as error:
+            look.bad[i] = str(error)
+    return look

@@ -1,0 +1,121 @@
+"""Studies that cannot run, by their configuration alone: asked by `check`, by `plan` and before any job."""
+
+from ..errors import InputError
+from . import controls
+from .cells import (
+    ALL_SPACES,
+    BACKBONE,
+    columns,
+    decodes,
+    efficiency,
+    recipes_of_gaps,
+    resolve_autoencoder,
+    uses_lpips,
+)
+from .entries import is_folder
+from .names import check_names
+from .recipes import built_on, check_recipe, resolve_recipe, spaces_of
+
+
+def check_study(config: dict) -> None:
+    """Refuse a study that names what is not defined, or whose numbers cannot work; each message names the key."""
+    check_names(config)
+    study = config["study"]
+    for key in ("datasets", "autoencoders"):
+        unknown = [name for name in study[key] if name not in config[key]]
+        if unknown:
+            raise InputError(f"study.{key}: {unknown} not defined under {key}; known are {sorted(config[key])}")
+    if study["n_splits"] < 3:
+        raise InputError(f"study.n_splits is {study['n_splits']}; at least 3: train, validation and test")
+    outside = [fold for fold in study["folds"] if fold not in range(study["n_splits"])]
+    if outside:
+        raise InputError(f"study.folds: {outside} outside 0..{study['n_splits'] - 1} (folds count from 0)")
+    if config["image_size"] % config["classifier_size"]:
+        raise InputError("image_size must be a multiple of classifier_size, so that area averaging is exact")
+    for table, limits in study["limited_to"].items():
+        for kind, names in limits.items():
+            if unknown := [name for name in names if name not in config[kind]]:
+                raise InputError(f"study.limited_to.{table}.{kind}: {unknown} not defined under {kind}")
+    for name in {name: None for names in study["recipes"].values() for name in names}:
+        check_recipe(config, name)
+    controls.check_controls(config)
+    check_table1(config)
+    check_teachers(config)
+    if columns(config, "gap_decomposition"):
+        check_gaps(config)
+    if part := efficiency(config):
+        check_efficiency(config, part)
+    lpips = [name for name, entry in config["autoencoders"].items() if uses_lpips(entry)]
+    if lpips and BACKBONE not in config["pretrained"]:
+        raise InputError(f"pretrained.{BACKBONE}: missing; {lpips[0]}.finetune.perceptual compares its features")
+    check_own_folders(config)
+    for name in [*study["autoencoders"], *study["controls"]]:
+        factor = resolve_autoencoder(config, name)["factor"]
+        if config["image_size"] % factor:
+            raise InputError(
+                f"image_size {config['image_size']} is not a multiple of autoencoders.{name}.factor, {factor}"
+            )
+
+
+def check_table1(config: dict) -> None:
+    """Refuse two recipes for one cell of Table 1, which prints one of each autoencoder and space."""
+    seen: dict[tuple, str] = {}
+    for autoencoder, space, recipe in columns(config, "table1"):
+        other = seen.setdefault((autoencoder, space), recipe)
+        if other != recipe:
+            raise InputError(
+                f"study.recipes.table1: {other} and {recipe} are both of {space} space, and Table 1 has one recipe of "
+                "each; name the other under study.recipes.ablation_controls, or take `spaces` of a recipe apart"
+            )
+
+
+def check_teachers(config: dict) -> None:
+    """Refuse a student whose teacher would see reconstructions of an autoencoder that makes none."""
+    for table in config["study"]["recipes"]:
+        for autoencoder, _, recipe in columns(config, table):
+            for name in [recipe, *built_on(config, recipe)]:
+                distill = resolve_recipe(config, name).distill
+                if distill and distill.teacher.space == "reconstruction" and not decodes(config, autoencoder):
+                    raise InputError(
+                        f"recipes.{name}.distill.teacher is of reconstruction space, and {autoencoder} has no decoder; "
+                        f"take {recipe} out of study.recipes.{table}, or {autoencoder} out of what it is limited to"
+                    )
+
+
+def check_own_folders(config: dict) -> None:
+    """Refuse a class of the user's own whose source reads as a hub id: it reads its folder itself."""
+    for name, entry in config["autoencoders"].items():
+        source = entry.get("source")
+        if source and ":" in entry.get("class", "") and not is_folder(source):
+            raise InputError(
+                f"autoencoders.{name}.source is {source!r}, which reads as a hub id; a class of your own has a folder: "
+                f"begin it with ./ (./{source}), write it absolute, or leave it out"
+            )
+
+
+def check_gaps(config: dict) -> None:
+    """Refuse a decomposition of the gap that lacks a side."""
+    recipes = config["study"]["recipes"]
+    names = recipes["gap_decomposition"]
+    if len(names) != 1 or set(spaces_of(config, names[0])) != ALL_SPACES:
+        raise InputError(f"study.recipes.gap_decomposition is {names}; expected one recipe of all three spaces")
+    if None in recipes_of_gaps(config).values():
+        raise InputError(
+            f"study.recipes.table1 is {recipes['table1']}; the gap's decomposition needs its reconstruction and latent "
+            "runs: add their recipes, or set study.recipes.gap_decomposition to []"
+        )
+
+
+def check_efficiency(config: dict, part: dict) -> None:
+    """Refuse a Table 3 whose names are not defined, or whose rows are not all under one budget."""
+    if part["dataset"] not in config["datasets"]:
+        raise InputError(f"study.efficiency.dataset: {part['dataset']!r} is not defined under datasets")
+    if part["fold"] not in range(config["study"]["n_splits"]):
+        raise InputError(f"study.efficiency.fold: {part['fold']} outside 0..{config['study']['n_splits'] - 1}")
+    for name in part["rows"].values():
+        check_recipe(config, name)
+    budgets = {name: resolve_recipe(config, name).budget_seconds for name in part["rows"].values()}
+    if None in budgets.values() or len(set(budgets.values())) > 1:
+        raise InputError(
+            f"study.efficiency.rows: Table 3 compares at one budget; recipes' budget_seconds are {budgets}"
+        )

@@ -1,0 +1,91 @@
+"""One study at a time in a results folder, and the records of that folder beside the Snakemake that runs it.
+
+Snakemake locks the folder that it runs in, not the results: two folders may name the same ones. And what it knows of
+a result (by which parameters it was made) lies in the `.snakemake` of the folder that made it; elsewhere every file
+counts as up to date. So each run leaves a new token in both places, and a run that finds another is refused.
+"""
+
+import fcntl
+import os
+import socket
+import uuid
+from pathlib import Path
+
+from ..errors import InputError
+from ..storage.contracts import digest, read_json, write_json
+
+LOCK, TOKEN = ".running", ".last_run.json"
+KNOWN = Path(".snakemake", "results")  # the tokens that this folder left, a file for every results folder
+HELD = []  # a lock lasts as long as its file is open: to the end of this process, however it ends
+
+
+def begin_run(results: Path, alone: bool = True) -> None:
+    """Take the results folder for this process, and leave a token; `alone` False (--nolock) leaves out the first.
+
+    Raises InputError where another process has it, or nothing can be written there.
+    """
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        if alone:
+            hold(results)
+        leave_token(results)
+    except OSError as error:
+        raise InputError(
+            f"{results}: cannot be written to ({error.strerror or error}); make it writable, or give this study "
+            "another folder with `--config results=...`"
+        ) from error
+
+
+def hold(results: Path) -> None:
+    file = (results / LOCK).open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        raise InputError(
+            f"{results}: another study writes into this folder ({file.read().strip()}); wait until it has ended, or "
+            "give this one its own with `--config results=...`"
+        ) from None
+    except OSError:  # a file system without locks
+        return
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {socket.gethostname()}, in {Path.cwd()}\n")
+    file.flush()
+    HELD.append(file)
+
+
+def leave_token(results: Path) -> None:
+    """Leave a new token; the old one counts until the new one lies in both places."""
+    token = uuid.uuid4().hex
+    write_json({"tokens": [token, *tokens_of(results / TOKEN)]}, record_of(results))
+    write_json({"tokens": [token]}, results / TOKEN)
+
+
+def refuse_unknown_results(results: Path) -> None:
+    """Refuse results whose last run was not of this folder: Snakemake would take all of them for up to date."""
+    made_by = tokens_of(results / TOKEN)
+    if made_by and not {*made_by} & {*tokens_of(record_of(results))}:
+        raise InputError(
+            f"{results}: made by a Snakemake that ran in another folder, or under another name of this one, so that "
+            "it is not known here by which configuration. If it is the configuration of now, `learnability adopt "
+            "--configfile ...` compares and takes it over; else run where it was made, or give this study a folder "
+            "of its own with `--config results=...`"
+        )
+
+
+def accept_results(results: Path) -> None:
+    """Count the last run of these results as one of this folder."""
+    if left := tokens_of(results / TOKEN):
+        write_json({"tokens": left}, record_of(results))
+
+
+def record_of(results: Path) -> Path:
+    return KNOWN / f"{digest(str(results))}.json"
+
+
+def tokens_of(path: Path) -> list[str]:
+    """What a file of tokens holds; nothing where it is not there, or damaged."""
+    try:
+        return read_json(path).get("tokens", [])
+    except (OSError, InputError):
+        return []
