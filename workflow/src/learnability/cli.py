@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from rich.markup import escape
 
+from .commands.diagnose import add_diagnose
 from .errors import InputError
 from .generation.commands import add_filter, add_score
 from .planning.commands import add_hours, add_plan
@@ -173,6 +174,7 @@ def build_parser() -> argparse.ArgumentParser:
     adopt_parser.set_defaults(run=lambda chosen: take_over(chosen.configfile))
     add_plan(commands)
     add_hours(commands)
+    add_diagnose(commands)
     add_score(commands)
     add_filter(commands)
     return parser

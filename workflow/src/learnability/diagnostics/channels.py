@@ -10,8 +10,9 @@ def covariance(products: torch.Tensor, sums: torch.Tensor, number: int) -> torch
 
 
 def eigenvalues(covariance: torch.Tensor) -> torch.Tensor:
-    """Its eigenvalues (C), ascending, float64; what rounding makes negative is zero."""
-    return torch.linalg.eigvalsh(covariance).clamp(min=0)
+    """Its eigenvalues (C), ascending, float64; what is nothing but rounding is zero."""
+    values = torch.linalg.eigvalsh(covariance)
+    return values.where(values > 1e-13 * values[-1], 0.0)
 
 
 def effective_rank(values: torch.Tensor) -> float:

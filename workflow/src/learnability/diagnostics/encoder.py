@@ -46,8 +46,8 @@ def diagnose_autoencoder(
     for one in measured:
         name = f"normalised;transform={one.transform.name}"
         rows.append(Row("equivariance_encoder", name, one.encoder(1.0), 2.0, number))
-        decoder = or_absent(float(np.mean(one.decoded)), "images come back equal") if one.decoded else absent("no decoder")
-        rows.append(Row("equivariance_decoder", name, decoder, absent("no null"), number))
+        psnr = or_absent(float(np.mean(one.decoded)), "images come back equal") if one.decoded else absent("no decoder")
+        rows.append(Row("equivariance_decoder", name, psnr, absent("no null"), number))
     share: float | str = absent("no posterior")
     if not isinstance(noise, float):
         cells = number * z.shape[2] * z.shape[3]

@@ -1,6 +1,7 @@
 """The numbers about latents that need neither labels nor the autoencoder, in one pass over them."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from .spectra import dct, divergence, fourier_power, high_frequency_share, radia
 TAUS = (0.25, 0.5, 0.75)
 DELTAS = (0.0, 1.0)
 DISCARDED = (0.05, 0.1, 0.2)
+NEIGHBOURS = 5000  # rows among which neighbours are sought
 SMALLEST_GRID = 5  # cells a side below which a spectrum or a distance says nothing
 
 
@@ -42,7 +44,7 @@ class Sums:
     """
 
     def __init__(self, channels: int, grid: tuple[int, int], device: torch.device):
-        zeros = lambda *shape: torch.zeros(shape, dtype=torch.float64, device=device)  # noqa: E731
+        zeros = partial(torch.zeros, dtype=torch.float64, device=device)
         self.number, self.grid = 0, grid
         self.products, self.sums = zeros(channels, channels), zeros(channels)
         self.power, self.fourier = zeros(*grid), zeros(*grid)
@@ -99,22 +101,26 @@ class Diagnosis:
         yield from self.by_distance()
         yield from self.dimensions(group)
 
+    @property
+    def pooled(self) -> torch.Tensor:
+        """The latents' means over their cells (N, C), float64."""
+        return torch.cat(self.found.pooled)
+
     def row(self, name: str, parameter: str, value: float | str, null: float | str, n: int | None = None) -> Row:
-        return Row(name, f"{self.variant};{parameter}" if parameter else self.variant, value, null, n or self.found.number)
+        variant = f"{self.variant};{parameter}" if parameter else self.variant
+        return Row(name, variant, value, null, n or self.found.number)
 
     def spectral(self, profile: dict[float, torch.Tensor] | None) -> Iterator[Row]:
         small = f"a grid of {self.found.grid[0]}" if min(self.found.grid) < SMALLEST_GRID else None
         for i, tau in enumerate(TAUS):
-            pair = [or_absent(float(sums.share[i] / sums.shares[i]), "no energy") for sums in (self.found, self.positions)]
-            yield self.row("sec", f"tau={tau}", *([absent(small)] * 2 if small else pair))
-        slopes = [or_absent(radial_slope(sums.fourier / sums.number), small or "no power") for sums in self.pair]
-        yield self.row("radial_slope", "", *slopes)
+            pair = [None if small else float(sums.share[i] / sums.shares[i]) for sums in self.pair]
+            yield self.row("sec", f"tau={tau}", *(or_absent(share, small or "no energy") for share in pair))
+        slopes = [radial_slope(sums.fourier / sums.number) for sums in self.pair]
+        yield self.row("radial_slope", "", *(or_absent(slope, small or "no power") for slope in slopes))
         for delta in DELTAS if profile else ():
-            kls = [
-                or_absent(divergence(profile[delta], radial_profile(sums.power / sums.number, delta=delta)), "empty bins")
-                for sums in self.pair
-            ]
-            yield self.row("spectral_kl", f"delta={delta}", *([absent(small)] * 2 if small else kls))
+            profiles = [radial_profile(sums.power / sums.number, delta=delta) for sums in self.pair]
+            found = [None if small else divergence(profile[delta], other) for other in profiles]
+            yield self.row("spectral_kl", f"delta={delta}", *(or_absent(kl, small or "empty bins") for kl in found))
 
     @property
     def pair(self) -> tuple[Sums, Sums]:
@@ -125,7 +131,8 @@ class Diagnosis:
         functions = {"effective_rank": effective_rank, "participation": participation, "condition": condition}
         spectra = [eigenvalues(sums.covariance) for sums in (self.found, self.each)]
         for name, function in functions.items():
-            yield self.row(name, "", *(or_absent(None if one else function(v), one or "a constant channel") for v in spectra))
+            pair = [None if one else function(values) for values in spectra]
+            yield self.row(name, "", *(or_absent(value, one or "a constant channel") for value in pair))
         pair = [None if one else mean_correlation(sums.covariance) for sums in (self.found, self.each)]
         yield self.row("channel_correlation", "", *(or_absent(value, one or "constant channels") for value in pair))
 
@@ -137,7 +144,8 @@ class Diagnosis:
         yield self.row("srss", "", *[absent("needs masks of regions")] * 2)
 
     def dimensions(self, group: np.ndarray) -> Iterator[Row]:
-        pooled = torch.cat(self.found.pooled)
+        chosen = sample(len(group))
+        pooled, group = self.pooled[torch.from_numpy(chosen).to(self.found.sums.device)], group[chosen]
         noise = torch.randn(pooled.shape, generator=self.generator, dtype=torch.float64).to(pooled.device)
         if len(np.unique(group)) < 20:
             few = [absent("fewer than 20 groups")] * 2
@@ -149,11 +157,15 @@ class Diagnosis:
         yield self.row("mle_dimension", "", *map(mle_dimension, mu), len(mu[0]))
 
 
+def sample(number: int, most: int = NEIGHBOURS) -> np.ndarray:
+    """At most so many of `number` rows, ascending, always the same: distances of all pairs grow with the square."""
+    return np.sort(np.random.default_rng(0).permutation(number)[:most])
+
+
 def diagnose_latents(
-    blocks: Iterable[torch.Tensor], mean: np.ndarray, std: np.ndarray, group: np.ndarray, device: torch.device,
-    profile: dict[float, torch.Tensor] | None = None,
-) -> list[Row]:  # fmt: skip
-    """Every label-free number of latents that come in blocks (n, C, h, w) as stored; moments (C,) are of all rows."""
+    blocks: Iterable[torch.Tensor], mean: np.ndarray, std: np.ndarray, device: torch.device
+) -> dict[str, Diagnosis]:
+    """One pass over latents that come in blocks (n, C, h, w) as stored; moments (C,) are of all rows."""
     variants: dict[str, Diagnosis] = {}
     shift, scale = (torch.from_numpy(np.asarray(part, np.float32)).to(device)[:, None, None] for part in (mean, std))
     for z in blocks:
@@ -162,7 +174,7 @@ def diagnose_latents(
             if variant not in variants:
                 variants[variant] = Diagnosis(variant, z.shape[1], tuple(z.shape[2:]), device)
             variants[variant].add(values)
-    return [row for diagnosis in variants.values() for row in diagnosis.rows(group, profile)]
+    return variants
 
 
 def image_profiles(images: torch.Tensor, grid: tuple[int, int]) -> dict[float, torch.Tensor]:
@@ -172,7 +184,7 @@ def image_profiles(images: torch.Tensor, grid: tuple[int, int]) -> dict[float, t
     """
     x = images.double()
     if tuple(x.shape[2:]) != grid:
-        window = torch.exp(-torch.arange(-3, 4, dtype=torch.float64) ** 2 / (2 * 1.2**2))
+        window = torch.exp(-(torch.arange(-3, 4, dtype=torch.float64) ** 2) / (2 * 1.2**2))
         window = (window / window.sum()).to(x)
         planes = torch.nn.functional.pad(x.flatten(0, 1)[:, None], (3, 3, 3, 3), mode="reflect")
         planes = torch.nn.functional.conv2d(planes, window.view(1, 1, 7, 1))

@@ -8,7 +8,7 @@ NEAR, FAR, STEPS = 1, 6, 8  # cells
 
 
 def similarity_by_distance(z: torch.Tensor) -> torch.Tensor:
-    """Mean cosine of the vectors of two cells d apart along a row or a column, d = 1 .. side - 1: (n, C, h, w) -> (d)."""
+    """Mean cosine of two cells d apart in a row or a column, d = 1 .. side - 1: z (n, C, h, w) -> (side - 1)."""
     unit = z / z.norm(dim=1, keepdim=True).clamp(min=1e-12)
     height, width = z.shape[2:]
     found = []

@@ -79,8 +79,8 @@ class DiffusersAutoencoder:
 
     def variance(self, x: torch.Tensor) -> torch.Tensor | None:
         """The posterior's variance, (N, C, h, w), of images in [-1, 1]; None where the class has no posterior."""
-        posterior = getattr(self.model.encode(to_image_channels(x, self.model).to(self.model.dtype)), "latent_dist", None)
-        return None if posterior is None or self.packing else posterior.var.float()
+        code = self.model.encode(to_image_channels(x, self.model).to(self.model.dtype))
+        return code.latent_dist.var.float() if hasattr(code, "latent_dist") and not self.packing else None
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         z = (self.packing.unpack(z) if self.packing else z).to(self.model.dtype)

@@ -1,0 +1,154 @@
+"""The command `learnability diagnose`: what an autoencoder's latents of a folder of images are like; no labels."""
+
+import argparse
+import html
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import InputError
+from ..storage.contracts import write_csv, write_text
+from ..study.cells import resolve_autoencoder
+from ..study.configuration import read_config
+from ..study.entries import as_encoder
+from .new_autoencoder import controls_of, find_autoencoder
+
+IMAGES = "images"  # the images themselves, at the latent's grid
+SHOWN = {  # what is printed: diagnostic and variant, and what it is called
+    ("sec", "normalised;tau=0.5"): "high-frequency energy",
+    ("radial_slope", "normalised"): "slope of power",
+    ("effective_rank", "normalised"): "effective rank",
+    ("channel_correlation", "normalised"): "channel correlation",
+    ("mle_dimension", "normalised"): "intrinsic dimension",
+    ("lds", "normalised;near=1,far=6"): "near minus far cells",
+    ("equivariance_encoder", "normalised;transform=turn"): "error of a quarter turn",
+    ("equivariance_encoder", "normalised;transform=flip"): "error of a flip",
+    ("equivariance_decoder", "normalised;transform=turn"): "turned latent, dB",
+    ("posterior_noise_share", "raw"): "posterior noise",
+}
+
+
+def add_diagnose(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("diagnose", help="what an autoencoder's latents are like: no labels, no study")
+    add = parser.add_argument
+    add("--autoencoder", required=True, metavar="ENTRY", help="as for new: a name, a folder, a hub id, module:Class")
+    add("--images", required=True, type=Path, metavar="FOLDER", help="a folder of images")
+    add("--number", type=int, default=256, metavar="N", help="images, evenly drawn from the folder (256)")
+    add("--out", type=Path, default=Path("diagnosis"), metavar="FOLDER", help="for the CSV and the page (diagnosis)")
+    add("--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files: image_size, entries")
+    parser.set_defaults(run=diagnose)
+
+
+def diagnose(chosen: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from ..generation.images import list_images, read_fitted
+
+    config = read_config(*chosen.configfile)
+    name, entry = find_autoencoder(chosen.autoencoder, config)
+    entry, size = entry or as_encoder(resolve_autoencoder(config, name)), config["image_size"]
+    if size % entry["factor"]:
+        raise InputError(
+            f"image_size {size} is no multiple of the factor {entry['factor']} of {name}; write another into a file "
+            "and name it with --configfile"
+        )
+    paths = list_images([chosen.images])
+    if min(chosen.number, len(paths)) < 2:
+        raise InputError(f"{chosen.images}: {len(paths)} images, --number {chosen.number}; at least 2 are needed")
+    paths = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, chosen.number).astype(int))]
+    images = np.stack([read_fitted(path, size, "squash") for path in paths])
+    controls = controls_of(entry["factor"], config).items()
+    entries = {name: entry} | {other: found or resolve_autoencoder(config, other) for other, found in controls}
+    table = pd.concat(tables(images, entries, str(chosen.images)), ignore_index=True)
+    write_csv(table, chosen.out / "diagnostics.csv")
+    write_text(page(table, name, len(images), size), chosen.out / "diagnostics.html")
+    Console().print(console_table(wide(table)))
+    print(f"{len(images)} images of {size} px; every number beside its null: {chosen.out}/diagnostics.html and .csv")
+
+
+def tables(images: np.ndarray, entries: dict[str, dict], dataset: str) -> list[pd.DataFrame]:
+    """The rows of the images at the latents' grid, then of each autoencoder on the same images (n, H, W, 3)."""
+    from ..autoencoders.interface import load_autoencoder
+    from ..diagnostics.encoding import SAMPLE, as_table, diagnose_array, diagnose_sample
+    from ..storage.arrays import area_average
+    from ..storage.channel_sums import channel_sums
+    from ..workflow.jobs import choose_device
+
+    device = choose_device(1)
+    samples = pd.DataFrame({"group": np.arange(len(images))})
+    factor = next(iter(entries.values()))["factor"]
+    small = np.ascontiguousarray(area_average(images, images.shape[1] // factor).transpose(0, 3, 1, 2))
+    of_images = diagnose_array(small, channel_sums(small), images[:SAMPLE], samples, device)
+    found = [as_table(of_images, dataset, IMAGES, "baseline")]
+    for name, entry in entries.items():
+        autoencoder = load_autoencoder(entry, device)
+        z = encoded(name, autoencoder, entry, images, device)
+        sums = channel_sums(z)
+        rows = diagnose_array(z, sums, images[:SAMPLE], samples, device)
+        rows += diagnose_sample(autoencoder, entry, images[:SAMPLE], sums, z[0, 0].size, device)
+        found.append(as_table(rows, dataset, name, entry["role"]))
+    return found
+
+
+def encoded(name: str, autoencoder, entry: dict, images: np.ndarray, device) -> np.ndarray:
+    """Latents (n, C, h, w) of images, as a study stores them."""
+    import torch
+
+    from ..autoencoders.interface import scale_input
+    from ..autoencoders.passes import encode_batch
+    from ..diagnostics.encoding import BATCH, blocks
+
+    with torch.inference_mode():
+        parts = [
+            encode_batch(name, autoencoder, scale_input(x.to(device).movedim(-1, 1), entry), [f"number {i}"] * len(x))
+            for i, x in enumerate(blocks(images, BATCH))
+        ]
+        return torch.cat(parts).cpu().numpy()
+
+
+def wide(table: pd.DataFrame) -> pd.DataFrame:
+    """What is shown: a row a number of SHOWN, a column an encoding."""
+    by_name = table.set_index(["diagnostic", "variant", "autoencoder"])["value"].unstack("autoencoder", sort=False)
+    names = list(table["autoencoder"].unique())
+    return pd.DataFrame(
+        [[text, *(by_name.get(name, {}).get(key, "–") for name in names)] for key, text in SHOWN.items()],
+        columns=["", *names],
+    )
+
+
+def shown(value: object) -> str:
+    if not isinstance(value, float):
+        return "–" if str(value).startswith("n/a") else str(value)
+    return "–" if np.isnan(value) else f"{value:.2f}"
+
+
+def console_table(found: pd.DataFrame):
+    from rich.table import Table
+
+    table = Table(title="What the latents are like, beside the images at the same grid and both controls")
+    for column in found.columns:
+        table.add_column(column, justify="left" if not column else "right")
+    for row in found.itertuples(index=False):
+        table.add_row(*map(shown, row))
+    return table
+
+
+def page(table: pd.DataFrame, name: str, number: int, size: int) -> str:
+    """A light page: what is shown, and every number beside its null."""
+    every = table.drop(columns=["dataset", "role"]).round(4)
+    title = f"Latents of {html.escape(name)}"
+    style = (
+        "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
+        "table{border-collapse:collapse}td,th{border-bottom:1px solid #ddd;padding:.3rem .6rem;text-align:left}"
+        "div{overflow-x:auto}"
+    )
+    return (
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+        f"<title>{title}</title><style>{style}</style><h1>{title}</h1>"
+        f"<p>{number} images of {size} px, without labels. <b>{IMAGES}</b> are the images themselves at the latent's "
+        "grid. The null of a number is what it would be if cells, channels or neighbours had nothing to do with each "
+        "other.</p>"
+        f"<div>{wide(table).map(shown).to_html(index=False, border=0)}</div><h2>Every number</h2>"
+        f"<div>{every.to_html(index=False, border=0)}</div></html>"
+    )
