@@ -53,6 +53,7 @@ ELSEWHERE = {
         "for file in pneumoniamnist_224.npz organamnist_224.npz breastmnist_224.npz; do",
         'curl -L -o $file "https://zenodo.org/records/10519652/files/$file?download=1"',
     ],
+    "copies of a finished study; tests/unit/test_adoption.py touches files as they would": ["cp -a", "cp -r"],
     "variables and the shell": [
         "source .venv/bin/activate", "export MEDMNIST_ROOT=/data/medmnist HAM10000_ROOT=/data/ham10000",
         "export ISIC2019_ROOT=/data/isic2019 CT_RATE_ROOT=... MIMIC_CXR_LT_ROOT=... CARDIUM_ROOT=... "

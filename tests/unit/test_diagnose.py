@@ -1,5 +1,7 @@
 """`learnability diagnose` on a folder of images and an autoencoder that the test saves."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,7 +35,7 @@ def test_an_autoencoder_stands_beside_the_images_and_both_controls(given, capsys
     assert 0 < float(by_name["weights", "posterior_noise_share", "raw"]) < 1
     assert not set(table["diagnostic"]) & {"lnc", "within_share", "viv"}
     assert "effective rank" in capsys.readouterr().out
-    page = open("diagnosis/diagnostics.html", encoding="utf-8").read()
+    page = Path("diagnosis/diagnostics.html").read_text(encoding="utf-8")
     assert "24 images of 64 px, without labels" in page
     assert "posterior_noise_share" in page
 
