@@ -82,6 +82,7 @@ def run_part(name: str, setting: Setting, results: Results, limit: float) -> str
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        process.kill()  # should it not have begun yet
         process.join()
 
 

@@ -16,7 +16,10 @@ from benchmarks.gpu.results import DONE, Results, figures_of, stored
 from benchmarks.gpu.runner import PARTS, part_of, run_parts
 from benchmarks.gpu.setting import Figure, Setting, attempted
 from learnability.planning import rates
-from learnability.planning.rates import GPUS, sustained_operations
+from learnability.planning.costs import Plan
+from learnability.planning.dag import Job
+from learnability.planning.rates import GPUS, Sustained, sustained_operations
+from learnability.study.configuration import read_config
 from tests.conftest import run
 from tests.devices import compute_on
 
@@ -169,6 +172,17 @@ def test_measured_rates_replace_an_estimate(tmp_path, monkeypatch):
     assert h100.source == "measured on 1 May 2027 by make gpu-check (docs/measurements/gpu.md)"
     assert h200.source == f"no slower than {H100}, {h100.source}"
     assert (h200.networks, h200.bfloat16) == (h100.networks, 3e13)
+
+
+def test_a_plan_takes_the_rate_of_each_network():
+    config, usual = read_config(), {"bfloat16": 1e14, "tf32": 2e13, "source": "a test"}
+    measured = Sustained(**usual, networks={"convnext_tiny": 2e13, "AutoencoderKLFlux2": 1e13})
+    names = {"dataset": "cardium", "autoencoder": "flux2"}
+    training = Job("train_classifier", names | {"recipe": "latent", "fold": "0", "space": "latent"}, 2, (), ())
+    encoding = Job("encode_dataset", names | {"of_fold": ""}, 2, (), ())
+    plans = [Plan(config, "a GPU", [], {"a GPU": sustained}) for sustained in (Sustained(**usual), measured)]
+    slower = [plans[1].cost(job).seconds / plans[0].cost(job).seconds for job in (training, encoding)]
+    assert slower == pytest.approx([5, 2])
 
 
 def test_results_hold_what_json_has_no_number_for(tmp_path):
