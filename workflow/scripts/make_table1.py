@@ -19,6 +19,6 @@ with job(snakemake.log[0]):
     tests = deciding_tests(*files) if files else None
     caveats = at_chance(table, labels, read_json(snakemake.input.study)["n_splits"])
     caveats += stopped_early(metrics, params.reweighting)
-    text = render_table1(table, labels, params.footnotes, params.with_sd, tests, caveats)
+    text = render_table1(table, labels, params.footnotes, params.with_sd, tests, caveats, params.metrics)
     for extension in ("md", "html", "tex"):
         write_text(text[extension], snakemake.output[extension])

@@ -8,6 +8,7 @@ from ..paper.findings import Effect, Findings
 from ..paper.gap_claims import gaps
 from ..significance.level import ALPHA
 from ..tables.caveats import Spoiled
+from ..tables.layout import counted, points
 from .spoiled import beside, chance_of_page
 
 SPACES = {"image": "Image space", "reconstruction": "Reconstruction space", "latent": "Latent space"}
@@ -18,15 +19,18 @@ def tiles(findings: Findings) -> list[dict]:
     """Balanced accuracy of each space, mean over datasets and families, and the mean gap."""
     table1 = findings.rows("table1", metric="balanced_accuracy", role=["baseline", "family"])
     found, guess = [], chance_of_page(findings)
-    note = f"balanced accuracy, chance {guess}" if guess else "balanced accuracy"
+    note = f"mean balanced accuracy; chance {guess}" if guess else "mean balanced accuracy"
     for space, label in SPACES.items():
         means = table1.loc[table1["space"] == space, "mean"].astype(float)
         if len(means):
             found.append({"label": label, "value": f"{means.mean():.3f}".removeprefix("0"), "note": note})
     effects = [cell.effect for cell in gaps(findings)]
     if effects:
-        note = f"points, {_points(min(effects), 1)} to {_points(max(effects), 1)} over {len(effects)} pairs"
-        found.append({"label": "Learnability gap", "value": _points(np.mean(effects), 1), "note": note})
+        note = f"points, the gap of {counted(1, 'pair')}"
+        if len(effects) > 1:
+            ends = f"{points(min(effects))} to {points(max(effects))}"
+            note = f"points, the mean; range {ends} over {counted(len(effects), 'pair')}"
+        found.append({"label": "Learnability gap", "value": points(np.mean(effects), 1), "note": note})
     return found
 
 
@@ -54,15 +58,11 @@ def _shown(cells: list[Effect]) -> dict:
     if not cells:
         return {"value": "–", "interval": "", "tint": 0, "sign": "none"}
     (cell,) = cells
-    interval = f"{_points(cell.low)} to {_points(cell.high)}" if np.isfinite(cell.low) else ""
+    interval = f"{points(cell.low, 0)} to {points(cell.high, 0)}" if np.isfinite(cell.low) else ""
     mark = "*" if cell.p_corrected < ALPHA else ""
     return {
-        "value": f"{_points(cell.effect, 1)}{mark}",
+        "value": f"{points(cell.effect, 1)}{mark}",
         "interval": interval,
         "tint": round(45 * min(1.0, abs(cell.effect) / FULL_COLOUR)),
         "sign": "gap" if cell.effect > 0 else "reverse",
     }
-
-
-def _points(value: float, decimals: int = 0) -> str:
-    return f"{round(100 * value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
