@@ -122,6 +122,6 @@ def test_the_levels_that_have_room_are_labelled(levels, columns, shown):
 def test_one_fold_has_no_band_and_no_run_no_figure():
     chance = {"clinic": 0.25, "other": 0.5}
     figure = draw_noise_levels(curves_of(folds=[3]), {"flux2": "family"}, chance, LABELS)
-    assert len(lines(figure.axes[0], "mean")) == 2
+    assert len(lines(figure.axes[0], "mean")) == 1
     with pytest.raises(InputError, match=r"no run of study\.recipes\.table4 was trained with noise"):
         draw_noise_levels(curves_of().head(0), {}, {}, LABELS)
