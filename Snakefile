@@ -58,6 +58,7 @@ include: "workflow/rules/terminal.smk"
 
 check_configuration()
 look_at_lock()
+note_command()
 show_progress(workflow.logger_manager.plugin_handlers)
 
 

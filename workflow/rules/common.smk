@@ -22,8 +22,10 @@ from learnability.study.cells import (
 from learnability.study.configuration import find_results, find_shipped_weights
 from learnability.study.controls import comparisons
 from learnability.study.presentation import (
+    finetuning_notes,
     footnotes,
     labels,
+    labels_with_controls,
     searched_rows,
 )
 from learnability.study.recipes import resolve_recipe

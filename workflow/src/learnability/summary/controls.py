@@ -64,14 +64,17 @@ def controls_in_words(
 
 
 def controls_of(folder: Path) -> Said:
-    """The same of a results folder, with names for labels; the study of study.json may have controls to be judged."""
+    """The same of a results folder, with the labels of its study.json, or names; controls may wait to be judged."""
     study, path = folder / "study.json", folder / "significance" / "controls.csv"
-    scopes = read_study(folder).get("scopes", {}) if study.is_file() else {}
-    names = scopes.get(CONTROLS, {}).get("autoencoders", [])
+    recorded = read_study(folder) if study.is_file() else {}
+    names = recorded.get("scopes", {}).get(CONTROLS, {}).get("autoencoders", [])
     if names and not path.is_file():
         return Said(OPEN, f"The controls are not judged yet: ask for {path}, or for the target `{CONTROLS}`.", [])
-    shown_names = {name: name.replace("_", " ") for name in names}
-    return controls_in_words(read_numbers(path) if names else None, lambda name: name.replace("_", " "), shown_names)
+    labels = recorded.get("labels", {})
+    datasets = labels.get("datasets", {})
+    shown_names = {name: labels.get("autoencoders", {}).get(name, name.replace("_", " ")) for name in names}
+    frame = read_numbers(path) if names else None
+    return controls_in_words(frame, lambda name: datasets.get(name, name.replace("_", " ")), shown_names)
 
 
 def failures(rows: list[dict]) -> list[str | None]:
