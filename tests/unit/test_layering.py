@@ -27,7 +27,8 @@ LIGHT = [
 # The rooms from the ground up: each imports from those below it alone.
 ROOMS = (
     "errors", "registry", "storage", "study", "datasets", "autoencoders", "classifiers", "training", "significance",
-    "tables", "figures", "efficiency", "generation", "workflow", "commands", "planning", "paper", "summary", "cli",
+    "tables", "figures", "efficiency", "generation", "workflow", "commands", "planning", "paper", "summary",
+    "export", "cli",
 )  # fmt: skip
 CHEAP = (
     "prepare_dataset", "make_folds", "make_table1", "make_table2", "make_table3", "make_table4",
