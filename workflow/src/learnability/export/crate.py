@@ -74,7 +74,8 @@ def describe_root(crate, name: str, when: datetime, cited: dict) -> None:
         description="Of the workflow, as its CITATION.cff says. Data, autoencoders and classifiers have licences of "
         "their own.",
     )  # fmt: skip
-    root["author"] = [describe_author(crate, number, entry) for number, entry in enumerate(cited["authors"])]
+    authors = [describe_author(crate, number, entry) for number, entry in enumerate(cited["authors"])]
+    root["author"] = authors if len(authors) > 1 else authors[0]  # as the metadata wants it
     root["conformsTo"] = [
         describe(crate, uri, "CreativeWork", name=label, version=version) for uri, (label, version) in PROFILES.items()
     ]
