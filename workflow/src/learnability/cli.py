@@ -1,5 +1,5 @@
-"""Commands for a person: `new`, `check` and `plan` before a study, `show`, `verify` and `hours` after it, `score` and
-`filter` of what a generator makes."""
+"""Commands for a person: `new`, `check` and `plan` before a study, `show`, `verify`, `hours` and `export` after it,
+`score` and `filter` of what a generator makes."""
 
 import argparse
 import shlex
@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from .commands.diagnose import add_diagnose
 from .errors import InputError
+from .export.commands import add_export
 from .generation.commands import add_filter, add_score
 from .planning.commands import add_hours, add_plan
 from .storage.contracts import read_csv, read_json
@@ -187,6 +188,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_diagnose(commands)
     add_score(commands)
     add_filter(commands)
+    add_export(commands)
     return parser
 
 
