@@ -201,7 +201,7 @@ def test_sizes_of_the_published_study_need_no_data(published, tmp_path, monkeypa
 
 def test_a_dataset_of_unknown_size_is_refused(published):
     config = published | {"datasets": {"mine": {"format": "table", "root": "/nowhere", "table": "labels.csv"}}}
-    with pytest.raises(InputError, match=r"datasets.mine: how many images it has is not known.*set `root`"):
+    with pytest.raises(InputError, match=r"datasets.mine: how many images it has is not known.*point `root` at"):
         dataset_size(config, "mine")
 
 
