@@ -47,6 +47,8 @@ def files_of_run(config: dict, fetched: Collection[str], cell: dict, is_search: 
     """What a training, or the search before it, reads beside its dataset: an array, and what its recipe builds on."""
     recipe = resolve_recipe(config, cell["recipe"])
     files = array_of_run(config, fetched, cell)
+    if recipe.reconstructions == "on_the_fly":  # for training alone: what was decoded before is the same
+        files["stored"] = files["array"].replace("latents.npy", "reconstructions.npy")
     if pretrained_weights(config, recipe):
         files |= fetched_weights(fetched, recipe.model, "pretrained")
     if teacher := teacher_run(config, cell):
