@@ -93,9 +93,9 @@ def test_a_damaged_array_stops_no_plan_and_an_empty_study_json_says_what_to_do(p
     files = ("--configfile", DEMO[1], "hurt.yaml")
     command = (sys.executable, "-m", "learnability.cli")
     assert warning in run(*command, "plan", *files, "--", "train/phantom_echo/image/original", folder=place)
-    output = run(*command, "check", "--images", "0", *files, folder=place, code=1)
+    output = run(*command, "check", "--images", "0", *files, folder=place, code=1, COLUMNS="200")
     for name in ("images.npy", "images_small.npy", "samples.parquet", "dataset.json"):
-        assert f"results/hurt/datasets/phantom_echo/{name}:" in "".join(output.split())
+        assert f"results/hurt/datasets/phantom_echo/{name}: damaged" in output
     assert "the study cannot run yet" in output
     (place / "results/hurt/tables").mkdir()
     (place / "results/hurt/tables/table1.csv").touch()
