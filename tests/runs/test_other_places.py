@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import copy_checkout, run, snakemake
+from tests.conftest import copy_checkout, job_counts, run, snakemake
 
 DEMO = ("--configfile", "workflow/studies/demo.yaml")
 FOLDS = "folds/phantom_echo.parquet"
@@ -24,10 +24,13 @@ def run_folds(folder: Path, results: str, *options: str, code: int | None = 0) -
 
 
 def test_a_study_runs_wherever_it_lies_and_results_may_be_called_so_too(place):
+    """In a file: in `--config` Snakemake takes what follows a blank and # for a remark."""
     results = "results/Ergebnisse für #1, 50 %"
-    run_folds(place, results)
+    (place / "named.yaml").write_text(f"results: '{results}'\n", encoding="utf-8")
+    asked = (*DEMO, "named.yaml", "--", f"{results}/{FOLDS}")
+    snakemake("--cores", "1", *asked, folder=place)
     assert (place / results / FOLDS).is_file()
-    assert "Nothing to be done" in run_folds(place, results, "-n")
+    assert "Nothing to be done" in snakemake("-n", *asked, folder=place)
 
 
 def test_results_lie_behind_a_link_or_in_the_home_folder(place, tmp_path, monkeypatch):
@@ -103,6 +106,13 @@ def test_a_damaged_array_stops_no_plan_and_an_empty_study_json_says_what_to_do(p
     output = snakemake(*asked, folder=place, code=1)
     assert "results/hurt/study.json: damaged, no JSON" in output
     assert "delete it and run again" in output
+
+
+def test_values_within_config_of_the_command_line_have_their_types(place):
+    """Snakemake reads them as text, and a text is no number."""
+    given = ("study={folds: [1]}", "recipes={latent: {mask: 0.3, film: false}}")
+    output = snakemake("-n", *DEMO, "--config", *given, "--", "train/phantom_echo/latent/tiny_sd14", folder=place)
+    assert job_counts(output)["train_classifier"] == 1
 
 
 @pytest.mark.parametrize("name", ["os:system", "nowhere:Mine", ":Mine"])

@@ -30,6 +30,7 @@ from learnability.study.presentation import (
 from learnability.study.recipes import resolve_recipe
 from learnability.study.study_lists import refuse_smaller_study, study_lists
 from learnability.workflow.hub import weights_to_fetch
+from learnability.workflow.identity import check_own_classes
 from learnability.workflow.results_folder import refuse_unknown_results
 from snakemake.exceptions import WorkflowError
 
@@ -49,6 +50,7 @@ def check_configuration():
     find_shipped_weights(config, Path(ROOT))
     as_workflow_error(find_results, config)
     as_workflow_error(check_study, config)
+    as_workflow_error(check_own_classes, config)
     as_workflow_error(refuse_smaller_study, config, config["results"])
     as_workflow_error(refuse_unknown_results, Path(config["results"]))
 
