@@ -52,7 +52,8 @@ def check_configuration():
     as_workflow_error(check_study, config)
     as_workflow_error(check_own_classes, config)
     as_workflow_error(refuse_smaller_study, config, config["results"])
-    as_workflow_error(refuse_unknown_results, Path(config["results"]))
+    if workflow.is_main_process:  # a node of a cluster may see one of the two tokens late
+        as_workflow_error(refuse_unknown_results, Path(config["results"]))
 
 
 @functools.cache
