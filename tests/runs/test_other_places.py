@@ -62,7 +62,7 @@ def test_results_of_another_folder_are_not_taken_for_up_to_date(place, tmp_path)
     results, other = tmp_path / "shared", copy_checkout(tmp_path / "other")
     run_folds(place, str(results))
     output = run_folds(other, str(results), "-n", code=1)
-    assert "made by a Snakemake that ran in another folder" in output
+    assert "the records of its last run are not in this folder" in output
     assert "`learnability adopt --configfile" in output
     assert "Traceback" not in output
 
