@@ -66,8 +66,8 @@ def refuse_unknown_results(results: Path) -> None:
     made_by = tokens_of(results / TOKEN)
     if made_by and (results / "datasets").is_dir() and not {*made_by} & {*tokens_of(record_of(results))}:
         raise InputError(
-            f"{results}: the records of its last run are not in this folder (.snakemake): it was made from another one, "
-            "or under another name, or they were removed. So it is not known here by which configuration. If it is "
+            f"{results}: the records of its last run are not in this folder (.snakemake): it was made from another, "
+            "under another name, or they were removed. So it is not known here by which configuration. If it is "
             "that of now, `learnability adopt --configfile ...` compares and takes it over; else run where it was "
             "made, or give this study a folder of its own with `--config results=...`"
         )
