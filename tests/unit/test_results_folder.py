@@ -112,7 +112,7 @@ def test_results_of_another_folder_are_not_taken_for_ones_own(tmp_path, monkeypa
     refuse_unknown_results(results)
     monkeypatch.chdir(tmp_path / "there")
     with pytest.raises(
-        InputError, match=r"results: made by a Snakemake that ran in another folder.*learnability adopt"
+        InputError, match=r"results: the records of its last run are not in this folder.*`learnability adopt"
     ):
         refuse_unknown_results(results)
     accept_results(results)

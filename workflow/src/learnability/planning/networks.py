@@ -13,8 +13,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..autoencoders.families.diffusers_weights import missing_weights, weights_folder
 from ..classifiers.classifier import build_network
-from ..study.entries import is_folder
 from ..study.recipe import SAME_NETWORK, Recipe
+from ..study.sources import is_folder
 
 # What config.json of the hub's repositories says: the autoencoders of the published study, for a plan without weights.
 KL = {

@@ -4,8 +4,8 @@ from ..errors import InputError
 from ..storage.contracts import CELL
 from . import controls
 from .controls import LOSSLESS
-from .entries import is_folder
 from .recipes import check_recipe, resolve_recipe, spaces_of
+from .sources import is_folder
 from .truths import CONTROLS
 
 ALL_SPACES = {"image", "latent", "reconstruction"}

@@ -17,8 +17,8 @@ from ..errors import InputError
 from ..registry import is_control
 from ..storage.contracts import digest, file_digest, read_json, write_text
 from ..study.cells import resolve_autoencoder
-from ..study.entries import is_folder
 from ..study.paths import fetched_file
+from ..study.sources import is_folder
 
 KNOWN = Path(".snakemake", "weights")  # what was found last, by source; digests of large files, by their time stamps
 SMALL = 1_000_000  # bytes that are digested anew at every start
