@@ -69,7 +69,7 @@ ELSEWHERE = {
     ],
     "the beginning of a command": [
         "learnability score", "learnability filter", "learnability hours", "learnability check --configfile",
-        "learnability ...", "cp -a", "cp -r", "rsync -a",
+        "learnability ...", "cp -a", "cp -r",
     ],
 }  # fmt: skip
 NOT_HERE = [command for commands in ELSEWHERE.values() for command in commands]
