@@ -8,7 +8,7 @@ from pathlib import Path
 from ..storage.contracts import CARD_DIGEST, digest, read_json, refuse_damaged
 from ..storage.vouched import results_named
 from ..study.configuration import ROOT
-from ..study.entries import is_folder
+from ..study.sources import is_folder
 from ..summary.page import IMAGES
 
 # As they are. What is not named here stays: images, latents, reconstructions; samples, folds, predictions, fidelity,
