@@ -392,6 +392,17 @@ def test_one_score_of_many_above_chance_is_no_failure():
     assert said(above, CIPHER, CIPHER, CIPHER, LOSSLESS).kind == "supported"
 
 
+def test_a_gap_of_known_size_that_its_interval_still_holds_cannot_be_told():
+    """From few images the interval reaches from below 0 to beyond the gap; of many controls it is a wider one."""
+    wide = row("enciphered_8", "gap", -0.02, 0.38, "cannot be told", **AT_CHANCE)
+    found = said(CIPHER, wide, LOSSLESS)
+    assert (found.kind, found.lines[1].kind) == ("open", "open")
+    assert "whether this study finds a gap of known size cannot be told from so few images (1 of 2" in found.lead
+    below = row("enciphered_8", "gap", -0.02, 0.33, "cannot be told", **AT_CHANCE)
+    assert said(below, LOSSLESS).kind == "refuted"
+    assert said(below, CIPHER, CIPHER, CIPHER, LOSSLESS).kind == "open"
+
+
 @pytest.mark.parametrize("verdict", ["cannot be told", "absent"])
 def test_a_gap_of_unknown_size_that_is_not_found_is_no_failure(verdict):
     dose = row("enciphered_8", "gap", -0.02, 0.03, verdict)
