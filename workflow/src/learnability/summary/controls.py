@@ -17,6 +17,7 @@ from ..study.truths import CONTROLS, GAP, NO_GAP, TABLE1
 from ..tables.layout import points
 
 RIGHT, WRONG, OPEN = "supported", "refuted", "open"  # kinds, which the page colours as it does verdicts of claims
+UNKNOWN_TRAINING = 2  # the variance of a gap over that of sampling, where training's is not known: it is at most half
 NOT_RUN = (
     "This study has no controls, so nothing in it shows that it finds a gap that is there, and only such a one: "
     "study.controls, for example [pixel_unshuffle_8, enciphered_8]."
@@ -81,7 +82,8 @@ def failures(rows: list[dict]) -> list[str | None]:
     One interval of many excludes by chance what is true. So a gap where there is none needs an interval that is
     simultaneous over all controls without a gap (Bonferroni) and an own one beyond the margin, and a score above chance
     one that is simultaneous over all these scores. A gap that is not found is no failure where its size is not known,
-    or where an interval that is simultaneous over all of known size still holds it: the images are too few.
+    or where an interval that is simultaneous over all of known size still holds it: the images are too few. Below three
+    folds, where the variance of training is not known, these intervals are those of twice the variance of sampling.
     """
     without = sum(row["expected"] == NO_GAP for row in rows)
     known = sum(_is_known(row) for row in rows)
@@ -95,20 +97,29 @@ def _is_known(row: dict) -> bool:
 
 
 def _failure(row: dict, without: int, known: int, scores: int) -> str | None:
-    score = Effect("", row["score"], row["score_ci_low"], row["score_ci_high"], np.nan, 0, row["score_df"])
-    if score.interval(scores)[0] > row["chance"]:  # never of NaN
+    if _interval_of(row, "score", scores)[0] > row["chance"]:  # never of NaN
         return f"{row['where']} scores above chance, as images that are repeated across folds would make it"
-    effect = Effect("", row["effect"], row["ci_low"], row["ci_high"], np.nan, 0, row["df"])
     if _is_known(row) and row["verdict"] != FOUND:
         if row["expected_effect"] <= row["margin"]:
             return f"the images themselves are scored at chance, so that {row['where']} has no gap to be found"
-        if not effect.interval(known)[1] >= row["expected_effect"]:  # also of NaN: nothing varies, and there is none
+        if (
+            not _interval_of(row, "effect", known)[1] >= row["expected_effect"]
+        ):  # also of NaN: nothing varies, and there is none
             return f"the gap of {row['where']} is there and was not found ({row['verdict']})"
-    low, high = effect.interval(without)
+    low, high = _interval_of(row, "effect", without)
     if row["expected"] == NO_GAP and not _within_margin(row) and (low > 0 or high < 0):
         seen = "a gap" if low > 0 else "the opposite of a gap"
         return f"{row['where']} shows {seen}, and there is none"
     return None
+
+
+def _interval_of(row: dict, name: str, together: int) -> tuple[float, float]:
+    """The interval of the effect or the score at the level of one of so many together; NaN where there is none."""
+    of = "score_" if name == "score" else ""
+    ends = row[f"{of}ci_low"], row[f"{of}ci_high"]
+    low, high = Effect("", row[name], *ends, np.nan, 0, row[f"{of}df"]).interval(together)
+    wider = UNKNOWN_TRAINING**0.5 if row["method"] == SAMPLING else 1.0
+    return row[name] - wider * (row[name] - low), row[name] + wider * (high - row[name])
 
 
 def _within_margin(row: dict) -> bool:
