@@ -334,20 +334,20 @@ def test_what_cannot_be_told_is_never_said_to_be_none():
     ("wrong", "message"),
     [
         (row("enciphered_8", "gap", -0.02, 0.3, "cannot be told", **AT_CHANCE),
-         "the gap of Enciphered 8 on Skin phantom is there and was not found (cannot be told)"),
+         "the gap of Enciphered 8 on Skin phantom exists and was not found (cannot be told)"),
         (row("enciphered_8", "gap", -0.02, 0.03, "absent", **AT_CHANCE), "is there and was not found (absent)"),
         (row("enciphered_8", "gap", -0.2, 0.1, "cannot be told", expected_effect=0.01),
-         "the images themselves are scored at chance, so that Enciphered 8 on Skin phantom has no gap to be found"),
+         "the images themselves are scored at chance, so Enciphered 8 on Skin phantom has no gap to find"),
         (row("pixel_unshuffle_8", "no gap", 0.05, 0.3, "found"),
-         "Pixel unshuffle 8 on Skin phantom shows a gap, and there is none"),
-        (row("image_again", "no gap", -0.3, -0.1, "cannot be told"), "shows the opposite of a gap, and there is none"),
+         "Pixel unshuffle 8 on Skin phantom shows a gap where there is none"),
+        (row("image_again", "no gap", -0.3, -0.1, "cannot be told"), "shows the opposite of a gap where there is none"),
         (CIPHER | {"score": 0.4, "score_ci_low": 0.3, "score_ci_high": 0.5},
-         "Enciphered 8 on Skin phantom scores above chance, as images that are repeated across folds would make it"),
+         "Enciphered 8 on Skin phantom scores above chance, as it would if images were repeated across folds"),
     ],
 )  # fmt: skip
 def test_a_study_whose_controls_fail_says_that_first(wrong, message):
     found = said(LOSSLESS, wrong, AGAIN)
-    assert found.lead.startswith("The controls of this study fail. Read no gap from it before the reason is known: ")
+    assert found.lead.startswith("The controls of this study fail. Trust no gap from it until the reason is known: ")
     assert message in found.lead
     assert (found.kind, found.lines[1].kind) == ("refuted", "refuted")
     assert "absent, within" not in found.lead

@@ -1,4 +1,4 @@
-"""Arrays that a killed process left are gone on with; of two processes that write them one ends, harming none."""
+"""Arrays that a killed process left are continued; of two processes that write them one ends without harm."""
 
 import hashlib
 import json

@@ -258,7 +258,7 @@ def test_equal_images_that_were_kept_are_a_footnote():
     metrics = scored_runs([(name, space, recipe) for space, recipe, name in CONTROL_ROWS])
     controls = render_ablation_controls(ablation_controls(metrics, CONTROL_ROWS, FOLDS), labels)
     for text in (*rendered_table4(labels=labels).values(), *controls.values()):
-        assert "Cardium: 7 images have an equal one in another group and were kept" in text
+        assert "Cardium: 7 images have an identical copy in another group and were kept" in text
 
 
 def test_phantoms_are_named_as_such():

@@ -37,7 +37,7 @@ def described(findings: Findings, study: dict, runs: int) -> str:
     where += [f"in the {encoded} space of {', and '.join(encoders)}"] if encoded else []
     folds = f"{len(study['folds'])} of {study['n_splits']} folds"
     images = sum(findings.cards[name]["images"] for name in names)
-    gap = "The gap is not measured, which needs latent and reconstruction space."
+    gap = "The gap is not measured, because that needs latent and reconstruction space."
     if spaces >= SIDES:
         gap = (
             "The learnability gap is balanced accuracy on reconstructions minus that on the latent codes which they "
@@ -46,7 +46,7 @@ def described(findings: Findings, study: dict, runs: int) -> str:
     of_folds = "means over folds" if len(study["folds"]) > 1 else "of that fold"
     trained = "and of training" if len(study["folds"]) >= FEWEST_FOLDS else "alone"
     scores = (
-        f"Scores are {of_folds}; {CONFIDENCE} intervals of the gap are of a paired t over groups of images, whose "
+        f"Scores are {of_folds}; {CONFIDENCE} intervals of the gap come from a paired t over groups of images, whose "
         f"variance is that of sampling {trained}."
     )
     return (
@@ -71,7 +71,7 @@ def conclusions(findings: Findings, differing: list[str]) -> dict[str, list[str]
     _of_confounds(findings, differing, may, may_not)
     missing = [findings.dataset(name) for name in PAPER_DATASETS if name not in findings.cards]
     if missing:
-        may_not.append(f"Nothing is said of the paper's data sets that are not in this study: {', '.join(missing)}.")
+        may_not.append(f"Data sets of the paper that this study does not cover: {', '.join(missing)}.")
     return {"may": may, "may_not": may_not + _of_data(findings)}
 
 
@@ -79,7 +79,7 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
     folds = findings.folds()
     if folds < FEWEST_FOLDS:
         may_not.append(
-            f"{_count(folds, 'fold')}: the variance of training is not known, so intervals are of sampling alone and "
+            f"{_count(folds, 'fold')}: the variance of training is not known, so intervals cover only sampling and are "
             f"too narrow, and no gap is tested; run at least {FEWEST_FOLDS}."
         )
         return
@@ -93,9 +93,9 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
             np.median([seen_by(cell.error, cell.freedom, tests) for cell in sure]) for tests in (1, len(cells))
         )
         may_not.append(
-            f"A gap in one pair below about {points(alone)} points would not have been seen: so large it must be for "
-            f"that test alone to find it in {POWER:.0%} of studies as large as this, and {points(corrected)} points "
-            f"with the correction over {len(cells)} pairs. No significance there is no absence."
+            f"A gap in one pair below about {points(alone)} points would not have been seen: that test alone "
+            f"finds such a gap in {POWER:.0%} of studies as large as this, and {points(corrected)} points with the correction "
+            f"over {len(cells)} pairs. A pair without significance may still have a gap."
         )
 
 
@@ -116,7 +116,7 @@ def _of_confounds(findings: Findings, differing: list[str], may: list[str], may_
     if differing and set(findings.frames["table1"]["space"]) >= SIDES:
         may_not.append(
             f"Classifiers of reconstructions and of latents differ in {_listed(differing)}, so the gap of Table 1 "
-            "is not the encoding's alone."
+            "is not only due to the encoding."
         )
         if rows.empty:
             may_not[-1] += " The gap without these differences was not measured in this study."
@@ -144,9 +144,9 @@ def _of_data(findings: Findings) -> list[str]:
             found.append(f"{label}: a part of the data ({card['images']:,} images).")
         duplicates = card.get("duplicates") or {}
         if duplicates.get("across_groups") and not duplicates["groups_merged"]:
-            found.append(f"{label}: {duplicates['across_groups']} images have an equal in another group.")
+            found.append(f"{label}: {duplicates['across_groups']} images have an identical copy in another group.")
         if conflicts := duplicates.get("with_conflicting_labels"):
-            found.append(f"{label}: {conflicts} images have an equal with another label.")
+            found.append(f"{label}: {conflicts} images have an identical copy with another label.")
         largest = card.get("largest_group") or {"most_folds": findings.n_splits}
         if largest["most_folds"] < findings.n_splits:
             found.append(f"{label}: one group has {largest['share']:.0%} of the images, so folds are not balanced.")
