@@ -93,9 +93,9 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
             np.median([seen_by(cell.error, cell.freedom, tests) for cell in sure]) for tests in (1, len(cells))
         )
         may_not.append(
-            f"A gap in one pair below about {points(alone)} points would not have been seen: that test alone "
-            f"finds such a gap in {POWER:.0%} of studies as large as this, and {points(corrected)} points with the correction "
-            f"over {len(cells)} pairs. A pair without significance may still have a gap."
+            f"A gap in one pair would not have been seen below about {points(alone)} points by that test alone, "
+            f"and {points(corrected)} points with the correction over {len(cells)} pairs: gaps of this size are found "
+            f"in {POWER:.0%} of studies as large as this. A pair without significance may still have a gap."
         )
 
 
