@@ -29,13 +29,14 @@ min_version("9.27")
 # Of this file, not of a workflow that uses it as a module.
 ROOT = str(workflow.current_basedir)
 sys.path.insert(0, os.path.join(ROOT, "workflow", "src"))
-from learnability.study.configuration import fill_in, merge_over_published
+from learnability.study.configuration import fill_in, merge_over_published, type_nested
 
 
 configfile: os.path.join(ROOT, "config.yaml")
 
 
 merge_over_published(config)  # a module is given a config of its own, and config.yaml is not read
+type_nested(config, workflow.config_settings.config or {})
 
 
 report: "workflow/report/workflow.rst"
@@ -58,6 +59,7 @@ include: "workflow/rules/terminal.smk"
 
 check_configuration()
 look_at_lock()
+note_command()
 show_progress(workflow.logger_manager.plugin_handlers)
 
 

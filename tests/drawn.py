@@ -19,7 +19,8 @@ def points(axes, gid):
 
 
 def words(figure) -> str:
-    return " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
+    """Those that are drawn, and those of its note."""
+    return " ".join(" ".join([*(text.get_text() for text in figure.findobj(Text)), figure.get_label()]).split())
 
 
 def panel(figure, title):

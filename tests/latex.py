@@ -1,5 +1,6 @@
-"""Tables in LaTeX: parsed always, and compiled where there is a TeX installation."""
+"""Tables in LaTeX: parsed always, and compiled and measured where there is a TeX installation."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,7 +8,15 @@ from pathlib import Path
 import pytest
 from pylatexenc.latexwalker import LatexEnvironmentNode, LatexWalker, LatexWalkerParseError
 
-PREAMBLE = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
+TEXT, COLUMN = (centimetres / 2.54 * 72.27 for centimetres in (12.2, 8.4))  # points: of LNCS, of one of two columns
+PREAMBLE = rf"""\documentclass{{article}}
+\usepackage{{booktabs}}
+\setlength{{\textwidth}}{{{TEXT:.2f}pt}}
+\newbox\measured
+\begin{{document}}
+"""
+# The group of a tabular, with its size; it may stand in a float.
+TABULAR = re.compile(r"\{\\fontsize\{7\}.*?\\end\{tabular\}\}", re.DOTALL)
 
 
 def tabulars_in(text: str) -> int:
@@ -36,13 +45,31 @@ def compiled(texts: list[str], folder: Path) -> str:
     return (folder / "tables.log").read_text(encoding="latin-1")
 
 
+def box_widths(texts: list[str], folder: Path) -> list[float]:
+    """Points that each tabular is wide, as TeX sets it."""
+    boxes = [
+        rf"\setbox\measured\hbox{{{tabular}}}\typeout{{BOX \the\wd\measured}}"
+        for text in texts
+        for tabular in TABULAR.findall(text)
+    ]
+    found = re.findall(r"^BOX ([\d.]+)pt", compiled(["\n".join(boxes), "x"], folder), flags=re.MULTILINE)
+    assert len(found) == len(boxes) == sum(map(tabulars_in, texts))
+    return [float(width) for width in found]
+
+
 def assert_good_latex(texts: list[str], folder: Path) -> None:
-    """Each text is a table, or several, that parse, and all compile with booktabs alone, no character lost."""
+    """Each text is a table, or several, that parse, and all compile with booktabs alone, no character lost.
+
+    None is wider than the text of an LNCS page, one without a float no wider than one of two columns.
+    """
     for text in texts:
         try:
             assert tabulars_in(text) >= 1
         except LatexWalkerParseError as error:
             raise AssertionError(f"{text[:200]}: {error}") from None
+    for text in texts:
+        room = TEXT if r"\begin{table}" in text else COLUMN
+        assert max(box_widths([text], folder)) <= room + 0.1, text[:200]
     log = compiled(texts, folder)
     assert "Output written on tables.pdf" in log, log[-3000:]
     assert "Missing character" not in log

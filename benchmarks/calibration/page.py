@@ -105,10 +105,10 @@ def _in_short(results: Mapping) -> str:
         "- A data set's test takes the variance of training from the cells of its autoencoders. Taken from the data "
         f"set's own mean alone, a gap that is not there is found in up to {_most(results, OWN_MEAN):.1f} %.",
         "- The cell of a study of one autoencoder has k − 1 degrees of freedom for the variance of training, which is "
-        f"then at least {LEAST_ALONE:.3f} of that of sampling within a fold. Without this least it is often estimated "
-        f"as 0, and a gap that is not there is found in up to {_most(results, LEAST_LEFT_OUT):.1f} %. It costs power: "
-        f"{100 * reached[ALONE].value:.0f} % for {100 * reached[LEAST_LEFT_OUT].value:.0f} % at {100 * WANTED_AT:g} "
-        "points. Cells of two autoencoders and more hold the level without it.",
+        f"then at least 1/{1 / LEAST_ALONE:.0f} of that of sampling within a fold. Without this least it is often "
+        f"estimated as 0, and a gap that is not there is found in up to {_most(results, LEAST_LEFT_OUT):.1f} %. It "
+        f"costs power: {100 * reached[ALONE].value:.0f} % instead of {100 * reached[LEAST_LEFT_OUT].value:.0f} % at "
+        f"{100 * WANTED_AT:g} points. Cells of two autoencoders and more hold the level without it.",
         f"- Studies whose controls are sound are said to fail them in up to {_failed(results, N_SPLITS):.1f} % of "
         f"those of five folds, and in up to {_failed(results, FEW):.1f} % of two.",
         "- Signed ranks over 20 pairs take these for independent, and the variance of sampling alone leaves out "
@@ -178,8 +178,8 @@ def _controls(controls: Mapping[str, Mapping[str, Rate]]) -> str:
     ]
     return (
         "## Controls: how often a study is said to fail them, and the verdicts of each\n\nPercent, with the margin at "
-        "5 points. The lossless control and the replicate have no gap, but in the last row; the cipher's latents are "
-        "at chance. Verdicts are of one data set of four.\n\n" + table(["studies", "number", *names], rows)
+        "5 points. The lossless control and the replicate have no gap unless the row says so; the cipher's latents "
+        "are at chance. Verdicts are of one data set of four.\n\n" + table(["studies", "number", *names], rows)
     )
 
 

@@ -72,6 +72,7 @@ ELSEWHERE = {
     ],
     "the beginning of a command": [
         "learnability score", "learnability filter", "learnability hours", "learnability check --configfile",
+        "learnability export",
         "learnability ...",
     ],
 }  # fmt: skip

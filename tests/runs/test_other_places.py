@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import copy_checkout, run, snakemake
+from tests.conftest import copy_checkout, job_counts, run, snakemake
 
 DEMO = ("--configfile", "workflow/studies/demo.yaml")
 FOLDS = "folds/phantom_echo.parquet"
@@ -24,10 +24,13 @@ def run_folds(folder: Path, results: str, *options: str, code: int | None = 0) -
 
 
 def test_a_study_runs_wherever_it_lies_and_results_may_be_called_so_too(place):
+    """In a file: in `--config` Snakemake takes what follows a blank and # for a remark."""
     results = "results/Ergebnisse für #1, 50 %"
-    run_folds(place, results)
+    (place / "named.yaml").write_text(f"results: '{results}'\n", encoding="utf-8")
+    asked = (*DEMO, "named.yaml", "--", f"{results}/{FOLDS}")
+    snakemake("--cores", "1", *asked, folder=place)
     assert (place / results / FOLDS).is_file()
-    assert "Nothing to be done" in run_folds(place, results, "-n")
+    assert "Nothing to be done" in snakemake("-n", *asked, folder=place)
 
 
 def test_results_lie_behind_a_link_or_in_the_home_folder(place, tmp_path, monkeypatch):
@@ -59,7 +62,7 @@ def test_results_of_another_folder_are_not_taken_for_up_to_date(place, tmp_path)
     results, other = tmp_path / "shared", copy_checkout(tmp_path / "other")
     run_folds(place, str(results))
     output = run_folds(other, str(results), "-n", code=1)
-    assert "made by a Snakemake that ran in another folder" in output
+    assert "the records of its last run are not in this folder" in output
     assert "`learnability adopt --configfile" in output
     assert "Traceback" not in output
 
@@ -81,10 +84,10 @@ def test_what_is_no_folder_is_refused_before_the_graph(place, results, why):
 
 
 def test_a_damaged_array_stops_no_plan_and_an_empty_study_json_says_what_to_do(place):
-    for name in ("images.npy", "images_small.npy", "samples.parquet", "dataset.json"):
-        path = place / "results/hurt/datasets/phantom_echo" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+    packed = place / "results/hurt/datasets/phantom_echo"
+    packed.mkdir(parents=True)
+    for name in ("images.npy", "images_small.npy"):
+        (packed / name).touch()
     asked = ("-n", *DEMO, "--config", "results=results/hurt")
     output = snakemake(*asked, "--", "train/phantom_echo/image/original", folder=place)
     warning = "warning: results/hurt/datasets/phantom_echo/images_small.npy: damaged, no whole array"
@@ -93,9 +96,11 @@ def test_a_damaged_array_stops_no_plan_and_an_empty_study_json_says_what_to_do(p
     files = ("--configfile", DEMO[1], "hurt.yaml")
     command = (sys.executable, "-m", "learnability.cli")
     assert warning in run(*command, "plan", *files, "--", "train/phantom_echo/image/original", folder=place)
-    output = run(*command, "check", "--images", "0", *files, folder=place, code=1)
+    for name in ("samples.parquet", "dataset.json"):
+        (packed / name).touch()
+    output = run(*command, "check", "--images", "0", *files, folder=place, code=1, COLUMNS="200")
     for name in ("images.npy", "images_small.npy", "samples.parquet", "dataset.json"):
-        assert f"results/hurt/datasets/phantom_echo/{name}:" in "".join(output.split())
+        assert f"results/hurt/datasets/phantom_echo/{name}: damaged" in output
     assert "the study cannot run yet" in output
     (place / "results/hurt/tables").mkdir()
     (place / "results/hurt/tables/table1.csv").touch()
@@ -105,7 +110,14 @@ def test_a_damaged_array_stops_no_plan_and_an_empty_study_json_says_what_to_do(p
     assert "delete it and run again" in output
 
 
-@pytest.mark.parametrize("name", ["os:system", "nowhere:Mine", ":Mine"])
+def test_values_within_config_of_the_command_line_have_their_types(place):
+    """Snakemake reads them as text, and a text is no number."""
+    given = ("study={folds: [1]}", "recipes={latent: {mask: 0.3, film: false}}")
+    output = snakemake("-n", *DEMO, "--config", *given, "--", "train/phantom_echo/latent/tiny_sd14", folder=place)
+    assert job_counts(output)["train_classifier"] == 1
+
+
+@pytest.mark.parametrize("name", ["os:system", "nowhere.at.all:Mine"])
 def test_a_class_that_is_none_is_a_message_and_no_trace(place, name):
     changed = f'autoencoders={{tiny_sd14: {{class: "{name}"}}}}'
     target = "results/demo/encodings/phantom_echo/tiny_sd14/autoencoder.json"

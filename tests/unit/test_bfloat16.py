@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from learnability.autoencoders.decoding import image_decoder
 from learnability.classifiers.classifier import Classifier, build_classifier, image_moments
 from learnability.classifiers.heads.linear import LinearHead
 from learnability.classifiers.noise.levels import build_levels
@@ -17,9 +18,10 @@ from learnability.training.engine import train_step
 from learnability.training.evaluation import noisy_probabilities, predict_logits
 from learnability.training.fold_data import load_fold
 from learnability.training.losses import build_loss
-from tests.lights import inputs, write_study
+from tests.lights import inputs, train, write_study
 from tests.networks import GRID, described, images
-from tests.recipes import LATENT, recipe_of
+from tests.recipes import IMAGE, LATENT, recipe_of
+from tests.unit.test_efficiency import Grey
 
 MODELS = {
     "resnet18": described(4, "resnet18"),
@@ -106,6 +108,24 @@ def test_the_last_layer_has_the_parameters_of_the_networks_own():
         assert isinstance(network.get_classifier(), LinearHead)
         assert list(network.state_dict()) == list(plain.state_dict())
         assert all(torch.equal(value, plain.state_dict()[key]) for key, value in network.state_dict().items())
+
+
+def test_what_stays_in_float32_is_no_tf32_and_a_decoder_beside_it_is(tmp_path, monkeypatch):
+    """Precision "high" would reach the grid of the augmentation, the last layer and FiLM."""
+    seen, step = [], training.train_step
+    noted = lambda what: seen.append((what, torch.get_float32_matmul_precision()))  # noqa: E731
+    monkeypatch.setattr(training, "train_step", lambda *given: noted("step") or step(*given))
+    monkeypatch.setattr(Grey, "decode", lambda self, z, whole=Grey.decode: noted("decoder") or whole(self, z))
+    given = {"array": "latents.npy", "autoencoder_card": "autoencoder.json"}
+    study = write_study(tmp_path)
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")  # as an encoding in the same process leaves it
+    try:
+        files = {name: study / file for name, file in given.items()}
+        train(study, "run", IMAGE | {"epochs": 1}, decode=image_decoder("grey", Grey(), 16), **files)
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert set(seen) == {("step", "highest"), ("decoder", "high")}
 
 
 def test_predicted_logits_and_probabilities_over_noise_are_not_rounded_to_bfloat16(tmp_path, in_bfloat16):

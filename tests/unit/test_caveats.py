@@ -161,7 +161,7 @@ def test_the_summary_says_it_beside_the_gap_and_below(tmp_path):
     assert beside(found, "ct_rate", "flux2") == "stopped before re-weighting"
     cells = gap_matrix(study, found)["rows"][0]["cells"]
     assert ["below 20 dB" in cell["spoiled"] for cell in cells] == [True] * 4
-    assert tiles(study)[0]["note"] == "balanced accuracy, chance .500"
+    assert tiles(study)[0]["note"] == "mean balanced accuracy; chance .500"
     page = render_summary(study, replace(material_of(tmp_path, study), parameters={"reweighting": {"latent": 20}}))
     assert "ISIC-2019: image space is at chance, so it shows no gap: images (.500, chance .500)." in page
     assert '<small class="spoiled">images at chance' in page

@@ -221,3 +221,9 @@ TUNING = {
     "images": "all_images", "steps": 10, "batch_size": 2, "lr": 1.8e-5, "kl_weight": 1.0e-6, "perceptual": "none",
     "adversarial": {"start": 5, "weight": 0.5, "lr": 1.8e-5}, "checkpoint_every": 5,
 }  # fmt: skip
+
+
+def test_a_factor_that_an_untrained_encoder_has_no_widths_for():
+    entry = {"label": "Floor", "role": "control", "class": "random_init", "channels": 4, "factor": 16, "decodes": False}
+    (_, line) = lines_of("mine", examine_autoencoder, of_own(entry), "mine", np.zeros((1, 64, 64, 3), np.uint8), "", 0)
+    assert line.text.startswith("random_init has 4 widths and factor 16 takes 5; name so many in options.block_out_ch")

@@ -120,3 +120,13 @@ def test_a_bad_input_of_score_ends_with_its_message(tmp_path):
     assert str(caught.value).startswith(
         f"Error: {tmp_path}/model.json does not exist; expected the folder of a trained"
     )
+
+
+def test_show_prints_the_labels_of_the_study(tmp_path, capsys):
+    write_results(tmp_path, isic2019=False)
+    labels = {"datasets": {"isic2019": "ISIC-2019"}, "autoencoders": {"sd14": "SD 1.4 [x]", "flux2": "Flux.2"}}
+    write_json({"labels": labels, "n_splits": 5}, tmp_path / "study.json")
+    cli.main(["show", str(tmp_path)])
+    printed = capsys.readouterr().out
+    assert all(label in printed for label in ("ISIC-2019", "SD 1.4 [x]", "Flux.2"))
+    assert "sd14" not in printed

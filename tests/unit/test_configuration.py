@@ -8,7 +8,7 @@ import yaml
 from snakemake.utils import update_config, validate
 
 from learnability.errors import InputError
-from learnability.study.configuration import ROOT, SCHEMA, read_config
+from learnability.study.configuration import ROOT, SCHEMA, read_config, type_nested
 
 STUDIES = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))
 
@@ -51,3 +51,14 @@ def test_reading_twice_gives_the_same():
     first = read_config(STUDIES[0])
     kept = copy.deepcopy(first)
     assert read_config(STUDIES[0]) == kept == first
+
+
+def test_numbers_within_config_of_the_command_line_are_numbers():
+    """Snakemake reads them as text; a module is given a part of the command line that is not its own."""
+    config = {"study": {"folds": ["0", "1"], "n_splits": "5", "spaces": ["image"]}, "seed": 3}
+    given = {"study": {"folds": ["0", "1"], "n_splits": "5", "efficiency": "null"}, "seed": 3, "outer": {"a": "1"}}
+    type_nested(config, given | {"results": "x"})
+    assert config == {
+        "study": {"folds": [0, 1], "n_splits": 5, "spaces": ["image"], "efficiency": None},
+        "seed": 3,
+    }

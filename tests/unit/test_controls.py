@@ -387,10 +387,35 @@ def test_one_interval_of_many_that_excludes_zero_is_no_failure(low, high, verdic
     assert (found.lines[1].kind, found.lines[1].text.endswith(note)) == ("open", True)
 
 
+def test_from_two_folds_a_failure_needs_an_interval_that_has_room_for_training():
+    few = {"method": "sampling only"}
+    for wrong in (
+        row(
+            "image_again", "no gap", 0.01, 0.2, "found"
+        ),  # 10.5 points, half the interval 9.5 of sampling, 13.4 of both
+        row("enciphered_8", "gap", -0.02, 0.32, "cannot be told", **AT_CHANCE),
+        CIPHER | {"score": 0.3, "score_ci_low": 0.26, "score_ci_high": 0.34},
+    ):
+        assert said(LOSSLESS | {"expected": "gap"}, wrong).kind == "refuted"
+        assert said(LOSSLESS | {"expected": "gap"}, wrong | few).kind == "open"
+    assert said(row("image_again", "no gap", 0.06, 0.2, "found", **few)).kind == "refuted"
+
+
 def test_one_score_of_many_above_chance_is_no_failure():
     above = CIPHER | {"score": 0.3, "score_ci_low": 0.255, "score_ci_high": 0.345}
     assert said(above, LOSSLESS).kind == "refuted"
     assert said(above, CIPHER, CIPHER, CIPHER, LOSSLESS).kind == "supported"
+
+
+def test_a_gap_of_known_size_that_its_interval_still_holds_cannot_be_told():
+    """From few images the interval reaches from below 0 to beyond the gap; of many controls it is a wider one."""
+    wide = row("enciphered_8", "gap", -0.02, 0.38, "cannot be told", **AT_CHANCE)
+    found = said(CIPHER, wide, LOSSLESS)
+    assert (found.kind, found.lines[1].kind) == ("open", "open")
+    assert "whether this study finds a gap of known size cannot be told from so few images (1 of 2" in found.lead
+    below = row("enciphered_8", "gap", -0.02, 0.33, "cannot be told", **AT_CHANCE)
+    assert said(below, LOSSLESS).kind == "refuted"
+    assert said(below, CIPHER, CIPHER, CIPHER, LOSSLESS).kind == "open"
 
 
 @pytest.mark.parametrize("verdict", ["cannot be told", "absent"])

@@ -64,7 +64,7 @@ def test_classes_stand_from_head_to_tail_with_their_numbers():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a (40)", "c (12)", "b (5)"]
     low, high = axes.get_ylim()
     assert low > high, "the most frequent class stands on top"
-    assert "SD 1.4, mean over 2 folds." in words(figure)
+    assert "Autoencoders: SD 1.4." in words(figure)
 
 
 def test_a_class_that_a_test_fold_lacks_is_named():
@@ -87,24 +87,17 @@ def test_what_is_drawn_is_the_mean_over_folds_and_families(tmp_path):
         assert drawn[:, 0] == pytest.approx(expected)
         assert drawn[:, 1].tolist() == [0, 1, 2]
         assert look_of(handle_of(figure, space))[:2] == (mark.colour, mark.marker)
-    assert "mean over 2 autoencoders and 2 folds" in words(figure)
+    assert "Autoencoders: SD 1.4, Flux.2." in words(figure)
     again = draw_class_recall(recall_frame(runs, {"clinic": CARD}), {"clinic": CARD}, LABELS)
     assert files_of(figure, tmp_path, "a") == files_of(again, tmp_path, "b")
     assert_legible(figure)
 
 
 def test_a_study_of_controls_shows_them_and_one_of_images_these_alone():
-    for names, said in ((["unshuffle"], "Unshuffle (control), mean over"), ([], "Mean over 2 folds.")):
+    for names, said in ((["unshuffle"], True), ([], False)):
         figure = draw_class_recall(recall_frame(runs_of(names), {"clinic": CARD}), {"clinic": CARD}, LABELS)
-        assert said in words(figure)
+        assert ("Autoencoders: Unshuffle (control)." in words(figure)) == said
         assert_legible(figure)
-
-
-@pytest.mark.parametrize("space", ["latent", "reconstruction"])
-def test_without_both_sides_of_the_gap_nothing_is_said_of_it(space):
-    recall = recall_frame(runs_of(["sd14"]), {"clinic": CARD})
-    assert "Grey: the gap" in words(draw_class_recall(recall, {"clinic": CARD}, LABELS))
-    assert "Grey" not in words(draw_class_recall(recall[recall["space"] != space], {"clinic": CARD}, LABELS))
 
 
 def test_columns_of_panels_are_balanced_and_every_class_has_the_same_room():

@@ -48,7 +48,6 @@ def test_folds_are_drawn_as_they_are_with_their_best_epoch_and_their_mean(tmp_pa
         assert bool(lines(axes, "reweighting")) == (space == "latent")
     assert lines(figure.axes[2], "reweighting")[0][0, 0] == 3.5  # between the epochs 3 and 4
     assert "Other (phantom)" in words(figure)
-    assert "Thin: 2 folds; thick: their mean" in words(figure)
     assert look_of(handle_of(figure, "SD 1.4")) != look_of(handle_of(figure, "original images"))
     again = draw_training_curves(history_frame(runs), {"latent": 3}, LABELS)
     assert files_of(figure, tmp_path, "a") == files_of(again, tmp_path, "b")
@@ -60,8 +59,6 @@ def test_a_mean_ends_where_the_first_fold_ends_and_of_one_fold_it_is_that():
     assert mean_curve(frame[(frame["space"] == "latent") & (frame["dataset"] == "clinic")]).index.tolist() == [1, 2, 3]
     figure = draw_training_curves(history_frame(runs_of([4])), {}, LABELS)
     assert len(lines(figure.axes[0], "mean")) == 1
-    assert "Thin" not in words(figure)
-    assert "re-weighting" not in words(figure)
 
 
 def curves_of(recipes=("noisy",), folds=(0, 1, 2), datasets=("clinic", "other"), levels=LEVELS):
@@ -92,7 +89,6 @@ def test_curves_are_means_over_folds_with_their_range_and_chance(tmp_path):
         assert lines(axes, "chance")[0][:, 1] == pytest.approx([chance[dataset]] * 2)
     styles = {handle_of(figure, f"Flux.2, {name}").get_linestyle() for name in ("+ Noise cond.", "noise augmented")}
     assert len(styles) == 2
-    assert "Line: mean over 3 folds; band: from the lowest to the highest of them." in words(figure)
     assert "not patients" in words(figure)
     again = draw_noise_levels(curves, {"flux2": "family"}, chance, LABELS)
     assert files_of(figure, tmp_path, "a") == files_of(again, tmp_path, "b")
@@ -125,6 +121,7 @@ def test_the_levels_that_have_room_are_labelled(levels, columns, shown):
 
 def test_one_fold_has_no_band_and_no_run_no_figure():
     chance = {"clinic": 0.25, "other": 0.5}
-    assert "One fold." in words(draw_noise_levels(curves_of(folds=[3]), {"flux2": "family"}, chance, LABELS))
+    figure = draw_noise_levels(curves_of(folds=[3]), {"flux2": "family"}, chance, LABELS)
+    assert len(lines(figure.axes[0], "mean")) == 1
     with pytest.raises(InputError, match=r"no run of study\.recipes\.table4 was trained with noise"):
         draw_noise_levels(curves_of().head(0), {}, {}, LABELS)

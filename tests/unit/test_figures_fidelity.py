@@ -1,4 +1,4 @@
-"""Figure 2 and the figure of the gaps: their points and lines are the numbers of the tables and tests."""
+"""Figure 2: its points and lines are the numbers of the tables and tests."""
 
 import numpy as np
 import pandas as pd
@@ -6,11 +6,10 @@ import pytest
 from scipy import stats
 
 from learnability.figures.figure2 import draw_figure2, regression
-from learnability.figures.gaps import BELOW, draw_gaps
 from learnability.significance.gap import fidelity_vs_gap, latent_vs_reconstruction
 from learnability.tables.labels import Labels
 from learnability.tables.table2 import table2
-from tests.drawn import assert_legible, files_of, handle_of, lines, look_of, panel, points, words
+from tests.drawn import assert_legible, handle_of, lines, look_of, words
 from tests.scored_runs import of, only, scored_runs
 
 DATASETS = {"isic2019": "ISIC-2019", "ct_rate": "CT-RATE", "cardium": "Cardium"}
@@ -33,14 +32,6 @@ def files(metrics, tmp_path, lossless=()):
     for i, frame in enumerate(results):
         frame.to_csv(tmp_path / f"{i}.csv", index=False)
     return [pd.read_csv(tmp_path / f"{i}.csv", keep_default_na=False) for i in range(3)]
-
-
-def over_groups(over_folds):
-    """group_level.csv of the same cells: effects as they are, with intervals of its own."""
-    rows = over_folds[(over_folds["test"] == "corrected_paired_t") & (over_folds["metric"] == "balanced_accuracy")]
-    effect = rows["effect"].astype(float)
-    rows = rows.assign(ci_low=(effect - 0.03).astype(object), ci_high=(effect + 0.02).astype(object))
-    return rows.assign(test="paired_groups", method="sampling and training").reset_index(drop=True)
 
 
 def test_figure_2_shows_every_family_pair_and_no_control(tmp_path):
@@ -112,63 +103,3 @@ def test_figure_2_keeps_a_pair_of_which_one_image_came_back_identical(tmp_path):
     shown = words(draw_figure2(*tables, LABELS))
     assert "6 pairs of autoencoder family and dataset" in shown
     assert "Left out of the means of PSNR: 1 that came back identical (Table 2)." in shown
-
-
-def test_the_gaps_are_those_of_the_runs_and_their_intervals_those_of_the_tests(tmp_path):
-    metrics = runs_of(AUTOENCODERS)
-    over_folds = files(metrics, tmp_path)[1]
-    tests = over_groups(over_folds)
-    figure = draw_gaps(metrics, over_folds, tests, LABELS)
-    for dataset, label in (DATASETS | {"cardium": "Cardium (phantom)"}).items():
-        axes = panel(figure, label)
-        for name, height in {"sd14": 0.0, "flux2": 1.0, "unshuffle": 2.5}.items():
-            gap = of(metrics, dataset, name, "reconstruction", "r") - of(metrics, dataset, name, "latent", "r")
-            folds = [x for x, y in points(axes, "folds") if y == pytest.approx(height + BELOW)]
-            assert folds == pytest.approx(sorted(gap))
-            assert [x for x, y in points(axes, "mean") if y == height] == pytest.approx([gap.mean()])
-            test = {"dataset": dataset, "autoencoder": name, "metric": "balanced_accuracy"}
-            row = only(tests, **test)
-            (interval,) = [line[:, 0] for line in lines(axes, "interval") if line[0, 1] == height]
-            ends = [float(row["ci_low"]), float(row["ci_high"])]
-            assert interval == pytest.approx(np.clip(ends, *axes.get_xlim()))
-    assert figure.axes[0].get_yticklabels()[2].get_text() == "Pixel unshuffle 8\n(control)"
-    assert "Ticks: the values of 5 folds" in words(figure)
-    assert "over groups of images, its variance that of sampling and training;" in words(figure)
-    assert "not patients" in words(figure)
-    assert_legible(figure)
-
-
-def test_a_pair_that_differs_after_correction_has_a_star(tmp_path):
-    metrics = runs_of(["sd14", "flux2"])
-    metrics.loc[(metrics["autoencoder"] == "flux2") & (metrics["space"] == "latent"), "balanced_accuracy"] -= 0.4
-    over_folds = files(metrics, tmp_path)[1]
-
-    def stars(groups):
-        figure = draw_gaps(metrics, over_folds, groups, LABELS)
-        assert "after Holm's correction" in words(figure)
-        return [(axes.get_title(loc="left"), text.get_position()[1]) for axes in figure.axes for text in axes.texts]
-
-    groups, every = over_groups(over_folds), ["ISIC-2019", "CT-RATE", "Cardium (phantom)"]
-    assert stars(groups) == [(label, 1.0) for label in every]
-    # The test over groups decides; where its variance is of sampling alone, that over folds does.
-    groups["p_corrected"] = np.where(groups["autoencoder"] == "sd14", 0.04, 0.06)
-    assert stars(groups) == [(label, 0.0) for label in every]
-    assert stars(groups.assign(method="sampling only")) == [(label, 1.0) for label in every]
-
-
-def test_one_fold_has_an_interval_of_sampling_and_a_study_without_latents_no_gap(tmp_path):
-    one = runs_of(["sd14"], folds=[3], datasets=["cardium"])
-    over_folds = files(one, tmp_path)[1]
-    alone = over_groups(over_folds).assign(method="sampling only")
-    figure = draw_gaps(one, over_folds, alone.assign(ci_low=-0.01, ci_high=0.01), LABELS)
-    assert "the values of one fold" in words(figure)
-    assert "of sampling alone: another training" in words(figure)
-    assert len(lines(figure.axes[0], "interval")) == 1
-    figure = draw_gaps(one, over_folds, alone.assign(ci_low="n/a", ci_high="n/a"), LABELS)
-    assert "No interval" in words(figure)
-    assert not lines(figure.axes[0], "interval")
-    images = scored_runs([("original", "image", "r")])
-    none = latent_vs_reconstruction(images)
-    figure = draw_gaps(images, none, none, LABELS)
-    assert "No autoencoder has both reconstruction and latent runs." in words(figure)
-    assert len(files_of(figure, tmp_path, "a")) == 2

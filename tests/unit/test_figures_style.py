@@ -9,6 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from learnability.figures import style
+from learnability.figures.gaps import KINDS
 from learnability.figures.style import GREYS, PALETTE, SPACES, add_note, marks_of, panels, score, styled
 from learnability.tables.labels import Labels
 from tests.drawn import files_of, tick_labels, words
@@ -36,7 +37,10 @@ def lab(colour, seen):
 
 
 @pytest.mark.parametrize("kind", SEEN)
-@pytest.mark.parametrize("colours", [PALETTE, [mark.colour for mark in SPACES.values()], GREYS[:2]])
+@pytest.mark.parametrize(
+    "colours",
+    [PALETTE, [mark.colour for _, mark in KINDS.values()], [mark.colour for mark in SPACES.values()], GREYS[:2]],
+)
 def test_colours_can_be_told_apart(colours, kind):
     distances = [np.linalg.norm(lab(a, SEEN[kind]) - lab(b, SEEN[kind])) for a, b in combinations(colours, 2)]
     assert min(distances) > 12  # 2.3 is the least that is noticed
@@ -84,7 +88,7 @@ def test_a_style_of_the_users_own_changes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("synthetic", [["clinic"], ["another"]])
-def test_synthetic_data_is_named_below_the_figure_that_shows_it(synthetic):
+def test_synthetic_data_is_named_in_the_note_of_the_figure_that_shows_it(synthetic):
     notice = "Phantom data: synthetic images, not patients."
     assert (notice in words(small_figure(synthetic))) == (synthetic == ["clinic"])
 

@@ -15,12 +15,17 @@ from learnability import cli, load_classifier
 from learnability.autoencoders.encode import encode_dataset
 from learnability.autoencoders.latent_units import pipeline_units
 from learnability.errors import InputError
+from learnability.generation import scoring
 from learnability.generation.conversion import to_pipeline
 from learnability.generation.scoring import score
 from learnability.storage.arrays import area_average, open_packed
 from learnability.storage.contracts import write_json
 from learnability.study.configuration import read_config
+from learnability.training import engine as training
+from learnability.training import evaluation
+from tests import lights
 from tests.autoencoders import build, save, write_dataset
+from tests.recipes import LATENT
 from tests.trained import CLASSES, describe_run, image_run, write_run
 
 CPU = torch.device("cpu")
@@ -77,6 +82,18 @@ def test_latents_get_what_the_model_says(run, tmp_path, kind, sigma):
     frame = score(run, [path], out, {}, sigma=sigma)
     assert_scores(frame, range(70), expected(run, z.float(), sigma), out)
     assert not np.allclose(frame[CLASSES], expected(run, z.float(), 5.0), atol=1e-3)  # the level matters
+
+
+def test_scores_are_those_of_predictions_parquet_in_the_precision_of_the_study(tmp_path, monkeypatch):
+    """With the autocast of a GPU; without it they would differ in the third digit."""
+    for module in (training, evaluation, scoring):
+        monkeypatch.setattr(module, "autocast", lambda device: torch.autocast(device.type, torch.bfloat16))
+    folder = lights.write_study(tmp_path)
+    lights.train(folder, "run", LATENT | {"epochs": 1})
+    np.save(tmp_path / "z.npy", open_packed(folder / "latents.npy")[lights.VALIDATION])
+    found = score(folder / "run", [tmp_path / "z.npy"], tmp_path / "scores.parquet", {})
+    stored = pd.read_parquet(folder / "run/predictions.parquet").query("split == 'validation'")
+    np.testing.assert_array_equal(found[lights.CLASSES], stored[lights.CLASSES])
 
 
 def test_latents_of_a_pipeline_are_made_raw(tmp_path):

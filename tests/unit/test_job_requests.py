@@ -25,7 +25,7 @@ ENTRY = {"class": "AutoencoderKL", "channels": 4, "factor": 8}
 
 
 def minutes_of_training(array=IMAGES, rule="train_classifier", **changed):
-    return minutes_of_job(rule, {"recipe": RECIPE.with_values(changed), "image_size": 512}, array)
+    return minutes_of_job(rule, {"recipe": RECIPE.with_values(changed), "image_size": 512, "n_splits": 5}, array)
 
 
 def cell_of(space, autoencoder):
@@ -42,13 +42,20 @@ def test_a_budget_is_the_time_whatever_the_epochs():
     assert minutes_of_training(epochs=10**5, budget_seconds=86_400) == 30 + 1728
 
 
+def test_what_is_predicted_after_a_budget_is_asked_for_too():
+    imagenet = ArraySize(1_281_167, 3, 256)  # 256,233 images in a fold; two folds at three times 400 a second
+    assert minutes_of_training(imagenet, budget_seconds=86_400) == 30 + 1728 + 7
+    on_the_fly = {"budget_seconds": 86_400, "reconstructions": "on_the_fly"}
+    assert minutes_of_training(imagenet, **on_the_fly) == 30 + 1728 + 7  # they are not decoded
+
+
 def test_decoding_on_the_fly_takes_half_a_round_trip_per_sample():
     assert minutes_of_training(reconstructions="on_the_fly") == 30 + 250 + 12_500
 
 
 def test_a_worker_of_a_search_takes_its_share_of_the_trials():
     assert minutes_of_training(rule="search_recipe") == 30 + 5 * 250
-    assert minutes_of_training(rule="search_recipe", budget_seconds=600) == 30 + 5 * 12
+    assert minutes_of_training(rule="search_recipe", budget_seconds=600) == 30 + 62  # 33 seconds after each
 
 
 def test_encoding_and_fine_tuning_take_the_time_of_their_images():

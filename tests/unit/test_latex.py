@@ -1,10 +1,20 @@
-"""Tables in LaTeX compile and parse; those of a whole study in tests/demo."""
+"""Tables in LaTeX compile, parse and fit the page; those of a whole study in tests/demo."""
 
+import re
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from learnability.paper.claims import judge_claims
+from learnability.paper.layouts import render_claims, render_published
+from learnability.paper.published_numbers import compare_published
+from learnability.tables.gap import GAP_COLUMNS, render_gap
 from learnability.tables.labels import Labels
 from learnability.tables.table1 import render_table1, table1
-from tests.latex import assert_good_latex
+from learnability.tables.table4 import render_table4
+from tests.findings import ROWS, made_up
+from tests.latex import COLUMN, TEXT, assert_good_latex, box_widths
 from tests.scored_runs import scored_runs
 
 CELLS = [("original", "image", "image"), ("sd14", "latent", "latent"), ("sd14", "reconstruction", "image")]
@@ -30,3 +40,74 @@ def test_a_slip_is_seen(tmp_path, slip):
     assert slip[0] in text
     with pytest.raises(AssertionError):
         assert_good_latex([text.replace(*slip)], tmp_path)
+
+
+NAMES = {
+    "isic2019": "ISIC-2019",
+    "ct_rate": "CT-RATE",
+    "mimic_cxr_lt": "MIMIC-LT",
+    "cardium": "Cardium",
+    "clinic": "Our own clinic",
+    "sixth": "HAM10000",
+}
+LONG = {"sd14": "SD 1.4-like (tiny)", "flux2": "MedVAE-like (tiny), fine-tuned", "unshuffle": "Pixel unshuffle 8"}
+
+
+def wide_table1(**options) -> str:
+    """Four datasets, with standard deviations and long names."""
+    cells = [("original", "image", "image")]
+    cells += [(name, space, "r") for name in LONG for space in ("latent", "reconstruction")]
+    table = table1(scored_runs(cells, datasets=[*NAMES][:4]), range(5))
+    return render_table1(table, Labels(NAMES, LONG), **options)["tex"]
+
+
+def test_table_1_of_one_metric_stands_side_by_side_in_the_text_of_a_page(tmp_path):
+    text = wide_table1(metrics=["balanced_accuracy"])
+    assert text.count(r"\multicolumn{1}{c}") == 4
+    assert text.count("Method &") == 1
+    assert "AUC" not in text
+    assert max(box_widths([text], tmp_path)) <= TEXT
+
+
+def test_what_is_wider_than_the_page_goes_on_in_a_block_below(tmp_path):
+    text = wide_table1()
+    assert text.count("Method &") > 1  # the heads of a block each
+    assert all(text.count(name) == 1 for name in [*NAMES.values()][:4])
+    assert_good_latex([text], tmp_path)
+
+
+def test_all_tables_of_a_study_fit_the_page(tmp_path):
+    found = made_up(synthetic=("cardium",))
+    labels = replace(found.labels, rows=dict(zip(ROWS, ROWS, strict=True)))
+    table4 = render_table4(found.frames["table4"], labels, found.frames["ablation"], {})
+    texts = [render_claims(judge_claims(found)), render_published(compare_published(found), found), table4]
+    assert_good_latex([text["tex"] for text in texts], tmp_path)
+
+
+def gaps_of(datasets: list[str], low: float) -> str:
+    """The LaTeX of the gap of three autoencoders, one of them a control, on these datasets."""
+    cells = [(name, space, "r") for name in LONG for space in ("latent", "reconstruction")]
+    scores = table1(scored_runs(cells, datasets=datasets), range(5))
+    pairs = scores[["dataset", "autoencoder", "role"]].drop_duplicates()
+    gap = np.linspace(low, 0.3, len(pairs))
+    numbers = {"gap": gap, "ci_low": gap - 0.1234, "ci_high": gap + 0.1, "p": 0.01, "p_corrected": 0.02}
+    table = pairs.assign(**numbers, chance_latent=False, chance_reconstruction=False)[GAP_COLUMNS]
+    return render_gap(table, scores, Labels(NAMES, LONG), 5)["tex"]
+
+
+@pytest.mark.parametrize("low", [-0.3, 0.2])
+@pytest.mark.parametrize(("number", "side_by_side"), [(1, 1), (4, 4), (5, 3), (6, 3)])
+def test_the_gap_is_a_tabular_alone_of_one_column(tmp_path, number, side_by_side, low):
+    text = gaps_of([*NAMES][:number], low)
+    assert rf"\begin{{tabular}}{{@{{}}l{'c' * side_by_side}@{{}}}}" in text
+    assert not re.search(r"\\(begin\{table|resizebox|scalebox|tiny|scriptsize|caption)", text)
+    (width,) = box_widths([text], tmp_path)
+    assert width <= COLUMN
+    assert text.count(" & ") % side_by_side == 0
+    assert_good_latex([text], tmp_path)
+
+
+def test_a_box_that_is_too_wide_is_seen(tmp_path):
+    text = gaps_of([*NAMES][:4], 0.2)
+    with pytest.raises(AssertionError):
+        assert_good_latex([text.replace(r"{\tabcolsep}{2pt}", r"{\tabcolsep}{20pt}")], tmp_path)

@@ -28,7 +28,7 @@ LIGHT = [
 ROOMS = (
     "errors", "registry", "storage", "study", "datasets", "autoencoders", "classifiers", "training", "diagnostics",
     "significance", "tables", "figures", "efficiency", "generation", "workflow", "commands", "planning", "paper",
-    "summary", "cli",
+    "summary", "export", "cli",
 )  # fmt: skip
 CHEAP = (
     "prepare_dataset", "make_folds", "make_table1", "make_table2", "make_table3", "make_table4",

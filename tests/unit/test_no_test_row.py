@@ -84,7 +84,7 @@ def everything(study: Path) -> dict:
 def unscored():
     """Trainings whose test rows are not judged at the end: latents that are no numbers have no scores."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "write_predictions", lambda model, data, path: path.touch())
+        patch.setattr(training, "write_predictions", lambda model, data, path, best: path.touch())
         patch.setattr(training, "score_file", lambda path, card: {})
         yield
 

@@ -201,7 +201,7 @@ def test_sizes_of_the_published_study_need_no_data(published, tmp_path, monkeypa
 
 def test_a_dataset_of_unknown_size_is_refused(published):
     config = published | {"datasets": {"mine": {"format": "table", "root": "/nowhere", "table": "labels.csv"}}}
-    with pytest.raises(InputError, match=r"datasets.mine: how many images it has is not known.*set `root`"):
+    with pytest.raises(InputError, match=r"datasets.mine: how many images it has is not known.*point `root` at"):
         dataset_size(config, "mine")
 
 
@@ -246,6 +246,9 @@ def test_a_training_with_a_budget_costs_its_budget(published):
     )
     cost = Plan(published, "NVIDIA H200", [], {}).cost(timed)
     assert (cost.seconds, cost.origin) == (86400, "budget of the recipe")
+    forward = classifier_operations(resolve_recipe(published, "timed_image"), 3, 256, 1000)[0]
+    cost = Plan(published, "NVIDIA H200", [], {"NVIDIA H200": H200}).cost(timed)
+    assert cost.seconds == pytest.approx(86400 + forward * 1_281_167 * 2 / 5 / H200.bfloat16)  # two folds are predicted
 
 
 def test_sums_and_wall_time_on_some_gpus(published):

@@ -49,6 +49,11 @@ def test_braces_in_a_label(tmp_path, section, name, label):
     assert message == f"{section}.{name}.label is {label!r}; braces are wildcards to Snakemake: take them out"
 
 
+def test_braces_in_the_results_folder(tmp_path):
+    message = refusal(tmp_path, "results: 'results/{x}'")
+    assert message == "results is 'results/{x}'; braces are wildcards to Snakemake: take them out"
+
+
 @pytest.mark.parametrize(
     ("entry", "expected"),
     [
@@ -90,6 +95,8 @@ def test_a_teacher_on_reconstructions_that_nobody_makes(tmp_path):
         ),
         ("recipes: {image: {lr: 2.5E3}}", "write 2.5e+3"),
         ('image_size: "64"', "image_size: '64' is a text; expected a whole number: write 64 without quotes"),
+        ("recipes: {image: {lr: -1.0}}", "recipes.image.lr: -1.0 is less than or equal to the minimum of 0"),
+        ("autoencoders: {sd14: {factor: 0}}", "autoencoders.sd14.factor: 0 is less than the minimum of 1"),
         ("image_size: 64.5", "image_size: 64.5 is a number; expected a whole number"),
         ("recipes: {image: {film: 'yes'}}", "recipes.image.film: 'yes' is a text; expected true or false"),
         ("recipes: {image: {drw: 3}}", "recipes.image.drw: 3 is a whole number; expected keys with values"),

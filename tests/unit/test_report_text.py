@@ -43,3 +43,15 @@ def test_a_report_of_a_study_without_controls_says_so():
     text = text_of([], TABLE)
     assert "This study has no controls" in text
     assert "not judged" not in text
+
+
+def test_phantoms_are_called_so_in_words_and_labels_stand_for_names():
+    text = text_of([], TABLE)
+    assert "Phantom data" not in text
+    assert "MIMIC-LT" in text
+    assert "mimic_cxr_lt" not in text
+    config = published(study={"datasets": ["isic2019", "doll"], "controls": []}, results="results")
+    config["datasets"]["doll"] = {"label": "Echo phantom", "format": "phantom"}
+    rendered = jinja2.Template(TEMPLATE).render(snakemake=SimpleNamespace(config=config), files=[])
+    html = publish_parts(rendered, writer="html")["html_body"]
+    assert "<strong>Phantom data: the images of Echo phantom are synthetic, not of patients" in html

@@ -102,13 +102,17 @@ def test_results_of_another_folder_are_not_taken_for_ones_own(tmp_path, monkeypa
     refuse_unknown_results(results)  # of an earlier version: it left no token
     begin_run(results)
     let_go()
+    monkeypatch.chdir(tmp_path / "there")
+    refuse_unknown_results(results)  # no data set was packed, so nothing is wrong
+    monkeypatch.chdir(tmp_path / "here")
+    (results / "datasets").mkdir()
     refuse_unknown_results(results)
     begin_run(results)  # again, here
     let_go()
     refuse_unknown_results(results)
     monkeypatch.chdir(tmp_path / "there")
     with pytest.raises(
-        InputError, match=r"results: made by a Snakemake that ran in another folder.*learnability adopt"
+        InputError, match=r"results: the records of its last run are not in this folder.*`learnability adopt"
     ):
         refuse_unknown_results(results)
     accept_results(results)
@@ -123,6 +127,7 @@ def test_results_of_another_folder_are_not_taken_for_ones_own(tmp_path, monkeypa
 def test_a_folder_that_moves_with_its_records_is_its_own(tmp_path, monkeypatch):
     begin_run(Path("results/demo"))
     let_go()
+    Path("results/demo/datasets").mkdir()
     (tmp_path / "here").rename(tmp_path / "moved")
     monkeypatch.chdir(tmp_path / "moved")
     refuse_unknown_results(Path("results/demo"))
@@ -135,6 +140,7 @@ def test_a_run_that_is_killed_between_its_two_tokens_is_its_own(tmp_path, monkey
     results = tmp_path / "results"
     begin_run(results)
     let_go()
+    (results / "datasets").mkdir()
     written, write = [], results_folder.write_json
 
     def killed(content, path):

@@ -19,9 +19,10 @@ from learnability.study.cells import (
     rows_of_table4,
     tuned_per_fold,
 )
-from learnability.study.entries import is_folder, recorded
+from learnability.study.entries import recorded
 from learnability.study.presentation import finetuning_notes
 from learnability.study.refusals import check_study
+from learnability.study.sources import is_folder
 from tests.published import PUBLISHED, STUDIES, message_of, published
 
 ALL = PUBLISHED["study"]["autoencoders"]

@@ -7,19 +7,23 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from scipy import stats
 
+from learnability.figures.style import save
 from learnability.paper.claims import judge_claims
 from learnability.paper.layouts import render_claims, render_published
 from learnability.paper.published_numbers import compare_published
 from learnability.significance.controls import CONTROL_COLUMNS
 from learnability.storage.contracts import write_json
 from learnability.study.configuration import fill_in, read_config
-from learnability.study.presentation import config_digest, confounds, not_shareable
+from learnability.study.presentation import changed_values, config_digest, confounds, not_shareable
+from learnability.summary.answer import answer
 from learnability.summary.conclusions import conclusions, described
-from learnability.summary.controls import NOT_RUN
+from learnability.summary.controls import NOT_RUN, Said
 from learnability.summary.headline import gap_matrix, tiles
 from learnability.summary.page import CAPTIONS, Material, caption, render_summary
+from learnability.tables.caveats import Spoiled
 from learnability.tables.labels import Labels
 from learnability.tables.table1 import render_table1
 from tests.findings import GAPS, card_of, decomposition_of, made_up, metrics_of
@@ -308,10 +312,10 @@ def test_what_cards_say_against_the_data_is_said(findings):
     assert any("Cardium: no groups are known" in line for line in lines)
     assert any("Cardium: 7 images have an identical copy in another group" in line for line in lines)
     assert any("Cardium: a part of the data" in line for line in lines)
-    assert any("ISIC-2019: 1 counts differ" in line for line in lines)
+    assert any("ISIC-2019: 1 count differs" in line for line in lines)
     assert any("MIMIC-LT: 4 images have an identical copy with another label" in line for line in lines)
     assert any("MIMIC-LT: one group has 25% of the images" in line for line in lines)
-    assert any("MIMIC-LT: 2 set(s) of groups have names so alike" in line for line in lines)
+    assert any("MIMIC-LT: in 2 sets of groups the names are so alike" in line for line in lines)
     assert not any("CT-RATE:" in line for line in lines)
 
 
@@ -336,3 +340,78 @@ def test_claims_from_their_file_read_the_same(findings, tmp_path):
     read = pd.read_csv(tmp_path / "claims.csv", keep_default_na=False)
     again = Material(**vars(material) | {"claims": read})
     assert render_summary(findings, again) == render_summary(findings, material)
+
+
+# ---- What is read first ----
+
+
+def test_the_first_sentence_is_the_answer(page, findings):
+    first = page.partition('<section id="controls"')[0]
+    assert re.search(
+        r"<strong>The learnability gap is [\d.]+ points \[[\d.]+, [\d.]+\] on average over 20 pairs of autoencoder and "
+        r"data set \(95 % interval in brackets\); it is significant in 15 of 20 pairs \(p &lt; \.05, Holm\)\.</strong>",
+        first,
+    )
+    assert "With one recipe in every space the gap is 8.0 points over 4 pairs; the lossless control has 2.0" in first
+    assert "To be looked at first: no controls were run." in first
+
+
+def test_the_answer_of_one_pair_and_two_folds_says_so():
+    few = made_up({"ct_rate": [0.1]}, autoencoders=("sd14",), psnr=(40.0,), folds=2, synthetic=("ct_rate",))
+    frames = {name: frame for name, frame in few.frames.items() if name != "gap_decomposition"}
+    alone = replace(few, frames=frames)
+    said = answer(alone, Said("open", NOT_RUN, []), [])
+    assert said[0].startswith("The learnability gap is 9.8 points for")
+    assert "SD 1.4 on CT-RATE (phantom)" in said[0]
+    assert said[0].endswith("from 2 folds no gap is tested.")
+    assert said[1] == "How much of it a lossless control has too was not measured."
+    assert "CT-RATE (phantom): synthetic images, not patients" in said[2]
+    measured = decomposition_of(["ct_rate"], matched=0.08, encoding=0.06)
+    with_one = replace(few, frames=frames | {"gap_decomposition": measured.replace("n/a", float("nan"))})
+    assert (
+        "the gap is 8.0 points [6.0, 10.0] for Flux.2 on CT-RATE (phantom); the lossless control has 2.0 points"
+        in (answer(with_one, Said("open", NOT_RUN, []), [])[1])
+    )
+
+
+def test_what_spoils_the_answer_is_named_with_it(findings):
+    found = [Spoiled("at chance", "cardium", name, "latent", ".5") for name in ("sd14", "flux1")]
+    wrong = Said("refuted", "The controls of this study fail. Read no gap from it before the reason is known: x.", [1])
+    said = answer(findings, wrong, found)[2]
+    assert said == "To be looked at first: the controls of this study fail; latents at chance in 2 cells."
+    assert answer(findings, Said("supported", "Controls: fine.", [1]), [])[2].startswith("Nothing that spoils")
+
+
+def test_a_range_says_that_it_is_one(findings):
+    notes = {tile["label"]: tile["note"] for tile in tiles(findings)}
+    assert notes["Learnability gap"] == "points, the mean; range 0.2 to 27.8 over 20 pairs"
+
+
+def test_figures_are_numbered_that_of_the_gaps_first_and_have_one_caption(tmp_path, findings):
+    paths = [tmp_path / f"{name}.svg" for name in ("figure2", "gaps")]
+    for path in paths:
+        figure = Figure(figsize=(1, 1))
+        figure.set_label(f"Note of {path.stem} < 3.")
+        save(figure, path, path.with_suffix(".png"))
+    text = render_summary(findings, replace(material_of(tmp_path / "study", findings), figures=paths))
+    captions = re.findall(r"<figcaption><b>(Figure \d)\.</b>(.*?)</figcaption>", text, flags=re.DOTALL)
+    assert [number for number, _ in captions] == ["Figure 1", "Figure 2"]
+    assert captions[0][1].endswith("Note of gaps &lt; 3.")
+    assert "<em>Matched</em>" in captions[0][1]
+    assert text.index('<figure id="gaps">') < text.index('<section id="controls"') < text.index('<figure id="figure2">')
+
+
+def test_date_command_and_what_was_changed_are_in_the_provenance(tmp_path, findings):
+    material = material_of(tmp_path, findings)
+    changed = changed_values(published(seed=3, datasets={"isic2019": {"root": "/x"}, "new": {}}), published())
+    assert changed == ["seed: 3 (published: 0)", "datasets.new: new"]
+    told = replace(material, changed=changed, written="2030-01-01 10:00 UTC", command="snakemake --cores 2")
+    text = render_summary(findings, told).partition("<h2>Provenance</h2>")[2]
+    assert all(word in text for word in ("2030-01-01 10:00 UTC", "snakemake --cores 2", *changed))
+    assert "the published study's" in render_summary(findings, material)
+
+
+def test_what_is_one_is_singular():
+    one = made_up({"ct_rate": [0.1]}, autoencoders=("sd14",), psnr=(40.0,))
+    assert described(one, published()["study"], 1).startswith("1 classifier on ")
+    assert {tile["note"] for tile in tiles(one)} >= {"points, the gap of 1 pair"}

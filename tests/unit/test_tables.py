@@ -382,7 +382,7 @@ def test_markdown_is_escaped_and_rectangular():
 
 
 def test_latex_is_escaped_and_rectangular():
-    for rendered, columns in zip(nasty_tables(), (8, 3), strict=True):
+    for rendered, columns in zip(nasty_tables(), (5, 3), strict=True):  # the second dataset in a block below
         rows = latex_rows(rendered["tex"])
         assert {len(row) for row in rows} == {columns}
         specification = re.search(r"\\begin{tabular}{([lc]+)}", rendered["tex"])[1]

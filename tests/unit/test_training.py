@@ -126,7 +126,7 @@ def scripted(monkeypatch, study: Path, scores: list[float], **changes) -> tuple[
     monkeypatch.setattr(training, "train_epoch", train_epoch)
     monkeypatch.setattr(training, "predict", lambda *_: np.zeros((1, 3)))
     monkeypatch.setattr(training, "balanced_accuracy", lambda *_: next(left))
-    history, _ = training.fit(model, data, recipe, 0, "me", study / "checkpoint.safetensors", None)
+    history, *_ = training.fit(model, data, recipe, 0, "me", study / "checkpoint.safetensors", None)
     return history, rates, next(model.parameters())
 
 

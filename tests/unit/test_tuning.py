@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from learnability.errors import InputError
+from learnability.storage import checkpoints
 from learnability.training import engine as training
 from learnability.training.tuning import search_recipe
 from tests.lights import inputs, train, write_study
@@ -52,6 +53,7 @@ def stop_at(patch, call: int) -> None:
             raise KeyboardInterrupt
         return whole(*arguments)
 
+    patch.setattr(checkpoints, "SECONDS_BETWEEN_EPOCHS", 0)  # so that every epoch is saved
     patch.setattr(training, "train_epoch", stopped)
 
 

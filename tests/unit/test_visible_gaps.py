@@ -10,6 +10,7 @@ from learnability.commands.check import examine_power
 from learnability.commands.visible_gaps import count_classes, in_words, reading, visible_gap, visible_gaps
 from learnability.planning.printing import print_visible
 from learnability.significance import visible
+from learnability.significance.group_level import LEAST_ALONE
 from learnability.study.configuration import ROOT, read_config
 
 DEMO = ROOT / "workflow" / "studies" / "demo.yaml"
@@ -26,6 +27,8 @@ def test_the_formula_by_hand():
     assert visible.class_variances([100, 40], [25, 40]).sum() == pytest.approx(by_hand)
     assert visible.smallest_gap([100, 40], [25, 40]) == pytest.approx(2.8 * by_hand**0.5)
     assert visible.smallest_gap([400, 160], [100, 160]) == pytest.approx(visible.smallest_gap([100, 40], [25, 40]) / 2)
+    assert visible.smallest_gap([100, 40], [25, 40], alone=True) == pytest.approx(2.8 * (by_hand * 1.4 / 1.25) ** 0.5)
+    assert visible.ALONE == 1 + 6 * LEAST_ALONE  # five folds that overlap by half: V_t is 1.2 e, e of V_s · 5
     assert visible.share_of_mean(1) == 1
     assert visible.share_of_mean(5) == pytest.approx(((1 + 4 * 0.38) / 5) ** 0.5)
 
@@ -122,6 +125,13 @@ def test_plan_and_check_say_it_and_what_halves_it(demo, capsys):
     assert [line.subject for line in lines[:4]] == demo["study"]["datasets"]
     assert f"{gap} points for one autoencoder" in lines[1].text
     assert all(line.ready for line in lines)
+
+
+def test_one_autoencoder_alone_sees_less(demo):
+    several, alone = (visible_gap(demo, "phantom_skin", autoencoders) for autoencoders in (5, 1))
+    assert alone.cell == pytest.approx(several.cell * (1.4 / 1.25) ** 0.5)
+    assert any("training adds 40% to the variance" in text for text in reading(demo, [alone]))
+    assert any("training adds 25% to the variance" in text for text in reading(demo, [several, alone]))
 
 
 def test_nothing_is_said_of_a_gap_that_is_not_measured(demo):

@@ -175,3 +175,24 @@ def test_latents_are_decoded_by_the_weights_that_made_them_or_not_at_all(work):
     config.write_text(config.read_text().replace("silu", "relu"))
     with pytest.raises(InputError, match=r"autoencoder sd: .*encoding was encoded by other weights \(config_digest "):
         decoder_of_run("sd", entry, files, CPU)
+
+
+def test_a_digest_that_a_power_cut_left_empty_is_taken_again(work, monkeypatch):
+    monkeypatch.setattr(identity, "SMALL", 0)
+    entry = save("sd", work / "sd")
+    first = identity_of(entry)
+    for kept in identity.KNOWN.iterdir():
+        kept.write_text("")
+    assert identity_of(entry) == first
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("os:system", "os is a part of Python itself"), ("broken:Mine", "broken.py: no Python: ")]
+)
+def test_a_class_whose_code_cannot_be_read_is_refused_before_the_graph(work, name, why):
+    (work / "broken.py").write_text("class Mine(:\n")
+    config = {"study": {"autoencoders": ["mine"], "controls": []}, "autoencoders": {"mine": {"class": name}}}
+    with pytest.raises(InputError, match=rf"^autoencoders\.mine: .*{why}"):
+        identity.check_own_classes(config)
+    config["study"]["autoencoders"] = []
+    identity.check_own_classes(config)

@@ -22,14 +22,17 @@ from learnability.study.cells import (
 from learnability.study.configuration import find_results, find_shipped_weights
 from learnability.study.controls import comparisons
 from learnability.study.presentation import (
+    finetuning_notes,
     footnotes,
     labels,
+    labels_with_controls,
     searched_rows,
 )
 from learnability.study.recipes import resolve_recipe
 from learnability.study.refusals import check_study
 from learnability.study.study_lists import refuse_smaller_study, study_lists
 from learnability.workflow.hub import weights_to_fetch
+from learnability.workflow.identity import check_own_classes
 from learnability.workflow.results_folder import refuse_unknown_results
 from snakemake.exceptions import WorkflowError
 
@@ -49,8 +52,10 @@ def check_configuration():
     find_shipped_weights(config, Path(ROOT))
     as_workflow_error(find_results, config)
     as_workflow_error(check_study, config)
+    as_workflow_error(check_own_classes, config)
     as_workflow_error(refuse_smaller_study, config, config["results"])
-    as_workflow_error(refuse_unknown_results, Path(config["results"]))
+    if workflow.is_main_process:  # a node of a cluster may see one of the two tokens late
+        as_workflow_error(refuse_unknown_results, Path(config["results"]))
 
 
 @functools.cache

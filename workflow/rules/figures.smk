@@ -53,21 +53,22 @@ rule draw_figure3:
 
 rule draw_gaps:
     input:
-        metrics=run_files("metrics.json"),
-        tests=significance_files(GAP_TESTS),
+        gaps="<results>/tables/gap.csv",
+        decomposition=["<results>/significance/gap_decomposition.csv"] if cells(config, "gap_decomposition") else [],
+        controls=controls_of_study("significance/controls.csv"),
         cards=dataset_cards(),
     output:
-        **figure_outputs("gaps", "Gaps", "The gap per autoencoder and dataset"),
+        **figure_outputs("gaps", "Gaps", "The gap, and what of it is the encoding's"),
     log:
         "<results>/logs/draw_gaps/gaps.log",
     localrule: True
     conda:
         "../../envs/learnability.yaml"
     params:
-        labels=labels(config),
+        labels=labels_with_controls(config),
         code=code_of("draw_gaps"),
     message:
-        "Figure: the gap of every autoencoder and dataset"
+        "Figure: the gap of every autoencoder and dataset, and what of it is the encoding's"
     script:
         "../scripts/draw_gaps.py"
 

@@ -119,7 +119,8 @@ def figure_outputs(name, figure, shows, embedded=True):
 
 def figure_files():
     """Every figure that the study has runs for."""
-    names = [*(["figure2"] if encodings(config) else []), "figure3", "gaps", "class_recall", "training_curves"]
+    names = [*(["gaps"] if tests_in_table1() else []), *(["figure2"] if encodings(config) else [])]
+    names += ["figure3", "class_recall", "training_curves"]
     names += ["noise_levels"] if noise_curves() else []
     return collect("<results>/figures/{name}.{extension}", name=names, extension=["svg", "png"])
 

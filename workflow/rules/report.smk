@@ -1,6 +1,7 @@
 # What is read: the paper's claims judged, its numbers beside ours, tests as pages, and one page of everything.
 from learnability.storage.contracts import file_digest
-from learnability.study.presentation import all_labels, caption_values, config_digest, confounds
+from learnability.study.configuration import read_config
+from learnability.study.presentation import all_labels, caption_values, changed_values, config_digest, confounds
 from learnability.tables.tests import TITLES
 
 PAPER_NUMBERS = Path(ROOT, "workflow/resources/published.csv")  # the paper's numbers
@@ -86,6 +87,7 @@ rule write_summary:
         captions=lambda wildcards: caption_values(config),  # braces in a value are no wildcards
         differing=confounds(config),
         config_digest=config_digest(config),
+        changed=lambda wildcards: changed_values(config, read_config()),  # braces in a value are no wildcards
         page=[file_digest(path) for path in sorted(Path(ROOT, "workflow/report").iterdir())],
         code=code_of("write_summary"),
     message:

@@ -15,6 +15,7 @@ def runtime_of_classifier(rule):
 
     def minutes(wildcards, input, attempt):
         params = {"recipe": recipe_of(wildcards), "image_size": config["image_size"]}
+        params["n_splits"] = config["study"]["n_splits"]
         return attempt * minutes_of_job(rule, params, array_read(config, cell_of(wildcards), input.array))
 
     return minutes

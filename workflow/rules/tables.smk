@@ -4,6 +4,7 @@
 
 # By name, what a table is of; a study without any of it does not have the table.
 TABLES = {
+    "gap": tests_in_table1,
     "table1": lambda: cells(config),
     "table2": lambda: encodings(config),
     "table3": lambda: efficiency(config),
@@ -21,7 +22,7 @@ rule record_study:
     conda:
         "../../envs/learnability.yaml"
     params:
-        content=study_lists(config),
+        content=study_lists(config) | {"labels": labels_with_controls(config)},
     script:
         "../scripts/record_study.py"
 
@@ -43,6 +44,7 @@ rule make_table1:
         labels=labels(config),
         folds=config["study"]["folds"],
         with_sd=config["tables"]["table1"]["sd"],
+        metrics=config["tables"]["table1"]["metrics"],
         reweighting=reweighting_epochs(),
         footnotes=lambda wildcards: footnotes(config, "table1"),  # braces in a note are no wildcards
         code=code_of("make_table1"),
@@ -50,6 +52,29 @@ rule make_table1:
         "Table 1: the learnability gap"
     script:
         "../scripts/make_table1.py"
+
+
+rule make_gap:
+    input:
+        study="<results>/study.json",
+        table1="<results>/tables/table1.csv",
+        tests=significance_files(GAP_TESTS),
+        cards=dataset_cards(),
+    output:
+        **table_outputs("gap", "The gap", "The gap of every autoencoder and dataset, with its interval"),
+    log:
+        "<results>/logs/make_gap/gap.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config),
+        footnotes=lambda wildcards: finetuning_notes(config, config["study"]["autoencoders"]),
+        code=code_of("make_gap"),
+    message:
+        "The gap of every autoencoder and dataset, in one small table"
+    script:
+        "../scripts/make_gap.py"
 
 
 rule make_table2:

@@ -1,4 +1,4 @@
-# Named stopping points: table1 to table4, ablation_controls, gap_decomposition, controls, significance, figures, claims,
+# Named stopping points: gap, table1 to table4, ablation_controls, gap_decomposition, controls, significance, figures, claims,
 # published, summary, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
 
 

@@ -1,14 +1,18 @@
-"""The gap of every autoencoder and dataset, with folds and interval."""
+"""The gap of every autoencoder and dataset, and what of it is the encoding's."""
 
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.figures.gaps import draw_gaps
+    from learnability.figures.gaps import draw_gaps, measured
     from learnability.figures.style import save
-    from learnability.storage.contracts import read_csv, read_json, read_metrics
+    from learnability.storage.contracts import read_csv, read_json
     from learnability.tables.labels import labels_of
 
-    labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
-    over_folds, over_groups = (read_csv(path, keep_default_na=False) for path in snakemake.input.tests)
-    figure = draw_gaps(read_metrics(snakemake.input.metrics), over_folds, over_groups, labels)
-    save(figure, snakemake.output.svg, snakemake.output.png)
+    files = snakemake.input
+    labels = labels_of(snakemake.params.labels, [read_json(path) for path in files.cards])
+    gaps = read_csv(files.gaps, keep_default_na=False, dtype=str)
+    decomposition, controls = (
+        read_csv(paths[0], keep_default_na=False) if paths else None
+        for paths in ([*files.decomposition], [*files.controls])
+    )
+    save(draw_gaps(measured(gaps, decomposition, controls), labels), snakemake.output.svg, snakemake.output.png)

@@ -18,6 +18,6 @@ with job(snakemake.log[0]):
     caveats = at_chance(table, labels, read_json(snakemake.input.study)["n_splits"])
     caveats += stopped_early(metrics, params.reweighting)
     footnotes = [*params.footnotes, *devices_note(metrics, labels.datasets)]
-    text = render_table1(table, labels, footnotes, params.with_sd, tests, caveats)
+    text = render_table1(table, labels, footnotes, params.with_sd, tests, caveats, params.metrics)
     for extension in ("md", "html", "tex"):
         write_text(text[extension], snakemake.output[extension])

@@ -1,5 +1,7 @@
 """One light page of the whole study."""
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 from learnability.workflow.jobs import job
@@ -26,5 +28,8 @@ with job(snakemake.log[0]):
         results=Path(snakemake.output[0]).parent,
         parameters={"reweighting": params.reweighting},
         not_shareable=params.not_shareable,
+        changed=params.changed,
+        written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        command=os.environ.get("LEARNABILITY_COMMAND", ""),
     )
     write_text(render_summary(findings, material), snakemake.output[0])

@@ -1,5 +1,5 @@
-"""Commands for a person: `new`, `check` and `plan` before a study, `show`, `verify` and `hours` after it, `score` and
-`filter` of what a generator makes."""
+"""Commands for a person: `new`, `check` and `plan` before a study, `show`, `verify`, `hours` and `export` after it,
+`score` and `filter` of what a generator makes."""
 
 import argparse
 import shlex
@@ -12,13 +12,14 @@ from rich.markup import escape
 
 from .commands.diagnose import add_diagnose
 from .errors import InputError
+from .export.commands import add_export
 from .generation.commands import add_filter, add_score
 from .planning.commands import add_hours, add_plan
 from .storage.contracts import read_csv, read_json
 from .study.paths import dataset_file
 from .study.study_file import read_study
 from .tables.caveats import at_chance, below_psnr, chance_row, sentences
-from .tables.labels import Labels, labels_of
+from .tables.labels import Labels, labels_of, marked
 
 SPACE_NAMES = {"image": "image", "latent": "LS", "reconstruction": "RS"}
 
@@ -37,20 +38,22 @@ def show(folder: Path) -> None:
     scores = scores[scores["metric"] == "balanced_accuracy"]
     datasets = list(dict.fromkeys(scores["dataset"]))
     cards = [read_json(folder / dataset_file(name, "dataset.json")) | {"dataset": name} for name in datasets]
-    labels = labels_of({"datasets": {name: name for name in datasets}, "autoencoders": {}}, cards)
+    labels = labels_of(named_in(folder, datasets), cards)
     synthetic = labels.synthetic
     grid = Table(title=f"Table 1, balanced accuracy, mean over {scores['n_folds'].max()} folds")
     grid.add_column("autoencoder", no_wrap=True, overflow="fold")  # a name that is cut could be another's
     grid.add_column("space")
     for name in datasets:
-        shown = name + (" (phantom)" if name in synthetic and "phantom" not in name else "")
-        grid.add_column(shown.replace("_", " "), justify="right", overflow="fold")  # words may go on the next line
+        shown = labels.datasets[name]
+        shown = marked(shown, "phantom") if name in synthetic else shown
+        grid.add_column(escape(shown), justify="right", overflow="fold")  # words may go on the next line
     for name, rows in chance_row(["–"], datasets, ["balanced_accuracy"], labels):
         grid.add_row(name.lower(), *(f"0{cell}" if cell != "–" else cell for cell in rows[0]), end_section=True)
     for (autoencoder, space), rows in scores.groupby(["autoencoder", "space"], sort=False):
         mean = rows.set_index("dataset")["mean"]
         cells = [f"{mean[name]:.3f}" if name in mean else "–" for name in datasets]
-        grid.add_row(autoencoder, SPACE_NAMES[space], *cells, end_section=space != "latent")
+        shown = escape(labels.autoencoders.get(autoencoder, autoencoder))
+        grid.add_row(shown, SPACE_NAMES[space], *cells, end_section=space != "latent")
     console = Console()
     said = controls_of(folder)
     for text in [said.lead, *(f"  {line.verdict}: {line.text}" for line in said.lines)]:
@@ -66,6 +69,14 @@ def show(folder: Path) -> None:
     console.print(
         f"Significance: {folder / 'significance'}   runs: {folder / 'runs'}   logs: {folder / 'logs'}", soft_wrap=True
     )
+
+
+def named_in(folder: Path, datasets: Iterable[str]) -> dict[str, dict[str, str]]:
+    """The labels in study.json; of a folder without them, the names as words."""
+    path = folder / "study.json"
+    found = read_json(path).get("labels", {}) if path.is_file() else {}
+    names = {name: name.replace("_", " ") for name in datasets}
+    return {"datasets": names | found.get("datasets", {}), "autoencoders": found.get("autoencoders", {})}
 
 
 def caveats_of(folder: Path, scores: pd.DataFrame, labels: Labels) -> list[str]:
@@ -177,6 +188,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_diagnose(commands)
     add_score(commands)
     add_filter(commands)
+    add_export(commands)
     return parser
 
 

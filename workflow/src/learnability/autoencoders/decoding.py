@@ -1,6 +1,7 @@
 """Reconstructions decoded from the stored latents as they are asked for, as the paper does for Table 3's image row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -56,5 +57,16 @@ def image_decoder(name: str, autoencoder: Autoencoder, small: int) -> Decode:
 def decode_chunk(name: str, autoencoder: Autoencoder, z: torch.Tensor, ids: Sequence[str], small: int) -> torch.Tensor:
     """Decode at the autoencoder's own precision, also where a classifier around it works in bfloat16."""
     z = z.contiguous(memory_format=torch.channels_last)  # as an encoder leaves it: another layout, another last bit
-    with torch.autocast(z.device.type, enabled=False):
+    with torch.autocast(z.device.type, enabled=False), in_tf32():
         return area_average(decode_batch(name, autoencoder, z, ids), small)
+
+
+@contextmanager
+def in_tf32() -> Iterator[None]:
+    """Matrix products in TF32 where the GPU has it, as in encode_dataset; a classifier around it keeps float32."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

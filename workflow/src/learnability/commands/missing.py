@@ -12,9 +12,9 @@ from ..errors import InputError
 from ..registry import class_of
 from ..study.array_sizes import row_shape
 from ..study.cells import BACKBONE, resolve_autoencoder
-from ..study.entries import is_folder
 from ..study.grid import misfit
 from ..study.recipes import pretrained_weights, resolve_recipe, spaces_of
+from ..study.sources import is_folder
 from ..workflow.hub import weights_to_fetch, why_missing
 from ..workflow.identity import changed_weights, edited_weights
 from .missing_data import check_dataset

@@ -16,9 +16,9 @@ from ..classifiers.weights import FILE, pretrained_file
 from ..errors import InputError
 from ..registry import variants
 from ..study.array_sizes import row_shape
-from ..study.entries import is_folder
 from ..study.recipe import SAME_NETWORK, Recipe
 from ..study.recipes import pretrained_weights, resolve_recipe
+from ..study.sources import is_folder
 from .lines import in_one_line
 
 

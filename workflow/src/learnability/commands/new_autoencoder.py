@@ -8,7 +8,7 @@ from ..autoencoders.families.folders import local_folder
 from ..errors import InputError
 from ..registry import is_control
 from ..study.cells import resolve_autoencoder
-from ..study.entries import is_folder
+from ..study.sources import is_folder
 
 CONFIG = "config.json"
 PLACES = ("", "vae")  # below a source, where the weights of pipelines are

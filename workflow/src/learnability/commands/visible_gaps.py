@@ -10,6 +10,7 @@ from ..datasets.classes import rare_classes
 from ..datasets.source import open_source, opens_at_once
 from ..significance.group_level import FEWEST_FOLDS
 from ..significance.visible import (
+    ALONE,
     DISAGREEMENT,
     POWER,
     SHARED,
@@ -67,7 +68,7 @@ def visible_gap(config: dict, name: str, autoencoders: int) -> Visible | None:
     images, groups, origin, flatters = counted
     labels = [label for label, number in images.items() if number]
     sides = [images[label] for label in labels], [groups[label] for label in labels]
-    variances, cell = class_variances(*sides), smallest_gap(*sides)
+    variances, cell = class_variances(*sides), smallest_gap(*sides, alone=autoencoders == 1)
     worst = int(variances.argmax())
     share = float(variances[worst] / variances.sum())
     rarest = "" if np.allclose(variances, variances[0]) else labels[worst]
@@ -123,11 +124,12 @@ def reading(config: dict, found: list[Visible]) -> list[str]:
     """What the smallest gaps rest on, and what makes them half as large."""
     folds, n_splits = len(config["study"]["folds"]), config["study"]["n_splits"]
     tests = sum(each.autoencoders for each in found)
+    added = (ALONE if all(each.autoencoders == 1 for each in found) else TRAINING) - 1
     lines = [
         f"Seen: found in {POWER:.0%} of studies by the two-sided test over groups, alone at the level. As the smallest "
         f"p of {tests} under Holm's correction a gap must be {times_corrected(tests):.1f} times as large.",
         f"Assumed, since nothing is trained: two classifiers differ on {DISAGREEMENT:.0%} of the images, differences "
-        f"that correlate by {WITHIN_GROUP:g} within a group; training adds {TRAINING - 1:.0%} to the variance; gaps of "
+        f"that correlate by {WITHIN_GROUP:g} within a group; training adds {added:.0%} to the variance; gaps of "
         f"two autoencoders on a dataset correlate by {SHARED:g}. After a run the summary has what was measured.",
         "Half as large with four times as many groups in every class. More images of the same groups cannot do that, "
         f"nor more autoencoders: the mean stays above {SHARED**0.5:.0%} of one. Replicates average out what the seed "

@@ -45,7 +45,6 @@ def measure_efficiency(
     rows, decode = undecoded(data)
     batches = TrainingBatches(rows, data.label, data.split["train"])
     check_rows(batches, run, decode)
-    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
     model = load_classifier(run, device)
     timing = timing_on(device, repeats)
     print(f"{row} on {device_name(device)}; memory: {memory_measure(device)}", flush=True)

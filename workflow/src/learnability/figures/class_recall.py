@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..tables.labels import Labels, autoencoders_of, datasets_of
-from .style import FAINT, SPACES, WIDTH, add_legend, add_note, folds_in_words, styled
+from .style import FAINT, SPACES, WIDTH, add_legend, add_note, styled
 
 LINE = 0.19  # inches per class
 HEAD = 2.6  # lines that a panel's title and axis take
@@ -120,13 +120,7 @@ def draw_classes(axes: Axes, means: pd.DataFrame, card: dict) -> None:
 
 
 def sentences(recall: pd.DataFrame, shown: dict[str, str]) -> list[str]:
-    """What the note below the figure says."""
-    folds = folds_in_words(recall["fold"].nunique())
-    said = ["Classes from the most frequent to the rarest, with the number of their images."]
-    if len(shown) > 1:
-        said.append(f"Large symbols: mean over {len(shown)} autoencoders and {folds}; small ones: each autoencoder.")
-    else:
-        said.append(f"{' '.join(shown.values())}, mean over {folds}." if shown else f"Mean over {folds}.")
+    """What the note says of this study's classes."""
+    said = [f"Autoencoders: {', '.join(shown.values())}."] if shown else []
     said += [f"Not in the test rows of every fold: {', '.join(lacking)}."] if (lacking := not_in_every(recall)) else []
-    both = {"latent", "reconstruction"} <= set(recall.loc[recall["autoencoder"].isin([*shown]), "space"])
-    return [*said, "Grey: the gap between latent and reconstruction."] if both else said
+    return said

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import stdtrit
 
-from ..significance.level import ALPHA, CONFIDENCE
+from ..significance.level import ALPHA
 from ..tables.labels import Labels, autoencoders_of, datasets_of
 from .style import FAINT, QUIET, SMALL, WIDTH, add_note, folds_in_words, marks_of, score, styled
 
@@ -128,7 +128,7 @@ def p_value(p: float) -> str:
 
 
 def sentences(pairs: pd.DataFrame, finite: pd.DataFrame, drawn: bool) -> list[str]:
-    """What the note below the figure says."""
+    """What the note says of these pairs."""
     number = "One pair" if len(finite) == 1 else f"{len(finite)} pairs"
     said = [f"{number} of autoencoder family and dataset."]
     if len(pairs):
@@ -137,16 +137,6 @@ def sentences(pairs: pd.DataFrame, finite: pd.DataFrame, drawn: bool) -> list[st
         said.append(f"{len(pairs) - len(finite)} where all images came back identical (PSNR infinite) left out.")
     if identical := int(finite["identical"].sum()):
         said.append(f"Left out of the means of PSNR: {identical:,} that came back identical (Table 2).")
-    if drawn:
-        said.append(
-            f"Line: least squares over all pairs, with the pointwise {CONFIDENCE} interval of the mean. Grey lines "
-            "join the pairs of a dataset, which share its images and folds, so that pairs are not independent."
-        )
-    else:
+    if not drawn:
         said.append("No regression: it needs three pairs that differ in PSNR.")
-    if drawn:
-        said.append(
-            f"r Pearson's, with {CONFIDENCE} interval (Fisher's z, n the autoencoders); ρ Spearman's; p by permutation "
-            "of the autoencoders, on all data sets together."
-        )
     return said

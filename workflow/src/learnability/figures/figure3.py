@@ -16,7 +16,7 @@ from ..storage.contracts import read_fidelity, read_folds, read_json, read_sampl
 from ..tables.labels import Labels, autoencoders_of, datasets_of
 from .class_recall import head_to_tail
 from .sheet import Sheet
-from .style import SMALL, note_of, styled
+from .style import SMALL, add_note, styled
 
 AMPLIFICATIONS = (1, 2, 5, 10, 20, 50)
 
@@ -122,9 +122,8 @@ def draw_figure3(originals: dict[str, Original], decoded: dict[tuple[str, str], 
     families, controls = autoencoders_of(pairs, labels)
     names = families | controls
     factor = amplification([difference(originals[key[0]].x, found.x_hat) for key, found in decoded.items()])
-    note = note_of(sentences(factor, originals, decoded), labels, datasets)
     heads = [[sample.class_name for sample in originals[name].samples] for name in datasets]
-    sheet = Sheet(heads, 1 + 2 * len(names), note)
+    sheet = Sheet(heads, 1 + 2 * len(names))
     for block, (dataset, label) in enumerate(datasets.items()):
         original = originals[dataset]
         sheet.title(block, label)
@@ -142,18 +141,19 @@ def draw_figure3(originals: dict[str, Original], decoded: dict[tuple[str, str], 
     sheet.row_names(names)
     if names:
         sheet.colour_bar(255 / factor)
+    add_note(sheet.figure, sentences(factor, originals, decoded), labels, datasets)
     return sheet.figure
 
 
 def sentences(factor: int, originals: dict[str, Original], decoded: dict) -> list[str]:
-    """What the note below the figure says."""
+    """What the note says of these images."""
     folds = {sample.fold for original in originals.values() for sample in original.samples}
     tested = "fold " + " or ".join(map(str, sorted(folds)))
     chosen = f"Images: of classes from head to tail the first that {tested} tests."
     if not decoded:
         return [chosen, "No autoencoder of this study can be decoded."]
     return [
-        f"Difference: |original − reconstruction|, mean over channels, {factor} times amplified, one scale for all; "
-        "with the PSNR at the autoencoder's input size.",
+        f"Differences are {factor} times amplified, one scale for all; beside them the PSNR at the autoencoder's "
+        "input size.",
         chosen,
     ]

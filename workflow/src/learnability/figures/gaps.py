@@ -1,138 +1,152 @@
-"""The gap of every autoencoder and dataset: folds, mean and interval."""
+"""The gap of every autoencoder and dataset: with the paper's recipes, matched, of the control, of the encoding."""
 
 import textwrap
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..significance.cells import reconstruction_minus
-from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
-from ..significance.rows import BOTH, CELL_TEST, HEADLINE_METRIC
-from ..tables.frames import corrected_p, deciding_tests
-from ..tables.labels import Labels, autoencoders_of, datasets_of
-from .style import QUIET, SMALL, Mark, add_note, folds_in_words, marks_of, panels, styled, width_of
+from ..significance.level import ALPHA, P_BELOW
+from ..significance.rows import BOTH, HEADLINE_METRIC
+from ..study.truths import TABLE1
+from ..tables.gap import PAIR, numbers_of
+from ..tables.labels import Labels, datasets_of, marked
+from .style import GREYS, PALETTE, QUIET, SMALL, Mark, add_legend, add_note, panels, styled
 
-GAP = "reconstruction_vs_latent"
-BELOW = 0.33  # of a row: how far the folds stand below the mean, so that it hides none
-
-
-def fold_gaps(metrics: pd.DataFrame) -> pd.DataFrame:
-    """dataset, autoencoder, role, gap: one row per fold of every pair that has both spaces."""
-    cells = reconstruction_minus(metrics, "latent")
-    rows = [
-        (cell.labels["dataset"], cell.labels["autoencoder"], cell.labels["role"], difference)
-        for cell in cells
-        for difference in cell.differences
-    ]
-    return pd.DataFrame(rows, columns=["dataset", "autoencoder", "role", "gap"])
+KINDS = {
+    "gap_paper": ("with the paper's recipes", Mark(PALETTE[1], "o")),
+    "gap_matched": ("one recipe in every space (matched)", Mark(PALETTE[0], "s")),
+    "gap_control": ("of the lossless control (matched)", Mark(GREYS[0], "D", filled=False)),
+    "gap_encoding": ("of the encoding: matched less control", Mark(PALETTE[2], "^")),
+}
+COLUMNS = [*PAIR, "role", "kind", "gap", "ci_low", "ci_high", "p_corrected", "known", "method"]
+POINTS = ["gap", "ci_low", "ci_high", "known"]
+NARROW = 4.2  # inches: at the width of a telephone its letters are as large as the page's
+LINE, BETWEEN = 0.17, 0.6  # inches of a line of the figure, and lines between two autoencoders
 
 
-def intervals(over_folds: pd.DataFrame, over_groups: pd.DataFrame) -> pd.DataFrame:
-    """Mean, 95 % interval and its method of every pair from group_level.csv, and the corrected p that decides.
+def measured(
+    gaps: pd.DataFrame, decomposition: pd.DataFrame | None = None, controls: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """COLUMNS of every line of the figure, in points; `known` is a gap by construction. NaN is what there is not.
 
-    That p is the same file's where its variance is of sampling and of training, else of latent_vs_reconstruction.csv.
-    NaN is what there is not.
+    The frames are gap.csv, gap_decomposition.csv and controls.csv, whose cells of Table 1 are in gap.csv or added.
     """
-    gap = (over_groups["test"] == CELL_TEST) & (over_groups["comparison"] == GAP)
-    chosen, p = over_groups[gap], corrected_p(deciding_tests(over_folds, over_groups))
-    numbers = ["effect", "ci_low", "ci_high"]
-    values = chosen[numbers].apply(pd.to_numeric, errors="coerce").assign(method=chosen["method"])
-    pairs = chosen[["dataset", "autoencoder"]]
-    values["p_corrected"] = [p[(*pair, HEADLINE_METRIC, GAP)] for pair in pairs.itertuples(index=False, name=None)]
-    return values.set_index(pd.MultiIndex.from_frame(pairs))
+    parts = [numbers_of(gaps).assign(kind="gap_paper")]
+    if decomposition is not None:
+        rows = decomposition[decomposition["metric"] == HEADLINE_METRIC]
+        for kind in [*KINDS][1:]:
+            ends = {kind: "gap", f"{kind}_ci_low": "ci_low", f"{kind}_ci_high": "ci_high"}
+            parts.append(rows[[*PAIR, "role", "method", *ends]].rename(columns=ends).assign(kind=kind))
+    if controls is not None:
+        names = {"control": "autoencoder", "effect": "gap", "expected_effect": "known"}
+        rows = controls.rename(columns=names).drop(columns="p").assign(role="control")
+        parts.append(rows.assign(kind=np.where(rows["recipe"] == TABLE1, "gap_paper", "gap_matched")))
+    found = pd.concat([part.reindex(columns=COLUMNS) for part in parts], ignore_index=True)
+    for name in (*POINTS, "p_corrected"):
+        found[name] = pd.to_numeric(found[name], errors="coerce")
+    found[POINTS] *= 100
+    return found.dropna(subset="gap").drop_duplicates([*PAIR, "kind"])
 
 
 @styled
-def draw_gaps(metrics: pd.DataFrame, over_folds: pd.DataFrame, over_groups: pd.DataFrame, labels: Labels) -> Figure:
-    """A panel per dataset and a line per autoencoder: families, and apart from them the controls."""
-    points, means = fold_gaps(metrics), intervals(over_folds, over_groups)
-    datasets = datasets_of(metrics, labels)
-    families, controls = autoencoders_of(points, labels)
-    marks = marks_of(labels, dict(zip(points["autoencoder"], points["role"], strict=True)))
-    heights = rows_of(families, controls)
-    tall = 0.65 + 0.27 * (max(heights.values(), default=1) + 1)
-    columns = min(4, len(datasets))
-    figure, grid = panels(len(datasets), columns, width_of(columns) / columns, tall, sharey=True, sharex=True)
-    low, high = limits(points, means)
-    for axes, (dataset, label) in zip(grid, datasets.items(), strict=True):
-        of_dataset = points[points["dataset"] == dataset]
+def draw_gaps(lines: pd.DataFrame, labels: Labels) -> Figure:
+    """A panel per dataset, in two columns, a line per autoencoder and kind of gap, controls below; `measured` lines."""
+    datasets, named = datasets_of(lines, labels), names_of(lines, labels)
+    named = {name: textwrap.fill(label, 16, break_on_hyphens=False) for name, label in named.items()}
+    heights, controls_from = rows_of(lines, named)
+    bottom = max(heights.values(), default=0.0)
+    columns = min(2, max(len(datasets), 1))
+    figure, grid = panels(
+        max(len(datasets), 1), columns, NARROW / columns, 0.6 + LINE * (bottom + 2), sharey=True, sharex=True
+    )
+    low, high = limits(lines)
+    for axes, (dataset, label) in zip(grid, datasets.items(), strict=False):
         axes.set_title(label, loc="left")
         axes.set_xlim(low, high)
         axes.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
         axes.spines["left"].set_visible(False)
         axes.tick_params(axis="y", length=0)
-        for name, height in heights.items():
-            if (dataset, name) in means.index:
-                folds = of_dataset.loc[of_dataset["autoencoder"] == name, "gap"]
-                draw_pair(axes, folds, means.loc[(dataset, name)], height, marks[name])
-        if families and controls:
-            axes.axhline(len(families) - 0.25, color=QUIET, linewidth=0.6, linestyle=(0, (4, 3)))
-    name_rows(grid[0], heights, families | controls)
+        axes.grid(visible=False, axis="y")
+        for row in lines[lines["dataset"] == dataset].to_dict("records"):
+            draw_line(axes, row, heights[row["autoencoder"], row["kind"]])
+        if controls_from is not None:
+            axes.axhline(controls_from, color=QUIET, linewidth=0.6, linestyle=(0, (4, 3)))
+    middle = {name: np.mean([y for (other, _), y in heights.items() if other == name]) for name in named}
+    grid[0].set_yticks([*middle.values()], [named[name] for name in middle])
+    grid[0].set_ylim(bottom + 0.9, -0.9)
     for axes in grid[-columns:]:
-        axes.set_xlabel("gap")
-    add_note(figure, sentences(points, means), labels, datasets)
+        axes.set_xlabel("gap (points)")
+    if set(lines["kind"]) - {"gap_paper"}:
+        add_legend(figure, grid, columns=1)
+    add_note(figure, sentences(lines), labels, datasets)
     return figure
 
 
-def rows_of(families: dict[str, str], controls: dict[str, str]) -> dict[str, float]:
-    """Where each autoencoder stands, from the top; between families and controls there is room."""
-    heights = {name: float(i) for i, name in enumerate(families)}
-    start = len(families) + (0.5 if families else 0.0)
-    return heights | {name: start + i for i, name in enumerate(controls)}
+def names_of(lines: pd.DataFrame, labels: Labels) -> dict[str, str]:
+    """Labels of the families, then of the controls, then replicates, which are no autoencoders, by their names."""
+    roles = dict(zip(lines["autoencoder"], lines["role"], strict=True))
+    shown = {name: label for name, label in labels.autoencoders.items() if name in roles}
+    controls = {name: marked(label, "control") for name, label in shown.items() if roles[name] == "control"}
+    others = {name: f"{name.replace('_', ' ')} (another seed)" for name in roles if name not in shown}
+    return {name: label for name, label in shown.items() if name not in controls} | controls | others
 
 
-def limits(points: pd.DataFrame, means: pd.DataFrame) -> tuple[float, float]:
-    """Of the x axis: zero, every fold, and of the intervals what is not so wide that it would hide them."""
-    folds = np.append(points["gap"].to_numpy(), 0.0)
-    low, high = folds.min(), folds.max()
-    room = max(high - low, 0.02)
-    low = max(low - 0.5 * room, min(low, means["ci_low"].min())) if means["ci_low"].notna().any() else low
-    high = min(high + 0.5 * room, max(high, means["ci_high"].max())) if means["ci_high"].notna().any() else high
-    return low - 0.06 * room, high + 0.06 * room
+def rows_of(lines: pd.DataFrame, names: Mapping[str, str]) -> tuple[dict[tuple[str, str], float], float | None]:
+    """Where each autoencoder's kind of gap stands, from the top, and where the controls begin, if below families."""
+    kinds = lines.groupby("autoencoder")["kind"].agg(set)
+    controls = set(lines.loc[lines["role"] == "control", "autoencoder"])
+    heights: dict[tuple[str, str], float] = {}
+    y, begins = 0.0, None
+    for name, label in names.items():
+        if name in controls and begins is None and heights:
+            begins, y = y - BETWEEN / 2, y + BETWEEN / 2
+        own = [kind for kind in KINDS if kind in kinds[name]]
+        room = max(0.0, 0.85 * (label.count("\n") + 1) - len(own))  # of a name with more lines than gaps
+        heights |= {(name, kind): y + room / 2 + i for i, kind in enumerate(own)}
+        y += len(own) + room + BETWEEN
+    return heights, begins
 
 
-def draw_pair(axes: Axes, folds: pd.Series, mean: pd.Series, height: float, mark: Mark) -> None:
-    """Folds as small points, the interval as a line, an arrowhead where it leaves the panel, the mean on top."""
+def limits(lines: pd.DataFrame) -> tuple[float, float]:
+    """Of the x axis: zero, every gap, and of the intervals what is not so wide that it would hide them."""
+    gaps = np.append(lines["gap"].to_numpy(dtype=float), 0.0)
+    low, high = gaps.min(), gaps.max()
+    room = max(high - low, 2.0)
+    low = max(low - 0.75 * room, np.nanmin([low, *lines["ci_low"]]))
+    high = min(high + 0.75 * room, np.nanmax([high, *lines["ci_high"]]))
+    return low - 0.08 * room, high + 0.08 * room
+
+
+def draw_line(axes: Axes, row: dict, height: float) -> None:
+    """The interval as a line, an arrowhead where it leaves the panel, the gap on top, a bar where it is known."""
+    label, mark = KINDS[row["kind"]]
     low, high = axes.get_xlim()
-    ends = mean[["ci_low", "ci_high"]].to_numpy(dtype=float)
+    ends = np.array([row["ci_low"], row["ci_high"]])
     if np.isfinite(ends).all():
         axes.plot(np.clip(ends, low, high), [height] * 2, color=mark.colour, linewidth=1.3, zorder=2, gid="interval")
         for end, edge, arrow in ((ends[0], low, "<"), (ends[1], high, ">")):
             if not low <= end <= high:
                 axes.plot(edge, height, arrow, color=mark.colour, markersize=4, clip_on=False, zorder=2)
-    ticks = {"marker": "|", "markersize": 4.5, "markeredgewidth": 0.9, "linestyle": "none"}
-    axes.plot(folds, [height + BELOW] * len(folds), color=mark.colour, **ticks, gid="folds")
-    axes.plot(mean["effect"], height, **mark.points(5.5, zorder=4, gid="mean"))
-    if mean["p_corrected"] < ALPHA:
+    if np.isfinite(row["known"]):
+        known = {"marker": "|", "markersize": 9, "markeredgewidth": 1.6, "linestyle": "none", "color": "black"}
+        axes.plot(row["known"], height, **known, label="known by construction", zorder=3, gid="known")
+    axes.plot(row["gap"], height, **mark.points(5, zorder=4, gid=row["kind"]), label=label)
+    if row["p_corrected"] < ALPHA:
         axes.text(1.01, height, "∗", transform=axes.get_yaxis_transform(), va="center", fontsize=SMALL + 2)
 
 
-def name_rows(axes: Axes, heights: dict[str, float], names: dict[str, str]) -> None:
-    """The autoencoders' names at the shared y axis, the first on top."""
-    axes.set_yticks(list(heights.values()), [textwrap.fill(names[name], 18) for name in heights])
-    axes.set_ylim(max(heights.values(), default=0) + 0.7, -0.6)
-
-
-def sentences(points: pd.DataFrame, means: pd.DataFrame) -> list[str]:
-    """What the note below the figure says."""
-    if points.empty:
+def sentences(lines: pd.DataFrame) -> list[str]:
+    """What the note says of this study's lines."""
+    if lines.empty:
         return ["No autoencoder has both reconstruction and latent runs."]
-    folds = int(points.groupby(["dataset", "autoencoder"]).size().max())
-    said = [
-        "Gap: balanced accuracy in reconstruction space minus that in latent space.",
-        f"Ticks: the values of {folds_in_words(folds)}; symbol: their mean.",
-    ]
-    if means["ci_low"].notna().any():
-        both = (means["method"] == BOTH).all()
-        variance = "sampling and training" if both else "sampling alone: another training would move the mean further"
-        said.append(
-            f"Line: {CONFIDENCE} interval over groups of images, its variance that of {variance}; arrowhead: it "
-            "goes on beyond the panel."
-        )
-    else:
+    said = []
+    if lines["ci_low"].isna().all():
         said.append("No interval: no two groups of images differ.")
-    if (means["p_corrected"] < ALPHA).any():
+    elif not (lines["method"].dropna() == BOTH).all():
+        said.append("The variance is that of sampling alone: another training would move the gaps further.")
+    if (lines["p_corrected"] < ALPHA).any():
         said.append(f"∗ differs from 0, {P_BELOW} after Holm's correction over the family pairs.")
     return said

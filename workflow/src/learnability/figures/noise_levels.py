@@ -60,7 +60,7 @@ def draw_noise_levels(curves: pd.DataFrame, roles: dict[str, str], chance: dict[
     for axes in grid[::columns]:
         axes.set_ylabel("balanced accuracy")
     add_legend(figure, grid)
-    add_note(figure, sentences(curves), labels, datasets)
+    add_note(figure, [], labels, datasets)
     return figure
 
 
@@ -98,12 +98,3 @@ def labels_of_powers(clean: float, powers: list[float], decade: float) -> list[s
         if all(abs(np.log10(power / other)) * decade > room for other, room in needed.items()):
             shown[power] = label
     return [shown.get(power, "") for power in powers]
-
-
-def sentences(curves: pd.DataFrame) -> list[str]:
-    """What the note below the figure says."""
-    folds = curves["fold"].nunique()
-    said = ["Noise of level σ was added to the latents of the test images."]
-    if folds > 1:
-        return [*said, f"Line: mean over {folds} folds; band: from the lowest to the highest of them."]
-    return [*said, "One fold."]

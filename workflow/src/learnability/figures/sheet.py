@@ -8,7 +8,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from .style import LETTERS, SMALL, WIDTH, height_of, wrapped, write_below
+from .style import LETTERS, SMALL, WIDTH
 
 COLOURS = "inferno"  # of differences: its lightness rises with them
 LEFT, TITLE, LINE, BAR = 0.95, 0.27, 0.12, 0.46
@@ -17,9 +17,9 @@ NARROWEST = 4.6
 
 
 class Sheet:
-    """A figure with a column for each head of each block, in `rows` rows: one, then pairs; the note below it."""
+    """A figure with a column for each head of each block, in `rows` rows: one, then pairs."""
 
-    def __init__(self, heads: list[list[str]], rows: int, note: str):
+    def __init__(self, heads: list[list[str]], rows: int):
         columns = [len(block) for block in heads]
         self.columns, self.rows = columns, rows
         gaps = GAP * (sum(columns) - len(columns)) + BETWEEN_BLOCKS * (len(columns) - 1)
@@ -27,10 +27,8 @@ class Sheet:
         self.width = max(NARROWEST, LEFT + 0.05 + gaps + self.cell * sum(columns))
         self.heads = [[in_lines(head, int(self.cell * LETTERS)) for head in block] for block in heads]
         self.top = TITLE + LINE * (1 + max(head.count("\n") for block in self.heads for head in block))
-        self.note = wrapped(note, self.width)
-        self.height = self.top + self.top_of(rows) + BAR + height_of(self.note)
+        self.height = self.top + self.top_of(rows) + BAR
         self.figure = Figure(figsize=(self.width, self.height))
-        write_below(self.figure, self.note)
 
     def left_of(self, block: int, column: int) -> float:
         before = sum(self.columns[:block])
@@ -65,7 +63,7 @@ class Sheet:
 
     def colour_bar(self, most: float) -> None:
         """The scale of the differences, below the pictures."""
-        bottom = (height_of(self.note) + BAR - 0.18) / self.height
+        bottom = (BAR - 0.18) / self.height
         axes = self.figure.add_axes((LEFT / self.width, bottom, 1.8 / self.width, 0.08 / self.height))
         scale = ScalarMappable(Normalize(0, most), COLOURS)
         bar = self.figure.colorbar(scale, cax=axes, orientation="horizontal", extend="max")

@@ -1,7 +1,6 @@
 """How every figure looks: one colour and one marker per autoencoder and space, print sizes, the same bytes twice."""
 
 import math
-import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -116,31 +115,12 @@ def add_legend(figure: Figure, grid: Iterable[Axes], columns: int = 3) -> None:
         figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=columns)
 
 
-def note_of(sentences: Iterable[str], labels: Labels, datasets: Iterable[str]) -> str:
-    """What stands below a figure: what its marks mean and from how much they are; synthetic data is called so."""
-    return " ".join(sentences) + notice(datasets, labels)
-
-
-def wrapped(note: str, width: float) -> str:
-    """A note in lines for a figure of so many inches."""
-    return textwrap.fill(note, int(width * LETTERS))
-
-
-def height_of(note: str) -> float:
-    """Inches that the lines of a wrapped note take."""
-    return 0.1 + (note.count("\n") + 1) * SMALL * 1.4 / 72
-
-
-def write_below(figure: Figure, note: str) -> None:
-    # Without a y of its own the layout makes room for it.
-    figure.supxlabel(note, x=0.05 / figure.get_figwidth(), ha="left", fontsize=SMALL, color=QUIET, linespacing=1.35)
-
-
 def add_note(figure: Figure, sentences: Iterable[str], labels: Labels, datasets: Iterable[str]) -> None:
-    """Make room below the panels and write the note there."""
-    note = wrapped(note_of(sentences, labels, datasets), figure.get_figwidth())
-    figure.set_figheight(figure.get_figheight() + height_of(note))
-    write_below(figure, note)
+    """What a caption says of this very figure, as the figure's label: `save` writes it into the files, unseen.
+
+    Synthetic data is called so.
+    """
+    figure.set_label((" ".join(sentences) + notice(datasets, labels)).strip())
 
 
 def folds_in_words(number: int) -> str:
@@ -154,10 +134,16 @@ def score(value: float, decimals: int = 2) -> str:
 
 
 def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
-    """Write both files, whole or not at all; without dates, so that the same figure is the same bytes."""
+    """Write both files, whole or not at all; without dates, so that the same figure is the same bytes.
+
+    The figure's label, its note, is their description.
+    """
+    note = figure.get_label()
     with matplotlib.style.context(["default", RC]):
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once, for both files
-        for path, options in ((svg, {"format": "svg", "metadata": {"Date": None}}), (png, {"format": "png"})):
+        written = ((svg, {"format": "svg", "metadata": {"Date": None, "Description": note}}),
+                   (png, {"format": "png", "metadata": {"Description": note}}))  # fmt: skip
+        for path, options in written:
             with written_whole(path) as temporary:
                 figure.savefig(temporary, **options)

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..tables.labels import Labels, autoencoders_of, datasets_of
-from .style import QUIET, SPACES, Mark, add_legend, add_note, folds_in_words, marks_of, styled, width_of
+from .style import QUIET, SPACES, Mark, add_legend, add_note, marks_of, styled, width_of
 
 RUN = ["dataset", "autoencoder", "role", "space", "fold", "best_epoch"]
 SCORE = "validation_balanced_accuracy"
@@ -59,7 +59,7 @@ def draw_training_curves(history: pd.DataFrame, reweighting: dict[str, int], lab
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     figure.supylabel("balanced accuracy on the validation fold", fontsize=8)
     add_legend(figure, grid.flat)
-    add_note(figure, sentences(history, reweighting), labels, datasets)
+    add_note(figure, [], labels, datasets)
     return figure
 
 
@@ -72,15 +72,3 @@ def draw_runs(axes: Axes, runs: pd.DataFrame, mark: Mark, label: str) -> None:
     mean = mean_curve(runs)
     axes.plot(mean.index, mean, color=mark.colour, linewidth=1.5, zorder=3, gid="mean")
     axes.plot([], [], **mark.points(4) | {"linestyle": "-", "linewidth": 1.5}, label=label)
-
-
-def sentences(history: pd.DataFrame, reweighting: dict[str, int]) -> list[str]:
-    """What the note below the figure says."""
-    folds = history["fold"].nunique()
-    said = []
-    if folds > 1:
-        said.append(f"Thin: {folds_in_words(folds)}; thick: their mean, as far as all of them were trained.")
-    said.append("Symbols: the epoch whose weights were kept.")
-    if reweighting:
-        said.append("Dotted: deferred re-weighting begins.")
-    return said

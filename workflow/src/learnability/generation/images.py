@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..autoencoders.decoding import check_same_weights
+from ..autoencoders.decoding import check_same_weights, in_tf32
 from ..autoencoders.encode import check_layout
 from ..autoencoders.interface import load_autoencoder, scale_input
 from ..autoencoders.passes import encode_batch
@@ -100,7 +100,8 @@ def encoder(description: dict, config: dict, name: str, device: torch.device) ->
         x = scale_input(torch.from_numpy(images).to(device).permute(0, 3, 1, 2), entry)  # (n, 3, S, S)
         # By what is in an image: a path can be written in several ways, and a folder can move.
         seeds = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
-        return encode_batch(name, autoencoder, x, names, seeds)
+        with in_tf32():
+            return encode_batch(name, autoencoder, x, names, seeds)
 
     return to_latents
 

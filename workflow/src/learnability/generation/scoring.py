@@ -10,6 +10,7 @@ import torch
 from ..classifiers.saved import load_classifier
 from ..errors import InputError
 from ..storage.contracts import read_json, write_parquet
+from ..training.evaluation import autocast
 from .images import image_batches
 from .latents import latent_batches
 
@@ -34,7 +35,6 @@ def score(
     it they are raw. `sigma` is the noise that the latents carry. Columns: sample_id, then one float64 per class.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it, as in training
     classifier = load_classifier(run, device)
     description = read_json(run / "model.json")
     if sigma is not None and classifier.levels is None:
@@ -60,10 +60,12 @@ def score(
 
 @torch.inference_mode()
 def probabilities(classifier: torch.nn.Module, x: torch.Tensor, sigma: float | None, names: list[str]) -> np.ndarray:
-    """float64 (n, K) of raw latents or 8-bit images x (n, C, H, W)."""
+    """float64 (n, K) of raw latents or 8-bit images x (n, C, H, W), in the precision in which the study predicts."""
     x = x.float()
     finite = torch.isfinite(x).flatten(1).all(1)
     if not bool(finite.all()):
         raise InputError(f"sample {names[int(torch.nonzero(~finite)[0])]} has NaN or infinity; generate it anew")
     x = x.contiguous(memory_format=torch.channels_last)
-    return classifier(x, sigma).double().softmax(dim=1).cpu().numpy()
+    with autocast(x.device):
+        logits = classifier(x, sigma).float()
+    return logits.double().softmax(dim=1).cpu().numpy()

@@ -6,8 +6,10 @@ from functools import cache
 
 from ..study.array_sizes import ArraySize, encoding_bytes, packing_bytes, row_shape
 from ..study.cells import efficiency_run, resolve_autoencoder
+from ..study.recipe import Recipe
 from ..study.recipes import resolve_recipe, spaces_of
 from ..workflow.job_work import (
+    AFTER_BUDGET,
     CLASSIFIER_RULES,
     COSTLY_RULES,
     ENCODING_RULES,
@@ -58,7 +60,7 @@ class Plan:
     def time(self, job: Job, params: dict, array: ArraySize, work: Work) -> tuple[float | None, str]:
         """Seconds, from the budget of its recipe, a measured rate, or an estimate on this device."""
         if job.rule in TRAINING_RULES and (budget := params["recipe"].budget_seconds):
-            return float(budget), "budget of the recipe"
+            return budget + self.after_budget(job, params["recipe"], array), "budget of the recipe"
         device = self.device if job.rule in GPU_RULES else CPU
         if rate := self.rates.get((job.rule, work.kind, device)):
             return rate.seconds_per_unit * work.units, f"{rate.origin} ({rate.jobs} jobs)"
@@ -70,6 +72,15 @@ class Plan:
         else:
             pace = self.sustained.of_autoencoder(params["entry"]["class"])
         return operations / pace, "estimate"
+
+    def after_budget(self, job: Job, recipe: Recipe, array: ArraySize) -> float:
+        """Seconds of what a training predicts after its budget; 0 on a device that nothing is known of."""
+        if not self.sustained:
+            return 0.0
+        classes = self.size(job.wildcards["dataset"]).classes
+        forward = networks.classifier_operations(recipe, array.channels, array.side, classes)[0]
+        images = AFTER_BUDGET / self.config["study"]["n_splits"] * array.images
+        return forward * images / self.sustained.bfloat16
 
     def operations(self, job: Job, params: dict, array: ArraySize) -> float | None:
         """Floating-point operations of a job, three forward passes a training step; None where they are not known."""

@@ -17,9 +17,9 @@ from ..autoencoders.families.diffusers_weights import missing_weights, weights_f
 from ..classifiers.classifier import build_network
 from ..study.array_sizes import row_shape
 from ..study.cells import all_cells, resolve_autoencoder
-from ..study.entries import is_folder
 from ..study.recipe import SAME_NETWORK, Recipe
 from ..study.recipes import resolve_recipe
+from ..study.sources import is_folder
 
 # What config.json of the hub's repositories says: the autoencoders of the published study, for a plan without weights.
 KL = {

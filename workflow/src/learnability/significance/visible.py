@@ -18,6 +18,7 @@ from .level import ALPHA
 DISAGREEMENT = 0.3  # share of the images of which one of two classifiers is right and the other wrong
 WITHIN_GROUP = 0.5  # correlation of this difference between two images of a group
 TRAINING = 1.25  # the variance over that of sampling test images alone, five folds of 60/20/20
+ALONE = 1.4  # the same where a dataset has one autoencoder: its test takes no less (group_level.LEAST_ALONE)
 SHARED = 0.38  # correlation of the gaps of two autoencoders on a dataset, measured in simulated studies
 POWER = 0.8  # of a gap that counts as seen
 ERRORS_SEEN = 2.8  # standard errors of a gap that a two-sided test at the level finds with this power: 1.96 + .84
@@ -30,9 +31,13 @@ def class_variances(images: Sequence[float], groups: Sequence[float]) -> np.ndar
     return TRAINING * DISAGREEMENT * design / (len(images) ** 2 * images)
 
 
-def smallest_gap(images: Sequence[float], groups: Sequence[float]) -> float:
-    """The gap of one autoencoder, as a difference of balanced accuracies, that would be found with POWER."""
-    return ERRORS_SEEN * float(np.sqrt(class_variances(images, groups).sum()))
+def smallest_gap(images: Sequence[float], groups: Sequence[float], alone: bool = False) -> float:
+    """The gap of one autoencoder, as a difference of balanced accuracies, that would be found with POWER.
+
+    `alone`: no other autoencoder is on the dataset.
+    """
+    variance = class_variances(images, groups).sum() * (ALONE / TRAINING if alone else 1)
+    return ERRORS_SEEN * float(np.sqrt(variance))
 
 
 def share_of_mean(autoencoders: int) -> float:

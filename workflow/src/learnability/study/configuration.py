@@ -50,6 +50,25 @@ def merge(config: dict, changes: Mapping) -> None:
             config[key] = value
 
 
+def type_nested(config: dict, given: Mapping) -> None:
+    """Give numbers, truth values and null within dictionaries of --config their types: Snakemake reads them as text.
+
+    `given` is what --config says; keys that are not of this configuration (a module has its own) are left alone.
+    """
+    merge(config, {key: typed(value) for key, value in given.items() if isinstance(value, dict) and key in config})
+
+
+def typed(value):
+    import yaml
+
+    if isinstance(value, dict):
+        return {key: typed(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [typed(each) for each in value]
+    found = yaml.safe_load(value) if isinstance(value, str) else value
+    return found if isinstance(found, bool | int | float | None) else value
+
+
 def merge_over_published(config: dict) -> None:
     """Complete `config` in place with what config.yaml of this checkout says and it does not."""
     published = read_yaml(ROOT / "config.yaml")

@@ -1,6 +1,6 @@
 """Entries of datasets, autoencoders and pretrained weights: which of their values decide a result."""
 
-from pathlib import Path
+from .sources import is_folder
 
 # Facts of the machine or of the presentation: a job may use them, but changing them changes no result.
 UNRECORDED = {"root", "label", "max_bad_images", "licence", "gated", "access", "shareable"}
@@ -17,18 +17,6 @@ def recorded(entry: dict) -> dict:
 def unrecorded(entry: dict) -> dict:
     """The other values, folders of data and weights among them: with `recorded` they are the whole entry."""
     return {key: value for key, value in entry.items() if key not in recorded(entry)}
-
-
-def is_folder(source: str) -> bool:
-    """Whether a source of weights is a folder of this machine; else it is a hub id, owner/name."""
-    return source.startswith((".", "/", "~", "$")) or source.count("/") > 1
-
-
-def shown_source(source: str) -> str:
-    """A source of weights as cards have it: of a folder its name alone, which is the same on every machine."""
-    if not is_folder(source) or source.startswith("$"):
-        return source
-    return f"local weights {Path(source).name}"
 
 
 def as_encoder(entry: dict) -> dict:

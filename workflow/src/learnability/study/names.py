@@ -6,6 +6,7 @@ from .truths import TABLE1
 # What stands in the columns of tables beside names: of all data sets together, of what does not apply, of all runs.
 TAKEN = {"datasets": {"macro", "all"}, "recipes": {TABLE1, "reconstruction"}, "autoencoders": {"original"}}
 READ_OTHERWISE = {"nan", "null", "inf", "infinity", "true", "false"}  # by what reads a table: no text
+LABELLED = ("datasets", "autoencoders")
 GROUPS = {"table": "group_column", "folders": "group_pattern"}  # by which a format finds the patient
 OWN_GROUPS = {"mimic_cxr_lt", "isic2019", "cardium"}  # which have a patient or lesion by themselves
 
@@ -22,12 +23,10 @@ def check_names(config: dict) -> None:
     for name in config["autoencoders"]:
         if name in config["pretrained"]:
             raise InputError(f"autoencoders.{name}: pretrained.{name} has this name too; take another for this one")
-    for section in ("datasets", "autoencoders"):
-        for name, entry in config[section].items():
-            if "{" in entry["label"] or "}" in entry["label"]:
-                raise InputError(
-                    f"{section}.{name}.label is {entry['label']!r}; braces are wildcards to Snakemake: take them out"
-                )
+    texts = {f"{kind}.{name}.label": each["label"] for kind in LABELLED for name, each in config[kind].items()}
+    for key, text in (texts | {"results": config["results"]}).items():
+        if {*"{}"} & {*text}:
+            raise InputError(f"{key} is {text!r}; braces are wildcards to Snakemake: take them out")
     for name, entry in config["datasets"].items():
         check_missing_groups(name, entry)
 

@@ -49,6 +49,8 @@ def files_of_run(config: dict, fetched: Collection[str], cell: dict, is_search: 
     files = array_of_run(config, fetched, cell)
     if cell["space"] == "latent":
         files["channel_sums"] = files["array"].replace("latents.npy", "channel_sums.npy")
+    if recipe.reconstructions == "on_the_fly":  # for training alone: what was decoded before is the same
+        files["stored"] = files["array"].replace("latents.npy", "reconstructions.npy")
     if pretrained_weights(config, recipe):
         files |= fetched_weights(fetched, recipe.model, "pretrained")
     if teacher := teacher_run(config, cell):

@@ -6,6 +6,8 @@ from .entries import recorded
 from .recipe import CONFOUNDS
 from .recipes import resolve_recipe
 
+ENTRIES = ("datasets", "autoencoders", "pretrained")
+
 
 def labels(config: dict, table: str = "table1") -> dict[str, dict[str, str]]:
     """Labels of datasets, autoencoders and rows, in the study's order; a recipe without one is shown by its name."""
@@ -25,6 +27,13 @@ def all_labels(config: dict) -> dict[str, dict[str, str]]:
     return {
         kind: {name: entry["label"] for name, entry in config[kind].items()} for kind in ("datasets", "autoencoders")
     }
+
+
+def labels_with_controls(config: dict) -> dict[str, dict[str, str]]:
+    """Those of Table 1, and after them those of the controls that are not in it."""
+    found = labels(config)
+    controls = {name: config["autoencoders"][name]["label"] for name in config["study"]["controls"]}
+    return found | {"autoencoders": found["autoencoders"] | controls}
 
 
 def not_shareable(config: dict) -> list[str]:
@@ -99,12 +108,37 @@ def confounds(config: dict) -> list[str]:
 
 def config_digest(config: dict) -> str:
     """SHA-256 of the configuration without folders of this machine, labels and access."""
+    return digest(_recorded(config))
+
+
+def _recorded(config: dict) -> dict:
     kept = {key: value for key, value in config.items() if key != "results"}
-    entries = ("datasets", "autoencoders", "pretrained")
-    return digest(kept | {kind: {name: recorded(entry) for name, entry in config[kind].items()} for kind in entries})
+    return kept | {kind: {name: recorded(entry) for name, entry in config[kind].items()} for kind in ENTRIES}
+
+
+def changed_values(config: dict, published: dict) -> list[str]:
+    """What of a configuration is not the published study's, a line per value; new entries by their name alone.
+
+    Folders of this machine, labels and access are left out, as in `config_digest`.
+    """
+    return _changes(_recorded(config), _recorded(published), "")
+
+
+def _changes(now: dict, before: dict, where: str) -> list[str]:
+    found = []
+    for key in [*now, *(key for key in before if key not in now)]:
+        name = f"{where}{key}"
+        if key not in now or key not in before:
+            found.append(f"{name}: {'new' if key in now else 'not there'}")
+        elif isinstance(now[key], dict) and isinstance(before[key], dict):
+            found += _changes(now[key], before[key], f"{name}.")
+        elif now[key] != before[key]:
+            found.append(f"{name}: {now[key]} (published: {before[key]})")
+    return found
 
 
 def caption_values(config: dict) -> dict:
     """The values of the configuration that captions name (workflow/report)."""
     keys = ("study", "image_size", "classifier_size", "seed", "significance", "recipes")
-    return {key: config[key] for key in keys}
+    shown = {kind: {name: {"label": entry["label"]} for name, entry in config[kind].items()} for kind in ENTRIES[:2]}
+    return {key: config[key] for key in keys} | shown

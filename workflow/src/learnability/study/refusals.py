@@ -12,9 +12,9 @@ from .cells import (
     resolve_autoencoder,
     uses_lpips,
 )
-from .entries import is_folder
 from .names import check_names
 from .recipes import built_on, check_recipe, resolve_recipe, spaces_of
+from .sources import is_folder
 
 
 def check_study(config: dict) -> None:

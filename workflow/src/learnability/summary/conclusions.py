@@ -9,12 +9,12 @@ from ..significance.group_level import FEWEST_FOLDS
 from ..significance.groups import OF_THESE
 from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
 from ..significance.visible import POWER, seen_by
-from ..tables.layout import points, whole_points
+from ..tables.layout import counted, listed, points, whole_points
 
 SIDES = {"latent", "reconstruction"}  # of the gap
 GAPS_IN_WORDS = {
-    "gap_paper": "as in the paper",
-    "gap_matched": "one protocol in every space",
+    "gap_paper": "with the paper's recipes",
+    "gap_matched": "with one recipe in every space",
     "gap_control": "of the lossless control",
     "gap_encoding": "of the encoding itself",
 }
@@ -29,7 +29,7 @@ def described(findings: Findings, study: dict, runs: int) -> str:
     families, controls = (
         [findings.autoencoder(name) for name in roles.index[roles == role]] for role in ("family", "control")
     )
-    encoders = [f"{_count(len(families), 'autoencoder')} ({', '.join(families)})"] if families else []
+    encoders = [f"{counted(len(families), 'autoencoder')} ({', '.join(families)})"] if families else []
     encoders += [f"the control{'s' if len(controls) > 1 else ''} {', '.join(controls)}"] if controls else []
     spaces = set(table1["space"])
     encoded = " and the ".join(space for space in ("latent", "reconstruction") if space in spaces)
@@ -50,7 +50,8 @@ def described(findings: Findings, study: dict, runs: int) -> str:
         f"variance is that of sampling {trained}."
     )
     return (
-        f"{runs} classifiers on {images:,} images of {_count(len(names), 'data set')} ({datasets}): "
+        f"{counted(runs, 'classifier')} on {counted(images, 'image')} of {counted(len(names), 'data set')} "
+        f"({datasets}): "
         f"{', and '.join(where)}; {folds} {'were' if len(study['folds']) > 1 else 'was'} run. {gap} {scores}"
     )
 
@@ -79,14 +80,14 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
     folds = findings.folds()
     if folds < FEWEST_FOLDS:
         may_not.append(
-            f"{_count(folds, 'fold')}: the variance of training is not known, so intervals cover only sampling and are "
+            f"{counted(folds, 'fold')}: the variance of training is not known, so intervals cover only sampling and are "
             f"too narrow, and no gap is tested; run at least {FEWEST_FOLDS}."
         )
         return
     significant = sum(cell.p_corrected < ALPHA and cell.effect > 0 for cell in cells)
     may.append(
-        f"In {significant} of {len(cells)} pairs of autoencoder and data set latents are significantly worse than "
-        f"reconstructions ({P_BELOW}, paired t over groups of images, Holm)."
+        f"In {significant} of {counted(len(cells), 'pair')} of autoencoder and data set latents are significantly "
+        f"worse than reconstructions ({P_BELOW}, paired t over groups of images, Holm)."
     )
     if sure := [cell for cell in cells if cell.error > 0]:
         alone, corrected = (
@@ -94,8 +95,8 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
         )
         may_not.append(
             f"A gap in one pair would not have been seen below about {points(alone)} points by that test alone, "
-            f"and {points(corrected)} points with the correction over {len(cells)} pairs: gaps of this size are found "
-            f"in {POWER:.0%} of studies as large as this. A pair without significance may still have a gap."
+            f"and {points(corrected)} points with the correction over {counted(len(cells), 'pair')}: gaps of this size "
+            f"are found in {POWER:.0%} of studies as large as this. No significance does not mean no gap."
         )
 
 
@@ -104,7 +105,7 @@ def _of_equivalence(findings: Findings, may: list[str], may_not: list[str]) -> N
     if cell is None or findings.folds() < FEWEST_FOLDS:
         return
     margin = f"{whole_points(findings.margin)} points"
-    text = f"reconstructions less images {in_words(cell, 'points')} over {_count(cell.n, 'data set')}"
+    text = f"reconstructions less images {in_words(cell, 'points')} over {counted(cell.n, 'data set')}"
     if within_margin_p(cell, findings.margin) < ALPHA:
         may.append(f"Reconstructions are as good as images: {text}, equal within {margin}.")
     else:
@@ -115,7 +116,7 @@ def _of_confounds(findings: Findings, differing: list[str], may: list[str], may_
     rows = findings.rows("gap_decomposition", metric="balanced_accuracy", role="family")
     if differing and set(findings.frames["table1"]["space"]) >= SIDES:
         may_not.append(
-            f"Classifiers of reconstructions and of latents differ in {_listed(differing)}, so the gap of Table 1 "
+            f"Classifiers of reconstructions and of latents differ in {listed(differing)}, so the gap of Table 1 "
             "is not only due to the encoding."
         )
         if rows.empty:
@@ -141,25 +142,24 @@ def _of_data(findings: Findings) -> list[str]:
         if not card["grouped"]:
             found.append(f"{label}: no groups are known, so images of one patient may be in training and test.")
         if card.get("subset"):
-            found.append(f"{label}: a part of the data ({card['images']:,} images).")
+            found.append(f"{label}: a part of the data ({counted(card['images'], 'image')}).")
         duplicates = card.get("duplicates") or {}
         if duplicates.get("across_groups") and not duplicates["groups_merged"]:
-            found.append(f"{label}: {duplicates['across_groups']} images have an identical copy in another group.")
+            found.append(f"{label}: {_have(duplicates['across_groups'])} an identical copy in another group.")
         if conflicts := duplicates.get("with_conflicting_labels"):
-            found.append(f"{label}: {conflicts} images have an identical copy with another label.")
+            found.append(f"{label}: {_have(conflicts)} an identical copy with another label.")
         largest = card.get("largest_group") or {"most_folds": findings.n_splits}
         if largest["most_folds"] < findings.n_splits:
             found.append(f"{label}: one group has {largest['share']:.0%} of the images, so folds are not balanced.")
         if alike := (card.get("names") or {}).get("look_alikes", {}).get("group"):
-            found.append(f"{label}: {alike} set(s) of groups have names so alike that they may be one patient.")
+            found.append(
+                f"{label}: in {counted(alike, 'set')} of groups the names are so alike that they may be of one patient."
+            )
         if differences := (card.get("published") or {}).get("differences"):
-            found.append(f"{label}: {len(differences)} counts differ from the published ones.")
+            differ = "count differs" if len(differences) == 1 else "counts differ"
+            found.append(f"{label}: {len(differences)} {differ} from the published ones.")
     return found
 
 
-def _listed(words: list[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def _have(number: int) -> str:
+    return f"{counted(number, 'image')} {'has' if number == 1 else 'have'}"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from itertools import filterfalse
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from ..study.truths import CONTROLS, GAP, NO_GAP, TABLE1
 from ..tables.layout import points
 
 RIGHT, WRONG, OPEN = "supported", "refuted", "open"  # kinds, which the page colours as it does verdicts of claims
+UNKNOWN_TRAINING = 2  # the variance of a gap over that of sampling, where training's is not known: it is at most half
 NOT_RUN = (
     "This study has no controls, so nothing shows that it finds existing gaps and only those: "
     "study.controls, for example [pixel_unshuffle_8, enciphered_8]."
@@ -64,14 +66,17 @@ def controls_in_words(
 
 
 def controls_of(folder: Path) -> Said:
-    """The same of a results folder, with names for labels; the study of study.json may have controls to be judged."""
+    """The same of a results folder, with the labels of its study.json, or names; controls may wait to be judged."""
     study, path = folder / "study.json", folder / "significance" / "controls.csv"
-    scopes = read_study(folder).get("scopes", {}) if study.is_file() else {}
-    names = scopes.get(CONTROLS, {}).get("autoencoders", [])
+    recorded = read_study(folder) if study.is_file() else {}
+    names = recorded.get("scopes", {}).get(CONTROLS, {}).get("autoencoders", [])
     if names and not path.is_file():
         return Said(OPEN, f"The controls are not judged yet: ask for {path}, or for the target `{CONTROLS}`.", [])
-    shown_names = {name: name.replace("_", " ") for name in names}
-    return controls_in_words(read_numbers(path) if names else None, lambda name: name.replace("_", " "), shown_names)
+    labels = recorded.get("labels", {})
+    datasets = labels.get("datasets", {})
+    shown_names = {name: labels.get("autoencoders", {}).get(name, name.replace("_", " ")) for name in names}
+    frame = read_numbers(path) if names else None
+    return controls_in_words(frame, lambda name: datasets.get(name, name.replace("_", " ")), shown_names)
 
 
 def failures(rows: list[dict]) -> list[str | None]:
@@ -79,26 +84,45 @@ def failures(rows: list[dict]) -> list[str | None]:
 
     One interval of many excludes by chance what is true. So a gap where there is none needs an interval that is
     simultaneous over all controls without a gap (Bonferroni) and an own one beyond the margin, and a score above chance
-    one that is simultaneous over all these scores. A gap of unknown size that is not found is no failure.
+    one that is simultaneous over all these scores. A gap that is not found is no failure where its size is not known,
+    or where an interval that is simultaneous over all of known size still holds it: the images are too few. Below three
+    folds, where the variance of training is not known, these intervals are those of twice the variance of sampling.
     """
     without = sum(row["expected"] == NO_GAP for row in rows)
+    known = sum(_is_known(row) for row in rows)
     scores = sum(np.isfinite(row["score"]) for row in rows)
-    return [_failure(row, max(without, 1), max(scores, 1)) for row in rows]
+    return [_failure(row, max(without, 1), max(known, 1), max(scores, 1)) for row in rows]
 
 
-def _failure(row: dict, without: int, scores: int) -> str | None:
-    score = Effect("", row["score"], row["score_ci_low"], row["score_ci_high"], np.nan, 0, row["score_df"])
-    if score.interval(scores)[0] > row["chance"]:  # never of NaN
+def _is_known(row: dict) -> bool:
+    """Whether it is a gap whose size is known by construction."""
+    return row["expected"] == GAP and bool(np.isfinite(row["expected_effect"]))
+
+
+def _failure(row: dict, without: int, known: int, scores: int) -> str | None:
+    if _interval_of(row, "score", scores)[0] > row["chance"]:  # never of NaN
         return f"{row['where']} scores above chance, as it would if images were repeated across folds"
-    if row["expected"] == GAP and row["verdict"] != FOUND and np.isfinite(row["expected_effect"]):
+    if _is_known(row) and row["verdict"] != FOUND:
         if row["expected_effect"] <= row["margin"]:
             return f"the images themselves are scored at chance, so {row['where']} has no gap to find"
-        return f"the gap of {row['where']} exists and was not found ({row['verdict']})"
-    low, high = Effect("", row["effect"], row["ci_low"], row["ci_high"], np.nan, 0, row["df"]).interval(without)
+        if (
+            not _interval_of(row, "effect", known)[1] >= row["expected_effect"]
+        ):  # also of NaN: nothing varies, and there is none
+            return f"the gap of {row['where']} exists and was not found ({row['verdict']})"
+    low, high = _interval_of(row, "effect", without)
     if row["expected"] == NO_GAP and not _within_margin(row) and (low > 0 or high < 0):
         seen = "a gap" if low > 0 else "the opposite of a gap"
         return f"{row['where']} shows {seen} where there is none"
     return None
+
+
+def _interval_of(row: dict, name: str, together: int) -> tuple[float, float]:
+    """The interval of the effect or the score at the level of one of so many together; NaN where there is none."""
+    of = "score_" if name == "score" else ""
+    ends = row[f"{of}ci_low"], row[f"{of}ci_high"]
+    low, high = Effect("", row[name], *ends, np.nan, 0, row[f"{of}df"]).interval(together)
+    wider = UNKNOWN_TRAINING**0.5 if row["method"] == SAMPLING else 1.0
+    return row[name] - wider * (row[name] - low), row[name] + wider * (high - row[name])
 
 
 def _within_margin(row: dict) -> bool:
@@ -117,9 +141,10 @@ def _lead(rows: list[dict]) -> str:
     with_gap, without = ([row for row in rows if row["expected"] == expected] for expected in (GAP, NO_GAP))
     missed, undecided = ([row for row in some if row["kind"] == OPEN] for some in (with_gap, without))
     parts = ["a gap that is there is found"] if len(missed) < len(with_gap) else []
-    if missed:
-        number = f"{len(missed)} of {len(with_gap)} controls with a gap"
-        parts.append(f"whether this study finds a gap of unknown size cannot be told from so few images ({number})")
+    for size, some in (("known", filter(_is_known, missed)), ("unknown", filterfalse(_is_known, missed))):
+        if count := len([*some]):
+            number = f"{count} of {len(with_gap)} controls with a gap"
+            parts.append(f"whether this study finds a gap of {size} size cannot be told from so few images ({number})")
     if undecided:
         number = f"{len(undecided)} of {len(without)} controls without a gap"
         parts.append(f"whether this study sees a gap where there is none cannot be told from so few images ({number})")

@@ -8,7 +8,7 @@ from ..paper.findings import Effect, Findings
 from ..paper.gap_claims import gaps
 from ..significance.level import ALPHA
 from ..tables.caveats import Spoiled
-from ..tables.layout import points
+from ..tables.layout import counted, points
 from .spoiled import beside, chance_of_page
 
 SPACES = {"image": "Image space", "reconstruction": "Reconstruction space", "latent": "Latent space"}
@@ -19,14 +19,17 @@ def tiles(findings: Findings) -> list[dict]:
     """Balanced accuracy of each space, mean over datasets and families, and the mean gap."""
     table1 = findings.rows("table1", metric="balanced_accuracy", role=["baseline", "family"])
     found, guess = [], chance_of_page(findings)
-    note = f"balanced accuracy, chance {guess}" if guess else "balanced accuracy"
+    note = f"mean balanced accuracy; chance {guess}" if guess else "mean balanced accuracy"
     for space, label in SPACES.items():
         means = table1.loc[table1["space"] == space, "mean"].astype(float)
         if len(means):
             found.append({"label": label, "value": f"{means.mean():.3f}".removeprefix("0"), "note": note})
     effects = [cell.effect for cell in gaps(findings)]
     if effects:
-        note = f"points, {points(min(effects))} to {points(max(effects))} over {len(effects)} pairs"
+        note = f"points, the gap of {counted(1, 'pair')}"
+        if len(effects) > 1:
+            ends = f"{points(min(effects))} to {points(max(effects))}"
+            note = f"points, the mean; range {ends} over {counted(len(effects), 'pair')}"
         found.append({"label": "Learnability gap", "value": points(np.mean(effects)), "note": note})
     return found
 

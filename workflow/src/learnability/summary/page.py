@@ -20,6 +20,7 @@ from ..study.configuration import ROOT
 from ..tables.caveats import sentences
 from ..tables.labels import PHANTOM_NOTICE
 from . import sources
+from .answer import answer
 from .conclusions import conclusions, described
 from .controls import controls_in_words
 from .headline import gap_matrix, tiles
@@ -27,6 +28,7 @@ from .spoiled import spoiled
 
 CAPTIONS = ROOT / "workflow" / "report"
 LARGEST_SVG = 300_000  # bytes; a figure with more is taken as a PNG, if that is smaller
+FIRST = "gaps"  # the figure that leads
 IMAGES = ("figure3",)  # figures that show images of the datasets themselves
 VERDICTS = {SUPPORTED: "supported", NOT_SUPPORTED: "refuted", UNTESTABLE: "open"}
 
@@ -37,7 +39,8 @@ class Material:
 
     `config` has the values of the configuration that captions name, `parameters` what they name beside these:
     `snakemake.params` of the rules that draw; `differing` is what the classifiers on both sides of the gap differ in
-    beside their space; `not_shareable` the labels of the datasets whose images must not be passed on.
+    beside their space; `not_shareable` the labels of the datasets whose images must not be passed on; `changed` what
+    differs from the published configuration; `written` when and `command` by what the page was made.
     """
 
     config: dict
@@ -52,6 +55,9 @@ class Material:
     results: Path
     parameters: dict
     not_shareable: Sequence[str]
+    changed: Sequence[str] = ()
+    written: str = ""
+    command: str = ""
 
 
 def render_summary(findings: Findings, material: Material) -> str:
@@ -62,11 +68,14 @@ def render_summary(findings: Findings, material: Material) -> str:
     claims, others = spoken_of(material.claims)
     shown = {name: findings.dataset(name) for name in findings.datasets()}
     phantoms = [name for name in findings.datasets() if findings.synthetic(name)]
+    controls = controls_in_words(
+        findings.frames.get("controls"), findings.dataset, findings.names.get("autoencoders", {})
+    )
+    figures = [picture(path, number, material) for number, path in enumerate(embedded(material), 1)]
     return environment.get_template("summary.html.jinja").render(
         name=material.results.name,
-        controls=controls_in_words(
-            findings.frames.get("controls"), findings.dataset, findings.names.get("autoencoders", {})
-        ),
+        answer=answer(findings, controls, found),
+        controls=controls,
         measured=described(findings, material.config["study"], len(material.metrics)),
         notice=PHANTOM_NOTICE if phantoms else "",
         tiles=tiles(findings),
@@ -79,9 +88,13 @@ def render_summary(findings: Findings, material: Material) -> str:
         kinds=VERDICTS,
         published=tables_of(material.published) if of_the_paper(findings) else [],
         tables=[table for path in sorted(material.tables, key=table_order) for table in tables_of(path)],
-        figures=[picture(path, material) for path in embedded(material)],
+        leading=[figure for figure in figures if figure["name"] == FIRST],
+        figures=[figure for figure in figures if figure["name"] != FIRST],
         not_shareable=material.not_shareable,
         provenance={
+            "written": material.written,
+            "command": material.command,
+            "changed": material.changed,
             "config": material.config_digest,
             "code": sources.code(),
             "software": sources.software(),
@@ -100,9 +113,9 @@ def of_the_paper(findings: Findings) -> bool:
     return any(name in findings.cards and not findings.synthetic(name) for name in names)
 
 
-def table_order(path: Path) -> tuple[bool, str]:
-    """The numbered tables first."""
-    return not path.stem.startswith("table"), path.stem
+def table_order(path: Path) -> tuple[bool, bool, str]:
+    """The gap, then the numbered tables, then the others."""
+    return path.stem != "gap", not path.stem.startswith("table"), path.stem
 
 
 def claims_by_part(claims: pd.DataFrame) -> dict[str, list[dict]]:
@@ -125,22 +138,33 @@ def tables_of(path: Path) -> list[dict]:
 
 
 def embedded(material: Material) -> list[Path]:
-    """The SVGs of the figures that the page holds: one of images only if all of these may be passed on."""
+    """The SVGs of the figures that the page holds, that of the gaps first.
+
+    One of images is among them only if all of these may be passed on.
+    """
     left_out = IMAGES if material.not_shareable else ()
-    return [path for path in material.figures if path.suffix == ".svg" and path.stem not in left_out]
+    shown = [path for path in material.figures if path.suffix == ".svg" and path.stem not in left_out]
+    return sorted(shown, key=lambda path: path.stem != FIRST)
 
 
-def picture(path: Path, material: Material) -> dict:
-    """A figure as a data URI with the caption that the report has too."""
+def picture(path: Path, number: int, material: Material) -> dict:
+    """A figure as a data URI with its number and one caption: the report's, and what the file says of itself."""
     png = path.with_suffix(".png")
     large = path.stat().st_size > LARGEST_SVG and png.is_file() and png.stat().st_size < path.stat().st_size
     kind, chosen = ("png", png) if large else ("svg+xml", path)
     data = base64.b64encode(chosen.read_bytes()).decode("ascii")
     return {
         "name": path.stem,
+        "number": number,
         "source": f"data:image/{kind};base64,{data}",
-        "caption": caption(path.stem, material.config, material.parameters),
+        "caption": caption(path.stem, material.config, material.parameters) + " " + note_of(path),
     }
+
+
+def note_of(svg: Path) -> str:
+    """The description that `figures.style.save` writes into a figure."""
+    found = ElementTree.parse(svg).iter("{http://purl.org/dc/elements/1.1/}description")
+    return next((element.text or "" for element in found), "")
 
 
 def caption(name: str, config: dict, parameters: dict) -> Markup:
@@ -151,4 +175,5 @@ def caption(name: str, config: dict, parameters: dict) -> Markup:
     template = Environment(undefined=StrictUndefined).from_string(path.read_text(encoding="utf-8"))
     text = escape(template.render(snakemake=SimpleNamespace(config=config, params=SimpleNamespace(**parameters))))
     text = re.sub(r"``(.+?)``", r"<code>\1</code>", str(text))
+    text = re.sub(r"(?<![\w\\*])\*([^*\n][^*]*?)\*(?![\w*])", r"<em>\1</em>", text)
     return Markup(re.sub(r"\\(\W)", r"\1", text))

@@ -12,7 +12,7 @@ from ..paper.findings import Findings
 from ..planning.hours import hours_per_rule
 from ..storage.contracts import read_json
 from ..study.configuration import ROOT
-from ..study.entries import shown_source
+from ..study.sources import shown_source
 from ..workflow.provenance import package_digest
 
 PACKAGES = ["torch", "torchvision", "timm", "diffusers", "numpy", "scipy", "scikit-learn", "pandas", "snakemake"]

@@ -27,7 +27,8 @@ def beside(found: Sequence[Spoiled], dataset: str, autoencoder: str) -> str:
 
 
 def chance_of_page(findings: Findings) -> str:
-    """Chance in balanced accuracy over the datasets: '.250', or '.125 to .500'; "" where it is not known."""
+    """Chance in balanced accuracy: '.250', or '.125 to .500, by data set'; "" where it is not known."""
     counts = [findings.labels.counts[name] for name in findings.datasets() if name in findings.labels.counts]
     values = sorted({f"{chance(len(each), 'balanced_accuracy'):.3f}".removeprefix("0") for each in counts})
-    return " to ".join(dict.fromkeys([*values[:1], *values[-1:]]))
+    ends = " to ".join(dict.fromkeys([*values[:1], *values[-1:]]))
+    return f"{ends}, by data set" if len(values) > 1 else ends

@@ -1,27 +1,11 @@
-"""A laid-out table as Markdown, HTML and LaTeX."""
+"""A laid-out table as Markdown and HTML, and by latex.py as LaTeX."""
 
 import html
 import re
 from collections.abc import Sequence
 
-from .layout import Best, Block, Layout
-
-# A bracket or a star that starts a row would be taken as an argument of the "\\" before it.
-LATEX_ESCAPES = str.maketrans(
-    {character: f"\\{character}" for character in "&%$#_{}"}
-    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "[": "{[}", "*": "{*}"}
-    | {"±": r"$\pm$", "∞": r"$\infty$", "×": r"$\times$", "≤": r"$\leq$", "≥": r"$\geq$"}
-    | {
-        "–": "--",
-        "−": "$-$",
-        "†": r"$\dagger$",
-        "‡": r"$\ddagger$",
-        "⋆": r"$\star$",
-        "⋄": r"$\diamond$",
-        "≈": r"$\approx$",
-    }
-)
+from .latex import as_latex
+from .layout import Best, Layout, flat
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #1a1a1a; background: #fff; margin: 2rem; }
@@ -45,13 +29,8 @@ def render(*layouts: Layout) -> dict[str, str]:
     return {
         "md": "\n".join(map(_markdown, layouts)),
         "html": _html(layouts),
-        "tex": "\n".join(map(_latex, layouts)),
+        "tex": "\n".join(map(as_latex, layouts)),
     }
-
-
-def _flat(section: list[Block]) -> list[list[str]]:
-    """The rows of a section for formats without spanning rows: a name stands in its block's first row."""
-    return [["" if i else name, *row] for name, rows in section for i, row in enumerate(rows)]
 
 
 def _markdown(layout: Layout) -> str:
@@ -62,7 +41,7 @@ def _markdown(layout: Layout) -> str:
         return f"**{shown}**" if isinstance(text, Best) else shown
 
     heads = [f"{name} {head}" for name, below in layout.spanners for head in below]
-    rows = [[*layout.stubs, *heads], *(row for section in layout.sections for row in _flat(section))]
+    rows = [[*layout.stubs, *heads], *(row for section in layout.sections for row in flat(section))]
     lines = [f"| {' | '.join(map(escaped, row))} |" for row in rows]
     lines.insert(1, "|" + " :-- |" * len(layout.stubs) + " --: |" * len(heads))
     parts = [f"**{layout.title}.** {escaped(layout.caption)}", "\n".join(lines)]
@@ -119,49 +98,3 @@ def _html_block(name: str, rows: list[list[str]], names: int, ruled: bool) -> st
 def _html_cell(text: str) -> str:
     shown = html.escape(text)
     return f"<b>{shown}</b>" if isinstance(text, Best) else shown
-
-
-def _latex(layout: Layout) -> str:
-    """A table float that needs the package booktabs and nothing else."""
-    heads = [head for _, below in layout.spanners for head in below]
-    size = r"\tiny" if len(heads) > 12 else r"\scriptsize"
-    spanners, rules, first = [""] * len(layout.stubs), "", len(layout.stubs) + 1
-    for name, below in layout.spanners:
-        spanners.append(rf"\multicolumn{{{len(below)}}}{{c}}{{{_latex_text(name)}}}")
-        rules += rf"\cmidrule(lr){{{first}-{first + len(below) - 1}}}"
-        first += len(below)
-    sections = ["\n".join(_latex_row(row, layout) for row in _flat(section)) for section in layout.sections if section]
-    stubs = [rf"p{{{width:g}\linewidth}}" for width in layout.widths] or ["l"] * len(layout.stubs)
-    lines = [
-        "% \\usepackage{booktabs}\n\\begin{table}[t]\n\\centering",
-        rf"\caption{{{_latex_text(layout.caption)}}}",
-        rf"\label{{tab:{layout.title.lower().replace(' ', '')}}}",
-        # Four datasets with sd are twelve wide columns: what is wider than the text hangs out on both sides.
-        # Beyond that it would leave the page, so the print is smaller.
-        rf"\par\smallskip{size}\setlength{{\tabcolsep}}{{2pt}}\makebox[\linewidth]{{%",
-        rf"\begin{{tabular}}{{{''.join(stubs)}{'c' * len(heads)}}}",
-        "\\toprule",
-        *([" & ".join(spanners) + r" \\", rules] if heads else []),
-        _latex_row([*layout.stubs, *heads], layout) + "\n\\midrule",
-        "\n\\midrule\n".join(sections) + "\n\\bottomrule\n\\end{tabular}}",
-        *(rf"\par\smallskip{{\small {_latex_text(note)}\par}}" for note in layout.footnotes),
-        "\\end{table}\n",
-    ]
-    return "\n".join(lines)
-
-
-def _latex_row(cells: list[str], layout: Layout) -> str:
-    row = [_latex_cell(cell) for cell in cells]
-    # A group of its own, because ragged right gives the "\\" of the row another meaning.
-    row[: len(layout.widths)] = [rf"{{\raggedright {cell}\par}}" for cell in row[: len(layout.widths)]]
-    return " & ".join(row) + r" \\"
-
-
-def _latex_cell(cell: str) -> str:
-    """A number's minus is set as one, and ± loses its spaces so that the row stays narrow."""
-    shown = re.sub(r"^-(?=[.\d])", "$-$", _latex_text(cell)).replace(r" $\pm$ ", r"$\pm$")
-    return rf"\textbf{{{shown}}}" if isinstance(cell, Best) else shown
-
-
-def _latex_text(text: str) -> str:
-    return text.translate(LATEX_ESCAPES)

@@ -1,7 +1,7 @@
 """A table as text before it has a format: heads, sections of blocks of rows, and numbers as the paper prints them."""
 
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,11 @@ class Layout:
     sections: list[list[Block]]
     footnotes: list[str]
     widths: tuple[float, ...] = ()
+
+
+def flat(section: list[Block]) -> list[list[str]]:
+    """The rows of a section for formats without spanning rows: a name stands in its block's first row."""
+    return [["" if i else name, *row] for name, rows in section for i, row in enumerate(rows)]
 
 
 def number(*shown: float, decimals: int = 3) -> str:
@@ -71,3 +76,13 @@ def values_over_folds(table: pd.DataFrame, with_sd: bool) -> str:
     """What a caption says of the numbers of a table."""
     folds = table["n_folds"].max()
     return f"{'mean ± sd' if with_sd else 'mean'} over {folds} folds" if folds > 1 else "one fold"
+
+
+def counted(number: int, noun: str) -> str:
+    """'1 fold', '2 folds', '1,205 images'."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(words: Sequence[str]) -> str:
+    """'a', 'a and b', 'a, b and c'."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

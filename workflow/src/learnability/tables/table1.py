@@ -6,15 +6,21 @@ import pandas as pd
 
 from ..errors import InputError
 from ..significance.level import ALPHA, P_BELOW
-from ..significance.rows import CELL_TEST
+from ..significance.rows import CELL_TEST, HEADLINE_METRIC
 from ..storage.contracts import SCORES
 from .caveats import Spoiled, chance_row, sentences
 from .formats import render
 from .frames import cells_by, corrected_p, named, score_rows
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
-from .layout import MISSING, SCORE_HEADS, Best, Block, Layout, best_of, cell_text, values_over_folds
+from .layout import MISSING, SCORE_HEADS, Best, Block, Layout, best_of, cell_text, listed, values_over_folds
 
 IDENTITY = ["dataset", "autoencoder", "role", "space", "recipe"]
+NAMED = {
+    "balanced_accuracy": "balanced accuracy (bACC)",
+    "auc": "AUC",
+    "mcc": "Matthews correlation coefficient (MCC)",
+}
+OVER_FOLDS_IN_WORDS = "two-sided t-test paired by fold with Nadeau and Bengio's correction"
 MARK = "‡"  # as in Table 4: differs from reconstruction space
 
 
@@ -36,12 +42,16 @@ def render_table1(
     with_sd: bool = True,
     tests: pd.DataFrame | None = None,
     caveats: Iterable[Spoiled] = (),
+    metrics: Sequence[str] = SCORES,
 ) -> dict[str, str]:
     """Table 1 as md, html and tex: chance, image space, then the families in both spaces, then the controls.
+
+    It shows these `metrics`, in the order of SCORES.
 
     The best family of each space is bold. With `tests`, those of `deciding_tests` for the same runs, latent scores that
     differ from reconstruction are marked; a family's cell without its test is an InputError.
     """
+    metrics = [metric for metric in SCORES if metric in metrics]
     cells = cells_by(table, ["dataset", "autoencoder", "space", "metric"])
     datasets = datasets_of(table, labels)
     best, differing = _best(table), _differing(table, tests)
@@ -51,17 +61,17 @@ def render_table1(
         return Best(shown) if key in best else shown
 
     def row(head: str, autoencoder: str, space: str) -> list[str]:
-        return [head, *(text(dataset, autoencoder, space, metric) for dataset in datasets for metric in SCORES)]
+        return [head, *(text(dataset, autoencoder, space, metric) for dataset in datasets for metric in metrics)]
 
     def blocks(autoencoders: dict[str, str]) -> list[Block]:
         spaces = {"LS": "latent", "RS": "reconstruction"}
         return [(name, [row(head, a, space) for head, space in spaces.items()]) for a, name in autoencoders.items()]
 
-    caption = _caption(table, with_sd, bool(best), tests) + notice(datasets, labels)
-    guess = chance_row([MISSING], datasets, SCORES, labels)
+    caption = _caption(table, metrics, with_sd, bool(best), tests) + notice(datasets, labels)
+    guess = chance_row([MISSING], datasets, metrics, labels)
     image = ("Image Space", [row(MISSING, "original", "image")])
     families, controls = map(blocks, autoencoders_of(table, labels))
-    spanners = [(name, [*SCORE_HEADS.values()]) for name in datasets.values()]
+    spanners = [(name, [SCORE_HEADS[metric] for metric in metrics]) for name in datasets.values()]
     return render(
         Layout(
             "Table 1",
@@ -74,21 +84,21 @@ def render_table1(
     )
 
 
-def _caption(table: pd.DataFrame, with_sd: bool, bold: bool, tests: pd.DataFrame | None) -> str:
+def _caption(table: pd.DataFrame, metrics: Sequence[str], with_sd: bool, bold: bool, tests: pd.DataFrame | None) -> str:
     """What the numbers are, and what bold and the mark mean where they can occur."""
     caption = (
-        "Classifiers in image space, latent space (LS) and reconstruction space (RS): balanced accuracy (bACC), AUC "
-        f"and Matthews correlation coefficient (MCC), {values_over_folds(table, with_sd)}."
+        "Classifiers in image space, latent space (LS) and reconstruction space (RS): "
+        f"{listed([NAMED[metric] for metric in metrics])}, {values_over_folds(table, with_sd)}."
     )
     caption += " Bold: the best autoencoder of each space." if bold else ""
     if tests is not None and len(tests) and table["n_folds"].max() > 1:
-        over_folds = "two-sided t-test paired by fold with Nadeau and Bengio's correction"
-        if CELL_TEST in set(tests["test"]):
-            over_folds = (
-                "of bACC by the two-sided test over groups of images, whose variance is that of sampling and of "
-                f"training, of AUC and MCC by the {over_folds}"
-            )
-        caption += f" {MARK} differs from RS: {P_BELOW}, {over_folds}, Holm's over all cells of the metric."
+        by_folds, others = OVER_FOLDS_IN_WORDS, [SCORE_HEADS[each] for each in metrics if each != HEADLINE_METRIC]
+        if CELL_TEST in set(tests["test"]) and HEADLINE_METRIC in metrics:
+            of_accuracy = "two-sided test over groups of images, whose variance is that of sampling and of training"
+            said = f"of bACC by the {of_accuracy}, of {listed(others)} by the {by_folds}" if others else of_accuracy
+        else:
+            said = by_folds
+        caption += f" {MARK} differs from RS: {P_BELOW}, {said}, Holm's over all cells of the metric."
     return caption
 
 

@@ -21,6 +21,7 @@ TITLES = {
     "gap_decomposition": "What the encoding itself costs",
 }
 
+IN_RECONSTRUCTION = "_in_reconstruction"  # how the comparison of fine-tuning in that space ends
 NOTES = {
     "group_level": "Sampling only: from fewer than three folds, decides nothing.",
     "study_level": "These data sets: the mean over them; further data set: a t over their means.",
@@ -37,10 +38,13 @@ def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
 
     `tests` is the CSV with "n/a" kept; rows of one test stand together. What is the same in every row is said once.
     """
-    frame = tests.assign(
-        dataset=tests["dataset"].map(lambda dataset: _dataset(dataset, labels)),
-        autoencoder=tests["autoencoder"].map(lambda autoencoder: labels.autoencoders.get(autoencoder, autoencoder)),
-    )
+    shown = {
+        "dataset": lambda name: _dataset(name, labels),
+        "autoencoder": lambda name: labels.autoencoders.get(name, name),
+        "control": lambda name: labels.autoencoders.get(name, name),
+        "comparison": lambda name: compared(name, labels),
+    }
+    frame = tests.assign(**{column: tests[column].map(label) for column, label in shown.items() if column in tests})
     if "test" not in frame:
         frame.insert(0, "test", "gaps")
     words = [column for column in WORDS if column in frame and frame[column].nunique() > 1]
@@ -65,6 +69,13 @@ def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
     over_all = name in OVER_ALL or MACRO in set(tests["dataset"])
     notes = data_notes(labels.leaking if over_all else tests["dataset"], labels)
     return render(Layout(TITLES[name], caption, ["test", *words], heads, sections, notes))["html"]
+
+
+def compared(comparison: str, labels: Labels) -> str:
+    """'MedVAE-FT less MedVAE in reconstruction': the sides of a comparison by their labels."""
+    sides = comparison.removesuffix(IN_RECONSTRUCTION).split("_vs_")
+    where = " in reconstruction" if comparison.endswith(IN_RECONSTRUCTION) else ""
+    return " less ".join(labels.autoencoders.get(side, _words(side)) for side in sides) + where
 
 
 def _words(name: str) -> str:

@@ -46,8 +46,8 @@ def train_classifier(
         return
     data = load_fold(cell, n_splits, inputs, device)
     checkpoint = folder / "checkpoint.safetensors"
-    model, description, history, speed = train(cell, recipe, seed, n_splits, code, inputs, data, checkpoint)
-    write_predictions(model, data, folder / "predictions.parquet")
+    model, description, history, speed, best = train(cell, recipe, seed, n_splits, code, inputs, data, checkpoint)
+    write_predictions(model, data, folder / "predictions.parquet", best)
     write_csv(pd.DataFrame(history), folder / "history.csv")
     write_tensors(model.state_dict(), folder / "model.safetensors")
     write_json(description | {"digest_weights": file_digest(folder / "model.safetensors")}, folder / "model.json")
@@ -69,8 +69,8 @@ def train_classifier(
 
 def train(
     cell: dict, recipe: Recipe, seed: int, n_splits: int, code: str, inputs: Inputs, data: Fold, checkpoint: Path
-) -> tuple[Classifier, dict, list, float]:
-    """Build a classifier and fit it; returns it with its description (model.json), history and samples per second."""
+) -> tuple[Classifier, dict, list, float, np.ndarray | None]:
+    """Build a classifier and fit it; returns it with its description (model.json), and what `fit` returns."""
     description = describe_run(cell, recipe, seed, data, inputs) | {"trained_by": recipe.recorded()}
     if inputs.pretrained:
         description["pretrained_digest"] = file_digest(inputs.pretrained)
@@ -82,10 +82,9 @@ def train(
     if inputs.start:
         load_start(model, inputs.start)
     model = model.to(data.rows.device, memory_format=torch.channels_last)
-    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
+    torch.set_float32_matmul_precision("highest")  # no TF32 in what stays in float32 beside bfloat16
     loss = build_loss(recipe, class_counts(data), inputs.teacher_scale)
-    history, speed = fit(model, data, recipe, seed, identity, checkpoint, loss)
-    return model, description, history, speed
+    return model, description, *fit(model, data, recipe, seed, identity, checkpoint, loss)
 
 
 def class_counts(data: Fold) -> torch.Tensor:
@@ -96,14 +95,15 @@ def class_counts(data: Fold) -> torch.Tensor:
 
 def fit(
     model: Classifier, data: Fold, recipe: Recipe, seed: int, identity: str, checkpoint: Path, loss
-) -> tuple[list, float]:
+) -> tuple[list, float, np.ndarray | None]:
     """Train until the last epoch, or until patience or the budget runs out; leave the best weights in `model`.
 
-    Returns the history (a dictionary per epoch) and the training samples per second of this process.
+    Returns the history (a dictionary per epoch), the training samples per second of this process, and what the best
+    weights predict of the validation rows (n, K), None where another process found them.
     """
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
     state = {"best_score": -1.0, "without_gain": 0, "spent_seconds": 0.0, "history": []}
-    seconds, trained = 0.0, 0
+    seconds, trained, best = 0.0, 0, None
     with Checkpointer(checkpoint, identity, model, [optimiser], state) as checkpointer:
         say_where(checkpointer)
         state = checkpointer.state
@@ -116,14 +116,15 @@ def fit(
             rate = start_epoch(optimiser, recipe, seed, epoch, state)
             train_loss, samples = train_epoch(model, data, recipe, seed, epoch, loss, optimiser, deadline, checkpointer)
             seconds, trained = seconds + time.perf_counter() - started, trained + samples
-            predicted = predict(model, data, "validation").argmax(axis=1)
-            reached = balanced_accuracy(data.label[data.split["validation"]], predicted)
-            note_epoch(checkpointer, {"epoch": epoch, "lr": rate, "train_loss": train_loss}, reached)
+            predicted = predict(model, data, "validation")
+            reached = balanced_accuracy(data.label[data.split["validation"]], predicted.argmax(axis=1))
+            if note_epoch(checkpointer, {"epoch": epoch, "lr": rate, "train_loss": train_loss}, reached):
+                best = predicted
             print(f"epoch {epoch}/{recipe.epochs}  loss {train_loss:.4f}  validation bACC {reached:.4f}", flush=True)
             state["spent_seconds"] = spent_seconds(recipe, deadline)
             checkpointer.end_epoch()
     model.load_state_dict(checkpointer.best)
-    return state["history"], trained / seconds if seconds else 0.0
+    return state["history"], trained / seconds if seconds else 0.0, best
 
 
 def say_where(checkpointer: Checkpointer) -> None:
@@ -135,13 +136,15 @@ def say_where(checkpointer: Checkpointer) -> None:
         print(f"resumed after epoch {done}", flush=True)
 
 
-def note_epoch(checkpointer: Checkpointer, row: dict, reached: float) -> None:
-    """Add an epoch to the history; keep its weights if its validation balanced accuracy is the best."""
+def note_epoch(checkpointer: Checkpointer, row: dict, reached: float) -> bool:
+    """Add an epoch to the history, keep its weights if its validation balanced accuracy is the best, and say so."""
     checkpointer.state["without_gain"] += 1
-    if reached > checkpointer.state["best_score"]:  # a tie keeps the earlier epoch
+    is_best = reached > checkpointer.state["best_score"]  # a tie keeps the earlier epoch
+    if is_best:
         checkpointer.state |= {"best_score": reached, "without_gain": 0}
         checkpointer.best = {key: value.clone() for key, value in checkpointer.model.state_dict().items()}
     checkpointer.state["history"].append(row | {"validation_balanced_accuracy": reached})
+    return is_best
 
 
 def spent_seconds(recipe: Recipe, deadline: float) -> float:

@@ -19,10 +19,10 @@ CURVE = [0.0, *np.geomspace(0.01, 80, 12).tolist()]  # sigma; the same for every
 
 @torch.inference_mode()
 def predict_logits(model: Classifier, data: Fold, split: str) -> torch.Tensor:
-    """Unscaled logits of a split, float32 (n, K), on the device."""
+    """Unscaled logits of a split, float32 (n, K), on the device; of images that are stored, where training decodes."""
     model.eval()
-    logits = []
-    for x in data.rows.batches(data.split[split], EVALUATION_BATCH):
+    logits, rows = [], data.rows if data.stored is None or split == "train" else data.stored
+    for x in rows.batches(data.split[split], EVALUATION_BATCH):
         with autocast(data.rows.device):
             logits.append(model(x.float().contiguous(memory_format=torch.channels_last)).float())
     return torch.cat(logits)
@@ -38,12 +38,13 @@ def predict(model: Classifier, data: Fold, split: str) -> np.ndarray:
     return predict_logits(model, data, split).double().softmax(dim=1).cpu().numpy()
 
 
-def write_predictions(model: Classifier, data: Fold, path: Path) -> None:
-    """Write the probabilities of the validation and test rows."""
+def write_predictions(model: Classifier, data: Fold, path: Path, validation: np.ndarray | None = None) -> None:
+    """Write the probabilities of the validation and test rows; those of `validation` (n, K) where they are known."""
     parts = []
     for split in ("validation", "test"):
         part = data.samples.iloc[data.split[split]][["sample_id", "label"]].assign(split=split)
-        part[data.card["classes"]] = predict(model, data, split)
+        known = validation if split == "validation" else None
+        part[data.card["classes"]] = predict(model, data, split) if known is None else known
         parts.append(part)
     write_parquet(pd.concat(parts, ignore_index=True), path)
 

@@ -35,11 +35,12 @@ class Inputs:
     teacher_logits: Path | None = None
     teacher_scale: float = 1.0  # of those logits (Recipe.logit_scale)
     decode: Decode | None = None  # stored latents to uint8 images, for reconstructions made on the fly
+    stored: Path | None = None  # reconstructions that were decoded before: what is validated and tested then
 
     @classmethod
     def of_job(cls, files: Mapping[str, str], **more) -> Self:
         """The inputs of a job; `files` are those of its rule by name (study/paths.py), `more` other fields."""
-        named = ("array", "channel_sums", "folds", "start", "teacher_logits")
+        named = ("array", "channel_sums", "folds", "start", "teacher_logits", "stored")
         paths = {name: Path(files[name]) for name in named if name in files}
         card = Path(files["autoencoder"]) if "autoencoder" in files else None
         return cls(dataset=Path(files["samples"]).parent, autoencoder_card=card, **paths, **more)
@@ -70,6 +71,7 @@ class Fold:
     source: dict  # role of the autoencoder, digest of the array
     sums: np.ndarray | None = None  # (N, 2, C) of latents (storage/channel_sums.py)
     teacher: torch.Tensor | None = None  # logits of the training rows (n_train, K), on the device
+    stored: Rows | None = None  # the same rows as images, where `rows` decodes them: what is validated and tested
 
     @property
     def held_bytes(self) -> int:
@@ -111,7 +113,17 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
         source=source,
         sums=read_channel_sums(inputs),
         teacher=read_teacher_logits(inputs.teacher_logits, len(split["train"]), len(classes), device),
+        stored=inputs.stored and stored_images(inputs, len(samples), device),
     )
+
+
+def stored_images(inputs: Inputs, number: int, device: torch.device) -> Rows:
+    """The images that the run decodes anew for training, as encode_dataset stored them; read ahead, none is kept."""
+    refuse_damaged(inputs.stored, read_json(inputs.autoencoder_card))
+    packed = open_packed(inputs.stored)
+    if len(packed) != number:
+        raise InputError(f"{inputs.stored}: {len(packed)} rows for {number} samples; delete it and run again")
+    return Rows(packed, device, channels_last=True, keep=False)
 
 
 def say_absent(label: np.ndarray, split: dict[str, np.ndarray], classes: list[str]) -> None:

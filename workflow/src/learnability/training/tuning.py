@@ -33,7 +33,7 @@ def search_recipe(
     data = load_fold(cell, n_splits, inputs, device)
 
     def objective(values: dict, checkpoint: Path) -> float:
-        *_, history, _ = train(cell, recipe.with_values(values), seed, n_splits, code, inputs, data, checkpoint)
+        _, _, history, *_ = train(cell, recipe.with_values(values), seed, n_splits, code, inputs, data, checkpoint)
         return max(row["validation_balanced_accuracy"] for row in history)
 
     same = recipe.recorded() | {

@@ -11,7 +11,7 @@ from ..classifiers.weights import FILE as PRETRAINED
 from ..errors import InputError
 from ..storage.arrays import written_whole
 from ..storage.contracts import file_digest, write_json
-from ..study.entries import is_folder
+from ..study.sources import is_folder
 
 
 def weights_to_fetch(config: dict) -> dict[str, dict]:

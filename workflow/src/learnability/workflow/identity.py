@@ -9,14 +9,16 @@ import functools
 from contextlib import suppress
 from pathlib import Path
 
+from ..autoencoders.families.own_class import source_files
 from ..autoencoders.families.weights import card_digests, files_read, missing_weights
 from ..autoencoders.interface import other_weights
 from ..classifiers.weights import CONFIG, pretrained_file
 from ..errors import InputError
 from ..registry import is_control
 from ..storage.contracts import digest, file_digest, read_json, write_text
-from ..study.entries import is_folder
+from ..study.cells import resolve_autoencoder
 from ..study.paths import fetched_file
+from ..study.sources import is_folder
 
 KNOWN = Path(".snakemake", "weights")  # what was found last, by source; digests of large files, by their time stamps
 SMALL = 1_000_000  # bytes that are digested anew at every start
@@ -103,6 +105,17 @@ def content_digest(path: Path) -> str:
     with suppress(OSError):
         write_text(found, kept)
     return found
+
+
+def check_own_classes(config: dict) -> None:
+    """Refuse a class of the user's own whose code cannot be found or read: its digest is part of the graph."""
+    for name in [*config["study"]["autoencoders"], *config["study"]["controls"]]:
+        entry = resolve_autoencoder(config, name)
+        if ":" in entry["class"]:
+            try:
+                source_files(entry["class"])
+            except InputError as error:
+                raise InputError(f"autoencoders.{name}: {error}") from None
 
 
 def edited_weights(config: dict, name: str) -> str | None:

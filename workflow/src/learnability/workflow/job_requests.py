@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..storage.arrays import open_packed
 from ..storage.memory_limits import SHARE
 from ..study.array_sizes import ArraySize, row_bytes, row_shape
-from .job_work import ENCODING_RULES, describe_work, passes
+from .job_work import AFTER_BUDGET, ENCODING_RULES, describe_work, passes
 
 TRAINED = 400 * 256**2 / 1e6  # megapixels a second: samples of 256 x 256, forward and backward
 ENCODED = 4 * 512**2 / 1e6  # images of 512 x 512, through encoder and decoder
@@ -63,8 +63,10 @@ def minutes_of_job(rule: str, params: dict, array: ArraySize) -> int:
     if rule == "finetune_autoencoder":
         return START + int(units / TUNED / 60)
     recipe = params["recipe"]
-    if recipe.budget_seconds:  # of each training, whatever its epochs
-        return START + int(1.2 * recipe.budget_seconds * passes(rule, params) / recipe.epochs / 60)
+    if recipe.budget_seconds:  # of each training, whatever its epochs; a prediction is a third of a training step
+        trainings, folds = passes(rule, params) / recipe.epochs, AFTER_BUDGET / params["n_splits"]
+        seconds = 1.2 * recipe.budget_seconds + folds * array.megapixels / (3 * TRAINED)
+        return START + int(trainings * seconds / 60)
     seconds = units / TRAINED
     if recipe.reconstructions == "on_the_fly":  # half a round trip of every image, as often as it is asked for
         seconds += passes(rule, params) * array.images * params["image_size"] ** 2 / 1e6 / 2 / ENCODED

@@ -21,6 +21,7 @@ CLASSIFIER_RULES = (
 )
 ENCODING_RULES = ("encode_dataset", "encode_latents")
 GPU_RULES = (*CLASSIFIER_RULES, *ENCODING_RULES, "finetune_autoencoder")
+AFTER_BUDGET = 2  # folds that a training predicts after its budget: the epoch that it cut is validated, then the test
 COSTLY_RULES = (*GPU_RULES, "prepare_dataset")  # those with a benchmark; the others take seconds
 
 

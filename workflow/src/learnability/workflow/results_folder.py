@@ -64,12 +64,12 @@ def leave_token(results: Path) -> None:
 def refuse_unknown_results(results: Path) -> None:
     """Refuse results whose last run was not of this folder: Snakemake would take all of them for up to date."""
     made_by = tokens_of(results / TOKEN)
-    if made_by and not {*made_by} & {*tokens_of(record_of(results))}:
+    if made_by and (results / "datasets").is_dir() and not {*made_by} & {*tokens_of(record_of(results))}:
         raise InputError(
-            f"{results}: made by a Snakemake that ran in another folder, or under another name of this one, so that "
-            "it is not known here by which configuration. If it is the configuration of now, `learnability adopt "
-            "--configfile ...` compares and takes it over; else run where it was made, or give this study a folder "
-            "of its own with `--config results=...`"
+            f"{results}: the records of its last run are not in this folder (.snakemake): it was made from another, "
+            "under another name, or they were removed. So it is not known here by which configuration. If it is "
+            "that of now, `learnability adopt --configfile ...` compares and takes it over; else run where it was "
+            "made, or give this study a folder of its own with `--config results=...`"
         )
 
 

@@ -2,6 +2,7 @@
 
 import torch
 
+from ...errors import InputError
 from ...storage.contracts import digest
 from ..latent_units import IDENTITY
 
@@ -26,6 +27,11 @@ class RandomInit:
             "layers_per_block": 2,
             "seed": 0,
         } | options
+        if len(settings["block_out_channels"]) != levels:
+            raise InputError(
+                f"random_init has {len(settings['block_out_channels'])} widths and factor {factor} takes {levels}; "
+                "name so many in options.block_out_channels, or take another factor"
+            )
         arguments = {key: value for key, value in settings.items() if key != "seed"} | {
             "down_block_types": ["DownEncoderBlock2D"] * levels,
             "up_block_types": ["UpDecoderBlock2D"] * levels,

@@ -2,7 +2,7 @@
 
 import torch
 
-from ...study.entries import shown_source
+from ...study.sources import shown_source
 from ..latent_units import IDENTITY
 from .folders import local_folder
 from .layout import measure_layout

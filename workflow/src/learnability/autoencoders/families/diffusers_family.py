@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 
 from ...errors import InputError
-from ...study.entries import shown_source
+from ...study.sources import shown_source
 from ..latent_units import IDENTITY, pipeline_units
 from .diffusers_weights import card_digests, weights_folder
 from .layout import measure_layout

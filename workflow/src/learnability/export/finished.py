@@ -1,0 +1,75 @@
+"""What a results folder lacks before it can be passed on as a finished study."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import InputError
+from ..storage.contracts import read_json
+from ..study.paths import dataset_file, run_file
+
+CELL_TABLES = ("table1", "table4", "ablation_controls")  # whose rows name the runs behind them
+SHOWN = 20  # of what is missing
+RUN_FILES = ("metrics.json", "model.json", "model.safetensors")
+# What the study writes for each of its lists, where the list has something in it.
+MADE_OF = {
+    "table1": "tables/table1.csv",
+    "table4": "tables/table4.csv",
+    "gap_decomposition": "significance/gap_decomposition.csv",
+    "controls": "significance/controls.csv",
+    "ablation_controls": "tables/ablation_controls.csv",
+}
+
+
+def refuse_unfinished(results: Path) -> None:
+    """Raise InputError with the files that a study lacks; nothing where it is finished."""
+    path = results / "study.json"
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; give the results folder of a study that is finished")
+    missing = list(dict.fromkeys(missing_files(results, read_json(path))))
+    if missing:
+        further = f"\n  and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+        raise InputError(
+            f"{results}: the study is not finished. Run it to its end and export again; {len(missing)} missing:\n  "
+            + "\n  ".join(missing[:SHOWN])
+            + further
+        )
+
+
+def missing_files(results: Path, study: dict) -> Iterator[str]:
+    """Files that a finished study has and that are not there, relative to its folder."""
+    expected = [MADE_OF[name] for name in study["recipes"] if name in MADE_OF and is_asked_for(study, name)]
+    expected += ["summary.html", *(["tables/table3.csv"] if study["efficiency"] else [])]
+    expected += [dataset_file(name, "dataset.json") for name in study["datasets"]]
+    yield from (name for name in expected if not (results / name).is_file())
+    yield from (f"tables/table1.csv: {cell}" for cell in cells_without_rows(results, study))
+    cells = [cell for name in CELL_TABLES for cell in cells_of(results / "tables" / f"{name}.csv")]
+    runs = [run_file(cell | {"fold": fold}, "") for cell in cells for fold in study["folds"]]
+    begun = sorted({path.parent for path in results.glob("runs/*/*/*/*/*/*.json")})
+    for run in [*runs, *(f"{path.relative_to(results).as_posix()}/" for path in begun)]:
+        yield from (run + name for name in RUN_FILES if not (results / run / name).is_file())
+
+
+def is_asked_for(study: dict, table: str) -> bool:
+    return bool(study["recipes"][table]) and all(study["scopes"].get(table, {"table": True}).values())
+
+
+def cells_without_rows(results: Path, study: dict) -> list[str]:
+    """Data sets and autoencoders of the study that its Table 1 does not know: it grew since the table was made."""
+    path = results / "tables" / "table1.csv"
+    if not path.is_file():
+        return []
+    table = pd.read_csv(path)
+    kinds = {"dataset": study["datasets"], "autoencoder": study["autoencoders"]}
+    return [f"{kind} {name}" for kind, names in kinds.items() for name in names if name not in set(table[kind])]
+
+
+def cells_of(table: Path) -> list[dict]:
+    """The cells behind the rows of a table; image space is every autoencoder's `original`, `macro` is a mean."""
+    if not table.is_file():
+        return []
+    cells = pd.read_csv(table)[["dataset", "autoencoder", "space", "recipe"]].drop_duplicates()
+    cells = cells[cells["dataset"] != "macro"]
+    cells.loc[cells["space"] == "image", "autoencoder"] = "original"
+    return cells.to_dict("records")

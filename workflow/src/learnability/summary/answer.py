@@ -1,0 +1,100 @@
+"""The answer of a study in a few sentences: its gap, what the lossless control has of it, and what is suspicious."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..paper.findings import Effect, Findings
+from ..paper.gap_claims import gaps, over_study
+from ..paper.verdicts import in_words
+from ..significance.group_level import FEWEST_FOLDS
+from ..significance.groups import OF_THESE
+from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
+from ..study.truths import NO_GAP, TABLE1
+from ..tables.caveats import Spoiled
+from ..tables.layout import counted, listed, points
+from .controls import WRONG, Said
+from .spoiled import WORDS
+
+
+def answer(findings: Findings, controls: Said, found: Sequence[Spoiled]) -> list[str]:
+    """The sentences; the first gives the gap with its interval, and in how many pairs it is significant."""
+    cells = gaps(findings)
+    if not cells:
+        return ["This study measures no gap, which needs the latent and the reconstruction space of an autoencoder."]
+    return [_first(findings, cells), _of_the_control(findings), _suspicious(findings, controls, found)]
+
+
+def _first(findings: Findings, cells: list[Effect]) -> str:
+    pairs, folds = counted(len(cells), "pair"), findings.folds()
+    mean = over_study(findings, OF_THESE, "reconstruction_vs_latent") if len(cells) > 1 else cells[0]
+    gap = f"{in_words(mean, 'points')} " if mean else f"{points(np.mean([cell.effect for cell in cells]))} points "
+    where = f"on average over {pairs} of autoencoder and data set" if len(cells) > 1 else f"for {cells[0].name}"
+    alone = "" if folds >= FEWEST_FOLDS else ", of sampling alone"
+    interval = f" ({CONFIDENCE} interval in brackets{alone})" if mean and np.isfinite(mean.low) else ""
+    if folds < FEWEST_FOLDS:
+        tested = f"from {counted(folds, 'fold')} no gap is tested"
+    else:
+        number = sum(cell.p_corrected < ALPHA and cell.effect > 0 for cell in cells)
+        tested = f"it is significant in {number} of {pairs} ({P_BELOW}, Holm)"
+    return f"The learnability gap is {gap}{where}{interval}; {tested}."
+
+
+def _of_the_control(findings: Findings) -> str:
+    """How much of the gap a lossless control has too: with one recipe in every space, else by those of Table 1."""
+    rows = findings.rows("gap_decomposition", metric="balanced_accuracy", role="family")
+    rows = rows[rows["gap_control"].notna()] if len(rows) else rows
+    if len(rows):
+        kinds = ("gap_matched", "gap_control", "gap_encoding")
+        matched, control, encoding = (_one_or_range(rows, kind) for kind in kinds)
+        first = rows.iloc[0]
+        if len(rows) == 1:
+            where = f"for {findings.pair(first['autoencoder'], first['dataset'])}"
+        else:
+            where = f"over {counted(len(rows), 'pair')}"
+        return (
+            f"With one recipe in every space the gap is {matched} {where}; the lossless control has {control} of it, "
+            f"and the encoding itself {encoding}."
+        )
+    frame = findings.frames.get("controls")
+    shown = [] if frame is None else frame[(frame["recipe"] == TABLE1) & frame["effect"].notna()].to_dict("records")
+    if shown:
+        said = [
+            f"{points(row['effect'])} points [{points(row['ci_low'])}, {points(row['ci_high'])}] on "
+            f"{findings.dataset(row['dataset'])}"
+            for row in shown
+        ]
+        return f"With the recipes of Table 1 a lossless control has a gap too: {', '.join(said)}."
+    if frame is not None and (frame["expected"] == NO_GAP).any():
+        return "How much of it the protocol makes was not measured with the recipes of Table 1."
+    return "How much of it a lossless control has too was not measured."
+
+
+def _one_or_range(rows, kind: str) -> str:
+    """'8.0 points [6.0, 10.0]', or of several rows 'from 2.0 to 8.0 points' and '8.0 points' where all are equal."""
+    values = rows[kind].astype(float)
+    if len(rows) > 1:
+        ends = dict.fromkeys(points(end) for end in (values.min(), values.max()))
+        return f"{'from ' if len(ends) > 1 else ''}{' to '.join(ends)} points"
+    row = rows.iloc[0]
+    ends = [row[f"{kind}_ci_low"], row[f"{kind}_ci_high"]]
+    return in_words(Effect("", values.iloc[0], *ends, np.nan, 0), "points")
+
+
+def _suspicious(findings: Findings, controls: Said, found: Sequence[Spoiled]) -> str:
+    said = [f"{_lower(controls.lead).split('. ')[0].rstrip('.')}"] if controls.kind == WRONG else []
+    counts: dict[str, int] = {}
+    for each in found:
+        words = WORDS.get((each.kind, each.space), each.kind)
+        name = words if words.startswith(("images", "latents")) else f"{each.space} {words}"
+        counts[name] = counts.get(name, 0) + 1
+    said += [f"{name} in {counted(number, 'cell')}" for name, number in counts.items()]
+    if not controls.lines:
+        said.append("no controls were run" if "no controls" in controls.lead else "the controls are not judged")
+    phantoms = [findings.dataset(name) for name in findings.datasets() if findings.synthetic(name)]
+    said += [f"{listed(phantoms)}: synthetic images, not patients"] if phantoms else []
+    return f"To be looked at first: {'; '.join(said)}." if said else "Nothing that spoils these numbers was found."
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
