@@ -80,8 +80,8 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
     folds = findings.folds()
     if folds < FEWEST_FOLDS:
         may_not.append(
-            f"{counted(folds, 'fold')}: the variance of training is not known, so intervals cover only sampling and are "
-            f"too narrow, and no gap is tested; run at least {FEWEST_FOLDS}."
+            f"{counted(folds, 'fold')}: the variance of training is not known, so intervals cover only sampling "
+            f"and are too narrow, and no gap is tested; run at least {FEWEST_FOLDS}."
         )
         return
     significant = sum(cell.p_corrected < ALPHA and cell.effect > 0 for cell in cells)
