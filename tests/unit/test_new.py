@@ -341,7 +341,7 @@ def test_a_table_that_is_not_clear_asks(here):
     assert (entry["label_column"], entry["group_column"]) == ("kind", "who")
     (here / "mine.yaml").unlink()
     assert "--label 'kinds'" in refusal(here, table, label="kinds")
-    assert "--positive 'stones': no such class; there are ['cyst', 'stone']" in refusal(
+    assert "--positive 'stones': no such class; the classes are ['cyst', 'stone']" in refusal(
         here, table, label="kind", positive="stones"
     )
     (here / "labels").mkdir()

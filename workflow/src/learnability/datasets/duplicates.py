@@ -58,7 +58,7 @@ def refuse_duplicates(duplicates: pd.DataFrame, origin: str, listed: str) -> Non
     labels = f" ({conflicts} have one with another label)" if conflicts else ""
     raise InputError(
         f"{origin}: {len(across)} images have an identical copy in another group, pixel for pixel as packed{labels}: "
-        f"{in_words(across)}. In two folds that is leakage. All are listed in {listed}: take images out or mend their "
+        f"{in_words(across)}. In two folds that is leakage. All are in {listed}: take images out or correct their "
         "groups, or set in the dataset's entry `deduplicate: true` (their groups become one, every image stays), or "
         "`duplicates: keep` (they may train and test; every table then says so)"
     )
