@@ -131,7 +131,7 @@ def test_a_class_that_a_fold_lacks_is_kept_when_asked_and_said_aloud(capsys):
     samples = mixed_samples()
     folds = folds_of(samples, rare_classes="keep")
     assert set(folds["fold"][samples["label_name"] == "c"]) == {1, 2, 3, 4}
-    assert "kept although absent: 'c' (" in capsys.readouterr().out
+    assert "kept although absent from some folds: 'c' (" in capsys.readouterr().out
 
 
 def test_groups_of_one_class_that_differ_much_in_size_are_no_promise_either():

@@ -228,7 +228,7 @@ def test_an_orientation_in_xmp_counts_too(tmp_path):
 def test_an_exif_that_cannot_be_read_is_not_taken_for_none(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(noise()).save(path, exif=b"Exif\0\0rubbish!")
-    with pytest.raises(OSError, match=r"its EXIF cannot be read .*which side is up is not known"):
+    with pytest.raises(OSError, match=r"its EXIF cannot be read .*the orientation is not known"):
         read_image(path, 3)
 
 
