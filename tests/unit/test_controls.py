@@ -335,7 +335,7 @@ def test_what_cannot_be_told_is_never_said_to_be_none():
     [
         (row("enciphered_8", "gap", -0.02, 0.3, "cannot be told", **AT_CHANCE),
          "the gap of Enciphered 8 on Skin phantom exists and was not found (cannot be told)"),
-        (row("enciphered_8", "gap", -0.02, 0.03, "absent", **AT_CHANCE), "is there and was not found (absent)"),
+        (row("enciphered_8", "gap", -0.02, 0.03, "absent", **AT_CHANCE), "exists and was not found (absent)"),
         (row("enciphered_8", "gap", -0.2, 0.1, "cannot be told", expected_effect=0.01),
          "the images themselves are scored at chance, so Enciphered 8 on Skin phantom has no gap to find"),
         (row("pixel_unshuffle_8", "no gap", 0.05, 0.3, "found"),
