@@ -307,8 +307,8 @@ def test_controls_that_come_out_as_they_must_are_said_to():
         "points.",
         "Enciphered 8 on Skin phantom, a gap of 34.0 points by construction: 33.0 points [25.0, 41.0]. Its latents "
         "score 0.260 [0.200, 0.310]; chance is 0.250.",
-        "Pixel unshuffle 8 on Skin phantom, by the recipes of Table 1: 10.0 points [5.0, 15.0], which is what the "
-        "protocol alone makes.",
+        "Pixel unshuffle 8 on Skin phantom, by the recipes of Table 1: 10.0 points [5.0, 15.0]. The protocol alone "
+        "causes this gap.",
     ]
     assert [(line.verdict, line.kind) for line in found.lines] == [
         ("absent", "supported"), ("found", "supported"), ("protocol", ""),
