@@ -70,7 +70,7 @@ def test_results_of_another_folder_are_not_taken_for_up_to_date(place, tmp_path)
 @pytest.mark.parametrize(
     ("results", "why"),
     [
-        ("results/{x}", "'{' has a meaning of its own in paths"),
+        ("results/{x}", "'{' has a special meaning in paths"),
         ("results/gone", "is a link to nowhere, which does not exist; make that folder"),
         ("config.yaml", "config.yaml is not a folder"),
     ],

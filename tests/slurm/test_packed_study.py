@@ -63,5 +63,5 @@ def test_a_fold_that_fails_is_repeated_and_a_finished_one_is_not(packed):
     assert "Error in group second.latent.tiny_sd14.latent" in packed.told
     assert "died with <Signals.SIGKILL: 9>" in log_of_failure(packed.told)
     logs = packed.folder / RESULTS / "logs/train_classifier"
-    assert "taken as it is" in (logs / f"second.latent.tiny_sd14.latent.{packed.done}.log").read_text()
+    assert "reused as it is" in (logs / f"second.latent.tiny_sd14.latent.{packed.done}.log").read_text()
     assert "epoch 1/" in (logs / f"second.latent.tiny_sd14.latent.fold{packed.killed}.log").read_text()

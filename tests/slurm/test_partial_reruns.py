@@ -24,7 +24,7 @@ def test_a_study_grows_part_by_part(cluster, encoded, local, tmp_path):
     before = (encoded / fold).stat().st_mtime_ns
     assert trained(part("--forcerun", fold, "--", fold)) == 1  # that fold again, whatever exists
     assert (encoded / fold).stat().st_mtime_ns > before
-    assert "taken as it is" not in (encoded / log_of(1)).read_text()
+    assert "reused as it is" not in (encoded / log_of(1)).read_text()
     assert_same_cell(encoded, local)
 
     changed, grown = tmp_path / "changed.yaml", tmp_path / "grown.yaml"

@@ -77,9 +77,9 @@ def test_what_spoils_a_number_is_said_in_a_sentence():
     found = at_chance(scores(0.25, 0.25, 0.24), LABELS, 5)
     found += [Spoiled(CHANCE, "isic2019", "flux2", "latent", ".240, chance .250")]
     assert sentences(found, LABELS.datasets, LABELS.autoencoders) == [
-        "ISIC-2019: image space is at chance, and no gap can be read from this: images (.250, chance .250).",
-        "ISIC-2019: reconstructions are at chance, and no gap can be read from this: SD 1.4 (.250, chance .250).",
-        "ISIC-2019: latents are at chance, and the gap is as large as it can be: SD 1.4 (.240, chance .250), "
+        "ISIC-2019: image space is at chance, so it shows no gap: images (.250, chance .250).",
+        "ISIC-2019: reconstructions are at chance, so they show no gap: SD 1.4 (.250, chance .250).",
+        "ISIC-2019: latents are at chance, so the gap is as large as it can be: SD 1.4 (.240, chance .250), "
         "Flux.2 (.240, chance .250).",
     ]
 
@@ -110,7 +110,7 @@ def test_chance_is_a_row_of_table_1_and_its_caveats_are_footnotes():
     rendered = render_table1(table, LABELS, caveats=at_chance(table, LABELS, 5))
     first = next(row for row in latex_rows(rendered["tex"]) if row[0] == "Chance")
     assert first == ["Chance", "--", ".250", ".500", ".000", ".500", ".500", ".000"]
-    assert "ISIC-2019: image space is at chance, and no gap can be read from this" in rendered["html"]
+    assert "ISIC-2019: image space is at chance, so it shows no gap" in rendered["html"]
     assert "Chance" not in render_table1(table, replace(LABELS, counts={}))["md"]
 
 
@@ -132,7 +132,7 @@ def test_chance_stands_in_table_3_without_a_cost():
 def test_poor_reconstructions_are_named_below_table_2():
     table = table2(fidelity_of(["isic2019"], (19.9, 20.1), ("sd14", "flux2")))
     assert [each.autoencoder for each in below_psnr(table)] == ["sd14"]
-    said = "ISIC-2019: reconstructions are below 20 dB, hardly the images any more: SD 1.4 (19.9 dB)."
+    said = "ISIC-2019: reconstructions are below 20 dB, so they hardly resemble the images: SD 1.4 (19.9 dB)."
     assert said in render_table2(table, LABELS)["html"]
 
 
@@ -145,9 +145,7 @@ def test_show_prints_chance_and_what_spoils(tmp_path, capsys):
     cli.main(["show", str(tmp_path)])
     printed = " ".join(capsys.readouterr().out.split())
     assert "│ chance │ – │ 0.250 │" in printed
-    assert (
-        "isic2019: image space is at chance, and no gap can be read from this: images (.240, chance .250)." in printed
-    )
+    assert "isic2019: image space is at chance, so it shows no gap: images (.240, chance .250)." in printed
     assert "sd14 (12.0 dB)." in printed
 
 
@@ -165,7 +163,7 @@ def test_the_summary_says_it_beside_the_gap_and_below(tmp_path):
     assert ["below 20 dB" in cell["spoiled"] for cell in cells] == [True] * 4
     assert tiles(study)[0]["note"] == "mean balanced accuracy; chance .500"
     page = render_summary(study, replace(material_of(tmp_path, study), parameters={"reweighting": {"latent": 20}}))
-    assert "ISIC-2019: image space is at chance, and no gap can be read from this: images (.500, chance .500)." in page
+    assert "ISIC-2019: image space is at chance, so it shows no gap: images (.500, chance .500)." in page
     assert '<small class="spoiled">images at chance' in page
 
 

@@ -47,7 +47,7 @@ def test_a_gpu_that_was_given_and_cannot_be_used_is_refused_with_the_reason(brok
         f"{name}={given[name]} gives this job a GPU, and PyTorch cannot use it: The NVIDIA driver on your system is "
         "too old (found version 11040). Please update your GPU driver "
         f"(torch {torch.__version__}, built for CUDA 12.8; driver 470.57.02). Install the PyTorch whose CUDA "
-        "this driver knows, or update the driver; to compute on the CPU all the same, set LEARNABILITY_DEVICE=cpu"
+        "this driver knows, or update the driver; to compute on the CPU anyway, set LEARNABILITY_DEVICE=cpu"
     )
 
 

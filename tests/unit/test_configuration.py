@@ -32,7 +32,7 @@ def test_a_study_is_what_snakemake_makes_of_its_files(study):
         ("sead: 3", "configuration, top level: no such key: 'sead'; did you mean 'seed'?"),
         ("recipes: {latent: {lr: fast}}", r"configuration, recipes\.latent\.lr: 'fast' is a text; expected a number"),
         ("- a list", "expected keys with values, found list"),
-        ("a: [", "no YAML"),
+        ("a: [", "not valid YAML"),
     ],
 )
 def test_a_slip_is_named(tmp_path, text, message):

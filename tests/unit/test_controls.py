@@ -106,11 +106,11 @@ def test_controls_can_be_added_to_a_study_that_has_tables_and_not_taken_away(tmp
     ("study", "recipes", "message"),
     [
         ({"controls": ["nothing"]}, {}, r"study.controls: 'nothing' is not defined under autoencoders"),
-        ({"controls": ["random_init_8"]}, {}, "of random_init_8 no truth is known; take controls of class pixel_"),
-        ({"controls": ["flux2"]}, {}, "study.controls: of flux2 no truth is known"),
+        ({"controls": ["random_init_8"]}, {}, "no truth is known for random_init_8; take controls of class pixel_"),
+        ({"controls": ["flux2"]}, {}, "study.controls: no truth is known for flux2"),
         ({"controls": BOTH, "recipes": {"controls": []}}, {}, "study.recipes.controls: names no recipe, and study.con"),
         ({"controls": BOTH, "recipes": {"controls": ["latent"]}}, {}, "latent is used in ['latent']"),
-        ({"controls": BOTH}, {"image_again": {"mask": 0.2}}, "image_again is no replicate of matched, it has"),
+        ({"controls": BOTH}, {"image_again": {"mask": 0.2}}, "image_again is not a replicate of matched: it has"),
         ({"controls": BOTH, "recipes": {"controls": ["matched", "matched_too"]}},
          {"matched_too": {"base": "matched"}}, "matched_too has the seeds of matched; give it another `replicate`"),
         ({"controls": BOTH}, {"image_again": {"spaces": ["latent"]}}, "image_again is compared in image space; add it"),
@@ -307,8 +307,8 @@ def test_controls_that_come_out_as_they_must_are_said_to():
         "points.",
         "Enciphered 8 on Skin phantom, a gap of 34.0 points by construction: 33.0 points [25.0, 41.0]. Its latents "
         "score 0.260 [0.200, 0.310]; chance is 0.250.",
-        "Pixel unshuffle 8 on Skin phantom, by the recipes of Table 1: 10.0 points [5.0, 15.0], which is what the "
-        "protocol alone makes.",
+        "Pixel unshuffle 8 on Skin phantom, by the recipes of Table 1: 10.0 points [5.0, 15.0]. The protocol alone "
+        "causes this gap.",
     ]
     assert [(line.verdict, line.kind) for line in found.lines] == [
         ("absent", "supported"), ("found", "supported"), ("protocol", ""),
@@ -334,20 +334,20 @@ def test_what_cannot_be_told_is_never_said_to_be_none():
     ("wrong", "message"),
     [
         (row("enciphered_8", "gap", -0.02, 0.3, "cannot be told", **AT_CHANCE),
-         "the gap of Enciphered 8 on Skin phantom is there and was not found (cannot be told)"),
-        (row("enciphered_8", "gap", -0.02, 0.03, "absent", **AT_CHANCE), "is there and was not found (absent)"),
+         "the gap of Enciphered 8 on Skin phantom exists and was not found (cannot be told)"),
+        (row("enciphered_8", "gap", -0.02, 0.03, "absent", **AT_CHANCE), "exists and was not found (absent)"),
         (row("enciphered_8", "gap", -0.2, 0.1, "cannot be told", expected_effect=0.01),
-         "the images themselves are scored at chance, so that Enciphered 8 on Skin phantom has no gap to be found"),
+         "the images themselves are scored at chance, so Enciphered 8 on Skin phantom has no gap to find"),
         (row("pixel_unshuffle_8", "no gap", 0.05, 0.3, "found"),
-         "Pixel unshuffle 8 on Skin phantom shows a gap, and there is none"),
-        (row("image_again", "no gap", -0.3, -0.1, "cannot be told"), "shows the opposite of a gap, and there is none"),
+         "Pixel unshuffle 8 on Skin phantom shows a gap where there is none"),
+        (row("image_again", "no gap", -0.3, -0.1, "cannot be told"), "shows the opposite of a gap where there is none"),
         (CIPHER | {"score": 0.4, "score_ci_low": 0.3, "score_ci_high": 0.5},
-         "Enciphered 8 on Skin phantom scores above chance, as images that are repeated across folds would make it"),
+         "Enciphered 8 on Skin phantom scores above chance, as it would if images were repeated across folds"),
     ],
 )  # fmt: skip
 def test_a_study_whose_controls_fail_says_that_first(wrong, message):
     found = said(LOSSLESS, wrong, AGAIN)
-    assert found.lead.startswith("The controls of this study fail. Read no gap from it before the reason is known: ")
+    assert found.lead.startswith("The controls of this study fail. Trust no gap from it until the reason is known: ")
     assert message in found.lead
     assert (found.kind, found.lines[1].kind) == ("refuted", "refuted")
     assert "absent, within" not in found.lead

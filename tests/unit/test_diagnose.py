@@ -55,5 +55,5 @@ def test_what_it_cannot_diagnose_it_names(given, changed, message):
 
 def test_an_image_size_that_the_factor_does_not_divide_is_refused(given, tmp_path):
     (tmp_path / "small.yaml").write_text("image_size: 60\nclassifier_size: 30\n")
-    with pytest.raises(SystemExit, match="image_size 60 is no multiple of the factor 8 of weights"):
+    with pytest.raises(SystemExit, match="image_size 60 is not a multiple of the factor 8 of weights"):
         cli.main(given)

@@ -106,7 +106,7 @@ def test_equal_images_in_two_groups_stop_the_job_and_are_named(entry, tmp_path):
     with pytest.raises(InputError) as caught:
         prepare(entry | {"deduplicate": False}, tmp_path / "out")
     message = str(caught.value)
-    assert message.startswith("datasets.invented: 3 images have an equal one in another group, pixel for pixel")
+    assert message.startswith("datasets.invented: 3 images have an identical copy in another group, pixel for pixel")
     assert "'x0' (a, group 'g00') = 'x1' (b, group 'g01') = 'x2' (a, group 'g02')" in message
     assert "(3 have one with another label)" in message
     assert [way for way in ("`deduplicate: true`", "`duplicates: keep`") if way not in message] == []

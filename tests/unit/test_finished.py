@@ -23,7 +23,7 @@ def test_outputs_that_were_removed_come_back(finished, capsys):
     for _ in range(2):  # as often as they are lost
         assert take_finished(finished, NAMES, "identity of the run")
         assert [(finished / name).read_text() for name in NAMES] == list(NAMES)
-        assert "finished before; taken as it is" in capsys.readouterr().out
+        assert "finished earlier; reused as it is" in capsys.readouterr().out
         (finished / NAMES[0]).unlink()
 
 

@@ -122,7 +122,7 @@ def test_a_class_with_enough_groups_that_a_fold_lacks_stops_with_both_names(rare
     with pytest.raises(InputError) as caught:
         folds_of(samples, rare_classes=rare_classes)
     message = str(caught.value)
-    assert message.startswith("datasets.invented: absent from folds as they were made: ")
+    assert message.startswith("datasets.invented: absent from some folds: ")
     assert f": 'c' ({number} groups) from fold 0." in message
     assert [part for part in ("`keep`", "lower study.n_splits", "change `seed`") if part not in message] == []
 
@@ -131,7 +131,7 @@ def test_a_class_that_a_fold_lacks_is_kept_when_asked_and_said_aloud(capsys):
     samples = mixed_samples()
     folds = folds_of(samples, rare_classes="keep")
     assert set(folds["fold"][samples["label_name"] == "c"]) == {1, 2, 3, 4}
-    assert "kept although absent: 'c' (" in capsys.readouterr().out
+    assert "kept although absent from some folds: 'c' (" in capsys.readouterr().out
 
 
 def test_groups_of_one_class_that_differ_much_in_size_are_no_promise_either():
@@ -142,7 +142,7 @@ def test_groups_of_one_class_that_differ_much_in_size_are_no_promise_either():
             rows += [(f"{label}-{group:02d}", label)] * (int(generator.pareto(1) * 3) + 1)
     samples = pd.DataFrame(rows, columns=["group", "label"])
     samples = samples.assign(sample_id=[f"x{i}" for i in range(len(samples))], label_name=samples["label"].astype(str))
-    with pytest.raises(InputError, match="absent from folds as they were made"):
+    with pytest.raises(InputError, match="absent from some folds"):
         folds_of(samples)
 
 

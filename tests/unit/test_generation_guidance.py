@@ -377,7 +377,7 @@ def test_what_guidance_cannot_work_with_is_refused(tmp_path, classifier):
     clean = load_classifier(write_run(tmp_path, describe_run(film=False, noise=None, noise_unit=None)))
     with pytest.raises(InputError, match="trained on clean latents alone, and guidance asks it about noisy ones"):
         Guidance(clean, "nevus")
-    with pytest.raises(InputError, match=r"class 'mole' is none of the classifier's; it has \['benign', "):
+    with pytest.raises(InputError, match=r"class 'mole' is not one of the classifier's; it has \['benign', "):
         Guidance(classifier, ["nevus", "mole"])
     for sigma in (0.0, math.inf, math.nan):
         with pytest.raises(InputError, match=f"guidance at sigma {sigma}: expected a number above 0"):

@@ -85,7 +85,7 @@ def test_a_folder_and_weights_become_a_study_that_can_run(here, capsys):
     cli.main(["new", "mine.yaml", "--images", "Röntgen bilder", "--autoencoder", "./weights"])
     printed = capsys.readouterr().out
     assert "The study can run." in printed
-    assert "Which images are of one patient" not in printed
+    assert "Nothing says which images belong to one patient" not in printed
     study = read_yaml(here / "mine.yaml")
     assert study["image_size"] == 128
     assert study["study"]["datasets"] == ["r_ntgen_bilder"]
@@ -228,7 +228,7 @@ def test_what_nothing_says_is_asked_for(here, capsys):
     images = clinic(here / "images", ("b", "a"), pattern="{label}/{patient}-{image}.png", mode="L")
     entry = only(written(here, images)["datasets"])
     assert entry["channels"] == 1
-    assert "Which images are of one patient or lesion?" in capsys.readouterr().out
+    assert "Nothing says which images belong to one patient or lesion" in capsys.readouterr().out
     assert "which images are of one patient? Say it by group_pattern" in (here / "mine.yaml").read_text()
     entry = only(written(here, images, group="/([0-9]+)-", positive="b")["datasets"])
     assert (entry["group_pattern"], entry["positive"]) == ("/([0-9]+)-", "b")
@@ -341,7 +341,7 @@ def test_a_table_that_is_not_clear_asks(here):
     assert (entry["label_column"], entry["group_column"]) == ("kind", "who")
     (here / "mine.yaml").unlink()
     assert "--label 'kinds'" in refusal(here, table, label="kinds")
-    assert "--positive 'stones': no such class; there are ['cyst', 'stone']" in refusal(
+    assert "--positive 'stones': no such class; the classes are ['cyst', 'stone']" in refusal(
         here, table, label="kind", positive="stones"
     )
     (here / "labels").mkdir()

@@ -1,4 +1,4 @@
-"""Arrays that a killed process left are gone on with; of two processes that write them one ends, harming none."""
+"""Arrays that a killed process left are continued; of two processes that write them one ends without harm."""
 
 import hashlib
 import json
@@ -206,7 +206,7 @@ def test_what_an_orphan_still_writes_reaches_no_file_of_its_successor(tmp_path, 
 
     check(tmp_path / "arrays", whole, 12, between=wrong_rows)
     for last in (partial.save, lambda: partial.finished("latents"), lambda: partial.commit(packed)):
-        with pytest.raises(InputError, match="arrays: another process goes on with these arrays; this one ends"):
+        with pytest.raises(InputError, match="arrays: another process continues these arrays; this one ends"):
             last()
     assert (tmp_path / "arrays" / "latents.npy").read_bytes() == whole[0]
 

@@ -125,7 +125,7 @@ def test_equal_images_that_were_kept_are_a_footnote():
     findings = made_up()
     findings = replace(findings, labels=replace(findings.labels, leaking={"cardium": 7}))
     text = render_published(compare_published(findings), findings)["md"]
-    assert text.count("Cardium: 7 images have an equal one in another group and were kept") == 4
+    assert text.count("Cardium: 7 images have an identical copy in another group and were kept") == 4
 
 
 def test_what_was_not_measured_says_so():

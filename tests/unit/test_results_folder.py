@@ -49,8 +49,8 @@ def test_a_path_is_brought_to_one_form(tmp_path):
     [
         ("~nobody_of_this_name/x", "~nobody_of_this_name is not known here"),
         ("${NOT_SET_AT_ALL}/x", "${NOT_SET_AT_ALL} is not known here"),
-        ("results/{x}", "'{' has a meaning of its own"),
-        ("results/<x>", "'<' has a meaning of its own"),
+        ("results/{x}", "'{' has a special meaning"),
+        ("results/<x>", "'<' has a special meaning"),
         ("file", "file is not a folder; give another"),
         ("link", "link is a link to nowhere/at/all, which does not exist; make that folder"),
     ],

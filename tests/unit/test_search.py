@@ -464,7 +464,7 @@ def test_what_can_be_searched():
         ({"space": {"lr": {"low": 0, "high": math.inf}}}, "space.lr.high is inf; write a number"),
         ({"space": {"batch_size": {"low": 8, "high": 64}}}, "space.batch_size: a range gives fractions, and this is a"),
         ({"space": {"mask": {"choices": []}}}, "space.mask.choices is empty; list at least one value"),
-        ({"space": {"mask": {"choices": [0, 0.2, 0]}}}, "space.mask.choices: 0 is there twice; list each value once"),
+        ({"space": {"mask": {"choices": [0, 0.2, 0]}}}, "space.mask.choices: 0 appears twice; list each value once"),
         ({"space": {"mask": {"choices": [[0, 1]]}}}, "space.mask.choices: [0, 1] is no single value; choices are"),
     ],
 )

@@ -50,7 +50,7 @@ def files(study: Path) -> list[str]:
 def test_sigterm_within_an_epoch_saves_and_the_next_start_ends_in_the_same_bytes(study, recipe, capsys):
     whole = train(study, "whole", recipe)
     printed = stop(study, recipe, call=STEPS + 2)
-    assert printed.splitlines()[-1] == "SIGTERM: saved; the next start goes on from here"
+    assert printed.splitlines()[-1] == "SIGTERM: saved; the next start continues from here"
     assert files(study) == ["checkpoint.safetensors"]
     capsys.readouterr()
     assert train(study, "stopped", recipe) == whole
@@ -61,7 +61,7 @@ def test_sigterm_within_an_epoch_saves_and_the_next_start_ends_in_the_same_bytes
 def test_control_c_saves_as_sigterm_does(study, capsys):
     whole = train(study, "whole", NOISY)
     printed = stop(study, NOISY, call=STEPS + 2, which=signal.SIGINT)
-    assert printed.splitlines()[-1] == "SIGINT: saved; the next start goes on from here"
+    assert printed.splitlines()[-1] == "SIGINT: saved; the next start continues from here"
     assert train(study, "stopped", NOISY) == whole
     assert "resumed in epoch 2, after 32 " in capsys.readouterr().out
 

@@ -107,7 +107,7 @@ def test_what_the_controls_say_is_the_first_thing_in_the_page(tmp_path, page, fi
     frame = pd.DataFrame([missed]).reindex(columns=CONTROL_COLUMNS)
     with_controls = replace(findings, frames=findings.frames | {"controls": frame})
     first = render_summary(with_controls, material_of(tmp_path, with_controls)).partition(">What was measured</h2>")[0]
-    assert "The controls of this study fail. Read no gap from it" in first
+    assert "The controls of this study fail. Trust no gap from it" in first
     assert "SD 1.4 on ISIC-2019, a gap of 90.0 points by construction: 10.0 points [−10.0, 30.0]" in first
     assert NOT_RUN not in first
 
@@ -281,7 +281,7 @@ def test_of_one_fold_no_mean_is_promised_and_intervals_are_of_sampling_alone(fin
     config["study"]["folds"] = [0]
     text = described(findings, config["study"], 44)
     assert "1 of 5 folds was run" in text
-    assert "Scores are of that fold; 95 % intervals of the gap are of a paired t over groups of images" in text
+    assert "Scores are of that fold; 95 % intervals of the gap come from a paired t over groups of images" in text
     assert text.endswith("whose variance is that of sampling alone.")
 
 
@@ -310,10 +310,10 @@ def test_what_cards_say_against_the_data_is_said(findings):
     }
     lines = conclusions(type(findings)(**vars(findings) | {"cards": cards}), DIFFERING)["may_not"]
     assert any("Cardium: no groups are known" in line for line in lines)
-    assert any("Cardium: 7 images have an equal in another group" in line for line in lines)
+    assert any("Cardium: 7 images have an identical copy in another group" in line for line in lines)
     assert any("Cardium: a part of the data" in line for line in lines)
     assert any("ISIC-2019: 1 count differs" in line for line in lines)
-    assert any("MIMIC-LT: 4 images have an equal with another label" in line for line in lines)
+    assert any("MIMIC-LT: 4 images have an identical copy with another label" in line for line in lines)
     assert any("MIMIC-LT: one group has 25% of the images" in line for line in lines)
     assert any("MIMIC-LT: in 2 sets of groups the names are so alike" in line for line in lines)
     assert not any("CT-RATE:" in line for line in lines)

@@ -310,7 +310,7 @@ def test_equal_images_that_were_kept_are_known_from_the_cards():
     assert labels.leaking == {"cardium": 7}
 
 
-KEPT = "Cardium: 7 images have an equal one in another group and were kept, so that test images may be among"
+KEPT = "Cardium: 7 images have an identical copy in another group and were kept, so test images may be among"
 
 
 def test_equal_images_that_were_kept_are_a_footnote_of_what_shows_their_dataset():

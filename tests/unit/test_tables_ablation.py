@@ -215,7 +215,7 @@ def test_one_fold_has_no_marks_and_no_spread():
 def test_a_searched_row_is_marked_with_its_scope(scope, mark):
     rendered = rendered_table4(searched={"tuned": scope})
     assert [row[1] for row in markdown_rows(rendered["md"])[1:4]] == ["Reconstruction", "Latent", f"+ tuning {mark}"]
-    assert "⋆ searched on training and validation rows alone." in rendered["md"]
+    assert "⋆ searched only on training and validation rows." in rendered["md"]
     assert ("⋄ one search, on fold 0, serves all folds" in rendered["md"]) == (scope == "fold0")
     assert ("⋄" in rendered["md"]) == (scope == "fold0")
     assert not set(rendered["tex"]) & set("⋆⋄†‡±<")
@@ -258,7 +258,7 @@ def test_equal_images_that_were_kept_are_a_footnote():
     metrics = scored_runs([(name, space, recipe) for space, recipe, name in CONTROL_ROWS])
     controls = render_ablation_controls(ablation_controls(metrics, CONTROL_ROWS, FOLDS), labels)
     for text in (*rendered_table4(labels=labels).values(), *controls.values()):
-        assert "Cardium: 7 images have an equal one in another group and were kept" in text
+        assert "Cardium: 7 images have an identical copy in another group and were kept" in text
 
 
 def test_phantoms_are_named_as_such():

@@ -122,7 +122,7 @@ def test_a_table_without_images_has_no_ratios():
 def test_equal_images_that_were_kept_are_a_footnote():
     labels = Labels(LABELS.datasets, LABELS.autoencoders, rows=LABELS.rows, leaking={"imagenet": 7})
     for text in render_table3(table3(four_rows()), labels).values():
-        assert "ImageNet: 7 images have an equal one in another group and were kept" in text
+        assert "ImageNet: 7 images have an identical copy in another group and were kept" in text
 
 
 def test_each_dataset_has_its_block_and_phantoms_are_named():

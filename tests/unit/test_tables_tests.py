@@ -48,7 +48,7 @@ def test_equal_images_that_were_kept_are_a_footnote_of_tests_on_them_or_over_all
     pairs = tuple((name, tuple(values)) for name, values in GAPS.items())
     frames = frames_of_table1(pairs, 0.002, 5, 0.0, 0.0, (34.3, 40.2, 41.4, 29.9, 38.9))
     frames = {name: as_read(tests) for name, tests in frames.items() if name in TITLES}
-    said = "Cardium: 7 images have an equal one in another group and were kept"
+    said = "Cardium: 7 images have an identical copy in another group and were kept"
     labels = Labels(**NAMES, leaking={"cardium": 7})
     for name, tests in frames.items():
         assert said in render_tests(name, tests, labels), name

@@ -241,5 +241,5 @@ def test_a_results_folder_may_lie_below_a_hidden_one(study, tmp_path):
 
 
 def test_a_folder_without_results_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no result of a study; give the folder"):
+    with pytest.raises(InputError, match="not a study's results; give the folder"):
         verify(tmp_path)

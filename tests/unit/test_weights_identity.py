@@ -187,7 +187,7 @@ def test_a_digest_that_a_power_cut_left_empty_is_taken_again(work, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("os:system", "os is a part of Python itself"), ("broken:Mine", "broken.py: no Python: ")]
+    ("name", "why"), [("os:system", "os is a part of Python itself"), ("broken:Mine", "broken.py: not valid Python: ")]
 )
 def test_a_class_whose_code_cannot_be_read_is_refused_before_the_graph(work, name, why):
     (work / "broken.py").write_text("class Mine(:\n")

@@ -25,7 +25,7 @@ SPACE_NAMES = {"image": "image", "latent": "LS", "reconstruction": "RS"}
 
 
 def show(folder: Path) -> None:
-    """Print what the controls say, balanced accuracy of every space, and where the rest lies."""
+    """Print the verdicts of the controls, balanced accuracy in every space, and where to find the other results."""
     from rich.console import Console
     from rich.table import Table
 
@@ -64,7 +64,7 @@ def show(folder: Path) -> None:
     if synthetic:
         console.print("Phantom data: synthetic images, not patients.")
     if (page := folder / "summary.html").is_file():
-        console.print(f"On one page, for a browser: {page}", soft_wrap=True)
+        console.print(f"Summary page for a browser: {page}", soft_wrap=True)
     console.print(f"All tables (csv, md, html, tex): {folder / 'tables'}", soft_wrap=True)
     console.print(
         f"Significance: {folder / 'significance'}   runs: {folder / 'runs'}   logs: {folder / 'logs'}", soft_wrap=True
@@ -143,7 +143,7 @@ def report_damage(folder: Path) -> bool:
         return True
     print(f"{folder}: {compared} digests and checksums compared, {len(damaged)} files are damaged:")
     print("".join(f"  {path}\n" for path in damaged), end="")
-    print("Make them again, with the study file of this folder; the study then makes again what was made from them:")
+    print("Remake them with the study file of this folder; the study then remakes everything that depends on them:")
     print(f"  snakemake --profile profiles/local --force {shlex.join(asked_for(damaged.values()))} --configfile ...")
     return False
 

@@ -1,6 +1,6 @@
 """Randomness of an autoencoder: refused, or, where its entry says `stochastic: true`, tied to each image.
 
-What is random otherwise cannot be repeated, nor gone on with after a kill, and an image's latent would depend on the
+Other randomness cannot be repeated, nor continued after a kill, and an image's latent would depend on the
 images beside it.
 """
 

@@ -50,7 +50,7 @@ def diagnose(chosen: argparse.Namespace) -> None:
     entry, size = entry or as_encoder(resolve_autoencoder(config, name)), config["image_size"]
     if size % entry["factor"]:
         raise InputError(
-            f"image_size {size} is no multiple of the factor {entry['factor']} of {name}; write another into a file "
+            f"image_size {size} is not a multiple of the factor {entry['factor']} of {name}; set another in a file "
             "and name it with --configfile"
         )
     paths = list_images([chosen.images])

@@ -80,7 +80,7 @@ def check_hub(config: dict, wildcards: dict) -> list[str]:
 
 
 def check_weights(config: dict, wildcards: dict) -> list[str]:
-    """Weights in a folder of the user's are there, and a class of his own can be imported."""
+    """Whether weights in the user's folder exist and a user's own class can be imported."""
     name = wildcards["autoencoder"]
     entry = resolve_autoencoder(config, name)
     try:

@@ -43,7 +43,7 @@ def write_study(
     import torch
 
     if study.exists():
-        raise InputError(f"{study} exists; give another name, or move it away: it is not overwritten")
+        raise InputError(f"{study} exists and is not overwritten; give another name, or move it away")
     if not images.exists():
         raise InputError(f"--images {images} does not exist; expected a folder with a folder per class, or a CSV")
     if "$" in str(images.resolve()):
@@ -66,12 +66,12 @@ def write_study(
     study.parent.mkdir(parents=True, exist_ok=True)
     with study.open("x", encoding="utf-8") as file:
         file.write(text)
-    print(f"{study} written: {len(source.samples):,} images in {len(source.classes)} classes, autoencoder {name}.")
+    print(f"Wrote {study}: {len(source.samples):,} images in {len(source.classes)} classes, autoencoder {name}.")
     for key, comment in found.comments.items():
         print(f"  {key}: {comment}")
     if not source.grouped:
         key = GROUP_KEYS[found.entry["format"]]
-        print(f"Which images are of one patient or lesion? Nothing says so: set {key} in the file, or by --group.")
+        print(f"Nothing says which images belong to one patient or lesion: set {key} in the file, or use --group.")
 
 
 @functools.cache
@@ -115,7 +115,7 @@ def settle_classes(found: Found, source: Source, positive: str | None) -> int:
     groups = source.samples.groupby("label_name")["group"].nunique().reindex(source.classes, fill_value=0)
     found.entry["classes"] = [*groups.index]
     if positive is not None and positive not in groups.index:
-        raise InputError(f"--positive {positive!r}: no such class; there are {[*groups.index]}")
+        raise InputError(f"--positive {positive!r}: no such class; the classes are {[*groups.index]}")
     if len(groups) == 2:
         negative = [label for label in groups.index if re.search(NEGATIVE, label.replace("_", " "))]
         others = [label for label in groups.index if label not in negative]

@@ -31,7 +31,7 @@ def verify(results: Path) -> tuple[int, dict[Path, Path], list[Path]]:
     tables = results_named(results, "*.parquet")
     damaged |= {path: path for path in tables if not is_sound(path) and path.is_file()}
     if not compared + len(tables):
-        raise InputError(f"{results}: no result of a study; give the folder that `results` names in its configuration")
+        raise InputError(f"{results}: not a study's results; give the folder that `results` names in its configuration")
     return compared + len(tables), dict(sorted(damaged.items())), silent
 
 

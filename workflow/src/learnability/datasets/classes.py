@@ -51,7 +51,7 @@ def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFr
     if taken := [label for label in classes if label in PREDICTIONS]:
         raise InputError(
             f"datasets.{name}: a class is called {taken[0]!r}, as a column of every predictions.parquet is, beside "
-            "which each class has its own; call it otherwise"
+            "which each class has its own; rename it"
         )
     positive = entry.get("positive")
     if positive not in classes and (len(classes) == 2 or positive is not None):

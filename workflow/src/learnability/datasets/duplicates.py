@@ -57,8 +57,8 @@ def refuse_duplicates(duplicates: pd.DataFrame, origin: str, listed: str) -> Non
     conflicts = count_duplicates(across)["with_conflicting_labels"]
     labels = f" ({conflicts} have one with another label)" if conflicts else ""
     raise InputError(
-        f"{origin}: {len(across)} images have an equal one in another group, pixel for pixel as packed{labels}: "
-        f"{in_words(across)}. In two folds that is leakage. All are listed in {listed}: take images out or mend their "
+        f"{origin}: {len(across)} images have an identical copy in another group, pixel for pixel as packed{labels}: "
+        f"{in_words(across)}. In two folds that is leakage. All are in {listed}: take images out or correct their "
         "groups, or set in the dataset's entry `deduplicate: true` (their groups become one, every image stays), or "
         "`duplicates: keep` (they may train and test; every table then says so)"
     )

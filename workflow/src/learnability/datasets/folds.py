@@ -59,11 +59,11 @@ def check_absent_classes(samples: pd.DataFrame, fold: np.ndarray, rare_classes: 
     )
     listed = first_of([*texts], between="; ")
     if rare_classes == "keep":
-        print(f"warning: {origin}: kept although absent: {listed}")
+        print(f"warning: {origin}: kept although absent from some folds: {listed}")
         return
     raise InputError(
-        f"{origin}: absent from folds as they were made: {listed}. Their groups hold several classes, or differ much "
-        "in size, so that enough groups are no promise. Set rare_classes of the dataset to `keep` (accept folds "
+        f"{origin}: absent from some folds: {listed}. Their groups hold several classes, or differ much "
+        "in size, so enough groups are no guarantee. Set rare_classes of the dataset to `keep` (accept folds "
         "without them; metrics then say how many classes were used), lower study.n_splits, change `seed`, or take "
         "the class out of the data"
     )

@@ -163,7 +163,7 @@ def check_bad_images(bad: dict[int, str], source: Source, most: int, folder: Pat
     if len(bad) > most:
         raise InputError(
             f"{len(bad)} images could not be read, {most} are allowed (max_bad_images); the first is {lines[0]}. "
-            f"All are listed in {folder / 'bad_images.txt'}: mend them, or raise max_bad_images to leave them out"
+            f"All are listed in {folder / 'bad_images.txt'}: repair them, or raise max_bad_images to leave them out"
         )
 
 

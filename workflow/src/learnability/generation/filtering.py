@@ -64,7 +64,7 @@ def read_scores(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path, page_checksum_verification=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: no Parquet file: {error}; write it with `learnability score`") from error
+        raise InputError(f"{path}: not a Parquet file: {error}; write it with `learnability score`") from error
     numbers = frame.iloc[:, 1:]
     if list(frame.columns[:1]) != ["sample_id"] or numbers.shape[1] < 2 or set(numbers.dtypes) != {np.dtype("float64")}:
         raise InputError(

@@ -129,7 +129,7 @@ def class_indices(classifier: torch.nn.Module, label: str | list[str]) -> torch.
     names = [label] if isinstance(label, str) else label
     unknown = [name for name in names if name not in classifier.classes]
     if unknown:
-        raise InputError(f"class {unknown[0]!r} is none of the classifier's; it has {classifier.classes}")
+        raise InputError(f"class {unknown[0]!r} is not one of the classifier's; it has {classifier.classes}")
     return torch.tensor([classifier.classes.index(name) for name in names])
 
 

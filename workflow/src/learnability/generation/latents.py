@@ -66,7 +66,7 @@ def read_latents(path: Path) -> np.ndarray | torch.Tensor:
     except InputError:
         raise
     except Exception as error:  # whatever a damaged file provokes
-        raise InputError(f"{path}: cannot be read as an array of numbers: {error}; write it anew") from error
+        raise InputError(f"{path}: cannot be read as an array of numbers: {error}; write it again") from error
     if not numbers or array.ndim not in (3, 4) or not len(array):
         raise InputError(
             f"{path}: {array.dtype} {tuple(array.shape)}; expected numbers (N, C, h, w), at least one latent"

@@ -64,7 +64,7 @@ def probabilities(classifier: torch.nn.Module, x: torch.Tensor, sigma: float | N
     x = x.float()
     finite = torch.isfinite(x).flatten(1).all(1)
     if not bool(finite.all()):
-        raise InputError(f"sample {names[int(torch.nonzero(~finite)[0])]} has NaN or infinity; generate it anew")
+        raise InputError(f"sample {names[int(torch.nonzero(~finite)[0])]} has NaN or infinity; generate it again")
     x = x.contiguous(memory_format=torch.channels_last)
     with autocast(x.device):
         logits = classifier(x, sigma).float()

@@ -106,8 +106,8 @@ def no_effect(
 ) -> Verdict:
     """No effect beyond ±margin in every cell, `one_sided` none above it: one-sided t-tests, each cell at the level.
 
-    One-sided, an effect below zero is none that the claim denies, however large. That there is one beyond the margin in
-    some cell is a union, told by simultaneous intervals: one that excludes zero alone does not contradict the claim.
+    One-sided, an effect below zero never contradicts the claim, however large. "Some cell is beyond the margin" is a
+    union, judged by simultaneous intervals: an interval that only excludes zero does not contradict the claim.
     """
     if not cells:
         return untestable(NO_CELL)

@@ -41,7 +41,7 @@ def take_finished(folder: Path, names: Sequence[str], identity: str) -> bool:
     for name in names:
         (folder / name).unlink(missing_ok=True)
         os.link(kept / name, folder / name)
-    print(f"{folder}: finished before; taken as it is", flush=True)
+    print(f"{folder}: finished earlier; reused as it is", flush=True)
     return True
 
 

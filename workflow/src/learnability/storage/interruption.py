@@ -38,5 +38,5 @@ class Interruption:
         """Note a save; after a signal end the process, as a failure, so that whoever started it starts it again."""
         self.last = time.monotonic()
         if self.asked:
-            print(f"{signal.Signals(self.asked).name}: saved; the next start goes on from here", flush=True)
+            print(f"{signal.Signals(self.asked).name}: saved; the next start continues from here", flush=True)
             raise SystemExit(128 + self.asked)

@@ -87,7 +87,7 @@ class PartialArrays:
                 return True
         except (EOFError, FileNotFoundError):
             pass
-        print(f"{self.folder}: rows that a writer before left are damaged; discarded", flush=True)
+        print(f"{self.folder}: rows left by an earlier writer are damaged; discarded", flush=True)
         self.close()
         (self.own / JOURNAL).unlink(missing_ok=True)
         return False
@@ -147,7 +147,7 @@ class PartialArrays:
         try:
             yield
         except FileNotFoundError as error:
-            raise InputError(f"{self.folder}: another process goes on with these arrays; this one ends") from error
+            raise InputError(f"{self.folder}: another process continues these arrays; this one ends") from error
         except OSError as error:
             raise unwritten(self.folder, error) from error
 

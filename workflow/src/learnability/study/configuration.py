@@ -35,7 +35,7 @@ def read_yaml(path: Path) -> dict:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise InputError(f"{path}: no YAML: {error}") from None
+        raise InputError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected keys with values, found {type(content).__name__}")
     return content
@@ -120,7 +120,7 @@ def find_results(config: dict) -> None:
     if unset := re.search(r"^~[^/]*|\$\w+|\$\{[^}]*\}", path):
         raise InputError(f"results: {given}: {unset[0]} is not known here; set it, or write the path in full")
     if wrong := re.search(r"[{}<>*?\[\]\n]", path):
-        raise InputError(f"results: {given}: {wrong[0]!r} has a meaning of its own in paths; rename that folder")
+        raise InputError(f"results: {given}: {wrong[0]!r} has a special meaning in paths; rename that folder")
     path = os.path.normpath(path)
     if os.path.islink(path) and not os.path.exists(path):
         raise InputError(f"results: {path} is a link to {os.readlink(path)}, which does not exist; make that folder")

@@ -67,7 +67,7 @@ def check_controls(config: dict) -> None:
             raise InputError(f"study.controls: {name!r} is not defined under autoencoders")
         if truth(config["autoencoders"][name]) is None:
             raise InputError(
-                f"study.controls: of {name} no truth is known; take controls of class {LOSSLESS} or {ENCIPHERED}, and "
+                f"study.controls: no truth is known for {name}; take controls of class {LOSSLESS} or {ENCIPHERED}, and "
                 "name others in study.autoencoders"
             )
     if not names:
@@ -92,7 +92,7 @@ def check_replicate(config: dict, name: str, base: str) -> None:
     first, again = resolve_recipe(config, base), resolve_recipe(config, name)
     if other := first.unlike(again, set(KEYS) - {"replicate"}):
         raise InputError(
-            f"study.recipes.{CONTROLS}: {name} is no replicate of {base}, it has another {sorted(other)[0]}"
+            f"study.recipes.{CONTROLS}: {name} is not a replicate of {base}: it has another {sorted(other)[0]}"
         )
     if first.replicate == again.replicate:
         raise InputError(f"study.recipes.{CONTROLS}: {name} has the seeds of {base}; give it another `replicate`")

@@ -80,7 +80,7 @@ def check_choices(choices: list, where: str) -> None:
         if not isinstance(choice, bool | int | float | str | None):
             raise InputError(f"{where}: {choice!r} is no single value; choices are numbers, words, true, false or null")
         if choices.count(choice) > 1:
-            raise InputError(f"{where}: {choice!r} is there twice; list each value once")
+            raise InputError(f"{where}: {choice!r} appears twice; list each value once")
 
 
 def check_range(declared: dict, key: str, where: str) -> None:

@@ -37,7 +37,7 @@ def described(findings: Findings, study: dict, runs: int) -> str:
     where += [f"in the {encoded} space of {', and '.join(encoders)}"] if encoded else []
     folds = f"{len(study['folds'])} of {study['n_splits']} folds"
     images = sum(findings.cards[name]["images"] for name in names)
-    gap = "The gap is not measured, which needs latent and reconstruction space."
+    gap = "The gap is not measured, because that needs latent and reconstruction space."
     if spaces >= SIDES:
         gap = (
             "The learnability gap is balanced accuracy on reconstructions minus that on the latent codes which they "
@@ -46,7 +46,7 @@ def described(findings: Findings, study: dict, runs: int) -> str:
     of_folds = "means over folds" if len(study["folds"]) > 1 else "of that fold"
     trained = "and of training" if len(study["folds"]) >= FEWEST_FOLDS else "alone"
     scores = (
-        f"Scores are {of_folds}; {CONFIDENCE} intervals of the gap are of a paired t over groups of images, whose "
+        f"Scores are {of_folds}; {CONFIDENCE} intervals of the gap come from a paired t over groups of images, whose "
         f"variance is that of sampling {trained}."
     )
     return (
@@ -72,7 +72,7 @@ def conclusions(findings: Findings, differing: list[str]) -> dict[str, list[str]
     _of_confounds(findings, differing, may, may_not)
     missing = [findings.dataset(name) for name in PAPER_DATASETS if name not in findings.cards]
     if missing:
-        may_not.append(f"Nothing is said of the paper's data sets that are not in this study: {', '.join(missing)}.")
+        may_not.append(f"Data sets of the paper that this study does not cover: {', '.join(missing)}.")
     return {"may": may, "may_not": may_not + _of_data(findings)}
 
 
@@ -80,8 +80,8 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
     folds = findings.folds()
     if folds < FEWEST_FOLDS:
         may_not.append(
-            f"{counted(folds, 'fold')}: the variance of training is not known, so intervals are of sampling alone and "
-            f"too narrow, and no gap is tested; run at least {FEWEST_FOLDS}."
+            f"{counted(folds, 'fold')}: the variance of training is not known, so intervals cover only sampling "
+            f"and are too narrow, and no gap is tested; run at least {FEWEST_FOLDS}."
         )
         return
     significant = sum(cell.p_corrected < ALPHA and cell.effect > 0 for cell in cells)
@@ -94,9 +94,9 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
             np.median([seen_by(cell.error, cell.freedom, tests) for cell in sure]) for tests in (1, len(cells))
         )
         may_not.append(
-            f"A gap in one pair below about {points(alone)} points would not have been seen. So large it must be for "
-            f"that test alone to find it in {POWER:.0%} of studies as large as this, and {points(corrected)} points "
-            f"with the correction over {counted(len(cells), 'pair')}. No significance does not mean no gap."
+            f"A gap in one pair would not have been seen below about {points(alone)} points by that test alone, "
+            f"and {points(corrected)} points with the correction over {counted(len(cells), 'pair')}: gaps of this size "
+            f"are found in {POWER:.0%} of studies as large as this. No significance does not mean no gap."
         )
 
 
@@ -117,7 +117,7 @@ def _of_confounds(findings: Findings, differing: list[str], may: list[str], may_
     if differing and set(findings.frames["table1"]["space"]) >= SIDES:
         may_not.append(
             f"Classifiers of reconstructions and of latents differ in {listed(differing)}, so the gap of Table 1 "
-            "is not the encoding's alone."
+            "is not only due to the encoding."
         )
         if rows.empty:
             may_not[-1] += " The gap without these differences was not measured in this study."
@@ -145,9 +145,9 @@ def _of_data(findings: Findings) -> list[str]:
             found.append(f"{label}: a part of the data ({counted(card['images'], 'image')}).")
         duplicates = card.get("duplicates") or {}
         if duplicates.get("across_groups") and not duplicates["groups_merged"]:
-            found.append(f"{label}: {_have(duplicates['across_groups'])} an equal in another group.")
+            found.append(f"{label}: {_have(duplicates['across_groups'])} an identical copy in another group.")
         if conflicts := duplicates.get("with_conflicting_labels"):
-            found.append(f"{label}: {_have(conflicts)} an equal with another label.")
+            found.append(f"{label}: {_have(conflicts)} an identical copy with another label.")
         largest = card.get("largest_group") or {"most_folds": findings.n_splits}
         if largest["most_folds"] < findings.n_splits:
             found.append(f"{label}: one group has {largest['share']:.0%} of the images, so folds are not balanced.")

@@ -19,7 +19,7 @@ from ..tables.layout import points
 RIGHT, WRONG, OPEN = "supported", "refuted", "open"  # kinds, which the page colours as it does verdicts of claims
 UNKNOWN_TRAINING = 2  # the variance of a gap over that of sampling, where training's is not known: it is at most half
 NOT_RUN = (
-    "This study has no controls, so nothing in it shows that it finds a gap that is there, and only such a one: "
+    "This study has no controls, so nothing shows that it finds existing gaps and only those: "
     "study.controls, for example [pixel_unshuffle_8, enciphered_8]."
 )
 
@@ -59,7 +59,7 @@ def controls_in_words(
         row |= {"wrong": wrong, "kind": _kind(row, wrong)}
     lines = [_line(row) for row in rows]
     if found := [row["wrong"] for row in judged if row["wrong"]]:
-        text = "The controls of this study fail. Read no gap from it before the reason is known: "
+        text = "The controls of this study fail. Trust no gap from it until the reason is known: "
         return Said(WRONG, f"{text}{'; '.join(found)}.", lines)
     still_open = any(row["kind"] == OPEN for row in judged)
     return Said(OPEN if still_open else RIGHT, _lead(judged), lines)
@@ -101,18 +101,18 @@ def _is_known(row: dict) -> bool:
 
 def _failure(row: dict, without: int, known: int, scores: int) -> str | None:
     if _interval_of(row, "score", scores)[0] > row["chance"]:  # never of NaN
-        return f"{row['where']} scores above chance, as images that are repeated across folds would make it"
+        return f"{row['where']} scores above chance, as it would if images were repeated across folds"
     if _is_known(row) and row["verdict"] != FOUND:
         if row["expected_effect"] <= row["margin"]:
-            return f"the images themselves are scored at chance, so that {row['where']} has no gap to be found"
+            return f"the images themselves are scored at chance, so {row['where']} has no gap to find"
         if (
             not _interval_of(row, "effect", known)[1] >= row["expected_effect"]
         ):  # also of NaN: nothing varies, and there is none
-            return f"the gap of {row['where']} is there and was not found ({row['verdict']})"
+            return f"the gap of {row['where']} exists and was not found ({row['verdict']})"
     low, high = _interval_of(row, "effect", without)
     if row["expected"] == NO_GAP and not _within_margin(row) and (low > 0 or high < 0):
         seen = "a gap" if low > 0 else "the opposite of a gap"
-        return f"{row['where']} shows {seen}, and there is none"
+        return f"{row['where']} shows {seen} where there is none"
     return None
 
 
@@ -158,7 +158,7 @@ def _lead(rows: list[dict]) -> str:
 def _line(row: dict) -> Line:
     measured = _measured(row)
     if row["recipe"] == TABLE1:
-        text = f"{row['where']}, by the recipes of Table 1: {measured}, which is what the protocol alone makes."
+        text = f"{row['where']}, by the recipes of Table 1: {measured}. The protocol alone causes this gap."
         return Line("protocol", "", text)
     verdict, kind = row["verdict"], row["kind"]
     if row["expected"] == GAP:

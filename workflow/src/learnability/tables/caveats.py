@@ -17,10 +17,10 @@ LOWEST_PSNR = 20.0  # dB; what lies below is hardly the image any more
 CHANCE, PSNR, STOPPED = "at chance", f"below {LOWEST_PSNR:g} dB", "stopped before re-weighting"
 SPACES = {"image": "images", "reconstruction": "reconstructions", "latent": "latents"}
 SAID = {  # of a space; chance of the dataset and the values follow
-    (CHANCE, "image"): "image space is at chance, and no gap can be read from this",
-    (CHANCE, "reconstruction"): "reconstructions are at chance, and no gap can be read from this",
-    (CHANCE, "latent"): "latents are at chance, and the gap is as large as it can be",
-    (PSNR, "reconstruction"): f"reconstructions are {PSNR}, hardly the images any more",
+    (CHANCE, "image"): "image space is at chance, so it shows no gap",
+    (CHANCE, "reconstruction"): "reconstructions are at chance, so they show no gap",
+    (CHANCE, "latent"): "latents are at chance, so the gap is as large as it can be",
+    (PSNR, "reconstruction"): f"reconstructions are {PSNR}, so they hardly resemble the images",
 } | {(STOPPED, space): f"trainings on {name} {STOPPED} began" for space, name in SPACES.items()}
 
 

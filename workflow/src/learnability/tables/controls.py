@@ -11,7 +11,7 @@ TITLE = "Controls"
 CAPTION = (
     f"significance/controls.csv. Points of balanced accuracy with {CONFIDENCE} intervals over groups of test images. "
     "Found: the interval lies above 0. Absent: it lies within ± the margin, half the mean matched gap of the families "
-    "and at most 5 points. In the rows of table1 nothing is expected: they are what the protocol alone makes."
+    "and at most 5 points. The rows of table1 have no expected value: they show what the protocol alone causes."
 )
 STUBS = ["Control", "Data set", "Recipe", "Truth", "Verdict"]
 HEADS = ["gap", "known gap", "margin", "score of the latents", "chance"]

@@ -70,8 +70,8 @@ def data_notes(datasets: Iterable[str], labels: Labels) -> list[str]:
     """A footnote for each of these datasets whose equal images were kept in two groups (`duplicates: keep`)."""
     shown = set(datasets)
     return [
-        f"{labels.datasets.get(name, name)}: {count} image{'s have' if count > 1 else ' has'} an equal one in another "
-        f"group and {'were' if count > 1 else 'was'} kept, so that test images may be among the training images."
+        f"{labels.datasets.get(name, name)}: {count} image{'s have' if count > 1 else ' has'} an identical copy in "
+        f"another group and {'were' if count > 1 else 'was'} kept, so test images may be among the training images."
         for name, count in labels.leaking.items()
         if name in shown
     ]

@@ -143,7 +143,7 @@ def _legend(rows: list[str], shown: dict[str, str], scopes: set[str], n_folds: i
             "Holm's over all datasets and rows that are compared with that row, over the macro averages by themselves."
         )
     if scopes:
-        text += f" {SEARCHED['fold']} searched on training and validation rows alone."
+        text += f" {SEARCHED['fold']} searched only on training and validation rows."
     if "fold0" in scopes:
         text += (
             f" {SEARCHED['fold0'][1:]} one search, on fold 0, serves all folds: it has seen rows that other folds "

@@ -23,11 +23,11 @@ TITLES = {
 
 IN_RECONSTRUCTION = "_in_reconstruction"  # how the comparison of fine-tuning in that space ends
 NOTES = {
-    "group_level": "Sampling only: from fewer than three folds, decides nothing.",
+    "group_level": "Sampling only: fewer than three folds were run, so the test decides nothing.",
     "study_level": "These data sets: the mean over them; further data set: a t over their means.",
     "wilcoxon": (
-        "Over pairs it is the paper's own test: it takes pairs for independent, which share images and folds (16 to "
-        "27 % false positives in simulation), and decides no verdict."
+        "Over pairs it is the paper's own test. It treats pairs as independent although they share images and folds "
+        "(16 to 27 % false positives in simulation), and decides no verdict."
     ),
     "fidelity_vs_gap": "p by permutation of the autoencoders, jointly over data sets.",
 }

@@ -1,4 +1,4 @@
-"""The journal of a search: JSON lines that several processes append to, on any file system, and that a kill mends."""
+"""The journal of a search: JSON lines that several processes append to, on any file system; it survives a kill."""
 
 import json
 from collections.abc import Iterator

@@ -81,7 +81,7 @@ def choose_device(threads: int, alone: bool = False):
         if given:
             raise InputError(
                 f"{given} gives this job a GPU, and PyTorch cannot use it: {why_no_gpu()}. Install the PyTorch whose "
-                f"CUDA this driver knows, or update the driver; to compute on the CPU all the same, set {DEVICE}=cpu"
+                f"CUDA this driver knows, or update the driver; to compute on the CPU anyway, set {DEVICE}=cpu"
             )
         if given_gpu(os.environ):  # now: it leased a card of this machine, which no scheduler counts
             print(f"PyTorch cannot use it: {why_no_gpu()}; this job runs on the CPU", flush=True)

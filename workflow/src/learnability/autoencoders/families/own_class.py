@@ -23,7 +23,7 @@ def find_module(name: str) -> Path:
     except (ModuleNotFoundError, ValueError):  # ValueError: no name of a module
         found = None
     except Exception as error:  # whatever a package that the module is in does when it is imported
-        raise InputError(f"class {name}: {module} cannot be looked for ({error!r}); mend its package") from error
+        raise InputError(f"class {name}: {module} cannot be looked for ({error!r}); fix its package") from error
     if found is None or not found.origin:
         what = "no module" if found is None else "no file of the module"
         raise InputError(
@@ -121,7 +121,7 @@ def imported_files(path: Path, root: Path) -> list[Path]:
     try:
         tree = ast.parse(path.read_bytes())
     except SyntaxError as error:
-        raise InputError(f"{path}: no Python: {error}; mend the class of the autoencoder") from None
+        raise InputError(f"{path}: not valid Python: {error}; fix the class of the autoencoder") from None
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -71,7 +71,7 @@ def merge_rows(samples: pd.DataFrame, conflicting: str, origin: str) -> tuple[np
         labels = samples.loc[samples["sample_id"] == slices[0], "label_name"].unique()
         raise InputError(
             f"{origin}: {len(slices)} slices have more than one label, the first is {slices[0]!r} with "
-            f"{sorted(labels)}; mend the table, or set `conflicting_rows: drop` to leave these slices out"
+            f"{sorted(labels)}; correct the table, or set `conflicting_rows: drop` to leave these slices out"
         )
     counted = {"copies_merged": int((copy & ~conflict).sum()), "conflicting_slices_dropped": len(slices)}
     print(f"{origin}: {counted['copies_merged']} copies of rows merged, {len(slices)} slices in conflict dropped")

@@ -67,7 +67,7 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
         image = Image.open(path, formats=[name for name in CHECKS if name != "MPO"])
     except UnidentifiedImageError:
         raise OSError(
-            f"{path}: broken, or not of a kind that is read; expected 8 bits a channel in {', '.join(CHECKS)}"
+            f"{path}: broken, or not a supported kind; expected 8 bits a channel in {', '.join(CHECKS)}"
         ) from None
     except RuntimeError as error:  # of the library behind a format, of what begins well and is damaged
         raise OSError(f"{path}: broken ({error})") from error
@@ -91,7 +91,7 @@ def turn_upright(image: Image.Image, path: str | Path) -> None:
         Image.Exif().load(image.info.get("exif", b""))  # Pillow takes a broken one of a JPEG for none
         ImageOps.exif_transpose(image, in_place=True)
     except (SyntaxError, ValueError, LookupError, struct.error) as error:
-        raise OSError(f"{path}: its EXIF cannot be read ({error}), so which side is up is not known") from error
+        raise OSError(f"{path}: its EXIF cannot be read ({error}), so the orientation is not known") from error
 
 
 def on_black(image: Image.Image) -> Image.Image:
@@ -109,7 +109,7 @@ def image_names(folder: Path) -> list[str]:
     images = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES)]
     if len(images) < len(names):
         others = sorted(set(names) - set(images))
-        print(f"{folder}: {len(others)} entries are no images and are left out, the first is {others[0]}")
+        print(f"{folder}: {len(others)} entries are not images and are left out, the first is {others[0]}")
     return images
 
 

@@ -89,7 +89,7 @@ def refuse_masks(root: Path, images: dict[str, list[str]]) -> None:
     if found:
         raise InputError(
             f"{root}: {len(found)} files seem to be masks of other images, the first is {found[0]!r}; leave them out "
-            f'by `exclude: ["{pattern}"]`, or, where they are images to be classified, set `include: ["*"]`'
+            f'by `exclude: ["{pattern}"]`, or, if they are images to be classified, set `include: ["*"]`'
         )
 
 

@@ -32,7 +32,7 @@ PUBLISHED_COUNTS = {  # MedMNIST 3.0.2
 def open_source(entry: dict, threads: int = 1) -> Source:
     """The three official splits pooled; `classes` names the labels 0, 1, ... in this order.
 
-    The files hold no patient, scan or lesion: every image is its own group, and folds protect nothing.
+    The files hold no patient, scan or lesion: every image is its own group, so folds cannot keep one patient together.
     """
     path = resolve_root(entry["root"]) / entry["file"]
     images, label = open_file(path)

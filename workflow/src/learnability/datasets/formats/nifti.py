@@ -46,7 +46,7 @@ def finite(values, path: Path, index: int) -> np.ndarray:
     values = np.asarray(values)
     wrong = values.size - np.count_nonzero(np.isfinite(values))
     if wrong:
-        raise OSError(f"{path}: {wrong} voxels of slice {index} are NaN or infinite; mend the file, or take it out")
+        raise OSError(f"{path}: {wrong} voxels of slice {index} are NaN or infinite; repair the file, or take it out")
     return values
 
 
