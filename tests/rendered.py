@@ -45,3 +45,14 @@ def latex_rows(text):
             cells += [span[2]] * int(span[1]) if span else [bold[1] if bold else cell.strip()]
         rows.append(cells)
     return rows
+
+
+def side_by_side(rows: list[list[str]], stubs: int) -> list[list[str]]:
+    """Rows of LaTeX whose blocks, each with two rows of heads, stand below each other, as one wide table."""
+    starts = [i for i in range(len(rows) - 1) if rows[i + 1][:stubs] == rows[1][:stubs]]
+    blocks = [rows[start:end] for start, end in zip(starts, [*starts[1:], len(rows)], strict=True)]
+    kept = [[j for j, head in enumerate(block[1]) if j >= stubs and head] for block in blocks]
+    return [
+        row[:stubs] + [block[i][j] for block, columns in zip(blocks, kept, strict=True) for j in columns]
+        for i, row in enumerate(blocks[0])
+    ]

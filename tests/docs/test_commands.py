@@ -71,7 +71,7 @@ ELSEWHERE = {
         "make bench",
     ],
     "the beginning of a command": [
-        "learnability score", "learnability filter", "learnability hours", "learnability check --configfile",
+        "learnability score", "learnability hours", "learnability check --configfile",
         "learnability export",
         "learnability ...",
     ],

@@ -184,7 +184,7 @@ def test_a_bare_look_that_raises_is_a_line():
 def test_a_class_that_has_no_file_is_refused(own):
     config = of_own(own | {"class": "sys:path"})
     (line,) = lines_of("mine", examine_autoencoder, config, "mine", [], "", 0)
-    assert "there is no file of the module sys" in line.text
+    assert "sys is a part of Python itself" in line.text
 
 
 @pytest.mark.parametrize(("size", "fits"), [(64, True), (72, False)])

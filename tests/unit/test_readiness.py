@@ -68,13 +68,14 @@ def test_a_study_that_can_run_says_what_is_there_and_what_it_will_write(study):
     assert "phantom (synthetic)" in lines["mine"][0].text
     assert "of 18 groups in 2 classes (from defect " in lines["mine"][0].text
     number = int(lines["mine"][0].text.split("(synthetic): ")[1].split()[0])
-    written = [number * (latent + 3 * 32**2) / 1e6 for latent in (4 * 64 * 2, 192 * 64)]
+    sums = 2 * 8  # bytes a channel, of channel_sums.npy
+    written = [number * (latent + 3 * 32**2) / 1e6 for latent in (4 * (64 * 2 + sums), 192 * (64 + sums))]
     text = "latent 4 x 8 x 8, {:.1f} MB with reconstructions"
     assert lines["tiny"][0].text == "weights found; " + text.format(written[0])
     text = text.replace("4 x 8", "192 x 8")
     assert lines["pixel_unshuffle_8"][0].text == "needs no weights; " + text.format(written[1])
     # 64^2 and 32^2 pixels of three bytes; 4 x 8 x 8 of two bytes, 192 x 8 x 8 of one; two reconstructions.
-    megabytes = (3 * 64**2 + 3 * 32**2 + 4 * 64 * 2 + 192 * 64 + 2 * 3 * 32**2) / 1e6
+    megabytes = (3 * 64**2 + 3 * 32**2 + 4 * (64 * 2 + sums) + 192 * (64 + sums) + 2 * 3 * 32**2) / 1e6
     assert f"{megabytes:.2f} MB an image" in lines["disk"][0].text
     assert torch.__version__ in lines["torch"][0].text
 
@@ -156,11 +157,11 @@ def clinic(root, number=60, coloured=(), **changes):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_colour_that_would_become_grey_is_a_warning(study, tmp_path, channels):
-    entry = clinic(tmp_path / "clinic", number=12, coloured=(2, 11), channels=channels)
+    entry = clinic(tmp_path / "clinic", number=40, coloured=(2, 11), channels=channels)
     found = lines_of(study(datasets={"mine": entry}), images=2)["mine"]
     texts = [line.text for line in found if line.warning]
     expected = [
-        "2 of 12 images that were looked at have colour, which `channels: 1` makes grey; `channels: 3` keeps it"
+        "2 of 40 images that were looked at have colour, which `channels: 1` makes grey; `channels: 3` keeps it"
     ]
     assert texts == (expected if channels == 1 else [])
     assert all(line.ready for line in found)

@@ -51,7 +51,7 @@ def test_braces_in_a_label(tmp_path, section, name, label):
 
 def test_braces_in_the_results_folder(tmp_path):
     message = refusal(tmp_path, "results: 'results/{x}'")
-    assert message == "results is 'results/{x}'; braces are wildcards to Snakemake: take them out"
+    assert message == "results: results/{x}: '{' has a special meaning in paths; rename that folder"
 
 
 @pytest.mark.parametrize(

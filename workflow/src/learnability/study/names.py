@@ -24,7 +24,7 @@ def check_names(config: dict) -> None:
         if name in config["pretrained"]:
             raise InputError(f"autoencoders.{name}: pretrained.{name} has this name too; take another for this one")
     texts = {f"{kind}.{name}.label": each["label"] for kind in LABELLED for name, each in config[kind].items()}
-    for key, text in (texts | {"results": config["results"]}).items():
+    for key, text in texts.items():
         if {*"{}"} & {*text}:
             raise InputError(f"{key} is {text!r}; braces are wildcards to Snakemake: take them out")
     for name, entry in config["datasets"].items():
