@@ -120,7 +120,7 @@ def test_what_is_left_out_is_counted_and_said(tmp_path, capsys):
     assert left_out(source) == counts | {"beside the folders of the classes": 1}
     defaults = {"resize": "squash", "max_bad_images": 0, "rare_classes": "keep", "deduplicate": False}
     entry |= {"exclude": ["*_COPY*"], "positive": "malignant", "label": "Mine"} | defaults
-    config = {"datasets": {"mine": entry}, "study": {"n_splits": 3, "folds": []}, "seed": 0}
+    config = {"datasets": {"mine": entry}, "study": {"n_splits": 2, "folds": []}, "seed": 0}
     lines = examine_dataset(config, "mine", sizes := {})
     assert sizes == {"mine": 3}
     (said,) = [line.text for line in lines if line.text.startswith("left out: ")]
