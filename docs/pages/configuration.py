@@ -11,7 +11,7 @@ from learnability.study.configuration import ROOT, SCHEMA, read_yaml
 NAMED = {"datasets": "name", "autoencoders": "name", "pretrained": "model", "recipes": "name"}
 ROOT_RECIPE = "image"  # every other recipe of config.yaml is built on it
 MORE = {
-    "datasets": "[datasets.md](datasets.md) has the folders, files and pitfalls of each format, with an entry for each.",
+    "datasets": "[datasets.md](datasets.md) has folders, files, pitfalls and an entry for each format.",
     "autoencoders": "[own_autoencoder.md](own_autoencoder.md) is a worked example.",
     "recipes": "[own_recipe.md](own_recipe.md) says how to make one. If a recipe has a `base`, the base gives "
     "the keys that it leaves out; the last column has the values of `image`, the base of all others in `config.yaml`.",

@@ -1,10 +1,10 @@
-"""The error that a user can mend."""
+"""The error that a user can fix."""
 
 LISTED = 20  # names in a message
 
 
 class InputError(Exception):
-    """Something the user can mend: the message names the file or key, what is wrong, and what to do."""
+    """Something the user can fix: the message names the file or key, what is wrong, and what to do."""
 
 
 def quoted(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""The weights that a network starts from: where they are, and what of them is taken."""
+"""The weights that a network starts from: where they are, and which of them are used."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Results that are there and damaged, as far as that is seen at once: what a run would stop at, said before it."""
+"""Existing results that are visibly damaged: reports before a run what the run would stop at."""
 
 from collections.abc import Iterator
 from pathlib import Path

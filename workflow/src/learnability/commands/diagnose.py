@@ -1,4 +1,4 @@
-"""The command `learnability diagnose`: what an autoencoder's latents of a folder of images are like; no labels."""
+"""The command `learnability diagnose`: describes an autoencoder's latents of a folder of images, without labels."""
 
 import argparse
 import html

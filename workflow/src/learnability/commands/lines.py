@@ -1,4 +1,4 @@
-"""A finding of `learnability check`, and how a part of it is looked at that may raise anything."""
+"""A finding of `learnability check`, and how to look at a part that may raise any error."""
 
 import traceback
 from collections.abc import Callable

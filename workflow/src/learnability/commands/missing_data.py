@@ -1,4 +1,4 @@
-"""What is wrong with a dataset before its images are packed: by its entry, its tables, its names and some files."""
+"""Problems of a dataset before its images are packed, found from its entry, tables, names and some files."""
 
 from ..datasets.classes import check_labels
 from ..datasets.sample import Look, look_at

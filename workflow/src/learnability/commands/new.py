@@ -1,4 +1,4 @@
-"""`learnability new`: a study file for images and an autoencoder that someone brings, with what was found in them."""
+"""`learnability new`: writes a study file for a user's images and autoencoder, from what it finds in them."""
 
 import functools
 import json

@@ -1,4 +1,4 @@
-"""The images of a new study in class folders: the entry that describes these, as far as they say."""
+"""The images of a new study in class folders: the entry for them, as far as the folders show it."""
 
 import re
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The images of a new study in a table: the entry that describes a CSV, as far as it says."""
+"""The images of a new study in a table: the entry for its CSV, as far as the CSV shows it."""
 
 import os
 import re

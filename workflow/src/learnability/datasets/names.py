@@ -1,4 +1,4 @@
-"""Names of images, classes and groups: without what no reader sees, and no word for "unknown" taken for a patient."""
+"""Names of images, classes and groups: invisible characters are removed, and "unknown" never counts as a patient."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""What is asked of the rows of a fold: a classifier can be trained, chosen and scored on them."""
+"""Requirements on the rows of a fold: a classifier can be trained, chosen and scored on them."""
 
 import numpy as np
 

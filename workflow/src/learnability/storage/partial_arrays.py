@@ -1,4 +1,4 @@
-"""Packed arrays that are written together for hours: a killed writer's successor goes on where they were last whole."""
+"""Packed arrays that are written together for hours: after a kill, the next writer resumes the last whole state."""
 
 import json
 import os

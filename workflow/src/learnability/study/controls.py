@@ -1,4 +1,4 @@
-"""Controls, by which a study shows that it finds a gap that is there and none that is not: which runs they are."""
+"""Controls, which show whether a study finds existing gaps and only those: which runs they are."""
 
 from ..errors import InputError
 from .recipe import KEYS

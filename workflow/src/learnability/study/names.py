@@ -1,4 +1,4 @@
-"""Names, labels and keys of a configuration that some step could not live with: refused before anything runs."""
+"""Names, labels and keys of a configuration that would break a later step: refused before anything runs."""
 
 from ..errors import InputError
 from .truths import TABLE1

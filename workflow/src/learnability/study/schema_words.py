@@ -1,4 +1,4 @@
-"""What the schema of the configuration has against a value, in words: what is wrong, and what to write."""
+"""Why the schema of the configuration refuses a value, in words: what is wrong, and what to write."""
 
 import re
 from difflib import get_close_matches

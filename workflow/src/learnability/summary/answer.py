@@ -1,4 +1,4 @@
-"""The answer of a study in a few sentences: its gap, what the lossless control has of it, and what is suspicious."""
+"""The answer of a study in a few sentences: its gap, how much of it the lossless control has, what is suspicious."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the controls say of a study, in sentences: the first thing that is read of it."""
+"""What the controls say about a study, in sentences: the first thing a reader sees."""
 
 import re
 from collections.abc import Callable, Mapping

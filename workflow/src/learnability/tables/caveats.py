@@ -1,4 +1,4 @@
-"""What stands beside a score: chance, and what spoils the number that would be read from it."""
+"""What tables show beside a score: chance, and reasons why the number misleads."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple

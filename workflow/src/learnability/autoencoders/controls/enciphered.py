@@ -1,4 +1,4 @@
-"""The control that keeps every bit of an image and lets no learner read one."""
+"""The control that keeps every bit of an image but lets no learner read any."""
 
 import hashlib
 

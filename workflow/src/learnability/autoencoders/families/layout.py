@@ -1,4 +1,4 @@
-"""The layout of a latent, measured: no two classes name it alike in their configuration."""
+"""The measured layout of a latent, because every class names it differently in its configuration."""
 
 from collections.abc import Callable
 

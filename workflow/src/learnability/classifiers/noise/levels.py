@@ -1,4 +1,4 @@
-"""What every family of noise says of its levels."""
+"""What every family of noise states about its levels."""
 
 import torch
 

@@ -1,4 +1,4 @@
-"""What several formats share: the root, what must lie in it, image files and their digest."""
+"""Shared by several formats: the root, the files it must contain, image files and their digest."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""What lies in a tree of class folders: which folders are classes, which files are images, and what is left out."""
+"""The contents of a tree of class folders: which folders are classes, which files are images, what is left out."""
 
 import os
 import unicodedata
