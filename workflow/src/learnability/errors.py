@@ -13,6 +13,6 @@ def quoted(names: list[str]) -> str:
 
 
 def first_of(texts: list[str], between: str = ", ") -> str:
-    """The first of many texts, and how many more there are: a message of thousands hides what is to be done."""
+    """The first of many texts, and how many more there are: a message with thousands hides the advice."""
     more = len(texts) - LISTED
     return between.join(texts[:LISTED]) + (f" and {more} more" if more > 0 else "")

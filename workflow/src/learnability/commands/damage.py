@@ -10,7 +10,7 @@ from ..storage.vouched import cards_of, results_named
 
 
 def damaged_results(results: Path) -> Iterator[str]:
-    """A message for each packed array that is cut short, card that is none, and table without its end.
+    """A message for each truncated packed array, invalid card, and table without its end.
 
     Headers, lengths and cards are looked at, not the content of arrays and tables: `learnability verify` compares all.
     """

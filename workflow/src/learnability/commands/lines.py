@@ -21,7 +21,7 @@ class Line:
 
 
 def lines_of(subject: str, look: Callable, *arguments) -> list[Line]:
-    """What `look` finds; a line with what it raises, whatever that is, so that all else is looked at too."""
+    """What `look` finds, or a line with the error it raises, whatever that is, so that all other checks still run."""
     try:
         return look(*arguments)
     except InputError as error:

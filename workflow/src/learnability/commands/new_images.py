@@ -20,7 +20,7 @@ PARTS = (
 
 @dataclass
 class Found:
-    """An entry of `datasets` as far as it is known, and by key what its reader is told beside it."""
+    """An entry of `datasets` as far as it is known, and by key the comments for its reader."""
 
     entry: dict
     comments: dict[str, str] = field(default_factory=dict)

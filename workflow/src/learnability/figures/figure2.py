@@ -102,7 +102,7 @@ def draw_datasets(axes: Axes, pairs: pd.DataFrame, datasets: dict[str, str]) -> 
 
 
 def statistics(tests: pd.DataFrame) -> list[str]:
-    """The correlations of fidelity_vs_gap.csv in words, with n/a where a test had nothing to go on."""
+    """The correlations of fidelity_vs_gap.csv in words, with n/a if a test had no data."""
     lines = []
     for title, suffix in {"All pairs": "", "Within datasets": "_within_dataset"}.items():
         for kind, symbol in {"pearson": "r", "spearman": "ρ"}.items():

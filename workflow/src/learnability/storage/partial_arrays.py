@@ -20,7 +20,7 @@ JOURNAL, RELEASED = "journal.json", "released"
 
 @contextmanager
 def partial_arrays(folder: Path, identity: str, arrays: dict[str, PackedFile]) -> Iterator["PartialArrays"]:
-    """Begin `arrays`, or go on with those of this identity that a writer before left in `folder`.
+    """Begin `arrays`, or continue those of this identity that an earlier writer left in `folder`.
 
     What is done stays for the next start if the block ends early, except by an InputError: that would come again.
     """

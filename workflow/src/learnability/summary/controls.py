@@ -80,7 +80,7 @@ def controls_of(folder: Path) -> Said:
 
 
 def failures(rows: list[dict]) -> list[str | None]:
-    """What is wrong with each control that is judged, or None where it is as it must be, or cannot be told.
+    """What is wrong with each judged control; None if it is as it must be, or cannot be told.
 
     One interval of many excludes by chance what is true. So a gap where there is none needs an interval that is
     simultaneous over all controls without a gap (Bonferroni) and an own one beyond the margin, and a score above chance

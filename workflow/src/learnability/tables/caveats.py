@@ -25,7 +25,7 @@ SAID = {  # of a space; chance of the dataset and the values follow
 
 
 class Spoiled(NamedTuple):
-    """A number of one dataset and autoencoder (`original`: the images) that is not what it seems."""
+    """A misleading number of one dataset and autoencoder (`original`: the images)."""
 
     kind: str
     dataset: str

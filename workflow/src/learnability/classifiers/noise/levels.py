@@ -37,5 +37,5 @@ class NoiseLevels:
 
 
 def build_levels(noise: dict) -> NoiseLevels:
-    """The noise levels of a recipe's `noise`, in which nothing is left to a default (options.noise_options)."""
+    """The noise levels of a recipe's `noise`, with every default filled in (options.noise_options)."""
     return load("recipes.*.noise.family", noise["family"]).build(noise)
