@@ -6,9 +6,10 @@ import pytest
 
 from learnability.commands.check import examine
 from learnability.registry import is_control
-from learnability.study.cells import all_cells, check_study, resolve_autoencoder
+from learnability.study.cells import all_cells, resolve_autoencoder
 from learnability.study.configuration import ROOT, read_config
 from learnability.study.recipes import pretrained_weights, resolve_recipe
+from learnability.study.refusals import check_study
 from learnability.workflow.hub import weights_to_fetch
 from tests.autoencoders import save
 from tests.downloads import save_image

@@ -103,12 +103,12 @@ def test_what_the_controls_say_is_the_first_thing_in_the_page(tmp_path, page, fi
         "expected": "gap",
         "verdict": "cannot be told",
     }
-    missed = cell | {"effect": 0.1, "ci_low": -0.1, "ci_high": 0.3, "margin": 0.05, "expected_effect": 0.3}
+    missed = cell | {"effect": 0.1, "ci_low": -0.1, "ci_high": 0.3, "margin": 0.05, "expected_effect": 0.9}
     frame = pd.DataFrame([missed]).reindex(columns=CONTROL_COLUMNS)
     with_controls = replace(findings, frames=findings.frames | {"controls": frame})
     first = render_summary(with_controls, material_of(tmp_path, with_controls)).partition(">What was measured</h2>")[0]
     assert "The controls of this study fail. Trust no gap from it" in first
-    assert "SD 1.4 on ISIC-2019, a gap of 30.0 points by construction: 10.0 points [−10.0, 30.0]" in first
+    assert "SD 1.4 on ISIC-2019, a gap of 90.0 points by construction: 10.0 points [−10.0, 30.0]" in first
     assert NOT_RUN not in first
 
 
