@@ -140,7 +140,7 @@ def _lead(rows: list[dict]) -> str:
     """Of controls none of which fails."""
     with_gap, without = ([row for row in rows if row["expected"] == expected] for expected in (GAP, NO_GAP))
     missed, undecided = ([row for row in some if row["kind"] == OPEN] for some in (with_gap, without))
-    parts = ["a gap that is there is found"] if len(missed) < len(with_gap) else []
+    parts = ["a known gap is found"] if len(missed) < len(with_gap) else []
     for size, some in (("known", filter(_is_known, missed)), ("unknown", filterfalse(_is_known, missed))):
         if count := len([*some]):
             number = f"{count} of {len(with_gap)} controls with a gap"
