@@ -11,10 +11,10 @@ from learnability.study.configuration import ROOT, SCHEMA, read_yaml
 NAMED = {"datasets": "name", "autoencoders": "name", "pretrained": "model", "recipes": "name"}
 ROOT_RECIPE = "image"  # every other recipe of config.yaml is built on it
 MORE = {
-    "datasets": "[datasets.md](datasets.md) has the folders, files and traps of each format, with an entry for each.",
+    "datasets": "[datasets.md](datasets.md) has folders, files, pitfalls and an entry for each format.",
     "autoencoders": "[own_autoencoder.md](own_autoencoder.md) is a worked example.",
-    "recipes": "[own_recipe.md](own_recipe.md) says how to make one. Where a recipe has a `base`, that says what it "
-    "does not; the last column is what the recipe `image` says, on which all others of `config.yaml` are built.",
+    "recipes": "[own_recipe.md](own_recipe.md) says how to make one. If a recipe has a `base`, the base gives "
+    "the keys that it leaves out; the last column has the values of `image`, the base of all others in `config.yaml`.",
 }
 LONGEST = 60  # characters of a value; a longer one is looked up in config.yaml
 
@@ -23,13 +23,13 @@ HEAD = """\
 that file instead. -->
 # Every key of a study
 
-A study is `config.yaml`, the published one, with the files of `--configfile` merged over it in their order:
-dictionaries merge key by key, lists and single values replace. So a study file says only what differs. A key that is
-not listed here is refused before anything runs. What belongs to a machine (partition, cores, GPU) is in a profile, not
+A study is `config.yaml`, the published study, with the files of `--configfile` merged over it in their order:
+dictionaries merge key by key; lists and single values replace. So a study file needs only what differs. A key that is
+not listed here is refused before anything runs. Settings of a machine (partition, cores, GPU) are in a profile, not
 here.
 
-The last column says what holds where no study file says it: a value of `config.yaml`, a default, or that the entry must
-say it. `{name}` stands for a name of your choice: lower-case letters, digits and `_`.
+The last column says what applies if no study file sets the key: a value of `config.yaml`, a default, or that the entry
+must set it. `{name}` stands for a name of your choice: lower-case letters, digits and `_`.
 """
 
 

@@ -18,9 +18,9 @@ PAGE = """\
 instead. -->
 # The rules, and what waits for what
 
-Of the published study, each box of rules a file in `workflow/rules`. An arrow that others imply is left out, and so are
-`all` and `record_study` (the lists of the study, for which every table waits). A training may wait for other trainings:
-for its teacher, for the weights it starts from.
+This is the graph of the published study; each box of rules is a file in `workflow/rules`. It leaves out arrows that
+others imply, `all`, and `record_study` (the lists of the study, for which every table waits). A training may wait for
+other trainings: for its teacher, or for the weights it starts from.
 
 ```mermaid
 {graph}

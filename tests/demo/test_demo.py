@@ -138,7 +138,7 @@ def test_the_gap_that_is_there_is_found_and_no_control_fails(table1):
     cipher = controls.loc[("enciphered_8", "matched")]
     assert cipher["verdict"] == "found"
     assert float(cipher["score_ci_low"]) <= float(cipher["chance"]) <= float(cipher["score_ci_high"])
-    assert controls_of(RESULTS).lead.startswith("Controls: a gap that is there is found")
+    assert controls_of(RESULTS).lead.startswith("Controls: a known gap is found")
 
 
 def permuted(dataset: Path, folder: Path) -> Path:

@@ -36,7 +36,7 @@ def test_the_plan_of_the_published_study_is_its_dry_run(checkout, published, pla
     assert "Estimate, nothing measured" in text
     assert "On 8 NVIDIA H200: at least" in text
     assert "The smallest gap that would be seen" in text
-    assert "Half as large with four times as many groups in every class" in text
+    assert "Four times as many groups in every class halve this gap" in text
 
 
 def test_a_part_is_planned_by_its_target(checkout, published, plan):

@@ -300,7 +300,7 @@ def test_controls_that_come_out_as_they_must_are_said_to():
     found = said(LOSSLESS, CIPHER, PROTOCOL)
     assert found.kind == "supported"
     assert found.lead == (
-        "Controls: a gap that is there is found; where there is none it is absent, within ±5.0 points."
+        "Controls: a known gap is found; where there is none it is absent, within ±5.0 points."
     )
     assert [line.text for line in found.lines] == [
         "Pixel unshuffle 8 on Skin phantom, no gap by construction: 0.5 points [−1.0, 2.0]; absent means within ±5.0 "
@@ -319,7 +319,7 @@ def test_what_cannot_be_told_is_never_said_to_be_none():
     found = said(LOSSLESS, CIPHER, AGAIN)
     assert found.kind == "open"
     assert found.lead == (
-        "Controls: a gap that is there is found; whether this study sees a gap where there is none cannot be told from "
+        "Controls: a known gap is found; whether this study sees a gap where there is none cannot be told from "
         "so few images (1 of 2 controls without a gap)."
     )
     line = found.lines[-1]
@@ -424,7 +424,7 @@ def test_a_gap_of_unknown_size_that_is_not_found_is_no_failure(verdict):
     found = said(CIPHER, dose, LOSSLESS)
     assert (found.kind, found.lines[1].kind) == ("open", "open")
     assert found.lead.startswith(
-        "Controls: a gap that is there is found; whether this study finds a gap of unknown size cannot be told from so "
+        "Controls: a known gap is found; whether this study finds a gap of unknown size cannot be told from so "
         "few images (1 of 2 controls with a gap); "
     )
     assert said(dose).lead.startswith("Controls: whether this study finds a gap of unknown size cannot be told")
@@ -443,7 +443,7 @@ def test_a_study_without_controls_says_so():
 
 def test_the_first_lines_of_the_report_are_the_same_and_no_markup_of_a_label_counts():
     text = as_rst(said(LOSSLESS | {"control": "image_again_*x*"}, CIPHER))
-    assert text.startswith("**Controls: a gap that is there is found;")
+    assert text.startswith("**Controls: a known gap is found;")
     assert "\n- **absent**: image\\_again\\_\\*x\\* (the same" in text
 
 

@@ -84,7 +84,7 @@ def test_figure_2_quotes_the_tests_as_they_are(tmp_path):
     [
         (["sd14"], [], "One pair of autoencoder family and dataset"),
         (["unshuffle"], [], "0 pairs"),
-        (["sd14", "flux2"], ["flux2"], "1 where all images came back identical (PSNR infinite) left out."),
+        (["sd14", "flux2"], ["flux2"], "1 left out because all images came back identical (infinite PSNR)."),
     ],
 )
 def test_figure_2_of_too_few_pairs_says_so(tmp_path, names, lossless, said):
@@ -102,4 +102,4 @@ def test_figure_2_keeps_a_pair_of_which_one_image_came_back_identical(tmp_path):
     tables[0].loc[one, "identical"] = 1
     shown = words(draw_figure2(*tables, LABELS))
     assert "6 pairs of autoencoder family and dataset" in shown
-    assert "Left out of the means of PSNR: 1 that came back identical (Table 2)." in shown
+    assert "Identical reconstructions left out of the means of PSNR: 1 (Table 2)." in shown

@@ -141,7 +141,7 @@ def test_pictures_are_those_of_the_files(files, tmp_path):
         assert shown == [f"{30 + row / 10:.1f} dB", f"{30 + row / 10 + 5 * fold:.1f} dB", "identical"]
     limits = {axes.get_images()[0].get_clim() for picture, axes in pictures if picture.ndim == 2}
     assert limits == {(0, 255 / 20)}
-    assert "Differences are 20 times amplified, one scale for all" in words(figure)
+    assert "Differences are amplified 20 times, on one scale for all" in words(figure)
     assert "the first that fold 0 or 1 tests" in words(figure)
     assert "Clinic (phantom)" in words(figure)
     assert "Unshuffle (control)" in words(figure)

@@ -29,9 +29,9 @@ def words(tmp_path, monkeypatch):
 
 def test_the_report_begins_with_what_the_controls_say(words):
     words.parent.mkdir()
-    words.write_text("**Controls: a gap that is there is found.**\n", encoding="utf-8")
+    words.write_text("**Controls: a known gap is found.**\n", encoding="utf-8")
     text = text_of(["enciphered_8"], TABLE, JUDGED)
-    assert "<strong>Controls: a gap that is there is found.</strong>" in text
+    assert "<strong>Controls: a known gap is found.</strong>" in text
     assert "not judged" not in text
 
 

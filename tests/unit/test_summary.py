@@ -353,7 +353,7 @@ def test_the_first_sentence_is_the_answer(page, findings):
         first,
     )
     assert "With one recipe in every space the gap is 8.0 points over 4 pairs; the lossless control has 2.0" in first
-    assert "To be looked at first: no controls were run." in first
+    assert "Look at this first: no controls were run." in first
 
 
 def test_the_answer_of_one_pair_and_two_folds_says_so():
@@ -364,7 +364,7 @@ def test_the_answer_of_one_pair_and_two_folds_says_so():
     assert said[0].startswith("The learnability gap is 9.8 points for")
     assert "SD 1.4 on CT-RATE (phantom)" in said[0]
     assert said[0].endswith("from 2 folds no gap is tested.")
-    assert said[1] == "How much of it a lossless control has too was not measured."
+    assert said[1] == "The study did not measure how much of it a lossless control has too."
     assert "CT-RATE (phantom): synthetic images, not patients" in said[2]
     measured = decomposition_of(["ct_rate"], matched=0.08, encoding=0.06)
     with_one = replace(few, frames=frames | {"gap_decomposition": measured.replace("n/a", float("nan"))})
@@ -378,8 +378,8 @@ def test_what_spoils_the_answer_is_named_with_it(findings):
     found = [Spoiled("at chance", "cardium", name, "latent", ".5") for name in ("sd14", "flux1")]
     wrong = Said("refuted", "The controls of this study fail. Read no gap from it before the reason is known: x.", [1])
     said = answer(findings, wrong, found)[2]
-    assert said == "To be looked at first: the controls of this study fail; latents at chance in 2 cells."
-    assert answer(findings, Said("supported", "Controls: fine.", [1]), [])[2].startswith("Nothing that spoils")
+    assert said == "Look at this first: the controls of this study fail; latents at chance in 2 cells."
+    assert answer(findings, Said("supported", "Controls: fine.", [1]), [])[2].startswith("Nothing was found that makes")
 
 
 def test_a_range_says_that_it_is_one(findings):

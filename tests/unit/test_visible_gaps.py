@@ -118,7 +118,7 @@ def test_plan_and_check_say_it_and_what_halves_it(demo, capsys):
     printed = capsys.readouterr().out
     gap = f"{100 * visible_gap(demo, 'phantom_skin', 5).cell:.1f}"
     assert gap in next(line for line in printed.splitlines() if "phantom_skin" in line)
-    for text in ("four times as many groups", "Replicates average out what the seed changes", "20 under Holm",
+    for text in ("Four times as many groups", "Replicates only average out what the seed changes", "20 under Holm",
                  "2 of 5 folds are run; all of them would make it 63%", "no verdict on the gap."):  # fmt: skip
         assert text in printed
     lines = examine_power(demo)

@@ -134,7 +134,7 @@ rule show_controls:
             "<results>/significance/controls.html",
             caption="../report/controls.rst",
             category="Controls",
-            labels={"test": "controls", "shows": "Whether a gap is found that is there, and none that is not"},
+            labels={"test": "controls", "shows": "Whether existing gaps are found, and only those"},
         ),
         words="<results>/controls.rst",
     log:

@@ -117,6 +117,6 @@ rule judge_controls:
         comparisons=comparisons(config),
         code=code_of("judge_controls"),
     message:
-        "Controls: is a gap found that is there, and none that is not?"
+        "Controls: are existing gaps found, and only those?"
     script:
         "../scripts/judge_controls.py"

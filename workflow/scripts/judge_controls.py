@@ -1,4 +1,4 @@
-"""Does the study find a gap that is there, and none that is not?"""
+"""Does the study find existing gaps, and only those?"""
 
 from learnability.workflow.jobs import job
 

@@ -1,5 +1,5 @@
-"""Commands for a person: `new`, `check` and `plan` before a study, `show`, `verify`, `hours` and `export` after it,
-`score` and `filter` of what a generator makes."""
+"""The user's commands: `new`, `check` and `plan` before a study, `show`, `verify`, `hours` and `export` after it,
+`score` and `filter` for generated samples."""
 
 import argparse
 import shlex

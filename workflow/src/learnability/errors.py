@@ -1,10 +1,10 @@
-"""The error that a user can mend."""
+"""The error that a user can fix."""
 
 LISTED = 20  # names in a message
 
 
 class InputError(Exception):
-    """Something the user can mend: the message names the file or key, what is wrong, and what to do."""
+    """Something the user can fix: the message names the file or key, what is wrong, and what to do."""
 
 
 def quoted(names: list[str]) -> str:
@@ -13,6 +13,6 @@ def quoted(names: list[str]) -> str:
 
 
 def first_of(texts: list[str], between: str = ", ") -> str:
-    """The first of many texts, and how many more there are: a message of thousands hides what is to be done."""
+    """The first of many texts, and how many more there are: a message with thousands hides the advice."""
     more = len(texts) - LISTED
     return between.join(texts[:LISTED]) + (f" and {more} more" if more > 0 else "")

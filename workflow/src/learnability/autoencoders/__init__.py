@@ -1,1 +1,1 @@
-"""Frozen autoencoders behind one interface, controls among them: encoding, decoding, fidelity, fine-tuning."""
+"""Frozen autoencoders behind one interface, including controls: encoding, decoding, fidelity, fine-tuning."""

@@ -1,4 +1,4 @@
-"""What a mean of PSNR over images is over: those that lost something. An image that came back identical has infinity.
+"""Which images a mean of PSNR is over: those that lost something. An image that came back identical has infinity.
 
 Without a mean over the others one blank image would make an autoencoder lossless.
 """

@@ -1,4 +1,4 @@
-"""A batch through an autoencoder and back, as it is stored; what cannot be stored is refused by the image's name."""
+"""A batch through an autoencoder and back, as it is stored; the error names an image that cannot be stored."""
 
 from collections.abc import Sequence
 

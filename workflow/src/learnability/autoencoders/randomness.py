@@ -124,7 +124,7 @@ class Repeated:
         self.precision = getattr(torch, entry.get("torch_dtype", "float32"))
 
     def run(self, autoencoder: Autoencoder, rows: torch.Tensor, seed: int) -> torch.Tensor:
-        """What the step makes of `rows` (n, ...), the last n of the two, when the generators stand at `seed`."""
+        """What the step returns for `rows` (n, ...), the last n of the two, with the generators set to `seed`."""
         with seeded(seed, self.device):
             return apply(self.name, autoencoder, self.step, rows, ["first", "second"][-len(rows) :])
 

@@ -1,4 +1,4 @@
-"""The range of pixel values that an autoencoder wants, and the one that it returns: tried where it is not known."""
+"""The range of pixel values that an autoencoder takes and the range that it returns, measured if not known."""
 
 from collections import defaultdict
 

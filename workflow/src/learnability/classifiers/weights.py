@@ -1,4 +1,4 @@
-"""The weights that a network starts from: where they are, and what of them is taken."""
+"""The weights that a network starts from: where they are, and which of them are used."""
 
 import json
 import math
@@ -32,7 +32,7 @@ def pretrained_file(entry: dict, fetched: str | None = None) -> Path:
 
 
 def advice_of(folder: Path) -> str:
-    """What to do with weights that lie in a folder in another way than expected; else ""."""
+    """What to do if the weights in a folder are not laid out as expected; else ""."""
     found = sorted(path.name for path in folder.glob("*") if path.suffix in (".bin", ".pth", ".pt", ".safetensors"))
     if not found:
         return ""

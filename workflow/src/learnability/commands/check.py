@@ -1,4 +1,4 @@
-"""What `learnability check` says before GPU time is spent: what is there, what is not, what will be written."""
+"""What `learnability check` reports before GPU time is spent: what exists, what is missing, what will be written."""
 
 import shutil
 import sys

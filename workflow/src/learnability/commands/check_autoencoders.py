@@ -1,4 +1,4 @@
-"""What `learnability check` says of the autoencoders of a study: their weights, and a round trip of some images."""
+"""What `learnability check` reports about a study's autoencoders: their weights, and a round trip of some images."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Results that are there and damaged, as far as that is seen at once: what a run would stop at, said before it."""
+"""Existing results that are visibly damaged: reports before a run what the run would stop at."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from ..storage.vouched import cards_of, results_named
 
 
 def damaged_results(results: Path) -> Iterator[str]:
-    """A message for each packed array that is cut short, card that is none, and table without its end.
+    """A message for each truncated packed array, invalid card, and table without its end.
 
     Headers, lengths and cards are looked at, not the content of arrays and tables: `learnability verify` compares all.
     """

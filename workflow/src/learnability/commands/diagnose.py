@@ -1,4 +1,4 @@
-"""The command `learnability diagnose`: what an autoencoder's latents of a folder of images are like; no labels."""
+"""The command `learnability diagnose`: describes an autoencoder's latents of a folder of images, without labels."""
 
 import argparse
 import html
@@ -108,7 +108,7 @@ def encoded(name: str, autoencoder, entry: dict, images: np.ndarray, device) -> 
 
 
 def wide(table: pd.DataFrame) -> pd.DataFrame:
-    """What is shown: a row a number of SHOWN, a column an encoding."""
+    """The shown numbers: a row per number of SHOWN, a column per encoding."""
     by_name = table.set_index(["diagnostic", "variant", "autoencoder"])["value"].unstack("autoencoder", sort=False)
     names = list(table["autoencoder"].unique())
     return pd.DataFrame(
@@ -135,7 +135,7 @@ def console_table(found: pd.DataFrame):
 
 
 def page(table: pd.DataFrame, name: str, number: int, size: int) -> str:
-    """A light page: what is shown, and every number beside its null."""
+    """A light page: the shown numbers, and every number beside its null."""
     every = table.drop(columns=["dataset", "role"]).round(4)
     title = f"Latents of {html.escape(name)}"
     style = (

@@ -1,4 +1,4 @@
-"""A finding of `learnability check`, and how a part of it is looked at that may raise anything."""
+"""A finding of `learnability check`, and how to look at a part that may raise any error."""
 
 import traceback
 from collections.abc import Callable
@@ -21,7 +21,7 @@ class Line:
 
 
 def lines_of(subject: str, look: Callable, *arguments) -> list[Line]:
-    """What `look` finds; a line with what it raises, whatever that is, so that all else is looked at too."""
+    """What `look` finds, or a line with the error it raises, whatever that is, so that all other checks still run."""
     try:
         return look(*arguments)
     except InputError as error:

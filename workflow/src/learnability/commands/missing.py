@@ -1,4 +1,4 @@
-"""What the planned jobs need and do not find: asked before the first of them runs, in seconds, without a GPU."""
+"""What the planned jobs need but cannot find: checked before the first job runs, in seconds, without a GPU."""
 
 import re
 

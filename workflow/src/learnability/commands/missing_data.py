@@ -1,4 +1,4 @@
-"""What is wrong with a dataset before its images are packed: by its entry, its tables, its names and some files."""
+"""Problems of a dataset before its images are packed, found from its entry, tables, names and some files."""
 
 from ..datasets.classes import check_labels
 from ..datasets.sample import Look, look_at
@@ -38,7 +38,7 @@ def check_folds(config: dict, name: str, source: Source) -> None:
 
 
 def too_many_bad(config: dict, name: str, source: Source, look: Look) -> str:
-    """What is wrong with the files that were looked at, or without those of them that cannot be read; else ""."""
+    """What is wrong with the checked files, with or without the unreadable ones; else ""."""
     allowed = config["datasets"][name]["max_bad_images"]
     if len(look.bad) > allowed:
         return look.in_words(source, allowed)

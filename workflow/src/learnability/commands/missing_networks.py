@@ -1,4 +1,4 @@
-"""Whether the classifiers of a study can be built, trained and started: tried on torch's meta device, without data.
+"""Whether a study's classifiers can be built, trained and started: tried on torch's meta device, without data.
 
 Here and not in missing.py, because a run must not wait for torch before its first job.
 """

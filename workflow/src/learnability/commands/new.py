@@ -1,4 +1,4 @@
-"""`learnability new`: a study file for images and an autoencoder that someone brings, with what was found in them."""
+"""`learnability new`: writes a study file for a user's images and autoencoder, from what it finds in them."""
 
 import functools
 import json
@@ -158,7 +158,7 @@ def study_text(title: str, images: tuple, autoencoder: tuple, config: dict, mach
         "study:",
         f"  datasets: [{dataset}]",
         f"  autoencoders: [{', '.join([name, *lossless])}]   # yours, and the lossless control on its grid",
-        f"  controls: [{', '.join(controls)}]   # is a gap found that is there, and none that is not?",
+        f"  controls: [{', '.join(controls)}]   # does it find existing gaps, and only those?",
         "" if layout.get("decodes", True) else "  spaces: [image, latent]   # there is no decoder",
         f"  n_splits: {splits}",
         f"  folds: {[*range(splits)]}",

@@ -1,4 +1,4 @@
-"""The images of a new study in class folders: the entry that describes these, as far as they say."""
+"""The images of a new study in class folders: the entry for them, as far as the folders show it."""
 
 import re
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ PARTS = (
 
 @dataclass
 class Found:
-    """An entry of `datasets` as far as it is known, and by key what its reader is told beside it."""
+    """An entry of `datasets` as far as it is known, and by key the comments for its reader."""
 
     entry: dict
     comments: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The images of a new study in a table: the entry that describes a CSV, as far as it says."""
+"""The images of a new study in a table: the entry for its CSV, as far as the CSV shows it."""
 
 import os
 import re
@@ -133,7 +133,7 @@ def index_images(root: Path) -> dict[str, list[str]]:
 
 
 def patterns_of(places: list[str], column: str, row: pd.Series) -> list[str]:
-    """The patterns of places where an image may lie, of those that take most folders from the row; each once."""
+    """Patterns of an image's possible paths, those that take most folders from the row; each once."""
     others = row.drop(column)
     patterns = dict.fromkeys(pattern_of(place, row[column], column, others) for place in places)
     columns = [sum(name is not None for _, name, *_ in string.Formatter().parse(each)) for each in patterns]
@@ -141,7 +141,7 @@ def patterns_of(places: list[str], column: str, row: pd.Series) -> list[str]:
 
 
 def pattern_of(place: str, value: str, column: str, row: pd.Series) -> str:
-    """The path of an image with columns for what stands in its row: its name, and folders called like another value."""
+    """The path of an image with columns for the values in its row: its name, and folders named like a value."""
     before, _, after = place.rpartition(value)
     columns = {other: f"{{{name}}}" for name, other in row.items() if other}
     return "/".join(columns.get(part, plain(part)) for part in before.split("/")) + f"{{{column}}}" + plain(after)

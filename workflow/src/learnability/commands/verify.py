@@ -1,4 +1,4 @@
-"""Every file of a results folder against every digest that the folder holds: is it what was written?"""
+"""Compares every file of a results folder with every digest in the folder: is each file as it was written?"""
 
 from pathlib import Path
 

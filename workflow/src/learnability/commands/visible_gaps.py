@@ -126,14 +126,14 @@ def reading(config: dict, found: list[Visible]) -> list[str]:
     tests = sum(each.autoencoders for each in found)
     added = (ALONE if all(each.autoencoders == 1 for each in found) else TRAINING) - 1
     lines = [
-        f"Seen: found in {POWER:.0%} of studies by the two-sided test over groups, alone at the level. As the smallest "
+        f"Seen means found in {POWER:.0%} of studies by a single two-sided test over groups. As the smallest "
         f"p of {tests} under Holm's correction a gap must be {times_corrected(tests):.1f} times as large.",
-        f"Assumed, since nothing is trained: two classifiers differ on {DISAGREEMENT:.0%} of the images, differences "
+        f"Assumed before training: two classifiers differ on {DISAGREEMENT:.0%} of the images, differences "
         f"that correlate by {WITHIN_GROUP:g} within a group; training adds {added:.0%} to the variance; gaps of "
-        f"two autoencoders on a dataset correlate by {SHARED:g}. After a run the summary has what was measured.",
-        "Half as large with four times as many groups in every class. More images of the same groups cannot do that, "
-        f"nor more autoencoders: the mean stays above {SHARED**0.5:.0%} of one. Replicates average out what the seed "
-        "changes, and no more: the test images stay the same.",
+        f"two autoencoders on a dataset correlate by {SHARED:g}. After a run the summary has the measured values.",
+        "Four times as many groups in every class halve this gap. More images of the same groups do not, nor do more "
+        f"autoencoders: the mean stays above {SHARED**0.5:.0%} of one. Replicates only average out what the seed "
+        "changes: the test images stay the same.",
     ]
     if folds < n_splits:
         lines.append(f"{folds} of {n_splits} folds are run; all of them would make it {(folds / n_splits) ** 0.5:.0%}.")

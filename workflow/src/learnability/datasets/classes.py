@@ -1,4 +1,4 @@
-"""What is asked of the classes of a collection: each has images, there are two, and every fold can have them."""
+"""Requirements on the classes of a collection: each has images, there are two, and every fold can have them."""
 
 from collections.abc import Iterable
 

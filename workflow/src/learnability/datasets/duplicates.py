@@ -65,7 +65,7 @@ def refuse_duplicates(duplicates: pd.DataFrame, origin: str, listed: str) -> Non
 
 
 def warnings_of_duplicates(duplicates: pd.DataFrame, merged: bool) -> list[str]:
-    """What a reader must know of the equal images that stay: across groups, unless these are one now; two labels."""
+    """What a reader must know about equal images that stay: across groups, unless merged; with two labels."""
     found, per_content = [], duplicates.groupby("content")
     across = duplicates[per_content["group"].transform("nunique") > 1]
     if len(across) and not merged:

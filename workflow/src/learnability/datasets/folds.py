@@ -76,7 +76,7 @@ def largest_group(samples: pd.DataFrame) -> dict:
 
 
 def warnings_of_folds(samples: pd.DataFrame, n_splits: int) -> list[str]:
-    """What is doubtful about folds of these samples, known before they are made."""
+    """Doubts about folds of these samples, known before the folds are made."""
     return warn_of_large_group(samples, n_splits) + warn_of_small_classes(samples, n_splits)
 
 

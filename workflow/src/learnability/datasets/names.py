@@ -1,4 +1,4 @@
-"""Names of images, classes and groups: without what no reader sees, and no word for "unknown" taken for a patient."""
+"""Names of images, classes and groups: invisible characters are removed, and "unknown" never counts as a patient."""
 
 import re
 import unicodedata
@@ -108,7 +108,7 @@ def own_groups(group: pd.Series, ids: pd.Series, named: Iterable[str], origin: s
 
 
 def warnings_of(names: dict, samples: pd.DataFrame, grouped: bool) -> list[str]:
-    """What a reader must know of the names of a collection: what was changed in them, and which are doubtful.
+    """What a reader must know about the names of a collection: what was changed, and which are doubtful.
 
     `names` counts over the whole data set; `samples` may be a part of it.
     """

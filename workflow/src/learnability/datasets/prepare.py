@@ -186,7 +186,7 @@ def report_duplicates(name: str, selection: Selection, entry: dict, folder: Path
 
 
 def describe_names(name: str, source: Source, selection: Selection, merged: bool) -> dict:
-    """What the card says of names and groups; what a reader must know of them is printed too.
+    """What the card says about names and groups; also prints what a reader must know.
 
     Whether the largest group is too large is said where the folds are made: it depends on their number.
     """

@@ -1,4 +1,4 @@
-"""Counts of the label files beside the published ones: a difference is said, and is no error."""
+"""Counts of the label files beside the published ones: a difference is reported but is not an error."""
 
 
 def compare_counts(source: str, published: dict[str, int], found: dict[str, int]) -> dict:

@@ -1,4 +1,4 @@
-"""A look at files of a collection, in seconds: which are not there, and which of some cannot be read."""
+"""A quick look at the files of a collection: which are missing, and which of a few cannot be read."""
 
 import time
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What stays of the images that could be read: classes with enough groups, equal images of two groups in one."""
+"""Which readable images stay: classes with enough groups; groups that share an image become one."""
 
 from dataclasses import dataclass
 

@@ -87,7 +87,7 @@ def settle_names(source: Source, origin: str) -> None:
 
 
 def describe_left_out(source: Source) -> str:
-    """What a format left out of the collection as its entry asks, with counts by reason; "" where that is nothing."""
+    """What a format left out of the collection as its entry asks, with counts by reason; "" if nothing."""
     counts = source.provenance.get("left_out", {})
     return f"left out: {', '.join(f'{count:,} ({reason})' for reason, count in counts.items())}" if counts else ""
 
@@ -107,7 +107,7 @@ def check_source(entry: dict) -> Source | None:
 
 
 def opens_at_once(entry: dict) -> bool:
-    """Whether open_source is a matter of seconds, so that a check may count the images."""
+    """Whether open_source takes only seconds, so a check may count the images."""
     return load("datasets.*.format", entry["format"]).OPENS_AT_ONCE
 
 

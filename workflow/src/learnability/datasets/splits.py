@@ -1,4 +1,4 @@
-"""What is asked of the rows of a fold: a classifier can be trained, chosen and scored on them."""
+"""Requirements on the rows of a fold: a classifier can be trained, chosen and scored on them."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ def usable_classes(label: np.ndarray, number: int, positive: int | None = None) 
 def check_split(
     label: np.ndarray, split: dict[str, np.ndarray], classes: list[str], positive: str | None, where: str
 ) -> None:
-    """Refuse the rows of train, validation or test that are none or all of one class, and test rows without an AUC.
+    """Refuse train, validation or test rows that are empty or of a single class, and test rows without an AUC.
 
     `label` (N,) are indices into `classes`; `where` names the fold in messages.
     """

@@ -1,1 +1,1 @@
-"""What a latent space is like: numbers about an encoding, none of which needs a training."""
+"""Properties of a latent space: numbers about an encoding that need no training."""

@@ -10,7 +10,7 @@ def covariance(products: torch.Tensor, sums: torch.Tensor, number: int) -> torch
 
 
 def eigenvalues(covariance: torch.Tensor) -> torch.Tensor:
-    """Its eigenvalues (C), ascending, float64; what is nothing but rounding is zero."""
+    """Its eigenvalues (C), ascending, float64; values within rounding are zero."""
     values = torch.linalg.eigvalsh(covariance)
     return values.where(values > 1e-13 * values[-1], 0.0)
 

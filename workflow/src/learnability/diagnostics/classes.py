@@ -14,7 +14,7 @@ FEWEST = 4  # images of a class whose covariance is taken
 
 
 def within_share(pooled: np.ndarray, label: np.ndarray) -> float:
-    """Share of the variance that lies within classes: tr(within) / tr(total), 1 where classes say nothing."""
+    """Share of the variance within classes: tr(within) / tr(total), 1 if classes explain nothing."""
     total = np.square(pooled - pooled.mean(axis=0)).sum()
     within = sum(np.square(pooled[label == k] - pooled[label == k].mean(axis=0)).sum() for k in np.unique(label))
     return float(within / total)
@@ -34,7 +34,7 @@ def within_class_spread(pooled: np.ndarray, label: np.ndarray) -> float | None:
 
 
 def labels_by_chance(label: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Labels (n,) dealt anew to whole groups: what classes would look like if they had nothing to do with latents."""
+    """Labels (n,) permuted over whole groups: how classes would look if they were unrelated to latents."""
     first, codes = np.unique(group, return_index=True, return_inverse=True)[1:]
     return np.random.default_rng(0).permutation(label[first])[codes]
 

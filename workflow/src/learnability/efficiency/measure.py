@@ -77,7 +77,7 @@ def undecoded(data: Fold) -> tuple[Rows, Decoding | None]:
 
 @dataclass(frozen=True)
 class TrainingBatches:
-    """Training rows, read as they are asked for: nothing but a batch is on the device."""
+    """Training rows, read on demand: only one batch is on the device."""
 
     rows: Rows
     label: np.ndarray  # (N,)

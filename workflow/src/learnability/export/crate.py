@@ -59,7 +59,7 @@ def write_crate(folder: Path, name: str, when: datetime, files: Sequence[str]) -
 
 
 def describe(crate, identity: str, kind: str, **properties) -> dict[str, str]:
-    """Add an entity that is no file; returned is a reference to it."""
+    """Add an entity that is not a file; returns a reference to it."""
     from rocrate.model import ContextEntity
 
     return {"@id": crate.add(ContextEntity(crate, identity, {"@type": kind, **properties})).id}

@@ -105,8 +105,8 @@ def described_data(model: dict, metrics: dict, data: dict, encoder: dict) -> str
     lines += [
         f"- Recipe: `{model['recipe']}`: {model['model']}, loss {recipe.get('loss', UNKNOWN)}, "
         f"{metrics['epochs']} epochs, the weights of epoch {metrics['best_epoch']}. "
-        "All of it stands in `model.json` under `trained_by`.",
-        "- Licence of these weights: unknown. They derive from what is named above, whose licences bind them; "
+        "`model.json` has all of it under `trained_by`.",
+        "- Licence of these weights: unknown. They derive from the sources above, whose licences bind them; "
         "state yours before you pass them on.",
     ]
     return "\n".join(lines)
@@ -131,10 +131,10 @@ def limits(model: dict, metrics: dict, data: dict) -> str:
     lines = [
         f"- It is the classifier of one fold: trained on {metrics['n_train']} images, stopped on "
         f"{metrics['n_validation']}. Other images of this data set were in its training.",
-        "- It was made to measure how hard a space is to learn from. It is no medical device, and no one tested it for "
-        "a diagnosis.",
+        "- It was made to measure how hard a space is to learn from. It is not a medical device, and no one tested it "
+        "for a diagnosis.",
         f"- The largest class has {data['imbalance_ratio']:.3g} times as many images as the smallest. Its softmax is "
-        "no calibrated probability.",
+        "not a calibrated probability.",
     ]
     if model["space"] != "image":
         lines.append(f"- It fits `{model['autoencoder']}` with the weights named above, and no other autoencoder.")

@@ -102,7 +102,7 @@ def draw_datasets(axes: Axes, pairs: pd.DataFrame, datasets: dict[str, str]) -> 
 
 
 def statistics(tests: pd.DataFrame) -> list[str]:
-    """The correlations of fidelity_vs_gap.csv in words, with n/a where a test had nothing to go on."""
+    """The correlations of fidelity_vs_gap.csv in words, with n/a if a test had no data."""
     lines = []
     for title, suffix in {"All pairs": "", "Within datasets": "_within_dataset"}.items():
         for kind, symbol in {"pearson": "r", "spearman": "ρ"}.items():
@@ -134,9 +134,9 @@ def sentences(pairs: pd.DataFrame, finite: pd.DataFrame, drawn: bool) -> list[st
     if len(pairs):
         said[0] = f"{number} of autoencoder family and dataset, each the mean over {folds_in_words(pairs['n'].max())}."
     if len(finite) < len(pairs):
-        said.append(f"{len(pairs) - len(finite)} where all images came back identical (PSNR infinite) left out.")
+        said.append(f"{len(pairs) - len(finite)} left out because all images came back identical (infinite PSNR).")
     if identical := int(finite["identical"].sum()):
-        said.append(f"Left out of the means of PSNR: {identical:,} that came back identical (Table 2).")
+        said.append(f"Identical reconstructions left out of the means of PSNR: {identical:,} (Table 2).")
     if not drawn:
         said.append("No regression: it needs three pairs that differ in PSNR.")
     return said

@@ -149,11 +149,11 @@ def sentences(factor: int, originals: dict[str, Original], decoded: dict) -> lis
     """What the note says of these images."""
     folds = {sample.fold for original in originals.values() for sample in original.samples}
     tested = "fold " + " or ".join(map(str, sorted(folds)))
-    chosen = f"Images: of classes from head to tail the first that {tested} tests."
+    chosen = f"Images: for classes from head to tail, the first one that {tested} tests."
     if not decoded:
         return [chosen, "No autoencoder of this study can be decoded."]
     return [
-        f"Differences are {factor} times amplified, one scale for all; beside them the PSNR at the autoencoder's "
+        f"Differences are amplified {factor} times, on one scale for all; beside them the PSNR at the autoencoder's "
         "input size.",
         chosen,
     ]

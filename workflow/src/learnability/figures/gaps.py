@@ -86,7 +86,7 @@ def draw_gaps(lines: pd.DataFrame, labels: Labels) -> Figure:
 
 
 def names_of(lines: pd.DataFrame, labels: Labels) -> dict[str, str]:
-    """Labels of the families, then of the controls, then replicates, which are no autoencoders, by their names."""
+    """Labels of the families, then of the controls, then names of replicates, which are not autoencoders."""
     roles = dict(zip(lines["autoencoder"], lines["role"], strict=True))
     shown = {name: label for name, label in labels.autoencoders.items() if name in roles}
     controls = {name: marked(label, "control") for name, label in shown.items() if roles[name] == "control"}
@@ -111,7 +111,7 @@ def rows_of(lines: pd.DataFrame, names: Mapping[str, str]) -> tuple[dict[tuple[s
 
 
 def limits(lines: pd.DataFrame) -> tuple[float, float]:
-    """Of the x axis: zero, every gap, and of the intervals what is not so wide that it would hide them."""
+    """Limits of the x axis: zero, every gap, and the intervals unless they are wide enough to hide these."""
     gaps = np.append(lines["gap"].to_numpy(dtype=float), 0.0)
     low, high = gaps.min(), gaps.max()
     room = max(high - low, 2.0)
@@ -146,7 +146,7 @@ def sentences(lines: pd.DataFrame) -> list[str]:
     if lines["ci_low"].isna().all():
         said.append("No interval: no two groups of images differ.")
     elif not (lines["method"].dropna() == BOTH).all():
-        said.append("The variance is that of sampling alone: another training would move the gaps further.")
+        said.append("The variance is only that of sampling: another training would move the gaps further.")
     if (lines["p_corrected"] < ALPHA).any():
         said.append(f"∗ differs from 0, {P_BELOW} after Holm's correction over the family pairs.")
     return said

@@ -21,7 +21,7 @@ def summary_of(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def places_of(sigma: np.ndarray) -> tuple[np.ndarray, float]:
-    """Positions on a logarithmic axis, where σ = 0 has none: it stands a step and a half before the lowest level."""
+    """Positions on a logarithmic axis; σ = 0 has none and is put a step and a half before the lowest level."""
     levels = np.unique(sigma[sigma > 0])
     step = levels[1] / levels[0] if len(levels) > 1 else 2.0
     clean = levels[0] / step**1.5 if len(levels) else 1.0

@@ -44,7 +44,7 @@ def lowers(first: str, second: str, metric: str, findings: Findings) -> Verdict:
 
 
 def costs_little(findings: Findings) -> Verdict:
-    """The published loss is a seventh of the margin, so the claim is that there is none above it; a gain is no loss."""
+    """The published loss is a seventh of the margin, so the claim denies a loss above it; a gain is no loss."""
     cells = [cell.negated() for cell in macro(findings, "noise_conditioned_vs_tuned", "balanced_accuracy")]
     losses = [replace(cell, name=f"tuned less noise-conditioned, {cell.name}") for cell in cells]
     return no_effect(losses, findings.margin, "points", one_sided=True, over="over folds, Nadeau and Bengio")

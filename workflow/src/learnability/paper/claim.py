@@ -42,12 +42,12 @@ def of_table(name: str) -> Callable[[Findings], tuple[list[str], list[str]]]:
 
 
 def theirs_alone(names: Sequence[str], autoencoders: Sequence[str]) -> list[str]:
-    """Of these names the paper's autoencoders alone, if all are there; else all, which then are the study's own."""
+    """Only the paper's autoencoders among these names, if all are there; else all, the study's own."""
     return list(autoencoders if {*autoencoders} <= {*names} else names)
 
 
 def judged(claim: Claim, findings: Findings) -> Verdict:
-    """The verdict; what is not in the study, phantoms and too few folds cannot test a claim."""
+    """The verdict; missing data sets or autoencoders, phantoms and too few folds cannot test a claim."""
     datasets, autoencoders = claim.on(findings)
     if missing := [] if claim.where else lacking(datasets, autoencoders, findings):
         return untestable(f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in this study")

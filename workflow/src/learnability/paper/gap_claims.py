@@ -52,7 +52,7 @@ def reconstructions_equal_images(findings: Findings) -> Verdict:
 
 
 def latents_below_everywhere(findings: Findings) -> Verdict:
-    """The paper knows no gap that is too small to count, so that none is equal to zero here."""
+    """For the paper no gap is too small to count, so none is equal to zero here."""
     return all_positive(gaps(findings), findings.margin, "points", 0.0)
 
 

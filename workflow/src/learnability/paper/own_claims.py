@@ -17,7 +17,7 @@ OURS = "not in the paper"
 
 
 def over_datasets(findings: Findings) -> Verdict:
-    """The mean over the study's datasets, for these alone; a t over their means speaks of a further one."""
+    """The mean over the study's datasets, for only these; a t over their means is about a further one."""
     these, further = (over_study(findings, test, "reconstruction_vs_latent") for test in (OF_THESE, OF_A_FURTHER))
     if not these:
         return untestable(NO_CELL)

@@ -34,7 +34,7 @@ class Verdict:
 
 
 def untestable(reason: str, of: "Verdict | None" = None) -> Verdict:
-    """Cannot be told; `of` is what the numbers alone would have given, whose measurement is still shown."""
+    """Cannot be told; `of` is the verdict of the numbers alone, whose measurement is still shown."""
     return replace(of, verdict=UNTESTABLE, reason=reason) if of else Verdict(UNTESTABLE, reason)
 
 
@@ -138,7 +138,7 @@ def within_margin_p(cell: Effect, margin: float, one_sided: bool = False) -> flo
 
 
 def within(cells: Sequence[Effect], low: float, high: float, unit: str, rounding: float = 0.005) -> Verdict:
-    """Every effect lies in the published range, which is wider on both sides by what its printing rounds away.
+    """Every effect lies in the published range, widened on both sides by the rounding of its printing.
 
     Inside is what every interval is, outside what a simultaneous interval is.
     """

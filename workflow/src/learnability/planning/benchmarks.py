@@ -22,12 +22,12 @@ class Benchmark:
 
 
 def read_benchmarks(folder: Path) -> list[Benchmark]:
-    """Every benchmark of a results folder, in the order of their paths; a file that is none is refused."""
+    """Every benchmark of a results folder, in the order of their paths; refuses any other file."""
     return [read_benchmark(path) for path in sorted(Path(folder, "benchmarks").glob("*/*.jsonl"))]
 
 
 def read_benchmark(path: Path) -> Benchmark:
-    """The last line of a benchmark file: a job that is run again writes its file anew."""
+    """The last line of a benchmark file: a job that runs again rewrites its file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
         seconds = float(content["s"])

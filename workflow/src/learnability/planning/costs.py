@@ -74,7 +74,7 @@ class Plan:
         return operations / pace, "estimate"
 
     def after_budget(self, job: Job, recipe: Recipe, array: ArraySize) -> float:
-        """Seconds of what a training predicts after its budget; 0 on a device that nothing is known of."""
+        """Seconds of a training's predictions after its budget; 0 on an unknown device."""
         if not self.sustained:
             return 0.0
         classes = self.size(job.wildcards["dataset"]).classes

@@ -88,7 +88,7 @@ def assumptions(costs: list[Cost], plan: Plan) -> list[str]:
     lines = []
     if lacking := without_rate(costs):
         jobs = ", ".join(f"{number} {rule}" for rule, number in lacking.items())
-        lines.append(f"No rate known yet, so in no sum: {jobs}.")
+        lines.append(f"No rate known yet, so not in any sum: {jobs}.")
     if any(cost.origin == "estimate" for cost in costs):
         sustained = plan.sustained
         known = [f"{pace / 1e12:.0f} in {network}" for network, pace in sustained.networks.items()]
@@ -102,7 +102,7 @@ def assumptions(costs: list[Cost], plan: Plan) -> list[str]:
     if names:
         counts = [f"{name} {plan.size(name).images:,} ({plan.size(name).origin})" for name in names]
         lines.append(f"Images: {', '.join(counts)}.")
-        lines.append("Trainings and searches are taken to run all their epochs; early stopping makes them shorter. "
+        lines.append("Trainings and searches are assumed to run all their epochs; early stopping makes them shorter. "
                      "CPU h: wall hours times the threads of the job.")  # fmt: skip
     return lines
 

@@ -42,7 +42,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Sustained:
-    """What a GPU keeps up in networks like these, operations per second, for an estimate where no job was measured."""
+    """What a GPU sustains in such networks, operations per second, for an estimate if no job was measured."""
 
     bfloat16: float  # classifiers
     tf32: float  # autoencoders
@@ -74,7 +74,7 @@ def measured_rates(folder: Path) -> list[Rate]:
 
 
 def work_done(folder: Path, job: Benchmark) -> Work | None:
-    """What a job that ran has done; None where its files are gone, or where a budget ended it and not its work."""
+    """The work of a finished job; None if its files are gone, or if its budget ended it."""
     wildcards, epochs = job.wildcards, None
     array, params = array_of(folder, job), params_of(folder, job)
     if array is None or params is None or ("recipe" in params and params["recipe"].budget_seconds):
@@ -144,7 +144,7 @@ def devices_of(folder: Path) -> set[str]:
 
 
 def device_of(folder: Path, job: Benchmark, devices: set[str]) -> str | None:
-    """What a job ran on: a training says it; the others ran where all trainings of the folder did, if that is one."""
+    """A job's device: a training states it; other jobs take the device of all trainings of the folder, if one."""
     if job.rule not in GPU_RULES:
         return CPU
     if job.rule in TRAINING_RULES:

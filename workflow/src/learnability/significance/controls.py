@@ -1,4 +1,4 @@
-"""Controls on both sides: is a gap found that is there by construction, and none where there is none?"""
+"""Controls of both kinds: is a gap found where one exists by construction, and none where there is none?"""
 
 from collections.abc import Mapping, Sequence
 

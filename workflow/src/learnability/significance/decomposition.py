@@ -32,7 +32,7 @@ class Decomposed(NamedTuple):
         return self.labels["dataset"]
 
     def shares_variance(self, other: "Decomposed") -> bool:
-        """Whether its folds stand for the other's too, as in group_level.csv."""
+        """Whether its folds are used for the other's too, as in group_level.csv."""
         return all(self.labels[key] == other.labels[key] for key in ("dataset", "role"))
 
 

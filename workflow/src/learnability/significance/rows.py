@@ -22,7 +22,7 @@ def row(test: str, comparison: str, result: dict, **labels: str) -> dict:
 
 
 def cells_of_a_test(entry: dict) -> tuple | None:
-    """What is corrected together: cells of one test, comparison and metric. A test over cells has no autoencoder."""
+    """Rows corrected together: cells of one test, comparison and metric. A test over cells has no autoencoder."""
     is_cell = entry["autoencoder"] != NOT_APPLICABLE
     return (entry["test"], entry["comparison"], entry["metric"]) if is_cell else None
 

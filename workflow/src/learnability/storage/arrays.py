@@ -96,7 +96,7 @@ class PackedFile:
         self._open(path, "w+b")
 
     def resume(self, path: Path, rows: int) -> None:
-        """Go on after the first `rows` rows of `path` and cut off what follows; EOFError where there are fewer.
+        """Continue after the first `rows` rows of `path` and cut off the rest; EOFError if there are fewer.
 
         A running SHA-256 cannot be stored, so these rows are read and hashed again: a cost of interrupted runs alone,
         where a hash of the whole file at its end would be one of every run; and it shows whether the rows are sound.

@@ -147,7 +147,7 @@ def free_memory(device: torch.device) -> int:
 
 
 def on_device(array: np.memmap, device: torch.device) -> torch.Tensor | None:
-    """The whole of a packed array on a GPU, copied block by block; None where there is no memory for it any more."""
+    """A whole packed array on a GPU, copied block by block; None if its memory no longer suffices."""
     try:
         whole = torch.empty(array.shape, dtype=in_torch(array.dtype), device=device)
     except torch.OutOfMemoryError as error:  # another job has taken it since it was measured

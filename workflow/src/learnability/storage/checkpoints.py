@@ -149,7 +149,7 @@ def write_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[s
 def load_checkpoint(
     path: Path, identity: str, model: torch.nn.Module, optimisers: Sequence
 ) -> tuple[dict, dict] | None:
-    """Restore model and optimisers; return (best, state), or None where there is nothing of this identity."""
+    """Restore model and optimisers; return (best, state), or None if nothing has this identity."""
     if not path.is_file():
         return None
     try:

@@ -31,7 +31,7 @@ def keep_finished(folder: Path, names: Sequence[str], identity: str) -> None:
 
 
 def take_finished(folder: Path, names: Sequence[str], identity: str) -> bool:
-    """Give the kept outputs their names again; False where there is nothing whole of this identity."""
+    """Give the kept outputs their names again; False if nothing complete has this identity."""
     kept = folder / NAME
     if not all((kept / name).is_file() for name in (*names, "identity")):
         return False

@@ -1,4 +1,4 @@
-"""Packed arrays that are written together for hours: a killed writer's successor goes on where they were last whole."""
+"""Packed arrays that are written together for hours: after a kill, the next writer resumes the last whole state."""
 
 import json
 import os
@@ -20,7 +20,7 @@ JOURNAL, RELEASED = "journal.json", "released"
 
 @contextmanager
 def partial_arrays(folder: Path, identity: str, arrays: dict[str, PackedFile]) -> Iterator["PartialArrays"]:
-    """Begin `arrays`, or go on with those of this identity that a writer before left in `folder`.
+    """Begin `arrays`, or continue those of this identity that an earlier writer left in `folder`.
 
     What is done stays for the next start if the block ends early, except by an InputError: that would come again.
     """

@@ -1,1 +1,1 @@
-"""What is asked for, as values: the configuration, recipes, cells, lists, paths, sizes."""
+"""What a study asks for, as values: the configuration, recipes, cells, lists, paths, sizes."""

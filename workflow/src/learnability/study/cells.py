@@ -147,7 +147,7 @@ def uses_lpips(entry: dict) -> bool:
 
 
 def tuned_per_fold(config: dict, autoencoder: str) -> bool:
-    """Whether an autoencoder is fine-tuned anew for each fold, on its training rows; else it serves all folds."""
+    """Whether an autoencoder is fine-tuned for each fold on its training rows; if not, one serves all folds."""
     finetune = config["autoencoders"][autoencoder].get("finetune") or {}
     return finetune.get("images") == "train_rows_per_fold"
 

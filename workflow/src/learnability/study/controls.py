@@ -1,4 +1,4 @@
-"""Controls, by which a study shows that it finds a gap that is there and none that is not: which runs they are."""
+"""Controls, which show whether a study finds existing gaps and only those: which runs they are."""
 
 from ..errors import InputError
 from .recipe import KEYS
@@ -11,7 +11,7 @@ Side = tuple[str, str, str]  # autoencoder, space, recipe
 
 
 def truth(entry: dict) -> str | None:
-    """What is known of a control's gap by construction; None of an autoencoder of which nothing is."""
+    """What is known about a control's gap by construction; None if nothing is."""
     if entry.get("class") == ENCIPHERED:
         return GAP if share(entry) > 0 else NO_GAP
     return NO_GAP if entry.get("class") == LOSSLESS else None
@@ -23,7 +23,7 @@ def share(entry: dict) -> float:
 
 
 def comparisons(config: dict) -> list[dict]:
-    """What is judged on every dataset, as plain values: `first` less `second`, each an autoencoder, space and recipe.
+    """The comparisons on every dataset, as plain values: `first` less `second`, each an autoencoder, space, recipe.
 
     The controls lose nothing, so their reconstructions are the images, byte for byte, and the first side is the run in
     image space. `recipe` is that of both sides, or `table1`; `expected` is "n/a" where nothing is known, which is what

@@ -1,4 +1,4 @@
-"""Names, labels and keys of a configuration that some step could not live with: refused before anything runs."""
+"""Names, labels and keys of a configuration that would break a later step: refused before anything runs."""
 
 from ..errors import InputError
 from .truths import TABLE1
@@ -32,7 +32,7 @@ def check_names(config: dict) -> None:
 
 
 def check_missing_groups(name: str, entry: dict) -> None:
-    """Refuse words for no group where there are no groups."""
+    """Refuse `missing_groups` if there are no groups."""
     if not entry.get("missing_groups") or entry["format"] in OWN_GROUPS:
         return
     key = GROUPS.get(entry["format"])

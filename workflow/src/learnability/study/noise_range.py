@@ -9,7 +9,7 @@ LARGEST = 700.0  # whose exponential is still a number
 
 
 def normal_range(noise: dict) -> tuple[float, float]:
-    """The σ between which nearly all draws lie whose logarithm is normal."""
+    """The σ range that holds nearly all draws with a normal logarithm."""
     ends = (noise["mean"] + side * TAIL * noise["deviation"] for side in (-1, 1))
     return tuple(math.exp(min(end, LARGEST)) for end in ends)
 

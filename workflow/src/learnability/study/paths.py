@@ -30,7 +30,7 @@ def tuned_weights(dataset: str, autoencoder: str) -> str:
 
 
 def fetched_file(name: str) -> str:
-    """The record that fetch_weights leaves beside what it brought."""
+    """The record that fetch_weights writes beside the fetched files."""
     return f"weights/{name}/source.json"
 
 

@@ -117,7 +117,7 @@ def _recorded(config: dict) -> dict:
 
 
 def changed_values(config: dict, published: dict) -> list[str]:
-    """What of a configuration is not the published study's, a line per value; new entries by their name alone.
+    """How a configuration differs from the published study, a line per value; new entries only by name.
 
     Folders of this machine, labels and access are left out, as in `config_digest`.
     """

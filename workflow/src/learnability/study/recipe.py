@@ -13,7 +13,7 @@ from ..errors import InputError
 
 
 def said(confound: str = "", same_network: bool = False, described: bool = False) -> dict:
-    """What is said of a key of a recipe, the metadata of its field.
+    """The description of a recipe's key, as metadata of its field.
 
     `confound` is what classifiers are said to differ in where their values differ, "" where that is not said.
     `same_network`: must be equal in a run that others start from. `described`: model.json repeats it, because the

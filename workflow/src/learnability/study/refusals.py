@@ -18,7 +18,7 @@ from .sources import is_folder
 
 
 def check_study(config: dict) -> None:
-    """Refuse a study that names what is not defined, or whose numbers cannot work; each message names the key."""
+    """Refuse a study that names undefined entries, or whose numbers cannot work; each message names the key."""
     check_names(config)
     study = config["study"]
     for key in ("datasets", "autoencoders"):

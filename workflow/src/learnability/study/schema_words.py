@@ -1,4 +1,4 @@
-"""What the schema of the configuration has against a value, in words: what is wrong, and what to write."""
+"""Why the schema of the configuration refuses a value, in words: what is wrong, and what to write."""
 
 import re
 from difflib import get_close_matches
@@ -69,7 +69,7 @@ def hint(value, kinds: list[str]) -> str:
 
 
 def in_words_of_choices(error) -> str:
-    """What is against each of several forms, of which one is expected."""
+    """Why each of several allowed forms does not fit."""
     required = [option["required"] for option in error.validator_value if {*option} == {"required"}]
     if len(required) == len(error.validator_value):
         names = " or ".join(" and ".join(keys) for keys in required)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 
 def is_folder(source: str) -> bool:
-    """Whether a source of weights is a folder of this machine; else it is a hub id, owner/name."""
+    """Whether a source of weights is a folder of this machine; otherwise it is a hub id, owner/name."""
     return source.startswith((".", "/", "~", "$")) or source.count("/") > 1
 
 

@@ -1,4 +1,4 @@
-"""The answer of a study in a few sentences: its gap, what the lossless control has of it, and what is suspicious."""
+"""The answer of a study in a few sentences: its gap, how much of it the lossless control has, what is suspicious."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def answer(findings: Findings, controls: Said, found: Sequence[Spoiled]) -> list
     """The sentences; the first gives the gap with its interval, and in how many pairs it is significant."""
     cells = gaps(findings)
     if not cells:
-        return ["This study measures no gap, which needs the latent and the reconstruction space of an autoencoder."]
+        return ["This study measures no gap: that needs the latent and the reconstruction space of an autoencoder."]
     return [_first(findings, cells), _of_the_control(findings), _suspicious(findings, controls, found)]
 
 
@@ -30,7 +30,7 @@ def _first(findings: Findings, cells: list[Effect]) -> str:
     mean = over_study(findings, OF_THESE, "reconstruction_vs_latent") if len(cells) > 1 else cells[0]
     gap = f"{in_words(mean, 'points')} " if mean else f"{points(np.mean([cell.effect for cell in cells]))} points "
     where = f"on average over {pairs} of autoencoder and data set" if len(cells) > 1 else f"for {cells[0].name}"
-    alone = "" if folds >= FEWEST_FOLDS else ", of sampling alone"
+    alone = "" if folds >= FEWEST_FOLDS else ", only of sampling"
     interval = f" ({CONFIDENCE} interval in brackets{alone})" if mean and np.isfinite(mean.low) else ""
     if folds < FEWEST_FOLDS:
         tested = f"from {counted(folds, 'fold')} no gap is tested"
@@ -66,8 +66,8 @@ def _of_the_control(findings: Findings) -> str:
         ]
         return f"With the recipes of Table 1 a lossless control has a gap too: {', '.join(said)}."
     if frame is not None and (frame["expected"] == NO_GAP).any():
-        return "How much of it the protocol makes was not measured with the recipes of Table 1."
-    return "How much of it a lossless control has too was not measured."
+        return "The study did not measure how much of it the protocol causes with the recipes of Table 1."
+    return "The study did not measure how much of it a lossless control has too."
 
 
 def _one_or_range(rows, kind: str) -> str:
@@ -93,7 +93,7 @@ def _suspicious(findings: Findings, controls: Said, found: Sequence[Spoiled]) ->
         said.append("no controls were run" if "no controls" in controls.lead else "the controls are not judged")
     phantoms = [findings.dataset(name) for name in findings.datasets() if findings.synthetic(name)]
     said += [f"{listed(phantoms)}: synthetic images, not patients"] if phantoms else []
-    return f"To be looked at first: {'; '.join(said)}." if said else "Nothing that spoils these numbers was found."
+    return f"Look at this first: {'; '.join(said)}." if said else "Nothing was found that makes these numbers mislead."
 
 
 def _lower(text: str) -> str:

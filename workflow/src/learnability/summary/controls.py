@@ -1,4 +1,4 @@
-"""What the controls say of a study, in sentences: the first thing that is read of it."""
+"""What the controls say about a study, in sentences: the first thing a reader sees."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -80,7 +80,7 @@ def controls_of(folder: Path) -> Said:
 
 
 def failures(rows: list[dict]) -> list[str | None]:
-    """What is wrong with each control that is judged, or None where it is as it must be, or cannot be told.
+    """What is wrong with each judged control; None if it is as it must be, or cannot be told.
 
     One interval of many excludes by chance what is true. So a gap where there is none needs an interval that is
     simultaneous over all controls without a gap (Bonferroni) and an own one beyond the margin, and a score above chance
@@ -140,7 +140,7 @@ def _lead(rows: list[dict]) -> str:
     """Of controls none of which fails."""
     with_gap, without = ([row for row in rows if row["expected"] == expected] for expected in (GAP, NO_GAP))
     missed, undecided = ([row for row in some if row["kind"] == OPEN] for some in (with_gap, without))
-    parts = ["a gap that is there is found"] if len(missed) < len(with_gap) else []
+    parts = ["a known gap is found"] if len(missed) < len(with_gap) else []
     for size, some in (("known", filter(_is_known, missed)), ("unknown", filterfalse(_is_known, missed))):
         if count := len([*some]):
             number = f"{count} of {len(with_gap)} controls with a gap"

@@ -1,4 +1,4 @@
-"""What stands beside a score: chance, and what spoils the number that would be read from it."""
+"""What tables show beside a score: chance, and reasons why the number misleads."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -25,7 +25,7 @@ SAID = {  # of a space; chance of the dataset and the values follow
 
 
 class Spoiled(NamedTuple):
-    """A number of one dataset and autoencoder (`original`: the images) that is not what it seems."""
+    """A misleading number of one dataset and autoencoder (`original`: the images)."""
 
     kind: str
     dataset: str

@@ -1,4 +1,4 @@
-"""The controls as a page that can be read."""
+"""The controls as a readable page."""
 
 import pandas as pd
 

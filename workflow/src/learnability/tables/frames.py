@@ -54,7 +54,7 @@ def cells_by(table: pd.DataFrame, keys: list[str]) -> dict[tuple, dict]:
 
 
 def corrected_p(tests: pd.DataFrame) -> dict[tuple[str, ...], float]:
-    """Corrected p by (dataset, autoencoder, metric, comparison); what could not be tested is no evidence: 1."""
+    """Corrected p by (dataset, autoencoder, metric, comparison); 1 if it could not be tested."""
     corrected = tests[tests["test"].isin([OVER_FOLDS, CELL_TEST])]
     keys = corrected[CELL].itertuples(index=False, name=None)
     return {key: 1.0 if p == "n/a" else float(p) for key, p in zip(keys, corrected["p_corrected"], strict=True)}

@@ -44,7 +44,7 @@ def gap_table(
 
 
 def numbers_of(table: pd.DataFrame) -> pd.DataFrame:
-    """The same with numbers for their texts, NaN where there is none."""
+    """The same with numbers instead of texts, NaN if there is none."""
     return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in NUMBERS})
 
 

@@ -78,5 +78,5 @@ def data_notes(datasets: Iterable[str], labels: Labels) -> list[str]:
 
 
 def notice(datasets: Iterable[str], labels: Labels) -> str:
-    """What a caption ends with where a dataset is synthetic."""
+    """The end of a caption if a dataset is synthetic."""
     return f" {PHANTOM_NOTICE}" if labels.synthetic & set(datasets) else ""

@@ -1,4 +1,4 @@
-"""A laid-out table as LaTeX, in 7 points: columns that the text is too narrow for go on in a block below."""
+"""A laid-out table as LaTeX, in 7 points: columns that do not fit the text width continue in a block below."""
 
 import re
 from collections.abc import Iterable, Sequence

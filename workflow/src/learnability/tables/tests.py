@@ -1,4 +1,4 @@
-"""The files of tests as pages that can be read: fewer columns, rounded numbers, labels."""
+"""The files of tests as readable pages: fewer columns, rounded numbers, labels."""
 
 import pandas as pd
 

@@ -75,7 +75,7 @@ class Fold:
 
     @property
     def held_bytes(self) -> int:
-        """What the rows, and a teacher's logits, take of the memory of the device for as long as it trains."""
+        """Device memory that the rows and a teacher's logits take for the whole training."""
         return self.rows.held_bytes + (0 if self.teacher is None else self.teacher.nbytes)
 
     @property

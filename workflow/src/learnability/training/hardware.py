@@ -13,7 +13,7 @@ def device_name(device: torch.device) -> str:
 
 
 def kind_of_device(device: torch.device, recipe: Recipe) -> str:
-    """What a training must not change on its way: a GPU computes in bfloat16, and what a budget buys is the card's."""
+    """What must stay the same during a training: a GPU computes in bfloat16, and a budget depends on the card."""
     return device_name(device) if recipe.budget_seconds else device.type
 
 

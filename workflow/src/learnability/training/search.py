@@ -73,7 +73,7 @@ def best(folder: Path, search: Search, identity: str) -> dict:
 
 
 def unfinished(study: optuna.Study, search: Search, worker: int) -> FrozenTrial | None:
-    """The first trial that this worker started and did not end; worker 0 ends those of workers that are no more."""
+    """The first trial that this worker started and did not end; worker 0 also ends those of vanished workers."""
     for trial in study.get_trials(deepcopy=False)[: search.trials]:
         owner = trial.user_attrs["worker"]
         if trial.state == TrialState.RUNNING and (owner == worker or (worker == 0 and owner >= search.workers)):

@@ -63,7 +63,7 @@ def recorded(path: Path) -> str | None:
 
 
 def check_recorded(path: Path, identity: str) -> None:
-    """Refuse to go on where another search began since: this job outlived the workflow that started it."""
+    """Refuse to continue if another search has begun: this job outlived the workflow that started it."""
     if recorded(path) != identity:
         raise InputError(f"{path}: a search of another space, recipe, code, data or seed began; this one ends")
 

@@ -46,7 +46,7 @@ def adopt(config: dict, configfiles: list[Path]) -> None:
 
 
 def add_cards_of_logits(results: Path) -> None:
-    """Write the card of teachers' logits where there is none, as their job does, of the run that metrics.json names."""
+    """Write a missing card of teachers' logits, as their job does, for the run that metrics.json names."""
     for path in results_named(results, "teacher_logits.npy"):
         metrics = path.with_name("metrics.json")
         if metrics.is_file() and not path.with_suffix(".json").is_file():
@@ -56,7 +56,7 @@ def add_cards_of_logits(results: Path) -> None:
 
 
 def add_records_of_tuning(results: Path) -> None:
-    """Write the record of fine-tuned weights where there is none, as their job does."""
+    """Write a missing record of fine-tuned weights, as their job does."""
     for folder in sorted(results.glob("weights/*/*")):
         if all((folder / name).is_file() for name in TUNED) and not (folder / "tuning.json").is_file():
             write_tuning_record(folder)

@@ -1,4 +1,4 @@
-"""A card for every job of a machine that no scheduler divides: leases by locks, which the kernel ends with the job.
+"""A card for every job on a machine without a scheduler: leases by locks, which the kernel ends with the job.
 
 The head process offers the cards in its environment, which jobs inherit; a job takes one before CUDA starts.
 """

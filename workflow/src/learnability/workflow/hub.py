@@ -30,7 +30,7 @@ def weights_to_fetch(config: dict) -> dict[str, dict]:
 
 
 def token() -> str | bool:
-    """The user's token from the environment alone; False sends none."""
+    """The user's token, only from the environment; False sends none."""
     return os.environ.get("HF_TOKEN") or False
 
 
@@ -58,7 +58,7 @@ def fetch(repository: str, revision: str | None, files: list[str], folder: Path)
 
 
 def commit_of(repository: str, revision: str | None, files: list[str]) -> str:
-    """The commit that all files are taken from: the cache's where it has them all, else the hub's."""
+    """The commit of all files: the cache's if it has them all, otherwise the hub's."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 
     cached = [try_to_load_from_cache(repository, name, revision=revision) for name in files]

@@ -1,4 +1,4 @@
-"""What decides a result and is in no file of the graph: weights with their config.json, classes of the user's own.
+"""What decides a result but is not a file of the graph: weights with their config.json, classes of the user's own.
 
 They are identified by their content, as a parameter of the jobs that read them: a file that is edited runs these again,
 a folder that moves runs nothing. Where a folder is not there, it counts as it was found last: whoever reads results on

@@ -18,7 +18,7 @@ DEVICE, ALLOCATED = "LEARNABILITY_DEVICE", "SLURM_JOB_GPUS"
 
 @contextmanager
 def job(log: str, online: bool = False) -> Iterator[None]:
-    """Send output to the job's log; an InputError ends the job with its message alone, anything else with a trace.
+    """Send output to the job's log; an InputError ends the job with only its message, any other error with a trace.
 
     The model hub is switched off unless the job is `online`: nodes with a GPU usually have no network, and a
     request that waits for one costs GPU time.

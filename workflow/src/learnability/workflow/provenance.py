@@ -152,7 +152,7 @@ class NormalForm(ast.NodeTransformer):
 
 
 def without_arguments(node: ast.AST | None) -> ast.AST | None:
-    """A call without what it is given: the words of an error or a printed line."""
+    """A call without its arguments, such as the words of an error or a printed line."""
     return ast.Call(node.func, [], []) if isinstance(node, ast.Call) else node
 
 

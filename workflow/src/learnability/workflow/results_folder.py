@@ -62,7 +62,7 @@ def leave_token(results: Path) -> None:
 
 
 def refuse_unknown_results(results: Path) -> None:
-    """Refuse results whose last run was not of this folder: Snakemake would take all of them for up to date."""
+    """Refuse results whose last run was in another folder: Snakemake would assume that all are up to date."""
     made_by = tokens_of(results / TOKEN)
     if made_by and (results / "datasets").is_dir() and not {*made_by} & {*tokens_of(record_of(results))}:
         raise InputError(
@@ -84,7 +84,7 @@ def record_of(results: Path) -> Path:
 
 
 def tokens_of(path: Path) -> list[str]:
-    """What a file of tokens holds; nothing where it is not there, or damaged."""
+    """The tokens in a file; none if it is missing or damaged."""
     try:
         return read_json(path).get("tokens", [])
     except (OSError, InputError):

@@ -143,7 +143,7 @@ def check_living_jobs(folder: str, results: str, patience: float = 60) -> list[s
 
 
 def note_on_lock(folder: str, results: str) -> str | None:
-    """What is behind Snakemake's lock of this folder, where a run through SLURM left it: which Snakemake cannot say."""
+    """The reason for Snakemake's lock of this folder, if a run through SLURM left it; Snakemake cannot say it."""
     if not any(LOCKS.glob("*.lock")) or not shutil.which("squeue"):
         return None
     marks, unlock = read_marks(), "type the same command with --unlock, then again without"

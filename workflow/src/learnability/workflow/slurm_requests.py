@@ -45,7 +45,7 @@ class Request(NamedTuple):
 
 
 def check_requests(requests: dict[Request, list[str]], attempts: int = 1) -> tuple[list[str], list[str]]:
-    """What SLURM would never start, and what it takes with a reservation; `requests`: each with the rules that ask.
+    """Requests that SLURM would never start, and doubtful ones; `requests`: each with the rules that ask.
 
     The last of several `attempts` asks for that many times the minutes of the first.
     """

@@ -1,1 +1,1 @@
-"""Controls: codes that no one learned, on the same grid as the latents of the families."""
+"""Controls: codes without learning, on the same grid as the latents of the families."""

@@ -1,4 +1,4 @@
-"""The control that keeps every bit of an image and lets no learner read one."""
+"""The control that keeps every bit of an image but lets no learner read any."""
 
 import hashlib
 
@@ -14,7 +14,7 @@ KEYS = 2 ** (8 * KEY_BYTES)
 
 
 class Enciphered:
-    """Lossless and unreadable: the bytes of `pixel_unshuffle`, enciphered image by image. A gap that is there.
+    """Lossless and unreadable: the bytes of `pixel_unshuffle`, enciphered image by image. Its gap is known.
 
     b are the bytes of one image's `pixel_unshuffle`, the key is the first 8 bytes of SHA-256(b), and z is (b + stream)
     mod 256, where the stream is that of 64-bit Philox with this key. One more channel repeats the key's bytes, so that

@@ -1,1 +1,1 @@
-"""Autoencoders that someone has trained: diffusers' classes, MedVAE, the user's own; and where their weights are."""
+"""Trained autoencoders (diffusers' classes, MedVAE, the user's own) and where their weights are."""

@@ -94,7 +94,7 @@ def build(entry: dict, device: torch.device) -> DiffusersAutoencoder:
 
 
 def what_it_takes(model: torch.nn.Module) -> str | None:
-    """What a model reads if that is no image of one or three channels, by its first convolution; else None."""
+    """What a model reads, by its first convolution, if not an image of one or three channels; else None."""
     if "num_frames" in signature(model.decode).parameters:
         return "video"
     kinds = {torch.nn.Conv1d: "audio", torch.nn.Conv3d: "video", torch.nn.Conv2d: None}

@@ -39,7 +39,7 @@ def missing_weights(entry: dict) -> str | None:
 
 
 def advice_of(entry: dict, folder: Path) -> str:
-    """What to write instead, where weights lie in a folder in another way than expected; else ""."""
+    """What to write instead if the weights in a folder are not laid out as expected; else ""."""
     if not (folder / "config.json").is_file():
         below = [path.parent.name for path in sorted(folder.glob("*/config.json"))]
         below = ["vae"] if "vae" in below else below

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def base_folder(entry: dict) -> Path:
-    """`folder` is where the workflow put weights that it fetched or fine-tuned; else it is the user's `source`."""
+    """`folder` is where the workflow put fetched or fine-tuned weights; otherwise it is the user's `source`."""
     return Path(entry["folder"]) if "folder" in entry else local_folder(entry["source"])
 
 

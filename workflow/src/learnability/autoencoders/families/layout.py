@@ -1,4 +1,4 @@
-"""The layout of a latent, measured: no two classes name it alike in their configuration."""
+"""The measured layout of a latent, because every class names it differently in its configuration."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from ...errors import InputError
 
 
 def measure_layout(encode: Callable, factor: int, device: torch.device) -> tuple[int, int]:
-    """Encode one small grey image and return (channels, factor) of what comes out; what is no square latent is refused.
+    """Encode one small grey image and return (channels, factor) of the result; refuse one that is not a square latent.
 
     What `encode` raises has a note that says what it was given.
     """

@@ -42,7 +42,7 @@ def wrong_layout(entry: dict) -> str | None:
 
 
 def files_read(entry: dict) -> dict[str, Path]:
-    """The checkpoint alone: the variant says what else there is to know."""
+    """Only the checkpoint: the variant says everything else."""
     return {"weights": medvae_checkpoint(entry)}
 
 

@@ -16,7 +16,7 @@ def missing_weights(entry: dict) -> str | None:
 
 
 def wrong_layout(entry: dict) -> str | None:
-    """Say so where an entry has another latent than its weights; known before these are read of MedVAE alone."""
+    """Report an entry whose latent differs from its weights; only MedVAE's is known before reading them."""
     return medvae_weights.wrong_layout(entry) if entry["class"] == "MedVAE" else None
 
 
@@ -39,7 +39,7 @@ def takes_no_images(entry: dict) -> str | None:
 
 
 def weights_digest(entry: dict) -> str:
-    """Digest of the weights of an entry, the same wherever they lie; of a user's own class all that it may read."""
+    """Digest of an entry's weights, independent of their place; for a user's own class, of all that it may read."""
     return card_digests(entry)["weights_digest"]
 
 

@@ -1,4 +1,4 @@
-"""The linear layer that networks end in."""
+"""The linear layer at the end of a network."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""What every family of noise says of its levels."""
+"""What every family of noise states about its levels."""
 
 import torch
 
@@ -37,5 +37,5 @@ class NoiseLevels:
 
 
 def build_levels(noise: dict) -> NoiseLevels:
-    """The noise levels of a recipe's `noise`, in which nothing is left to a default (options.noise_options)."""
+    """The noise levels of a recipe's `noise`, with every default filled in (options.noise_options)."""
     return load("recipes.*.noise.family", noise["family"]).build(noise)

@@ -58,7 +58,7 @@ def open_source(entry: dict, threads: int = 1) -> Source:
 
 
 def find_fold(root: Path) -> Path:
-    """The first official fold; each of them holds every patient, so that reading two would double the images."""
+    """The first official fold; each holds every patient, so reading two would double the images."""
     folds = [fold for place in PLACES for fold in sorted((root / place).glob("fold_[123]"))]
     if not folds:
         raise InputError(

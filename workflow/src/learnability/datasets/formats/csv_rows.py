@@ -1,4 +1,4 @@
-"""The rows of a CSV: one parser for header and rows, to which a line break inside quotes is text like any other."""
+"""The rows of a CSV: one parser for header and rows, which treats a line break inside quotes as text."""
 
 import csv
 import sys

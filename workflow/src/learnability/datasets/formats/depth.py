@@ -1,4 +1,4 @@
-"""What an image file says about its own pixels: of more than 8 bits Pillow often hands out 8 all the same."""
+"""What an image file states about its own pixels: Pillow often returns 8 bits even if there are more."""
 
 import re
 import struct

@@ -1,4 +1,4 @@
-"""What several formats share: the root, what must lie in it, image files and their digest."""
+"""Shared by several formats: the root, the files it must contain, image files and their digest."""
 
 import hashlib
 import os
@@ -104,7 +104,7 @@ def on_black(image: Image.Image) -> Image.Image:
 
 
 def image_names(folder: Path) -> list[str]:
-    """Names of the images of a folder, sorted; what is left out (no image, not hidden) is said."""
+    """Names of the images of a folder, sorted; other files that are not hidden are reported."""
     names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
     images = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES)]
     if len(images) < len(names):

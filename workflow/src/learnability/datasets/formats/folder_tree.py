@@ -1,4 +1,4 @@
-"""What lies in a tree of class folders: which folders are classes, which files are images, and what is left out."""
+"""The contents of a tree of class folders: which folders are classes, which files are images, what is left out."""
 
 import os
 import unicodedata
@@ -26,7 +26,7 @@ class Tree:
         self.left_out[reason] = self.left_out.get(reason, 0) + number
 
     def look_into(self, folder: str) -> tuple[list[str], list[str]]:
-        """Paths of the folders and of the images of a folder, sorted, links followed; hidden ones are no entries."""
+        """Paths of the folders and of the images of a folder, sorted, links followed; hidden ones are ignored."""
         folders, images = [], []
         for entry in sorted(os.scandir(self.root / folder), key=lambda entry: entry.name):
             if entry.name.startswith(".") or entry.name in NO_DATA:

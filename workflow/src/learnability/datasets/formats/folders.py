@@ -66,7 +66,7 @@ def open_source(entry: dict, threads: int = 1) -> Source:
 
 
 def check_text(root: Path, names: list[str]) -> None:
-    """Refuse names of files that are no text, which no table could hold."""
+    """Refuse file names that are not valid text, which no table could hold."""
     for name in names:
         try:
             name.encode()

@@ -59,7 +59,7 @@ def open_source(entry: dict, threads: int = 1) -> Source:
 
 
 def read_part(path: Path) -> Table:
-    """One label file: ids, path and the 19 one-hot columns, in whatever order they stand."""
+    """One label file: ids, path and the 19 one-hot columns, in any order."""
     table = read_table(path, ["subject_id", "dicom_id", "path", *CLASSES])
     check_class_columns(table, CLASSES, NOT_CLASSES)
     return table

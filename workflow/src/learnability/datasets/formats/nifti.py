@@ -42,7 +42,7 @@ def open_volume(path: Path):
 
 
 def finite(values, path: Path, index: int) -> np.ndarray:
-    """The values of slice `index`; one that is NaN or infinite is no intensity, and no black or white either."""
+    """The values of slice `index`; refuses NaN and infinity, which are not intensities."""
     values = np.asarray(values)
     wrong = values.size - np.count_nonzero(np.isfinite(values))
     if wrong:

@@ -209,7 +209,7 @@ def check_known(samples: pd.DataFrame, classes: list[str], origin: str) -> None:
 
 
 def check_class_columns(table: Table, classes: Iterable[str], others: Iterable[str]) -> None:
-    """Refuse a label file whose one-hot columns are not exactly the classes; `others` are no labels."""
+    """Refuse a label file whose one-hot columns are not exactly the classes; `others` are not labels."""
     found = set(table.header) - {*others, ""}  # a comma at the end of each line makes a column without a name
     missing, unknown = sorted(set(classes) - found), sorted(found - set(classes))
     if missing or unknown:
