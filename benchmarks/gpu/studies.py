@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 
 from learnability.classifiers.classifier import Classifier, build_classifier
-from learnability.storage.arrays import PackedWriter
+from learnability.storage.arrays import PackedWriter, open_packed
+from learnability.storage.channel_sums import channel_sums
 from learnability.storage.contracts import FOLDS, write_json, write_parquet
 from learnability.study.configuration import read_config
 from learnability.study.recipe import Recipe
@@ -54,7 +55,8 @@ def inputs_of(setting: Setting, kind: str) -> Inputs:
     folder, rows = setting.scratch / kind.replace(" ", "_"), setting.size(4096, 100)
     latent = kind in CHANNELS
     array = folder / ("latents.npy" if latent else "images_small.npy")
-    inputs = Inputs(array, folder, folder / "folds.parquet", folder / "autoencoder.json" if latent else None)
+    of_latents = [folder / "autoencoder.json", folder / "channel_sums.npy"] if latent else []
+    inputs = Inputs(array, folder, folder / "folds.parquet", *of_latents)
     if (folder / "dataset.json").is_file():
         return inputs
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,6 +67,7 @@ def inputs_of(setting: Setting, kind: str) -> Inputs:
     write_parquet(pd.DataFrame({"sample_id": names, "fold": np.arange(rows) % N_SPLITS})[FOLDS], inputs.folds)
     if latent:
         card = {"dataset_digest": "noise", "role": "control", "digest_latents": digest}
+        card["digest_channel_sums"] = write_sums(array, inputs.channel_sums)
         write_json(card | {"pipeline": {"mean": [0.0], "std": [1.0]}}, inputs.autoencoder_card)
     card = {"classes": CLASSES, "positive": "b", "digest": "noise", "synthetic": True, "classifier_size": side}
     write_json(card | {"digest_small": "none" if latent else digest}, folder / "dataset.json")
@@ -82,6 +85,15 @@ def write_rows(path: Path, shape: tuple[int, int, int], dtype: str, rows: int) -
         for start in range(0, rows, block):
             label = np.arange(start, min(start + block, rows)) // 5 % 2
             writer.write(base[: len(label)] + (label * step).astype(dtype).reshape(-1, 1, 1, 1))
+    return writer.digest
+
+
+def write_sums(latents: Path, path: Path) -> str:
+    """Write the sums of the channels of latents (storage/channel_sums.py), a block at a time; returns the digest."""
+    z = open_packed(latents)
+    with PackedWriter(path, (2, z.shape[1]), "float64") as writer:
+        for start in range(0, len(z), 320):
+            writer.write(channel_sums(z[start : start + 320]))
     return writer.digest
 
 

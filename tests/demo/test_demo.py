@@ -177,7 +177,8 @@ def test_with_permuted_labels_everything_is_at_chance(table1, tmp_path, space):
             cell = {"dataset": dataset.name, "autoencoder": "-", "space": space, "recipe": "-", "fold": fold}
             run_folder = tmp_path / "runs" / dataset.name / str(fold)
             card = None if space == "image" else encoding / "autoencoder.json"
-            inputs = Inputs(array, folder, RESULTS / "folds" / f"{dataset.name}.parquet", card)
+            sums = encoding / "channel_sums.npy" if space == "latent" else None
+            inputs = Inputs(array, folder, RESULTS / "folds" / f"{dataset.name}.parquet", card, sums)
             with contextlib.redirect_stdout(io.StringIO()):
                 train_classifier(cell, recipe, fold, 5, "-", inputs, run_folder, torch.device("cpu"))
             excess.append(read_json(run_folder / "metrics.json")["balanced_accuracy"] - 1 / classes)

@@ -3,11 +3,12 @@
 import sys
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
-from benchmarks.gpu import runner
+from benchmarks.gpu import runner, studies
 from benchmarks.gpu.__main__ import MEASURED, PAGE
 from benchmarks.gpu.page import NOT_RUN, ON_CPU, TINY, page
 from benchmarks.gpu.parts.unit import read
@@ -20,6 +21,7 @@ from learnability.planning.costs import Plan
 from learnability.planning.dag import Job
 from learnability.planning.rates import GPUS, Sustained, sustained_operations
 from learnability.study.configuration import read_config
+from learnability.training.fold_data import describe_run
 from tests.conftest import run
 from tests.devices import compute_on
 
@@ -116,6 +118,15 @@ def test_every_part_has_figures_and_a_limit():
     assert {name: part_of(name).SECONDS > 0 and callable(part_of(name).figures) for name in PARTS} == dict.fromkeys(
         PARTS, True
     )
+
+
+def test_a_classifier_of_latents_has_the_moments_of_its_training_rows(tmp_path):
+    small = Setting(torch.device("cpu"), True, tmp_path)
+    read, data = studies.given(small, kind := "latents of 4 channels"), studies.fold_of(small, kind)
+    description = describe_run(read["cell"], studies.recipe_for(small, kind), 0, data, read["inputs"])
+    z = np.load(tmp_path / "latents_of_4_channels/latents.npy")[data.split["train"]].astype(np.float64)
+    np.testing.assert_allclose(description["mean"], z.mean(axis=(0, 2, 3)))
+    np.testing.assert_allclose(description["std"], z.std(axis=(0, 2, 3)))
 
 
 def test_the_committed_page_and_rates_are_those_of_the_stored_results():
