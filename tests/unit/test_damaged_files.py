@@ -98,6 +98,16 @@ def test_what_is_damaged_in_a_results_folder_is_seen_at_a_glance(tmp_path):
         (tmp_path / name).write_bytes(whole)
 
 
+@pytest.mark.parametrize("mark", ["study.json", ".last_run.json"])
+def test_damage_of_another_study_within_the_folder_is_not_this_studys(tmp_path, mark):
+    (tmp_path / "clinic").mkdir()
+    (tmp_path / "clinic/dataset.json").write_text("")
+    assert len(list(damaged_results(tmp_path))) == 1
+    write_json({"datasets": []}, tmp_path / "clinic" / mark)
+    assert list(damaged_results(tmp_path)) == []
+    assert len(list(damaged_results(tmp_path / "clinic"))) == 1
+
+
 @pytest.mark.parametrize(
     ("number", "advice"),
     [(28, "the disk is full: free some space there"), (122, "your quota"), (30, "may be written to"), (5, "mend that")],

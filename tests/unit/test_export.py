@@ -253,6 +253,14 @@ def test_a_place_that_is_taken_or_within_the_results_is_refused(study, tmp_path)
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def test_another_study_within_the_results_stays(study, exported, tmp_path):
+    made = Path(shutil.copytree(study, tmp_path / "made"))
+    shutil.copytree(study, made / "clinic")
+    (made / "clinic/encodings/clinic/tiny/autoencoder.json").write_text("")
+    export(made, tmp_path / "export")
+    assert {*files_below(tmp_path / "export")} == {*files_below(exported)}
+
+
 def test_a_study_that_is_not_finished_says_what_is_missing(study, tmp_path):
     made = Path(shutil.copytree(study, tmp_path / "made"))
     run = "runs/clinic/latent/tiny/latent/fold0"

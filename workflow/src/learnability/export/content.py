@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..storage.contracts import CARD_DIGEST, digest, read_json, refuse_damaged
-from ..storage.vouched import results_named
+from ..storage.vouched import files_matching
 from ..study.configuration import ROOT
 from ..study.sources import is_folder
 from ..summary.page import IMAGES
@@ -52,7 +52,7 @@ def files_of(results: Path) -> Files:
 
 
 def names_of(results: Path, pattern: str) -> list[str]:
-    return [path.relative_to(results).as_posix() for path in results_named(results, pattern)]
+    return [path.relative_to(results).as_posix() for path in files_matching(results, pattern)]
 
 
 def cards_named(results: Path, pattern: str) -> dict[str, dict]:
@@ -85,6 +85,6 @@ def code_files() -> Iterator[str]:
     """The workflow as it lies in this checkout, sorted: without studies, which name folders, and without weights."""
     yield from CODE
     for folder in CODE_FOLDERS:
-        for path in results_named(ROOT / "workflow" / folder, "*"):
+        for path in files_matching(ROOT / "workflow" / folder, "**/*"):
             if path.suffix in CODE_SUFFIXES:
                 yield path.relative_to(ROOT).as_posix()

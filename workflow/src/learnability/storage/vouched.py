@@ -9,6 +9,7 @@ from ..errors import InputError
 from .contracts import DIGESTS, content_digest, digest, file_digest, read_json, write_json
 
 RECORDS = ("source.json", "tuning.json")  # of weights that the workflow fetched or fine-tuned: digests of all files
+TOKEN = ".last_run.json"  # in every results folder since its first run (workflow/results_folder.py)
 TUNED = ("diffusion_pytorch_model.safetensors", "config.json", "history.csv")
 
 
@@ -33,9 +34,19 @@ def cards_of(results: Path) -> list[Path]:
 
 
 def results_named(results: Path, pattern: str) -> list[Path]:
-    """Files of a results folder, sorted; what begins with a dot, or lies in such a folder, is in the making."""
+    """Files at any depth of a results folder, sorted, without those of other studies whose results lie within it.
+
+    What begins with a dot, or lies in such a folder, is in the making.
+    """
+    others = {path.parent for name in (TOKEN, "study.json") for path in results.glob(f"*/**/{name}")}
+    found = files_matching(results, f"**/{pattern}")
+    return [path for path in found if not any(path.is_relative_to(other) for other in others)]
+
+
+def files_matching(folder: Path, pattern: str) -> list[Path]:
+    """Files whose place in the folder is the whole pattern, sorted; none that is in the making."""
     hidden = re.compile(r"(^|/)\.").search
-    found = (path for path in results.rglob(pattern) if not hidden(path.relative_to(results).as_posix()))
+    found = (path for path in folder.glob(pattern) if not hidden(path.relative_to(folder).as_posix()))
     return sorted(path for path in found if path.is_file())
 
 

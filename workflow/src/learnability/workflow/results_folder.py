@@ -13,8 +13,9 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..storage.contracts import digest, read_json, write_json
+from ..storage.vouched import TOKEN
 
-LOCK, TOKEN = ".running", ".last_run.json"
+LOCK = ".running"
 KNOWN = Path(".snakemake", "results")  # the tokens that this folder left, a file for every results folder
 HELD = []  # a lock lasts as long as its file is open: to the end of this process, however it ends
 
