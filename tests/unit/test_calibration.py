@@ -23,7 +23,7 @@ from benchmarks.calibration.rates import (
     rate,
     shares,
 )
-from benchmarks.calibration.scenarios import MAIN, OTHERS, POWER, in_words
+from benchmarks.calibration.scenarios import CONTROLLED, MAIN, OTHERS, POWER, SCORED, in_words
 from benchmarks.calibration.simulated import ONE, ONE_WITHOUT, TWO, UNITS, paired, simulate
 from benchmarks.calibration.verdicts import CASES, CURVES, truth, verdicts
 from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
@@ -284,5 +284,7 @@ def test_the_page_is_of_these_scenarios_and_cases():
     assert [name for name in names if name not in text] == []
     assert all(f"{100 * gap:g}" in text for _, gaps in POWER for gap in gaps)
     assert all(f"{100 * case.noise:g} points" in text for case in CURVES)
+    assert [in_words(*entry[:3]) for entry in CONTROLLED if in_words(*entry[:3]) not in text] == []
+    assert all(scenario.name in text for scenario in SCORED)
     assert "- Level: " in text
     assert "- Power at a gap of 8.2 points" in text
