@@ -159,12 +159,16 @@ def test_no_sample_image_or_folder_leaves(study, exported):
 
 @pytest.fixture
 def offline(monkeypatch):
-    """The validator asks the network for the terms of RO-Crate; it is given those that the library rocrate brings."""
+    """The validator asks the network for the terms of RO-Crate 1.1; it is given those of 1.3, which rocrate brings,
+    with the terms of Bioschemas as 1.1 has them.
+    """
+    terms = (Path(rocrate.__file__).parent / "data/ro-crate.jsonld").read_bytes()
+    terms = terms.replace(b"https://bioschemas.org/terms/", b"https://bioschemas.org/")
 
     def get(self, url, **options):
         assert url == "https://w3id.org/ro/crate/1.1/context"
         answer = requests.Response()
-        answer.status_code, answer._content = 200, (Path(rocrate.__file__).parent / "data/ro-crate.jsonld").read_bytes()
+        answer.status_code, answer._content = 200, terms
         answer.headers["Content-Type"] = "application/ld+json"
         return answer
 
