@@ -299,9 +299,7 @@ def said(*rows):
 def test_controls_that_come_out_as_they_must_are_said_to():
     found = said(LOSSLESS, CIPHER, PROTOCOL)
     assert found.kind == "supported"
-    assert found.lead == (
-        "Controls: a known gap is found; where there is none it is absent, within ±5.0 points."
-    )
+    assert found.lead == ("Controls: a known gap is found; where there is none it is absent, within ±5.0 points.")
     assert [line.text for line in found.lines] == [
         "Pixel unshuffle 8 on Skin phantom, no gap by construction: 0.5 points [−1.0, 2.0]; absent means within ±5.0 "
         "points.",
