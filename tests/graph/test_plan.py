@@ -35,6 +35,7 @@ def test_the_plan_of_the_published_study_is_its_dry_run(checkout, published, pla
     assert "mimic_cxr_lt 111,328 (published count)" in text
     assert "Estimate, nothing measured" in text
     assert "On 8 NVIDIA H200: at least" in text
+    assert "the hours are those of an NVIDIA H200, which this machine need not have" in text
     assert "The smallest gap that would be seen" in text
     assert "Four times as many groups in every class halve this gap" in text
 

@@ -52,7 +52,13 @@ def run_plan(chosen: argparse.Namespace) -> None:
     if wrong := [*wrong_networks(config, (job.wildcards for job in jobs if job.rule in TRAINING_RULES))]:
         raise InputError("The study cannot run:\n  - " + "\n  - ".join(wrong))
     seen = devices_of(Path(config["results"]))
-    device = chosen.device or (seen.pop() if len(seen) == 1 else PUBLISHED_DEVICE)
+    device = chosen.device or (seen.pop() if len(seen) == 1 else None)
+    if device is None:
+        device = PUBLISHED_DEVICE
+        print(
+            f"This study ran on no device yet and none is named, so the hours are those of an {device}, which this "
+            "machine need not have. For another: --device cpu, or a GPU's name."
+        )
     measured = [rate for path in results_folders(config["results"], chosen.rates) for rate in measured_rates(path)]
     plan = Plan(config, device, measured, sustained_operations())
     costs = [plan.cost(job) for job in jobs]
