@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,13 @@ import pytest
 from tests.warm_snakemake import warm_snakemake
 
 CHECKOUT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def control_c():
+    """Ctrl-C works as in a terminal; a shell that starts the tests in the background has it ignored, in children too."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def run(*command: str, folder: Path = CHECKOUT, code: int | None = 0, **environment: str) -> str:
