@@ -17,7 +17,7 @@ CHECKOUT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="session", autouse=True)
 def control_c():
-    """Ctrl-C works as in a terminal; a shell that starts the tests in the background has it ignored, in children too."""
+    """Ctrl-C works as in a terminal; one that runs the tests in the background has it ignored, in children too."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
