@@ -100,7 +100,6 @@ def training_step(dtype: str):
 def measure_contender(name: str, dtype: str, chosen: argparse.Namespace) -> dict:
     """(phase, dtype, batch size) -> figures of one contender, which must be the first in its process."""
     torch.set_num_threads(chosen.threads)
-    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it, as in the study
     torch.manual_seed(0)
     device, figures = torch.device(chosen.device), {}
     timing, rows = timing_on(device, chosen.repeats), batches(name, device)

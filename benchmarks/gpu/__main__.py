@@ -72,7 +72,7 @@ def check(chosen: argparse.Namespace, raw: Path) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="gpu_check_") as scratch:
         setting = Setting(device, chosen.tiny, Path(scratch))
         names = [name for name in PARTS if name in chosen.parts] or [
-            name for name in PARTS if not results.has(name, identity_of(setting, name))
+            name for name in PARTS if not results.has(name, identity_of(setting))
         ]
         run_parts(names, setting, results, 60 * chosen.minutes)
     ends = {name: results.parts.get(name, {"ended": "not run"})["ended"] for name in names}

@@ -37,9 +37,10 @@ def part_of(name: str):
     return importlib.import_module(f"{__package__}.parts.{name}")
 
 
-def identity_of(setting: Setting, name: str) -> str:
-    """What a part's figures depend on: where it changed, they are measured anew."""
-    own = [file_digest(HERE / f"{file}.py") for file in ("setting", "studies", f"parts/{name}")]
+def identity_of(setting: Setting) -> str:
+    """What figures depend on: where it changed, they are measured anew. Parts use each other."""
+    shared = [HERE / "setting.py", HERE / "studies.py", HERE.parent / "noise_study.py"]
+    own = [file_digest(path) for path in [*shared, *sorted((HERE / "parts").glob("*.py"))]]
     return digest([code_of_package(), *own, torch.__version__, setting.tiny])
 
 
@@ -51,7 +52,7 @@ def run_parts(names: list[str], setting: Setting, results: Results, seconds: flo
         if left < LEAST_SECONDS:
             print(f"{name}: left out, {left:.0f} s are left; the same command goes on with it", flush=True)
             continue
-        results.begin(name, identity_of(setting, name))
+        results.begin(name, identity_of(setting))
         started = time.monotonic()
         ended = run_part(name, setting, results, min(part_of(name).SECONDS, left))
         results.end(name, ended, time.monotonic() - started)

@@ -11,6 +11,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from learnability.autoencoders import encode
 from learnability.autoencoders.encode import encode_dataset
+from learnability.autoencoders.families.diffusers_family import DiffusersAutoencoder
 from learnability.autoencoders.interface import load_autoencoder
 from learnability.autoencoders.latent_units import IDENTITY
 from learnability.errors import InputError
@@ -260,3 +261,19 @@ def test_weights_with_the_old_names_of_attention_are_read(tmp_path, dataset):
     x = as_input(open_packed(dataset / "images.npy"))
     with torch.inference_mode():
         assert torch.equal(load_autoencoder(entry, CPU).encode(x), build("sd").encode(x).latent_dist.mean)
+
+
+@pytest.mark.parametrize(("error", "shown"), [
+    (torch.OutOfMemoryError("no memory left"), torch.OutOfMemoryError),
+    (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"), RuntimeError),
+    (RuntimeError("shapes do not fit"), InputError),
+])  # fmt: skip
+def test_a_failure_of_the_gpu_is_not_taken_for_a_wrong_class(tmp_path, monkeypatch, error, shown):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(DiffusersAutoencoder, "encode", fail)
+    entry = save("sd", tmp_path / "weights")
+    with pytest.raises(shown) as raised:
+        load_autoencoder(entry, CPU)
+    assert type(raised.value) is shown

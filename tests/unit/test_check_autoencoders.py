@@ -137,6 +137,11 @@ def test_all_else_is_said_beside_a_class_that_raises(own, study):  # noqa: F811
     ("files", "variant", "expected"),
     [
         (["diffusion_pytorch_model.fp16.safetensors"], None, "write `variant: fp16`"),
+        (
+            ["diffusion_pytorch_model.bin", "diffusion_pytorch_model.fp16.safetensors"],
+            None,
+            "There is diffusion_pytorch_model.fp16.safetensors: write `variant: fp16`",
+        ),
         (["diffusion_pytorch_model.safetensors"], "fp16", "leave `variant` out"),
         (
             ["diffusion_pytorch_model-00001-of-00002.safetensors", "diffusion_pytorch_model.safetensors.index.json"],

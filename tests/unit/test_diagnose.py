@@ -5,9 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from learnability import cli
+from learnability.commands.diagnose import encoded, tables, with_weights
+from learnability.diagnostics import encoding
+from learnability.study.configuration import read_config
 from tests.autoencoders import save
 
 
@@ -44,6 +48,9 @@ def test_an_autoencoder_stands_beside_the_images_and_both_controls(given, capsys
     ({"--images": "nowhere"}, "nowhere does not exist"),
     ({"--autoencoder": "nothing"}, "expected a name of config.yaml"),
     ({"--number": "1"}, "at least 2 are needed"),
+    ({"--autoencoder": "flux2"}, "not in results/weights/flux2, .* `hf download black-forest-labs/FLUX.2-dev vae/config"
+     ".json vae/diffusion_pytorch_model.safetensors --revision 26af.* --local-dir ./flux2`, then set autoencoders"),
+    ({"--autoencoder": "medvae_ft"}, "fine-tunes it, for each dataset; give medvae, or the folder"),
 ])  # fmt: skip
 def test_what_it_cannot_diagnose_it_names(given, changed, message):
     given = [*given, "--number", "24"]
@@ -51,6 +58,41 @@ def test_what_it_cannot_diagnose_it_names(given, changed, message):
         given[given.index(option) + 1] = value
     with pytest.raises(SystemExit, match=message):
         cli.main(given)
+
+
+def test_weights_that_a_study_fetched_are_read(given):
+    config = read_config()
+    folder = Path("results/weights/sd14")
+    folder.mkdir(parents=True)
+    (folder / "source.json").write_text("{}")
+    entry = with_weights("sd14", config["autoencoders"]["sd14"], config)
+    assert Path(entry["folder"]).resolve() == folder.resolve()
+
+
+def test_a_stochastic_autoencoder_draws_for_each_image_by_its_name():
+    class Noise:
+        channels, factor, latent_dtype, stochastic = 3, 8, "float32", True
+
+        def encode(self, x):
+            return torch.randn(len(x), 3, x.shape[2] // 8, x.shape[3] // 8)
+
+    images, names = np.zeros((6, 16, 16, 3), np.uint8), list("abcdef")
+    z = encoded("noise", Noise(), {}, images, names, torch.device("cpu"))
+    assert len(np.unique(z[:, 0, 0, 0])) == 6
+    np.testing.assert_array_equal(encoded("noise", Noise(), {}, images[:2], names[4:], torch.device("cpu")), z[4:])
+
+
+def test_the_images_that_are_encoded_again_are_of_the_whole_folder(monkeypatch):
+    seen = []
+    monkeypatch.setattr(encoding, "SAMPLE", 8)
+    monkeypatch.setattr(encoding, "diagnose_sample", lambda *given: seen.append(given[2]) or [])
+    monkeypatch.setattr(encoding, "diagnose_array", lambda *given: seen.append(given[2]) or [])
+    images = np.arange(32, dtype=np.uint8)[:, None, None, None] * np.ones((1, 16, 16, 3), np.uint8)
+    entry = {"class": "pixel_unshuffle", "role": "control", "channels": 192, "factor": 8}
+    tables(images, [str(i) for i in range(32)], {"control": entry}, "made")
+    assert [len(chosen) for chosen in seen] == [8, 8, 8]
+    assert all((chosen == seen[0]).all() for chosen in seen)
+    assert seen[0].max() >= 16
 
 
 def test_an_image_size_that_the_factor_does_not_divide_is_refused(given, tmp_path):

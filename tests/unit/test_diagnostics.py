@@ -117,7 +117,7 @@ def test_spaces_that_are_turned_into_each_other_are_alike_and_independent_ones_a
 class Average:
     """An encoder by the mean of 4 x 4 pixels: equivariant to all but sub-cell shifts. `skewed`: with a ramp, not."""
 
-    channels, factor, decodes = 3, 4, True
+    channels, factor, decodes, stochastic = 3, 4, True, False
 
     def __init__(self, skewed: bool):
         self.skewed = skewed
@@ -149,12 +149,90 @@ def test_an_equivariant_encoder_has_no_error_and_a_skewed_one_has(skewed):
     assert [row.value for row in rows if row.diagnostic == "posterior_noise_share"] == ["n/a (no posterior)"]
 
 
-def test_unrelated_latents_have_the_error_of_the_null():
-    found = equivariance.Equivariance(next(iter(equivariance.transforms(4, 64))), 4)
+def sampled(autoencoder: Average, seen: np.ndarray, z: np.ndarray) -> pd.DataFrame:
+    rows = diagnose_sample(autoencoder, {}, seen, channel_sums(z), z[0, 0].size, CPU)
+    return as_table(rows, "made", "tried", "family").set_index(["diagnostic", "variant"])
+
+
+def of_average(seen: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
+    """Images (n, 3, H, W) in [-1, 1] and their latents by Average(False)."""
+    x = torch.from_numpy(seen).movedim(-1, 1).float() / 127.5 - 1
+    return x, Average(False).encode(x).numpy()
+
+
+def test_the_decoder_of_an_equivariant_autoencoder_gives_the_psnr_of_its_reconstructions():
+    seen = images()
+    z = of_average(seen)[1]
+    x_hat = ((Average(False).decode(torch.from_numpy(z)) + 1) * 127.5).round()
+    error = (x_hat.numpy() - seen.transpose(0, 3, 1, 2)) ** 2
+    expected = np.mean(10 * np.log10(255**2 / error.mean(axis=(1, 2, 3))))
+    table = sampled(Average(False), seen, z)
+    for name in ("turn", "flip"):
+        found = table.loc[("equivariance_decoder", f"normalised;transform={name}"), "value"]
+        assert found == pytest.approx(expected, abs=0.01)
+
+
+def test_the_share_of_a_posterior_is_its_variance_over_all():
+    seen = images()
+    z = of_average(seen)[1]
+    autoencoder = Average(False)
+    autoencoder.variance = lambda x: torch.full((len(x), 3, 16, 16), 0.01)
+    expected = np.mean(0.01 / (0.01 + z.var(axis=(0, 2, 3), dtype=np.float64)))
+    found = sampled(autoencoder, seen, z).loc[("posterior_noise_share", "raw"), "value"]
+    assert 0.1 < found == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_constant_channel_leaves_the_error_of_the_others():
+    class WithConstant(Average):
+        channels, decodes = 4, False
+
+        def encode(self, x):
+            z = super().encode(x)
+            return torch.cat([z, torch.full_like(z[:, :1], 5)], dim=1)
+
+    seen = images()
+    z = WithConstant(True).encode(of_average(seen)[0]).numpy()
+    key = ("equivariance_encoder", "normalised;transform=flip")
+    alone = sampled(Average(True), seen, z[:, :3]).loc[key, "value"]
+    assert sampled(WithConstant(True), seen, z).loc[key, "value"] == pytest.approx(alone * 3 / 4, rel=1e-4)
+
+
+def test_an_autoencoder_that_draws_at_random_has_no_equivariance():
+    drawing, seen = Average(False), images()
+    drawing.stochastic = True
+    table = sampled(drawing, seen, of_average(seen)[1]).loc[["equivariance_encoder", "equivariance_decoder"]]
+    assert set(table["value"]) == {"n/a (draws at random)"}
+
+
+@pytest.mark.parametrize(("side", "names"), [(4, ["turn", "flip"]), (8, ["turn", "flip"])])
+def test_a_grid_of_one_or_two_cells_is_not_shifted(side, names):
+    seen = images(side=side)
+    table = sampled(Average(False), seen, of_average(seen)[1]).loc["equivariance_encoder"]
+    assert list(table.index) == [f"normalised;transform={name}" for name in names]
+
+
+@pytest.mark.parametrize("transform", equivariance.transforms(4, 64), ids=lambda transform: transform.name)
+def test_unrelated_latents_have_the_error_of_the_null(transform):
+    found = equivariance.Equivariance(transform, 4)
     for seed in range(20):
-        unrelated = noise(4, 8, 16, 16, seed=100 + seed)
-        found.add(noise(4, 3, 64, 64), noise(4, 8, 16, 16, seed=seed), lambda x, z=unrelated: z, None)
-    assert found.encoder(1.0) == pytest.approx(2, rel=0.05)
+
+        def encode(x, seed=seed):
+            return noise(4, 8, x.shape[2] // 4, x.shape[3] // 4, seed=100 + seed)
+
+        found.add(noise(4, 3, 64, 64), noise(4, 8, 16, 16, seed=seed), encode, None)
+    null = {"shift_half_cell": 1.5, "scale_half": 1.25}.get(transform.name, 2)
+    assert (found.encoder(1.0), found.null()) == (pytest.approx(null, rel=0.05), pytest.approx(null, rel=0.05))
+
+
+def test_images_on_their_own_grid_have_their_own_spectrum():
+    seen = images(side=16)
+    z = np.ascontiguousarray(seen.transpose(0, 3, 1, 2))
+    rows = diagnose_array(z, channel_sums(z), seen, pd.DataFrame({"group": np.arange(12)}), CPU)
+    found = {row.variant: row for row in rows if row.diagnostic == "spectral_kl"}
+    for delta in (0.0, 1.0):
+        row = found[f"normalised;delta={delta}"]
+        assert row.value == pytest.approx(0, abs=1e-6)
+        assert row.null > 1e-3
 
 
 def table_of(z: np.ndarray, label: bool = True) -> pd.DataFrame:
@@ -187,3 +265,15 @@ def test_what_cannot_be_measured_says_why():
     few = table_of(noise(6, 3, 8, 8).numpy().astype(np.float16))
     assert few.loc[("lnc", "raw;k=20"), "value"] == "n/a (fewer images than neighbours)"
     assert few.loc[("twonn", "raw"), "value"] == "n/a (fewer than 20 groups)"
+    six = table_of(noise(60, 3, 6, 6).numpy().astype(np.float16))
+    assert six.loc[("radial_slope", "raw"), "value"] == "n/a (fewer than 3 wave numbers)"
+    equal = table_of(np.repeat(noise(1, 3, 8, 8).numpy().astype(np.float16), 60, axis=0))
+    for key in (("twonn", "raw;dropped=0.1"), ("mle_dimension", "raw")):
+        assert tuple(equal.loc[key, ["value", "n"]]) == ("n/a (equal latents)", 0)
+
+
+def test_one_class_has_no_numbers_about_classes():
+    z = noise(60, 3).numpy()
+    rows = classes.diagnose_classes("raw", torch.from_numpy(z), np.zeros(60, int), np.arange(60))
+    found = {row.diagnostic: (row.value, row.null) for row in rows}
+    assert found["viv"] == found["within_share"] == ("n/a (one class)",) * 2

@@ -1,6 +1,8 @@
 """The check of the GPU path around its parts: what ends badly, what is kept, the page, and the rates of `plan`."""
 
+import shutil
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -44,7 +46,7 @@ def setting(tmp_path, monkeypatch) -> Setting:
         file.write_text(f"{first}def figures(setting):\n    {body}\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(runner, "PRELOADED", ("benchmarks.gpu.runner",))
-    monkeypatch.setattr(runner, "identity_of", lambda setting, name: "of this code")
+    monkeypatch.setattr(runner, "identity_of", lambda setting: "of this code")
     return Setting(torch.device("cpu"), True, tmp_path)
 
 
@@ -60,6 +62,18 @@ def test_a_part_that_ends_badly_keeps_its_figures_and_the_others_run(setting, tm
     again = Results(tmp_path / "raw", "CPU", tiny=True)
     assert [name for name in parts if again.has(name, "of this code")] == ["well"]
     assert not again.has("well", "of other code")
+
+
+@pytest.mark.parametrize("changed", ["noise_study.py", "gpu/studies.py", "gpu/parts/machine.py"])
+def test_figures_are_measured_anew_where_a_file_changed_that_any_part_uses(tmp_path, monkeypatch, changed):
+    shutil.copytree(Path(runner.__file__).parent.parent, tmp_path / "benchmarks")
+    monkeypatch.setattr(runner, "HERE", tmp_path / "benchmarks/gpu")
+    given = Setting(torch.device("cpu"), True, tmp_path)
+    before = runner.identity_of(given)
+    assert runner.identity_of(given) == before
+    with (tmp_path / "benchmarks" / changed).open("a") as file:
+        file.write("# changed")
+    assert runner.identity_of(given) != before
 
 
 def test_a_part_for_which_no_time_is_left_is_not_begun(setting, tmp_path, capsys):
@@ -126,7 +140,7 @@ def test_a_classifier_of_latents_has_the_moments_of_its_training_rows(tmp_path):
     description = describe_run(read["cell"], studies.recipe_for(small, kind), 0, data, read["inputs"])
     z = np.load(tmp_path / "latents_of_4_channels/latents.npy")[data.split["train"]].astype(np.float64)
     np.testing.assert_allclose(description["mean"], z.mean(axis=(0, 2, 3)))
-    np.testing.assert_allclose(description["std"], z.std(axis=(0, 2, 3)))
+    np.testing.assert_allclose(np.array(description["std"]) * description["latent_std"], z.std(axis=(0, 2, 3)))
 
 
 def test_the_committed_page_and_rates_are_those_of_the_stored_results():

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from learnability import cli
 from learnability.errors import InputError
+from learnability.planning import networks
 from learnability.planning.benchmarks import read_benchmark
 from learnability.planning.costs import UNKNOWN, Plan
 from learnability.planning.dag import Job, longest_chain
@@ -246,9 +248,27 @@ def test_a_training_with_a_budget_costs_its_budget(published):
     )
     cost = Plan(published, "NVIDIA H200", [], {}).cost(timed)
     assert (cost.seconds, cost.origin) == (86400, "budget of the recipe")
-    forward = classifier_operations(resolve_recipe(published, "timed_image"), 3, 256, 1000)[0]
+    recipe = resolve_recipe(published, "timed_image")
+    forward = classifier_operations(recipe, 3, 256, 1000)[0]
     cost = Plan(published, "NVIDIA H200", [], {"NVIDIA H200": H200}).cost(timed)
     assert cost.seconds == pytest.approx(86400 + forward * 1_281_167 * 2 / 5 / H200.bfloat16)  # two folds are predicted
+    measured = replace(H200, networks={recipe.model: H200.bfloat16 / 2})
+    slower = Plan(published, "NVIDIA H200", [], {"NVIDIA H200": measured}).cost(timed)
+    assert slower.seconds - 86400 == pytest.approx(2 * (cost.seconds - 86400))
+
+
+def test_a_network_that_cannot_be_counted_ahead_leaves_the_others(published, monkeypatch):
+    classifiers, autoencoders = [], []
+
+    def fail(counted: list, what: object) -> None:
+        counted.append(what)
+        raise ValueError("no network")
+
+    monkeypatch.setattr(networks, "classifier_operations", lambda *given, **_: fail(classifiers, given))
+    monkeypatch.setattr(networks, "autoencoder_operations", lambda *given: fail(autoencoders, given))
+    networks.count_ahead(published)
+    assert len(classifiers) > 1
+    assert len(autoencoders) == len(published["study"]["autoencoders"])
 
 
 def test_sums_and_wall_time_on_some_gpus(published):

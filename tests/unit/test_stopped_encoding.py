@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import threading
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +18,7 @@ from learnability.autoencoders.finetuning.adversarial import patch_discriminator
 from learnability.autoencoders.finetuning.tuning import Tuning, finetune_autoencoder
 from learnability.storage import checkpoints, partial_arrays
 from tests.autoencoders import save, write_dataset
-from tests.stopping import TERMINATED, exit_code, in_child, signal_after
+from tests.stopping import PRESSED, TERMINATED, exit_code, hear_control_c, in_child, signal_after
 
 CPU = torch.device("cpu")
 FINETUNE = {
@@ -39,8 +41,8 @@ def stop(work, log: Path, owner, name: str, call: int, which: int) -> str:
     """Do work in another process, in which a signal comes after a call of a function; returns what it printed."""
     with pytest.MonkeyPatch.context() as patch:
         signal_after(patch, owner, name, call, which)
-        child = in_child(work, log)
-    assert exit_code(child) == (TERMINATED if which == signal.SIGTERM else -which)
+        child = in_child(lambda: (hear_control_c(), work()), log)
+    assert exit_code(child) == {signal.SIGTERM: TERMINATED, signal.SIGINT: PRESSED}.get(which, -which)
     return log.read_text()
 
 
@@ -48,8 +50,10 @@ def resumed_after(printed: str) -> int:
     return int(re.search(r"mine: resumed after (\d+) of 9 images\n", printed)[1])
 
 
-@pytest.mark.parametrize("decodes", [True, False])
-@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize(("which", "decodes"), [
+    (signal.SIGTERM, True), (signal.SIGTERM, False), (signal.SIGKILL, True), (signal.SIGKILL, False),
+    (signal.SIGINT, False),
+], ids=lambda value: getattr(value, "name", value))  # fmt: skip
 def test_an_encoding_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, dataset, monkeypatch, capsys, which, decodes):
     entry = save("sd", tmp_path / "weights")
     if not decodes:
@@ -62,7 +66,7 @@ def test_an_encoding_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, datase
         encode_dataset("mine", entry, dataset, tmp_path / "stopped", CPU)
 
     # When the third batch begins the first is written; the second may be, and what a kill finds in work is lost.
-    calls = 2 if which == signal.SIGTERM else 3
+    calls = 3 if which == signal.SIGKILL else 2
     assert "resumed" not in stop(work, tmp_path / "log", encode, "encode_batch", calls, which)
     once = resumed_after(stop(work, tmp_path / "log", encode, "encode_batch", calls, which))
     capsys.readouterr()
@@ -70,6 +74,26 @@ def test_an_encoding_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, datase
     assert 2 <= once < resumed_after(capsys.readouterr().out) <= 8
     assert bytes_of(tmp_path / "whole").keys() >= {"latents.npy", "channel_sums.npy", "autoencoder.json"}
     assert bytes_of(tmp_path / "stopped") == bytes_of(tmp_path / "whole")
+
+
+def test_a_batch_is_written_while_the_next_is_encoded():
+    begun = {start: threading.Event() for start in range(3)}
+    written = []
+
+    class Partial:
+        rows = 0
+
+        def write(self, rows: dict) -> None:
+            if rows["start"] + 1 in begun:
+                assert begun[rows["start"] + 1].wait(timeout=10)
+            written.append(rows["start"])
+
+    def encode_batch(x: torch.Tensor, start: int) -> dict:
+        begun[start].set()
+        return {"start": start}
+
+    encode.encode_ahead(Partial(), np.zeros((3, 8, 8, 3), np.uint8), 1, CPU, encode_batch)
+    assert written == [0, 1, 2]
 
 
 def test_other_weights_images_settings_or_code_begin_anew(tmp_path, dataset, capsys):

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..autoencoders.families.weights import weight_files
 from ..errors import InputError
 from ..storage.contracts import write_csv, write_text
 from ..study.cells import resolve_autoencoder
 from ..study.configuration import read_config
-from ..study.entries import as_encoder
+from ..study.sources import is_folder
 from .new_autoencoder import controls_of, find_autoencoder
 
 IMAGES = "images"  # the images themselves, at the latent's grid
@@ -32,7 +33,7 @@ SHOWN = {  # what is printed: diagnostic and variant, and what it is called
 def add_diagnose(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("diagnose", help="what an autoencoder's latents are like: no labels, no study")
     add = parser.add_argument
-    add("--autoencoder", required=True, metavar="ENTRY", help="as for new: a name, a folder, a hub id, module:Class")
+    add("--autoencoder", required=True, metavar="ENTRY", help="a name of the configuration, a folder, module:Class")
     add("--images", required=True, type=Path, metavar="FOLDER", help="a folder of images")
     add("--number", type=int, default=256, metavar="N", help="images, evenly drawn from the folder (256)")
     add("--out", type=Path, default=Path("diagnosis"), metavar="FOLDER", help="for the CSV and the page (diagnosis)")
@@ -47,7 +48,7 @@ def diagnose(chosen: argparse.Namespace) -> None:
 
     config = read_config(*chosen.configfile)
     name, entry = find_autoencoder(chosen.autoencoder, config)
-    entry, size = entry or as_encoder(resolve_autoencoder(config, name)), config["image_size"]
+    entry, size = with_weights(name, entry or resolve_autoencoder(config, name), config), config["image_size"]
     if size % entry["factor"]:
         raise InputError(
             f"image_size {size} is not a multiple of the factor {entry['factor']} of {name}; set another in a file "
@@ -60,49 +61,76 @@ def diagnose(chosen: argparse.Namespace) -> None:
     images = np.stack([read_fitted(path, size, "squash") for path in paths])
     controls = controls_of(entry["factor"], config).items()
     entries = {name: entry} | {other: found or resolve_autoencoder(config, other) for other, found in controls}
-    table = pd.concat(tables(images, entries, str(chosen.images)), ignore_index=True)
+    names = [path.name for path in paths]
+    table = pd.concat(tables(images, names, entries, str(chosen.images)), ignore_index=True)
     write_csv(table, chosen.out / "diagnostics.csv")
     write_text(page(table, name, len(images), size), chosen.out / "diagnostics.html")
     Console().print(console_table(wide(table)))
     print(f"{len(images)} images of {size} px; every number beside its null: {chosen.out}/diagnostics.html and .csv")
 
 
-def tables(images: np.ndarray, entries: dict[str, dict], dataset: str) -> list[pd.DataFrame]:
-    """The rows of the images at the latents' grid, then of each autoencoder on the same images (n, H, W, 3)."""
+def with_weights(name: str, entry: dict, config: dict) -> dict:
+    """The entry, with the folder of weights that the workflow fetched; an InputError says how to get those it lacks."""
+    fetched = Path(config["results"], "weights", name)
+    if "finetune" in entry:
+        raise InputError(
+            f"--autoencoder {name}: the study fine-tunes it, for each dataset; give {entry['base']}, or the folder of "
+            f"weights that a study tuned, {fetched.parent}/DATASET/{name}"
+        )
+    if ":" in entry["class"] or is_folder(entry.get("source", "/")):
+        return entry
+    if (fetched / "source.json").is_file():
+        return entry | {"folder": str(fetched)}
+    revision = f" --revision {entry['revision']}" if "revision" in entry else ""
+    known = f"set autoencoders.{name}.source to ./{name} in a file and name it with --configfile"
+    raise InputError(
+        f"--autoencoder {name}: the weights of {entry['source']} are not in {fetched}, where a study fetches them; run "
+        f"`hf download {entry['source']} {' '.join(weight_files(entry))}{revision} --local-dir ./{name}`, then "
+        + (known if name in config["autoencoders"] else f"give --autoencoder ./{name}")
+    )
+
+
+def tables(images: np.ndarray, names: list[str], entries: dict[str, dict], dataset: str) -> list[pd.DataFrame]:
+    """The rows of the images at the latents' grid, then of each autoencoder on the same images (n, H, W, 3).
+
+    Images that are encoded again are drawn from all: a folder's first ones may be of one kind.
+    """
     from ..autoencoders.interface import load_autoencoder
     from ..diagnostics.encoding import SAMPLE, as_table, diagnose_array, diagnose_sample
+    from ..diagnostics.latents import sample
     from ..storage.arrays import area_average
     from ..storage.channel_sums import channel_sums
     from ..workflow.jobs import choose_device
 
     device = choose_device(1)
-    samples = pd.DataFrame({"group": np.arange(len(images))})
+    samples, chosen = pd.DataFrame({"group": np.arange(len(images))}), images[sample(len(images), SAMPLE)]
     factor = next(iter(entries.values()))["factor"]
     small = np.ascontiguousarray(area_average(images, images.shape[1] // factor).transpose(0, 3, 1, 2))
-    of_images = diagnose_array(small, channel_sums(small), images[:SAMPLE], samples, device)
+    of_images = diagnose_array(small, channel_sums(small), chosen, samples, device)
     found = [as_table(of_images, dataset, IMAGES, "baseline")]
     for name, entry in entries.items():
         autoencoder = load_autoencoder(entry, device)
-        z = encoded(name, autoencoder, entry, images, device)
+        z = encoded(name, autoencoder, entry, images, names, device)
         sums = channel_sums(z)
-        rows = diagnose_array(z, sums, images[:SAMPLE], samples, device)
-        rows += diagnose_sample(autoencoder, entry, images[:SAMPLE], sums, z[0, 0].size, device)
+        rows = diagnose_array(z, sums, chosen, samples, device)
+        rows += diagnose_sample(autoencoder, entry, chosen, sums, z[0, 0].size, device)
         found.append(as_table(rows, dataset, name, entry["role"]))
     return found
 
 
-def encoded(name: str, autoencoder, entry: dict, images: np.ndarray, device) -> np.ndarray:
-    """Latents (n, C, h, w) of images, as a study stores them."""
+def encoded(name: str, autoencoder, entry: dict, images: np.ndarray, names: list[str], device) -> np.ndarray:
+    """Latents (n, C, h, w) of images with their names (n), as a study stores them."""
     import torch
 
     from ..autoencoders.interface import scale_input
     from ..autoencoders.passes import encode_batch
     from ..diagnostics.encoding import BATCH, blocks
 
+    of_batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
     with torch.inference_mode():
         parts = [
-            encode_batch(name, autoencoder, scale_input(x.to(device).movedim(-1, 1), entry), [f"number {i}"] * len(x))
-            for i, x in enumerate(blocks(images, BATCH))
+            encode_batch(name, autoencoder, scale_input(x.to(device).movedim(-1, 1), entry), ids)
+            for x, ids in zip(blocks(images, BATCH), of_batches, strict=True)
         ]
         return torch.cat(parts).cpu().numpy()
 

@@ -55,6 +55,7 @@ def diagnose_classes(variant: str, pooled: torch.Tensor, label: np.ndarray, grou
     features = rows.cpu().numpy()
     shares = [None if one else within_share(features, labels) for labels in (label, dealt)]
     yield Row("within_share", variant, *(or_absent(share, one or "no variance") for share in shares), number)
-    spreads = [within_class_spread(features, labels) for labels in (label, dealt)]
-    yield Row("viv", variant, *(or_absent(spread, f"no class of {FEWEST} images") for spread in spreads), number)
+    spreads = [None if one else within_class_spread(features, labels) for labels in (label, dealt)]
+    few = one or f"no class of {FEWEST} images"
+    yield Row("viv", variant, *(or_absent(spread, few) for spread in spreads), number)
     yield from (Row(name, variant, *[absent("no features of a teacher")] * 2, number) for name in ("cka", "cknna"))

@@ -16,9 +16,11 @@ def diagnose_autoencoder(
 ) -> list[Row]:
     """Equivariance of encoder and decoder, and the posterior's share of noise, on batches x (n, 3, H, W) in [-1, 1].
 
-    Latents are normalised by the moments (C,) of all rows: channels count alike. The null of the encoder's E_T is 2,
-    that of two latents that have nothing to do with each other.
+    Latents are normalised by the moments (C,) of all rows: channels count alike. The null of the encoder's E_T is that
+    of two latents that have nothing to do with each other. Of a stochastic autoencoder there is no equivariance: it
+    draws anew for each call.
     """
+    std = np.where(std < 1e-6, 1, std)  # a constant channel
     shift, scale = (torch.from_numpy(np.asarray(part, np.float32))[:, None, None] for part in (mean, std))
     measured: list[Equivariance] = []
     number, noise, modes, squares = 0, 0.0, 0.0, 0.0
@@ -35,7 +37,7 @@ def diagnose_autoencoder(
         if not measured:
             measured = [Equivariance(one, autoencoder.factor) for one in transforms(autoencoder.factor, x.shape[2])]
         z = encode(x)
-        for one in measured:
+        for one in () if autoencoder.stochastic else measured:
             one.add(x, z, encode, decode if autoencoder.decodes else None)
         if (variance := posterior(x)) is not None:
             raw = z * scale.to(z) + shift.to(z)
@@ -45,8 +47,13 @@ def diagnose_autoencoder(
     rows = []
     for one in measured:
         name = f"normalised;transform={one.transform.name}"
-        rows.append(Row("equivariance_encoder", name, one.encoder(1.0), 2.0, number))
-        psnr = or_absent(float(np.mean(one.decoded)), "images come back equal") if one.decoded else absent("no decoder")
+        pair, psnr = [absent("draws at random")] * 2, absent("draws at random")
+        if not autoencoder.stochastic:
+            pair = [or_absent(value, "latents are not finite") for value in (one.encoder(1.0), one.null())]
+            psnr = absent("no decoder")
+        if one.decoded:
+            psnr = or_absent(float(np.mean(one.decoded)), "images come back equal")
+        rows.append(Row("equivariance_encoder", name, *pair, number))
         rows.append(Row("equivariance_decoder", name, psnr, absent("no null"), number))
     share: float | str = absent("no posterior")
     if not isinstance(noise, float):

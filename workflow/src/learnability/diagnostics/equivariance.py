@@ -41,8 +41,10 @@ def transforms(factor: int, size: int) -> Iterator[Transform]:
     """Those that images of `size` pixels and latents coarser by `factor` allow."""
     yield Transform("turn", quarter_turn, quarter_turn)
     yield Transform("flip", flip, flip)
-    yield Transform("shift_cell", lambda x: x.roll(factor, 3), lambda z: z.roll(1, 3), cropped=True)
-    if factor % 2 == 0:
+    shifts = size // factor > 2 * MARGIN  # else nothing is left of a shifted latent
+    if shifts:
+        yield Transform("shift_cell", lambda x: x.roll(factor, 3), lambda z: z.roll(1, 3), cropped=True)
+    if shifts and factor % 2 == 0:
         yield Transform("shift_half_cell", lambda x: x.roll(factor // 2, 3), half_cell, cropped=True)
     if size % (2 * factor) == 0 and size // (2 * factor) >= 4:
         yield Transform("scale_half", halved, halved)
@@ -56,7 +58,8 @@ class Equivariance:
     """Sums over batches of one transform: E_T = E |E(Tx) - T E(x)|^2 / E |E(x) - mean|^2, and the decoder's PSNR."""
 
     def __init__(self, transform: Transform, factor: int):
-        self.transform, self.factor, self.error, self.cells = transform, factor, 0.0, 0
+        self.transform, self.factor = transform, factor
+        self.error, self.square, self.cells = 0.0, 0.0, 0
         self.decoded: list[float] = []
 
     def add(self, x: torch.Tensor, z: torch.Tensor, encode: Callable, decode: Callable | None) -> None:
@@ -71,11 +74,16 @@ class Equivariance:
         if self.transform.cropped:
             found, expected = crop(found, MARGIN), crop(expected, MARGIN)
         self.error += (found - expected).double().square().sum().item()
+        self.square += expected.double().square().sum().item()
         self.cells += found.numel()
 
     def encoder(self, variance: float) -> float:
         """E_T, given the mean square of latents about their channel means; 0 for an equivariant encoder."""
         return self.error / self.cells / variance
+
+    def null(self) -> float:
+        """E_T of unrelated normalised latents: 1 + E |T E(x)|^2. That is 2, less where T averages cells."""
+        return 1 + self.square / self.cells
 
 
 def grey(x: torch.Tensor) -> torch.Tensor:

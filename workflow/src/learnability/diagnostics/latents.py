@@ -108,7 +108,7 @@ class Diagnosis:
 
     def row(self, name: str, parameter: str, value: float | str, null: float | str, n: int | None = None) -> Row:
         variant = f"{self.variant};{parameter}" if parameter else self.variant
-        return Row(name, variant, value, null, n or self.found.number)
+        return Row(name, variant, value, null, self.found.number if n is None else n)
 
     def spectral(self, profile: dict[float, torch.Tensor] | None) -> Iterator[Row]:
         small = f"a grid of {self.found.grid[0]}" if min(self.found.grid) < SMALLEST_GRID else None
@@ -116,7 +116,8 @@ class Diagnosis:
             pair = [None if small else float(sums.share[i] / sums.shares[i]) for sums in self.pair]
             yield self.row("sec", f"tau={tau}", *(or_absent(share, small or "no energy") for share in pair))
         slopes = [radial_slope(sums.fourier / sums.number) for sums in self.pair]
-        yield self.row("radial_slope", "", *(or_absent(slope, small or "no power") for slope in slopes))
+        few = "fewer than 3 wave numbers" if min(self.found.grid) < 8 else "no power"
+        yield self.row("radial_slope", "", *(or_absent(slope, small or few) for slope in slopes))
         for delta in DELTAS if profile else ():
             profiles = [radial_profile(sums.power / sums.number, delta=delta) for sums in self.pair]
             found = [None if small else divergence(profile[delta], other) for other in profiles]
@@ -153,8 +154,10 @@ class Diagnosis:
             return
         mu = [ratios(nearest(features, group, 2)[0]) for features in (pooled, noise)]
         for dropped in DISCARDED:
-            yield self.row("twonn", f"dropped={dropped}", *(twonn(one, dropped) for one in mu), len(mu[0]))
-        yield self.row("mle_dimension", "", *map(mle_dimension, mu), len(mu[0]))
+            pair = [or_absent(twonn(one, dropped), "equal latents") for one in mu]
+            yield self.row("twonn", f"dropped={dropped}", *pair, len(mu[0]))
+        pair = [or_absent(mle_dimension(one), "equal latents") for one in mu]
+        yield self.row("mle_dimension", "", *pair, len(mu[0]))
 
 
 def sample(number: int, most: int = NEIGHBOURS) -> np.ndarray:

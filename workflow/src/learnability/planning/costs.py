@@ -80,7 +80,7 @@ class Plan:
         classes = self.size(job.wildcards["dataset"]).classes
         forward = networks.classifier_operations(recipe, array.channels, array.side, classes)[0]
         images = AFTER_BUDGET / self.config["study"]["n_splits"] * array.images
-        return forward * images / self.sustained.bfloat16
+        return forward * images / self.sustained.of_classifier(recipe.model)
 
     def operations(self, job: Job, params: dict, array: ArraySize) -> float | None:
         """Floating-point operations of a job, three forward passes a training step; None where they are not known."""

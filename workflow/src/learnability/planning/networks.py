@@ -94,9 +94,11 @@ def count_ahead(config: dict) -> None:
     """
     with suppress(Exception):
         for space, autoencoder, recipe in {(c["space"], c["autoencoder"], c["recipe"]) for c in all_cells(config)}:
-            channels, side, _ = row_shape(config, space, autoencoder)
-            classifier_operations(resolve_recipe(config, recipe), channels, side, classes=1)
-        for name in config["study"]["autoencoders"]:
+            with suppress(Exception):
+                channels, side, _ = row_shape(config, space, autoencoder)
+                classifier_operations(resolve_recipe(config, recipe), channels, side, classes=1)
+    for name in config["study"]["autoencoders"]:
+        with suppress(Exception):
             autoencoder_operations(resolve_autoencoder(config, name), config["image_size"])
 
 

@@ -1,5 +1,6 @@
 """Autoencoders in diffusers format, of any class, from a local folder."""
 
+import re
 from inspect import signature
 
 import torch
@@ -34,6 +35,8 @@ class DiffusersAutoencoder:
         try:
             self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
         except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+            if isinstance(error, torch.OutOfMemoryError) or re.search("CUDA|CUBLAS|cuDNN", str(error)):
+                raise  # the GPU's doing, not the class's
             found = f"{type(error).__name__}: {error}"
             raise InputError(f"{entry['class']} cannot encode images of 3 channels ({found}); {OF_IMAGES}") from error
         self.provenance = {

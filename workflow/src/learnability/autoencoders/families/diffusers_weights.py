@@ -48,7 +48,7 @@ def advice_of(entry: dict, folder: Path) -> str:
     variants = [name[len(STEM) + 1 : -len(SUFFIX)] for name in found if name.endswith(SUFFIX) and "-of-" not in name]
     variants = [name for name in variants if name]
     if variants and not entry.get("variant"):
-        return f". There is {found[0]}: write `variant: {variants[0]}`"
+        return f". There is {STEM}.{variants[0]}{SUFFIX}: write `variant: {variants[0]}`"
     if (folder / f"{STEM}{SUFFIX}").is_file():
         return f". There is {STEM}{SUFFIX}: leave `variant` out"
     if not found:
