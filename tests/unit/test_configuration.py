@@ -62,3 +62,11 @@ def test_numbers_within_config_of_the_command_line_are_numbers():
         "study": {"folds": [0, 1], "n_splits": 5, "spaces": ["image"], "efficiency": None},
         "seed": 3,
     }
+
+
+def test_what_has_to_be_a_text_stays_one_within_config():
+    """Snakemake gives all of --config as text: only the schema knows which `1` is a number."""
+    given = {"datasets": {"mine": {"label": "1", "positive": "no", "root": "a: [", "max_bad_images": "3"}}}
+    config = {"datasets": {}}
+    type_nested(config, given)
+    assert config["datasets"]["mine"] == {"label": "1", "positive": "no", "root": "a: [", "max_bad_images": 3}

@@ -429,6 +429,15 @@ def test_names_become_names_of_the_configuration():
     assert slug("Cardium", {"cardium": {}}) == "cardium_own"
     assert slug("original", {}) == "own_original"
     assert slug("ü", {}) == "mine"
+    for name in ("all", "Macro", "inf", "nan", "table1"):
+        assert slug(name, {}) == f"own_{name.casefold()}"
+
+
+def test_an_autoencoder_has_no_name_of_fetched_weights(here):
+    (here / "resnet50.py").write_text(OWN.replace("class Pool", "class ResNet50"))
+    name, _ = new_autoencoder.find_autoencoder("resnet50:ResNet50", read_config())
+    assert name == "resnet50_own"
+    sys.modules.pop("resnet50", None)
 
 
 def test_every_lossless_control_of_config_yaml_has_one_on_the_grid():

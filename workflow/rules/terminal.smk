@@ -1,16 +1,14 @@
 # What a person sees of a run: the panel of the rich logger (profiles/local) while it goes on, and Table 1 at its end.
 # The imports are inside, because every job of a run reads this file too.
 import os
-import shlex
 import sys
 
 
 def note_command():
     """What the summary says that it was made by: the command of the head, which its jobs inherit."""
-    here = f"{Path.cwd()}/"
-    words = [word.replace(here, "") for word in sys.argv[1:]]
-    words = [Path(word).name if os.path.isabs(word) else word for word in words]
-    os.environ.setdefault("LEARNABILITY_COMMAND", shlex.join(["snakemake", *words]))
+    from learnability.workflow.shown_command import shown_command
+
+    os.environ.setdefault("LEARNABILITY_COMMAND", shown_command(sys.argv[1:], Path.cwd()))
 
 
 def show_progress(handlers):

@@ -14,7 +14,8 @@ from ..errors import InputError
 from ..study.cells import resolve_autoencoder
 from ..study.configuration import ROOT, read_config, read_yaml
 from ..study.controls import LOSSLESS
-from .new_autoencoder import YAML_WORDS, controls_of, find_autoencoder, slug
+from ..study.names import YAML_WORDS
+from .new_autoencoder import controls_of, find_autoencoder, slug
 from .new_images import Found, describe_folder
 from .new_table import describe_table
 

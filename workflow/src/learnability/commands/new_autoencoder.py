@@ -8,11 +8,11 @@ from ..autoencoders.families.folders import local_folder
 from ..errors import InputError
 from ..registry import is_control
 from ..study.cells import resolve_autoencoder
+from ..study.names import NOT_TO_GIVE
 from ..study.sources import is_folder
 
 CONFIG = "config.json"
 PLACES = ("", "vae")  # below a source, where the weights of pipelines are
-YAML_WORDS = ("yes", "no", "on", "off", "true", "false", "null", "y", "n")  # which YAML takes for values, not for text
 
 
 def find_autoencoder(source: str, config: dict) -> tuple[str, dict | None]:
@@ -21,6 +21,7 @@ def find_autoencoder(source: str, config: dict) -> tuple[str, dict | None]:
     A name or the hub id of an entry of config.yaml, a folder in diffusers format, another hub id, or module:Class.
     """
     entries = config["autoencoders"]
+    taken = entries | config["pretrained"]
     known = {name: entries[name] for name in entries if not is_control(resolve_autoencoder(config, name))}
     for name, entry in known.items():
         if source in (name, entry.get("source")):
@@ -30,13 +31,13 @@ def find_autoencoder(source: str, config: dict) -> tuple[str, dict | None]:
     elif is_folder(source) or local_folder(source).is_dir():
         name, entry = local_folder(source).resolve().name, of_folder(source)
     elif source.count("/") == 1:
-        return slug(source, config["autoencoders"]), {"label": source, "role": "family"} | of_hub(source)
+        return slug(source, taken), {"label": source, "role": "family"} | of_hub(source)
     else:
         raise InputError(
             f"--autoencoder {source!r}: expected a name of config.yaml ({', '.join(known)}), a folder in diffusers "
             "format, a hub id owner/name, or a class of your own as module:Class"
         )
-    return slug(name, config["autoencoders"]), {"label": name, "role": "family"} | entry | measure(entry, source)
+    return slug(name, taken), {"label": name, "role": "family"} | entry | measure(entry, source)
 
 
 def of_folder(source: str) -> dict:
@@ -116,7 +117,7 @@ def slug(name: str, taken: dict) -> str:
     """A name of the configuration, made of any text, which no other entry has."""
     found = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_") or "mine"
     found = found if found[0].isalpha() else f"own_{found}"
-    found = f"own_{found}" if found in ("original", *YAML_WORDS) else found
+    found = f"own_{found}" if found in NOT_TO_GIVE else found
     return f"{found}_own" if found in taken else found
 
 

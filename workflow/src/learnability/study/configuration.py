@@ -4,6 +4,7 @@ import functools
 import os
 import re
 from collections.abc import Mapping
+from operator import getitem
 from pathlib import Path
 
 from ..errors import InputError
@@ -53,9 +54,32 @@ def merge(config: dict, changes: Mapping) -> None:
 def type_nested(config: dict, given: Mapping) -> None:
     """Give numbers, truth values and null within dictionaries of --config their types: Snakemake reads them as text.
 
-    `given` is what --config says; keys that are not of this configuration (a module has its own) are left alone.
+    `given` is what --config says; keys that are not of this configuration (a module has its own) are left alone. What
+    the schema wants as a text stays one, as a label `1` or a class `no`.
     """
-    merge(config, {key: typed(value) for key, value in given.items() if isinstance(value, dict) and key in config})
+    changes = {key: typed(value) for key, value in given.items() if isinstance(value, dict) and key in config}
+    if not changes:
+        return
+    merge(config, changes)
+    for *keys, last in sorted(refused_places(config), key=len):
+        try:
+            text, place = functools.reduce(getitem, [*keys, last], given), functools.reduce(getitem, keys, config)
+        except (KeyError, IndexError, TypeError):  # not of --config
+            continue
+        if isinstance(text, str):
+            place[last] = text
+
+
+def refused_places(config: dict) -> set[tuple]:
+    """Where the schema refuses a value: its keys, from the top."""
+    from jsonschema import Draft202012Validator
+
+    found, errors = set(), [*Draft202012Validator(read_yaml(SCHEMA)).iter_errors(config)]
+    while errors:
+        error = errors.pop()
+        errors += error.context
+        found.add(tuple(error.absolute_path))
+    return found - {()}
 
 
 def typed(value):
@@ -65,7 +89,10 @@ def typed(value):
         return {key: typed(each) for key, each in value.items()}
     if isinstance(value, list):
         return [typed(each) for each in value]
-    found = yaml.safe_load(value) if isinstance(value, str) else value
+    try:
+        found = yaml.safe_load(value) if isinstance(value, str) else value
+    except (yaml.YAMLError, ValueError):  # a text that is no YAML, or that looks like a date and is none
+        return value
     return found if isinstance(found, bool | int | float | None) else value
 
 

@@ -6,6 +6,8 @@ from .truths import TABLE1
 # What stands in the columns of tables beside names: of all data sets together, of what does not apply, of all runs.
 TAKEN = {"datasets": {"macro", "all"}, "recipes": {TABLE1, "reconstruction"}, "autoencoders": {"original"}}
 READ_OTHERWISE = {"nan", "null", "inf", "infinity", "true", "false"}  # by what reads a table: no text
+YAML_WORDS = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}  # which YAML takes for values, not for text
+NOT_TO_GIVE = YAML_WORDS.union(READ_OTHERWISE, *TAKEN.values())  # to what `learnability new` names
 LABELLED = ("datasets", "autoencoders")
 GROUPS = {"table": "group_column", "folders": "group_pattern"}  # by which a format finds the patient
 OWN_GROUPS = {"mimic_cxr_lt", "isic2019", "cardium"}  # which have a patient or lesion by themselves

@@ -70,12 +70,12 @@ def choose_device(threads: int, alone: bool = False):
     gives and that PyTorch cannot use is an InputError: on a CPU the job would take its allocation for nothing.
     `LEARNABILITY_DEVICE=cpu` wants the CPU all the same.
     """
-    given = given_gpu(os.environ)
-    sharing = take_card(os.environ, alone)  # before CUDA starts
+    given, on_cpu = given_gpu(os.environ), os.environ.get(DEVICE) == "cpu"
+    sharing = 1 if on_cpu else take_card(os.environ, alone)  # before CUDA starts
     import torch
 
     torch.set_num_threads(threads)
-    if os.environ.get(DEVICE) == "cpu":
+    if on_cpu:
         return torch.device("cpu")
     if not torch.cuda.is_available():
         if given:
@@ -93,10 +93,11 @@ def choose_device(threads: int, alone: bool = False):
 
 def given_gpu(environment: Mapping[str, str]) -> str:
     """The variable, with its value, by which a scheduler or a user gives this process a GPU; "" where none does."""
-    visible, allocated = environment.get(VISIBLE, ""), environment.get(ALLOCATED, "")
-    if visible.split(",")[0].strip() in ("-1", "NoDevFiles"):  # as CUDA and SLURM write "none"
-        return ""
-    return f"{VISIBLE}={visible}" if visible.strip() else f"{ALLOCATED}={allocated}" if allocated else ""
+    visible, allocated = environment.get(VISIBLE), environment.get(ALLOCATED, "")
+    if visible is None:
+        return f"{ALLOCATED}={allocated}" if allocated else ""
+    hidden = visible.split(",")[0].strip() in ("", "-1", "NoDevFiles")  # as users, CUDA and SLURM write "none"
+    return "" if hidden else f"{VISIBLE}={visible}"
 
 
 def why_no_gpu() -> str:
