@@ -20,6 +20,7 @@ import torch
 
 ENCODED = ["autoencoder.json", "channel_sums.npy", "latents.npy"]  # without a decoder
 
+
 class Shrink(torch.nn.Module):
     def __init__(self, factor=4):
         super().__init__()
