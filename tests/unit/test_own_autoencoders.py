@@ -14,11 +14,11 @@ from learnability.storage.arrays import open_packed
 from learnability.storage.contracts import read_json
 from tests.autoencoders import as_input, build, save, write_dataset
 
+ENCODED = ["autoencoder.json", "channel_sums.npy", "latents.npy"]  # without a decoder
+
 CPU = torch.device("cpu")
 OWN = """
 import torch
-
-ENCODED = ["autoencoder.json", "channel_sums.npy", "latents.npy"]  # without a decoder
 
 
 class Shrink(torch.nn.Module):
