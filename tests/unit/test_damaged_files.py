@@ -98,6 +98,18 @@ def test_what_is_damaged_in_a_results_folder_is_seen_at_a_glance(tmp_path):
         (tmp_path / name).write_bytes(whole)
 
 
+def test_a_card_that_may_not_be_read_is_said_with_the_others(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    write_all(tmp_path)
+    (tmp_path / "images.npy").write_bytes(b"")
+    monkeypatch.setattr("learnability.commands.damage.read_json", refuse)
+    said = list(damaged_results(tmp_path))
+    assert said[0].startswith(f"{tmp_path / 'images.npy'}: damaged")
+    assert said[1] == f"{tmp_path / 'dataset.json'}: cannot be read (Permission denied); mend that"
+
+
 @pytest.mark.parametrize("mark", ["study.json", ".last_run.json"])
 def test_damage_of_another_study_within_the_folder_is_not_this_studys(tmp_path, mark):
     (tmp_path / "clinic").mkdir()

@@ -21,6 +21,8 @@ from learnability import cli, load_classifier
 from learnability.errors import InputError
 from learnability.export import commands
 from learnability.export.commands import export
+from learnability.export.content import without_folder
+from learnability.export.finished import missing_files
 from learnability.storage.contracts import (
     CURVE,
     FIDELITY,
@@ -33,6 +35,7 @@ from learnability.storage.contracts import (
     write_parquet,
 )
 from learnability.study.configuration import ROOT
+from learnability.study.sources import shown_source
 from tests.trained import CLASSES, describe_run, image_run, write_run
 
 IDS = [f"ISIC_{7000 + i}.jpg" for i in range(6)]
@@ -73,7 +76,8 @@ def write_encoding(folder: Path) -> None:
     write_parquet(pd.DataFrame({"sample_id": IDS, "psnr": 20.0, "ssim": 0.5})[FIDELITY], encoding / "fidelity.parquet")
     card = {"autoencoder": "tiny", "dataset": "clinic", "class": "AutoencoderKL", "licence": "Apache-2.0"}
     write_json(
-        card | {"source": f"{folder}/vae, fine-tuned", "weights_digest": "1" * 64}, encoding / "autoencoder.json"
+        card | {"source": shown_source(f"{folder}/mueller_vae, fine-tuned"), "weights_digest": "1" * 64},
+        encoding / "autoencoder.json",
     )
 
 
@@ -144,10 +148,10 @@ def test_no_sample_image_or_folder_leaves(study, exported):
     ids = [name.encode() for name in (*IDS, *GROUPS)]
     ids += [json.dumps(name).strip('"').encode() for name in GROUPS]  # as JSON may write them
     images = [PIXELS, base64.b64encode(PIXELS)]
-    machine = [str(study.parent).encode(), f"{ROOT}".encode(), f"{Path.home()}/".encode()]
+    machine = [str(study.parent).encode(), f"{ROOT}".encode(), f"{Path.home()}/".encode(), b"mueller"]
     assert {secret for _, secret in told(study, *ids)} >= {name.encode() for name in (*IDS, *GROUPS)}
     assert len(told(study, *images)) > 8
-    assert len(told(study, machine[0])) > 3
+    assert len(told(study, machine[0], b"mueller")) > 3
     assert told(exported, *ids, *images, *machine) == []
     left = {Path(name).name for name in files_below(study)} - {Path(name).name for name in files_below(exported)}
     assert left == {
@@ -233,6 +237,9 @@ def test_the_same_results_give_the_same_bytes(study, exported, tmp_path):
 def test_a_card_says_of_weights_in_a_folder_that_they_are(exported):
     card = read_json(exported / "encodings/clinic/tiny/autoencoder.json")
     assert card["source"] == "a folder, fine-tuned"
+    for source in ("/data/mueller_vae", shown_source("/data/mueller_vae")):  # as the first versions wrote it, and later
+        assert without_folder({"source": source}) == {"source": "a folder"}
+    assert without_folder({"source": "owner/vae"}) == {"source": "owner/vae"}
     assert "provenance" not in read_json(exported / "datasets/clinic/dataset.json")
 
 
@@ -263,6 +270,34 @@ def test_another_study_within_the_results_stays(study, exported, tmp_path):
     (made / "clinic/encodings/clinic/tiny/autoencoder.json").write_text("")
     export(made, tmp_path / "export")
     assert {*files_below(tmp_path / "export")} == {*files_below(exported)}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tables": ["table1"], "recipes": {"table1": ["image", "latent"], "gap_decomposition": ["matched"]}},
+        {"spaces": ["image", "latent"], "recipes": {"table1": ["image"], "gap_decomposition": ["matched"]}},
+        {"scopes": {"table1": {"datasets": ["clinic"], "autoencoders": ["tiny"]}}, "autoencoders": ["tiny", "other"]},
+        {"spaces": ["image"], "autoencoders": ["another"]},
+        {"scopes": None, "efficiency": None},  # of the first versions
+    ],
+)
+def test_a_table_without_rows_is_not_missing(study, changes):
+    lists = read_json(study / "study.json") | changes
+    lists = {key: value for key, value in lists.items() if value is not None}
+    assert [*missing_files(study, lists)] == []
+    if "gap_decomposition" in lists["recipes"]:
+        lists |= {"tables": [*lists["recipes"]]}
+        assert [*missing_files(study, lists)] == ["significance/gap_decomposition.csv"]
+
+
+def test_a_full_disk_is_said_in_one_line(study, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(commands, "write_crate", full)
+    with pytest.raises(InputError, match="could not be written: No space left on device; the disk is full"):
+        export(study, tmp_path / "out")
 
 
 def test_a_study_that_is_not_finished_says_what_is_missing(study, tmp_path):

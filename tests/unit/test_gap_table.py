@@ -1,5 +1,7 @@
 """The table of the gap: its numbers are those of the tests, and it says which scores are at chance."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -39,6 +41,7 @@ def test_the_numbers_are_those_of_the_tests(files):
     found = gap_table(*files, LABELS, 5)
     assert list(found) == GAP_COLUMNS
     assert len(found) == 4
+    assert set(found["method"]) == {"sampling and training"}
     for row in found.to_dict("records"):
         test = only(files[2], dataset=row["dataset"], autoencoder=row["autoencoder"])
         assert [row["gap"], row["ci_low"], row["p_corrected"]] == [test["effect"], "0.251", test["p_corrected"]]
@@ -83,6 +86,13 @@ def test_a_reader_sees_gap_star_and_interval(files):
     assert all("not patients" in text for text in rendered.values())
     assert "A note." in rendered["html"]
     assert "% A note." in rendered["tex"]
+
+
+def test_two_autoencoders_of_one_label_have_a_row_each(files):
+    labels = replace(LABELS, autoencoders=LABELS.autoencoders | {"flux2": "SD 1.4"})
+    found = gap_table(*files, LABELS, 5)
+    twice = pd.concat([found, found[found["autoencoder"] == "sd14"].assign(autoencoder="flux2")])
+    assert render_gap(twice, files[0], labels, 5)["tex"].count("SD 1.4 &") == 2
 
 
 def test_a_pair_without_a_gap_is_a_dash(files):

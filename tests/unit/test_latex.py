@@ -91,7 +91,7 @@ def gaps_of(datasets: list[str], low: float) -> str:
     pairs = scores[["dataset", "autoencoder", "role"]].drop_duplicates()
     gap = np.linspace(low, 0.3, len(pairs))
     numbers = {"gap": gap, "ci_low": gap - 0.1234, "ci_high": gap + 0.1, "p": 0.01, "p_corrected": 0.02}
-    table = pairs.assign(**numbers, chance_latent=False, chance_reconstruction=False)[GAP_COLUMNS]
+    table = pairs.assign(**numbers, chance_latent=False, chance_reconstruction=False, method="n/a")[GAP_COLUMNS]
     return render_gap(table, scores, Labels(NAMES, LONG), 5)["tex"]
 
 

@@ -1,5 +1,7 @@
 """What packing, folding or training would refuse of a dataset is said before, from its tables and some files."""
 
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
@@ -79,6 +81,17 @@ def test_classes_that_become_rare_without_the_files_that_may_be_missing(tmp_path
     message = refused(entry)
     assert message.startswith("datasets.mine: without the images that cannot be read (2 images cannot be read, 5 are ")
     assert "fewer groups than the 5 folds in class(es) c (4)" in message
+
+
+def test_a_folder_that_may_not_be_entered_counts_as_bad(tmp_path, monkeypatch):
+    def refuse(path, **_):
+        raise PermissionError(13, "Permission denied")
+
+    source = open_source(clinic(tmp_path / "a", ["a", "b"]))
+    monkeypatch.setattr(Path, "stat", refuse)  # as Python 3.11 has it, also for is_file
+    look = look_at(source)
+    assert (len(look.bad), look.looked_for) == (2, 2)
+    assert look.bad[0].endswith("x0.png cannot be read: Permission denied")
 
 
 def test_a_look_ends_in_time(tmp_path, monkeypatch):

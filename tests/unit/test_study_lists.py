@@ -59,6 +59,12 @@ def test_the_content_of_a_study_has_a_digest_that_follows_its_lists():
     assert study_lists(other)["digest"] != study_lists(PUBLISHED)["digest"]
 
 
+def test_a_table_is_listed_where_it_has_rows():
+    tables = study_lists(PUBLISHED)["tables"]
+    assert {"table1", "table4", "gap_decomposition"} <= {*tables}
+    assert "gap_decomposition" not in study_lists(published(study={"spaces": ["image", "latent"]}))["tables"]
+
+
 @pytest.mark.parametrize(
     ("study", "gone"),
     [

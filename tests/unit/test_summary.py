@@ -18,6 +18,7 @@ from learnability.significance.controls import CONTROL_COLUMNS
 from learnability.storage.contracts import write_json
 from learnability.study.configuration import fill_in, read_config
 from learnability.study.presentation import changed_values, config_digest, confounds, not_shareable
+from learnability.study.truths import TABLE1
 from learnability.summary.answer import answer
 from learnability.summary.conclusions import conclusions, described
 from learnability.summary.controls import NOT_RUN, Said
@@ -409,6 +410,21 @@ def test_date_command_and_what_was_changed_are_in_the_provenance(tmp_path, findi
     text = render_summary(findings, told).partition("<h2>Provenance</h2>")[2]
     assert all(word in text for word in ("2030-01-01 10:00 UTC", "snakemake --cores 2", *changed))
     assert "the published study's" in render_summary(findings, material)
+
+
+def test_a_control_without_an_interval_has_none_in_the_answer():
+    few = made_up({"ct_rate": [0.1]}, autoencoders=("sd14",), psnr=(40.0,), folds=1)
+    nan = float("nan")
+    row = {"dataset": "ct_rate", "recipe": TABLE1, "effect": 0.02, "ci_low": nan, "ci_high": nan, "expected": "no gap"}
+    frames = {name: frame for name, frame in few.frames.items() if name != "gap_decomposition"}
+    said = answer(replace(few, frames=frames | {"controls": pd.DataFrame([row])}), Said("open", NOT_RUN, []), [])[1]
+    assert said == "With the recipes of Table 1 a lossless control has a gap too: 2.0 points on CT-RATE."
+
+
+def test_weights_from_a_folder_are_said_to_be(tmp_path):
+    changed = changed_values(published(autoencoders={"flux2": {"source": f"{tmp_path}/flux"}}), published())
+    (line,) = [each for each in changed if ".source" in each]
+    assert line.startswith("autoencoders.flux2.source: a folder (published: ")
 
 
 def test_what_is_one_is_singular():

@@ -73,8 +73,7 @@ def show(folder: Path) -> None:
 
 def named_in(folder: Path, datasets: Iterable[str]) -> dict[str, dict[str, str]]:
     """The labels in study.json; of a folder without them, the names as words."""
-    path = folder / "study.json"
-    found = read_json(path).get("labels", {}) if path.is_file() else {}
+    found = read_study(folder).get("labels", {}) if (folder / "study.json").is_file() else {}
     names = {name: name.replace("_", " ") for name in datasets}
     return {"datasets": names | found.get("datasets", {}), "autoencoders": found.get("autoencoders", {})}
 

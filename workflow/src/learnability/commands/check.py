@@ -43,10 +43,15 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
     for name in dict.fromkeys([*config["study"]["autoencoders"], *config["study"]["controls"]]):
         found += lines_of(name, examine_autoencoder, config, name, images, origin, known)
     found += lines_of("recipes", examine_starts, config)
-    damage = [Line("results", text, ready=False) for text in damaged_results(Path(config["results"]))]
+    damage = lines_of("results", examine_results, config)
     if not damage:  # it reads what is prepared
         found += lines_of("gaps", examine_power, config)
     return found + examine_machine(config, sizes) + damage
+
+
+def examine_results(config: dict) -> list[Line]:
+    """What lies in the results folder and is damaged."""
+    return [Line("results", text, ready=False) for text in damaged_results(Path(config["results"]))]
 
 
 def examine_power(config: dict) -> list[Line]:
@@ -158,7 +163,8 @@ def examine_machine(config: dict, sizes: dict[str, int | None]) -> list[Line]:
     text += f" (not counted: {absent})" if absent else ""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU here"
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU"
-    python = [Line("python", text, ready=False) for text in check_python(sys.executable)]
+    without = "unless jobs have an environment of their own (--sdm conda), the study cannot start"
+    python = [Line("python", f"{without}: {text}", warning=True) for text in check_python(sys.executable)]
     return [
         *python,
         Line("disk", text, ready=needed < free),

@@ -26,6 +26,8 @@ def damaged_results(results: Path) -> Iterator[str]:
                 continue
             except InputError as error:
                 yield str(error)
+            except OSError as error:
+                yield f"{path}: cannot be read ({error.strerror or error}); mend that"
 
 
 def read_footer(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -45,11 +46,8 @@ def look_at(source: Source, colour: bool = True) -> Look:
         if time.monotonic() > ends:
             break
         look.looked_for += 1
-        path = source.path(i)
-        if not path.is_file():
-            look.bad[i] = f"{path} does not exist"
-        elif not path.stat().st_size:
-            look.bad[i] = f"{path} is empty"
+        if wrong := wrong_with(source.path(i)):
+            look.bad[i] = wrong
     ends = time.monotonic() + SECONDS
     rows = [i for i in spread_rows(source, READ) if i not in look.bad]
     for i in [*rows[:1], *rows[:0:-1][:1], *random.permutation(rows[1:-1]).tolist()]:
@@ -62,3 +60,13 @@ def look_at(source: Source, colour: bool = True) -> Look:
         except UNREADABLE as error:
             look.bad[i] = str(error)
     return look
+
+
+def wrong_with(path: Path) -> str:
+    """Why a file cannot be read, as far as its folder says it; "" where nothing is wrong."""
+    try:
+        if not path.is_file():
+            return f"{path} does not exist"
+        return "" if path.stat().st_size else f"{path} is empty"
+    except OSError as error:  # its folder may not be entered
+        return f"{path} cannot be read: {error.strerror or error}"

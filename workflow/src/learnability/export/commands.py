@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import InputError
-from ..storage.arrays import own_temporary, remove_abandoned
+from ..storage.arrays import own_temporary, remove_abandoned, unwritten
 from ..study.configuration import ROOT
 from .content import Files, files_of
 from .crate import write_crate
@@ -68,13 +68,15 @@ def refuse_place(results: Path, out: Path) -> None:
 def folder_written_whole(out: Path) -> Iterator[Path]:
     """A temporary folder beside `out` that takes its name only if the block ends without an error."""
     out = out.absolute()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(out)
     temporary = own_temporary(out)
-    temporary.mkdir()
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(out)
+        temporary.mkdir()
         yield temporary
         temporary.rename(out)  # over an empty folder too; one that was filled in the meantime is an OSError
+    except OSError as error:
+        raise InputError(unwritten(Path(error.filename or out), error).strerror) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..storage.contracts import CARD_DIGEST, digest, read_json, refuse_damaged
 from ..storage.vouched import files_matching
 from ..study.configuration import ROOT
-from ..study.sources import is_folder
+from ..study.sources import LOCAL, is_folder
 from ..summary.page import IMAGES
 
 # As they are. What is not named here stays: images, latents, reconstructions; samples, folds, predictions, fidelity,
@@ -71,7 +71,7 @@ def shows_images(results: Path) -> bool:
 def without_folder(card: dict) -> dict:
     """An autoencoder's card that says of a folder only that it was one, and whether its weights were fine-tuned."""
     source = card.get("source") or ""
-    if not is_folder(source):
+    if not is_folder(source) and not source.startswith(f"{LOCAL} "):  # as cards of an earlier version have it, or later
         return card
     return card | {"source": "a folder" + ", fine-tuned" * source.endswith(", fine-tuned")}
 

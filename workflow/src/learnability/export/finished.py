@@ -3,14 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
-from ..errors import InputError
-from ..storage.contracts import read_json
+from ..errors import InputError, first_of
+from ..storage.contracts import read_csv
+from ..study.cells import ALL_SPACES
 from ..study.paths import dataset_file, run_file
+from ..study.study_file import read_study
 
 CELL_TABLES = ("table1", "table4", "ablation_controls")  # whose rows name the runs behind them
-SHOWN = 20  # of what is missing
 RUN_FILES = ("metrics.json", "model.json", "model.safetensors")
 # What the study writes for each of its lists, where the list has something in it.
 MADE_OF = {
@@ -27,20 +26,18 @@ def refuse_unfinished(results: Path) -> None:
     path = results / "study.json"
     if not path.is_file():
         raise InputError(f"{path} does not exist; give the results folder of a study that is finished")
-    missing = list(dict.fromkeys(missing_files(results, read_json(path))))
+    missing = list(dict.fromkeys(missing_files(results, read_study(results))))
     if missing:
-        further = f"\n  and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
         raise InputError(
             f"{results}: the study is not finished. Run it to its end and export again; {len(missing)} missing:\n  "
-            + "\n  ".join(missing[:SHOWN])
-            + further
+            + first_of(missing, between="\n  ")
         )
 
 
 def missing_files(results: Path, study: dict) -> Iterator[str]:
     """Files that a finished study has and that are not there, relative to its folder."""
     expected = [MADE_OF[name] for name in study["recipes"] if name in MADE_OF and is_asked_for(study, name)]
-    expected += ["summary.html", *(["tables/table3.csv"] if study["efficiency"] else [])]
+    expected += ["summary.html", *(["tables/table3.csv"] if study.get("efficiency") else [])]
     expected += [dataset_file(name, "dataset.json") for name in study["datasets"]]
     yield from (name for name in expected if not (results / name).is_file())
     yield from (f"tables/table1.csv: {cell}" for cell in cells_without_rows(results, study))
@@ -52,7 +49,12 @@ def missing_files(results: Path, study: dict) -> Iterator[str]:
 
 
 def is_asked_for(study: dict, table: str) -> bool:
-    return bool(study["recipes"][table]) and all(study["scopes"].get(table, {"table": True}).values())
+    """Whether a table has rows; earlier versions did not write `tables`, nor the first ones `scopes`."""
+    if "tables" in study:
+        return table in study["tables"]
+    if table == "gap_decomposition" and {*study.get("spaces", ALL_SPACES)} < ALL_SPACES:
+        return False
+    return bool(study["recipes"][table]) and all(study.get("scopes", {}).get(table, {"table": True}).values())
 
 
 def cells_without_rows(results: Path, study: dict) -> list[str]:
@@ -60,8 +62,11 @@ def cells_without_rows(results: Path, study: dict) -> list[str]:
     path = results / "tables" / "table1.csv"
     if not path.is_file():
         return []
-    table = pd.read_csv(path)
-    kinds = {"dataset": study["datasets"], "autoencoder": study["autoencoders"]}
+    table = read_csv(path)
+    scope = study.get("scopes", {}).get("table1", study)
+    kinds = {"dataset": scope["datasets"]}
+    if study.get("spaces") != ["image"]:  # which is no autoencoder's
+        kinds["autoencoder"] = scope["autoencoders"]
     return [f"{kind} {name}" for kind, names in kinds.items() for name in names if name not in set(table[kind])]
 
 
@@ -69,7 +74,7 @@ def cells_of(table: Path) -> list[dict]:
     """The cells behind the rows of a table; image space is every autoencoder's `original`, `macro` is a mean."""
     if not table.is_file():
         return []
-    cells = pd.read_csv(table)[["dataset", "autoencoder", "space", "recipe"]].drop_duplicates()
+    cells = read_csv(table)[["dataset", "autoencoder", "space", "recipe"]].drop_duplicates()
     cells = cells[cells["dataset"] != "macro"]
     cells.loc[cells["space"] == "image", "autoencoder"] = "original"
     return cells.to_dict("records")

@@ -145,7 +145,7 @@ def sentences(lines: pd.DataFrame) -> list[str]:
     said = []
     if lines["ci_low"].isna().all():
         said.append("No interval: no two groups of images differ.")
-    elif not (lines["method"].dropna() == BOTH).all():
+    elif not (lines.loc[lines["ci_low"].notna(), "method"].dropna() == BOTH).all():
         said.append("The variance is only that of sampling: another training would move the gaps further.")
     if (lines["p_corrected"] < ALPHA).any():
         said.append(f"∗ differs from 0, {P_BELOW} after Holm's correction over the family pairs.")

@@ -5,6 +5,7 @@ from .cells import efficiency, recipes_of_gaps, resolve_autoencoder, rows_of_tab
 from .entries import recorded
 from .recipe import CONFOUNDS
 from .recipes import resolve_recipe
+from .sources import is_folder
 
 ENTRIES = ("datasets", "autoencoders", "pretrained")
 
@@ -119,9 +120,18 @@ def _recorded(config: dict) -> dict:
 def changed_values(config: dict, published: dict) -> list[str]:
     """How a configuration differs from the published study, a line per value; new entries only by name.
 
-    Folders of this machine, labels and access are left out, as in `config_digest`.
+    Labels and access are left out, as in `config_digest`; of a folder of weights is said only that it is one.
     """
-    return _changes(_recorded(config), _recorded(published), "")
+    return _changes(_shown(config), _shown(published), "")
+
+
+def _shown(config: dict) -> dict:
+    shown = _recorded(config)
+    for kind in ENTRIES:
+        for name, entry in config[kind].items():
+            if is_folder(entry.get("source") or ""):
+                shown[kind][name] = shown[kind][name] | {"source": "a folder"}
+    return shown
 
 
 def _changes(now: dict, before: dict, where: str) -> list[str]:

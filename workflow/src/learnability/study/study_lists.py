@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..storage.contracts import SCORES, digest
-from .cells import efficiency, scope
+from .cells import cells, efficiency, scope
 from .study_file import SCHEMA, read_study
 from .truths import CONTROLS
 
@@ -15,7 +15,8 @@ def study_lists(config: dict) -> dict:
     lists = {key: study[key] for key in ("datasets", "autoencoders", "spaces", "folds")}
     lists |= {"recipes": study["recipes"], "n_splits": study["n_splits"], "scores": SCORES}
     lists |= {"scopes": {table: scope(config, table) for table in study["recipes"]}, "efficiency": efficiency(config)}
-    return {"schema": SCHEMA, "digest": digest(lists), **lists}
+    tables = [table for table in study["recipes"] if cells(config, table)]  # the others have no row, and are not made
+    return {"schema": SCHEMA, "digest": digest(lists), **lists, "tables": tables}
 
 
 def refuse_smaller_study(config: dict, results: str) -> None:

@@ -60,7 +60,7 @@ def _of_the_control(findings: Findings) -> str:
     shown = [] if frame is None else frame[(frame["recipe"] == TABLE1) & frame["effect"].notna()].to_dict("records")
     if shown:
         said = [
-            f"{points(row['effect'])} points [{points(row['ci_low'])}, {points(row['ci_high'])}] on "
+            f"{in_words(_effect(row['effect'], row['ci_low'], row['ci_high']), 'points')} on "
             f"{findings.dataset(row['dataset'])}"
             for row in shown
         ]
@@ -78,7 +78,11 @@ def _one_or_range(rows, kind: str) -> str:
         return f"{'from ' if len(ends) > 1 else ''}{' to '.join(ends)} points"
     row = rows.iloc[0]
     ends = [row[f"{kind}_ci_low"], row[f"{kind}_ci_high"]]
-    return in_words(Effect("", values.iloc[0], *ends, np.nan, 0), "points")
+    return in_words(_effect(values.iloc[0], *ends), "points")
+
+
+def _effect(value: float, low: float, high: float) -> Effect:
+    return Effect("", value, low, high, np.nan, 0)
 
 
 def _suspicious(findings: Findings, controls: Said, found: Sequence[Spoiled]) -> str:

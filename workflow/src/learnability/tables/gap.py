@@ -18,7 +18,7 @@ from .layout import MISSING, Block, Layout, points
 GAP = "reconstruction_vs_latent"
 PAIR = ["dataset", "autoencoder"]
 NUMBERS = ["gap", "ci_low", "ci_high", "p", "p_corrected"]
-GAP_COLUMNS = [*PAIR, "role", *NUMBERS, "chance_latent", "chance_reconstruction"]
+GAP_COLUMNS = [*PAIR, "role", *NUMBERS, "chance_latent", "chance_reconstruction", "method"]
 
 
 def gap_table(
@@ -32,7 +32,7 @@ def gap_table(
     of_gap = over_groups[(over_groups["test"] == CELL_TEST) & (over_groups["comparison"] == GAP)]
     tests = deciding_tests(over_folds, over_groups)
     tests = tests[(tests["comparison"] == GAP) & (tests["metric"] == HEADLINE_METRIC)]
-    rows = of_gap[[*PAIR, "role", "effect", "ci_low", "ci_high"]].rename(columns={"effect": "gap"})
+    rows = of_gap[[*PAIR, "role", "effect", "ci_low", "ci_high", "method"]].rename(columns={"effect": "gap"})
     rows = rows.merge(tests[[*PAIR, "p", "p_corrected"]], on=PAIR, how="left").astype(object).fillna(NOT_APPLICABLE)
     guessed = {(each.dataset, each.autoencoder, each.space) for each in at_chance(table1, labels, n_splits)}
     for space in ("latent", "reconstruction"):
@@ -68,7 +68,7 @@ def render_gap(
     spanners = [(name, ["gap", f"{CONFIDENCE} interval"]) for name in datasets.values()]
     sections = [blocks(families), blocks(controls)]
     layout = Layout("The gap", caption, ["Autoencoder"], spanners, sections, notes)
-    named = [{label: [cells.get((name, key)) for name in datasets] for key, label in part.items()}
+    named = [[(label, [cells.get((name, key)) for name in datasets]) for key, label in part.items()]
              for part in (families, controls) if part]  # fmt: skip
     return render(layout) | {"tex": narrow_tabular([*datasets.values()], named, in_words, [caption, *notes])}
 

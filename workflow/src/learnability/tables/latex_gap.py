@@ -11,7 +11,7 @@ MOST = 4  # datasets side by side
 STUB = 45  # points that the names of autoencoders have at least
 LETTER = 4.6  # points of a letter of a name, on average, rounded up
 HEAD = 9  # letters of a line of a dataset's name
-Named = dict[str, list]  # the cells of each autoencoder, one per dataset
+Named = list[tuple[str, list]]  # label and cells of each autoencoder, one per dataset; labels may be equal
 
 
 def narrow_tabular(
@@ -31,7 +31,7 @@ def narrow_tabular(
         lines += _stacked([], [in_lines(heads[i], HEAD) for i in part], size, last=True)
         for cells in sections:
             lines.append(r"\midrule")
-            for name, row in cells.items():
+            for name, row in cells:
                 shown = [[text for text in dict.fromkeys(in_words(row[i], decimals)) if text] for i in part]
                 lines += [*_stacked(in_lines(name, int(room / LETTER)), shown, size), r"\addlinespace[2pt]"]
             lines.pop()
@@ -42,7 +42,7 @@ def _fitting(
     heads: Sequence[str], sections: Sequence[Named], in_words: Callable[..., tuple[str, str]]
 ) -> tuple[int, int, float]:
     """How many datasets stand side by side, decimals of the intervals, and points that are left for the names."""
-    rows = [row for cells in sections for row in cells.values()]
+    rows = [row for cells in sections for _, row in cells]
     names, count = [line for head in heads for line in in_lines(head, HEAD)], max(len(heads), 1)
     for most in range(min(MOST, count), 0, -1):
         size = math.ceil(count / math.ceil(count / most))
