@@ -95,10 +95,10 @@ def test_names_of_several_lines_do_not_cover_each_other():
 
 def test_intervals_of_sampling_alone_are_called_so_and_without_any_it_is_said(tmp_path):
     alone = measured(GAPS, decomposition(method="sampling only"))
-    assert "sampling alone" in words(draw_gaps(alone, LABELS))
-    assert "sampling alone" in words(draw_gaps(measured(GAPS.assign(method="sampling only")), LABELS))
+    assert "only that of sampling" in words(draw_gaps(alone, LABELS))
+    assert "only that of sampling" in words(draw_gaps(measured(GAPS.assign(method="sampling only")), LABELS))
     both = GAPS.assign(method=["sampling and training"] * 2 + ["degenerate"], ci_low=["0.05", "0.12", "n/a"])
-    assert "sampling alone" not in words(draw_gaps(measured(both), LABELS))
+    assert "only that of sampling" not in words(draw_gaps(measured(both), LABELS))
     none = measured(GAPS.assign(ci_low="n/a", ci_high="n/a"))
     figure = draw_gaps(none, LABELS)
     assert "No interval" in words(figure)
