@@ -142,7 +142,7 @@ def test_the_lossless_control_is_image_space_byte_for_byte(results):
 
 def test_an_encoder_without_a_decoder_has_latents_and_no_more(results):
     files = {path.name for path in (results / "encodings/clinic/random_init_8").iterdir()}
-    assert files == {"latents.npy", "autoencoder.json"}
+    assert files == {"latents.npy", "channel_sums.npy", "autoencoder.json"}
     spaces = pd.read_csv(results / "tables/table1.csv").groupby("autoencoder")["space"].apply(set)
     assert spaces["random_init_8"] == {"latent"}
 

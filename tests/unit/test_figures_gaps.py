@@ -63,7 +63,7 @@ def test_every_kind_of_gap_is_drawn_in_points_with_its_interval():
     assert all(label in shown for label, _ in KINDS.values())
     assert "image again (another seed)" in shown
     assert "(control)" in shown
-    assert "sampling alone" not in shown
+    assert "only that of sampling" not in shown
     assert "not patients" in shown
     assert_legible(figure)
 
