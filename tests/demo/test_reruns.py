@@ -109,7 +109,17 @@ def test_a_module_that_is_moved_with_its_importers_reruns_nothing(copy):
         (
             "significance/t_tests.py",
             ("\n\n\n", "\n\n\nEDITED = 1\n\n\n"),
-            {*TESTS, "make_table1", "make_table4", "draw_figure2", "draw_gaps", "show_tests", "show_controls", *PAGES},
+            {
+                *TESTS,
+                "make_gap",
+                "make_table1",
+                "make_table4",
+                "draw_figure2",
+                "draw_gaps",
+                "show_tests",
+                "show_controls",
+                *PAGES,
+            },
         ),
     ],
     ids=["a table's layout", "a figure's style", "the summary", "a test of significance"],
