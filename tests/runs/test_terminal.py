@@ -32,7 +32,7 @@ def trained(tmp_path) -> Path:
     write_json({"dataset": "echo", "synthetic": True}, tmp_path / "results/shown/datasets/echo/dataset.json")
     for run in scored_runs([("original", "image", "image")], datasets=["echo"], folds=(0, 1)).to_dict("records"):
         folder = "results/shown/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}".format(**run)
-        write_json(run | {"epochs": 20}, tmp_path / folder / "metrics.json")
+        write_json(run | {"epochs": 20, "device": "cpu"}, tmp_path / folder / "metrics.json")
     return tmp_path
 
 

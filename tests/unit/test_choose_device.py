@@ -56,7 +56,6 @@ def test_a_gpu_that_was_given_and_cannot_be_used_is_refused_with_the_reason(brok
         {},
         {"CUDA_VISIBLE_DEVICES": ""},
         {"CUDA_VISIBLE_DEVICES": "", "SLURM_JOB_GPUS": "0"},  # hidden on purpose
-        {"LEARNABILITY_CARDS": "0", "LEARNABILITY_JOBS_PER_CARD": "1", "LEARNABILITY_DEVICE": "cpu"},  # takes no card
         {"CUDA_VISIBLE_DEVICES": "-1", "SLURM_JOB_GPUS": "0"},
         {"CUDA_VISIBLE_DEVICES": "NoDevFiles", "SLURM_JOB_GPUS": "0"},
         {"CUDA_VISIBLE_DEVICES": "0", "LEARNABILITY_DEVICE": "cpu"},

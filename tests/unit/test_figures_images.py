@@ -142,7 +142,7 @@ def test_pictures_are_those_of_the_files(files, tmp_path):
     limits = {axes.get_images()[0].get_clim() for picture, axes in pictures if picture.ndim == 2}
     assert limits == {(0, 255 / 20)}
     assert "Differences are amplified 20 times, on one scale for all" in words(figure)
-    assert "the first that fold 0 or 1 tests" in words(figure)
+    assert "the first one that fold 0 or 1" in words(figure)
     assert "Clinic (phantom)" in words(figure)
     assert "Unshuffle (control)" in words(figure)
     again = draw_figure3(originals, read_reconstructions(originals, *encodings), LABELS)

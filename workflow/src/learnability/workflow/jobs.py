@@ -70,12 +70,12 @@ def choose_device(threads: int, alone: bool = False):
     gives and that PyTorch cannot use is an InputError: on a CPU the job would take its allocation for nothing.
     `LEARNABILITY_DEVICE=cpu` wants the CPU all the same.
     """
-    given, on_cpu = given_gpu(os.environ), os.environ.get(DEVICE) == "cpu"
-    sharing = 1 if on_cpu else take_card(os.environ, alone)  # before CUDA starts
+    given = given_gpu(os.environ)
+    sharing = take_card(os.environ, alone)  # before CUDA starts
     import torch
 
     torch.set_num_threads(threads)
-    if on_cpu:
+    if os.environ.get(DEVICE) == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
         if given:
