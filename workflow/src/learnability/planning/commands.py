@@ -44,13 +44,10 @@ def run_plan(chosen: argparse.Namespace) -> None:
     options = ["--profile", chosen.profile] if chosen.profile else []
     options += ["--forcerun", *chosen.forcerun] if chosen.forcerun else []
     jobs = planned_jobs(chosen.configfile, chosen.targets, options, lambda: prepare_counting(config, chosen.targets))
-    from ..commands.missing_networks import wrong_networks
     from .costs import Plan
     from .printing import print_plan
     from .totals import per_kind
 
-    if wrong := [*wrong_networks(config, (job.wildcards for job in jobs if job.rule in TRAINING_RULES))]:
-        raise InputError("The study cannot run:\n  - " + "\n  - ".join(wrong))
     seen = devices_of(Path(config["results"]))
     device = chosen.device or (seen.pop() if len(seen) == 1 else None)
     if device is None:
@@ -61,7 +58,17 @@ def run_plan(chosen: argparse.Namespace) -> None:
         )
     measured = [rate for path in results_folders(config["results"], chosen.rates) for rate in measured_rates(path)]
     plan = Plan(config, device, measured, sustained_operations())
-    costs = [plan.cost(job) for job in jobs]
+    try:
+        costs = [plan.cost(job) for job in jobs]
+    except (
+        Exception
+    ):  # a network that cannot be counted can hardly be trained; why, is tried only then: it takes seconds
+        from ..commands.missing_networks import wrong_networks
+
+        wrong = [*wrong_networks(config, (job.wildcards for job in jobs if job.rule in TRAINING_RULES))]
+        if not wrong:
+            raise
+        raise InputError("The study cannot run:\n  - " + "\n  - ".join(wrong)) from None
     kinds = per_kind(costs, device)
     print_plan(costs, kinds, plan, chosen.gpus)
     if chosen.csv:
