@@ -136,7 +136,7 @@ def test_scores_that_are_none_are_refused(files, change, message):
     with pytest.raises(InputError, match=message):
         keep(scores, out, labels, None, 0.5, None)
     scores.write_text("no parquet")
-    with pytest.raises(InputError, match=r"scores.parquet: no Parquet file: .*; write it with `learnability score`"):
+    with pytest.raises(InputError, match=r"scores.parquet: not a Parquet file: .*; write it with `learnability score`"):
         keep(scores, out, labels, None, 0.5, None)
     scores.unlink()
     with pytest.raises(InputError, match=r"scores.parquet does not exist; write it with `learnability score`"):
