@@ -93,11 +93,10 @@ def choose_device(threads: int, alone: bool = False):
 
 def given_gpu(environment: Mapping[str, str]) -> str:
     """The variable, with its value, by which a scheduler or a user gives this process a GPU; "" where none does."""
-    visible, allocated = environment.get(VISIBLE), environment.get(ALLOCATED, "")
-    if visible is None:
-        return f"{ALLOCATED}={allocated}" if allocated else ""
-    hidden = visible.split(",")[0].strip() in ("", "-1", "NoDevFiles")  # as users, CUDA and SLURM write "none"
-    return "" if hidden else f"{VISIBLE}={visible}"
+    visible, allocated = environment.get(VISIBLE, ""), environment.get(ALLOCATED, "")
+    if visible.split(",")[0].strip() in ("-1", "NoDevFiles"):  # as CUDA and SLURM write "none"
+        return ""
+    return f"{VISIBLE}={visible}" if visible.strip() else f"{ALLOCATED}={allocated}" if allocated else ""
 
 
 def why_no_gpu() -> str:
