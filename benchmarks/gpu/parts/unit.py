@@ -13,6 +13,7 @@ from pathlib import Path
 from ..setting import Figure, Setting
 
 SECONDS = 75
+FEW = ("test_batches.py", "test_bfloat16.py")  # of a tiny run
 ROOT = Path(__file__).parents[3]
 PROCESSES = 4
 NAMED = 40  # failures that are named
@@ -22,7 +23,7 @@ LINE = re.compile(rf"(?:{OUTCOME} )?(tests/unit/\S+?::.+?)(?: {OUTCOME}.*| - (.*
 
 
 def figures(setting: Setting) -> Iterator[Figure]:
-    tests = [ROOT / "tests" / "unit" / "test_batches.py"] if setting.tiny else on_a_device()
+    tests = [ROOT / "tests" / "unit" / name for name in FEW] if setting.tiny else on_a_device()
     output, ended = run(setting, tests)
     outcomes, reasons = read(output)
     yield Figure("all", "came to their end", str(ended))
