@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.fft import dctn
 
-from learnability.diagnostics import channels, classes, equivariance, neighbours, positions, similarity, spectra
+from learnability.diagnostics import channels, equivariance, neighbours, positions, spectra
 from learnability.diagnostics.encoding import as_table, diagnose_array, diagnose_sample
 from learnability.storage.channel_sums import channel_sums
 
@@ -63,7 +63,7 @@ def test_ranks_of_planted_eigenvalues():
 @pytest.mark.parametrize("dimension", [2, 5])
 def test_the_dimension_of_a_gaussian_in_a_larger_space(dimension):
     features = noise(2000, dimension) @ torch.linalg.qr(noise(10, dimension, seed=1))[0].T
-    mu = neighbours.ratios(neighbours.nearest(features, np.arange(2000), 2)[0])
+    mu = neighbours.ratios(neighbours.nearest(features, np.arange(2000), 2))
     assert neighbours.twonn(mu) == pytest.approx(dimension, rel=0.1)
     assert neighbours.mle_dimension(mu) == pytest.approx(dimension, rel=0.1)
 
@@ -72,28 +72,9 @@ def test_images_of_one_group_are_no_neighbours():
     once = noise(300, 6)
     features = torch.cat([once, once + 1e-3 * noise(300, 6, seed=1)])
     group = np.tile(np.arange(300), 2)
-    alone = neighbours.ratios(neighbours.nearest(features, np.arange(600), 2)[0])
-    grouped = neighbours.ratios(neighbours.nearest(features, group, 2)[0])
+    alone = neighbours.ratios(neighbours.nearest(features, np.arange(600), 2))
+    grouped = neighbours.ratios(neighbours.nearest(features, group, 2))
     assert neighbours.mle_dimension(alone) < 1 < 4 < neighbours.mle_dimension(grouped)
-
-
-def test_neighbours_tell_planted_classes_and_nothing_of_dealt_ones():
-    label, group = np.arange(400) % 2, np.arange(400) // 4
-    features = noise(400, 5) + torch.from_numpy(label)[:, None] * 6
-    rows = neighbours.nearest(features, group, 5)[1]
-    assert neighbours.neighbour_consistency(rows, label, group) == pytest.approx(0.5)
-    dealt = classes.labels_by_chance(np.arange(400) // 4 % 2, group)
-    assert abs(neighbours.neighbour_consistency(rows, dealt, group)) < 0.05
-    assert all(len(np.unique(dealt[group == one])) == 1 for one in range(100))
-
-
-def test_shares_of_variance_by_hand():
-    pooled = np.array([[0.0], [2.0], [10.0], [12.0]])
-    assert classes.within_share(pooled, np.array([0, 0, 1, 1])) == pytest.approx(4 / 104)
-    wide = np.random.default_rng(0).normal(0, 3, (4000, 2))
-    spread = classes.within_class_spread(wide, np.zeros(4000, int))
-    assert spread == pytest.approx(np.pi / 2 * 3, rel=0.03)
-    assert classes.within_class_spread(wide[:3], np.zeros(3, int)) is None
 
 
 def test_cells_of_smooth_fields_are_alike_when_near_and_those_of_noise_never():
@@ -104,14 +85,6 @@ def test_cells_of_smooth_fields_are_alike_when_near_and_those_of_noise_never():
     apart = positions.similarity_by_distance(noise(40, 8, 32, 32)).tolist()
     assert abs(positions.near_minus_far(apart)) < 0.02
     assert positions.decay(apart[:7]) is None
-
-
-def test_spaces_that_are_turned_into_each_other_are_alike_and_independent_ones_are_not():
-    x = noise(200, 6)
-    turned = x @ torch.linalg.qr(noise(6, 6, seed=1))[0]
-    for function in (similarity.cka, similarity.cknna):
-        assert function(x, turned) == pytest.approx(1)
-        assert abs(function(x, noise(200, 6, seed=2))) < 0.1
 
 
 class Average:
@@ -221,13 +194,13 @@ def test_unrelated_latents_have_the_error_of_the_null(transform):
 
         found.add(noise(4, 3, 64, 64), noise(4, 8, 16, 16, seed=seed), encode, None)
     null = {"shift_half_cell": 1.5, "scale_half": 1.25}.get(transform.name, 2)
-    assert (found.encoder(1.0), found.null()) == (pytest.approx(null, rel=0.05), pytest.approx(null, rel=0.05))
+    assert (found.encoder(), found.null()) == (pytest.approx(null, rel=0.05), pytest.approx(null, rel=0.05))
 
 
 def test_images_on_their_own_grid_have_their_own_spectrum():
     seen = images(side=16)
     z = np.ascontiguousarray(seen.transpose(0, 3, 1, 2))
-    rows = diagnose_array(z, channel_sums(z), seen, pd.DataFrame({"group": np.arange(12)}), CPU)
+    rows = diagnose_array(z, channel_sums(z), seen, np.arange(12), CPU)
     found = {row.variant: row for row in rows if row.diagnostic == "spectral_kl"}
     for delta in (0.0, 1.0):
         row = found[f"normalised;delta={delta}"]
@@ -235,11 +208,8 @@ def test_images_on_their_own_grid_have_their_own_spectrum():
         assert row.null > 1e-3
 
 
-def table_of(z: np.ndarray, label: bool = True) -> pd.DataFrame:
-    samples = pd.DataFrame({"group": np.arange(len(z)) // 2})
-    if label:
-        samples["label"] = np.arange(len(z)) // 2 % 2
-    rows = diagnose_array(z, channel_sums(z), images(), samples, CPU)
+def table_of(z: np.ndarray) -> pd.DataFrame:
+    rows = diagnose_array(z, channel_sums(z), images(), np.arange(len(z)) // 2, CPU)
     return as_table(rows, "made", "tried", "family").set_index(["diagnostic", "variant"])
 
 
@@ -247,11 +217,9 @@ def test_a_table_has_every_number_beside_its_null():
     table = table_of((noise(60, 4, 32, 32).numpy() * [[[[3]], [[1]], [[1]], [[1]]]]).astype(np.float16))
     assert table.loc[("effective_rank", "normalised"), "value"] == pytest.approx(4, abs=0.01)
     assert table.loc[("effective_rank", "raw"), "value"] < 3
-    assert table.loc[("sec", "normalised;tau=0.5"), "value"] == pytest.approx(0.48, abs=0.02)
-    assert table.loc[("sec", "normalised;tau=0.5"), "null"] == pytest.approx(0.48, abs=0.02)
+    assert table.loc[("sec", "normalised;tau=0.5"), "value"] == pytest.approx(496 / 1024, abs=0.01)
+    assert table.loc[("sec", "normalised;tau=0.5"), "null"] == pytest.approx(496 / 1024, abs=0.01)
     assert set(table["n"]) <= {60}
-    assert {"lnc", "within_share", "viv", "cka"} <= set(table.index.get_level_values("diagnostic"))
-    assert "lnc" not in table_of(noise(60, 4, 16, 16).numpy().astype(np.float16), label=False).index.get_level_values(0)
 
 
 def test_what_cannot_be_measured_says_why():
@@ -263,17 +231,9 @@ def test_what_cannot_be_measured_says_why():
     constant = table_of(flat)
     assert constant.loc[("condition", "raw"), "value"] == "n/a (a constant channel)"
     few = table_of(noise(6, 3, 8, 8).numpy().astype(np.float16))
-    assert few.loc[("lnc", "raw;k=20"), "value"] == "n/a (fewer images than neighbours)"
     assert few.loc[("twonn", "raw"), "value"] == "n/a (fewer than 20 groups)"
     six = table_of(noise(60, 3, 6, 6).numpy().astype(np.float16))
     assert six.loc[("radial_slope", "raw"), "value"] == "n/a (fewer than 3 wave numbers)"
     equal = table_of(np.repeat(noise(1, 3, 8, 8).numpy().astype(np.float16), 60, axis=0))
     for key in (("twonn", "raw;dropped=0.1"), ("mle_dimension", "raw")):
         assert tuple(equal.loc[key, ["value", "n"]]) == ("n/a (equal latents)", 0)
-
-
-def test_one_class_has_no_numbers_about_classes():
-    z = noise(60, 3).numpy()
-    rows = classes.diagnose_classes("raw", torch.from_numpy(z), np.zeros(60, int), np.arange(60))
-    found = {row.diagnostic: (row.value, row.null) for row in rows}
-    assert found["viv"] == found["within_share"] == ("n/a (one class)",) * 2

@@ -2,12 +2,14 @@
 
 import argparse
 import html
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ..autoencoders.families.weights import weight_files
+from ..datasets.formats.folder_tree import Tree
 from ..errors import InputError
 from ..storage.contracts import write_csv, write_text
 from ..study.cells import resolve_autoencoder
@@ -34,39 +36,44 @@ def add_diagnose(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("diagnose", help="what an autoencoder's latents are like: no labels, no study")
     add = parser.add_argument
     add("--autoencoder", required=True, metavar="ENTRY", help="a name of the configuration, a folder, module:Class")
-    add("--images", required=True, type=Path, metavar="FOLDER", help="a folder of images")
+    add("--images", required=True, type=Path, metavar="FOLDER", help="a folder of images, with those of its folders")
     add("--number", type=int, default=256, metavar="N", help="images, evenly drawn from the folder (256)")
+    add("--size", type=int, default=128, metavar="PIXELS", help="of a side, to which images are brought (128)")
     add("--out", type=Path, default=Path("diagnosis"), metavar="FOLDER", help="for the CSV and the page (diagnosis)")
-    add("--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files: image_size, entries")
+    add("--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files, with entries")
     parser.set_defaults(run=diagnose)
 
 
 def diagnose(chosen: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from ..generation.images import list_images, read_fitted
+    from ..generation.images import read_fitted
 
-    config = read_config(*chosen.configfile)
+    config, size = read_config(*chosen.configfile), chosen.size
     name, entry = find_autoencoder(chosen.autoencoder, config)
-    entry, size = with_weights(name, entry or resolve_autoencoder(config, name), config), config["image_size"]
-    if size % entry["factor"]:
-        raise InputError(
-            f"image_size {size} is not a multiple of the factor {entry['factor']} of {name}; set another in a file "
-            "and name it with --configfile"
-        )
-    paths = list_images([chosen.images])
+    entry = with_weights(name, entry or resolve_autoencoder(config, name), config)
+    if size < 1 or size % entry["factor"]:
+        raise InputError(f"--size {size}: expected a multiple of {entry['factor']}, the factor of {name}")
+    paths = images_below(chosen.images)
     if min(chosen.number, len(paths)) < 2:
         raise InputError(f"{chosen.images}: {len(paths)} images, --number {chosen.number}; at least 2 are needed")
     paths = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, chosen.number).astype(int))]
     images = np.stack([read_fitted(path, size, "squash") for path in paths])
     controls = controls_of(entry["factor"], config).items()
     entries = {name: entry} | {other: found or resolve_autoencoder(config, other) for other, found in controls}
-    names = [path.name for path in paths]
+    names = [str(path.relative_to(chosen.images)) for path in paths]
     table = pd.concat(tables(images, names, entries, str(chosen.images)), ignore_index=True)
     write_csv(table, chosen.out / "diagnostics.csv")
     write_text(page(table, name, len(images), size), chosen.out / "diagnostics.html")
     Console().print(console_table(wide(table)))
     print(f"{len(images)} images of {size} px; every number beside its null: {chosen.out}/diagnostics.html and .csv")
+
+
+def images_below(folder: Path) -> list[Path]:
+    """Every image of a folder and of the folders in it, in order."""
+    if not folder.is_dir():
+        raise InputError(f"--images {folder}: no such folder")
+    return [folder / name for name in Tree(folder, ["*"], []).images_of_class("", subfolders=True)]
 
 
 def with_weights(name: str, entry: dict, config: dict) -> dict:
@@ -102,17 +109,17 @@ def tables(images: np.ndarray, names: list[str], entries: dict[str, dict], datas
     from ..storage.channel_sums import channel_sums
     from ..workflow.jobs import choose_device
 
-    device = choose_device(1)
-    samples, chosen = pd.DataFrame({"group": np.arange(len(images))}), images[sample(len(images), SAMPLE)]
+    device = choose_device(os.cpu_count())
+    alone, chosen = np.arange(len(images)), images[sample(len(images), SAMPLE)]
     factor = next(iter(entries.values()))["factor"]
     small = np.ascontiguousarray(area_average(images, images.shape[1] // factor).transpose(0, 3, 1, 2))
-    of_images = diagnose_array(small, channel_sums(small), chosen, samples, device)
+    of_images = diagnose_array(small, channel_sums(small), chosen, alone, device)
     found = [as_table(of_images, dataset, IMAGES, "baseline")]
     for name, entry in entries.items():
         autoencoder = load_autoencoder(entry, device)
         z = encoded(name, autoencoder, entry, images, names, device)
         sums = channel_sums(z)
-        rows = diagnose_array(z, sums, chosen, samples, device)
+        rows = diagnose_array(z, sums, chosen, alone, device)
         rows += diagnose_sample(autoencoder, entry, chosen, sums, z[0, 0].size, device)
         found.append(as_table(rows, dataset, name, entry["role"]))
     return found

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from ..autoencoders.interface import Autoencoder
+from ..autoencoders.passes import to_grey_levels
 from .equivariance import Equivariance, transforms
 from .latents import Row, absent, or_absent
 
@@ -30,8 +31,7 @@ def diagnose_autoencoder(
         return (autoencoder.encode(x).float() - shift.to(x)) / scale.to(x)
 
     def decode(z: torch.Tensor) -> torch.Tensor:
-        x_hat = autoencoder.decode(z * scale.to(z) + shift.to(z))
-        return ((x_hat.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
+        return to_grey_levels(autoencoder.decode(z * scale.to(z) + shift.to(z)))
 
     for x in batches:
         if not measured:
@@ -49,7 +49,7 @@ def diagnose_autoencoder(
         name = f"normalised;transform={one.transform.name}"
         pair, psnr = [absent("draws at random")] * 2, absent("draws at random")
         if not autoencoder.stochastic:
-            pair = [or_absent(value, "latents are not finite") for value in (one.encoder(1.0), one.null())]
+            pair = [or_absent(value, "latents are not finite") for value in (one.encoder(), one.null())]
             psnr = absent("no decoder")
         if one.decoded:
             psnr = or_absent(float(np.mean(one.decoded)), "images come back equal")

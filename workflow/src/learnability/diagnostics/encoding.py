@@ -8,7 +8,6 @@ import torch
 
 from ..autoencoders.interface import Autoencoder, scale_input
 from ..storage.channel_sums import channel_moments
-from .classes import diagnose_classes
 from .encoder import diagnose_autoencoder
 from .latents import Row, diagnose_latents, image_profiles
 
@@ -25,20 +24,16 @@ def blocks(array: np.ndarray, rows: int = ROWS) -> Iterator[torch.Tensor]:
 
 
 def diagnose_array(
-    z: np.ndarray, sums: np.ndarray, images: np.ndarray, samples: pd.DataFrame, device: torch.device
+    z: np.ndarray, sums: np.ndarray, images: np.ndarray, group: np.ndarray, device: torch.device
 ) -> list[Row]:
-    """What needs no autoencoder: of latents z (N, C, h, w) with their sums (N, 2, C) and samples (group, label).
+    """What needs no autoencoder: of latents z (N, C, h, w) with their sums (N, 2, C) and groups (N,).
 
-    `images` (n, H, W, C) are a sample for the spectrum of images. Without a column `label` nothing about classes.
+    `images` (n, H, W, C) are a sample for the spectrum of images.
     """
     mean, std = channel_moments(sums, np.arange(len(z)), z[0, 0].size)
     profile = image_profiles(torch.from_numpy(images).movedim(-1, 1), tuple(z.shape[2:]))
-    group, rows = samples["group"].to_numpy(), []
-    for variant, diagnosis in diagnose_latents(blocks(z), mean, std, device).items():
-        rows += diagnosis.rows(group, profile)
-        if "label" in samples:
-            rows += diagnose_classes(variant, diagnosis.pooled, samples["label"].to_numpy(), group)
-    return rows
+    variants = diagnose_latents(blocks(z), mean, std, device)
+    return [row for diagnosis in variants for row in diagnosis.rows(group, profile)]
 
 
 def diagnose_sample(

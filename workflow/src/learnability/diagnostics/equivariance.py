@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from ..autoencoders.fidelity import psnr
+from ..autoencoders.passes import to_grey_levels
 
 MARGIN = 1  # cells at the border that a shift brings in from outside
 
@@ -67,7 +68,7 @@ class Equivariance:
         moved, expected = self.transform.image(x), self.transform.latent(z)
         found = encode(moved)
         if decode:
-            x_hat, seen = decode(expected), grey(moved)
+            x_hat, seen = decode(expected), to_grey_levels(moved)
             if self.transform.cropped:
                 x_hat, seen = (crop(image, self.factor * MARGIN) for image in (x_hat, seen))
             self.decoded += psnr(seen, x_hat).tolist()
@@ -77,15 +78,10 @@ class Equivariance:
         self.square += expected.double().square().sum().item()
         self.cells += found.numel()
 
-    def encoder(self, variance: float) -> float:
-        """E_T, given the mean square of latents about their channel means; 0 for an equivariant encoder."""
-        return self.error / self.cells / variance
+    def encoder(self) -> float:
+        """E_T of latents whose channels have mean 0 and deviation 1; 0 for an equivariant encoder."""
+        return self.error / self.cells
 
     def null(self) -> float:
         """E_T of unrelated normalised latents: 1 + E |T E(x)|^2. That is 2, less where T averages cells."""
         return 1 + self.square / self.cells
-
-
-def grey(x: torch.Tensor) -> torch.Tensor:
-    """x in [-1, 1] to uint8."""
-    return ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)

@@ -101,11 +101,6 @@ class Diagnosis:
         yield from self.by_distance()
         yield from self.dimensions(group)
 
-    @property
-    def pooled(self) -> torch.Tensor:
-        """The latents' means over their cells (N, C), float64."""
-        return torch.cat(self.found.pooled)
-
     def row(self, name: str, parameter: str, value: float | str, null: float | str, n: int | None = None) -> Row:
         variant = f"{self.variant};{parameter}" if parameter else self.variant
         return Row(name, variant, value, null, self.found.number if n is None else n)
@@ -146,13 +141,13 @@ class Diagnosis:
 
     def dimensions(self, group: np.ndarray) -> Iterator[Row]:
         chosen = sample(len(group))
-        pooled, group = self.pooled[torch.from_numpy(chosen).to(self.found.sums.device)], group[chosen]
+        pooled, group = torch.cat(self.found.pooled)[torch.from_numpy(chosen).to(self.found.sums.device)], group[chosen]
         noise = torch.randn(pooled.shape, generator=self.generator, dtype=torch.float64).to(pooled.device)
         if len(np.unique(group)) < 20:
             few = [absent("fewer than 20 groups")] * 2
             yield from (self.row(name, "", *few) for name in ("twonn", "mle_dimension"))
             return
-        mu = [ratios(nearest(features, group, 2)[0]) for features in (pooled, noise)]
+        mu = [ratios(nearest(features, group, 2)) for features in (pooled, noise)]
         for dropped in DISCARDED:
             pair = [or_absent(twonn(one, dropped), "equal latents") for one in mu]
             yield self.row("twonn", f"dropped={dropped}", *pair, len(mu[0]))
@@ -167,7 +162,7 @@ def sample(number: int, most: int = NEIGHBOURS) -> np.ndarray:
 
 def diagnose_latents(
     blocks: Iterable[torch.Tensor], mean: np.ndarray, std: np.ndarray, device: torch.device
-) -> dict[str, Diagnosis]:
+) -> list[Diagnosis]:
     """One pass over latents that come in blocks (n, C, h, w) as stored; moments (C,) are of all rows."""
     variants: dict[str, Diagnosis] = {}
     shift, scale = (torch.from_numpy(np.asarray(part, np.float32)).to(device)[:, None, None] for part in (mean, std))
@@ -177,7 +172,7 @@ def diagnose_latents(
             if variant not in variants:
                 variants[variant] = Diagnosis(variant, z.shape[1], tuple(z.shape[2:]), device)
             variants[variant].add(values)
-    return variants
+    return [*variants.values()]
 
 
 def image_profiles(images: torch.Tensor, grid: tuple[int, int]) -> dict[float, torch.Tensor]:
