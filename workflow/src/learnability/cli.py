@@ -40,13 +40,16 @@ def show(folder: Path) -> None:
     cards = [read_json(folder / dataset_file(name, "dataset.json")) | {"dataset": name} for name in datasets]
     labels = labels_of(named_in(folder, datasets), cards)
     synthetic = labels.synthetic
-    grid = Table(title=f"Table 1, balanced accuracy, mean over {scores['n_folds'].max()} folds")
+    grid = Table(
+        title=f"Table 1, balanced accuracy, mean over {scores['n_folds'].max()} folds", pad_edge=False, show_edge=False
+    )
     grid.add_column("autoencoder", no_wrap=True, overflow="fold")  # a name that is cut could be another's
     grid.add_column("space")
     for name in datasets:
         shown = labels.datasets[name]
         shown = marked(shown, "phantom") if name in synthetic else shown
-        grid.add_column(escape(shown), justify="right", overflow="fold")  # words may go on the next line
+        longest = max(map(len, shown.split()))  # words may go on the next line, their letters not
+        grid.add_column(escape(shown), justify="right", overflow="fold", min_width=longest)
     for name, rows in chance_row(["–"], datasets, ["balanced_accuracy"], labels):
         grid.add_row(name.lower(), *(f"0{cell}" if cell != "–" else cell for cell in rows[0]), end_section=True)
     for (autoencoder, space), rows in scores.groupby(["autoencoder", "space"], sort=False):
