@@ -22,6 +22,7 @@ TOLERANCE = {torch.float16: 5e-2, torch.bfloat16: 5e-2, torch.float32: 1e-4}
 # Of a blank image hardly anything varies, and roundings are as large as ever: the deviation counts as at least this
 # share of the size of the values, which for images is half of their range, from -1 to 1.
 LEAST = 0.1
+BLANK = 4  # grey levels of standard deviation; of less, a normalisation inside the network makes rounding errors large
 
 # What is wrong, and what to do.
 RANDOM = (
@@ -97,15 +98,19 @@ def check_repeats(name: str, entry: dict, autoencoder: Autoencoder, images: np.n
 
 
 def two_of(images: np.ndarray, factor: int, device: torch.device) -> torch.Tensor:
-    """The first image and another one, mirrored: uint8 (2, 3, H, W); their middle where an image is a batch already."""
+    """The first image and another one, mirrored: uint8 (2, 3, H, W); their middle where an image is a batch already.
+
+    Noise stands for a blank one.
+    """
     chosen = as_rgb(np.stack([images[0], images[len(images) // 2][:, ::-1]]))
-    x = torch.from_numpy(chosen).to(device).permute(0, 3, 1, 2)
-    side = x.shape[3]
-    if side <= WHOLE_SIDE:
-        return x
-    kept = side // 2 // factor * factor
-    start = (side - kept) // 2
-    return x[:, :, start : start + kept, start : start + kept]
+    if (side := chosen.shape[2]) > WHOLE_SIDE:
+        kept = side // 2 // factor * factor
+        start = (side - kept) // 2
+        chosen = chosen[:, start : start + kept, start : start + kept]
+    blank = chosen.std(axis=(1, 2, 3)) < BLANK  # (2,)
+    noise = np.random.default_rng(0).integers(0, 256, chosen.shape, dtype=np.uint8)
+    chosen = np.where(blank[:, None, None, None], noise, chosen)
+    return torch.from_numpy(chosen).to(device).permute(0, 3, 1, 2)
 
 
 class Repeated:
