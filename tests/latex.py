@@ -12,6 +12,7 @@ TEXT, COLUMN = (centimetres / 2.54 * 72.27 for centimetres in (12.2, 8.4))  # po
 PREAMBLE = rf"""\documentclass{{article}}
 \usepackage{{booktabs}}
 \setlength{{\textwidth}}{{{TEXT:.2f}pt}}
+\setlength{{\textheight}}{{19.3cm}}
 \newbox\measured
 \begin{{document}}
 """
@@ -60,7 +61,7 @@ def box_widths(texts: list[str], folder: Path) -> list[float]:
 def assert_good_latex(texts: list[str], folder: Path) -> None:
     """Each text is a table, or several, that parse, and all compile with booktabs alone, no character lost.
 
-    None is wider than the text of an LNCS page, one without a float no wider than one of two columns.
+    None is wider or taller than the text of an LNCS page; one without a float is as narrow as one of two columns.
     """
     for text in texts:
         try:
@@ -73,3 +74,4 @@ def assert_good_latex(texts: list[str], folder: Path) -> None:
     log = compiled(texts, folder)
     assert "Output written on tables.pdf" in log, log[-3000:]
     assert "Missing character" not in log
+    assert "Float too large" not in log

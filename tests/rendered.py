@@ -36,10 +36,11 @@ def latex_rows(text):
     """The cells of the tabular, a spanning cell once for each column that it covers; bold or not."""
     rows = []
     for line in re.search(r"\\begin{tabular}(.*)\\end{tabular}", text, re.DOTALL)[1].splitlines():
-        if not line.endswith(r" \\"):
+        if not line.endswith((r" \\", r" \tabularnewline")):
             continue
         cells = []
-        for cell in re.split(r"(?<!\\)&", line.removesuffix(r" \\")):
+        text = re.sub(r"\\raggedright | (\\\\|\\tabularnewline)$", "", line)
+        for cell in re.split(r"(?<!\\)&", text):
             span = re.fullmatch(r"\s*\\multicolumn{(\d+)}{c}{(.*)}\s*", cell)
             bold = re.fullmatch(r"\s*\\textbf{(.*)}\s*", cell)
             cells += [span[2]] * int(span[1]) if span else [bold[1] if bold else cell.strip()]

@@ -144,7 +144,7 @@ def test_show_prints_chance_and_what_spoils(tmp_path, capsys):
     write_json({"n_splits": 5}, tmp_path / "study.json")
     cli.main(["show", str(tmp_path)])
     printed = " ".join(capsys.readouterr().out.split())
-    assert "│ chance │ – │ 0.250 │" in printed
+    assert "chance │ – │ 0.250 " in printed
     assert "isic2019: image space is at chance, so it shows no gap: images (.240, chance .250)." in printed
     assert "sd14 (12.0 dB)." in printed
 
