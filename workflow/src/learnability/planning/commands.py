@@ -60,9 +60,7 @@ def run_plan(chosen: argparse.Namespace) -> None:
     plan = Plan(config, device, measured, sustained_operations())
     try:
         costs = [plan.cost(job) for job in jobs]
-    except (
-        Exception
-    ):  # a network that cannot be counted can hardly be trained; finding out why takes seconds
+    except Exception:  # a network that cannot be counted can hardly be trained; finding out why takes seconds
         from ..commands.missing_networks import wrong_networks
 
         wrong = [*wrong_networks(config, (job.wildcards for job in jobs if job.rule in TRAINING_RULES))]
