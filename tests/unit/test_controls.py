@@ -463,7 +463,7 @@ def test_the_words_of_a_folder_wait_for_the_verdicts(tmp_path):
     assert found.kind == "supported"
     assert found.lines[1].text.startswith("enciphered 8 on cardium, a gap of ")
     assert found.lines[2].text.startswith("Same training with another seed on cardium, no gap by construction: ")
-    write_json(study_lists(PUBLISHED), tmp_path / "study.json")  # what lies there is of another study
+    write_json(study_lists(PUBLISHED), tmp_path / "study.json")  # the files there belong to another study
     assert controls_of(tmp_path).lead == NOT_RUN
 
 
