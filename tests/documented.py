@@ -1,4 +1,4 @@
-"""What results/README.md says about files and their columns, and what it omits of a results folder."""
+"""What results/README.md says of files and their columns, and what of a results folder it does not say."""
 
 import json
 import re
@@ -13,9 +13,9 @@ from learnability.study.configuration import ROOT
 PAGE = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 RUN = "runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
 BESIDE = {"tables/": "csv|md|html|tex", "figures/": "svg|png", "significance/": "csv|html"}  # as which they are written
-# Not written by us: weights from the hub, Snakemake's benchmarks (whose keys are checked) and logs.
+# Written by others: weights as the hub gives them, Snakemake's benchmarks (of which keys are checked) and logs.
 TREES = [r"weights/[^/]+/.+", r"logs/.+", r"benchmarks/[^/]+/[^/]+\.jsonl", r".+/\.finished/.+"]
-WHERE = {"pretrained_digest"}  # keys for which the page says where they are
+WHERE = {"pretrained_digest"}  # keys of which the page says where they are
 OF_DECODER = {"digest_reconstructions", "digest_fidelity"}
 
 
@@ -34,7 +34,7 @@ def documented_files() -> list[str]:
 
 
 def documented_columns() -> dict[str, list[str]]:
-    """The columns or keys of every file with its own section, in the order of the page."""
+    """The columns or keys of every file that has a section of its own, in the order of the page."""
     found = {}
     for part in PAGE.split("\n### ")[1:]:
         head, _, body = part.partition("\n")
@@ -64,7 +64,7 @@ def columns_of(file: Path) -> list[str] | None:
 
 
 def undocumented(results: Path) -> list[str]:
-    """Files of a results folder that the page does not name, and files whose columns differ from the page."""
+    """Files of a results folder that the page does not name, and files whose columns are not those that it names."""
     known, columns = [*map(pattern, documented_files()), *TREES], documented_columns()
     found = []
     for file in sorted(path for path in results.rglob("*") if path.is_file()):

@@ -1,4 +1,4 @@
-"""Decodes reconstructions from stored latents on demand, as the paper does for the image row of Table 3."""
+"""Reconstructions decoded from the stored latents as they are asked for, as the paper does for Table 3's image row."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from .passes import area_average, decode_batch
 
 
 def decoder_of_run(name: str, entry: dict, files: Mapping[str, str], device: torch.device) -> Decode:
-    """The decoder from stored latents to images, of the autoencoder `name`; `files` are those of the run's rule."""
+    """Stored latents to images, by the autoencoder `name` that made them; `files` are those of the run's rule."""
     if weights := files.get("decoder"):  # fetched or fine-tuned by the workflow
         entry = entry | {"folder": str(Path(weights).parent)}
     autoencoder = load_autoencoder(entry, device)
@@ -24,7 +24,7 @@ def decoder_of_run(name: str, entry: dict, files: Mapping[str, str], device: tor
 
 
 def check_same_weights(name: str, autoencoder: Autoencoder, card: Path) -> None:
-    """Refuse an autoencoder other than the one described by the autoencoder.json `card`."""
+    """Refuse an autoencoder that is not the one which the autoencoder.json `card` is of."""
     digests = {key: value for key, value in autoencoder.provenance.items() if key.endswith("_digest")}
     if difference := other_weights(read_json(card), digests):
         raise InputError(
@@ -36,8 +36,8 @@ def check_same_weights(name: str, autoencoder: Autoencoder, card: Path) -> None:
 def image_decoder(name: str, autoencoder: Autoencoder, small: int) -> Decode:
     """Decode stored latents (n, C, h, w) to uint8 (n, 3, small, small), as encode_dataset makes reconstructions.
 
-    Decodes in the chunks of encode_dataset: they limit the memory of any batch size, and on a CPU another size could
-    round the last bit of a value differently.
+    In chunks of the images that encode_dataset decodes at once: they bound the memory, however large the batch, and
+    on a CPU another size could round the last bit of a value differently.
     """
 
     def decode(z: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
@@ -47,7 +47,7 @@ def image_decoder(name: str, autoencoder: Autoencoder, small: int) -> Decode:
             decode_chunk(name, autoencoder, part, ids[start : start + chunk], small)
             for start, part in zip(range(0, len(z), chunk), z.split(chunk), strict=True)
         ]
-        # Joined outside inference mode, so that the images may be trained on; in the memory layout of stored images.
+        # Joined outside inference mode, so that the images may enter a training; in the layout of stored images.
         return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
     return decode
@@ -55,15 +55,15 @@ def image_decoder(name: str, autoencoder: Autoencoder, small: int) -> Decode:
 
 @torch.inference_mode()
 def decode_chunk(name: str, autoencoder: Autoencoder, z: torch.Tensor, ids: Sequence[str], small: int) -> torch.Tensor:
-    """Decode in the autoencoder's own precision, even if the classifier around it works in bfloat16."""
-    z = z.contiguous(memory_format=torch.channels_last)  # an encoder's layout; another one could change the last bit
+    """Decode at the autoencoder's own precision, also where a classifier around it works in bfloat16."""
+    z = z.contiguous(memory_format=torch.channels_last)  # as an encoder leaves it: another layout, another last bit
     with torch.autocast(z.device.type, enabled=False), in_tf32():
         return area_average(decode_batch(name, autoencoder, z, ids), small)
 
 
 @contextmanager
 def in_tf32() -> Iterator[None]:
-    """Use TF32 for matrix products if the GPU has it, as in encode_dataset; the classifier around it keeps float32."""
+    """Matrix products in TF32 where the GPU has it, as in encode_dataset; a classifier around it keeps float32."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:

@@ -1,4 +1,4 @@
-"""What the jobs of a plan cost: bytes written, and hours from a measured rate, an estimate or neither."""
+"""What the jobs of a plan cost: hours from a measured rate, else an estimate or nothing, and bytes written."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ PREDICTION_BYTES = 8  # per class of a row; predictions compress little
 
 @dataclass(frozen=True)
 class Cost:
-    """A job with its wall seconds (None: unknown), the source of that number, and the bytes that it writes."""
+    """A job with its wall seconds (None: not known), where that number comes from, and the bytes that it writes."""
 
     job: Job
     kind: str
@@ -58,7 +58,7 @@ class Plan:
         return Cost(job, work.kind, seconds, origin, self.written(job, params, array))
 
     def time(self, job: Job, params: dict, array: ArraySize, work: Work) -> tuple[float | None, str]:
-        """Seconds of a job, from its recipe's budget, a measured rate, or an estimate on this device."""
+        """Seconds, from the budget of its recipe, a measured rate, or an estimate on this device."""
         if job.rule in TRAINING_RULES and (budget := params["recipe"].budget_seconds):
             return budget + self.after_budget(job, params["recipe"], array), "budget of the recipe"
         device = self.device if job.rule in GPU_RULES else CPU
@@ -74,7 +74,7 @@ class Plan:
         return operations / pace, "estimate"
 
     def after_budget(self, job: Job, recipe: Recipe, array: ArraySize) -> float:
-        """Seconds in which a training predicts after its budget; 0 on an unknown device."""
+        """Seconds of a training's predictions after its budget; 0 on an unknown device."""
         if not self.sustained:
             return 0.0
         classes = self.size(job.wildcards["dataset"]).classes
@@ -83,7 +83,7 @@ class Plan:
         return forward * images / self.sustained.of_classifier(recipe.model)
 
     def operations(self, job: Job, params: dict, array: ArraySize) -> float | None:
-        """Floating-point operations of a job, with three forward passes per training step; None if unknown."""
+        """Floating-point operations of a job, three forward passes a training step; None where they are not known."""
         if job.rule in (*ENCODING_RULES, "finetune_autoencoder"):
             found = networks.autoencoder_operations(params["entry"], array.side)
             if found is None:
@@ -91,7 +91,7 @@ class Plan:
             both = found[0] + (found[1] if params["entry"].get("decodes", True) else 0)
             if job.rule in ENCODING_RULES:
                 return both * array.images
-            tuning = params["entry"]["finetune"]  # the discriminator is not counted
+            tuning = params["entry"]["finetune"]  # the discriminator is left out
             lpips = networks.perceptual_operations(array.side) if tuning["perceptual"] == "lpips" else 0
             return 3 * (both + lpips) * tuning["steps"] * tuning["batch_size"]
         recipe, size = params["recipe"], self.size(job.wildcards["dataset"])
@@ -103,10 +103,10 @@ class Plan:
         if job.rule in ("compute_teacher_logits", "trace_noise_curve"):
             return forward * array.images * repeats
         train = params["n_splits"] - 2
-        return forward * part * (repeats * (3 * train + 1) + 2)  # each epoch validates; in the end both other folds
+        return forward * part * (repeats * (3 * train + 1) + 2)  # each epoch validates; both other folds in the end
 
     def params(self, job: Job) -> dict:
-        """The parameters of the job on which its cost depends."""
+        """What Snakemake gives the job, as far as its cost depends on it."""
         names, config = job.wildcards, self.config
         if job.rule == "prepare_dataset":
             return {"entry": config["datasets"][names["dataset"]]}

@@ -1,7 +1,7 @@
-"""What a job requests from a cluster, in minutes and megabytes, from its work and the packed array that it reads.
+"""What a job asks a cluster for, minutes and megabytes: from its work, and from the packed array that it reads.
 
-The rates are assumptions about a slow data-centre GPU, not measurements. Too long a limit costs queue time; too short a
-limit costs a second attempt, which gets twice as much and continues where the first one stopped.
+The rates are assumptions about a slow data-centre GPU, not measurements: a limit that is too long costs queue time,
+one that is too short a second attempt, which gets twice as much and goes on where the first one was.
 """
 
 import functools
@@ -17,12 +17,12 @@ from .job_work import AFTER_BUDGET, ENCODING_RULES, describe_work, passes
 
 TRAINED = 400 * 256**2 / 1e6  # megapixels a second: samples of 256 x 256, forward and backward
 ENCODED = 4 * 512**2 / 1e6  # images of 512 x 512, through encoder and decoder
-TUNED = 2 * 512**2 / 1e6  # such images, forward and backward, losses included
-PACKED = 20  # images a second: read from a busy file system, decoded, resized and written
-START = 30  # minutes to import, load, evaluate and write on a busy file system
+TUNED = 2 * 512**2 / 1e6  # of those, forward and backward, with what the losses need
+PACKED = 20  # images a second, read from a busy file system, decoded, brought to size and written
+START = 30  # minutes to import, to load, to evaluate and to write, on a busy file system
 BASE = 6000  # megabytes of libraries, CUDA's context and Snakemake itself
-MOST = 120_000  # megabytes for rows; a larger array is kept on the GPU, or read batch by batch
-UNKNOWN = 100_000  # images assumed for a dataset that is not packed and has no published number
+MOST = 120_000  # megabytes for rows; an array that does not fit is kept on the GPU, or read batch by batch
+UNKNOWN = 100_000  # images of a dataset that is not packed yet and has no published number
 
 
 def images_of(entry: dict, packed: str | Path = "") -> int:
@@ -30,7 +30,7 @@ def images_of(entry: dict, packed: str | Path = "") -> int:
     if packed and Path(packed).exists():
         try:
             return len(open_packed(packed))
-        except InputError as error:  # the job that reads it ends with this message; the others run
+        except InputError as error:  # the job that reads it ends with this message, and the others run
             say_once(f"warning: {error}")
     images, _ = published_size(entry) or (UNKNOWN, None)
     return images
@@ -48,13 +48,13 @@ def array_read(config: dict, cell: dict, path: str | Path) -> ArraySize:
 
 
 def megabytes_of_run(config: dict, cell: dict, images: int) -> int:
-    """Memory with which a job can hold the whole array in the SHARE for rows, if no GPU holds it."""
+    """Memory of a job that can hold the whole array in the SHARE of it which is for rows, where no GPU holds it."""
     stored = images * row_bytes(config, cell["space"], cell["autoencoder"])
     return BASE + int(min(stored / SHARE / 1e6, MOST))
 
 
 def minutes_of_job(rule: str, params: dict, array: ArraySize) -> int:
-    """Minutes for a rule in workflow/job_work.py; `params` and `array` are those of `describe_work`."""
+    """Minutes of a rule of workflow/job_work.py; `params` and `array` as `describe_work` takes them."""
     if rule == "prepare_dataset":
         return START + int(array.images / PACKED / 60)
     units = describe_work(rule, params, array).units
@@ -63,11 +63,11 @@ def minutes_of_job(rule: str, params: dict, array: ArraySize) -> int:
     if rule == "finetune_autoencoder":
         return START + int(units / TUNED / 60)
     recipe = params["recipe"]
-    if recipe.budget_seconds:  # per training, whatever its epochs; a prediction is a third of a training step
+    if recipe.budget_seconds:  # of each training, whatever its epochs; a prediction is a third of a training step
         trainings, folds = passes(rule, params) / recipe.epochs, AFTER_BUDGET / params["n_splits"]
         seconds = 1.2 * recipe.budget_seconds + folds * array.megapixels / (3 * TRAINED)
         return START + int(trainings * seconds / 60)
     seconds = units / TRAINED
-    if recipe.reconstructions == "on_the_fly":  # half a round trip for every image, each time it is read
+    if recipe.reconstructions == "on_the_fly":  # half a round trip of every image, as often as it is asked for
         seconds += passes(rule, params) * array.images * params["image_size"] ** 2 / 1e6 / 2 / ENCODED
     return START + int(seconds / 60)

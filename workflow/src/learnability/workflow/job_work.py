@@ -1,7 +1,7 @@
-"""What a job has to do: the kind, which has a rate, and the units, to which its time is proportional.
+"""What a job has to do: a kind that its rate is of, and units that its time is proportional to.
 
-The same functions describe a planned job (from the configuration), a finished one (from its benchmark), and one that
-requests time from a cluster.
+The same functions describe a planned job, from the configuration, one that ran, from its benchmark, and one that asks a
+cluster for its time.
 """
 
 import json
@@ -21,7 +21,7 @@ CLASSIFIER_RULES = (
 )
 ENCODING_RULES = ("encode_dataset", "encode_latents")
 GPU_RULES = (*CLASSIFIER_RULES, *ENCODING_RULES, "finetune_autoencoder")
-AFTER_BUDGET = 2  # folds predicted after a budget: the interrupted epoch is validated, then comes the test
+AFTER_BUDGET = 2  # folds that a training predicts after its budget: the epoch that it cut is validated, then the test
 COSTLY_RULES = (*GPU_RULES, "prepare_dataset")  # those with a benchmark; the others take seconds
 
 
@@ -33,9 +33,9 @@ class Work(NamedTuple):
 
 
 def describe_work(rule: str, params: dict, array: ArraySize, name: str = "", epochs: int | None = None) -> Work:
-    """The work of a costly rule, from its parameters and the array that it reads or makes.
+    """The work of a costly rule from its parameters and the array that it reads or makes.
 
-    `name` is the autoencoder. Units are megapixels of the array times the job's `passes` over it.
+    `name` is its autoencoder. Units are megapixels of the array, as often as the job passes over it (`passes`).
     """
     if rule == "prepare_dataset":
         return Work(params["entry"]["format"], array.megapixels)
@@ -46,16 +46,16 @@ def describe_work(rule: str, params: dict, array: ArraySize, name: str = "", epo
         images = ArraySize(tuning["steps"] * tuning["batch_size"], array.channels, array.side)
         return Work(f"{kind_of_autoencoder(name, params['entry'])}, {tuning['perceptual']}", images.megapixels)
     recipe = params["recipe"]
-    if rule == "measure_efficiency":  # its batches do not depend on the number of images
+    if rule == "measure_efficiency":  # its batches are its own, however many images there are
         return Work(kind_of_classifier(recipe, array.channels), array.side**2 / 1e6)
     return Work(kind_of_classifier(recipe, array.channels), passes(rule, params, epochs) * array.megapixels)
 
 
 def passes(rule: str, params: dict, epochs: int | None = None) -> float:
-    """How often a classifier's job passes over its array.
+    """How often a classifier's job goes over its array.
 
-    `epochs` is how many were run. Without it, a training counts with all epochs of its recipe; early stopping can only
-    shorten it.
+    Without `epochs`, those that were run, a training is taken to run to the end of its recipe: early stopping makes it
+    shorter, never longer.
     """
     recipe = params["recipe"]
     if rule in TRAINING_RULES:
@@ -63,7 +63,7 @@ def passes(rule: str, params: dict, epochs: int | None = None) -> float:
     if rule in SEARCH_RULES:  # workers share the trials
         return recipe.search.trials * recipe.epochs / recipe.search.workers
     if rule == "trace_noise_curve":
-        from ..training.evaluation import CURVE  # here, because it imports torch
+        from ..training.evaluation import CURVE  # here, because it waits for torch
 
         return len(CURVE) / params["n_splits"]  # of the test rows
     return 1 - 2 / params["n_splits"]  # teacher logits: the training rows
@@ -74,7 +74,7 @@ def kind_of_autoencoder(name: str, entry: dict) -> str:
 
 
 def kind_of_classifier(recipe: Recipe, channels: int) -> str:
-    """The network and how it is fed, which decide its speed."""
+    """The network and how it is fed: what its speed depends on."""
     options = json.dumps(recipe.model_options, sort_keys=True) if recipe.model_options else ""
     parts = [recipe.model, options, f"stem {recipe.stem_patch}" if recipe.stem_patch else ""]
     parts += [f"{channels} channels", "on the fly" if recipe.reconstructions == "on_the_fly" else ""]

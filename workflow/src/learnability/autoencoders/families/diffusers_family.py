@@ -19,8 +19,8 @@ OF_IMAGES = "name an autoencoder of images"
 class DiffusersAutoencoder:
     """A diffusers autoencoder; the latent is its raw code: the posterior mode, or the quantised code of a VQModel.
 
-    It never tiles or slices, because both change the result at the seams. A one-channel model sees the channel mean,
-    and its grey image is repeated to RGB.
+    No tiling, no slicing: both change the result at the seams. A one-channel model sees the channel mean, and its
+    grey image is repeated to RGB.
     """
 
     latent_dtype, decodes = "float16", True
@@ -36,7 +36,7 @@ class DiffusersAutoencoder:
             self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
         except (RuntimeError, ValueError, TypeError, AttributeError) as error:
             if isinstance(error, torch.OutOfMemoryError) or re.search("CUDA|CUBLAS|cuDNN", str(error)):
-                raise  # the GPU failed, not the class
+                raise  # the GPU's doing, not the class's
             found = f"{type(error).__name__}: {error}"
             raise InputError(f"{entry['class']} cannot encode images of 3 channels ({found}); {OF_IMAGES}") from error
         self.provenance = {
@@ -47,7 +47,7 @@ class DiffusersAutoencoder:
 
     @staticmethod
     def load(entry: dict) -> torch.nn.Module:
-        """Load the model of a config entry; every tensor of the model must match one of the weights, and the reverse.
+        """The model of a config entry; every tensor of model and weights must have its match.
 
         float32 (TF32 on a GPU) unless `torch_dtype` says otherwise: bfloat16 costs enough PSNR to blur Table 2.
         """
@@ -81,13 +81,13 @@ class DiffusersAutoencoder:
         return self.packing.pack(z) if self.packing else z
 
     def variance(self, x: torch.Tensor) -> torch.Tensor | None:
-        """The posterior's variance (N, C, h, w) for images in [-1, 1]; None if the class has no posterior."""
+        """The posterior's variance, (N, C, h, w), of images in [-1, 1]; None where the class has no posterior."""
         code = self.model.encode(to_image_channels(x, self.model).to(self.model.dtype))
         return code.latent_dist.var.float() if hasattr(code, "latent_dist") and not self.packing else None
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         z = (self.packing.unpack(z) if self.packing else z).to(self.model.dtype)
-        # A VQModel would quantise the quantised code again.
+        # A VQModel would quantise again what is quantised already.
         options = {"force_not_quantize": True} if hasattr(self.model, "quantize") else {}
         return self.model.decode(z, **options).sample.float().expand(-1, 3, -1, -1)  # grey to RGB; RGB stays
 
@@ -97,7 +97,7 @@ def build(entry: dict, device: torch.device) -> DiffusersAutoencoder:
 
 
 def what_it_takes(model: torch.nn.Module) -> str | None:
-    """What a model reads, judged by its first convolution, if it is no image of one or three channels; else None."""
+    """What a model reads, by its first convolution, if not an image of one or three channels; else None."""
     if "num_frames" in signature(model.decode).parameters:
         return "video"
     kinds = {torch.nn.Conv1d: "audio", torch.nn.Conv3d: "video", torch.nn.Conv2d: None}
@@ -110,12 +110,12 @@ def what_it_takes(model: torch.nn.Module) -> str | None:
 
 
 def to_image_channels(x: torch.Tensor, model: torch.nn.Module) -> torch.Tensor:
-    """RGB (N, 3, H, W) as `model` wants it; the channel mean (N, 1, H, W) if the model has one channel."""
+    """RGB (N, 3, H, W) as `model` wants it: the mean of the channels, (N, 1, H, W), where it has one."""
     return x.mean(dim=1, keepdim=True) if getattr(model.config, "in_channels", 3) == 1 else x
 
 
 def raw_code(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """The code of images without randomness, which diffusers' classes return under different names."""
+    """The code of images without randomness: diffusers' classes return it under different names."""
     code = model.encode(x)
     if hasattr(code, "latent_dist"):
         return code.latent_dist.mode()
