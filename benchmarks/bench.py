@@ -1,9 +1,9 @@
-"""`make bench`: every ratio that this project holds itself to, as one table.
+"""`make bench`: every ratio that this project sets itself as a goal, in one table.
 
     python benchmarks/bench.py [part ...]
 
-Each part is measured in a process of its own, so that none finds the memory or the threads of another; its progress
-goes to the terminal, the table to the output. The parts are modules of this folder; run alone, some say more.
+Each part is measured in its own process, so that none inherits the memory or threads of another. Progress goes to the
+terminal and the table to the output. The parts are modules of this folder; some print more when run alone.
 """
 
 import argparse
@@ -20,7 +20,7 @@ PARTS = ["feed", "epoch", "encode_overhead", "dry_run", "job_start", "memory"]
 
 
 def measured(part: str) -> list[Ratio]:
-    """The ratios of a part, with one thread as the study's jobs have."""
+    """The ratios of a part, with one thread, like the study's jobs."""
     torch.set_num_threads(1)
     with contextlib.redirect_stdout(sys.stderr):
         return importlib.import_module(part).ratios()

@@ -2,11 +2,11 @@
 
     python benchmarks/classifier_speed.py [--decode] [--batches 1 8 64 256] [--dtypes bfloat16 float32]
 
-Latent: ConvNeXt-Tiny on 32 x 64 x 64, stem of 4. Image: ResNet-50 at 256 px; with --decode also behind the decoder of
-a FLUX-like autoencoder, which makes 512 px of each latent in float32 (TF32 on a GPU), averaged to 256. Random weights
-and random data, which lie on the device: they cost a network what any cost. Training is a step of Adam with
-cross-entropy, without augmentation. On a GPU memory is that of its tensors, on a CPU that of the process, in which
-PyTorch alone takes some hundred MB. A batch that does not fit ends a sweep.
+Latent: ConvNeXt-Tiny on 32 x 64 x 64, stem of 4. Image: ResNet-50 at 256 px; with --decode also after the decoder of
+a FLUX-like autoencoder, which decodes each latent to 512 px in float32 (TF32 on a GPU), averaged to 256. Weights and
+data are random and lie on the device; they cost a network as much as real ones. Training is a step of Adam with
+cross-entropy, without augmentation. Memory is that of tensors on a GPU; on a CPU that of the process, of which PyTorch
+alone takes some hundred MB. A batch that does not fit ends a sweep.
 """
 
 import argparse
@@ -59,7 +59,7 @@ RECIPE = resolve_recipe(read_config(), "image").with_values({"loss": "cross_entr
 
 
 def flux_like(device: torch.device):
-    """The decoder of FLUX's architecture with 32 latent channels, untrained, as `decode` of latents to 256 px."""
+    """An untrained decoder of FLUX's architecture with 32 latent channels, as a `decode` from latents to 256 px."""
     import diffusers
 
     blocks = {"down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4}
@@ -73,7 +73,7 @@ def flux_like(device: torch.device):
 
 
 def batches(name: str, device: torch.device):
-    """What gives a batch of a contender: latents as they are stored, or 8-bit images, and labels."""
+    """A function that gives batches for a contender: stored latents or 8-bit images, and labels."""
 
     def rows(size: int) -> tuple[torch.Tensor, torch.Tensor]:
         if name == "image":
@@ -98,7 +98,7 @@ def training_step(dtype: str):
 
 
 def measure_contender(name: str, dtype: str, chosen: argparse.Namespace) -> dict:
-    """(phase, dtype, batch size) -> figures of one contender, which must be the first in its process."""
+    """Measure a contender: (phase, dtype, batch size) -> figures. It must be the first in its process."""
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(0)
     device, figures = torch.device(chosen.device), {}
@@ -106,7 +106,7 @@ def measure_contender(name: str, dtype: str, chosen: argparse.Namespace) -> dict
     decode = flux_like(device) if name == "decoded image" else None
     description = CONTENDERS["image" if decode else name] | COMMON
     model = build_classifier(description).to(device, memory_format=torch.channels_last)
-    with contextlib.redirect_stdout(sys.stderr):  # progress; the table alone is the output
+    with contextlib.redirect_stdout(sys.stderr):  # progress; only the table is output
         print(f"{name}, {dtype}")
         if "inference" in chosen.phases:
             bfloat16 = dtype == "bfloat16"
@@ -118,7 +118,7 @@ def measure_contender(name: str, dtype: str, chosen: argparse.Namespace) -> dict
 
 
 def print_table(figures: dict[str, dict]) -> None:
-    """One line per phase, precision and batch size; ratios are latent : image, in speed and in memory."""
+    """Print a line per phase, precision and batch size; ratios are latent : image, in speed and in memory."""
     names = [name for name in figures if name != "latent"]
     print(f"{'':29}{'latent':>22}" + "".join(f"{name:>22}{'ratio':>17}" for name in names))
     print(f"{'phase':11}{'precision':11}{'batch':>7}" + f"{'samples/s':>13}{'MB':>9}", end="")
@@ -156,7 +156,7 @@ def main() -> None:
     warmup = timing_on(device, chosen.repeats).warmup
     print(f"memory: {memory_measure(device)}; warm-up {warmup} iterations, median of {chosen.repeats}", flush=True)
     figures = {name: {} for name in ["latent", "image"] + ["decoded image"] * chosen.decode}
-    # Each in a process of its own: what one leaves in memory must not count for the next.
+    # Each in its own process, because what one leaves in memory must not count for the next.
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as processes:
         for name, dtype in product(figures, chosen.dtypes):
             figures[name] |= processes.submit(measure_contender, name, dtype, chosen).result()

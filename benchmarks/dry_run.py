@@ -1,12 +1,12 @@
-"""What a dry run costs, over one of a Snakefile without anything in it that has as many jobs.
+"""The cost of a dry run, relative to that of an empty Snakefile with as many jobs.
 
     python benchmarks/dry_run.py [--datasets 48] [--repeats 3]
 
-The published study, and Table 1 of the demo's autoencoders on that many copies of one phantom in five folds, 60 jobs a
-data set and a little more. Two Snakefiles of as many jobs stand beside each: the jobs of a *bare* one have an input, an
-output and a command; *like jobs* have as many inputs, outputs, parameters and resources as a training, from functions
-that do nothing. What lies between the second and the study is our own. Nothing is run, so neither data nor weights are
-needed. CPU seconds, medians of the repetitions in turns.
+Measures the published study, and Table 1 of the demo's autoencoders on that many copies of a phantom in five folds,
+with 60 jobs a data set and a few more. Each is compared with two Snakefiles with as many jobs: jobs of the *bare* one
+have an input, an output and a command; *like jobs* have as many inputs, outputs, parameters and resources as a
+training, from functions that do nothing. The difference between the second one and the study is our own cost. Nothing
+is run, so neither data nor weights are needed. Figures are CPU seconds, medians of repetitions in turns.
 """
 
 import argparse
@@ -60,7 +60,7 @@ class DryRun(NamedTuple):
 
 
 def write_study(path: Path, datasets: int) -> None:
-    """The demo with that many copies of its first phantom, all five folds."""
+    """Write the demo with that many copies of its first phantom and all five folds."""
     demo = yaml.safe_load((CHECKOUT / "workflow/studies/demo.yaml").read_text())
     phantom = next(iter(demo["datasets"].values()))
     copies = {f"phantom{i}": phantom | {"seed": i} for i in range(datasets)}
@@ -89,7 +89,7 @@ def dry_run(folder: Path, *arguments: str) -> DryRun:
 
 
 def measure(folder: Path, arguments: list[str], repeats: int) -> dict[str, DryRun]:
-    """Dry runs of a study and of both Snakefiles of as many jobs, medians."""
+    """Medians of dry runs of a study and of both Snakefiles with as many jobs."""
     jobs = dry_run(CHECKOUT, *arguments).jobs
     contenders = {
         "study": (CHECKOUT, arguments),

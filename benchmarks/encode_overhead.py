@@ -1,10 +1,10 @@
-"""What encode_dataset costs beyond the autoencoder: its time over that of the bare forward passes, and its memory.
+"""The cost of encode_dataset beyond the autoencoder: its time relative to bare forward passes, and its memory.
 
     python benchmarks/encode_overhead.py [--source FOLDER --class AutoencoderTiny] [--size 128] [--images 200]
 
-Without a source, two architectures with random weights: that of TAESD, and a tiny one, beside which everything else is
-large. The images are noise, which costs a network what any image costs. Medians of the
-repetitions, both parts measured in this process in turns.
+Without a source, it takes two architectures with random weights: that of TAESD, and a tiny one, compared with which
+all else is large. The images are noise, which costs a network as much as real images. Figures are medians of
+repetitions; both parts are measured in turns in this process.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from learnability.storage.arrays import open_packed
 
 
 def save_untrained(kind: str, folder: Path) -> dict:
-    """An architecture with random weights in `folder`, as an entry of the configuration."""
+    """Save an architecture with random weights in `folder`; returns its entry of the configuration."""
     import diffusers
 
     widths = {"tiny": dict.fromkeys(("encoder_block_out_channels", "decoder_block_out_channels"), (8,) * 4)}
@@ -39,7 +39,7 @@ def save_untrained(kind: str, folder: Path) -> dict:
 
 @torch.inference_mode()
 def forward_passes(autoencoder, dataset: Path, device: torch.device) -> float:
-    """Seconds of encode and decode alone, in the batches of encode_dataset; nothing is read back or kept."""
+    """Seconds of bare encode and decode in the batches of encode_dataset; nothing is read back or kept."""
     images = open_packed(dataset / "images.npy")
     batch = max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // images.shape[1] ** 2)
     started = time.perf_counter()
@@ -52,7 +52,7 @@ def forward_passes(autoencoder, dataset: Path, device: torch.device) -> float:
 
 
 def measure(name: str, entry: dict, size: int, images: int, repetitions: int, folder: Path) -> Ratio:
-    """encode_dataset over the bare passes of one autoencoder, on the device that there is."""
+    """Compare encode_dataset with the bare passes of an autoencoder, on the available device."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     entry = entry | {"role": "family", "factor": 8}
     autoencoder = load_autoencoder(entry, device)

@@ -1,10 +1,10 @@
-"""What an epoch of a training costs beyond its steps: the engine's over bare steps and bare predictions.
+"""The cost of an epoch beyond its steps: the engine's epoch relative to bare steps and bare predictions.
 
     python benchmarks/epoch.py [--rows 4000] [--epochs 3]
 
-A ConvNeXt of 0.9 million weights on latents 4 x 32 x 32, without augmentation and masking. Bare are as many of the same
-steps on one batch that lies on the device, and as many predictions on one batch of evaluation. An epoch of the engine
-also draws and reads its rows, predicts the validation rows, keeps the best weights and writes a checkpoint.
+A ConvNeXt of 0.9 million weights on latents 4 x 32 x 32, without augmentation and masking. The bare epoch takes as many
+steps on one batch on the device, and as many predictions on one batch for evaluation. An epoch of the engine also draws
+and reads its rows, predicts the validation rows, keeps the best weights and writes a checkpoint.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def ratios(rows: int = 4000, epochs: int = 3) -> list[Ratio]:
 
 
 def bare_epoch(model, data, recipe, loss) -> float:
-    """Seconds of as many steps and predictions as an epoch has, on one batch of each that lies on the device."""
+    """Seconds of an epoch's number of steps and predictions, each on one batch on the device."""
     optimiser = torch.optim.Adam(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
     train, validation = data.split["train"], data.split["validation"]
     x = next(data.rows.batches(train[: recipe.batch_size], recipe.batch_size)).clone()

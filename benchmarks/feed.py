@@ -1,12 +1,12 @@
-"""Samples per second into the training step: our batches against PyTorch's DataLoader over a file per sample.
+"""Samples per second that reach the training step: our batches against PyTorch's DataLoader with a file per sample.
 
     python benchmarks/feed.py [--samples 4000] [--repeats 9] [--device cpu]
 
 Latents 16 x 64 x 64 in float16, images 256 x 256 x 3 in uint8, batches of 64 rows in random order, in their stored
-dtype, on the device. The loader reads .npy files, for images PNG too (the first 500), with 0, 1 and 2 workers that
-stay alive from epoch to epoch. All files are in the page cache. Contenders take turns, an epoch each; figures are
-medians over the epochs after the first. A ratio is ours over the fastest loader on the same kind of file. Beside the
-wall clock stands the CPU time of the process and its workers, which says more where others use the machine too.
+dtype, on the device. The loader reads .npy files, and for images also PNG (the first 500), with 0, 1 and 2 workers that
+stay alive between epochs. All files are in the page cache. Contenders take turns of one epoch; figures are medians over
+the epochs after the first. A ratio is ours over the fastest loader on the same kind of file. Besides the wall clock,
+CPU time of the process and its workers is given, which says more if others use the machine too.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def latent(random: np.random.Generator) -> np.ndarray:
 
 
 def image(random: np.random.Generator) -> np.ndarray:
-    """Smooth with a little noise, which PNG makes about half as large."""
+    """An image that is smooth with a little noise, which PNG compresses to about half."""
     coarse = random.integers(30, 220, (17, 17, 3)).astype(np.uint8)
     smooth = np.asarray(Image.fromarray(coarse).resize((256, 256), Image.Resampling.BICUBIC))
     return smooth + random.integers(0, 8, smooth.shape, np.uint8)
@@ -73,7 +73,7 @@ def write(folder: Path, number: int, sample: Callable, suffixes: list[str]) -> P
 
 
 def ours(packed: Path, device: torch.device, channels_last: bool) -> dict[str, Callable[[], Iterable]]:
-    """An epoch by each of our ways to keep rows; on a CPU what is resident is in memory."""
+    """An epoch with each of our ways to keep rows; on a CPU, resident means in memory."""
     array, host, kept = open_packed(packed), torch.device("cpu"), {}
     room = {"resident": (PLENTY, PLENTY), "memory": (0, PLENTY), "disk": (0, 0)}
     for name in ("memory", "disk") if device == host else room:
@@ -107,13 +107,13 @@ def loaders(folder: Path, number: int, suffix: str, device: torch.device) -> dic
 
 
 def cpu_seconds() -> float:
-    """CPU time of this process and of the workers it has now."""
+    """CPU time of this process and of its present workers."""
     times = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
     return time.process_time() + sum(spent.user + spent.system for spent in times)
 
 
 def one_epoch(epoch: Callable[[], Iterable], device: torch.device) -> tuple[int, float, float]:
-    """Rows, wall seconds and CPU seconds of an epoch; a batch is let go when the next one comes."""
+    """Rows, wall seconds and CPU seconds of an epoch; each batch is released when the next one comes."""
     spent, started, rows = cpu_seconds(), time.perf_counter(), 0
     for x in epoch():
         rows += len(x)
@@ -123,7 +123,7 @@ def one_epoch(epoch: Callable[[], Iterable], device: torch.device) -> tuple[int,
 
 
 def measure(epochs: dict[str, Callable], repeats: int, device: torch.device) -> dict[str, tuple[float, float]]:
-    """Samples per second of wall clock and of CPU time, medians over epochs in turns; the first warms up."""
+    """Samples per second of wall clock and of CPU time: medians over epochs in turns, without the first."""
     found: dict[str, list] = {name: [] for name in epochs}
     for repeat in range(repeats + 1):
         for name, epoch in epochs.items():
@@ -134,7 +134,7 @@ def measure(epochs: dict[str, Callable], repeats: int, device: torch.device) -> 
 
 
 def report(kind: str, rates: dict[str, tuple[float, float]], suffixes: list[str]) -> None:
-    """One line per contender; ratios by wall clock, in brackets by CPU time."""
+    """Print a line per contender; ratios are by wall clock, and in brackets by CPU time."""
     fastest = {
         suffix: [max(rate[which] for name, rate in rates.items() if name.startswith(f".{suffix} ")) for which in (0, 1)]
         for suffix in suffixes
@@ -172,7 +172,7 @@ def ratios(samples: int = 4000, repeats: int = 9, device: torch.device | None = 
             rates = measure(epochs, repeats, device)
             report(kind, rates, suffixes)
             found += ratios_of(kind, rates, suffixes)
-            del epochs  # with which the loaders' workers end
+            del epochs  # ends the loaders' workers
     return found
 
 

@@ -1,9 +1,9 @@
-"""What the start of a training's job costs: a process of its own, over a fork of one that has imported all of it.
+"""The cost of starting a training's job: its own process, compared with a fork of one with all imports done.
 
     python benchmarks/job_start.py [--repeats 5]
 
-The imports of train_classifier and a network and optimiser of its own, which import more. CPU seconds, medians. A study
-that starts its jobs as forks (docs/run.md) pays the imports of the forked process once.
+It covers the imports of train_classifier, and a network and an optimiser, which import more. Figures are medians of CPU
+seconds. A study that starts its jobs as forks (docs/run.md) pays for these imports once.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def seconds_of_child(be: Callable[[], None]) -> float:
 
 
 def in_a_fork() -> None:
-    """What jobs import is here already; the package itself is not."""
+    """Start as in a fork, which already has the jobs' imports, but not the package itself."""
     exec(STARTS, {})
 
 
@@ -56,7 +56,7 @@ def forks(repeats: int) -> None:
 def ratios(repeats: int = 5) -> list[Ratio]:
     own = statistics.median(seconds_of_child(in_a_process_of_its_own) for _ in range(repeats))
     command = [sys.executable, __file__, "--forks", "--repeats", str(repeats)]
-    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # a fork has no other than its own
+    one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # a fork has only its own thread
     fork = float(subprocess.run(command, check=True, capture_output=True, text=True, env=one_thread).stdout)
     return [Ratio("start of a training's job", "start as a fork", own / fork, "", f"{own:.2f} and {fork:.2f} CPU-s")]
 

@@ -1,10 +1,10 @@
-"""Peak memory of preparing, encoding and training at N and 4 N rows: what grows should be what is kept, and no more.
+"""Peak memory of preparing, encoding and training at N and 4 N rows: only what is kept should grow.
 
     python benchmarks/memory.py [--rows 4000]
 
-Each in a process of its own; resident memory, libraries too. Growth is given over that of the arrays: preparing writes
-one; encoding maps one, whose pages count as its memory until the system wants them, and writes two; a training keeps
-its array in memory, or leaves it on the disk.
+Each runs in its own process; figures are resident memory, with libraries. Growth is relative to that of the arrays.
+Preparing writes one array; encoding maps one, whose pages count as its memory until the system reclaims them, and
+writes two; a training keeps its array in memory or on the disk.
 """
 
 import argparse

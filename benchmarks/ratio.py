@@ -1,4 +1,4 @@
-"""What `make bench` prints: ratios of two things that were measured in one run, and the machine."""
+"""What `make bench` prints: ratios of two things measured in one run, and the machine."""
 
 import os
 import platform

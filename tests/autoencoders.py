@@ -1,4 +1,4 @@
-"""Diffusers folders of a thousandth of the size, with random weights, and a data set to encode."""
+"""Diffusers folders at a thousandth of the real size, with random weights, and a data set to encode."""
 
 from pathlib import Path
 
@@ -55,7 +55,7 @@ OTHERS = {
 
 
 def build(name: str) -> torch.nn.Module:
-    """A random autoencoder of a family, in evaluation mode; the same at every call."""
+    """Build a random autoencoder of a family, in evaluation mode; it is the same at every call."""
     import diffusers
 
     family, channels, arguments = (FAMILIES | OTHERS)[name]
@@ -73,7 +73,7 @@ def save(name: str, folder: Path) -> dict:
 
 
 def write_dataset(folder: Path, number: int = 5, channels: int = 3, constant: bool = False) -> Path:
-    """Images of 64 px, smooth with a little noise (or each of one colour), and what prepare_dataset writes beside."""
+    """Write 64 px images, smooth with a little noise (or of one colour each), and prepare_dataset's other files."""
     random = np.random.default_rng(0)
     y, x = np.mgrid[:64, :64] / 64
     waves = np.stack([np.sin(a * x + b * y) for a, b in random.uniform(1, 9, (number * channels, 2))])
@@ -120,7 +120,7 @@ def medvae_layers(levels: int) -> list[tuple[str, str]]:
 
 
 def medvae_tensors(model: torch.nn.Module, lora: bool) -> dict[str, torch.Tensor]:
-    """The checkpoint of MedVAE whose autoencoder is `model`: with LoRA, W is what is left after taking off U D."""
+    """The MedVAE checkpoint for the autoencoder `model`; with LoRA, W is the weight less U D."""
     weights, tensors = model.state_dict(), {}
     random = torch.Generator().manual_seed(1)
     for theirs, ours in medvae_layers(len(model.config.block_out_channels)):

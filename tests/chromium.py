@@ -1,4 +1,4 @@
-"""A page as a browser sees it: headless Chromium, asked by a script that is put into a copy of the page."""
+"""A page as a browser sees it: headless Chromium runs a script that is added to a copy of the page."""
 
 import html
 import json

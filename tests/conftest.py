@@ -17,13 +17,13 @@ CHECKOUT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="session", autouse=True)
 def control_c():
-    """Ctrl-C works as in a terminal; one that runs the tests in the background has it ignored, in children too."""
+    """Make Ctrl-C work as in a terminal. A shell that runs tests in the background ignores it, in children too."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def run(*command: str, folder: Path = CHECKOUT, code: int | None = 0, **environment: str) -> str:
-    """Run a command and return what it printed; its exit code must be `code` (None: any but 0)."""
+    """Run a command and return its output; the exit code must be `code` (None: any but 0)."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=folder,
@@ -37,7 +37,7 @@ def run(*command: str, folder: Path = CHECKOUT, code: int | None = 0, **environm
 
 
 def environment_in(folder: Path) -> dict[str, str]:
-    """Variables of a command that takes the package from the checkout in `folder`."""
+    """Environment for a command that imports the package from the checkout in `folder`."""
     return os.environ | {"PYTHONPATH": str(folder / "workflow/src")}
 
 
@@ -47,7 +47,7 @@ def checked(output: str, returned: int, code: int | None) -> str:
 
 
 def snakemake(*arguments: str, folder: Path = CHECKOUT, code: int | None = 0, **environment: str) -> str:
-    """As `run`, of Snakemake. What starts no job is forked from a process that has imported it, in half the time."""
+    """As `run`, for Snakemake. Commands that start no job are forked from a process with Snakemake imported."""
     words = [str(argument) for argument in arguments]
     if not {"-n", "--dry-run"} & {*words}:
         return run(sys.executable, "-m", "snakemake", *words, folder=folder, code=code, **environment)
@@ -56,7 +56,7 @@ def snakemake(*arguments: str, folder: Path = CHECKOUT, code: int | None = 0, **
 
 
 def job_counts(output: str) -> dict[str, int]:
-    """The jobs per rule of a dry run."""
+    """Count the jobs of a dry run by rule."""
     if "Nothing to be done" in output:
         return {}
     table = output.split("Job stats:")[1].split("total")[0]
@@ -64,12 +64,12 @@ def job_counts(output: str) -> dict[str, int]:
 
 
 def copy_checkout(destination: Path) -> Path:
-    """A checkout as a clone would give it: the files git knows or would take, with new time stamps."""
+    """Make a checkout like a clone: the files that git knows or would add, with new time stamps."""
     listed = run("git", "ls-files", "-co", "--exclude-standard").splitlines()
     for name in listed:
         source, target = CHECKOUT / name, destination / name
         if not source.exists():
-            continue  # deleted, not committed yet
+            continue  # deleted, but not committed yet
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_symlink():
             target.symlink_to(os.readlink(source))
@@ -79,7 +79,7 @@ def copy_checkout(destination: Path) -> Path:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The file that runs a whole study comes first: of two processes that share the tests, one needs all its time."""
+    """Start with the file that runs a whole study, which takes one of two test processes all its time."""
     items.sort(key=lambda item: item.path.name != "test_tiny_run.py")
 
 

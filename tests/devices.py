@@ -10,7 +10,7 @@ DEVICE = os.environ.get("LEARNABILITY_TEST_DEVICE", "cpu")
 
 
 def compute_on(device: str, modules: list[ModuleType]) -> None:
-    """Give the tests of some modules another device, where these name it by the constant CPU."""
+    """Give the tests of modules that name their device by the constant CPU another device."""
     for module in modules:
-        if getattr(module, "CPU", None) == CPU and not hasattr(module, "CUDA"):  # which has tests of both
+        if getattr(module, "CPU", None) == CPU and not hasattr(module, "CUDA"):  # such modules test both
             module.CPU = torch.device(device)

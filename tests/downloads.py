@@ -17,12 +17,12 @@ def save_image(path: Path, value: int, mode: str = "L") -> None:
 
 
 def values(source) -> list[int]:
-    """The mean of every image of a collection, to tell which is which."""
+    """The mean of every image of a collection, which identifies it."""
     return [round(float(np.mean(source.read(i)))) for i in range(len(source.samples))]
 
 
 def message_of(entry: dict, function=open_source) -> str:
-    """The one line that a user gets."""
+    """The single line of error that a user sees."""
     with pytest.raises(InputError) as caught:
         function(entry)
     assert "\n" not in str(caught.value)
@@ -30,5 +30,5 @@ def message_of(entry: dict, function=open_source) -> str:
 
 
 def check_message(entry: dict) -> str:
-    """The same before any job starts."""
+    """The line of error that a user sees before any job starts."""
     return message_of(entry, check_source)

@@ -1,4 +1,4 @@
-"""What a reader of a figure sees: its words, the data behind its artists, and whether all can be read in print."""
+"""What a reader of a figure sees: its words, the data behind its artists, and whether print is legible."""
 
 import warnings
 
@@ -9,7 +9,7 @@ from learnability.figures.style import save
 
 
 def lines(axes, gid):
-    """The data (n, 2) of every line that is drawn under this name."""
+    """The data (n, 2) of every line drawn under this name."""
     return [line.get_xydata() for line in axes.lines if line.get_gid() == gid]
 
 
@@ -19,12 +19,12 @@ def points(axes, gid):
 
 
 def words(figure) -> str:
-    """Those that are drawn, and those of its note."""
+    """The words in a figure and in its note."""
     return " ".join(" ".join([*(text.get_text() for text in figure.findobj(Text)), figure.get_label()]).split())
 
 
 def panel(figure, title):
-    """The axes under this title."""
+    """The axes with this title."""
     (found,) = [axes for axes in figure.axes if title in (axes.get_title(), axes.get_title(loc="left"))]
     return found
 
@@ -43,7 +43,7 @@ def look_of(line):
 
 
 def files_of(figure, folder, name):
-    """The bytes of both files, written without a warning."""
+    """The bytes of both files; no warning may occur while they are written."""
     paths = [folder / f"{name}.svg", folder / f"{name}.png"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -59,7 +59,7 @@ def tick_labels(axis):
 
 
 def assert_legible(figure):
-    """A page wide at most, letters of 7 points at least, no word beyond the edge, no tick's label over another."""
+    """At most a page wide, letters of at least 7 points, no words beyond the edge, no overlapping tick labels."""
     assert figure.get_figwidth() <= 7.001
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""Image files that Pillow does not write itself, byte by byte: deep PNG and TIFF, and marks that a file may carry."""
+"""Writes image files that Pillow does not, byte by byte: deep PNG and TIFF, and optional marks in a file."""
 
 import struct
 import zlib
@@ -36,7 +36,7 @@ def tiff(pixels: np.ndarray, photometric: int, extra: tuple[int, ...] = (), tags
     } | ({338: list(extra)} if extra else {}) | {tag: list(values) for tag, values in tags}  # fmt: skip
     data = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
     long_ones, entries = b"", b""
-    start = 8 + len(data)  # of the values that do not fit into an entry; the directory follows them
+    start = 8 + len(data)  # where values begin that do not fit into an entry; the directory follows
     for tag, values in sorted(fields.items()):
         packed = struct.pack(f"<{len(values)}H", *values)
         if len(packed) > 4:

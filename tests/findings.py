@@ -33,8 +33,8 @@ from learnability.tables.table3 import TABLE3_COLUMNS
 from learnability.tables.table4 import table4
 from tests.published import published
 
-# Of mean 0; times `spread` the standard error of five folds is spread / sqrt(3) with Nadeau and Bengio's correction,
-# where a third as many rows test as train, and the 95 % interval is 1.603 spread to either side.
+# With mean 0. Times `spread`, the standard error of five folds is spread / sqrt(3) with Nadeau and Bengio's correction
+# for a third as many test as training rows, and the 95 % interval is 1.603 spread to either side.
 SHAPE = np.array([-1, -0.5, 0, 0.5, 1])
 GAPS = {
     "ct_rate": [0.05, 0.06, 0.07, 0.08, 0.09],
@@ -63,9 +63,9 @@ def run(dataset, autoencoder, space, recipe, fold, score):
 
 
 def metrics_of(gaps=GAPS, spread=0.002, folds=5, loss=0.0, tuned=0.0, autoencoders=PAPER_AUTOENCODERS):
-    """Runs of Table 1: images at .7, reconstructions `loss` below, latents their gap below these.
+    """Runs of Table 1: images score .7, reconstructions `loss` less, and latents their gap less than these.
 
-    Every dataset loses a little more than the one before it. `tuned` is what MedVAE-FT has more in both spaces.
+    Every dataset loses a little more than the one before. `tuned` is the advantage of MedVAE-FT in both spaces.
     """
     rows = []
     for number, (dataset, values) in enumerate(gaps.items()):
@@ -80,7 +80,7 @@ def metrics_of(gaps=GAPS, spread=0.002, folds=5, loss=0.0, tuned=0.0, autoencode
 
 
 def metrics_of_table4(effects, spread, folds, datasets, name="flux2"):
-    """Runs of an autoencoder: each row its effect from .7, each with an own deviation over folds."""
+    """Runs of an autoencoder: each row differs from .7 by its effect, with its own deviation over folds."""
     return pd.DataFrame(
         run(dataset, name, *ROWS[row], fold, 0.7 + effect + (1 + number) * deviation)
         for dataset in datasets
@@ -157,7 +157,7 @@ def group_row(test, comparison, labels, differences, ratio):
 
 
 def frames_of_groups(metrics, pairs):
-    """group_level.csv and study_level.csv of a study whose differences over folds are all that is known of it."""
+    """group_level.csv and study_level.csv of a study of which only the differences over folds are known."""
     runs, cells = runs_by_cell(metrics), []
     for space in ("latent", "image"):
         cells += [(f"reconstruction_vs_{space}", cell) for cell in reconstruction_minus(metrics, space)]
@@ -204,7 +204,7 @@ def frames_of_table4(effects, spread, folds, datasets):
 
 
 def as_read(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Tables as their CSVs give them: the judge knows them from nothing else."""
+    """Tables as read from their CSV files, the only form in which the judge gets them."""
     with tempfile.TemporaryDirectory() as folder:
         paths = {name: Path(folder) / f"{name}.csv" for name in frames}
         for name, path in paths.items():
@@ -222,9 +222,9 @@ def made_up(
     synthetic=(), without=(), table3=None, decomposition=None, controls=None, autoencoders=PAPER_AUTOENCODERS,
     own_effects=None, n_splits=5,
 ):  # fmt: skip
-    """The findings of a study, of its tables but those in `without`.
+    """The findings of a study from all tables except those in `without`.
 
-    Table 4 is of FLUX.2 with `effects`, and of an autoencoder `own` with `own_effects`, of those that are given.
+    Table 4 has FLUX.2 with `effects`, and an autoencoder `own` with `own_effects`, as far as these are given.
     """
     pairs = tuple((name, tuple(values)) for name, values in gaps.items())
     by_name = {"flux2": effects, "own": own_effects}
@@ -243,7 +243,7 @@ def made_up(
 
 
 def judged(*keys: str, found: Findings | None = None, **study) -> pd.DataFrame:
-    """The rows of these claims alone, of these findings or of a made-up study."""
+    """The rows of only these claims, for these findings or for a made-up study."""
     claims = [claim for claim in CLAIMS if claim.key in keys]
     assert len(claims) == len(keys), keys
     return judge_claims(found or made_up(**study), claims)

@@ -1,4 +1,4 @@
-"""A small study whose predictions lie on disk, with groups of images: what the tests over groups read."""
+"""A small study with predictions on disk and groups of images, as the tests over groups read it."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ AGREES = {"image": 0.7, "reconstruction": 0.7, "latent": 0.4}
 
 
 def write_study(folder, datasets=("isic2019", "cardium"), folds=range(5), seed=0):
-    """Metrics of a study whose predictions, samples and folds lie in `folder`, with their paths, and its images."""
+    """Write predictions, samples and folds of a study into `folder`; return its metrics with paths, and its images."""
     rng, rows, paths, images = np.random.default_rng(seed), [], [], {}
     for dataset in datasets:
         group = np.repeat(np.arange(40), rng.integers(1, 5, 40))
@@ -42,7 +42,7 @@ def role_of(autoencoder):
 
 
 def run(rng, path, samples, fold, k):
-    """Writes predictions of the validation and the test rows in any order; returns their scores."""
+    """Write predictions of the validation and test rows in any order; return their scores."""
     part = samples.assign(split=np.where(fold == k, "test", "validation"))[np.isin(fold, [k, (k + 1) % 5])]
     part = part.sample(frac=1, random_state=k)[["sample_id", "label", "split"]].reset_index(drop=True)
     space = path.stem.split("_")[1]
@@ -56,9 +56,9 @@ def run(rng, path, samples, fold, k):
 
 
 def answered(metrics, seed=0):
-    """The same runs with answers to test images that were drawn for them, whose score is theirs; and the images.
+    """The same runs with drawn answers for the test images, and the scores of these; also the images.
 
-    A dataset has 60 groups in five folds, of three classes; how many answers are right depends on the run.
+    A dataset has 60 groups of three classes in five folds; how many answers are right depends on the run.
     """
     rng, images = np.random.default_rng(seed), {}
     for dataset in metrics["dataset"].unique():

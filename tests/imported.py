@@ -1,4 +1,4 @@
-"""What the jobs of a study imported (tests/noting), beside what the digests of their code are of."""
+"""Compares what the jobs of a study imported (tests/noting) with what the digests of their code cover."""
 
 import json
 from pathlib import Path
@@ -21,14 +21,14 @@ def named_modules(note: dict, config: dict) -> list[str]:
     if not note["cell"]:
         return []
     recipe = resolve_recipe(config, note["cell"]["recipe"])
-    if not note["recipe"]:  # it applies a classifier, and trains none
+    if not note["recipe"]:  # it applies a classifier and trains none
         return registry.modules_of_network(recipe)
     decoder = [registry.module_of_class(note["autoencoder"])] if note["autoencoder"] else []
     return registry.modules_of_training(recipe) + decoder
 
 
 def imported_beyond_digest(note: dict, checkout: Path, config: dict) -> set[str]:
-    """The modules that a job imported and its digest is not of; the digest must be that of its rule and values."""
+    """Modules that a job imported but its digest does not cover; the digest must be that of its rule and values."""
     script = "encode_dataset" if note["rule"] == "encode_latents" else note["rule"]
     modules = named_modules(note, config)
     assert note["code"] in (None, provenance.code_digest(script, modules)), note["rule"]

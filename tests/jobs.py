@@ -1,4 +1,4 @@
-"""The jobs of a dry run with their files, so that one of them answers many questions."""
+"""The jobs of a dry run with their files, so that one dry run answers many questions."""
 
 import json
 from collections import Counter
@@ -21,7 +21,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs that a command would run, and what it said."""
+    """The jobs that a command would run, and its output."""
 
     jobs: tuple[Job, ...]
     output: str
@@ -30,7 +30,7 @@ class Plan:
         return {path: job for job in self.jobs for path in job.output}
 
     def of(self, *targets: str) -> list[Job]:
-        """The jobs that these rules or files need, themselves among them: all that is before them in the graph."""
+        """The jobs of these rules or files and all jobs that they need."""
         maker = self.made_by()
         named = {job.rule: job for job in self.jobs if not job.wildcards} | maker
         waiting, found = [named[target] for target in targets], set()
@@ -42,11 +42,11 @@ class Plan:
         return [job for job in self.jobs if job in found]
 
     def counts(self, *targets: str) -> dict[str, int]:
-        """Jobs per rule, of everything or of what these need."""
+        """Jobs per rule, of the whole plan or of what these need."""
         return dict(Counter(job.rule for job in (self.of(*targets) if targets else self.jobs)))
 
     def waits(self, job: Job) -> set[str]:
-        """What a job reads of what other jobs make."""
+        """The files that a job reads and other jobs make."""
         return job.input & self.made_by().keys()
 
     def job(self, rule: str, *wildcards: str) -> Job:
@@ -55,7 +55,7 @@ class Plan:
 
 
 def planned(*arguments: str, folder: Path, **options) -> Plan:
-    """A dry run, read by the logger plugin of `learnability plan`; it agrees with the table that Snakemake prints."""
+    """Make a dry run with the logger plugin of `learnability plan`; it must agree with Snakemake's own table."""
     with TemporaryDirectory() as place:
         file = Path(place) / "jobs.jsonl"
         path = f"{folder}/workflow/src:{folder}/workflow/plugins"

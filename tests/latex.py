@@ -12,6 +12,7 @@ TEXT, COLUMN = (centimetres / 2.54 * 72.27 for centimetres in (12.2, 8.4))  # po
 PREAMBLE = rf"""\documentclass{{article}}
 \usepackage{{booktabs}}
 \setlength{{\textwidth}}{{{TEXT:.2f}pt}}
+\setlength{{\textheight}}{{19.3cm}}
 \newbox\measured
 \begin{{document}}
 """
@@ -20,7 +21,7 @@ TABULAR = re.compile(r"\{\\fontsize\{7\}.*?\\end\{tabular\}\}", re.DOTALL)
 
 
 def tabulars_in(text: str) -> int:
-    """How many tabulars a text has; LatexWalkerParseError where braces or environments do not match."""
+    """Count the tabulars of a text; LatexWalkerParseError if braces or environments do not match."""
 
     def count(nodes) -> int:
         found = 0
@@ -36,7 +37,7 @@ def tabulars_in(text: str) -> int:
 
 
 def compiled(texts: list[str], folder: Path) -> str:
-    """The log of pdflatex for a document of these tables; skips the test where there is no pdflatex."""
+    """The log of pdflatex for a document with these tables; skips the test without pdflatex."""
     if shutil.which("pdflatex") is None:
         pytest.skip("no pdflatex on this machine (Debian: texlive-latex-base, texlive-latex-recommended)")
     (folder / "tables.tex").write_text(PREAMBLE + "\n".join(texts) + "\\end{document}\n", encoding="utf-8")
@@ -46,7 +47,7 @@ def compiled(texts: list[str], folder: Path) -> str:
 
 
 def box_widths(texts: list[str], folder: Path) -> list[float]:
-    """Points that each tabular is wide, as TeX sets it."""
+    """The width of each tabular in points, as TeX sets it."""
     boxes = [
         rf"\setbox\measured\hbox{{{tabular}}}\typeout{{BOX \the\wd\measured}}"
         for text in texts
@@ -58,9 +59,9 @@ def box_widths(texts: list[str], folder: Path) -> list[float]:
 
 
 def assert_good_latex(texts: list[str], folder: Path) -> None:
-    """Each text is a table, or several, that parse, and all compile with booktabs alone, no character lost.
+    """Each text is one table or more that parse; all compile with only booktabs and lose no character.
 
-    None is wider than the text of an LNCS page, one without a float no wider than one of two columns.
+    None is wider or taller than the text of an LNCS page; one without a float is as narrow as one of two columns.
     """
     for text in texts:
         try:
@@ -73,3 +74,4 @@ def assert_good_latex(texts: list[str], folder: Path) -> None:
     log = compiled(texts, folder)
     assert "Output written on tables.pdf" in log, log[-3000:]
     assert "Missing character" not in log
+    assert "Float too large" not in log

@@ -25,7 +25,7 @@ TRAIN = np.setdiff1d(np.arange(100), [TEST, VALIDATION])
 
 
 def write_study(folder: Path) -> Path:
-    """Write the data set, its folds, and an encoding of it with four channels of unlike scale."""
+    """Write the data set, its folds, and an encoding with four channels of different scales."""
     random = np.random.default_rng(0)
     label = random.permutation(np.repeat([0, 1, 2], [50, 30, 20]))
     images = (60 + 60 * label)[:, None, None, None] + random.normal(0, 25, (100, 16, 16, 3))
@@ -73,7 +73,7 @@ def inputs(study: Path, recipe: dict) -> dict:
 
 
 def train(study: Path, folder: str, recipe: dict, seed: int = 1, **files) -> dict[str, bytes]:
-    """Train into study/folder and return the bytes of what must be repeatable; `files` are further Inputs."""
+    """Train into study/folder and return the bytes that must be repeatable; `files` are further Inputs."""
     given = inputs(study, recipe)
     given["inputs"] = replace(given["inputs"], **files)
     training.train_classifier(recipe=recipe_of(recipe), seed=seed, code="code", folder=study / folder, **given)
@@ -81,7 +81,7 @@ def train(study: Path, folder: str, recipe: dict, seed: int = 1, **files) -> dic
 
 
 def interrupt(study: Path, folder: str, recipe: dict, epoch: int, seed: int = 1, **files) -> Path:
-    """Train until `epoch` is about to begin; returns the checkpoint that is left."""
+    """Train until `epoch` is about to begin; return the checkpoint that remains."""
     whole = training.train_epoch
 
     def stopped(model, data, recipe, seed, now, *rest):

@@ -11,7 +11,7 @@ GRID = {"family": "edm", "draw": "grid"}
 
 
 def described(channels: int, model: str = "convnext_tiny", side: int = 32, options: dict | None = None, **keys) -> dict:
-    """The description of a classifier of latents with three classes; `keys` replace what it says by default."""
+    """Describe a classifier of latents with three classes; `keys` replace defaults."""
     if keys.get("noise"):
         keys["noise"] = noise_options(keys["noise"])
     return {

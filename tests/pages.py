@@ -1,4 +1,4 @@
-"""The commands and files that the documentation tells a reader to type: from indented blocks, and between backticks."""
+"""The commands and files that the documentation tells a reader to type, in indented blocks and between backticks."""
 
 import itertools
 import re
@@ -13,11 +13,11 @@ PROGRAMS = (
     "snakemake", "learnability", "make", "python", "cp", "export", "source", "cd", "mkdir", "for", "curl", "done",
     "ruff", "snakefmt", "docker", "apptainer", "squeue", "scontrol", "scancel", "sbatch", "hf", "uv", "touch",
 )  # fmt: skip
-RUN = "results/runs/isic2019/latent/flux2/latent/fold3/metrics.json"  # what PATH may stand for
+RUN = "results/runs/isic2019/latent/flux2/latent/fold3/metrics.json"  # an example for PATH
 
 
 def text_of(page: Path) -> str:
-    """A page with its continued commands on one line."""
+    """The text of a page, with continued commands joined into one line."""
     return page.read_text(encoding="utf-8").replace(" \\\n", " ")
 
 
@@ -32,7 +32,7 @@ def commands_of(page: Path) -> list[str]:
 
 
 def targets_after(text: str) -> list[str]:
-    """Commands of a table whose head says: what you type after `snakemake --profile slurm`."""
+    """Commands from a table headed: what you type after `snakemake --profile slurm`."""
     found = []
     for head, rows in re.findall(r"^\|.*you type after (.+?)\|\n\|[-| ]+\n((?:\|.*\n)+)", text, flags=re.MULTILINE):
         before = re.findall(r"`([^`]+)`", head)[0]
@@ -42,7 +42,7 @@ def targets_after(text: str) -> list[str]:
 
 
 def all_commands() -> dict[str, set[str]]:
-    """Every command with the pages that it is on."""
+    """Every command, with the pages that have it."""
     found: dict[str, set[str]] = {}
     for page in PAGES:
         for command in commands_of(page):
@@ -51,7 +51,7 @@ def all_commands() -> dict[str, set[str]]:
 
 
 def files_of_pages() -> dict[str, str]:
-    """The files that a page gives: YAML blocks that begin with `# name.yaml`, or are said to be saved under a name."""
+    """The files that a page gives: YAML blocks that begin with `# name.yaml` or are to be saved under a name."""
     found = {}
     for page in PAGES:
         blocks = re.findall(r"^```yaml\n(.*?)^```", text_of(page), flags=re.DOTALL | re.MULTILINE)
@@ -63,13 +63,13 @@ def files_of_pages() -> dict[str, str]:
 
 
 def words(command: str) -> list[str]:
-    """A command as the shell gives it to the program: braces expanded, PATH replaced by a path."""
+    """The words of a command as the shell passes them on: braces expanded, PATH replaced by a path."""
     parts = shlex.split(command.split(" > ")[0].replace("PATH", RUN))
     return [word for part in parts for word in expanded(part)]
 
 
 def expanded(word: str) -> list[str]:
-    """fold{0,1} as fold0 and fold1; braces without a comma are left as they are."""
+    """Expand fold{0,1} to fold0 and fold1; braces without a comma stay."""
     pieces = re.split(r"(\{[^{}]*,[^{}]*\})", word)
     choices = [piece[1:-1].split(",") if re.fullmatch(r"\{[^{}]*,[^{}]*\}", piece) else [piece] for piece in pieces]
     return ["".join(parts) for parts in itertools.product(*choices)]

@@ -1,4 +1,4 @@
-"""The published configuration, and changes to it as another study makes them."""
+"""The published configuration, with changes like those of another study."""
 
 import copy
 from pathlib import Path
@@ -15,7 +15,7 @@ STUDIES = sorted((CHECKOUT / "workflow/studies").glob("*.yaml"))
 
 
 def published(**changes) -> dict:
-    """The published configuration with changes merged as Snakemake merges them."""
+    """The published configuration with changes, merged as Snakemake merges them."""
     config = copy.deepcopy(PUBLISHED)
     update_config(config, changes)
     return config

@@ -1,4 +1,4 @@
-"""Recipes for tests, as plain values: what configuration, Snakemake's params and JSON carry."""
+"""Recipes for tests as plain values, as in the configuration, Snakemake's params and JSON."""
 
 from learnability.study.options import noise_options
 from learnability.study.recipe import Recipe
@@ -37,7 +37,7 @@ DISTILL = {"teacher": {"space": "image", "recipe": "image"}, "hard_weight": 0.5,
 
 
 def recipe_of(values: dict = IMAGE, **changes) -> Recipe:
-    """The recipe of plain values, with some of its keys changed."""
+    """Make a recipe from plain values, with some keys changed."""
     changed = values | changes
     if changed["noise"]:
         changed["noise"] = noise_options(changed["noise"])

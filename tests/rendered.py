@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 
 def markdown_rows(text):
-    """The cells of the pipe table, heads first, without the rule below them; bold or not."""
+    """The cells of a pipe table, heads first, without the rule below them and without bold marks."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     rows = [
         [cell.strip().removeprefix("**").removesuffix("**") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
@@ -16,7 +16,7 @@ def markdown_rows(text):
 
 
 def html_grid(text):
-    """The text of each cell on the grid, a spanning cell in every place that it covers."""
+    """The text of each cell on the grid; a spanning cell is in every place that it covers."""
     assert text.startswith("<!DOCTYPE html>")
     grid = {}
     for y, row in enumerate(ElementTree.fromstring(text).iterfind("body/table/*/tr")):
@@ -33,13 +33,14 @@ def html_grid(text):
 
 
 def latex_rows(text):
-    """The cells of the tabular, a spanning cell once for each column that it covers; bold or not."""
+    """The cells of a tabular without bold marks; a spanning cell occurs once for each column that it covers."""
     rows = []
     for line in re.search(r"\\begin{tabular}(.*)\\end{tabular}", text, re.DOTALL)[1].splitlines():
-        if not line.endswith(r" \\"):
+        if not line.endswith((r" \\", r" \tabularnewline")):
             continue
         cells = []
-        for cell in re.split(r"(?<!\\)&", line.removesuffix(r" \\")):
+        text = re.sub(r"\\raggedright | (\\\\|\\tabularnewline)$", "", line)
+        for cell in re.split(r"(?<!\\)&", text):
             span = re.fullmatch(r"\s*\\multicolumn{(\d+)}{c}{(.*)}\s*", cell)
             bold = re.fullmatch(r"\s*\\textbf{(.*)}\s*", cell)
             cells += [span[2]] * int(span[1]) if span else [bold[1] if bold else cell.strip()]
@@ -48,7 +49,7 @@ def latex_rows(text):
 
 
 def side_by_side(rows: list[list[str]], stubs: int) -> list[list[str]]:
-    """Rows of LaTeX whose blocks, each with two rows of heads, stand below each other, as one wide table."""
+    """Join LaTeX blocks that stand below each other, each with two rows of heads, into the rows of one wide table."""
     starts = [i for i in range(len(rows) - 1) if rows[i + 1][:stubs] == rows[1][:stubs]]
     blocks = [rows[start:end] for start, end in zip(starts, [*starts[1:], len(rows)], strict=True)]
     kept = [[j for j, head in enumerate(block[1]) if j >= stubs and head] for block in blocks]

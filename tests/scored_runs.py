@@ -1,4 +1,4 @@
-"""Runs with made-up scores, as `contracts.read_metrics` gives them: what tables and tests are computed from."""
+"""Runs with made-up scores, as `contracts.read_metrics` returns them for tables and tests."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ SCORES = ["balanced_accuracy", "auc", "mcc"]
 
 
 def scored_runs(cells, datasets=("ct_rate", "isic2019", "cardium"), folds=(0, 1, 2, 3, 4)):
-    """One run per dataset, cell and fold; `cells` are (autoencoder, space, recipe), each score drawn from its names."""
+    """A run per dataset, cell and fold; `cells` are (autoencoder, space, recipe), whose names seed the scores."""
     rows = []
     for dataset in datasets:
         for autoencoder, space, recipe in cells:
@@ -30,7 +30,7 @@ def of(metrics, dataset, autoencoder, space, recipe, metric="balanced_accuracy")
 
 
 def without(metrics, **cell):
-    """The runs but those of this cell, of which there must be some."""
+    """All runs except those of this cell, of which there must be some."""
     gone = (metrics[list(cell)] == list(cell.values())).all(axis=1)
     assert gone.any()
     return metrics[~gone]

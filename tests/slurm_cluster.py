@@ -15,9 +15,9 @@ import psutil
 from tests.conftest import run, snakemake
 
 SCRIPT = Path(__file__).parent / "slurm" / "one-node-slurm.sh"
-# The made-up node has room for what the shipped profile asks for real trainings; two real cores run two jobs at a time.
+# The made-up node has room for the shipped profile's requests; two real cores run two jobs at a time.
 SIZE = {"SLURM_CPUS": "64", "SLURM_MEM_MB": "256000", "SLURM_GPUS": "2"}
-# What the tests change of the shipped profile: how often it looks, and how long it waits for files.
+# Changes to the shipped profile for tests: how often it looks, and how long it waits for files.
 FAST = ("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5")
 STUDY = ("--configfile", "tests/studies/wet.yaml", "tests/studies/one_phantom.yaml")
 RESULTS = Path("results/one_phantom")
@@ -34,14 +34,14 @@ class Cluster:
         self.environment["LEARNABILITY_DEVICE"] = "cpu"  # its GPUs are made up
 
     def slurm(self, *command: str) -> str:
-        """What a command of SLURM prints; it must succeed."""
+        """The output of a SLURM command, which must succeed."""
         return run(*command, **self.environment)
 
     def pid(self, daemon: str) -> int:
         return int((self.root / f"{daemon}.pid").read_text())
 
     def jobs(self, *states: str) -> list[dict[str, str]]:
-        """The jobs that SLURM still lists, those that ended in the last minutes too; or only those of some states."""
+        """The jobs that SLURM still lists, also those that ended in the last minutes; or only those in some states."""
         fields = ("id", "name", "state", "reason", "comment")
         lines = self.slurm("squeue", "-h", "-t", "all", "-o", "%i|%j|%T|%r|%k").splitlines()
         jobs = [dict(zip(fields, line.split("|", 4), strict=True)) for line in lines]
@@ -59,14 +59,14 @@ class Cluster:
         return value
 
     def snakemake(self, *arguments: str, folder: Path, **options) -> str:
-        """Run the study in `folder` through the shipped profile; `options` as of tests.conftest.run.
+        """Run the study in `folder` through the shipped profile; `options` are those of tests.conftest.run.
 
-        Options of Snakemake stand before the targets, with `--` between them: cluster.snakemake("-n", "--", "train/x").
+        Snakemake options come before the targets, with `--` between them: cluster.snakemake("-n", "--", "train/x").
         """
         return snakemake("--profile", "slurm", *STUDY, *FAST, *arguments, folder=folder, **self.environment | options)
 
     def start(self, folder: Path, *arguments: str, log: Path | None = None, **environment: str) -> subprocess.Popen:
-        """The same in the background, in a process group of its own; its output goes to `log`, default head.log."""
+        """As `snakemake`, in the background and in its own process group; output goes to `log` (default head.log)."""
         command = [sys.executable, "-m", "snakemake", "--profile", "slurm", *STUDY, *FAST, *arguments]
         path = {"PYTHONPATH": str(folder / "workflow/src")}
         with open(log or folder / "head.log", "w") as output:
@@ -77,15 +77,15 @@ class Cluster:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                # What a shell starts in the background ignores Ctrl-C, and its children inherit that.
+                # A process that a shell starts in the background ignores Ctrl-C, and its children inherit that.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         self.heads.append(head)
         return head
 
     def empty(self) -> None:
-        """No head, job or process of one is left; the node takes jobs, and a daemon that a test ended runs again."""
-        while self.heads:  # of a test that failed: it would go on sending jobs
+        """Remove every head, job and job process; the node takes jobs, and a daemon that a test ended runs again."""
+        while self.heads:  # left by a failed test, it would go on sending jobs
             head = self.heads.pop()
             head.kill()
             head.wait()
@@ -96,7 +96,7 @@ class Cluster:
         self.wait_for(lambda: self.node_state() == "idle", 60)
 
     def end_what_slurm_gave_up(self) -> None:
-        """Kill the processes of jobs that no longer exist: those of a node that went down run on."""
+        """Kill the processes of jobs that no longer exist: those on a node that went down keep running."""
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 environment = process.environ()
@@ -108,14 +108,14 @@ class Cluster:
         return self.slurm("sinfo", "-h", "-N", "-p", "cpu", "-o", "%N").strip()
 
     def node_state(self) -> str:
-        """Such as `idle`, `mixed`, `draining`, `down*`."""
+        """The state of the node, such as `idle`, `mixed`, `draining` or `down*`."""
         return self.slurm("sinfo", "-h", "-N", "-p", "cpu", "-o", "%T").strip()
 
 
 def control(command: str, root: Path) -> subprocess.CompletedProcess:
-    """Start or stop the daemons; the sizes go to this command alone, because srun reads SLURM_GPUS as an option."""
+    """Start or stop the daemons; only this command gets the sizes, because srun reads SLURM_GPUS as an option."""
     environment = os.environ | SIZE | {"SLURM_ROOT": str(root)}
-    # The daemons would hold a pipe open for ever.
+    # The daemons would keep a pipe open for ever.
     with tempfile.TemporaryFile("w+") as output:
         options = {"stdout": output, "stderr": subprocess.STDOUT, "stdin": subprocess.DEVNULL, "check": False}
         done = subprocess.run([str(SCRIPT), command], env=environment, **options)
@@ -124,7 +124,7 @@ def control(command: str, root: Path) -> subprocess.CompletedProcess:
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:
-    """What must repeat of the study in `folder`: tables, tests, predictions and weights."""
+    """The bytes in `folder` that must repeat: of tables, tests, predictions and weights."""
     results = folder / RESULTS
     patterns = ("tables/*", "significance/*", "runs/**/predictions.parquet", "runs/**/model.safetensors")
     paths = [path for pattern in patterns for path in results.glob(pattern) if ".finished" not in path.parts]
@@ -132,7 +132,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 
 def training_of(folder: Path, fold: int) -> psutil.Process | None:
-    """The process that trains the latent cell's `fold` now, found by the log that it writes to."""
+    """The process that now trains the latent cell's `fold`, found by its log."""
     log = folder / RESULTS / f"logs/train_classifier/second.latent.tiny_sd14.latent.fold{fold}.log"
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
@@ -152,5 +152,5 @@ def assert_same_cell(folder: Path, local: Path, folds: tuple[int, ...] = (0, 1),
 
 
 def log_of_failure(told: str) -> str:
-    """The log of the allocation that Snakemake names when a job of SLURM fails, read."""
+    """The text of the allocation's log, which Snakemake names when a SLURM job fails."""
     return Path(re.search(r"log: (\S+/\d+\.log) \(check log file", told)[1]).read_text()

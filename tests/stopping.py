@@ -1,6 +1,6 @@
-"""What a real signal stops: Snakemake, and work in a process of its own.
+"""Stops Snakemake, or work in a separate process, by real signals.
 
-The work is forked, because importing torch takes longer than it does.
+The work is forked, because importing torch takes longer than the work.
 """
 
 import os
@@ -16,7 +16,7 @@ TERMINATED, PRESSED = 128 + signal.SIGTERM, 128 + signal.SIGINT  # exit codes of
 
 
 def in_child(work: Callable[[], object], log: Path) -> int:
-    """Do the work in a forked process that prints into `log`; returns its process id."""
+    """Do the work in a forked process that prints into `log`; return its process id."""
     child = os.fork()
     if child:
         return child
@@ -36,12 +36,12 @@ def in_child(work: Callable[[], object], log: Path) -> int:
 
 
 def exit_code(child: int) -> int:
-    """Wait for a child; its exit code (99 after an error, which its log has), or minus the signal that ended it."""
+    """Wait for a child; return its exit code (99 after an error, see its log), or minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def signal_after(patch, owner, name: str, call: int, which: int) -> None:
-    """Let call number `call` of a function send its process a signal when it has done its work."""
+    """Let call number `call` of a function send its process a signal after its work."""
     whole, calls = getattr(owner, name), []
 
     def counted(*given, **named):
@@ -58,27 +58,27 @@ def signal_after(patch, owner, name: str, call: int, which: int) -> None:
 
 
 def kill_head(head: subprocess.Popen) -> None:
-    """The head process alone dies: its jobs are orphans, its lock stays."""
+    """Kill only the head process: its jobs become orphans, and its lock stays."""
     head.kill()
 
 
 def terminate_head(head: subprocess.Popen) -> None:
-    """What a shutdown, or a batch system, sends."""
+    """Send what a shutdown or a batch system sends."""
     head.terminate()
 
 
 def press_control_c(head: subprocess.Popen) -> None:
-    """A terminal sends the signal to the head process and its jobs alike."""
+    """Press Ctrl-C: a terminal sends the signal to the head process and to its jobs."""
     os.killpg(head.pid, signal.SIGINT)
 
 
 def hear_control_c() -> None:
-    """In a new process: what a shell starts in the background ignores the signal, and its children inherit that."""
+    """Hear Ctrl-C in a new process: a shell's background process ignores it, and its children inherit that."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end_head(command: list[str], folder: Path, reached: Callable, end: Callable, **environment: str) -> None:
-    """Start Snakemake in a checkout, and end it as soon as a moment is reached."""
+    """Start Snakemake in a checkout, and end it at a given moment."""
     environment = os.environ | {"PYTHONPATH": str(folder / "workflow/src")} | environment
     options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "preexec_fn": hear_control_c}
     head = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True, **options)

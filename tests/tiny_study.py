@@ -1,4 +1,4 @@
-"""The tiny study of tests/studies/wet.yaml: its data set as a user has it, and what is asked of its files."""
+"""The tiny study of tests/studies/wet.yaml: its data set in a user's form, and checks of its files."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ PHANTOM = {
 
 
 def write_clinic(folder: Path) -> Path:
-    """A data set as a user has it: PNG files, and a CSV with label and patient."""
+    """Write a data set in a user's form: PNG files, and a CSV with label and patient."""
     source = open_source(PHANTOM)
     (folder / "png").mkdir(parents=True)
     for i, name in enumerate(source.samples["sample_id"]):
@@ -31,14 +31,14 @@ def write_clinic(folder: Path) -> Path:
 def digest_of(results: Path) -> dict[str, bytes]:
     """The bytes of every file that must repeat."""
     patterns = ["tables/*", "significance/*", "figures/*"]
-    # The history too: the weights are those of the best epoch, which may have come before a training was stopped.
+    # The history too, because the weights are of the best epoch, which may precede the stop of a training.
     patterns += [f"runs/**/{name}" for name in ("predictions.parquet", "model.safetensors", "history.csv")]
     paths = [path for pattern in patterns for path in results.glob(pattern)]
     return {str(path.relative_to(results)): path.read_bytes() for path in paths}
 
 
 def assert_tuned_per_fold(results: Path, dataset: str, autoencoder: str) -> None:
-    """Each fold has weights of its own, and an encoding of all images that is judged on the fold's test images."""
+    """Each fold must have its own weights, and an encoding of all images that is judged on its test images."""
     folds = pd.read_parquet(results / f"folds/{dataset}.parquet").set_index("sample_id")["fold"]
     scores, weights = [], set()
     for fold in (0, 1):

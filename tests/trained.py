@@ -1,4 +1,4 @@
-"""A run's folder as train_classifier writes it, with random weights: what a person gives to `learnability score`."""
+"""A run's folder like that of train_classifier, with random weights, for commands such as `learnability score`."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""Snakemake without its start: a process that has imported it forks a child for every command that it is given.
+"""Snakemake without its start-up: a process that has imported it forks a child for every command.
 
-Importing takes longer than planning a small study. Nothing of this project is imported before the fork, so that the
-child reads the package and the Snakefile of the checkout under test, as a process of its own would.
+Importing takes longer than planning a small study. Nothing of this project is imported before the fork, so the child
+reads package and Snakefile of the checkout under test, as a new process would.
 """
 
 import atexit
@@ -15,7 +15,7 @@ import tempfile
 from importlib import import_module, util
 from pathlib import Path
 
-# What a dry run of this workflow imports, through snakemake.cli or later.
+# Modules that a dry run of this workflow imports, through snakemake.cli or later.
 IMPORTED = (
     "snakemake.cli", "snakemake.profiles", "snakemake.report.html_reporter", "snakemake_logger_plugin_rich", "jinja2",
     "jsonschema", "nbformat", "pandas", "pyarrow.parquet", "requests", "smart_open", "yaml",
@@ -37,7 +37,7 @@ def warm_snakemake(arguments: list[str], folder: Path, environment: dict[str, st
 
 @functools.cache
 def server() -> subprocess.Popen:
-    """The process, one for a session of tests; it ends when its input does."""
+    """Start the process, one for a session of tests; it ends when its input does."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     process = subprocess.Popen([sys.executable, __file__], env=environment, **pipes)
@@ -46,7 +46,7 @@ def server() -> subprocess.Popen:
 
 
 def serve() -> dict:
-    """Answer every request with the exit code of the child that runs it; returns in the child, the request."""
+    """Answer every request with the exit code of the child that runs it; returns only in the child: the request."""
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
@@ -56,7 +56,7 @@ def serve() -> dict:
 
 
 def become(request: dict) -> None:
-    """Be the process that `python -m snakemake` would start: its folder, environment, path and output."""
+    """Become the process that `python -m snakemake` would start: its folder, environment, path and output."""
     output = os.open(request["output"], os.O_WRONLY | os.O_CREAT)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(output, 1)
@@ -72,6 +72,6 @@ def become(request: dict) -> None:
 if __name__ == "__main__":
     for name in IMPORTED:
         import_module(name)
-    gc.freeze()  # else every child's garbage collector goes over all of it again
+    gc.freeze()  # otherwise every child's garbage collector walks all of it again
     become(serve())
     import_module("snakemake.cli").main()

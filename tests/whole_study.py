@@ -1,4 +1,4 @@
-"""What holds of the files of every finished study: asked of the tiny one in tests/runs, and of the demo."""
+"""What must hold for the files of every finished study; checked for the tiny study in tests/runs and for the demo."""
 
 import contextlib
 import io
@@ -24,13 +24,13 @@ DEMO = {"results": "results/demo", "dataset": "phantom_skin", "autoencoder": "ti
 
 
 def scores(results: Path, dataset: str, space: str, autoencoder: str, recipe: str) -> pd.DataFrame:
-    """The scores of a cell as its runs have them, a row for each of two folds."""
+    """The scores of a cell from its runs, with a row for each of two folds."""
     cell = results / "runs" / dataset / space / autoencoder / recipe
     return pd.DataFrame([read_json(cell / f"fold{fold}/metrics.json") for fold in (0, 1)])[SCORES]
 
 
 def assert_table4(results: Path, datasets: set[str], autoencoder: str) -> None:
-    """Every row has the mean of the runs that it names, on every data set; the two of Table 1 are Table 1's."""
+    """Every row must have the mean of the runs that it names, on every data set; two rows must equal Table 1's."""
     table = pd.read_csv(results / "tables/table4.csv")
     found = table.groupby(["dataset", "row"])["metric"].apply(set)
     assert set(found.index) == {(dataset, row) for dataset in (*datasets, "macro") for row in SPACES}
@@ -41,7 +41,7 @@ def assert_table4(results: Path, datasets: set[str], autoencoder: str) -> None:
         assert set(zip(part["space"], part["recipe"], strict=True)) == {(space, recipe)}
         means = scores(results, dataset, space, autoencoder, recipe).mean()
         np.testing.assert_allclose(part.set_index("metric")["mean"][SCORES], means, rtol=1e-12)
-    for _, part in table.groupby("dataset"):  # else a wrong row would not show
+    for _, part in table.groupby("dataset"):  # otherwise a wrong row would not show
         assert not part.pivot(index="row", columns="metric", values="mean").duplicated().any()
     in_table1 = pd.read_csv(results / "tables/table1.csv").query(f"autoencoder == '{autoencoder}'")
     both = table.merge(in_table1, on=["dataset", "space", "recipe", "metric"])
@@ -50,7 +50,7 @@ def assert_table4(results: Path, datasets: set[str], autoencoder: str) -> None:
 
 
 def assert_values_of_searches(results: Path, count: int) -> None:
-    """A tuned run has the values that its own search found."""
+    """A tuned run must have the values that its own search found."""
     searches = list(results.glob("searches/*/*/tuned/fold*/best.json"))
     assert len(searches) == count
     for best in searches:
@@ -63,7 +63,7 @@ def assert_values_of_searches(results: Path, count: int) -> None:
 
 
 def noise_curves(results: Path, count: int) -> list[pd.DataFrame]:
-    """Scores over the noise level of every run that was trained with noise; at level 0 they are the run's."""
+    """Scores over the noise level of every run trained with noise; at level 0 they must be those of the run."""
     curves = [pd.read_parquet(path) for path in results.glob("runs/*/latent/*/noise_conditioned/*/noise_curve.parquet")]
     assert len(curves) == count
     for curve in curves:
@@ -75,7 +75,7 @@ def noise_curves(results: Path, count: int) -> list[pd.DataFrame]:
 
 
 def table3_under_one_budget(results: Path) -> pd.DataFrame:
-    """Table 3, whose four rows have one budget."""
+    """Table 3; its four rows must have one budget."""
     table = pd.read_csv(results / "tables/table3.csv")
     assert set(table["row"]) == {"image", "image_cached", "latent", "latent_distilled"}
     assert table["budget_s"].nunique() == 1
@@ -83,7 +83,7 @@ def table3_under_one_budget(results: Path) -> pd.DataFrame:
 
 
 def assert_gap_decomposition(results: Path, autoencoder: str) -> None:
-    """The four gaps are differences of the runs' means; the control is the lossless one of the grid."""
+    """The four gaps must be differences of the runs' means; the control must be the lossless one on the grid."""
     gaps = pd.read_csv(results / "significance/gap_decomposition.csv", keep_default_na=False)
     assert set(gaps["control"]) == {"pixel_unshuffle_8"}
     for row in gaps.to_dict("records"):
@@ -99,7 +99,7 @@ def assert_gap_decomposition(results: Path, autoencoder: str) -> None:
 
 
 def assert_controls(results: Path, dataset: str) -> pd.DataFrame:
-    """The gaps of the controls are differences of the runs' means; returns them by control and recipe."""
+    """The gaps of controls must be differences of the runs' means; return them by control and recipe."""
     controls = pd.read_csv(results / "significance/controls.csv", keep_default_na=False).set_index(
         ["control", "recipe"]
     )
@@ -126,7 +126,7 @@ def assert_controls(results: Path, dataset: str) -> pd.DataFrame:
 
 
 def assert_python_of_the_pages(folder: Path, results: str, dataset: str, autoencoder: str) -> None:
-    """The code of docs/one_number.md and docs/inspect.md, told of this study, prints the numbers of its table."""
+    """The code of docs/one_number.md and docs/inspect.md, run for this study, must print the numbers of its table."""
     names = {"results": results, "dataset": dataset, "autoencoder": autoencoder}
     printed = io.StringIO()
     for page in ("one_number", "inspect"):
@@ -149,7 +149,7 @@ def assert_python_of_the_pages(folder: Path, results: str, dataset: str, autoenc
 
 
 def printed_in_table1(results: Path) -> list[str]:
-    """Table 1's numbers as they are printed."""
+    """The numbers of Table 1 as printed."""
     table1 = pd.read_csv(results / "tables/table1.csv")
     pairs = table1[["mean", "sd"]].to_numpy()
     return [" ± ".join(re.sub(r"^(-?)0", r"\1", f"{value:.3f}") for value in pair) for pair in pairs]
@@ -160,7 +160,7 @@ def figures_of(results: Path) -> set[str]:
 
 
 def assert_summary_in_a_browser(results: Path, figures: set[str], folder: Path) -> None:
-    """The page has every number of Table 1 and these figures, its links lead somewhere, and it fits the window."""
+    """The page must have every number of Table 1, these figures and no dead link, and it must fit the window."""
     page = results / "summary.html"
     answer, console = ask(
         page, folder,
@@ -179,7 +179,7 @@ def assert_summary_in_a_browser(results: Path, figures: set[str], folder: Path) 
 
 
 def assert_report_in_a_browser(results: Path, figures: set[str], place: Path, *study: str, **options) -> None:
-    """Snakemake's report shows Table 1 to who clicks on it, and these figures; tables and tests are in it."""
+    """Snakemake's report must show Table 1 after a click, and these figures; it must contain tables and tests."""
     made = place / "made" / "report.html"
     made.parent.mkdir()
     snakemake("--profile", "profiles/local", *study, "--report", str(made), **options)
@@ -197,7 +197,7 @@ def assert_report_in_a_browser(results: Path, figures: set[str], place: Path, *s
         " widths[path] = image.naturalWidth; }"
         "return {text, widths, paths: Object.keys(results)};",
     )  # fmt: skip
-    assert [line for line in console if "tailwindcss" not in line] == []  # which warns of itself
+    assert [line for line in console if "tailwindcss" not in line] == []  # tailwindcss warns about itself
     assert [number for number in printed_in_table1(results) if number not in answer["text"]] == []
     assert {Path(path).stem for path in answer["widths"]} == figures
     assert all(width > 0 for width in answer["widths"].values())

@@ -1,9 +1,10 @@
-"""What every test and verdict of the study is worth: simulated studies, put to the project's own functions.
+"""What every test and verdict of the study is worth: runs the project's own functions on simulated studies.
 
     python -m benchmarks.calibration [--studies 1000] [--seed 0] [--raw results/calibration] [--page FILE]
 
-Writes the page of error rates. Raw results lie in `--raw`, so that a command that was stopped goes on; what other code
-would compute otherwise is computed anew. Uses one core; ends with 1 where a test or verdict does not hold its level.
+Writes the page of error rates. Raw results are kept in `--raw`, so that a stopped command continues; results that
+changed code would compute differently are computed anew. Uses one core; exits with 1 if a test or verdict does not
+hold its level.
 """
 
 import argparse
@@ -22,10 +23,10 @@ from .studies import Scenario
 from .verdicts import CASES, CURVES
 
 PAGE = Path("docs/measurements/error_rates.md")
-# Shares of `--studies`: a level is found from all of them.
+# Shares of `--studies`; a level is estimated from all of them.
 OF_POWER, OF_VERDICTS, OF_SCORES = 0.25, 0.15, 0.2
 AS_LARGE_AS_THE_MARGIN = 0.06
-RATIOS = (0, 1, 2)  # of autoencoders' own gaps to the spread of cells
+RATIOS = (0, 1, 2)  # of the spread of autoencoders' own gaps to that of cells
 HEADER = """# Error rates and power
 
     make calibrate
@@ -61,7 +62,7 @@ def main() -> int:
 
 
 def compute(studies: int, seed: int, raw: Path) -> tuple[dict, float]:
-    """Every rate of the page, and the CPU seconds of all, those of earlier commands included."""
+    """Compute every rate of the page, and the CPU seconds of all, including those of earlier commands."""
     started, spent = time.process_time(), []
 
     def simulated(scenario: Scenario, gaps: tuple[float, ...], share: float) -> Simulated:

@@ -1,8 +1,9 @@
 """Simulated studies of the paper's datasets and autoencoders, as the judge of claims reads them.
 
-Differences of images are normal here, so that the noise of a study is a number: the standard deviation of a gap over
-folds. Of its square `SAMPLED` is by groups and images that are tested, `BY_GROUPS` by groups that are trained on, which
-folds share, and `BY_SEED` by the seed. An autoencoder shares a part of each with the others of a dataset.
+Differences of images are normal here, so that a single number describes the noise of a study: the standard deviation of
+a gap over folds. Shares of its square come from the tested groups and images (`SAMPLED`), from the training groups,
+which folds share (`BY_GROUPS`), and from the seed (`BY_SEED`). An autoencoder shares a part of each with the others of
+a dataset.
 """
 
 import functools
@@ -21,16 +22,16 @@ from learnability.tables.labels import Labels
 
 from .designs import N_SPLITS, Design, Shape, designs
 
-SHAPE = Shape(300, (0.6, 0.4), 2, mixed=False)  # of every dataset: its noise is set, so that its size is no matter
+SHAPE = Shape(300, (0.6, 0.4), 2, mixed=False)  # of every dataset; its size does not matter, because its noise is set
 MARGIN = 0.02
 SAMPLED, BY_GROUPS, BY_SEED = 0.85, 0.08, 0.07  # of the variance of a gap over folds
 OF_GROUP = 0.4  # of the sampling variance of an image
-SHARED = 0.38  # of every part, by the autoencoders of a dataset
+SHARED = 0.38  # of every part; the autoencoders of a dataset have it in common
 OVERLAP = 0.5  # of the training groups of two folds
 
 
 class Told(Findings):
-    """Findings whose cells of the gap are read once: a study has twenty, and ten claims ask for them."""
+    """Findings that read the cells of the gap only once: a study has twenty, and ten claims ask for them."""
 
     def tested(self, name: str, test: str, comparison: str, **where: str) -> list[Effect]:
         cells = self.frames["cells"]
@@ -40,9 +41,9 @@ class Told(Findings):
 def findings_of(
     gaps: Mapping[str, np.ndarray], noise: float, folds: int, random: np.random.Generator, loss: float = 0.0
 ) -> Findings:
-    """What a study found whose true gaps are these, per dataset one of each autoencoder.
+    """The findings of a study with these true gaps, for each dataset one per autoencoder.
 
-    `noise` is the standard deviation of a gap over folds, `loss` what images are better by than reconstructions.
+    `noise` is the standard deviation of a gap over folds; `loss` is by how much images beat reconstructions.
     """
     made = dict(zip(gaps, designs((SHAPE,) * len(gaps), 0, folds), strict=True))
     latent, image = [], []
@@ -71,19 +72,19 @@ def _labels() -> Labels:
 
 
 def rows_of(gaps: np.ndarray, noise: float, design: Design, random: np.random.Generator) -> list[PairedRows]:
-    """The differences of a dataset's images, of each autoencoder."""
+    """The differences of a dataset's images for each autoencoder."""
     tested = design.weight > 0
     folds = np.unique(design.fold[tested])
     groups = int(design.group.max()) + 1
 
     def shared(size: int) -> np.ndarray:
-        """Standard normal numbers (A, size), part of them the same for all autoencoders."""
+        """Standard normal numbers (A, size), with a part that is the same for all autoencoders."""
         own = random.standard_normal((len(gaps), size))
         return np.sqrt(SHARED) * random.standard_normal(size) + np.sqrt(1 - SHARED) * own
 
     images = np.sqrt(OF_GROUP) * shared(groups)[:, design.group] + np.sqrt(1 - OF_GROUP) * shared(len(design.group))
     sampled = np.sqrt(SAMPLED / _variance_of_fold(design)) * images
-    # The effect of a part of the data is in every training on it: two folds' trainings are correlated by their overlap.
+    # A part of the data affects every training on it, so the trainings of two folds are correlated by their overlap.
     parts = [np.unique(design.fold[split_rows(design.fold, k, N_SPLITS)["train"]]) for k in folds]
     effects = shared(N_SPLITS)
     of_groups = np.stack([effects[:, part].sum(1) / np.sqrt(len(part)) for part in parts], 1)
@@ -94,7 +95,7 @@ def rows_of(gaps: np.ndarray, noise: float, design: Design, random: np.random.Ge
 
 
 def _variance_of_fold(design: Design) -> float:
-    """Of the gap in one fold, where that of an image is 1: the mean over folds."""
+    """The variance of the gap in one fold, if that of an image is 1: the mean over folds."""
     folds = len(np.unique(design.fold[design.weight > 0]))
     weight = design.weight * folds
     of_groups = np.bincount(design.group, weight)

@@ -1,4 +1,4 @@
-"""Simulated studies put to the judge of controls: their verdicts, and how often a study is said to fail them."""
+"""Runs the judge of controls on simulated studies: the verdicts, and how often a study is said to fail."""
 
 import functools
 import io
@@ -25,7 +25,7 @@ SAID = ["effect", "ci_low", "ci_high", "p", "verdict"]  # of control_verdicts
 
 @functools.cache
 def compared() -> tuple[dict, ...]:
-    """What a study with both controls compares under the matched recipe, a replicate of it included."""
+    """The comparisons of a study with both controls under the matched recipe, including a replicate."""
     config = read_config()
     config["study"]["controls"] = [LOSSLESS, CIPHER]
     return tuple(entry for entry in comparisons(config) if entry["recipe"] != TABLE1)
@@ -59,7 +59,7 @@ def controlled(
 def _sides(
     design: Design, number: int, strength: float, scenario: Scenario, studies: int, random: np.random.Generator
 ) -> dict[tuple[str, ...], np.ndarray]:
-    """What is right (S, N) by autoencoder, space and recipe: a replicate sees the same images, a cipher's are noise."""
+    """Right answers (S, N) by autoencoder, space and recipe: a replicate sees the same images, a cipher sees noise."""
     views = draw_views(design, number, studies, random)
     images = an_autoencoder(views, "IS", random)
     first, again = (tested(views, images, (1.0,), scenario, random)[0].argmax(2) == design.label for _ in range(2))
@@ -70,7 +70,7 @@ def _sides(
 
 
 def _runs(dataset: str, design: Design, sides: dict[tuple[str, ...], np.ndarray], study: int) -> pd.DataFrame:
-    """The runs of one study on a dataset, as significance.predictions.with_right gives them."""
+    """The runs of a study on a dataset, as significance.predictions.with_right returns them."""
     rows, folds = [], np.unique(design.fold[design.weight > 0])
     for (autoencoder, space, recipe), correct in sides.items():
         identity = {"dataset": dataset, "autoencoder": autoencoder, "space": space, "recipe": recipe}

@@ -1,4 +1,4 @@
-"""Made-up datasets for simulated studies: classes, groups of images, and the folds that the project makes of them."""
+"""Made-up datasets for simulated studies: classes, groups of images, and the folds that the project makes."""
 
 import contextlib
 import functools
@@ -15,7 +15,7 @@ N_SPLITS = 5
 
 
 class Design(NamedTuple):
-    """Arrays over the images of one dataset; every image is tested in one of the folds."""
+    """Arrays over the images of a dataset; every image is tested in one of the folds."""
 
     label: np.ndarray  # (N,) int
     group: np.ndarray  # (N,) int codes
@@ -24,7 +24,7 @@ class Design(NamedTuple):
     overlaps: tuple[float, ...]  # of the training groups of the first 0, 1, 2 ... folds
 
     def overlap(self, folds: list[int]) -> float:
-        """Of the training groups of these folds, as the images of a real dataset give it."""
+        """The overlap of the training groups of these folds, computed as for a real dataset."""
         return self.overlaps[len(folds)]
 
     @property
@@ -33,12 +33,12 @@ class Design(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """What a dataset is made from: images, shares of its classes, most images of a group, and what a group shares."""
+    """How a dataset is made: images, class shares, the most images of a group, and what a group shares."""
 
     images: int
     classes: tuple[float, ...]
     group: int
-    mixed: bool  # a group holds several classes, as a patient does; else one, as a lesion does
+    mixed: bool  # a group holds several classes, like a patient; else one, like a lesion
 
 
 SMALL = (
@@ -51,7 +51,7 @@ SMALL = (
 
 @functools.cache
 def designs(shapes: tuple[Shape, ...], seed: int, folds: int = N_SPLITS) -> tuple[Design, ...]:
-    """One design per shape, folds by the project's own function, of which the first `folds` are run."""
+    """A design for each shape, with folds by the project's own function; the first `folds` of them are run."""
     return tuple(_design(shape, np.random.default_rng([seed, number]), folds) for number, shape in enumerate(shapes))
 
 

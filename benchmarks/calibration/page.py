@@ -17,7 +17,7 @@ SHARE, FOLD_SD, CORRELATION = "share of training", "fold sd", "correlation"
 # Wanted in the set-up of the first scenario at a gap of 8.2 points, in percent.
 GOALS = {"cell": 42, "dataset": 60, "study": 95}
 WANTED_AT = 0.082
-# Shown for comparison: they decide no verdict, but that on controls of two folds.
+# Shown for comparison: they decide no verdict, except that on controls of two folds.
 DECIDES_NOTHING = (
     OWN_MEAN,
     LEAST_LEFT_OUT,
@@ -33,7 +33,7 @@ OF_FEW = "control found, 2 folds, sampling only"
 
 
 def page(results: Mapping, header: str) -> str:
-    """The page from `__main__.compute`."""
+    """Write the page from the result of `__main__.compute`."""
     parts = [
         header,
         _in_short(results),
@@ -52,7 +52,7 @@ def page(results: Mapping, header: str) -> str:
 
 
 def deciding(results: Mapping) -> dict[str, Mapping[str, Rate]]:
-    """The rates of all tests and intervals that must hold 5 %, by what they are of; those of verdicts stand apart."""
+    """The rates of all tests and intervals that must hold 5 %, by subject; those of verdicts are elsewhere."""
     intervals = {
         f"interval, {scenario}, {100 * gap:g} points": rates
         for scenario, by_gap in results["misses"].items()
@@ -71,7 +71,7 @@ def deciding(results: Mapping) -> dict[str, Mapping[str, Rate]]:
 
 
 def _wrong_of_controls(name: str, rates: Mapping[str, Rate]) -> dict[str, Rate]:
-    """Of a study whose controls are sound: that it fails, and from enough folds that a gap is found where none is."""
+    """Rates for a study with sound controls: that it fails, and with enough folds that a false gap is found."""
     if "has a gap" in name:
         return {}
     told = {FAIL: rates[FAIL]}
@@ -124,7 +124,7 @@ def _most(results: Mapping, test: str) -> float:
 
 
 def _failed(results: Mapping, folds: int) -> float:
-    """The largest share of sound studies of so many folds that are said to fail their controls, in percent."""
+    """The largest share of sound studies, at this number of folds, that are said to fail their controls, in percent."""
     told = {name: rates for name, rates in results["controls"].items() if name.endswith(f"{folds} folds")}
     return 100 * max(rates[FAIL].value for rates in told.values())
 
@@ -235,7 +235,7 @@ def _verdicts(verdicts: Mapping[str, Mapping[str, Mapping]]) -> str:
     rows, studies = [], 0
     for case, claims in verdicts.items():
         for claim, told in claims.items():
-            wrong = told["wrong"]  # bold where it is too frequent
+            wrong = told["wrong"]  # bold if too frequent
             shares = [
                 str(wrong.get(name, f"{100 * told[name]:.0f}")) for name in (SUPPORTED, UNTESTABLE, NOT_SUPPORTED)
             ]
@@ -261,7 +261,7 @@ def _curves(curves: Mapping[str, Mapping[float, float]]) -> str:
 
 
 def judged(frame: pd.DataFrame, name: str) -> dict[str, dict]:
-    """Of every claim of a case: whether it is true, the shares of verdicts, and the rates of those that are wrong."""
+    """For every claim of a case: whether it is true, the shares of verdicts, and the rates of wrong ones."""
     known = truth(next(case for case in CASES if case.name == name))
     return {
         claim: {"true": true, "wrong": {verdict: rate((frame[claim] == verdict).to_numpy()) for verdict in WRONG[true]}}
@@ -271,6 +271,6 @@ def judged(frame: pd.DataFrame, name: str) -> dict[str, dict]:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """In Markdown."""
+    """Format a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

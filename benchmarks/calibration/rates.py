@@ -19,8 +19,8 @@ from .simulated import FIELDS, ONE, ONE_WITHOUT, TWO, UNITS, Simulated, decompos
 from .studies import AUTOENCODERS, Scenario
 
 TEST_OVER_TRAIN = 1 / (N_SPLITS - 2)
-ONE_SIDED = 1.645  # standard errors below a rate lies its lower 95 % Monte Carlo bound
-OF_A_STACK = 50  # studies that are in memory at once
+ONE_SIDED = 1.645  # standard errors from a rate down to its lower 95 % Monte Carlo bound
+OF_A_STACK = 50  # studies in memory at once
 CELLS = slice(0, AUTOENCODERS)
 ALONE, OWN_MEAN = "cell of one autoencoder", "dataset, variance of training from its own mean"
 LEAST_LEFT_OUT = "cell of one autoencoder, without the least of e"
@@ -37,7 +37,7 @@ class Rate(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether it may be the level or less."""
+        """Whether the true rate may be the level or less."""
         return self.low <= ALPHA
 
     def __str__(self) -> str:
@@ -46,7 +46,7 @@ class Rate(NamedTuple):
 
 
 def rate(found: np.ndarray) -> Rate:
-    """Of what was found (studies, ...): cells of a study are not independent, so the error is that over studies."""
+    """The rate of findings (studies, ...). Cells of a study are not independent, so the error is that over studies."""
     shares = np.reshape(found, (len(found), -1)).mean(1)
     error = shares.std(ddof=1) / np.sqrt(len(shares))
     return Rate(float(shares.mean()), float(shares.mean() - ONE_SIDED * error), len(shares))
@@ -62,30 +62,30 @@ def found(p: np.ndarray, effect: np.ndarray | float = 1.0) -> np.ndarray:
 
 
 def covered(tests: np.ndarray, truth: np.ndarray | float) -> np.ndarray:
-    """Whether the interval holds the truth; one that is not defined does not."""
+    """Whether the interval holds the truth; an undefined one does not."""
     return (field(tests, "low") <= truth) & (truth <= field(tests, "high"))
 
 
 def of_units(studies: Simulated, gap: int) -> dict[str, np.ndarray]:
-    """The tests (S, D, ..., FIELDS) of cells and datasets, those over datasets (S, FIELDS), those of the control."""
+    """The tests (S, D, ..., FIELDS) of cells and datasets, those over datasets (S, FIELDS), and the control's."""
     tests = studies.tests[gap]
     one = {name: tests[:, :, UNITS.index(name)] for name in UNITS[AUTOENCODERS:]}
     return {"cell": tests[:, :, CELLS], "study": studies.study[gap]} | one
 
 
 def of_one(units: dict[str, np.ndarray], directed: bool = False) -> dict[str, Rate]:
-    """How often a gap is found by the cell of a study that has one autoencoder, or two."""
+    """How often the cell of a study with one autoencoder, or two, finds a gap."""
 
     def rate_of(unit: str) -> Rate:
         return rate(found(field(units[unit], "p"), field(units[unit], "effect") if directed else 1.0))
 
-    # A control has no other autoencoder beside it, like the cell of a study of one.
+    # A control is the only autoencoder, like the cell of a study of one.
     names = {"cell of two autoencoders": TWO, ALONE: ONE}
     return {name: rate_of(unit) for name, unit in names.items()} | {LEAST_LEFT_OUT: rate_of(ONE_WITHOUT)}
 
 
 def over_folds(studies: Simulated, gap: int) -> dict[str, np.ndarray]:
-    """p of the t-tests over folds of every cell and dataset, and of that over the datasets' means."""
+    """p of the t-tests over folds for every cell and dataset, and of the test over the datasets' means."""
     folds = studies.reconstruction - studies.latent[gap]  # (S, D, A, k)
     means = folds.mean(2)
     return {
@@ -96,12 +96,12 @@ def over_folds(studies: Simulated, gap: int) -> dict[str, np.ndarray]:
 
 
 def each(of: Callable[[np.ndarray], float], values: np.ndarray) -> np.ndarray:
-    """A function of the last axis."""
+    """Apply a function along the last axis."""
     return np.apply_along_axis(of, -1, values)
 
 
 def false_positives(studies: Simulated) -> dict[str, Rate]:
-    """Of every test where there is no gap."""
+    """The false positives of every test if there is no gap."""
     units, folds = of_units(studies, 0), over_folds(studies, 0)
     pairs = (studies.reconstruction - studies.latent[0]).mean(3).reshape(len(studies.image), -1)
     images = (studies.reconstruction - studies.image[:, :, None]).mean(3).reshape(len(studies.image), -1)
@@ -129,7 +129,7 @@ def ranks(differences: np.ndarray, alternative: str) -> np.ndarray:
 
 
 def power(studies: Simulated, gap: int) -> dict[str, Rate]:
-    """How often a gap is found, in its direction."""
+    """How often a gap is found in its own direction."""
     units, folds = of_units(studies, gap), over_folds(studies, gap)
     rates = {}
     for name in ("cell", "dataset", "study"):
@@ -145,7 +145,7 @@ def power(studies: Simulated, gap: int) -> dict[str, Rate]:
 
 
 def misses(studies: Simulated, gap: int) -> dict[str, Rate]:
-    """How often an interval does not hold the true gap, which is the mean over all studies of each dataset."""
+    """How often an interval misses the true gap, which is the mean over all studies of each dataset."""
     units = of_units(studies, gap)
     effects = field(units["dataset"], "effect")
     truth = effects.mean(0)
@@ -159,7 +159,7 @@ def misses(studies: Simulated, gap: int) -> dict[str, Rate]:
 
 
 def equivalence(studies: Simulated, gap: int) -> dict[str, Rate]:
-    """How often a gap as large as the margin is called smaller: the margin is the true gap."""
+    """How often a gap as large as the margin is called smaller; the margin equals the true gap."""
     rates = {}
     for name, shown in (("control", "5 folds"), ("control of few", "2 folds, sampling only")):
         tests = of_units(studies, gap)[name]
@@ -172,9 +172,9 @@ def equivalence(studies: Simulated, gap: int) -> dict[str, Rate]:
 
 
 def fidelity(studies: Simulated, ratios: Iterable[float], number: int, seed: int) -> dict[str, Rate]:
-    """PSNR against a gap that it says nothing of, where autoencoders have gaps of their own.
+    """PSNR against a gap that does not depend on it, while autoencoders have gaps of their own.
 
-    `ratios`: the standard deviation of these over that of cells. Both sides are centred within datasets.
+    `ratios` are the standard deviations of these own gaps over that of cells. Both sides are centred within datasets.
     """
     random = np.random.default_rng([seed, 11])
     gaps = (studies.reconstruction - studies.latent[0]).mean(3)[:number]
@@ -198,7 +198,7 @@ def fidelity(studies: Simulated, ratios: Iterable[float], number: int, seed: int
 
 
 def encoding(scenario: Scenario, number: int, seed: int) -> dict[str, Rate]:
-    """Of the decomposed gap, less that of a control: how often one is found where there is none."""
+    """How often the gap less that of a control is found although there is none."""
     stacks = [
         decomposed(designs(SMALL, seed), scenario, OF_A_STACK, [seed, 3, at]) for at in range(-(-number // OF_A_STACK))
     ]
@@ -210,7 +210,7 @@ def encoding(scenario: Scenario, number: int, seed: int) -> dict[str, Rate]:
 
 
 def of_controls(frame: pd.DataFrame) -> dict[str, Rate]:
-    """Of judged studies: how often they are said to fail their controls, and the verdicts of each control."""
+    """How often judged studies are said to fail their controls, and the verdicts of each control."""
     study = ["stack", "study"]
     rates = {"the controls fail": rate(frame.groupby(study)["fails"].first().to_numpy())}
     wanted = {LOSSLESS: ("absent", "found"), CIPHER: ("found",)}
@@ -233,7 +233,7 @@ def of_scores(frame: pd.DataFrame) -> dict[str, Rate]:
 
 
 def shares(studies: Simulated, gap: int = 0) -> dict[str, float]:
-    """What the simulation is like: training's share of the variance of a cell's gap, fold sd, correlation of cells."""
+    """Properties of the simulation: training's share of the variance of a cell's gap, fold sd, correlation of cells."""
     cells = studies.tests[gap][:, :, CELLS]
     folds = studies.reconstruction - studies.latent[gap]
     effects = field(cells, "effect")

@@ -1,4 +1,4 @@
-"""The raw results of simulated studies, kept on disk in stacks: a command that was stopped goes on where it was."""
+"""Keeps the raw results of simulated studies on disk in stacks, so that a stopped command continues."""
 
 import hashlib
 import inspect
@@ -23,14 +23,14 @@ from .simulated import Simulated, simulate
 from .studies import Scenario, strengths_of
 from .verdicts import Case, verdicts
 
-STACK = 50  # studies that are computed, and kept, at once
-TRIAL = 60  # studies that find the strengths at which the gaps are as wanted
+STACK = 50  # studies that are computed and stored at once
+TRIAL = 60  # studies from which the strengths for the wanted gaps are found
 
 
 def simulated_studies(
     scenario: Scenario, gaps: tuple[float, ...], number: int, seed: int, folder: Path
 ) -> tuple[Simulated, float]:
-    """`number` studies of a scenario at each gap, and the seconds of CPU that they took; what is on disk is read."""
+    """`number` studies of a scenario at each gap, and their CPU seconds; reads what is on disk."""
     made = designs(SMALL, seed)
     own = [seed, zlib.crc32(scenario.name.encode())]
     strengths = []
@@ -48,13 +48,13 @@ def simulated_studies(
         with np.load(path) as kept:
             stacks.append(Simulated(*(kept[field] for field in Simulated._fields)))
             seconds += float(kept["seconds"])
-    axes = (0, 1, 0, 1, 1, 1)  # of the studies in each field
+    axes = (0, 1, 0, 1, 1, 1)  # the axis of studies in each field
     joined = (np.concatenate(parts, axis) for parts, axis in zip(zip(*stacks, strict=True), axes, strict=True))
     return Simulated(*joined), seconds
 
 
 def judged_studies(case: Case, number: int, seed: int, folder: Path) -> tuple[pd.DataFrame, float]:
-    """The verdicts on `number` studies of a case, and the seconds of CPU that they took; what is on disk is read."""
+    """The verdicts on `number` studies of a case, and their CPU seconds; reads what is on disk."""
     place = folder / "verdicts" / _digest_of_verdicts(case, seed)
     own = [seed, zlib.crc32(case.name.encode())]
     return _frames(place, number, lambda stack: verdicts(case, STACK, [*own, stack]))
@@ -63,7 +63,7 @@ def judged_studies(case: Case, number: int, seed: int, folder: Path) -> tuple[pd
 def controlled_studies(
     scenario: Scenario, gap: float, folds: int, number: int, seed: int, folder: Path
 ) -> tuple[pd.DataFrame, float]:
-    """`number` studies whose controls are judged, and their seconds of CPU; the lossless control has this gap."""
+    """`number` studies with judged controls, and their CPU seconds; the lossless control has this gap."""
     made, own = designs(SMALL, seed, folds), [seed, zlib.crc32(scenario.name.encode())]
     alike = (1.0,) * len(made)
     rules = [inspect.getsource(module) for module in (rules_of_controls, failures_of_controls)]
@@ -77,7 +77,7 @@ def controlled_studies(
 
 
 def scored_studies(scenario: Scenario, number: int, seed: int, folder: Path) -> tuple[pd.DataFrame, float]:
-    """The tests over folds of `number` studies without a difference, and their seconds of CPU."""
+    """The tests over folds of `number` studies without a difference, and their CPU seconds."""
     made, own = designs(SMALL, seed), [seed, zlib.crc32(scenario.name.encode())]
     digest = _digest_of(scenario, seed, scores.compared(made, scenario, 2, [0]).to_csv())
     return _frames(
@@ -86,7 +86,7 @@ def scored_studies(scenario: Scenario, number: int, seed: int, folder: Path) -> 
 
 
 def _frames(place: Path, number: int, stack_of: Callable[[int], pd.DataFrame]) -> tuple[pd.DataFrame, float]:
-    """Stacks of `number` studies, one below the other, and the seconds of CPU of all; what is on disk is read."""
+    """Stacks of `number` studies, one below the other, and the CPU seconds of all; reads what is on disk."""
     stacks, seconds = [], 0.0
     for stack in range(-(-number // STACK)):
         path = place / f"{stack}.csv"
@@ -103,7 +103,7 @@ def _frames(place: Path, number: int, stack_of: Callable[[int], pd.DataFrame]) -
 
 
 def _digest_of_verdicts(case: Case, seed: int) -> str:
-    """Of the settings, of what two small studies give, and of the rules: few studies meet the edge of a rule."""
+    """Digest of the settings, of two small studies, and of the rules, because few studies meet the edge of a rule."""
     rules = [inspect.getsource(module) for module in (rules_of_verdicts, gap_claims, own_claims)]
     probe = verdicts(case, 2, [0]).to_csv()
     return _digest_of(case, seed, probe, rules)
@@ -114,7 +114,7 @@ def _digest_of(*settings: object) -> str:
 
 
 def _write(found: Simulated, seconds: float, path: Path) -> None:
-    """A file is whole or it is not there."""
+    """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.npz")
     np.savez_compressed(partial, seconds=seconds, **found._asdict())
@@ -122,7 +122,7 @@ def _write(found: Simulated, seconds: float, path: Path) -> None:
 
 
 def _digest(scenario: Scenario, made: tuple[Design, ...], *settings: object) -> str:
-    """Of the settings and of what two small studies give: results of code that computes otherwise are not taken."""
+    """Digest of the settings and of two small studies, so that results of differing code are not reused."""
     probe = simulate(made, [(1.0, 0.8)] * len(made), scenario, 2, [0])
     digest = hashlib.sha256(repr((scenario, settings, STACK, TRIAL)).encode())
     for values in probe:

@@ -1,4 +1,4 @@
-"""Simulated studies put to the tests over folds: AUC, MCC and Table 4, each data set and the macro average."""
+"""Runs the tests over folds on simulated studies: AUC, MCC and Table 4, each data set and the macro average."""
 
 from collections.abc import Sequence
 
@@ -12,13 +12,13 @@ from learnability.training.metrics import area_under_curve, balanced_accuracy, m
 from .designs import N_SPLITS, Design
 from .studies import Scenario, an_autoencoder, draw_views, tested
 
-# Rows of Table 4 without a difference: the third is the same latents, trained once more.
+# Rows of Table 4 without a difference; the third has the same latents, trained once more.
 ROWS = {"reconstruction": ("reconstruction", "image"), "latent": ("latent", "latent"), "again": ("latent", "again")}
 GAP, OF_LATENTS = "latent_vs_reconstruction", "again_vs_latent"
 
 
 def compared(designs: Sequence[Design], scenario: Scenario, studies: int, seed: Sequence[int]) -> pd.DataFrame:
-    """The p of the corrected t in studies of one autoencoder: study, dataset (or `macro`), comparison, metric, p."""
+    """p of the corrected t in studies of one autoencoder: study, dataset (or `macro`), comparison, metric, p."""
     runs = []
     for number, design in enumerate(designs):
         random = np.random.default_rng([*seed, number])

@@ -1,4 +1,4 @@
-"""Simulated studies put to the project's group-level tests; their scores, for the tests over folds, stand beside."""
+"""Runs the project's group-level tests on simulated studies, and keeps their scores for the tests over folds."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from .designs import Design
 from .studies import AUTOENCODERS, Scenario, draw_views, right
 
 FIELDS = ("effect", "low", "high", "p", "low_sampling", "high_sampling", "p_sampling", "sampling", "training")
-FEW = 2  # folds, as the demo has: the variance of sampling alone
-# Of a dataset: its autoencoders; the first, where the study has two; their average, also with the variance of training
-# that it has itself; the control, which has no other beside it, also without the least that this is given, and that of
-# a study of few folds.
+FEW = 2  # folds, as in the demo: only the variance of sampling
+# The tests of a dataset: its autoencoders; the first one in a study of two; their average, also with its own variance
+# of training; the control, which stands alone, also without the least variance that it is given, and in a study of few
+# folds.
 ONE, TWO, ONE_WITHOUT = "control", "of two", "control, nothing least"
 UNITS = (*range(AUTOENCODERS), "dataset", TWO, ONE_WITHOUT, "dataset, own excess", ONE, "control of few")
 
@@ -60,7 +60,7 @@ def _right_everywhere(
     studies: int,
     random: np.random.Generator,
 ) -> tuple[np.ndarray, ...]:
-    """What is right: reconstructions (S, A, N), latents (G, S, A, N), images (S, N), a control's latents (G, S, N)."""
+    """Right answers: reconstructions (S, A, N), latents (G, S, A, N), images (S, N), a control's latents (G, S, N)."""
     views = draw_views(design, number, studies, random)
     reconstruction = [right(views, "RS", (1.0,), scenario, random)[0] for _ in range(AUTOENCODERS)]
     latent = [right(views, "LS", strengths, scenario, random) for _ in range(AUTOENCODERS)]
@@ -69,7 +69,7 @@ def _right_everywhere(
 
 
 def over_folds(correct: np.ndarray, design: Design) -> np.ndarray:
-    """Balanced accuracy of every fold (..., k) from what is right (..., N)."""
+    """Balanced accuracy of every fold (..., k) from right answers (..., N)."""
     folds = np.unique(design.fold[design.weight > 0])
     weight = np.stack([np.where(design.fold == fold, design.weight, 0.0) for fold in folds], 1) * len(folds)
     return correct @ weight
@@ -78,7 +78,7 @@ def over_folds(correct: np.ndarray, design: Design) -> np.ndarray:
 def _tests(
     reconstruction: np.ndarray, latent: np.ndarray, image: np.ndarray, control: np.ndarray, design: Design
 ) -> list[list[list[GroupTest]]]:
-    """By gap and study the tests of `UNITS`."""
+    """The tests of `UNITS` by gap and study."""
     return [
         [_of_study(reconstruction[i], latent[gap, i], image[i], control[gap, i], design) for i in range(len(image))]
         for gap in range(len(latent))
@@ -92,16 +92,16 @@ def _of_study(
     controlled = paired(image, control, design)
     few = PairedRows(*(part[controlled.fold < FEW] for part in controlled))
     shared, dataset = excess(cells), averaged(cells)
-    together = [(rows, shared) for rows in (*cells, dataset)]  # the dataset's is groups.dataset_test, as a test says
+    together = [(rows, shared) for rows in (*cells, dataset)]  # the dataset's is groups.dataset_test, as a test shows
     together += [(cells[0], excess(cells[:2])), (controlled, excess([controlled] * 2))]
     alone = [(rows, excess([rows])) for rows in (dataset, controlled, few)]
     return [group_test(rows, e, design.overlap(rows.folds())) for rows, e in (*together, *alone)]
 
 
 def decomposed(designs: Sequence[Design], scenario: Scenario, studies: int, seed: Sequence[int]) -> np.ndarray:
-    """Tests (S, D, A + 1, FIELDS) of a gap less that of the control, image by image, where both are zero.
+    """Tests (S, D, A + 1, FIELDS) of a gap less that of the control, image by image, if both are zero.
 
-    The last is that of the first autoencoder as a study of it alone would test it.
+    The last test is that of the first autoencoder in a study of it alone.
     """
     tests = []
     for number, design in enumerate(designs):
@@ -115,7 +115,7 @@ def decomposed(designs: Sequence[Design], scenario: Scenario, studies: int, seed
 def _encoding(
     reconstruction: np.ndarray, latent: np.ndarray, image: np.ndarray, control: np.ndarray, design: Design
 ) -> list[tuple[float, ...]]:
-    """Of one study, as significance.decomposition makes it of its runs: all autoencoders have one control."""
+    """The decomposition of one study, as significance.decomposition makes it; all autoencoders have one control."""
     grid = paired(image, control, design).difference
     gaps = [paired(*pair, design) for pair in zip(reconstruction, latent, strict=True)]
     cells = [gap._replace(difference=gap.difference - grid) for gap in gaps]
@@ -125,14 +125,14 @@ def _encoding(
 
 
 def paired(first: np.ndarray, second: np.ndarray, design: Design) -> PairedRows:
-    """The rows that the tests take: first (N,) less second (N,) of the images that are tested."""
+    """The rows that tests take: first (N,) less second (N,) for the tested images."""
     tested = design.weight > 0
     difference = first[tested].astype(float) - second[tested]
     return PairedRows(difference, design.label[tested], design.fold[tested], design.group[tested])
 
 
 def fields(test: GroupTest) -> tuple[float, ...]:
-    """`FIELDS` of a test, NaN for what it does not say; "sampling" is the same without the variance of training."""
+    """`FIELDS` of a test, NaN for missing ones; "sampling" is the test without the variance of training."""
     alone = study_test([test._replace(variance_training=None)])
     said = [test.effect, test.ci_low, test.ci_high, test.p, alone.ci_low, alone.ci_high, alone.p]
     said += [test.variance_sampling, test.variance_training]

@@ -1,13 +1,13 @@
 """Simulated studies: which images the classifiers of every space and autoencoder get right.
 
-A feature is its class's mean plus noise. Noise is shared, by images and by groups of images, between all views of a
-dataset, between the autoencoders of a space, and by nothing else. Two spaces are exchangeable but for the strength of
-their class means, so that the true gap is zero where these are equal. What a study's gaps vary by:
+A feature is its class's mean plus noise. Parts of the noise, by image and by group of images, are shared by all views
+of a dataset or by the autoencoders of a space; the rest is independent. Two spaces differ only in the strength of their
+class means, so the true gap is zero if these are equal. A study's gaps vary with:
 
-- the images and groups that are tested, always;
-- the groups that are trained on, which two folds share as the project's folds do: `known` images of a class, told
-  beforehand, take from it, training on a share `used` of the groups adds to it;
-- the seed: rows of a training are `drawn` with replacement, anew for every training.
+- the tested images and groups, always;
+- the training groups, which two folds share as the project's folds do; `known` images of a class, given beforehand,
+  reduce this variation, and training on a share `used` of the groups increases it;
+- the seed: the rows of every training are `drawn` anew, with replacement.
 """
 
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from .learners import LEARNERS, outputs
 
 FEATURES, AUTOENCODERS = 24, 5
 SHARED, OF_SPACE, OWN = 0.3, 0.45, 0.25  # of the variance of a feature's noise
-OF_GROUP = 0.3  # of each of them is the group's, the rest the image's
+OF_GROUP = 0.3  # of each belongs to the group, the rest to the image
 STRENGTH = 1.6  # length of a class's mean, in standard deviations of a feature
 
 
@@ -29,7 +29,7 @@ SPACES = ("IS", "RS", "LS")  # of images, reconstructions, latents
 
 
 class Scenario(NamedTuple):
-    """One learner and how it is trained."""
+    """A learner and how it is trained."""
 
     name: str
     learner: str
@@ -39,7 +39,7 @@ class Scenario(NamedTuple):
 
 
 class Views(NamedTuple):
-    """Noise of one dataset in a stack of S studies, and what it is added to."""
+    """Noise of one dataset in a stack of S studies, and the class means to which it is added."""
 
     design: Design
     means: np.ndarray  # (K, p)
@@ -48,7 +48,7 @@ class Views(NamedTuple):
 
 
 def draw_views(design: Design, number: int, studies: int, random: np.random.Generator) -> Views:
-    """Noise of all views of dataset `number`; the class means are the same in every study."""
+    """Draw the noise of all views of dataset `number`; the class means are the same in every study."""
     means = np.random.default_rng([7, number]).standard_normal((design.n_classes, FEATURES), np.float32)
     means *= STRENGTH / np.linalg.norm(means, axis=1, keepdims=True)
     shared = noise(design, studies, SHARED, random)
@@ -56,7 +56,7 @@ def draw_views(design: Design, number: int, studies: int, random: np.random.Gene
 
 
 def noise(design: Design, studies: int, variance: float, random: np.random.Generator) -> np.ndarray:
-    """Features' noise (S, N, p), part of it the same for all images of a group."""
+    """Noise of features (S, N, p), with a part that is the same for all images of a group."""
     of_image = random.standard_normal((studies, len(design.label), FEATURES), np.float32)
     of_group = random.standard_normal((studies, design.group.max() + 1, FEATURES), np.float32)[:, design.group]
     return np.sqrt(np.float32(variance)) * (
@@ -67,7 +67,7 @@ def noise(design: Design, studies: int, variance: float, random: np.random.Gener
 def right(
     views: Views, space: str, strengths: tuple[float, ...], scenario: Scenario, random: np.random.Generator
 ) -> np.ndarray:
-    """Whether each image is classified rightly when it is tested: (strengths, S, N) of a further autoencoder.
+    """Whether each image is classified correctly when it is tested: (strengths, S, N), for a new autoencoder.
 
     A strength scales the class means. All strengths have the same noise and the same resampling.
     """
@@ -76,14 +76,14 @@ def right(
 
 
 def an_autoencoder(views: Views, space: str, random: np.random.Generator) -> np.ndarray:
-    """Features' noise (S, N, p) of a further autoencoder in this space; of images, that of every training."""
+    """Noise of features (S, N, p) of a new autoencoder in this space; for images, that of every training."""
     return views.shared + views.spaces[space] + noise(views.design, len(views.shared), OWN, random)
 
 
 def tested(
     views: Views, own: np.ndarray, strengths: tuple[float, ...], scenario: Scenario, random: np.random.Generator
 ) -> np.ndarray:
-    """The outputs (strengths, S, N, K) for each image when it is tested, by classifiers trained on features `own`."""
+    """Outputs (strengths, S, N, K) for each image when it is tested, of classifiers trained on features `own`."""
     design, studies = views.design, len(views.shared)
     found = np.zeros((len(strengths), studies, len(design.label), design.n_classes), np.float32)
     for k in np.unique(design.fold[design.weight > 0]):
@@ -108,14 +108,14 @@ def _used(group: np.ndarray, share: float) -> np.ndarray:
 
 
 def balanced(correct: np.ndarray, design: Design) -> np.ndarray:
-    """Balanced accuracy, mean over folds, of the last axis (images)."""
+    """Balanced accuracy over the last axis (images), as a mean over folds."""
     return correct @ design.weight
 
 
 def strengths_of(
     gaps: tuple[float, ...], design: Design, number: int, scenario: Scenario, studies: int, seed: int
 ) -> tuple[float, ...]:
-    """The strengths of the class means at which balanced accuracy is lower by each gap, from a trial of its own."""
+    """The strengths of the class means that lower balanced accuracy by each gap, found in a separate trial."""
     random = np.random.default_rng([seed, number, 1])
     grid = np.linspace(1.0, 0.3, 11)
     views = draw_views(design, number, studies, random)

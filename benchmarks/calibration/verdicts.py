@@ -16,9 +16,9 @@ PUBLISHED = {
     "isic2019": (0.278, 0.26, 0.24, 0.2, 0.19),
     "mimic_cxr_lt": (0.13, 0.12, 0.1, 0.08, 0.07),
     "cardium": (0.004, 0.003, 0.002, 0.003, 0.004),
-}  # ISIC-2019, MIMIC-LT and Cardium as the paper words them; of CT-RATE it gives no number
+}  # ISIC-2019, MIMIC-LT and Cardium in the paper's words, which give no number for CT-RATE
 NOISE = 0.03  # standard deviation of a gap over folds
-CURVE = (0.02, 0.03, 0.04, 0.05)  # the same, of the power curves
+CURVE = (0.02, 0.03, 0.04, 0.05)  # the same, for the power curves
 ISIC, MIMIC = PUBLISHED["isic2019"], PUBLISHED["mimic_cxr_lt"]
 
 
@@ -59,7 +59,7 @@ JUDGED = {claim.key: claim.judge for claim in (*CLAIMS, *BEYOND)}
 
 
 def verdicts(case: Case, studies: int, seed: Sequence[int]) -> pd.DataFrame:
-    """One row per study, one column per claim that the case can speak of: the verdict."""
+    """The verdicts, with a row per study and a column per claim that the case can decide."""
     random = np.random.default_rng(seed)
     gaps, claims = {name: np.array(values) for name, values in case.gaps.items()}, truth(case)
     rows = []
@@ -70,9 +70,9 @@ def verdicts(case: Case, studies: int, seed: Sequence[int]) -> pd.DataFrame:
 
 
 def truth(case: Case) -> dict[str, bool | None]:
-    """Which claims are true of a case, None where an effect is as large as the margin, so that neither is right.
+    """Which claims are true in a case; None if an effect equals the margin, so that neither verdict is right.
 
-    Those that it cannot speak of are left out.
+    Claims that the case cannot decide are left out.
     """
     gaps = {name: np.array(values) for name, values in case.gaps.items()}
     every = np.concatenate([*gaps.values()])
@@ -81,7 +81,7 @@ def truth(case: Case) -> dict[str, bool | None]:
     for name, low, high in (("isic", 0.18, 0.278), ("mimic", 0.06, 0.13)):
         own = gaps.get({"isic": "isic2019", "mimic": "mimic_cxr_lt"}[name])
         if own is not None:
-            # Half a point is what printing the ends of the range rounds away.
+            # Half a point is lost when the ends of the range are rounded for printing.
             inside = bool((own >= low - 0.005).all() and (own <= high + 0.005).all())
             found |= {f"{name}_range": inside, f"{name}_significant": bool((own > 0).all())}
     if len(gaps) == len(PUBLISHED):

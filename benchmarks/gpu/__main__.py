@@ -1,12 +1,12 @@
-"""The GPU path, checked and measured, in parts that are selectable; `make gpu-check`.
+"""Checks and measures the GPU path in selectable parts; `make gpu-check`.
 
     python -m benchmarks.gpu [--device cuda] [--tiny] [--minutes 8] [--raw FOLDER] [--page FILE] [part ...]
     python -m benchmarks.gpu --write
 
-Needs the repository and the Python packages of envs/requirements.in, neither data nor weights. Every figure is kept as
-it comes, in one JSON file per device: a command that was stopped goes on, with the parts that are missing, failed, or
-were measured with other code. Parts that are named are measured anew. `--write` measures nothing, and writes the page
-and the rates of `learnability plan` from the files that are there.
+Needs the repository and the Python packages of envs/requirements.in, but neither data nor weights. Every figure is kept
+as it comes, in a JSON file for each device. A stopped command continues with the parts that are missing, failed, or
+were measured with other code; named parts are measured anew. `--write` measures nothing and writes the page and the
+rates of `learnability plan` from existing files.
 """
 
 import argparse
@@ -33,10 +33,10 @@ from .results import DONE, Results, stored  # noqa: E402
 from .runner import PARTS, identity_of, run_parts  # noqa: E402
 from .setting import Setting  # noqa: E402
 
-# Committed: a page that is written where another GPU is must keep the figures of this one.
+# Committed, because a page written on another GPU's machine must keep the figures of this GPU.
 MEASURED = ROOT / "docs" / "measurements" / "gpu"
 PAGE = MEASURED.with_suffix(".md")
-TRIED = Path("results") / "gpu_check"  # where what is no measurement goes
+TRIED = Path("results") / "gpu_check"  # for trials, which are no measurements
 
 
 def main() -> int:
@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def check(chosen: argparse.Namespace, raw: Path) -> list[str]:
-    """Run what was asked for; returns what did not come to its end."""
+    """Run the requested parts; return those that did not finish."""
     device = torch.device(chosen.device)
     torch.set_num_threads(1)
     results = Results(raw, device_name(device) if device.type == "cuda" else "CPU", chosen.tiny)

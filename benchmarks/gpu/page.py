@@ -1,4 +1,4 @@
-"""docs/measurements/gpu.md: what the check measures, and the figures of every device that it ran on."""
+"""docs/measurements/gpu.md: what the check measures, and the figures of every device on which it ran."""
 
 import ast
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ ON_CPU = "**Measured on a CPU: none of these figures is of a GPU.**"
 
 
 def page(results: Sequence[dict]) -> str:
-    """The page from the contents of the files of results."""
+    """Write the page from the contents of the result files."""
     state = [] if any(is_of_gpu(result) for result in results) else [NOT_RUN]
     return "\n\n".join([HEADER, *state, parts_table(), *map(section, results)]) + "\n"
 
@@ -35,7 +35,7 @@ def is_of_gpu(result: dict) -> bool:
 
 
 def parts_table() -> str:
-    """What each part measures, as its module says."""
+    """A table of what each part measures, from the docstrings of their modules."""
     from .runner import PARTS
 
     trees = {name: ast.parse((PARTS_FOLDER / f"{name}.py").read_text(encoding="utf-8")) for name in PARTS}
@@ -51,7 +51,7 @@ def section(result: dict) -> str:
 
 
 def part(name: str, found: dict) -> str:
-    """One part: when and with what, how it ended, and a table with a row for each thing that was measured."""
+    """One part: date, versions, how it ended, and a table with a row for each thing measured."""
     seconds = "" if found["seconds"] is None else f", {found['seconds']:.0f} s"
     parts = [f"### {name}", f"{found['date']}, torch {found['torch']}, code {found['identity'][:12]}{seconds}."]
     if found["ended"] != DONE:

@@ -1,4 +1,4 @@
-"""The rates of `learnability plan` (workflow/resources/gpus.yaml) from what was measured: they replace an estimate."""
+"""Makes the rates of `learnability plan` (workflow/resources/gpus.yaml) from measurements; they replace estimates."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from .page import is_of_gpu
 from .results import DONE, figures_of
 
 PAGE = "docs/measurements/gpu.md"
-STUDY = "TF32"  # in which autoencoders compute
+STUDY = "TF32"  # the precision of autoencoders
 
 
 def with_measured(text: str, results: Sequence[dict]) -> str:
-    """The content of gpus.yaml with the rates of every GPU that was measured; its first comment stays."""
+    """The content of gpus.yaml with the rates of every measured GPU; its first comment stays."""
     comment = [line for line in text.splitlines() if line.startswith("#")]
     measured = {result["device"]: entry for result in results if (entry := entry_of(result))}
     if not measured:
@@ -22,7 +22,7 @@ def with_measured(text: str, results: Sequence[dict]) -> str:
 
 
 def entry_of(result: dict) -> dict | None:
-    """Operations per second by network, the slowest of the data that it ran on; None where a part is missing."""
+    """Operations per second by network, on the data with which it is slowest; None if a part is missing."""
     parts = {name: result["parts"].get(name, {"ended": ""}) for name in ("train", "autoencoders")}
     if not is_of_gpu(result) or any(part["ended"] != DONE for part in parts.values()):
         return None
@@ -37,7 +37,7 @@ def entry_of(result: dict) -> dict | None:
 
 
 def slowest(part: dict, named: str, ending: str) -> dict[str, float]:
-    """Operations per second of each network, which column `named` names, over the rows that end so."""
+    """The least operations per second of each network (column `named`), over the rows with this ending."""
     rows: dict[str, dict] = {}
     for figure in figures_of(part):
         rows.setdefault(figure.of, {})[figure.what] = figure.value

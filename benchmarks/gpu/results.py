@@ -1,4 +1,4 @@
-"""The figures of one device in a JSON file, which is whole after every figure."""
+"""Keeps the figures of a device in a JSON file, which is complete after every figure."""
 
 import math
 import re
@@ -34,14 +34,14 @@ class Results:
             "identity": identity,
             "date": time.strftime("%-d %B %Y"),
             "torch": torch.__version__,
-            "ended": "killed",  # until it says otherwise
+            "ended": "killed",  # until the part reports its end
             "seconds": None,
             "figures": [],
         }
         write_json(self.content, self.path)
 
     def add(self, name: str, figure: Figure) -> None:
-        if isinstance(figure.value, float) and not math.isfinite(figure.value):  # which JSON has no number for
+        if isinstance(figure.value, float) and not math.isfinite(figure.value):  # JSON has no number for it
             figure = figure._replace(value=str(figure.value))
         self.parts[name]["figures"].append(list(figure))
         write_json(self.content, self.path)

@@ -1,4 +1,4 @@
-"""Runs parts, each in a process of its own with a limit, and keeps every figure as it comes."""
+"""Runs parts, each in its own process with a time limit, and keeps every figure as it comes."""
 
 import contextlib
 import functools
@@ -23,9 +23,9 @@ from .setting import Figure, Setting
 HERE = Path(__file__).parent
 PARTS = ("machine", "train", "step", "syncs", "autoencoders", "encode", "agreement", "inference", "start", "resume",
          "unit", "together")  # by worth: what comes last is what a short time leaves out  # fmt: skip
-LEAST_SECONDS = 15  # with less left, a part is not begun
-# Imported once, in the process that those of the parts are forked from; what is missing is passed over. Not diffusers:
-# it asks for the GPUs when it is imported, and in a fork of a process that has asked, CUDA does not work.
+LEAST_SECONDS = 15  # with less time left, no part begins
+# Imported once in the process from which the parts are forked; missing packages are skipped. Not diffusers: it queries
+# the GPUs when imported, and after that CUDA does not work in a fork.
 PRELOADED = ("torch", "torchvision", "timm", "pandas", "learnability.training.engine")
 
 
@@ -38,14 +38,14 @@ def part_of(name: str):
 
 
 def identity_of(setting: Setting) -> str:
-    """What figures depend on: where it changed, they are measured anew. Parts use each other."""
+    """A digest of all that figures depend on; if it changes, they are measured anew. Parts use each other."""
     shared = [HERE / "setting.py", HERE / "studies.py", HERE.parent / "noise_study.py"]
     own = [file_digest(path) for path in [*shared, *sorted((HERE / "parts").glob("*.py"))]]
     return digest([code_of_package(), *own, torch.__version__, setting.tiny])
 
 
 def run_parts(names: list[str], setting: Setting, results: Results, seconds: float) -> None:
-    """Run the parts in turn while there is time; how each ended is in `results`."""
+    """Run the parts in turn while there is time; `results` says how each ended."""
     end = time.monotonic() + seconds
     for name in names:
         left = end - time.monotonic()
@@ -60,11 +60,11 @@ def run_parts(names: list[str], setting: Setting, results: Results, seconds: flo
 
 
 def run_part(name: str, setting: Setting, results: Results, limit: float) -> str:
-    """Run one part and add its figures to `results`; returns how it ended."""
+    """Run a part and add its figures to `results`; return how it ended."""
     context = get_context("forkserver")
     context.set_forkserver_preload(list(PRELOADED))
     ours, theirs = context.Pipe(duplex=False)
-    # A process of its own, because an error on a GPU leaves all that its process does afterwards in error.
+    # In its own process, because after an error on a GPU everything else in the process fails too.
     process = context.Process(target=measure, args=(name, replace(setting, seconds=limit), theirs))
     process.start()
     theirs.close()
@@ -83,16 +83,16 @@ def run_part(name: str, setting: Setting, results: Results, limit: float) -> str
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.kill()  # should it not have begun yet
+        process.kill()  # in case it has not begun yet
         process.join()
 
 
 def measure(name: str, setting: Setting, connection: Connection) -> None:
-    """In the part's process: send each figure, and in the end how it went."""
-    os.setsid()  # what the part starts ends with it
+    """In the part's process: send each figure, and at the end how it went."""
+    os.setsid()  # so that child processes end with the part
     torch.set_num_threads(1)
     sink = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(sink, 1)  # what the engine says of its epochs
+    os.dup2(sink, 1)  # the engine's output about epochs
     try:
         for figure in part_of(name).figures(setting):
             connection.send(tuple(figure))

@@ -126,7 +126,7 @@ def test_noise_takes_away_what_a_conditioned_classifier_knows(table1):
 def test_table3_has_four_rows_under_one_budget(table1):
     table = table3_under_one_budget(RESULTS)
     speed = table[table["metric"] == "inference_samples_per_second"].query("batch_size == 32").set_index("row")["value"]
-    assert speed["latent"] > 5 * speed["image"]  # which decodes first
+    assert speed["latent"] > 5 * speed["image"]  # the image classifier decodes first
 
 
 def test_the_gap_is_decomposed_on_the_lossless_control_of_the_grid(table1):

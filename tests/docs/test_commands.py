@@ -93,7 +93,7 @@ def dry_runs() -> dict[tuple, dict]:
         given = words(command)[1:]
         chosen = vars(parser.parse_args(given))
         unlike = {k: str(v) for k, v in chosen.items() if k not in MERGED and str(v) != str(usual[k])}
-        key = tuple(item for item in unlike.items() if " object at 0x" not in item[1])  # which has no equals
+        key = tuple(item for item in unlike.items() if " object at 0x" not in item[1])  # an object without an equal
         group = groups.setdefault(key, {"targets": set(), "forced": set(), "options": []})
         group["targets"] |= set(map(str, chosen["targets"] or ["all"]))
         group["forced"] |= set(map(str, chosen["forcerun"] or []))

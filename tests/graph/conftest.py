@@ -1,11 +1,11 @@
-"""The published study as one dry run, of which tests ask what its parts need, and studies merged over it."""
+"""The published study as one dry run, which tests query for the needs of its parts, and studies merged over it."""
 
 import pytest
 
 from tests.jobs import Plan, planned
 
 TABLES = ("table1", "table2", "table3", "table4", "gap_decomposition", "significance", "figures")
-# Of a run that Table 4 has no noise in: `all` does not make it.
+# Of a run without noise in Table 4, which `all` does not make.
 CURVE = "runs/cardium/latent/flux2/latent/fold3/noise_curve.parquet"
 CELLS = (
     "isic2019",
@@ -18,13 +18,13 @@ CELLS = (
 
 @pytest.fixture(scope="session")
 def published(checkout) -> Plan:
-    """Everything of the published study and the targets that are parts of it, in a checkout where nothing is done."""
+    """Plan the whole published study and the targets that are parts of it, in a checkout without results."""
     return planned("--", "all", *TABLES, *(f"train/{cell}" for cell in CELLS), f"results/{CURVE}", folder=checkout)
 
 
 @pytest.fixture
 def study(tmp_path):
-    """Options for a study that is merged over the published one."""
+    """Options for a study merged over the published one."""
 
     def merged(content: str) -> tuple[str, str, str]:
         path = tmp_path / "study.yaml"

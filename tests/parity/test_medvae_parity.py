@@ -74,7 +74,7 @@ def test_a_converted_checkpoint_computes_what_the_package_computes(name, tmp_pat
     difference = {key: (mine - its).abs().max().item() for key, (mine, its) in pairs.items()}
     largest = {key: its.abs().max().item() for key, (_, its) in pairs.items()}
     assert max(difference.values()) < 1e-4, difference
-    assert min(largest.values()) > 0.1  # else a small difference says nothing
+    assert min(largest.values()) > 0.1  # otherwise a small difference says nothing
     sizes = {key: parameter.numel() for key, parameter in theirs.named_parameters()}
     stage_2_size = sum(size for key, size in sizes.items() if key.startswith("channel_"))
     core_size = sum(size for key, size in sizes.items() if "lora" not in key) - stage_2_size

@@ -1,8 +1,8 @@
-"""A one-node SLURM cluster for the tests of this folder: the distribution's own daemons, nothing imitated.
+"""A one-node SLURM cluster for the tests in this folder, with the distribution's own daemons.
 
-A test asks for `cluster` (a tests.slurm_cluster.Cluster). The daemons start once per session; where the packages or
-root are missing, or another cluster's configuration lies in /etc/slurm, its tests are skipped and say why. After every
-test the queue is empty and the node is back, however the test ended.
+A test asks for `cluster` (a tests.slurm_cluster.Cluster). The daemons start once per session. Without the packages or
+root, or with another cluster's configuration in /etc/slurm, the tests are skipped and say why. After every test the
+queue is empty and the node is up again, however the test ended.
 
     def test_x(cluster, encoded):
         head = cluster.start(encoded, "table1")      # a small study through profiles/slurm, in the background
@@ -13,10 +13,10 @@ test the queue is empty and the node is back, however the test ended.
         cluster.slurm("scontrol", "update", ...)     # any command of SLURM
 
 The study (`STUDY`) has one phantom, one autoencoder, two folds and three cells, so three groups of two trainings.
-`local` is a checkout in which it ran on this machine without SLURM; `encoded` a copy of it that lacks the trainings.
+`local` is a checkout in which it ran on this machine without SLURM; `encoded` is a copy of it without the trainings.
 
-Sessions side by side wait for one another. To run two at once on one machine, give the second a mount namespace, a
-folder and ports of its own:
+Simultaneous sessions wait for one another. To run two at once on a machine, give the second its own mount namespace,
+folder and ports:
 
     export SLURM_ROOT=/tmp/second SLURM_CTLD_PORT=17817 SLURM_D_PORT=17818 SLURM_SRUN_PORTS=17900-17999
     mkdir -p $SLURM_ROOT/etc
@@ -37,14 +37,14 @@ from tests.slurm_cluster import RESULTS, STUDY, Cluster, control
 
 @pytest.fixture(scope="session")
 def one_node_slurm():
-    """The daemons, from the first test that needs them to the end of the session."""
+    """Run the daemons from the first test that needs them to the end of the session."""
     if missing := [name for name in ("sbatch", "slurmctld", "slurmd", "munged") if not shutil.which(name)]:
         pytest.skip(f"no {', '.join(missing)} here: apt-get install --no-install-recommends slurm-wlm munge")
     if os.geteuid() != 0:
         pytest.skip("the daemons of SLURM need root")
     root = Path(os.environ.get("SLURM_ROOT", f"{tempfile.gettempdir()}/learnability-slurm"))  # short: it holds sockets
     with open(f"{root}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # sessions side by side take turns, such as the workers of pytest-xdist
+        fcntl.flock(lock, fcntl.LOCK_EX)  # simultaneous sessions take turns, such as the workers of pytest-xdist
         started = control("start", root)
         if "belongs to another cluster" in started.stdout:
             pytest.skip(f"this machine has a SLURM of its own: {started.stdout.strip()}")
@@ -57,7 +57,7 @@ def one_node_slurm():
 
 @pytest.fixture(scope="session")
 def local(tmp_path_factory) -> Path:
-    """A checkout in which the study ran through without SLURM: what every byte is compared with."""
+    """A checkout in which the study ran without SLURM; every byte is compared with it."""
     folder = copy_checkout(tmp_path_factory.mktemp("local") / "checkout")
     snakemake("--profile", "profiles/local", "--cores", "2", *STUDY, folder=folder)
     return folder
@@ -65,7 +65,7 @@ def local(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def encoded(local, tmp_path) -> Path:
-    """A copy of it with everything that comes before the trainings, and no training."""
+    """A copy of `local` with everything before the trainings, but no training."""
     folder = tmp_path / "checkout"
     shutil.copytree(local, folder, symlinks=True)
     for name in ("runs", "tables", "significance", "logs/train_classifier"):
@@ -75,7 +75,7 @@ def encoded(local, tmp_path) -> Path:
 
 @pytest.fixture
 def cluster(one_node_slurm):
-    """The cluster with an empty queue, before the test and after it."""
+    """The cluster, with an empty queue before and after the test."""
     one_node_slurm.empty()
     yield one_node_slurm
     one_node_slurm.empty()

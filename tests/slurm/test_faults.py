@@ -181,7 +181,7 @@ def test_sigterm_lets_running_jobs_end_and_the_same_command_does_the_rest(cluste
     assert "Will exit after finishing currently running jobs" in told(encoded)
     assert [(encoded / cell).exists() for cell in (CELL, IMAGES)].count(True) == 1  # either may be the first
     cluster.snakemake("--", *targets, folder=encoded)
-    assert len([row for row in cluster.jobs() if int(row["id"]) > int(job)]) == 1  # of the other cell alone
+    assert len([row for row in cluster.jobs() if int(row["id"]) > int(job)]) == 1  # only the other cell's
     assert_same_cell(encoded, local)
     assert_same_cell(encoded, local, cell=IMAGES)
 

@@ -1,4 +1,4 @@
-"""What all unit tests share, a fixed number of threads; and a disk that is full."""
+"""What all unit tests share: a fixed number of threads, and a full disk for those that need one."""
 
 import os
 import resource
@@ -9,7 +9,7 @@ import pytest
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of this folder compute on the device that LEARNABILITY_TEST_DEVICE names."""
+    """Let the tests of this folder compute on the device named in LEARNABILITY_TEST_DEVICE."""
     if "LEARNABILITY_TEST_DEVICE" in os.environ:
         from tests.devices import DEVICE, compute_on
 
@@ -18,14 +18,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
-    """Repeatable bits need a fixed number of threads; and two of each test process wait for each other's core."""
-    if "torch" in sys.modules:  # imported by every test module that computes with it
+    """Use one thread: repeatable bits need a fixed number, and with two each, test processes wait for each other."""
+    if "torch" in sys.modules:  # every test module that computes with torch has imported it
         sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture
 def small_disk():
-    """No file may grow beyond 2,000 bytes: what a full disk does, without filling one."""
+    """Let no file grow beyond 2,000 bytes, like a full disk, without filling one."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, before[1]))

@@ -231,7 +231,7 @@ def test_a_folder_named_by_an_environment_variable_and_a_subfolder_is_found(tmp_
     entry = save("tae", tmp_path / "weights" / "vae")
     monkeypatch.setenv("MY_WEIGHTS", str(tmp_path))
     found = load_autoencoder(entry | {"source": "$MY_WEIGHTS/weights", "subfolder": "vae"}, CPU)
-    assert found.provenance["source"] == "$MY_WEIGHTS/weights"  # as the config says: no path of this machine
+    assert found.provenance["source"] == "$MY_WEIGHTS/weights"  # as in the config, without a path of this machine
 
 
 def test_weights_of_another_class_or_with_other_tensors_are_refused(tmp_path, dataset):
@@ -252,7 +252,7 @@ def test_weights_of_another_class_or_with_other_tensors_are_refused(tmp_path, da
 
 
 def test_weights_with_the_old_names_of_attention_are_read(tmp_path, dataset):
-    entry = save("sd", tmp_path / "weights")  # as the published weights of Stable Diffusion 1 have them
+    entry = save("sd", tmp_path / "weights")  # as in the published weights of Stable Diffusion 1
     new = ("to_q", "to_k", "to_v", "to_out.0")
     weights = load_file(tmp_path / "weights" / WEIGHTS)
     for now, before in zip(new, ("query", "key", "value", "proj_attn"), strict=True):

@@ -119,7 +119,7 @@ def test_what_stays_in_float32_is_no_tf32_and_a_decoder_beside_it_is(tmp_path, m
     given = {"array": "latents.npy", "autoencoder_card": "autoencoder.json"}
     study = write_study(tmp_path)
     before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")  # as an encoding in the same process leaves it
+    torch.set_float32_matmul_precision("high")  # as after an encoding in the same process
     try:
         files = {name: study / file for name, file in given.items()}
         train(study, "run", IMAGE | {"epochs": 1}, decode=image_decoder("grey", Grey(), 16), **files)

@@ -65,7 +65,7 @@ def test_the_level_is_held_in_the_main_set_up(main):
     for test in ("cell", "dataset", "these datasets", "a further dataset, t over means"):
         assert rates[test].holds, test
     assert 0.01 < rates["cell"].value < 0.08
-    assert not rates["signed ranks of 20 pairs, two-sided"].holds  # which takes pairs for independent
+    assert not rates["signed ranks of 20 pairs, two-sided"].holds  # this test takes pairs as independent
 
 
 def test_a_gap_of_eight_points_is_found(main):

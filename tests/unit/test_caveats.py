@@ -87,7 +87,7 @@ def test_what_spoils_a_number_is_said_in_a_sentence():
 def test_trainings_that_stop_before_the_switch_are_counted():
     metrics = metrics_of({"isic2019": [0.1]}, autoencoders=("sd14",))
     metrics.loc[(metrics["space"] == "latent") & (metrics["fold"] < 2), "epochs"] = 6
-    metrics.loc[metrics["space"] == "image", "epochs"] = 6  # whose switch is before
+    metrics.loc[metrics["space"] == "image", "epochs"] = 6  # so that its switch comes before
     found = stopped_early(metrics, {"latent": 6, "image": 5})
     assert [(each.space, each.value) for each in found] == [("latent", "2 of 5")]
     (text,) = sentences(found, LABELS.datasets, LABELS.autoencoders)

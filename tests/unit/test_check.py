@@ -120,7 +120,7 @@ def test_the_hub_is_asked_once_and_only_for_what_will_be_fetched(config, fake_hu
     fake_hub.answer = ConnectionError("no network")
     datasets = ["isic2019", "cardium", "ct_rate"]
     planned = [("encode_dataset", {"dataset": name, "autoencoder": "sd14"}) for name in datasets]
-    assert missing_inputs(config, planned) == []  # what fetch_weights has brought is there
+    assert missing_inputs(config, planned) == []  # the fetched files are there
     assert fake_hub.asked == []
     assert len(missing_inputs(config, [("fetch_weights", {"name": "sd14"}), *planned] * 2)) == 1
     assert len(fake_hub.asked) == 1

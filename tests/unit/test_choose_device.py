@@ -74,7 +74,7 @@ def test_the_cpu_can_be_had_on_a_machine_whose_gpu_works(monkeypatch):
 
 
 def test_a_card_of_this_machine_that_cannot_be_used_is_said_in_the_log(broken, capsys):
-    broken({"LEARNABILITY_CARDS": "0", "LEARNABILITY_JOBS_PER_CARD": "1"})  # as the head found it by nvidia-smi
+    broken({"LEARNABILITY_CARDS": "0", "LEARNABILITY_JOBS_PER_CARD": "1"})  # as the head process found it
     assert choose_device(1) == torch.device("cpu")
     first, second = capsys.readouterr().out.splitlines()
     assert first == "GPU 0"

@@ -44,7 +44,7 @@ def test_one_autoencoder_is_not_every_autoencoder():
         assert row["verdict"] == UNTESTABLE
         assert row["reason"] == "Flux.1, Flux.2, MedVAE, MedVAE-FT are not in this study"
     assert only(claims, claim="ft_latents_on_mimic")["reason"] == "MedVAE, MedVAE-FT are not in this study"
-    assert only(claims, claim="imbalance")["verdict"] == SUPPORTED  # which is of no autoencoder
+    assert only(claims, claim="imbalance")["verdict"] == SUPPORTED  # this claim needs no autoencoder
     row = only(claims, claim="ls_below_rs")
     assert row["data"] == "all data sets of this study; 1 of the paper's 5 autoencoders"
 

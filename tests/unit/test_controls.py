@@ -323,7 +323,7 @@ def test_what_cannot_be_told_is_never_said_to_be_none():
     line = found.lines[-1]
     assert (line.verdict, line.kind) == ("cannot be told", "open")
     assert line.text == (
-        "image_again (the same training, another seed) on Skin phantom, no gap by construction: −1.0 points "
+        "Same training with another seed on Skin phantom, no gap by construction: −1.0 points "
         "[−12.0, 10.0] (sampling only); absent means within ±5.0 points."
     )
 
@@ -435,14 +435,23 @@ def test_the_freedom_of_the_intervals_is_written_for_those_over_many(tmp_path):
     assert table["score_df"].gt(1).to_dict() == {"pixel_unshuffle_8": False, "enciphered_8": True, "image_again": False}
 
 
+def test_several_replicates_are_numbered_and_no_recipe_is_named():
+    found = said(AGAIN, CIPHER, AGAIN | {"control": "third"}, PROTOCOL)
+    names = [line.text.split(" on ")[0] for line in found.lines]
+    assert names == [
+        "Same training with another seed (1)", "Enciphered 8", "Same training with another seed (2)",
+        "Pixel unshuffle 8",
+    ]  # fmt: skip
+
+
 def test_a_study_without_controls_says_so():
     assert controls_in_words(None, str, {}) == ("open", NOT_RUN, [])
 
 
 def test_the_first_lines_of_the_report_are_the_same_and_no_markup_of_a_label_counts():
-    text = as_rst(said(LOSSLESS | {"control": "image_again_*x*"}, CIPHER))
+    text = as_rst(controls_in_words(pd.DataFrame([LOSSLESS, CIPHER]), "a_*{}*".format, NAMES))
     assert text.startswith("**Controls: a known gap is found;")
-    assert "\n- **absent**: image\\_again\\_\\*x\\* (the same" in text
+    assert "\n- **absent**: Pixel unshuffle 8 on a\\_\\*skin\\*, no gap" in text
 
 
 def test_the_words_of_a_folder_wait_for_the_verdicts(tmp_path):
@@ -453,10 +462,8 @@ def test_the_words_of_a_folder_wait_for_the_verdicts(tmp_path):
     found = controls_of(tmp_path)
     assert found.kind == "supported"
     assert found.lines[1].text.startswith("enciphered 8 on cardium, a gap of ")
-    assert found.lines[2].text.startswith(
-        "image_again (the same training, another seed) on cardium, no gap by construction: "
-    )
-    write_json(study_lists(PUBLISHED), tmp_path / "study.json")  # what lies there is of another study
+    assert found.lines[2].text.startswith("Same training with another seed on cardium, no gap by construction: ")
+    write_json(study_lists(PUBLISHED), tmp_path / "study.json")  # the files there belong to another study
     assert controls_of(tmp_path).lead == NOT_RUN
 
 
@@ -466,7 +473,8 @@ def test_the_page_has_every_row_with_its_interval(tmp_path):
     labels = Labels({"cardium": "Cardium"}, NAMES, synthetic=frozenset({"cardium"}))
     page = render_controls(pd.read_csv(path, keep_default_na=False, dtype=str), labels)
     effects = read_numbers(path).set_index("control")["effect"]
-    for name, shown in {**NAMES, "image_again": "image_again"}.items():
+    assert "image_again" not in page
+    for name, shown in {**NAMES, "image_again": "Same training with another seed"}.items():
         assert shown in page
         assert f"{100 * effects[name]:.1f} [".replace("-", "−") in page
     assert "synthetic images, not patients" in page

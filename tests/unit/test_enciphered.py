@@ -105,7 +105,7 @@ def test_equal_images_have_equal_latents_and_a_changed_grey_level_changes_every_
     assert torch.equal(*control.encode(x).split(1))
     x[1, 0, 0, 0] += 2 / 255
     first, other = control.encode(x)
-    assert (first != other).float().mean() > 0.98  # of independent bytes one in 256 is equal
+    assert (first != other).float().mean() > 0.98  # one in 256 independent bytes is equal
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 1])

@@ -138,7 +138,7 @@ def told(folder: Path, *secrets: bytes) -> list[tuple[str, bytes]]:
     """The files of a folder that hold one of the secrets, in their bytes, their name, or the columns of a table."""
     found = []
     for name, content in files_below(folder).items():
-        if name.endswith(".parquet"):  # whose pages may be packed
+        if name.endswith(".parquet"):  # its pages may be compressed
             content += pd.read_parquet(io.BytesIO(content)).to_csv().encode()
         found += [(name, secret) for secret in secrets if secret in content or secret in name.encode()]
     return found
@@ -146,7 +146,7 @@ def told(folder: Path, *secrets: bytes) -> list[tuple[str, bytes]]:
 
 def test_no_sample_image_or_folder_leaves(study, exported):
     ids = [name.encode() for name in (*IDS, *GROUPS)]
-    ids += [json.dumps(name).strip('"').encode() for name in GROUPS]  # as JSON may write them
+    ids += [json.dumps(name).strip('"').encode() for name in GROUPS]  # as JSON may escape them
     images = [PIXELS, base64.b64encode(PIXELS)]
     machine = [str(study.parent).encode(), f"{ROOT}".encode(), f"{Path.home()}/".encode(), b"mueller"]
     assert {secret for _, secret in told(study, *ids)} >= {name.encode() for name in (*IDS, *GROUPS)}

@@ -84,7 +84,7 @@ def test_gaps_that_differ_after_correction_have_a_star():
     stars = {axes.get_title(loc="left"): [text.get_text() for text in axes.texts] for axes in figure.axes}
     assert stars == {"ISIC-2019": ["∗"], "Cardium (phantom)": []}
     assert "after Holm's correction" in words(figure)
-    assert KINDS["gap_matched"][0] not in words(figure)  # one kind needs no legend
+    assert KINDS["gap_matched"][0] not in words(figure)  # a single kind needs no legend
     assert_legible(figure)
 
 

@@ -29,7 +29,7 @@ def test_of_each_class_the_first_row_of_the_first_fold_that_tests_it():
     assert choose_samples(LABEL, FOLD, CARD, [0, 1], 3) == [
         Sample(1, "common", 0),
         Sample(5, "middle", 0),  # row 2 comes earlier, in fold 1
-        Sample(3, "rare", 1),  # of fold 0 there is none
+        Sample(3, "rare", 1),  # there is none in fold 0
     ]
     assert [sample.class_name for sample in choose_samples(LABEL, FOLD, CARD, [0, 1], 2)] == ["common", "rare"]
     assert choose_samples(LABEL, FOLD, CARD, [2, 0], 1) == [Sample(0, "common", 2)]

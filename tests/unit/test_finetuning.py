@@ -65,7 +65,7 @@ def test_tuned_weights_are_recorded_and_damaged_ones_are_not_read(tmp_path, data
         with pytest.raises(InputError, match=rf"{name}: damaged, not what tuning\.json says"):
             load_autoencoder(entry | {"folder": str(folder)}, CPU)
         (folder / name).write_bytes(content)
-    (folder / "tuning.json").unlink()  # as an earlier version left it
+    (folder / "tuning.json").unlink()  # as after an earlier version
     add_records_of_tuning(tmp_path / "results")
     assert (folder / "tuning.json").read_bytes() == record
 
@@ -265,7 +265,7 @@ def test_each_step_draws_images_of_its_own(tmp_path, dataset, monkeypatch):
     monkeypatch.setattr(Tuning, "as_input", lambda self, x: drawn.append(x.numpy().tobytes()) or whole(self, x))
     finetune(tmp_path / "tuned", save("sd", tmp_path / "weights"), dataset)
     assert len(drawn) == 6
-    assert len(set(drawn)) > 3  # of the 15 pairs that five images make
+    assert len(set(drawn)) > 3  # out of 15 pairs of five images
 
 
 def test_a_checkpoint_that_began_from_other_weights_is_discarded(tmp_path, dataset, capsys):

@@ -146,7 +146,7 @@ def test_a_class_folder_without_images_is_named(tmp_path):
     message = message_of(entry)
     assert "no image in the folder(s) of ['normal'], and every folder is a class" in message
     assert open_source(entry | {"exclude": ["normal"]}).classes == ["benign", "malignant"]
-    assert "normal" in open_source(entry | {"rare_classes": "drop"}).classes  # which is dropped later, and said
+    assert "normal" in open_source(entry | {"rare_classes": "drop"}).classes  # it is dropped later, with a message
 
 
 def test_a_single_class_is_refused(tmp_path):

@@ -39,7 +39,7 @@ def test_folds_are_a_partition_in_the_order_of_the_samples():
 
 def test_every_group_is_in_one_fold():
     groups_with_many = SAMPLES["group"].value_counts() > 1
-    assert groups_with_many.sum() > 50  # else this says nothing
+    assert groups_with_many.sum() > 50  # otherwise this shows nothing
     assert (folds_of(SAMPLES)["fold"].groupby(SAMPLES["group"]).nunique() == 1).all()
 
 

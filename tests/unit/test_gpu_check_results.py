@@ -53,7 +53,7 @@ def setting(tmp_path, monkeypatch) -> Setting:
 def test_a_part_that_ends_badly_keeps_its_figures_and_the_others_run(setting, tmp_path):
     results = Results(tmp_path / "raw", "CPU", tiny=True)
     run_parts(["in_error", "dead", "late", "well"], setting, results, seconds=120)
-    parts = stored(tmp_path / "raw")[0]["parts"]  # as it lies on the disk
+    parts = stored(tmp_path / "raw")[0]["parts"]  # as stored on the disk
     ends = {name: part["ended"] for name, part in parts.items()}
     assert ends["in_error"].startswith("failed: Traceback")
     assert "ValueError: no kernel for this" in ends["in_error"]

@@ -184,7 +184,7 @@ def test_what_other_users_must_open_is_never_closed_to_them(tmp_path, monkeypatc
         ({"CUDA_VISIBLE_DEVICES": "3, 1"}, ["3", "1"]),
         ({"CUDA_VISIBLE_DEVICES": "1,-1,0"}, ["1"]),  # CUDA reads no further
         ({"CUDA_VISIBLE_DEVICES": "GPU-bb"}, ["1"]),  # one name in every study
-        ({"CUDA_VISIBLE_DEVICES": "GPU-b,0"}, ["1", "0"]),  # as CUDA lets it be shortened
+        ({"CUDA_VISIBLE_DEVICES": "GPU-b,0"}, ["1", "0"]),  # CUDA allows shortened names
         ({"CUDA_VISIBLE_DEVICES": "GPU-"}, ["GPU-"]),  # of both
         ({"CUDA_VISIBLE_DEVICES": "MIG-cc"}, ["MIG-cc"]),
     ],

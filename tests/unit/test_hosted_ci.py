@@ -30,7 +30,7 @@ def numbers(version: str) -> list[int]:
 def test_all_that_this_machine_checks_but_a_cluster_is_checked_there():
     here = set(re.findall(r"^make (.+)$", (ROOT / ".ci/run").read_text(), flags=re.MULTILINE))
     there = {command.removeprefix("make ") for name in WORKFLOWS for command in commands(name)}
-    assert here - there == {"test-slurm"}  # which needs root and daemons
+    assert here - there == {"test-slurm"}  # it needs root and daemons
     assert set(WORKFLOWS) == {"lint", "tests", "demo"}
     targets = re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE)
     asked = [command.split()[1] for name in WORKFLOWS for command in commands(name) if command.startswith("make ")]

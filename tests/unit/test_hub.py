@@ -123,7 +123,7 @@ def test_a_cache_that_has_a_part_of_an_older_commit_gives_none_of_it(server, tmp
 
 def test_a_token_comes_from_the_environment_and_nowhere_else(server, tmp_path):
     (tmp_path / "home").mkdir()
-    (tmp_path / "home" / "token").write_text("secret")  # where `hf auth login` leaves it
+    (tmp_path / "home" / "token").write_text("secret")  # where `hf auth login` stores it
     code = f"fetch('owner/gated', '{COMMIT}', {list(FILES)}, Path('weights/flux2'))"
     refused = run(code, server, tmp_path)
     assert refused.returncode != 0

@@ -288,7 +288,7 @@ def test_colour_is_told_by_the_pixels_and_not_by_the_mode(tmp_path):
     grey = np.repeat(noise(1)[..., None], 3, axis=2)
     Image.fromarray(grey).save(tmp_path / "grey.png")
     assert not has_colour(tmp_path / "grey.png")
-    grey[3, 7, 2] ^= 1  # one pixel, between those that are looked at first
+    grey[3, 7, 2] ^= 1  # one pixel between those that are checked first
     Image.fromarray(grey).save(tmp_path / "one.png")
     assert has_colour(tmp_path / "one.png")
 

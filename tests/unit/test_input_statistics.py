@@ -86,7 +86,7 @@ def test_what_was_fetched_from_timm_says_by_its_tag_and_what_nobody_says_is_refu
     with pytest.raises(
         InputError, match=r"is not known.* Copy .* into a folder of yours, without source\.json, .*`source`"
     ):
-        trained_moments(file, "convnext_base")  # what was fetched must not be edited
+        trained_moments(file, "convnext_base")  # fetched files must not be edited
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(InputError, match=r"no configuration of timm .*; Copy .* into a folder of yours"):
         trained_moments(file, "convnext_base")

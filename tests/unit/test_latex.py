@@ -9,12 +9,15 @@ import pytest
 from learnability.paper.claims import judge_claims
 from learnability.paper.layouts import render_claims, render_published
 from learnability.paper.published_numbers import compare_published
+from learnability.significance.gap import latent_vs_reconstruction
 from learnability.tables.gap import GAP_COLUMNS, render_gap
 from learnability.tables.labels import Labels
+from learnability.tables.latex import as_latex, latex_cell, opening, width_of
+from learnability.tables.layout import Best, Layout
 from learnability.tables.table1 import render_table1, table1
 from learnability.tables.table4 import render_table4
 from tests.findings import ROWS, made_up
-from tests.latex import COLUMN, TEXT, assert_good_latex, box_widths
+from tests.latex import COLUMN, TABULAR, TEXT, assert_good_latex, box_widths, compiled
 from tests.scored_runs import scored_runs
 
 CELLS = [("original", "image", "image"), ("sd14", "latent", "latent"), ("sd14", "reconstruction", "image")]
@@ -74,6 +77,47 @@ def test_what_is_wider_than_the_page_goes_on_in_a_block_below(tmp_path):
     assert text.count("Method &") > 1  # the heads of a block each
     assert all(text.count(name) == 1 for name in [*NAMES.values()][:4])
     assert_good_latex([text], tmp_path)
+
+
+def test_long_names_are_broken_where_more_datasets_then_stand_side_by_side(tmp_path):
+    text = wide_table1()
+    assert text.count("Method &") == 2
+    assert re.search(r"^MedVAE-like \(tiny\), & LS .*\nfine-tuned & RS ", text, re.MULTILINE)
+    assert_good_latex([text], tmp_path)
+    narrow = wide_table1(metrics=["balanced_accuracy"])
+    assert "MedVAE-like (tiny), fine-tuned & LS" in narrow  # all fit without
+
+
+def test_the_published_table_1_with_its_marks_takes_two_blocks(tmp_path):
+    """Five families, four datasets, three scores with sd, the longest cells."""
+    names = {"sd14": "SD 1.4", "flux1": "Flux.1", "flux2": "Flux.2", "medvae": "MedVAE", "medvae_ft": "MedVAE-FT"}
+    cells = [("original", "image", "image")]
+    cells += [(name, space, "r") for name in names for space in ("latent", "reconstruction")]
+    runs = scored_runs(cells, datasets=[*NAMES][:4])
+    tests = latent_vs_reconstruction(runs).assign(p_corrected=0.001)
+    text = render_table1(table1(runs, range(5)), Labels(NAMES, names), tests=tests)["tex"]
+    assert re.search(r"\\textbf\{\.\d{3}\$\\pm\$\.\d{3}\$\\ddagger\$\}", text)
+    assert text.count("Method &") == 2
+    assert_good_latex([text], tmp_path)
+
+
+@pytest.mark.parametrize(
+    "cell", ["-.012 ± .345", Best(".750 ± .048‡"), Best("-.5 ± .1†"), "MedVAE-like (tiny),", "1 : 1.16"]
+)
+def test_no_cell_is_wider_than_was_reckoned(tmp_path, cell):
+    tabular = rf"\begin{{tabular}}{{@{{}}l@{{}}}}{latex_cell(cell)}\end{{tabular}}}}"
+    (width,) = box_widths([f"{opening()}\n{tabular}"], tmp_path)
+    assert 0.85 * width_of(cell) <= width <= width_of(cell)
+
+
+def test_a_row_of_sentences_has_no_empty_line_below(tmp_path):
+    """Two claims of one line each, as tall as two lines and what separates them."""
+    rows = [("One.", [["Two."]]), ("Three.", [["Four."]])]
+    text = as_latex(Layout("Claims", "Said.", ["Claim", "Why"], [], [rows], [], (0.5, 0.5)))
+    (tabular,) = TABULAR.findall(text)
+    measured = rf"\setbox\measured\hbox{{{tabular}}}\typeout{{TALL \the\dimexpr\ht\measured+\dp\measured}}x"
+    (tall,) = re.findall(r"^TALL ([\d.]+)pt", compiled([measured], tmp_path), re.MULTILINE)
+    assert 3 * 8.4 < float(tall) < 5 * 8.4
 
 
 def test_all_tables_of_a_study_fit_the_page(tmp_path):

@@ -114,7 +114,7 @@ def test_without_it_noise_is_sigma_in_every_normalised_channel(study, monkeypatc
     raw = noise_of_a_training(study, LOUD | {"noise_space": "normalised"}, monkeypatch)
     std = read_json(study / "noted/model.json")["std"]
     np.testing.assert_allclose(raw.std(axis=(0, 2, 3)), std, rtol=0.04)
-    assert max(std) > 5 * min(std)  # which is not alike in raw latents
+    assert max(std) > 5 * min(std)  # so in raw latents it differs by channel
 
 
 @pytest.fixture(scope="module")

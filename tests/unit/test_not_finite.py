@@ -78,7 +78,7 @@ def test_a_check_stops_at_it_too(dataset):
 def test_a_decoder_that_overflows_in_half_precision_is_refused_and_in_single_precision_is_not(tmp_path, dataset):
     entry = save("sd", tmp_path / "weights")
     weights = load_file(tmp_path / "weights" / WEIGHTS)
-    weights["decoder.conv_in.weight"] *= 1e6  # what follows is normalised
+    weights["decoder.conv_in.weight"] *= 1e6  # the next layers normalise
     save_file(weights, tmp_path / "weights" / WEIGHTS, {"format": "pt"})
     with pytest.raises(InputError, match=r"reconstruction of image 'image0' .*\.sd\.torch_dtype to float32"):
         encode_dataset("sd", entry | {"torch_dtype": "float16"}, dataset, tmp_path / "half", CPU)

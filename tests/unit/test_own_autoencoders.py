@@ -70,7 +70,7 @@ def test_any_class_of_diffusers_gives_its_code_and_its_decoding(name, tmp_path, 
         code = theirs.encode(images.mean(dim=1, keepdim=True) if name == "grey" else images)
         if name == "vq":
             expected = theirs.quantize(code.latents)[0]
-            decoded = theirs.decode(code.latents).sample  # which quantises
+            decoded = theirs.decode(code.latents).sample  # it quantises
         else:
             expected = code.latent if name == "dc" else code.latent_dist.mode()
             decoded = theirs.decode(expected).sample

@@ -140,7 +140,7 @@ def test_an_input_error_leaves_nothing_and_another_error_keeps_the_rows(tmp_path
 def test_a_full_disk_names_the_folder_and_keeps_what_was_saved(tmp_path, whole):
     def work():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # of the child alone: three rows and a header
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))  # only for the child: three rows and a header
         with pytest.raises(OSError, match=r"arrays could not be written: File too large"):
             write(tmp_path / "arrays", batch=1)
         with pytest.raises(OSError, match=r"nothing could not be written: File too large"):

@@ -134,7 +134,7 @@ def test_the_entries_of_the_datasets_page_are_valid():
         ({"study": {"folds": []}}, "folds"),
         ({"study": {"folds": [0, 0]}}, "non-unique"),
         ({"recipes": {"latent": {"mask": 1}}}, "mask"),
-        ({"recipes": {"latent": {"drw": {"beta": 1}}}}, "beta"),  # whose class weights are 0 / 0
+        ({"recipes": {"latent": {"drw": {"beta": 1}}}}, "beta"),  # its class weights are 0 / 0
         ({"recipes": {"latent": {"latent_std": 0}}}, "latent_std"),
         ({"recipes": {"latent": {"scale": 0}}}, "scale"),
         ({"recipes": {"latent": {"max_margin": -0.5}}}, "max_margin"),

@@ -607,7 +607,7 @@ def test_two_folds_have_p_and_no_interval():
 def test_signed_ranks_of_differences_that_are_equal_but_for_rounding(alternative):
     exact = [0.1, 0.1, -0.1, 0.2, 0.0, -0.3, 0.4]
     rounded = [0.3 - 0.2, 0.1, -(0.8 - 0.7), 0.3 - 0.1, 0.3 - 0.2 - 0.1, -0.3, 0.4 + 1e-13]
-    assert len(set(np.abs(rounded))) == 7  # else there is nothing to tie
+    assert len(set(np.abs(rounded))) == 7  # otherwise there are no ties
     found, expected = (ranks.signed_rank(values, alternative) for values in (rounded, exact))
     assert (found["p"], found["statistic"], found["n"]) == (expected["p"], expected["statistic"], 6)
     truth = stats.permutation_test(

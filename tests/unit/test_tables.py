@@ -385,10 +385,10 @@ def test_latex_is_escaped_and_rectangular():
     for rendered, columns in zip(nasty_tables(), (5, 3), strict=True):  # the second dataset in a block below
         rows = latex_rows(rendered["tex"])
         assert {len(row) for row in rows} == {columns}
-        specification = re.search(r"\\begin{tabular}{([lc]+)}", rendered["tex"])[1]
+        specification = re.search(r"\\begin{tabular}{@{}([lc]+)@{}}", rendered["tex"])[1]
         assert len(specification) == columns
         assert NASTY_TEX in rows[0]
-        assert rf"{{\small {NASTY_TEX}\par}}" in rendered["tex"]
+        assert rf"\selectfont {NASTY_TEX}\par}}" in rendered["tex"]
         unescaped = re.sub(r"\\[\\{}]", "", rendered["tex"])
         assert unescaped.count("{") == unescaped.count("}")
         assert not set(rendered["tex"]) & set("±∞–−×≤≥<>|~^")

@@ -156,7 +156,9 @@ def test_table4_layout():
     top, second, *body = side_by_side(latex_rows(rendered["tex"]), stubs=2)
     assert top[2:] == [name for name in datasets for _ in range(3)]
     assert body == rows
-    assert re.search(r"\\begin{tabular}{([lc]+)}", rendered["tex"])[1] == "ll" + "c" * 9  # the macro mean is below
+    assert (
+        re.search(r"\\begin{tabular}{@{}([lc]+)@{}}", rendered["tex"])[1] == "ll" + "c" * 9
+    )  # the macro mean is below
 
 
 def test_a_score_has_the_mark_of_each_row_that_it_differs_from():

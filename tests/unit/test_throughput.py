@@ -49,7 +49,7 @@ def test_a_repeat_has_as_many_steps_as_take_its_seconds(spend):
 
 @pytest.mark.skipif(not reset_peak(CPU), reason="this system does not let a process reset its peak memory")
 def test_the_peak_is_that_of_the_step_and_not_of_what_was_before_it():
-    gc.collect()  # what other tests left must not go in between
+    gc.collect()  # garbage of other tests must not disturb
     quiet = measure(lambda: None, 1, QUICK, CPU)
     before = np.ones(200_000_000, np.uint8)
     del before

@@ -36,7 +36,7 @@ def work(tmp_path, monkeypatch):
 
 
 def identity_of(entry, fetched=None):
-    identity.content_digest.cache_clear()  # as every start of Snakemake does
+    identity.content_digest.cache_clear()  # as at every start of Snakemake
     return autoencoder_identity(entry, fetched)
 
 
@@ -161,7 +161,7 @@ def test_an_encoding_by_another_class_of_ones_own_is_named_though_it_has_no_fold
     message = changed_weights(config, "data", "mine")
     assert message.startswith(f"autoencoders.mine: {card.parent} was encoded by other weights (weights_digest ")
     assert message.endswith("or put back the code and files that were used")
-    code.unlink()  # as on a machine that has the results alone
+    code.unlink()  # as on a machine with only the results
     importlib.invalidate_caches()
     assert changed_weights(config, "data", "mine") is None
 

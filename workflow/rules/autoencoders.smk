@@ -74,7 +74,7 @@ rule encode_dataset:
 
 
 rule encode_latents:
-    # The same step for an autoencoder without a decoder.
+    # The same step, for an autoencoder without a decoder.
     input:
         unpack(autoencoder_weights),
         images="<results>/datasets/{dataset}/images.npy",

@@ -1,4 +1,4 @@
-# What is checked before the first job starts, and what is made ready for it; with SLURM also against the cluster.
+# Checks and preparations before the first job starts; with SLURM, the cluster is checked too.
 import re
 import sys
 from copy import copy
@@ -22,7 +22,7 @@ def check_before_start(jobs):
     jobs = list(jobs)
     planned = [(job.rule.name, dict(job.wildcards)) for job in jobs]
     missing = as_workflow_error(missing_inputs, config, planned)
-    if not workflow.deployment_settings.deployment_method:  # else the jobs have a Python of their own
+    if not workflow.deployment_settings.deployment_method:  # otherwise the jobs have their own Python
         missing += check_python(sys.executable)
     if workflow.executor_plugin.name == "slurm":
         missing += slurm_problems(jobs)
@@ -63,7 +63,7 @@ def slurm_request(job):
     from snakemake_executor_plugin_slurm.submit_string import get_submit_command
     from snakemake_executor_plugin_slurm.utils import set_gres_string
 
-    # A copy, because a group remembers what it asks for, and not everything may be known before its inputs are there.
+    # A copy, because a group remembers its request, and parts of it may be unknown until its inputs exist.
     job, executor = copy(workflow.dag.get_job_group(job) or job), workflow.scheduler._executor
     account = job.resources.get("slurm_account")
     params = {
@@ -71,7 +71,7 @@ def slurm_request(job):
         "slurm_logfile": os.devnull,
         "comment_str": "rule_preflight",
         "partition": executor.get_partition_arg(job),
-        # The executor asks the accounting about a named account for every job; here its name is enough, the first of several.
+        # The executor asks the accounting about a named account for every job; here the first name is enough.
         "account": f"-A {re.split('[, ]+', str(account))[0]}" if account else next(executor.get_account_arg(job)),
         "workdir": workflow.workdir_init,
     }
@@ -81,7 +81,7 @@ def slurm_request(job):
 
 def look_at_lock():
     """Refuse to plan beside a running study, and say what is behind a lock that a run through SLURM left."""
-    if not workflow.is_main_process:  # the jobs of a run that goes on find a lock too
+    if not workflow.is_main_process:  # the jobs of a running study find a lock too
         return
     folder = Path(workflow.workdir_init)
     if workflow.output_settings.dryrun and launch.is_locked(folder) and (process := launch.other_snakemake(folder)):

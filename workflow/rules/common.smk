@@ -1,4 +1,4 @@
-# What the rules share: functions of the configuration, and the files of the study as lists. Including it runs nothing.
+# What the rules share: functions of the configuration, and the files of the study as lists. It runs nothing.
 import functools
 import re
 from pathlib import Path
@@ -54,7 +54,7 @@ def check_configuration():
     as_workflow_error(check_study, config)
     as_workflow_error(check_own_classes, config)
     as_workflow_error(refuse_smaller_study, config, config["results"])
-    if workflow.is_main_process:  # a node of a cluster may see one of the two tokens late
+    if workflow.is_main_process:  # a cluster node may see one of the two tokens late
         as_workflow_error(refuse_unknown_results, Path(config["results"]))
 
 

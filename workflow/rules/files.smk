@@ -1,4 +1,4 @@
-# The files of the study as lists: what tables, tests and figures are made from, and what the study makes.
+# The files of the study as lists: the inputs of tables, tests and figures, and what the study makes.
 from learnability.study.presentation import not_shareable
 
 TABLE_FORMATS = ["csv", "md", "html", "tex"]

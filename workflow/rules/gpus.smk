@@ -1,4 +1,4 @@
-# The GPUs of this machine, where no scheduler divides them: as many jobs at once as they take, each with a lease of one.
+# The GPUs of a machine without a scheduler: each job leases one, and as many jobs run at once as the GPUs take.
 import os
 
 
@@ -11,5 +11,5 @@ def share_gpus():
         return
     scheduler = workflow.scheduler
     places = as_workflow_error(offer_cards, os.environ, scheduler.global_resources.get("jobs_per_gpu", 1))
-    if places and "gpu" not in scheduler.global_resources:  # the command line or a profile may say less
+    if places and "gpu" not in scheduler.global_resources:  # the command line or a profile may set fewer
         scheduler.global_resources["gpu"] = scheduler.resources["gpu"] = places

@@ -1,4 +1,4 @@
-# What one job reads, by its wildcards: input functions of the rules.
+# Input functions of the rules: what a job reads, by its wildcards.
 from learnability.storage.contracts import CELL
 from learnability.study.recipes import spaces_of
 from learnability.study.cells import BACKBONE, tuned_per_fold, uses_lpips

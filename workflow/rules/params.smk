@@ -1,7 +1,7 @@
-# What one job is given, by its wildcards: parameters of the rules.
+# Parameters of the rules: the values that a job gets, by its wildcards.
 #
-# A job gets values, never the configuration: `params` are all that its script uses, and Snakemake runs it again when one
-# of them changes. Those that change no result (folders of this machine, names, how many jobs share a search) are not
+# A job never gets the configuration: `params` are all values that its script uses, and Snakemake runs it again when one
+# of them changes. Values that change no result (folders of this machine, names, how many jobs share a search) are not
 # recorded: Snakemake leaves out parameters whose function asks for `threads`.
 import functools
 
@@ -90,7 +90,7 @@ def recipe_of(wildcards):
     return recipe_named(cell_of(wildcards)["recipe"])
 
 
-@functools.cache  # a graph asks thousands of times
+@functools.cache  # a graph calls it thousands of times
 def recipe_named(name):
     return resolve_recipe(config, name)
 
@@ -114,10 +114,10 @@ def seed_of_fold(wildcards):
     return recipe_of(wildcards).seed_of(config["seed"], int(wildcards.fold))
 
 
-# ---- The code of a job: its script, what that imports, and the modules that its values name ----
+# ---- The code of a job: its script, the imports of that, and the modules that its values name ----
 
 
-digest_of = functools.cache(code_digest)  # jobs of one rule and like values have the same
+digest_of = functools.cache(code_digest)  # equal for jobs of one rule with the same modules
 
 
 def code_of(script, *modules_of):

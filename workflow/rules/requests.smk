@@ -1,11 +1,11 @@
-# The memory and minutes that jobs ask for, from their work and the size of the array that they read; more at every
-# attempt.
+# The memory and minutes that jobs request, from their work and the size of the array that they read. Every further
+# attempt requests more.
 from learnability.study.array_sizes import ArraySize
 from learnability.workflow.job_requests import array_read, images_of, megabytes_of_run, minutes_of_job
 
 
 def memory_of_run(wildcards, input, attempt):
-    # Reconstructions on the fly are made of latents, and as large as if they were stored.
+    # Reconstructions on the fly are made from latents, and are as large as stored ones.
     cell = cell_of(wildcards)
     return attempt * megabytes_of_run(config, cell, array_read(config, cell, input.array).images)
 

@@ -1,5 +1,5 @@
-# What a person sees of a run: the panel of the rich logger (profiles/local) while it goes on, and Table 1 at its end.
-# The imports are inside, because every job of a run reads this file too.
+# What a person sees of a run: the panel of the rich logger (profiles/local) meanwhile, and Table 1 at the end.
+# The imports are inside functions, because every job of a run reads this file too.
 import os
 import sys
 
@@ -26,7 +26,7 @@ def show_table1(jobs, handlers):
     from learnability.workflow.launch import MARK
     from learnability.workflow.progress import end_panel
 
-    made = Path(config["results"], "tables", "table1.csv").is_file()  # with --until it may not be there
+    made = Path(config["results"], "tables", "table1.csv").is_file()  # with --until it may be missing
     if made and MARK not in os.environ and any(job.rule.name == "make_table1" for job in jobs):
         for handler in handlers:
             end_panel(handler)

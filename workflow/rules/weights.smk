@@ -1,4 +1,4 @@
-# What comes from the model hub, brought by the head node: the nodes that compute are usually offline.
+# What comes from the model hub. The head node fetches it, because compute nodes are usually offline.
 
 
 rule fetch_weights:

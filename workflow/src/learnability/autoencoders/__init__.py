@@ -1,1 +1,1 @@
-"""Frozen autoencoders behind one interface, including controls: encoding, decoding, fidelity, fine-tuning."""
+"""Frozen autoencoders and controls behind one interface: encoding, decoding, fidelity, fine-tuning."""

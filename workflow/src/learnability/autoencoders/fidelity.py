@@ -19,7 +19,7 @@ def ssim(x: torch.Tensor, x_hat: torch.Tensor) -> torch.Tensor:
     """
     x, x_hat = x.float(), x_hat.float()
     mu, mu_hat = blur(x), blur(x_hat)
-    # In float32 the variances are differences of numbers near 255^2: shifting by the means keeps the digits.
+    # Variances are differences of numbers near 255^2; shifting by the means keeps their digits in float32.
     centre = (x.mean(dim=(2, 3), keepdim=True) + x_hat.mean(dim=(2, 3), keepdim=True)) / 2
     a, b = x - centre, x_hat - centre
     variance = blur(a * a) - (mu - centre) ** 2
@@ -34,8 +34,8 @@ def ssim(x: torch.Tensor, x_hat: torch.Tensor) -> torch.Tensor:
 def blur(x: torch.Tensor) -> torch.Tensor:
     """Gaussian window of each channel, separable, without padding: (N, C, H, W) -> (N, C, H - 10, W - 10).
 
-    Sums of shifted images: a convolution of single channels is several times slower on a CPU, and on a GPU keeps ten
-    bits of each grey level unless told otherwise.
+    Adds shifted images. A convolution of single channels is several times slower on a CPU, and on a GPU keeps only ten
+    bits of each grey level by default.
     """
     offset = torch.arange(-5, 6, dtype=torch.float64)
     window = torch.exp(-(offset**2) / (2 * 1.5**2))

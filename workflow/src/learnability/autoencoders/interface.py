@@ -1,4 +1,4 @@
-"""Frozen autoencoders behind one interface; a control is an autoencoder too, so nothing treats it specially.
+"""The interface of frozen autoencoders. A control is an autoencoder too, so no code treats it specially.
 
 encode(x: (N, 3, H, W) float in [-1, 1]) -> z (N, C, h, w)        decode(z) -> x_hat (N, 3, H, W)
 """
@@ -14,18 +14,18 @@ from ..storage.vouched import RECORDS, refuse_damaged_weights
 if TYPE_CHECKING:  # a check of the config must not wait for torch
     import torch
 
-VARIATIONAL = ("AutoencoderKL", "AutoencoderKLFlux2", "MedVAE")  # have a posterior, so they can be fine-tuned
+VARIATIONAL = ("AutoencoderKL", "AutoencoderKLFlux2", "MedVAE")  # these have a posterior, so they can be fine-tuned
 
 
 class Autoencoder(Protocol):
-    """What every family offers. `z` is raw: the posterior mode, no scaling factor, no normalisation."""
+    """What every family offers. `z` is raw: the posterior mode without scaling factor or normalisation."""
 
     channels: int  # C of the latent
     factor: int  # H / h
-    latent_dtype: str  # how a latent is stored: float16, or uint8 where it holds grey levels
+    latent_dtype: str  # of stored latents: float16, or uint8 if they hold grey levels
     pipeline: dict  # the units in which a generative pipeline sees the latent (latent_units.py)
-    decodes: bool  # without a decoder there is a latent space and nothing else
-    stochastic: bool  # draws at random, for each image from a seed of its own (randomness.py)
+    decodes: bool  # without a decoder there is only a latent space
+    stochastic: bool  # draws random numbers, from a seed for each image (randomness.py)
     provenance: dict  # source, digest of the weights, parameters
 
     def encode(self, x: torch.Tensor) -> torch.Tensor: ...
@@ -55,9 +55,9 @@ def load_autoencoder(entry: dict, device: torch.device) -> Autoencoder:
 
 
 def scale_input(x: torch.Tensor, entry: dict) -> torch.Tensor:
-    """uint8 (N, 3, H, W) to what an autoencoder sees, in [-1, 1]: /255, or with `input: minmax` per image and channel.
+    """Scale uint8 (N, 3, H, W) to [-1, 1] for an autoencoder: by 255, or per image and channel (`input: minmax`).
 
-    Min-max is how MedVAE's own package reads an image; a channel of one value becomes -1.
+    MedVAE's own package uses min-max; a channel with only one value becomes -1.
     """
     x = x.float()
     if entry.get("input", "fixed") == "fixed":
@@ -67,7 +67,7 @@ def scale_input(x: torch.Tensor, entry: dict) -> torch.Tensor:
 
 
 def other_weights(card: dict, digests: dict) -> str | None:
-    """Which digest differs between an autoencoder.json and `digests` (card_digests), or None."""
+    """Report the digest that differs between an autoencoder.json and `digests` (card_digests), or None."""
     for key, now in digests.items():
         if now and (before := card.get(key)) and before != now:  # cards of earlier versions have no config_digest
             return f"({key} {before[:12]}, now {now[:12]})"

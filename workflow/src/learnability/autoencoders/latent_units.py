@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 
-IDENTITY = {"mean": [0.0], "std": [1.0]}  # latents that a pipeline takes as they are stored
+IDENTITY = {"mean": [0.0], "std": [1.0]}  # for latents that a pipeline takes as they are stored
 
 
 def pipeline_units(model) -> dict[str, list[float]]:
@@ -30,7 +30,7 @@ def pipeline_units(model) -> dict[str, list[float]]:
 
 
 def states_units(model) -> bool:
-    """Whether a model is a diffusers autoencoder that states such units; what states none may have any scale."""
+    """Whether a model is a diffusers autoencoder that states such units; without them it may have any scale."""
     stated = (getattr(getattr(model, "config", None), key, None) for key in ("scaling_factor", "latents_std"))
     return hasattr(model, "bn") or any(value is not None for value in stated)
 

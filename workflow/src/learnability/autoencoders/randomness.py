@@ -1,7 +1,6 @@
-"""Randomness of an autoencoder: refused, or, where its entry says `stochastic: true`, tied to each image.
+"""Randomness of an autoencoder: it is refused, or tied to each image if the entry says `stochastic: true`.
 
-Other randomness cannot be repeated, nor continued after a kill, and an image's latent would depend on the
-images beside it.
+Other randomness cannot be repeated or continued after a kill, and an image's latent would depend on its neighbours.
 """
 
 import hashlib
@@ -15,12 +14,12 @@ from ..storage.arrays import as_rgb
 from .interface import Autoencoder, load_autoencoder, scale_input
 from .seeds import seeded
 
-WHOLE_SIDE = 256  # pixels; of larger images the middle is compared, so that two take less memory than one
-# What another order of summation may make, as root mean square of the difference over the standard deviation: some
-# hundred roundings. Batch norm or noise that a whole batch shares makes more than a tenth.
+WHOLE_SIDE = 256  # pixels; only the middle of larger images is compared, so that two take less memory than one
+# Tolerance for another order of summation: root mean square of the difference over the standard deviation, some
+# hundred roundings. Batch norm, or noise that a whole batch shares, makes more than a tenth.
 TOLERANCE = {torch.float16: 5e-2, torch.bfloat16: 5e-2, torch.float32: 1e-4}
-# Of a blank image hardly anything varies, and roundings are as large as ever: the deviation counts as at least this
-# share of the size of the values, which for images is half of their range, from -1 to 1.
+# A blank image hardly varies, but roundings are as large as always. So the deviation counts as at least this share of
+# the size of the values, which for images from -1 to 1 is half of their range.
 LEAST = 0.1
 BLANK = 4  # grey levels of standard deviation; of less, a normalisation inside the network makes rounding errors large
 
@@ -48,10 +47,10 @@ BUILT = (
 
 
 def apply(name: str, autoencoder: Autoencoder, step: str, rows: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
-    """What `encode` or `decode` (the `step`) gives of `rows` (n, ...) of the samples `ids` (n); of the right shape.
+    """Apply `encode` or `decode` (the `step`) to `rows` (n, ...) of the samples `ids` (n), and check the shape.
 
-    Of a stochastic autoencoder one image at a time, each from a seed of its own: an image gets the same alone, in any
-    batch, and in a job that goes on where another ended.
+    A stochastic autoencoder gets one image at a time, each with its own seed, so an image gives the same result alone,
+    in any batch, and in a job that continues another.
     """
     method = getattr(autoencoder, step)
     if not autoencoder.stochastic:
@@ -65,7 +64,7 @@ def apply(name: str, autoencoder: Autoencoder, step: str, rows: torch.Tensor, id
 
 
 def checked(name: str, autoencoder: Autoencoder, step: str, rows: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
-    """`made` of `rows`, which must have the step's shape: PSNR would be computed of others too, by broadcasting."""
+    """Return `made`, once it has the step's shape for `rows`: broadcasting would allow PSNR with other shapes too."""
     if step == "encode":
         expected = (len(rows), autoencoder.channels, *(side // autoencoder.factor for side in rows.shape[2:]))
     else:
@@ -79,13 +78,13 @@ def checked(name: str, autoencoder: Autoencoder, step: str, rows: torch.Tensor, 
 
 
 def check_repeats(name: str, entry: dict, autoencoder: Autoencoder, images: np.ndarray, device: torch.device) -> None:
-    """Refuse an autoencoder that gives an image another latent, or reconstruction, the next time.
+    """Refuse an autoencoder that gives an image a different latent or reconstruction the next time.
 
-    Compared are the same two of uint8 `images` (n, H, W, 1 or 3) twice; one alone and beside the other; and what two
-    objects of a class of the user's own give. An InputError says what differs and what to do.
+    Compares two of the uint8 `images` (n, H, W, 1 or 3) with themselves on a second pass, one alone with the same one
+    beside the other, and the results of two objects of an own class. InputError says what differs and what to do.
     """
     precision = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")  # in TF32 kernels differ by as much as some posteriors do
+    torch.set_float32_matmul_precision("highest")  # in TF32, kernels differ as much as some posteriors
     try:
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
             rows = scale_input(two_of(images, autoencoder.factor, device), entry)
@@ -98,7 +97,7 @@ def check_repeats(name: str, entry: dict, autoencoder: Autoencoder, images: np.n
 
 
 def two_of(images: np.ndarray, factor: int, device: torch.device) -> torch.Tensor:
-    """The first image and another one, mirrored: uint8 (2, 3, H, W); their middle where an image is a batch already.
+    """The first image and another, mirrored one: uint8 (2, 3, H, W); only the middle of large images.
 
     Noise stands for a blank one.
     """
@@ -129,16 +128,16 @@ class Repeated:
         self.precision = getattr(torch, entry.get("torch_dtype", "float32"))
 
     def run(self, autoencoder: Autoencoder, rows: torch.Tensor, seed: int) -> torch.Tensor:
-        """What the step returns for `rows` (n, ...), the last n of the two, with the generators set to `seed`."""
+        """Apply the step to `rows` (n, ...), the last n of the two images, with the generators set to `seed`."""
         with seeded(seed, self.device):
             return apply(self.name, autoencoder, self.step, rows, ["first", "second"][-len(rows) :])
 
     def check(self, rows: torch.Tensor) -> torch.Tensor:
-        """Refuse a step that does not repeat; returns what it makes of `rows` (2, ...)."""
+        """Refuse a step that does not repeat itself; return its result for `rows` (2, ...)."""
         first, other = (self.run(self.autoencoder, rows, seed) for seed in (0, 1))
         limit = max(TOLERANCE[self.precision], TOLERANCE.get(first.dtype, 0))
         share = self.difference(first, other)
-        # Where equal seeds give equal numbers the machine repeats itself, and what differs between seeds is random.
+        # If equal seeds give equal numbers, the machine repeats itself, so a difference between seeds is randomness.
         exact = share == 0 or self.difference(first, self.run(self.autoencoder, rows, 0)) == 0
         if not share <= (0 if exact else limit):
             self.refuse(*(UNSEEDED if self.autoencoder.stochastic else RANDOM), share)

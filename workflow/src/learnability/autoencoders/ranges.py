@@ -1,4 +1,4 @@
-"""The range of pixel values that an autoencoder takes and the range that it returns, measured if not known."""
+"""Measures which range of pixel values an autoencoder takes and which it returns."""
 
 from collections import defaultdict
 
@@ -10,10 +10,10 @@ from .interface import Autoencoder
 from .passes import to_grey_levels
 from .randomness import apply
 
-RANGE_GAIN = 3.0  # dB that another range may win by chance
+RANGE_GAIN = 3.0  # dB by which another range may win by chance
 PLAUSIBLE = 15.0  # dB: no range gives a reconstruction below
-SIMPLER = 1.0  # dB that a guess of two wrong ranges must win over one of a single
-MOST = 60.0  # dB that one image counts at most: without errors it would count for all
+SIMPLER = 1.0  # dB by which two wrong ranges must beat a single one to be suspected
+MOST = 60.0  # dB that one image counts at most; an error-free one would outweigh all others
 
 # By name: factor and offset from values in that range to grey levels 0..255; and how to get there from ours, and back.
 OURS = "[-1, 1]"
@@ -22,7 +22,7 @@ MENDING = {"[0, 1]": ("x / 2 + 0.5", "2 * x - 1"), "[0, 255]": ("127.5 * x + 127
 
 
 class RangeTrial:
-    """PSNR of images that are fed in each range of RANGES and read in each, over several images."""
+    """PSNR over several images that are fed in each range of RANGES, with the output read in each."""
 
     def __init__(self, name: str, autoencoder: Autoencoder):
         self.name, self.autoencoder, self.scores = name, autoencoder, defaultdict(list)
@@ -37,16 +37,16 @@ class RangeTrial:
                 self.scores[fed, read].append(min(psnr(grey, levels).item(), MOST))
 
     def reconstruct(self, x: torch.Tensor, sample_id: str) -> torch.Tensor:
-        """What comes back of x; NaN where a class refuses a range that is not its own."""
+        """Encode and decode x; NaN if a class refuses a range that is not its own."""
         try:
             z = apply(self.name, self.autoencoder, "encode", x, [sample_id])
             z = z.to(getattr(torch, self.autoencoder.latent_dtype)).float()
             return apply(self.name, self.autoencoder, "decode", z, [sample_id])
-        except Exception:  # whatever a class of the user's own raises
+        except Exception:  # an own class may raise anything
             return torch.full_like(x, torch.nan)
 
     def warnings(self) -> list[str]:
-        """What looks like a wrong range of the input, of the output, or of both, each with what to do."""
+        """Warnings about a range of the input or output that looks wrong, each with what to do."""
         means = {key: float(np.mean(scores)) for key, scores in self.scores.items()}
         means = {key: mean for key, mean in means.items() if np.isfinite(mean)}
         ours = means.get((OURS, OURS), 0.0)

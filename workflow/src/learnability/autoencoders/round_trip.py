@@ -1,4 +1,4 @@
-"""A few images through an autoencoder and back: does it reconstruct, and does its latent look as it should?"""
+"""Passes a few images through an autoencoder and back: does it reconstruct, and does its latent look right?"""
 
 import numpy as np
 import pandas as pd
@@ -11,17 +11,17 @@ from .lossy import lossy
 from .passes import decode_batch, encode_batch, to_grey_levels
 from .ranges import RangeTrial
 
-POOR = 20.0  # dB: below, something is wrong, not merely lossy
-SPREAD = (0.3, 3.0)  # of latents in the units that a diffusion model sees, where the deviation should be near 1
+POOR = 20.0  # dB; below it something is wrong, not merely lossy
+SPREAD = (0.3, 3.0)  # of latents in a diffusion model's units, where the deviation should be near 1
 
 
 @torch.inference_mode()
 def round_trip(name: str, autoencoder: Autoencoder, entry: dict, images: np.ndarray, device: torch.device) -> dict:
     """Encode and decode uint8 images (n, H, W, 3), one at a time.
 
-    Returns `psnr` (dB, mean over the images but those that came back `identical`; None without a decoder), `mean`,
-    `std` and `rms` of each latent channel, and `warnings`: what looks like a wrong range of pixels, a wrong scale or a
-    dead channel.
+    Returns `psnr` (dB, mean over all images that did not come back `identical`; None without a decoder), `mean`, `std`
+    and `rms` of each latent channel, and `warnings` about signs of a wrong pixel range, a wrong scale or a dead
+    channel.
     """
     latents, scores, ranges = [], [], RangeTrial(name, autoencoder)
     for number, image in enumerate(images):
@@ -59,9 +59,9 @@ def scale_warnings(autoencoder: Autoencoder, z: torch.Tensor) -> list[str]:
 
 
 def spread_in_model_units(autoencoder: Autoencoder, z: torch.Tensor) -> float | None:
-    """Standard deviation of raw latents in a generative pipeline's units, as the study's noise is; None without any."""
+    """Standard deviation of raw latents in a pipeline's units, which the study's noise uses too; None without any."""
     if getattr(autoencoder, "packing", None):
-        return z.std().item()  # packed latents are normalised already
+        return z.std().item()  # packed latents are already normalised
     if not states_units(getattr(autoencoder, "model", None)):
         return None
     mean, std = (torch.from_numpy(values.copy()).to(z) for values in units_on_grid(autoencoder.pipeline, z.shape[1]))

@@ -1,4 +1,4 @@
-"""Generators at a seed for a while."""
+"""Seeds random generators for a while."""
 
 import random
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ import torch
 
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the generators that libraries draw from by themselves, torch's, NumPy's and Python's; then as before."""
-    # NumPy's generator of old is the one that code which makes none of its own draws from.
+    """Seed the global generators of torch, NumPy and Python within the block, and restore them after it."""
+    # Code that makes no NumPy generator of its own draws from the legacy one.
     before = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

@@ -1,4 +1,4 @@
-"""What `learnability check` reports before GPU time is spent: what exists, what is missing, what will be written."""
+"""What `learnability check` reports before GPU time is spent: what exists, is missing and will be written."""
 
 import shutil
 import sys
@@ -28,9 +28,9 @@ from .visible_gaps import in_words, reading, visible_gaps
 
 
 def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
-    """Look at every dataset, autoencoder and starting weight of the study, and at this machine.
+    """Examine every dataset, autoencoder and starting weight of the study, and this machine.
 
-    Each has its lines, whatever looking at it raises.
+    Each gets its lines, even if examining it raises an error.
     """
     check_study(config)
     found, sizes = [], {}
@@ -44,18 +44,18 @@ def examine(config: dict, images_per_autoencoder: int) -> list[Line]:
         found += lines_of(name, examine_autoencoder, config, name, images, origin, known)
     found += lines_of("recipes", examine_starts, config)
     damage = lines_of("results", examine_results, config)
-    if not damage:  # it reads what is prepared
+    if not damage:  # it reads prepared data
         found += lines_of("gaps", examine_power, config)
     return found + examine_machine(config, sizes) + damage
 
 
 def examine_results(config: dict) -> list[Line]:
-    """What lies in the results folder and is damaged."""
+    """Report damaged files in the results folder."""
     return [Line("results", text, ready=False) for text in damaged_results(Path(config["results"]))]
 
 
 def examine_power(config: dict) -> list[Line]:
-    """How small a gap the study could see on each dataset, and what that rests on."""
+    """Report how small a gap the study could see on each dataset, and what that rests on."""
     if found := visible_gaps(config):
         lines = [Line(each.dataset, in_words(each)) for each in found]
         return [*lines, *(Line("gaps", text) for text in reading(config, found))]
@@ -63,7 +63,7 @@ def examine_power(config: dict) -> list[Line]:
 
 
 def examine_dataset(config: dict, name: str, sizes: dict[str, int | None]) -> list[Line]:
-    """Whether a dataset is there, its classes, counts and doubtful names; its images' number goes into `sizes`."""
+    """Report whether a dataset is there, its classes, counts and doubtful names; put its size into `sizes`."""
     source = open_checked(config, name)
     if source is None:
         return [Line(name, "found; its images are counted when they are prepared")]
@@ -84,7 +84,7 @@ def examine_dataset(config: dict, name: str, sizes: dict[str, int | None]) -> li
 
 
 def examine_images(config: dict, name: str, source: Source) -> list[Line]:
-    """Whether some image files, spread over the dataset, can be read, and whether colour is lost by `channels: 1`."""
+    """Report unreadable files in a sample spread over the dataset, and whether `channels: 1` loses colour."""
     look, lines = look_at(source), []
     if refused := too_many_bad(config, name, source, look):
         lines.append(Line(name, refused, ready=False))
@@ -98,17 +98,17 @@ def examine_images(config: dict, name: str, source: Source) -> list[Line]:
 
 
 def example_images(config: dict, number: int, sizes: dict[str, int | None]) -> tuple[np.ndarray, str]:
-    """Some images at `image_size`, uint8 (n, S, S, 3), spread over the first dataset that is there, and its name.
+    """Some images at `image_size`, uint8 (n, S, S, 3), spread over the first available dataset, and its name.
 
-    `sizes` has the images of each dataset, None where it is not there or not counted (examine_dataset). Where none has
-    any they are noise, of no name.
+    `sizes` has the number of images of each dataset, None if it is missing or not counted (examine_dataset). If no
+    dataset has any, the images are noise and the name is empty.
     """
     for name in config["study"]["datasets"]:
         entry = config["datasets"][name]
         if number and sizes[name] is not None:
             source, pictures = open_source(entry), []
             for i in spread_rows(source, number):
-                with suppress(*UNREADABLE):  # examine_images says so
+                with suppress(*UNREADABLE):  # examine_images reports these
                     pictures.append(fit(source.read(i), config["image_size"], entry["resize"]))
             if pictures:
                 return as_rgb(np.stack(pictures)), name
@@ -117,8 +117,8 @@ def example_images(config: dict, number: int, sizes: dict[str, int | None]) -> t
 
 
 def examine_starts(config: dict) -> list[Line]:
-    """Whether the networks fit their grids, and the weights that they start from are there or can be fetched."""
-    from .missing_networks import wrong_networks  # waits for torch
+    """Report whether networks fit their grids, and whether their starting weights exist or can be fetched."""
+    from .missing_networks import wrong_networks  # imports torch
 
     misfits: dict[str, Line] = {}
     tuned = [name for name in config["study"]["autoencoders"] if uses_lpips(config["autoencoders"][name])]
@@ -137,7 +137,7 @@ def examine_starts(config: dict) -> list[Line]:
 
 
 def examine_start(config: dict, model: str, subject: str) -> Line:
-    """Whether the weights of a network are fetched, or can be from here."""
+    """Report whether the weights of a network are fetched, or can be fetched from here."""
     if Path(config["results"], "weights", model, "source.json").is_file():
         return Line(subject, f"weights of {model} fetched")
     if messages := check_hub(config, {"name": model}):
@@ -146,7 +146,7 @@ def examine_start(config: dict, model: str, subject: str) -> Line:
 
 
 def examine_machine(config: dict, sizes: dict[str, int | None]) -> list[Line]:
-    """Bytes that the study will write against the free disk, and what torch sees of this machine."""
+    """Compare the bytes that the study will write with the free disk, and report what torch sees of this machine."""
     import torch
 
     known = {name: number for name, number in sizes.items() if number is not None}

@@ -16,7 +16,7 @@ from .missing import check_finetuning, check_hub, check_weights
 
 
 def examine_autoencoder(config: dict, name: str, images: np.ndarray, origin: str, known: int) -> list[Line]:
-    """Whether the weights are there or can be fetched, what the latents of `known` images weigh, and a round trip."""
+    """Report whether weights exist or can be fetched, the size of the latents of `known` images, and a round trip."""
     entry = resolve_autoencoder(config, name)
     owner = config["autoencoders"][name].get("base", name)
     check_own = check_finetuning if "finetune" in entry else check_weights
@@ -49,7 +49,7 @@ def examine_autoencoder(config: dict, name: str, images: np.ndarray, origin: str
 
 
 def examine_round_trip(config: dict, name: str, entry: dict, images: np.ndarray, origin: str) -> list[Line]:
-    """A few images encoded and decoded: PSNR, moments of the latent, and what looks wrong."""
+    """Encode and decode a few images; report PSNR, moments of the latent, and what looks wrong."""
     import torch
 
     from ..autoencoders.encode import check_layout
@@ -78,7 +78,7 @@ def examine_round_trip(config: dict, name: str, entry: dict, images: np.ndarray,
 
 
 def check_noise(config: dict, name: str, autoencoder) -> None:
-    """Refuse noise in the units of an autoencoder's pipeline where these cannot be had on its grid."""
+    """Refuse noise in the units of an autoencoder's pipeline if these do not fit its grid."""
     from ..autoencoders.latent_units import units_on_grid
 
     study = config["study"]

@@ -1,4 +1,4 @@
-"""Existing results that are visibly damaged: reports before a run what the run would stop at."""
+"""Reports visibly damaged results before a run that would stop at them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,9 +10,9 @@ from ..storage.vouched import cards_of, results_named
 
 
 def damaged_results(results: Path) -> Iterator[str]:
-    """A message for each truncated packed array, invalid card, and table without its end.
+    """A message for each truncated packed array, invalid card and truncated table.
 
-    Headers, lengths and cards are looked at, not the content of arrays and tables: `learnability verify` compares all.
+    Checks headers, lengths and cards, but not the content of arrays and tables; `learnability verify` compares all.
     """
     for look, files in (
         (open_packed, results_named(results, "*.npy")),
@@ -22,7 +22,7 @@ def damaged_results(results: Path) -> Iterator[str]:
         for path in files:
             try:
                 look(path)
-            except FileNotFoundError:  # a study that runs removed it since
+            except FileNotFoundError:  # a running study removed it meanwhile
                 continue
             except InputError as error:
                 yield str(error)

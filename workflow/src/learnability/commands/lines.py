@@ -1,4 +1,4 @@
-"""A finding of `learnability check`, and how to look at a part that may raise any error."""
+"""A finding of `learnability check`, and a way to examine a part that may raise any error."""
 
 import traceback
 from collections.abc import Callable
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from ..errors import InputError
 
-LONGEST = 600  # characters of what a library says
+LONGEST = 600  # characters of a library's message
 
 
 @dataclass
 class Line:
-    """One finding: what it is about, what was found, and whether the study can run in spite of it."""
+    """One finding: its subject, what was found, and whether the study can run in spite of it."""
 
     subject: str
     text: str
@@ -21,12 +21,12 @@ class Line:
 
 
 def lines_of(subject: str, look: Callable, *arguments) -> list[Line]:
-    """What `look` finds, or a line with the error it raises, whatever that is, so that all other checks still run."""
+    """The findings of `look`, or a line with any error it raises, so that all other checks still run."""
     try:
         return look(*arguments)
     except InputError as error:
         return [Line(subject, str(error), ready=False)]
-    except (Exception, SystemExit) as error:  # a class of the user's own may end the process as well
+    except (Exception, SystemExit) as error:  # an own class may even try to end the process
         return [Line(subject, in_one_line(error), ready=False)]
 
 

@@ -1,4 +1,4 @@
-"""What the planned jobs need but cannot find: checked before the first job runs, in seconds, without a GPU."""
+"""What the planned jobs need but cannot find, checked in seconds before the first job runs, without a GPU."""
 
 import re
 
@@ -23,7 +23,7 @@ READ_ENCODINGS = ("train_classifier", "train_with_decoder", "search_recipe", "as
 
 
 def check_python(executable: str) -> list[str]:
-    """Snakemake starts scripts by a line of the shell, in which it does not quote the path of Python."""
+    """Refuse a Python path with special characters: Snakemake does not quote it when it starts scripts by a shell."""
     if wrong := re.search(r"[\s'\"\\$&();<>|*?`#!\[\]{}]", executable):
         return [
             f"the path of Python, {executable}, holds {wrong[0]!r}, and Snakemake cannot start jobs by such a path; "
@@ -33,7 +33,7 @@ def check_python(executable: str) -> list[str]:
 
 
 def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
-    """One message for each thing that is missing or does not fit; `planned` holds (rule, wildcards) of every job."""
+    """A message for each thing that is missing or does not fit; `planned` holds (rule, wildcards) of every job."""
     checks = {
         "prepare_dataset": check_dataset,
         "fetch_weights": check_hub,
@@ -50,7 +50,7 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
             messages.update(dict.fromkeys(checks[rule](config, wildcards)))
     encoded = {(w["dataset"], w["autoencoder"]) for rule, w in planned if rule.startswith("encode_")}
     read = {(w["dataset"], w["autoencoder"]) for rule, w in planned if rule in READ_ENCODINGS}
-    for dataset, autoencoder in sorted(read - encoded):  # not asked for by Snakemake, whatever its rerun triggers are
+    for dataset, autoencoder in sorted(read - encoded):  # no job makes these, whatever the rerun triggers are
         if message := changed_weights(config, dataset, autoencoder):
             messages[message] = None
     brought = {wildcards["name"] for rule, wildcards in planned if rule == "fetch_weights"}
@@ -71,7 +71,7 @@ def weights_read(config: dict, rule: str, wildcards: dict) -> set[str]:
 
 
 def check_hub(config: dict, wildcards: dict) -> list[str]:
-    """The files can be fetched, or are in the hub's cache on this machine."""
+    """Check that the files can be fetched, or are in the hub's cache on this machine."""
     name = wildcards["name"]
     request = weights_to_fetch(config)[name]
     message = why_missing(request["repository"], tuple(request["files"]), request["revision"])
@@ -80,7 +80,7 @@ def check_hub(config: dict, wildcards: dict) -> list[str]:
 
 
 def check_weights(config: dict, wildcards: dict) -> list[str]:
-    """Whether weights in the user's folder exist and a user's own class can be imported."""
+    """Check that weights in the user's folder exist and that an own class can be imported."""
     name = wildcards["autoencoder"]
     entry = resolve_autoencoder(config, name)
     try:
@@ -95,7 +95,7 @@ def check_weights(config: dict, wildcards: dict) -> list[str]:
 
 
 def check_finetuning(config: dict, wildcards: dict) -> list[str]:
-    """The base and its weights can be fine-tuned, and the weights of the perceptual loss are there."""
+    """Check that the base and its weights can be fine-tuned, and that the perceptual loss has its weights."""
     name, found = wildcards["autoencoder"], check_weights(config, wildcards)
     entry = resolve_autoencoder(config, name)
     if entry["class"] not in VARIATIONAL:
@@ -110,13 +110,13 @@ def check_finetuning(config: dict, wildcards: dict) -> list[str]:
 
 
 def check_encoding(config: dict, wildcards: dict) -> list[str]:
-    """As check_weights, but weights that the workflow fine-tunes are an input of the job, and the base is not."""
+    """As check_weights, except that weights that the workflow fine-tunes are an input of the job; the base is not."""
     entry = config["autoencoders"][wildcards["autoencoder"]]
     return [] if "finetune" in entry else check_weights(config, wildcards)
 
 
 def check_training(config: dict, wildcards: dict) -> list[str]:
-    """The network fits the grid of its space, and its starting weights can be had."""
+    """Check that the network fits the grid of its space and that its starting weights are available."""
     recipe, found = resolve_recipe(config, wildcards["recipe"]), []
     space = wildcards.get("space", spaces_of(config, wildcards["recipe"])[0])
     side = row_shape(config, space, wildcards["autoencoder"])[1]
@@ -126,9 +126,9 @@ def check_training(config: dict, wildcards: dict) -> list[str]:
 
 
 def check_pretrained(config: dict, model: str, space: str = "latent") -> list[str]:
-    """Starting weights in a folder of the user's are there; those of the hub are fetched by a job of their own.
+    """Check that starting weights in the user's folder exist; a separate job fetches those of the hub.
 
-    Outside latent space what normalises their images is known, too.
+    Outside latent space, the normalisation of their images must be known too.
     """
     try:
         if is_folder(config["pretrained"][model]["source"]):

@@ -1,4 +1,4 @@
-"""Problems of a dataset before its images are packed, found from its entry, tables, names and some files."""
+"""Problems of a dataset that its entry, tables, names and some files show before its images are packed."""
 
 from ..datasets.classes import check_labels
 from ..datasets.sample import Look, look_at
@@ -7,7 +7,7 @@ from ..errors import InputError
 
 
 def check_dataset(config: dict, wildcards: dict) -> list[str]:
-    """The dataset is there, with columns, labels and images that can be read, and enough groups for the folds."""
+    """Check that the dataset is there, with readable columns, labels and images, and enough groups for the folds."""
     name = wildcards["dataset"]
     try:
         source = open_checked(config, name)
@@ -18,13 +18,13 @@ def check_dataset(config: dict, wildcards: dict) -> list[str]:
 
 
 def open_checked(config: dict, name: str) -> Source | None:
-    """The collection of a dataset, if its folder, tables, labels and folds are sound; None where that takes longer.
+    """The collection of a dataset, if its folder, tables, labels and folds are sound; None if checking takes longer.
 
-    InputError otherwise.
+    Raises InputError otherwise.
     """
     try:
         source = check_source(config["datasets"][name])
-    except ValueError as error:  # of a phantom's entry
+    except ValueError as error:  # raised for a phantom's entry
         raise InputError(str(error)) from None
     if source:
         check_folds(config, name, source)
@@ -32,13 +32,13 @@ def open_checked(config: dict, name: str) -> Source | None:
 
 
 def check_folds(config: dict, name: str, source: Source) -> None:
-    """Refuse labels of which no classifier can be trained, or scored, on a fold that the study runs."""
+    """Refuse labels with which no classifier can be trained or scored on a fold that the study runs."""
     study = config["study"]
     check_labels(name, config["datasets"][name], source, study["n_splits"], config["seed"], study["folds"])
 
 
 def too_many_bad(config: dict, name: str, source: Source, look: Look) -> str:
-    """What is wrong with the checked files, with or without the unreadable ones; else ""."""
+    """Report too many unreadable files, or that the folds are not possible without those files; else ""."""
     allowed = config["datasets"][name]["max_bad_images"]
     if len(look.bad) > allowed:
         return look.in_words(source, allowed)

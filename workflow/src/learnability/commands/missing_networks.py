@@ -1,6 +1,6 @@
-"""Whether a study's classifiers can be built, trained and started: tried on torch's meta device, without data.
+"""Tries on torch's meta device, without data, whether a study's classifiers can be built, trained and started.
 
-Here and not in missing.py, because a run must not wait for torch before its first job.
+It is apart from missing.py, because a run must not wait for torch before its first job.
 """
 
 import json
@@ -23,7 +23,7 @@ from .lines import in_one_line
 
 
 def wrong_networks(config: dict, cells: Iterable[dict]) -> dict[str, str]:
-    """What is wrong with the networks of these runs, each message once, with the recipe of the first that has it."""
+    """What is wrong with the networks of these runs: each message once, with the recipe of the first such run."""
     found = {}
     for cell in cells:
         recipe, shape = resolve_recipe(config, cell["recipe"]), row_shape(config, cell["space"], cell["autoencoder"])
@@ -37,23 +37,23 @@ def wrong_networks(config: dict, cells: Iterable[dict]) -> dict[str, str]:
 
 
 def weights_there(config: dict, recipe: Recipe) -> str | None:
-    """The file of weights that a recipe starts from, where it is on this machine already."""
+    """The file of weights that a recipe starts from, if it is already on this machine."""
     entry = pretrained_weights(config, recipe)
     if entry is None:
         return None
     try:
         if is_folder(entry["source"]):
             return str(pretrained_file(entry))
-    except InputError:  # said by check_pretrained
+    except InputError:  # check_pretrained reports it
         return None
     fetched = Path(config["results"], "weights", recipe.model, FILE)
     return str(fetched) if fetched.is_file() else None
 
 
 def wrong_network(recipe: Recipe, space: str, shape: tuple[int, int, int], weights: str | None) -> str | None:
-    """Why a recipe cannot train on rows (C, H, W) of a space from the weights of a file; None if it can."""
+    """Why a recipe cannot train on rows (C, H, W) of a space, starting from a file of weights; None if it can."""
     described = recipe.take([*SAME_NETWORK, "film"]) | {"noise": recipe.noise, "latent_std": 1.0, "shape": shape}
-    described["space"] = space if weights else ""  # of which only the use of weights depends
+    described["space"] = space if weights else ""  # only the use of weights depends on the space
     described["batch"] = min(recipe.batch_size, 2)  # batch norm cannot train on one value
     message = _try(json.dumps(described, sort_keys=True), weights)
     options, side = recipe.model_options, shape[1]
@@ -67,10 +67,10 @@ def wrong_network(recipe: Recipe, space: str, shape: tuple[int, int, int], weigh
 
 @cache
 def _try(described: str, weights: str | None) -> str | None:
-    """On the meta device; what fails there is tried with numbers, because not everything can be done without."""
+    """Try on the meta device, and then with numbers if that fails, because some operations need them."""
     try:
         with torch.device("meta"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of weights that no number of is copied
+            warnings.simplefilter("ignore")  # about copying weights to the meta device, which copies no numbers
             _use(json.loads(described), weights, "meta")
     except InputError as error:
         return str(error)
@@ -86,7 +86,7 @@ def _try(described: str, weights: str | None) -> str | None:
 
 
 def _use(described: dict, weights: str | None, device: str) -> None:
-    """Build a classifier of two classes and give it a batch, as in training and as in evaluation."""
+    """Build a classifier of two classes and give it a batch, in training and in evaluation mode."""
     batch, (channels, height, width) = described.pop("batch"), described.pop("shape")
     described |= {"in_channels": channels, "grid": [height, width], "classes": ["first", "second"]}
     described |= {"mean": [0.0] * channels, "std": [1.0] * channels, "noise_unit": None}

@@ -1,4 +1,4 @@
-"""`learnability new`: writes a study file for a user's images and autoencoder, from what it finds in them."""
+"""`learnability new`: writes a study file for a user's images and autoencoder, after looking at them."""
 
 import functools
 import json
@@ -19,11 +19,11 @@ from .new_autoencoder import controls_of, find_autoencoder, slug
 from .new_images import Found, describe_folder
 from .new_table import describe_table
 
-LOOKED_AT = 50  # images whose size and colour are read
+LOOKED_AT = 50  # images whose size and colour it reads
 SIZES = (64, 128, 256, 512)
-OWN_SMALL = ROOT / "workflow/studies/own_small.yaml"  # what is written where there is no GPU, for someone's images
-SIDE_OF_CLASSIFIERS = 256  # of the published study
-SMALLEST_GRID, PUBLISHED_GRID = 8, 32  # of latents: for a stem of 1 x 1 patches, and for the published one
+OWN_SMALL = ROOT / "workflow/studies/own_small.yaml"  # the model for a machine without a GPU
+SIDE_OF_CLASSIFIERS = 256  # as in the published study
+SMALLEST_GRID, PUBLISHED_GRID = 8, 32  # of latents: the least for a stem of 1 x 1 patches, and for the published stem
 FOLDS, FEWEST_FOLDS = 5, 3
 NEGATIVE = r"(?i)\b(normal|healthy|benign|negative|control|none|no|non|without|0)(?![a-z])"
 SMALL_GRID = """recipes:
@@ -40,7 +40,7 @@ def write_study(
     label: str | None = None,
     positive: str | None = None,
 ) -> None:
-    """Write a study file and say what its reader must decide; InputError, and no file, where something is not clear."""
+    """Write a study file and say what its reader must decide; InputError and no file if something is unclear."""
     import torch
 
     if study.exists():
@@ -77,23 +77,23 @@ def write_study(
 
 @functools.cache
 def own_small() -> dict:
-    """The study of someone's images for a machine without a GPU."""
+    """Read the study of own images for a machine without a GPU."""
     return read_yaml(OWN_SMALL)
 
 
 def own_small_subset() -> dict:
-    """How many images it takes."""
+    """The subset of the images that this study takes."""
     (entry,) = own_small()["datasets"].values()
     return entry["subset"]
 
 
 def small_networks() -> str:
-    """Its recipes as they stand there, with their comments."""
+    """The text of this study's recipes, with their comments."""
     return re.search(r"^recipes:.*?(?=^\S|\Z)", OWN_SMALL.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)[0]
 
 
 def look_at_images(found: Found, source: Source) -> int:
-    """Put the channels into the entry; the median of the longer sides of some images, in pixels."""
+    """Put the channels into the entry; return the median of the longer sides of some images, in pixels."""
     sides, coloured = [], False
     for i in spread_rows(source, LOOKED_AT):
         try:
@@ -101,7 +101,7 @@ def look_at_images(found: Found, source: Source) -> int:
                 sides.append(max(image.size))
             coloured = coloured or has_colour(source.path(i))
         except UNREADABLE:
-            continue  # check says so
+            continue  # `check` reports it
     if not sides:
         raise InputError(
             f"{source.path(0)}: nor any other of {LOOKED_AT} images can be read; convert them (docs/datasets.md)"
@@ -112,7 +112,7 @@ def look_at_images(found: Found, source: Source) -> int:
 
 
 def settle_classes(found: Found, source: Source, positive: str | None) -> int:
-    """Put the classes, the positive one and what happens to rare ones into the entry; returns the number of folds."""
+    """Put the classes, the positive class and the fate of rare ones into the entry; return the number of folds."""
     groups = source.samples.groupby("label_name")["group"].nunique().reindex(source.classes, fill_value=0)
     found.entry["classes"] = [*groups.index]
     if positive is not None and positive not in groups.index:
@@ -131,7 +131,7 @@ def settle_classes(found: Found, source: Source, positive: str | None) -> int:
 
 
 def sizes_for(side: int, factor: int, gpu: bool) -> tuple[int, int]:
-    """Sides for the autoencoder, a multiple of its factor, and for classifiers, a divisor of the first."""
+    """Image sides for the autoencoder (a multiple of its factor) and for classifiers (a divisor of the first)."""
     most, seen = (
         (SIZES[-1], SIDE_OF_CLASSIFIERS) if gpu else (own_small()["image_size"], own_small()["classifier_size"])
     )
@@ -142,7 +142,7 @@ def sizes_for(side: int, factor: int, gpu: bool) -> tuple[int, int]:
 
 
 def study_text(title: str, images: tuple, autoencoder: tuple, config: dict, machine: tuple) -> str:
-    """The study file, with comments."""
+    """The text of the study file, with comments."""
     (folder, found), (name, entry, layout), (side, splits, gpu) = images, autoencoder, machine
     dataset, factor = slug(folder, config["datasets"]), layout["factor"]
     size, small = sizes_for(side, factor, gpu)
@@ -180,7 +180,7 @@ def study_text(title: str, images: tuple, autoencoder: tuple, config: dict, mach
 
 
 def text_of_autoencoders(entries: dict[str, dict | None]) -> list[str]:
-    """The entries that config.yaml has not."""
+    """The text of entries that config.yaml does not have."""
     lines = []
     for name, entry in entries.items():
         if entry:
@@ -189,7 +189,7 @@ def text_of_autoencoders(entries: dict[str, dict | None]) -> list[str]:
 
 
 def asked_for(found: Found) -> list[str]:
-    """What the file asks its reader to decide, as comments."""
+    """Comments that ask the reader of the file to decide something."""
     key = GROUP_KEYS[found.entry["format"]]
     asked = f"which images are of one patient? Say it by {key}; without it they may train and test"
     return [
@@ -205,6 +205,6 @@ def remark(found: Found, key: str) -> str:
 
 
 def quoted(value) -> str:
-    """A value as YAML, which reads JSON; words without anything special stay bare."""
+    """A value as YAML, which reads JSON; plain words need no quotes."""
     plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][A-Za-z0-9 _/.-]*[A-Za-z0-9]", value)
     return value if plain and value.lower() not in YAML_WORDS else json.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""The autoencoder of a new study: what its source is, and the layout of its latent, which is measured."""
+"""The autoencoder of a new study: its source, and the measured layout of its latent."""
 
 import json
 import re
@@ -12,13 +12,14 @@ from ..study.names import NOT_TO_GIVE
 from ..study.sources import is_folder
 
 CONFIG = "config.json"
-PLACES = ("", "vae")  # below a source, where the weights of pipelines are
+PLACES = ("", "vae")  # places of weights below a source; pipelines have a folder vae
 
 
 def find_autoencoder(source: str, config: dict) -> tuple[str, dict | None]:
-    """Name and entry of the autoencoder that `source` means; entry None where config.yaml has it already.
+    """Name and entry of the autoencoder that `source` means; the entry is None if config.yaml already has it.
 
-    A name or the hub id of an entry of config.yaml, a folder in diffusers format, another hub id, or module:Class.
+    `source` is the name or hub id of an entry in config.yaml, a folder in diffusers format, another hub id, or
+    module:Class.
     """
     entries = config["autoencoders"]
     taken = entries | config["pretrained"]
@@ -41,7 +42,7 @@ def find_autoencoder(source: str, config: dict) -> tuple[str, dict | None]:
 
 
 def of_folder(source: str) -> dict:
-    """Class and place of weights in a folder, as their config.json says."""
+    """Class and place of weights in a folder, from their config.json."""
     folder = local_folder(source)
     for place in PLACES:
         if (folder / place / CONFIG).is_file():
@@ -55,7 +56,7 @@ def of_folder(source: str) -> dict:
 
 
 def written(source: str) -> str:
-    """A folder as a study file names it, which is read from other working directories too."""
+    """A folder as a study file names it, so that it is found from other working directories too."""
     return source if source.startswith(("$", "~", "/")) else str(Path(source).resolve())
 
 
@@ -80,7 +81,7 @@ def measure(entry: dict, source: str) -> dict:
         found = load_autoencoder(entry | {"factor": 8}, torch.device("cpu"))
     except InputError:
         raise
-    except Exception as error:  # a class may raise anything
+    except Exception as error:  # an own class may raise anything
         raise InputError(
             f"--autoencoder {source}: {type(error).__name__}: {error}; expected a class that is made without arguments "
             "and whose `encode` takes images (N, 3, H, W): write its entry by hand (docs/own_autoencoder.md)"
@@ -90,7 +91,7 @@ def measure(entry: dict, source: str) -> dict:
 
 
 def of_hub(source: str) -> dict:
-    """Class, place and layout of weights on the hub: of their config.json alone, before any weights are fetched."""
+    """Class, place and layout of weights on the hub, from config.json alone, before any weights are fetched."""
     import diffusers
     import torch
     from huggingface_hub import hf_hub_download
@@ -114,7 +115,7 @@ def of_hub(source: str) -> dict:
 
 
 def slug(name: str, taken: dict) -> str:
-    """A name of the configuration, made of any text, which no other entry has."""
+    """Make a name for the configuration from any text; no other entry has it."""
     found = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_") or "mine"
     found = found if found[0].isalpha() else f"own_{found}"
     found = f"own_{found}" if found in NOT_TO_GIVE else found
@@ -122,7 +123,7 @@ def slug(name: str, taken: dict) -> str:
 
 
 def controls_of(factor: int, config: dict) -> dict[str, dict | None]:
-    """The lossless controls on a grid, by name: None where config.yaml has one, else an entry like those it has."""
+    """The lossless controls on a grid, by name: None if config.yaml has it, else an entry like those there."""
     found: dict[str, dict | None] = {}
     for kind in ("pixel_unshuffle", "enciphered"):
         alike = {name: entry for name, entry in config["autoencoders"].items() if entry.get("class") == kind}
@@ -130,7 +131,7 @@ def controls_of(factor: int, config: dict) -> dict[str, dict | None]:
             found[same[0]] = None
         elif alike:
             entry = next(iter(alike.values()))
-            channels = 3 * factor**2 + entry["channels"] - 3 * entry["factor"] ** 2  # the key of an enciphered one
+            channels = 3 * factor**2 + entry["channels"] - 3 * entry["factor"] ** 2  # an enciphered one has a key too
             label = f"{kind.replace('_', ' ').capitalize()} {factor}"
             found[f"{kind}_{factor}"] = {
                 "label": label, "role": "control", "class": kind, "channels": channels, "factor": factor

@@ -1,4 +1,4 @@
-"""The images of a new study in class folders: the entry for them, as far as the folders show it."""
+"""Images of a new study in class folders: their entry, as far as the folders show it."""
 
 import re
 from dataclasses import dataclass, field
@@ -8,10 +8,10 @@ from ..datasets.formats.folder_tree import SHOWN, SPLITS, Tree
 from ..datasets.formats.folders import ABOUT, find_masks
 from ..errors import InputError
 
-# What names of files call a patient, with a number behind it.
+# Words for a patient in file names, followed by a number.
 IN_NAMES = r"(?i:patient|person|subject|subj|case|lesion|pat|sub)[ _-]?[0-9]+"
 IN_FOLDERS = "([^/]+)/[^/]+$"
-# Folders of parts of a data set, beside SPLITS, which need no key.
+# Names of folders for parts of a data set, beyond SPLITS, which need no key.
 PARTS = (
     r"(?i)(train(ing)?|val(id(ation)?)?|test(ing)?|dev|part|split|fold|batch|site|cent(er|re)|hospital)"
     r"([ _-]?[0-9]+|[ _-][a-z])?"
@@ -20,7 +20,7 @@ PARTS = (
 
 @dataclass
 class Found:
-    """An entry of `datasets` as far as it is known, and by key the comments for its reader."""
+    """An entry of `datasets` as far as it is known, and comments for its reader, by key."""
 
     entry: dict
     comments: dict[str, str] = field(default_factory=dict)
@@ -53,9 +53,9 @@ def describe_folder(folder: Path, group: str | None) -> Found:
 
 
 def find_classes(tree: Tree, tops: list[str], found: Found) -> list[str]:
-    """The class folders: `tops`, or the folders in them where `tops` are parts; `splits` is then put into the entry.
+    """The class folders: `tops`, or the folders in them if `tops` are parts; then also puts `splits` into the entry.
 
-    InputError where all tops hold the same folders and do not read like parts: either may be the classes.
+    InputError if all tops hold the same folders but their names do not suggest parts: either may be the classes.
     """
     inner = {top: tree.look_into(top)[0] for top in tops}
     below = [path for paths in inner.values() for path in paths]
@@ -80,17 +80,17 @@ def last(path: str) -> str:
 
 
 def about(folders: list[str]) -> list[str]:
-    """Those of the folders whose names say that they hold masks or the like."""
+    """Those folders whose names suggest that they hold masks or the like."""
     return [path for path in folders if re.fullmatch(ABOUT, last(path), re.IGNORECASE)]
 
 
 def of_pictures(folders: list[str]) -> list[str]:
-    """The other ones."""
+    """The other folders, whose names do not suggest that."""
     return [path for path in folders if path not in about([path])]
 
 
 def unwrap(folder: Path) -> tuple[Tree, list[str]]:
-    """The tree below folders that hold one folder of folders and nothing else but masks, and its folders."""
+    """Skip outer folders that hold a single folder of folders and otherwise only masks; return tree and folders."""
     while True:
         tree = Tree(folder, ["*"], [])
         tops, images = tree.look_into("")
@@ -101,7 +101,7 @@ def unwrap(folder: Path) -> tuple[Tree, list[str]]:
 
 
 def without_masks(images: dict[str, list[str]]) -> tuple[dict[str, list[str]], list[str]]:
-    """Images by class folder without what seems to be masks of others, and the patterns that leave these out."""
+    """Images by class folder without apparent masks, and the patterns that exclude these."""
     exclude = []
     while (masks := find_masks(images))[0]:
         exclude.append(masks[1])
@@ -111,16 +111,16 @@ def without_masks(images: dict[str, list[str]]) -> tuple[dict[str, list[str]], l
 
 
 def pattern_of_groups(paths: list[str], below: list[str]) -> str | None:
-    """A pattern that finds a patient in each path, the same in some of them; None where names show none.
+    """A pattern that finds a patient in each path, with some paths of the same patient; None if names show none.
 
-    `below` are the paths within their classes: where all lie in a folder there, that is the patient's.
+    `below` are the paths within their classes; if each lies in a folder there, that folder is the patient's.
     """
     for pattern in (IN_NAMES, IN_FOLDERS):
         found = [re.search(pattern, text) for text in below]
         if not all(found) or (pattern == IN_FOLDERS and any(text.count("/") != 1 for text in below)):
             continue
         groups = [match[match.re.groups] for match in found]
-        # The whole path is searched in the study, where the name of a class may come first: Case 1/patient7.png.
+        # The study searches the whole path, in which a class name may match first: Case 1/patient7.png.
         alike = pattern == IN_FOLDERS or groups == [re.search(pattern, path)[0] for path in paths]
         if alike and 1 < len(set(groups)) < len(paths):
             return pattern

@@ -1,4 +1,4 @@
-"""The images of a new study in a table: the entry for its CSV, as far as the CSV shows it."""
+"""Images of a new study in a table: the entry for the CSV, as far as the CSV shows it."""
 
 import os
 import re
@@ -18,7 +18,7 @@ LABELS = ("label", "labels", "class", "classname", "diagnosis", "dx", "target", 
           "findinglabels", "pathology")  # fmt: skip
 GROUPS = ("patientid", "patient", "subjectid", "subject", "personid", "lesionid", "caseid", "case", "pid", "mrn")
 MOST_CLASSES = 50
-LOOKED_AT = 200  # rows of a table whose images are looked for
+LOOKED_AT = 200  # rows of a table whose images it looks for
 
 
 def describe_table(path: Path, label: str | None, group: str | None) -> Found:
@@ -60,13 +60,13 @@ def chosen(path: Path, rows: pd.DataFrame, column: str | None, option: str) -> s
 
 
 def named(columns: Iterable[str], known: Iterable[str]) -> Iterable[str]:
-    """The columns whose names are among those known, in the order of these; case and separators do not count."""
+    """The columns with known names, in the order of these; ignores case and separators."""
     simple = {re.sub(r"[^a-z0-9]", "", name.casefold()): name for name in reversed(list(columns))}
     return (simple[name] for name in known if name in simple)
 
 
 def find_labels(path: Path, rows: pd.DataFrame, label: str | None) -> dict:
-    """`label_column`, or `label_columns` where each row has exactly one 1 in columns of 0 and 1."""
+    """`label_column`, or `label_columns` if each row has exactly one 1 in columns of 0 and 1."""
     number = rows.nunique()
     found = [label] if label else [name for name in named(rows.columns, LABELS) if 1 < number[name] <= MOST_CLASSES][:1]
     if not found:
@@ -81,7 +81,7 @@ def find_labels(path: Path, rows: pd.DataFrame, label: str | None) -> dict:
 
 
 def find_images(path: Path, rows: pd.DataFrame) -> tuple[str, str, str]:
-    """The column that names the images, a unique one if it can be, the pattern of their paths, and a comment or ""."""
+    """The column that names the images (preferably unique), the pattern of their paths, and a comment or ""."""
     index = index_images(path.parent)
     some = rows.iloc[:: max(1, len(rows) // LOOKED_AT)]
     usable = [name for name in rows.columns if name and not re.search(r"[.\[\]{}!:]", name)]
@@ -101,7 +101,7 @@ def find_images(path: Path, rows: pd.DataFrame) -> tuple[str, str, str]:
 
 
 def in_several_places(index: dict[str, list[str]], column: str, some: pd.DataFrame) -> str:
-    """What to see to where an image may be one of several files, of the first one that may; else ""."""
+    """A comment about the first image that may be one of several files; else ""."""
     for _, row in some.iterrows():
         patterns = patterns_of(index.get(row[column], []), column, row)
         if len(patterns) > 1:
@@ -111,9 +111,9 @@ def in_several_places(index: dict[str, list[str]], column: str, some: pd.DataFra
 
 
 def index_images(root: Path) -> dict[str, list[str]]:
-    """The paths below `root` of image files, by path, name, and name without suffix; links followed.
+    """Index the image files below `root` by path, name, and name without suffix; follows links.
 
-    What lies in a folder of masks or the like is found by its path alone.
+    Files in a folder of masks or the like are found only by their path.
     """
     index, seen = {}, set()
     for folder, folders, names in os.walk(root, followlinks=True):
@@ -133,7 +133,7 @@ def index_images(root: Path) -> dict[str, list[str]]:
 
 
 def patterns_of(places: list[str], column: str, row: pd.Series) -> list[str]:
-    """Patterns of an image's possible paths, those that take most folders from the row; each once."""
+    """Patterns for an image's possible paths, without repeats: those that take the most parts from the row."""
     others = row.drop(column)
     patterns = dict.fromkeys(pattern_of(place, row[column], column, others) for place in places)
     columns = [sum(name is not None for _, name, *_ in string.Formatter().parse(each)) for each in patterns]
@@ -141,12 +141,12 @@ def patterns_of(places: list[str], column: str, row: pd.Series) -> list[str]:
 
 
 def pattern_of(place: str, value: str, column: str, row: pd.Series) -> str:
-    """The path of an image with columns for the values in its row: its name, and folders named like a value."""
+    """The path of an image with its name, and folders named like a value of its row, replaced by columns."""
     before, _, after = place.rpartition(value)
     columns = {other: f"{{{name}}}" for name, other in row.items() if other}
     return "/".join(columns.get(part, plain(part)) for part in before.split("/")) + f"{{{column}}}" + plain(after)
 
 
 def plain(text: str) -> str:
-    """Text of which no part is a column in a pattern."""
+    """Escape text so that no part of it is a column in a pattern."""
     return text.replace("{", "{{").replace("}", "}}")

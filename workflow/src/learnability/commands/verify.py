@@ -1,4 +1,4 @@
-"""Compares every file of a results folder with every digest in the folder: is each file as it was written?"""
+"""Compares the files of a results folder with all digests in it: is each file as it was written?"""
 
 from pathlib import Path
 
@@ -10,18 +10,18 @@ COLUMNS_OF = {"samples.parquet": SAMPLES, "fidelity.parquet": FIDELITY, "noise_c
 
 
 def verify(results: Path) -> tuple[int, dict[Path, Path], list[Path]]:
-    """How many digests were compared, which files are damaged and what Snakemake is asked for to make each again, and
-    which cards hold no digest of themselves.
+    """Return how many digests were compared, the damaged files with what to ask Snakemake for to make each again, and
+    the cards that hold no digest of themselves.
 
-    Compared are cards with their own digest, packed arrays, predictions, histories, weights and teachers' logits with
-    that in their card, and the pages of Parquet files with their checksums. Raises InputError for a folder without any.
+    Compares cards with their own digest; packed arrays, predictions, histories, weights and teachers' logits with the
+    digest in their card; and pages of Parquet files with their checksums. Raises InputError for a folder without any.
     """
     compared, damaged, silent = 0, {}, []
     for card in cards_of(results):
         try:
             silent += [] if read_card(card)[1] else [card]
             vouched = list(vouched_by(card))
-        except FileNotFoundError:  # a study that runs removed it since
+        except FileNotFoundError:  # a running study removed it meanwhile
             continue
         except InputError:
             damaged[card] = card
@@ -36,7 +36,7 @@ def verify(results: Path) -> tuple[int, dict[Path, Path], list[Path]]:
 
 
 def is_sound(path: Path) -> bool:
-    """Whether the pages of a table are what their checksums say, and its columns, which have none, the right ones."""
+    """Whether the pages of a table match their checksums, and its columns, which have none, are the right ones."""
     try:
         columns = list(read_parquet(path))
     except InputError:

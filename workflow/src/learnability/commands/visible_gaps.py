@@ -1,4 +1,4 @@
-"""The smallest gap that a study could see on each of its datasets, said before anything runs."""
+"""The smallest gap that a study could see on each of its datasets, before anything runs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,15 +27,15 @@ from ..study.paths import dataset_file
 from ..tables.layout import points
 from .missing import check_dataset
 
-SIDES = ALL_SPACES - {"image"}  # of the gap
+SIDES = ALL_SPACES - {"image"}  # the two sides of the gap
 
 
 @dataclass(frozen=True)
 class Visible:
     """The smallest gap of a dataset, for one autoencoder and for the mean of `autoencoders`, and what it rests on.
 
-    Gaps are differences of balanced accuracies. `rarest` is the class that adds most to the variance, "" where all add
-    the same, with its test images and groups and its `share`; `flatters` is whether the truth can only be worse.
+    Gaps are differences of balanced accuracies. `rarest` is the class that adds most to the variance ("" if all add the
+    same), with its test images and groups and its `share`; `flatters` is whether the truth can only be worse.
     """
 
     dataset: str
@@ -51,7 +51,7 @@ class Visible:
 
 
 def visible_gaps(config: dict) -> list[Visible]:
-    """One entry for each dataset of the study whose classes can be counted; none where no gap is measured."""
+    """An entry for each dataset of the study whose classes can be counted; none if no gap is measured."""
     study = config["study"]
     names = [name for name in study["autoencoders"] if decodes(config, name)]
     families = sum(config["autoencoders"][name]["role"] == "family" for name in names)
@@ -61,7 +61,7 @@ def visible_gaps(config: dict) -> list[Visible]:
 
 
 def visible_gap(config: dict, name: str, autoencoders: int) -> Visible | None:
-    """The smallest gap of one dataset; None where how many images its classes have is not known."""
+    """The smallest gap of one dataset; None if the sizes of its classes are unknown."""
     counted = count_classes(config, name)
     if counted is None:
         return None
@@ -78,9 +78,9 @@ def visible_gap(config: dict, name: str, autoencoders: int) -> Visible | None:
 
 
 def count_classes(config: dict, name: str) -> tuple[dict, dict, str, bool] | None:
-    """Images and groups of each class in the test folds that are run, where they come from, and if they flatter.
+    """Images and groups of each class in the test folds that are run, their source, and whether they flatter.
 
-    From the folds where they are made, else their share of the prepared dataset, of the data, or of what was published.
+    Counts the folds if they exist, else their share of the prepared dataset, the data, or the published numbers.
     """
     study, entry = config["study"], config["datasets"][name]
     part = len(study["folds"]) / study["n_splits"]
@@ -115,13 +115,13 @@ def in_words(found: Visible) -> str:
 
 
 def most_of_variance(found: Visible) -> str:
-    """The class that adds most to the variance, as 'DF, 239 test images of 113 groups: 35%'; "" where there is none."""
+    """The class that adds most to the variance, as 'DF, 239 test images of 113 groups: 35%'; "" if there is none."""
     groups = "" if found.groups == found.images else f" of {found.groups:,.0f} groups"
     return f"{found.rarest}, {found.images:,.0f} test images{groups}: {found.share:.0%}" if found.rarest else ""
 
 
 def reading(config: dict, found: list[Visible]) -> list[str]:
-    """What the smallest gaps rest on, and what makes them half as large."""
+    """What the smallest gaps rest on, and what would halve them."""
     folds, n_splits = len(config["study"]["folds"]), config["study"]["n_splits"]
     tests = sum(each.autoencoders for each in found)
     added = (ALONE if all(each.autoencoders == 1 for each in found) else TRAINING) - 1

@@ -1,4 +1,4 @@
-"""How many images and groups of each class a collection was published with: for a plan, without its data."""
+"""Published numbers of images and groups per class, so that a plan needs no data."""
 
 from .formats import cardium, isic2019
 from .sizes import published_size
@@ -6,7 +6,7 @@ from .sizes import published_size
 # Counted in the metadata of ISIC 2019; an image whose lesion is blank is a group of its own.
 LESIONS = {"AK": 324, "BCC": 1310, "BKL": 1467, "DF": 113, "MEL": 1676, "NV": 8644, "SCC": 262, "VASC": 135}
 PATIENTS = {"CHD": 74, "Non_CHD": 1029}  # CARDIUM's trimester_distribution.json
-# Of the training part, from the bars of figs/061322_log_mimic-lt_train.png in VITA-Group/LongTailCXR.
+# The training part, read from the bars of figs/061322_log_mimic-lt_train.png in VITA-Group/LongTailCXR.
 MIMIC_TRAINING = {
     "No Finding": 53260, "Lung Opacity": 7927, "Cardiomegaly": 5113, "Atelectasis": 4539, "Pleural Effusion": 3832,
     "Support Devices": 3279, "Edema": 2395, "Pneumonia": 2195, "Pneumothorax": 1172, "Lung Lesion": 1036,
@@ -14,7 +14,7 @@ MIMIC_TRAINING = {
     "Calcification of the Aorta": 207, "Tortuous Aorta": 175, "Pneumoperitoneum": 32, "Subcutaneous Emphysema": 27,
     "Pneumomediastinum": 12,
 }  # fmt: skip
-PUBLISHED = {  # images of each class, and groups where these are known
+PUBLISHED = {  # images of each class, and groups if they are known
     "isic2019": (isic2019.PUBLISHED_COUNTS, LESIONS),
     "cardium": (cardium.PUBLISHED_COUNTS, PATIENTS),
     "mimic_cxr_lt": (MIMIC_TRAINING, None),
@@ -22,10 +22,10 @@ PUBLISHED = {  # images of each class, and groups where these are known
 
 
 def published_classes(entry: dict) -> tuple[dict[str, float], dict[str, float], str, bool] | None:
-    """Images and groups of each class of a `datasets` entry, where they come from, and whether they flatter.
+    """Images and groups of each class of a `datasets` entry, their source, and whether they flatter.
 
-    They do where groups are not known (each image counts as one) or the classes' sizes are not (all count as equal).
-    Scaled to the images of the whole collection, or of its `subset`. None where nothing was published.
+    They flatter if groups are unknown (each image counts as one) or class sizes are (all classes count as equal).
+    They are scaled to the whole collection, or to its `subset`. None if nothing was published.
     """
     size = published_size(entry)
     if size is None:

@@ -1,4 +1,4 @@
-"""Requirements on the classes of a collection: each has images, there are two, and every fold can have them."""
+"""What a collection's classes must satisfy: at least two, none empty, and enough groups for every fold."""
 
 from collections.abc import Iterable
 
@@ -13,9 +13,9 @@ from .splits import check_split
 
 
 def check_labels(name: str, entry: dict, source: Source, n_splits: int, seed: int, folds: Iterable[int] = ()) -> None:
-    """Refuse the classes that this step, the folds or a training would refuse, if every image is read and none equal.
+    """Refuse the classes that this step, the folds or a training would refuse if all images are readable and differ.
 
-    With `deduplicate` the folds are not known before the images are; only the numbers of groups are looked at then.
+    With `deduplicate` the folds depend on the images, so only the numbers of groups are checked.
     `folds` are those that are trained.
     """
     check_choice(name, entry)
@@ -27,7 +27,7 @@ def check_labels(name: str, entry: dict, source: Source, n_splits: int, seed: in
     samples, keep = with_labels(samples, classes), entry["rare_classes"] == "keep"
     if not keep:
         check_rare_classes(samples, n_splits, entry["rare_classes"], origin)
-    if entry.get("deduplicate"):  # which may put groups together, and so make other folds
+    if entry.get("deduplicate"):  # it may merge groups and so change the folds
         return
     fold = assign_folds(samples, n_splits, seed, origin)
     if not keep:
@@ -38,7 +38,7 @@ def check_labels(name: str, entry: dict, source: Source, n_splits: int, seed: in
 
 
 def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFrame) -> None:
-    """Refuse a class without images or with a name that predictions have, fewer than two classes, a wrong positive."""
+    """Refuse empty classes, names that predictions use, fewer than two classes, and a wrong `positive`."""
     present = set(samples["label_name"].unique())
     empty = [label for label in classes if label not in present]
     if empty:
@@ -59,12 +59,12 @@ def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFr
 
 
 def rare_classes(samples: pd.DataFrame, classes: list[str], n_splits: int) -> dict[str, int]:
-    """The classes with fewer groups than folds, those without any image too, and their groups."""
+    """The classes with fewer groups than folds (also those without any image), and their numbers of groups."""
     absent = sorted(set(classes) - set(samples["label_name"].unique()))
     return find_rare_classes(samples, n_splits) | dict.fromkeys(absent, 0)
 
 
 def with_labels(samples: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
-    """Samples with the column label, the index of their class."""
+    """Add the column label, the index of the class."""
     label = pd.Categorical(samples["label_name"], categories=classes).codes
     return samples.assign(label=label.astype("int64"))

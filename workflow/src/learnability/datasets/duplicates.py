@@ -1,4 +1,4 @@
-"""Exact duplicates: images whose pixels, as packed, are those of another image. In two groups they are leakage."""
+"""Exact duplicates: images with the same packed pixels as another image. Across two groups they are leakage."""
 
 import hashlib
 
@@ -19,9 +19,9 @@ def digest_image(image: np.ndarray) -> bytes:
 
 
 def find_duplicates(samples: pd.DataFrame, contents: bytes) -> pd.DataFrame:
-    """The images that share their content with another: content (its digest in hex), sample_id, label_name, group.
+    """The images that equal another: content (digest in hex), sample_id, label_name, group.
 
-    `contents` holds the digests of all images, one behind the other.
+    `contents` holds the digests of all images, one after the other.
     """
     digests, number = np.unique(np.frombuffer(contents, f"V{DIGEST}"), return_inverse=True)
     number = pd.Series(number, index=samples.index)
@@ -31,7 +31,7 @@ def find_duplicates(samples: pd.DataFrame, contents: bytes) -> pd.DataFrame:
 
 
 def count_duplicates(duplicates: pd.DataFrame) -> dict[str, int]:
-    """Images with a copy, how many of them have one in another group, and how many one with another label."""
+    """Count images with a copy, those with a copy in another group, and those with a copy of another label."""
     per_content = duplicates.groupby("content")
     return {
         "images": len(duplicates),
@@ -41,7 +41,7 @@ def count_duplicates(duplicates: pd.DataFrame) -> dict[str, int]:
 
 
 def check_choice(name: str, entry: dict) -> None:
-    """Refuse an entry that asks for two things of its equal images."""
+    """Refuse an entry that asks for two treatments of equal images."""
     if entry.get("deduplicate") and entry.get("duplicates") == "keep":
         raise InputError(
             f"datasets.{name}: deduplicate and `duplicates: keep` exclude one another; expected one of them: take "
@@ -50,7 +50,7 @@ def check_choice(name: str, entry: dict) -> None:
 
 
 def refuse_duplicates(duplicates: pd.DataFrame, origin: str, listed: str) -> None:
-    """Stop at images that have an equal one in another group; `listed` is the file in which all are."""
+    """Stop if equal images are in different groups; `listed` is the file that names them all."""
     across = duplicates[duplicates.groupby("content")["group"].transform("nunique") > 1]
     if across.empty:
         return
@@ -65,7 +65,7 @@ def refuse_duplicates(duplicates: pd.DataFrame, origin: str, listed: str) -> Non
 
 
 def warnings_of_duplicates(duplicates: pd.DataFrame, merged: bool) -> list[str]:
-    """What a reader must know about equal images that stay: across groups, unless merged; with two labels."""
+    """Warnings about equal images that stay: those in two groups (unless merged), and those with two labels."""
     found, per_content = [], duplicates.groupby("content")
     across = duplicates[per_content["group"].transform("nunique") > 1]
     if len(across) and not merged:
@@ -86,14 +86,14 @@ def in_words(duplicates: pd.DataFrame) -> str:
 
 
 def merge_groups(group: pd.Series, duplicates: pd.DataFrame) -> pd.Series:
-    """Groups that share an image become one, named by its first in order of the names; chains are followed."""
+    """Merge groups that share an image, also through chains; the merged group takes the first name in order."""
     if duplicates.empty:
         return group
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     codes, names = pd.factorize(group, sort=True)
-    linked = duplicates.groupby("content")["group"].transform("first")  # each group of a set with the set's first
+    linked = duplicates.groupby("content")["group"].transform("first")  # link each group of a set to the set's first
     rows, columns = (pd.Index(names).get_indexer(each) for each in (duplicates["group"], linked))
     links = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(len(names), len(names)))
     _, component = connected_components(links, directed=False)

@@ -6,14 +6,14 @@ import pandas as pd
 from ..errors import InputError, first_of
 from ..storage.contracts import FOLDS, check_groups
 
-FEW = 3  # groups of a class in a test fold; of fewer, one decides much of a score
+FEW = 3  # groups of a class in a test fold; with fewer, a single one decides much of a score
 
 
 def make_folds(samples: pd.DataFrame, n_splits: int, seed: int, rare_classes: str, origin: str) -> pd.DataFrame:
-    """Assign each sample to one of `n_splits` folds, stratified by class, groups kept whole.
+    """Assign each sample to one of `n_splits` folds, stratified by class; groups stay whole.
 
-    StratifiedGroupKFold as in the paper's code. Returns sample_id and fold (0-based). `rare_classes` says what
-    happens to a class that some fold has no image of: "keep" accepts it, said aloud; all else is an InputError.
+    Uses StratifiedGroupKFold, as the paper's code does. Returns sample_id and fold (0-based). `rare_classes` decides
+    about a class that is missing from some fold: "keep" accepts it and reports it; any other value is an InputError.
     """
     if n_splits < 3:
         raise InputError(f"study.n_splits is {n_splits}; at least 3 are needed: train, validation and test")
@@ -28,7 +28,7 @@ def make_folds(samples: pd.DataFrame, n_splits: int, seed: int, rare_classes: st
 
 
 def assign_folds(samples: pd.DataFrame, n_splits: int, seed: int, origin: str) -> np.ndarray:
-    """The fold of every sample, by its label and group; an InputError where the groups cannot fill the folds."""
+    """The fold of every sample, from labels and groups; InputError if there are too few groups to fill the folds."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     splitter = StratifiedGroupKFold(n_splits=n_splits, shuffle=True, random_state=seed)
@@ -36,7 +36,7 @@ def assign_folds(samples: pd.DataFrame, n_splits: int, seed: int, origin: str) -
     try:
         for k, (_, test) in enumerate(splitter.split(samples, samples["label"], samples["group"])):
             fold[test] = k
-    except ValueError as error:  # no class has as many images as there are folds
+    except ValueError as error:  # every class has fewer images than there are folds
         raise InputError(f"{origin}: {error} Lower study.n_splits, or add images") from None
     if (fold < 0).any() or len(np.unique(fold)) != n_splits:
         raise InputError(f"{origin}: {samples['group'].nunique()} groups cannot fill {n_splits} folds")
@@ -44,9 +44,9 @@ def assign_folds(samples: pd.DataFrame, n_splits: int, seed: int, origin: str) -
 
 
 def check_absent_classes(samples: pd.DataFrame, fold: np.ndarray, rare_classes: str, origin: str) -> None:
-    """Stop at, or report, the classes that some of the folds, as they were made, have no image of.
+    """Stop at, or report, classes that are missing from some of the folds just made.
 
-    A class with enough groups can be among them: where groups hold several classes, or differ much in size.
+    This can happen to a class with enough groups, if groups hold several classes or differ much in size.
     """
     table = pd.crosstab(samples["label_name"], fold)
     absent = {label: [int(k) for k in table.columns[row == 0]] for label, row in table.iterrows() if (row == 0).any()}
@@ -70,18 +70,18 @@ def check_absent_classes(samples: pd.DataFrame, fold: np.ndarray, rare_classes: 
 
 
 def largest_group(samples: pd.DataFrame) -> dict:
-    """Images of the largest group, their share of all, and in how many folds of equal size it still fits."""
+    """The largest group: its images, their share of all, and the most folds of equal size in which it still fits."""
     images = int(samples["group"].value_counts().iloc[0])
     return {"images": images, "share": images / len(samples), "most_folds": len(samples) // images}
 
 
 def warnings_of_folds(samples: pd.DataFrame, n_splits: int) -> list[str]:
-    """Doubts about folds of these samples, known before the folds are made."""
+    """Warnings about the folds of these samples that are known before the folds are made."""
     return warn_of_large_group(samples, n_splits) + warn_of_small_classes(samples, n_splits)
 
 
 def warn_of_small_classes(samples: pd.DataFrame, n_splits: int) -> list[str]:
-    """A sentence where a class has so few groups that one of them decides its recall in a fold."""
+    """Warn if a class has so few groups that a single one decides its recall in a fold."""
     groups = samples.groupby("label_name")["group"].nunique()
     few = groups[groups < FEW * n_splits]
     if few.empty:
@@ -94,7 +94,7 @@ def warn_of_small_classes(samples: pd.DataFrame, n_splits: int) -> list[str]:
 
 
 def warn_of_large_group(samples: pd.DataFrame, n_splits: int) -> list[str]:
-    """A sentence where the largest group is larger than a fold should be: folds then cannot be balanced."""
+    """Warn if the largest group is larger than a fold should be, because the folds then cannot be balanced."""
     largest = largest_group(samples)
     if largest["most_folds"] >= n_splits:
         return []
@@ -105,7 +105,7 @@ def warn_of_large_group(samples: pd.DataFrame, n_splits: int) -> list[str]:
 
 
 def check_rare_classes(samples: pd.DataFrame, n_splits: int, rare_classes: str, origin: str) -> None:
-    """Stop at, or report, the classes that cannot be in every fold."""
+    """Stop at, or report, classes that cannot be in every fold."""
     rare = find_rare_classes(samples, n_splits)
     if not rare:
         return

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..errors import InputError
 
-# What stands for no value in tables that other programs wrote, in small letters.
+# Words for a missing value in tables that other programs wrote, in lower case.
 MISSING = {"", "na", "n/a", "#n/a", "<na>", "nan", "#nan", "nat", "null", "none", "nil", "unknown", "missing",
            "undefined", "-", "--", "–", "—", "?", "."}  # fmt: skip
 SPACES = ("Zs", "Zl", "Zp", "Cc")  # Unicode's categories
@@ -18,7 +18,7 @@ SHOWN = 3  # examples in a message
 
 
 def strip(values: pd.Series) -> tuple[pd.Series, int]:
-    """Text without the blanks and invisible characters around it, and how many values had some."""
+    """Strip blanks and invisible characters around each text; also return how many values had some."""
     doubtful = values.str.contains(r"^[^!-~]|[^!-~]$")
     if not doubtful.any():
         return values, 0
@@ -33,7 +33,7 @@ def _strip(text: str) -> str:
 
 
 def strip_columns(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    """A table whose cells are stripped, and how many of each column were, where some were."""
+    """Strip every cell of a table; also count the changed cells of each column that has some."""
     pairs = {name: strip(rows[name]) for name in rows.columns}
     changed = {name: number for name, (_, number) in pairs.items() if number}
     return rows.assign(**{name: pairs[name][0] for name in changed}) if changed else rows, changed
@@ -45,10 +45,10 @@ def add_counts(*counts: dict[str, int]) -> dict[str, int]:
 
 
 def unify(values: pd.Series, known: Iterable[str] = ()) -> tuple[pd.Series, int]:
-    """Values that are one name in two encodings written as one, and how many were rewritten.
+    """Write values that are one name in several encodings in one way; also count the rewritten ones.
 
-    One name are texts of one Unicode normal form that differ in invisible characters or kinds of blanks, and 12.0
-    beside 12. A value that only one text writes stays as it is, unless it means a `known` name in other characters.
+    Texts are one name if they share a Unicode normal form apart from invisible characters and kinds of blanks, or are
+    12.0 and 12. A name written in only one way stays as it is, unless it is a `known` name in other characters.
     """
     texts = pd.Series(values.unique())
     doubtful = texts.str.contains(r"[^ -~]|^[0-9]+\.0+$")
@@ -74,7 +74,7 @@ def _encoded(text: str) -> str:
 
 
 def look_alikes(names: Iterable[str]) -> list[list[str]]:
-    """Names that may be one: they differ only in case, width, kind of separator, or zeros before a number."""
+    """Names that may mean the same: they differ only in case, width, separators, or zeros before a number."""
     alike: dict[str, list[str]] = {}
     for name in names:
         folded = re.sub(r"[\s_-]+", "_", unicodedata.normalize("NFKC", _encoded(name)).casefold())
@@ -83,14 +83,14 @@ def look_alikes(names: Iterable[str]) -> list[list[str]]:
 
 
 def is_missing(values: pd.Series) -> pd.Series:
-    """Whether each value is a word for no value."""
+    """Whether each value is a word for a missing value."""
     return values.isin([text for text in values.unique() if text.casefold() in MISSING])
 
 
 def own_groups(group: pd.Series, ids: pd.Series, named: Iterable[str], origin: str) -> tuple[pd.Series, dict[str, int]]:
-    """Groups in which every row with a value that is `named` (in any case) is one of its own; how many rows each has.
+    """Make every row whose group is one of `named` (in any case) a group of its own; also count the rows of each value.
 
-    Any other word for no value is an InputError: all its rows would become one patient, or each another.
+    Any other word for a missing value is an InputError, because nobody has said whether its rows are one patient.
     """
     known = {text.casefold() for text in named}
     own = group.isin([text for text in group.unique() if text.casefold() in known])
@@ -108,7 +108,7 @@ def own_groups(group: pd.Series, ids: pd.Series, named: Iterable[str], origin: s
 
 
 def warnings_of(names: dict, samples: pd.DataFrame, grouped: bool) -> list[str]:
-    """What a reader must know about the names of a collection: what was changed, and which are doubtful.
+    """Warnings about the names of a collection: which were changed, and which are doubtful.
 
     `names` counts over the whole data set; `samples` may be a part of it.
     """
@@ -136,7 +136,7 @@ def warnings_of(names: dict, samples: pd.DataFrame, grouped: bool) -> list[str]:
 
 
 def doubtful_names(samples: pd.DataFrame, grouped: bool) -> dict[str, list[list[str]]]:
-    """The look-alikes among classes, and among groups where the data have them; only where there are some."""
+    """The look-alikes among classes, and among groups if the data have any; empty lists are left out."""
     columns = ["group", "label_name"] if grouped else ["label_name"]
     found = {column: look_alikes(samples[column].unique()) for column in columns}
     return {column: alike for column, alike in found.items() if alike}

@@ -20,8 +20,8 @@ from .published_counts import describe_published
 from .selection import Selection, select
 from .source import Source, check_images_exist, describe_left_out, open_source
 
-BLOCK = 64  # images decoded before they are written: bounds the memory, and the threads that are of use
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # PIL's, of missing and broken files
+BLOCK = 64  # images decoded before they are written; limits the memory and the useful number of threads
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # PIL's, for missing and broken files
 
 
 def prepare_dataset(
@@ -29,10 +29,10 @@ def prepare_dataset(
 ):
     """Write images.npy, images_small.npy, samples.parquet and dataset.json of one dataset into `folder`.
 
-    images.npy is uint8 (N, image_size, image_size, C); images_small.npy (N, s, s, 3) its area average. An
-    image that cannot be read is listed; more than `max_bad_images` of them stop the job. Images with equal pixels
-    are listed too; those in two groups stop the job, unless `deduplicate` puts their groups together, or `duplicates`
-    keeps them. Memory does not grow with N but for what samples.parquet holds and a digest per image.
+    images.npy is uint8 (N, image_size, image_size, C); images_small.npy (N, s, s, 3) is its area average. Unreadable
+    images are listed, and more than `max_bad_images` of them stop the job. Images with equal pixels are listed too;
+    those in two groups stop the job, unless `deduplicate` merges their groups or `duplicates` keeps them. Memory grows
+    with N only by what samples.parquet holds and a digest per image.
     """
     source = open_source(entry, threads)
     check_samples(source.samples, name)
@@ -71,7 +71,7 @@ def prepare_dataset(
 
 
 def without_classes(source: Source, rare: dict[str, int]) -> Source:
-    """Leave out these classes, of which the numbers of groups are given; the provenance says so."""
+    """Leave out these classes, given with their numbers of groups, and note it in the provenance."""
     print(f"classes dropped, with their groups, because these are fewer than the folds: {rare or 'none'}", flush=True)
     return source.take(
         np.flatnonzero(~source.samples["label_name"].isin(rare)),
@@ -89,9 +89,9 @@ def write_images(
     small: PackedWriter,
     bad: dict[int, str],
 ) -> tuple[bytes, np.ndarray]:
-    """Pack every image that can be read, in both sizes; the others are noted in `bad`.
+    """Pack every readable image in both sizes, and note the others in `bad`.
 
-    Returns of each image its digest and whether it has colour (N,).
+    Returns the digest of each packed image, and whether it has colour (N,).
     """
     contents, coloured = bytearray(), []
     for block in read_blocks(source, images.row_shape[0], small.row_shape[0], resize, threads, bad):
@@ -115,7 +115,7 @@ class Packed(NamedTuple):
 def read_blocks(
     source: Source, size: int, small: int, resize: str, threads: int, bad: dict[int, str]
 ) -> Iterator[list[Packed]]:
-    """Yield the images in order, in blocks; what cannot be read is noted in `bad` and left out."""
+    """Yield the images in order, in blocks; note unreadable ones in `bad` and leave them out."""
 
     def read(i: int) -> Packed | None:
         try:
@@ -135,7 +135,7 @@ def read_blocks(
 
 
 def fit(image: np.ndarray, size: int, resize: str) -> np.ndarray:
-    """Bring uint8 (H, W, C) to (size, size, C): `squash` as the paper's code, or centre `crop`, or black `pad`."""
+    """Bring uint8 (H, W, C) to (size, size, C): `squash` (as the paper's code does), centre `crop` or black `pad`."""
     height, width, channels = image.shape
     if (height, width) == (size, size):
         return image
@@ -154,7 +154,7 @@ def fit(image: np.ndarray, size: int, resize: str) -> np.ndarray:
 
 
 def check_bad_images(bad: dict[int, str], source: Source, most: int, folder: Path) -> None:
-    """Write the list of unreadable images; stop when there are more than the config allows."""
+    """Write the list of unreadable images; stop if there are more than the config allows."""
     if not bad:
         (folder / "bad_images.txt").unlink(missing_ok=True)  # of an earlier attempt
         return
@@ -186,9 +186,9 @@ def report_duplicates(name: str, selection: Selection, entry: dict, folder: Path
 
 
 def describe_names(name: str, source: Source, selection: Selection, merged: bool) -> dict:
-    """What the card says about names and groups; also prints what a reader must know.
+    """Describe names and groups for the card, and print the warnings about them.
 
-    Whether the largest group is too large is said where the folds are made: it depends on their number.
+    The step that makes the folds warns of too large a group, because that depends on the number of folds.
     """
     samples = selection.samples
     warnings = warnings_of(source.names, samples, source.grouped)
@@ -206,7 +206,7 @@ def describe_names(name: str, source: Source, selection: Selection, merged: bool
 def make_card(
     name: str, entry: dict, source: Source, samples: pd.DataFrame, image_size: int, classifier_size: int
 ) -> dict:
-    """Describe the packed dataset: classes in order, counts, imbalance, whether it is synthetic."""
+    """Describe the packed dataset: classes in order, counts, imbalance, and whether it is synthetic."""
     counts = {label: int((samples["label_name"] == label).sum()) for label in source.classes}
     return {
         "dataset": name,

@@ -1,8 +1,8 @@
-"""Counts of the label files beside the published ones: a difference is reported but is not an error."""
+"""Compares the counts of label files with the published ones; a difference is reported but is not an error."""
 
 
 def compare_counts(source: str, published: dict[str, int], found: dict[str, int]) -> dict:
-    """What the card says: where the published numbers come from, the numbers, and those that differ here."""
+    """Describe the comparison for the card: the published numbers, their source, and those that differ here."""
     differences = {
         key: {"published": number, "found": int(found.get(key, 0))}
         for key, number in published.items()
@@ -12,7 +12,7 @@ def compare_counts(source: str, published: dict[str, int], found: dict[str, int]
 
 
 def describe_published(published: dict | None) -> str:
-    """One line for the log."""
+    """Describe the comparison in one line for the log."""
     if published is None:
         return "no published counts to compare with"
     if not published["differences"]:

@@ -1,4 +1,4 @@
-"""A quick look at the files of a collection: which are missing, and which of a few cannot be read."""
+"""A quick look at the files of a collection: which are missing, and which of a sample cannot be read."""
 
 import time
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ import numpy as np
 from .prepare import UNREADABLE
 from .source import Source, spread_rows
 
-READ = 50  # images that are read: the first, the last, and others between them
-SECONDS = 10.0  # for which files are looked for, and for which they are read: those of a network may take long
+READ = 50  # images to read: the first, the last, and others between them
+SECONDS = 10.0  # to look for files, and again to read some; files on a network may take long
 
 
 @dataclass
 class Look:
-    """What was seen: how many files were looked for and how many read, what is wrong by row, how many have colour."""
+    """What was seen: how many files were looked for, read and coloured, and what is wrong, by row."""
 
     looked_for: int = 0
     read: int = 0
@@ -23,7 +23,7 @@ class Look:
     coloured: int = 0
 
     def in_words(self, source: Source, allowed: int) -> str:
-        """How many of the files cannot be read, with the first of them; `allowed` is max_bad_images."""
+        """Say how many files cannot be read and name the first; `allowed` is max_bad_images."""
         first = min(self.bad)
         return (
             f"{len(self.bad)} images cannot be read, {allowed} are allowed (max_bad_images); the first is "
@@ -37,7 +37,7 @@ class Look:
 
 
 def look_at(source: Source, colour: bool = True) -> Look:
-    """Look for the file of each image, and read some; those that the time does not suffice for are not judged."""
+    """Look for the file of each image and read some; files that the time does not allow for are not judged."""
     look = Look()
     if source.path is None:
         return look
@@ -63,7 +63,7 @@ def look_at(source: Source, colour: bool = True) -> Look:
 
 
 def wrong_with(path: Path) -> str:
-    """Why a file cannot be read, as far as its folder says it; "" where nothing is wrong."""
+    """Why a file cannot be read, as far as its folder shows; "" if nothing is wrong."""
     try:
         if not path.is_file():
             return f"{path} does not exist"

@@ -1,4 +1,4 @@
-"""Which readable images stay: classes with enough groups; groups that share an image become one."""
+"""Which readable images stay: those of classes with enough groups, once groups that share an image are merged."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from .duplicates import DIGEST, find_duplicates, merge_groups
 
 @dataclass
 class Selection:
-    """Samples that stay, with the groups that they have now; `rows` are theirs among the images that were read.
+    """The samples that stay, with their final groups; `rows` are their rows among the images that were read.
 
-    `dropped` has the groups of each class that was left out, `duplicates` the images that share their content, with
-    the groups that they had before (see duplicates.py).
+    `dropped` has the number of groups of each class that was left out. `duplicates` are the images that share their
+    content, with the groups that they had before (see duplicates.py).
     """
 
     samples: pd.DataFrame
@@ -27,8 +27,8 @@ class Selection:
 def select(samples: pd.DataFrame, contents: bytes, classes: list[str], entry: dict, n_splits: int | None) -> Selection:
     """Apply `deduplicate`, and `rare_classes: drop`, to the images that were read; `contents` are their digests.
 
-    A class may have become rare since the label file was read: its files could not be read, or its groups are one
-    now. Without its images others may be equal to none, so that groups are counted again.
+    A class may have become rare since the label file was read, because its files are unreadable or its groups were
+    merged. Without its images, others may no longer have a copy, so groups are counted again.
     """
     digests = np.frombuffer(contents, f"V{DIGEST}")
     samples, dropped = samples.reset_index(drop=True), {}

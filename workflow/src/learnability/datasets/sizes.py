@@ -1,4 +1,4 @@
-"""How many images and classes a collection was published with: for a plan, and for requests, without its data."""
+"""Published numbers of images and classes, for plans and requests that have no data yet."""
 
 from .formats import cardium, imagenet, isic2019, mimic_cxr_lt
 
@@ -12,7 +12,7 @@ PUBLISHED_SIZES = {
 
 
 def published_size(entry: dict) -> tuple[int, int] | None:
-    """Images and classes of a `datasets` entry as far as its format says; None where none were published."""
+    """Images and classes of a `datasets` entry, as published for its format; None if nothing was published."""
     if entry["format"] not in PUBLISHED_SIZES:
         return None
     images, classes = PUBLISHED_SIZES[entry["format"]]

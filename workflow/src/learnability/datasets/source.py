@@ -1,7 +1,7 @@
 """Labelled image collections: one module per on-disk format.
 
-Each has `open_source(entry, threads) -> Source`, which may use so many threads, and says by OPENS_AT_ONCE whether that
-is a matter of seconds; one that does not has a quick `check_source(entry)` as well.
+Each has `open_source(entry, threads) -> Source`, which may use that many threads. OPENS_AT_ONCE says whether opening
+takes only seconds; a module for which it does not also has a quick `check_source(entry)`.
 """
 
 from collections.abc import Callable
@@ -28,8 +28,8 @@ class Source:
     (H, W, C), C 1 or 3, and may be called from several threads. `classes` is the order of the label indices.
     `path(i)` is the file of image i, where each image has its own. `published` compares the counts of the label
     files with published ones (see published_counts.py). `grouped` is whether the data say which images belong
-    together, such as those of one patient, and `grouped_by` by what. `names` counts what was changed in names: by
-    column those `stripped` and `unified` (see names.py), by their text `missing_groups`; also of images left out since.
+    together, such as those of one patient, and `grouped_by` by what. `names` counts changed names: `stripped` and
+    `unified` by column (see names.py), `missing_groups` by their text; images that were left out later count too.
     """
 
     samples: pd.DataFrame
@@ -45,13 +45,13 @@ class Source:
     names: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def has_colour(self, i: int, image: np.ndarray) -> bool:
-        """Whether image i, of which `image` was read, has colour in its file: red, green and blue differ somewhere."""
+        """Whether the file of image i, read as `image`, has colour: red, green and blue differ somewhere."""
         if self.channels == 1:  # read as grey, whatever the file holds
             return self.path is not None and has_colour(self.path(i))
         return differs(image)
 
     def take(self, rows: np.ndarray, **changes) -> "Source":
-        """The same collection reduced to some of its rows."""
+        """Reduce the collection to some of its rows."""
         return replace(
             self,
             samples=self.samples.iloc[rows].reset_index(drop=True),
@@ -72,7 +72,7 @@ def open_source(entry: dict, threads: int = 1) -> Source:
 
 
 def settle_names(source: Source, origin: str) -> None:
-    """Take blanks off the sample ids and groups of a collection, write each in one way, and count what was changed."""
+    """Strip the sample ids and groups of a collection, write each name in one way, and count the changes."""
     names = {"stripped": {}, "unified": {}, "missing_groups": {}} | source.names
     for column in ("sample_id", "group"):
         values, stripped = strip(source.samples[column])
@@ -87,15 +87,15 @@ def settle_names(source: Source, origin: str) -> None:
 
 
 def describe_left_out(source: Source) -> str:
-    """What a format left out of the collection as its entry asks, with counts by reason; "" if nothing."""
+    """Say what a format left out because its entry asks for it, with counts by reason; "" if nothing."""
     counts = source.provenance.get("left_out", {})
     return f"left out: {', '.join(f'{count:,} ({reason})' for reason, count in counts.items())}" if counts else ""
 
 
 def check_source(entry: dict) -> Source | None:
-    """Raise an InputError for what can be found wrong in seconds: folders, tables, labels, a few images.
+    """Raise an InputError for errors that can be found in seconds: in folders, tables, labels and a few images.
 
-    Returns the collection, or None where opening it takes longer.
+    Returns the collection, or None if opening it takes longer.
     """
     module = load("datasets.*.format", entry["format"])
     if not module.OPENS_AT_ONCE:
@@ -112,9 +112,9 @@ def opens_at_once(entry: dict) -> bool:
 
 
 def check_images_exist(source: Source) -> None:
-    """Refuse a collection of whose images not one of a few, spread over it, is where it should be.
+    """Refuse a collection if none of a few images, spread over it, is in its place.
 
-    Single files that are missing are the business of `max_bad_images`; this is a root that was set wrong.
+    This detects a wrong root; single missing files are left to `max_bad_images`.
     """
     if source.path is None:
         return
@@ -127,13 +127,13 @@ def check_images_exist(source: Source) -> None:
 
 
 def spread_rows(source: Source, number: int) -> list[int]:
-    """About `number` rows, spread evenly over the collection; all where it has no more."""
+    """About `number` rows, spread evenly over the collection; all rows if it has no more."""
     last = len(source.samples) - 1
     return np.unique(np.linspace(0, last, min(number, last + 1)).astype(int)).tolist()
 
 
 def stratified_subset(samples: pd.DataFrame, images: int, seed: int) -> np.ndarray:
-    """Choose about `images` rows: whole groups, drawn at random within each class in its share of the whole."""
+    """Choose about `images` rows: whole groups, drawn at random within each class in proportion to its size."""
     generator = np.random.default_rng(seed)
     per_group = samples.groupby("group", sort=True)["label_name"].agg(["first", "size"])
     chosen = []

@@ -1,4 +1,4 @@
-"""Requirements on the rows of a fold: a classifier can be trained, chosen and scored on them."""
+"""What the rows of a fold must satisfy so that a classifier can be trained, chosen and scored on them."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from ..errors import InputError
 
 
 def usable_classes(label: np.ndarray, number: int, positive: int | None = None) -> list[int]:
-    """The classes out of `number` with both positives and negatives in `label`; of two, `positive` or none."""
+    """The classes, out of `number`, with positives and negatives in `label`; of two classes, `positive` or none."""
     classes = [positive] if number == 2 else range(number)
     return [k for k in classes if 0 < np.count_nonzero(label == k) < len(label)]
 
@@ -14,7 +14,7 @@ def usable_classes(label: np.ndarray, number: int, positive: int | None = None) 
 def check_split(
     label: np.ndarray, split: dict[str, np.ndarray], classes: list[str], positive: str | None, where: str
 ) -> None:
-    """Refuse train, validation or test rows that are empty or of a single class, and test rows without an AUC.
+    """Refuse train, validation or test rows that are empty or of one class, and test rows that allow no AUC.
 
     `label` (N,) are indices into `classes`; `where` names the fold in messages.
     """

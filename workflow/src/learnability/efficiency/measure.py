@@ -1,8 +1,8 @@
 """Samples per second and peak memory of a trained classifier (Table 3), in inference and in training.
 
-Inside a figure: the forward pass, or the whole training step, on one batch of raw rows that lies on the device, with
-the normalisation that the classifier does itself, and the decoding where images are decoded on the fly. Outside it:
-reading the rows, and encoding them. The precision is that in which the study predicts and trains.
+A figure includes the forward pass, or the whole training step, on a batch of raw rows on the device, the classifier's
+own normalisation, and decoding if images are decoded on the fly. It excludes reading and encoding the rows. The
+precision is that in which the study predicts and trains.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ from ..training.fold_data import Fold
 from ..training.losses import build_loss
 from .throughput import Measured, Step, Timing, device_name, memory_measure, sweep, timing_on
 
-Decoding = Callable[[torch.Tensor], torch.Tensor]  # rows of TrainingBatches to uint8 images (n, 3, s, s)
+Decoding = Callable[[torch.Tensor], torch.Tensor]  # from rows of TrainingBatches to uint8 images (n, 3, s, s)
 TABLE3_ROW_COLUMNS = ["row", *CELL[:4], "metric", "value", "batch_size", "budget_s", "device"]  # of table3.csv
 
 
@@ -37,9 +37,9 @@ def measure_efficiency(
     device: torch.device,
     out: Path,
 ) -> None:
-    """Write one row of Table 3 to `out`: the scores of a trained run, its speed and memory at each batch size.
+    """Write one row of Table 3 to `out`: the scores of a trained run, and its speed and memory at each batch size.
 
-    `run` is the folder of the run, `data` what it reads, nothing of it resident (load_fold's `keep`).
+    `run` is the folder of the run; `data` is what it reads, with no rows resident (`keep` of load_fold).
     """
     metrics = read_run(run / "metrics.json")
     rows, decode = undecoded(data)
@@ -48,7 +48,7 @@ def measure_efficiency(
     model = load_classifier(run, device)
     timing = timing_on(device, repeats)
     print(f"{row} on {device_name(device)}; memory: {memory_measure(device)}", flush=True)
-    # Inference first: gradients and the optimiser's moments are no part of its memory.
+    # Inference comes first, so that its memory excludes gradients and the optimiser's moments.
     measured = {
         "inference": measure_inference(model, batches, batch_sizes, timing, decode),
         "train": measure_training(model, batches, training.class_counts(data), recipe, batch_sizes, timing, decode),
@@ -68,7 +68,7 @@ def measure_efficiency(
 
 
 def undecoded(data: Fold) -> tuple[Rows, Decoding | None]:
-    """The rows of `data` before any decoding, and what decodes a batch of them, where they are to be."""
+    """The rows of `data` before decoding, and the function that decodes a batch, if there is one."""
     if not isinstance(data.rows, DecodedRows):
         return data.rows, None
     ids = data.rows.ids[data.split["train"]]
@@ -77,21 +77,21 @@ def undecoded(data: Fold) -> tuple[Rows, Decoding | None]:
 
 @dataclass(frozen=True)
 class TrainingBatches:
-    """Training rows, read on demand: only one batch is on the device."""
+    """Training rows that are read on demand, so that only one batch is on the device."""
 
     rows: Rows
     label: np.ndarray  # (N,)
     train: np.ndarray  # rows of the training split
 
     def __call__(self, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return `size` training rows, from the first again where there are fewer, and their labels (size,)."""
+        """Return `size` training rows and their labels (size,); starts over at the first if there are fewer."""
         chosen = np.resize(self.train, size)
         x = next(self.rows.batches(chosen, size))
         return x, torch.from_numpy(self.label[chosen]).to(x.device)
 
 
 def check_rows(batches: TrainingBatches, run: Path, decode: Decoding | None) -> None:
-    """Refuse rows that are not what the classifier was trained on, before anything is measured."""
+    """Refuse rows that differ from what the classifier was trained on, before anything is measured."""
     description = read_json(run / "model.json")
     x, _ = batches(1)
     shape = list((decode(x) if decode else x).shape[1:])
@@ -111,9 +111,9 @@ def measure_inference(
     decode: Decoding | None = None,
     bfloat16: bool | None = None,
 ) -> dict[int, Measured]:
-    """Measure model(rows), with `decode` model(decode(rows)), at each batch size, in evaluation and inference mode.
+    """Measure model(rows), or model(decode(rows)), at each batch size, in evaluation and inference mode.
 
-    `bfloat16` None is the study's own choice: on a GPU.
+    `bfloat16` None means the study's own choice: on a GPU.
     """
     device = next(model.parameters()).device
     autocast = device.type == "cuda" if bfloat16 is None else bfloat16
@@ -143,11 +143,11 @@ def measure_training(
     decode: Decoding | None = None,
     step: Callable | None = None,
 ) -> dict[int, Measured]:
-    """Measure the training step of `recipe` at each batch size above one, which batch norm cannot train on.
+    """Measure the training step of `recipe` at each batch size above one; batch norm cannot train on one sample.
 
-    The step draws its augmentation anew each time; it changes the weights of `model`. `counts` (K,) are the class
-    counts of the training rows; `step` takes the arguments of training.train_step. A teacher's logits are read, not
-    computed, in training: zeros of their shape cost the same.
+    Each step draws its augmentation anew and changes the weights of `model`. `counts` (K,) are the class counts of the
+    training rows; `step` takes the arguments of training.train_step. Training reads a teacher's logits and does not
+    compute them, so zeros of their shape cost the same.
     """
     device, step = next(model.parameters()).device, step or training.train_step
     loss = build_loss(recipe, counts)

@@ -1,4 +1,4 @@
-"""How many samples a second a step works through, and its peak memory: clocks, warm-up and a sweep of batch sizes."""
+"""Samples per second and peak memory of a step: clocks, warm-up and a sweep of batch sizes."""
 
 import math
 import platform
@@ -23,7 +23,7 @@ Step = Callable[[], object]  # one forward pass or one training step
 
 @dataclass(frozen=True)
 class Timing:
-    """After `warmup` iterations, `repeats` times as many iterations as take `seconds`, but at least `iterations`."""
+    """`warmup` iterations, then `repeats` rounds of as many iterations as take `seconds`, at least `iterations`."""
 
     warmup: int
     iterations: int
@@ -32,7 +32,7 @@ class Timing:
 
 
 class Measured(NamedTuple):
-    """The figures of one batch size; memory in 1e6 bytes. Reserved is what a GPU's driver shows, on a CPU the peak."""
+    """The figures of one batch size; memory in 1e6 bytes. Reserved is what a GPU's driver shows; on a CPU, the peak."""
 
     samples_per_second: float
     peak_mb: float
@@ -42,13 +42,13 @@ class Measured(NamedTuple):
 def sweep(
     what: str, prepare: Callable[[int], Step], batch_sizes: list[int], timing: Timing, device: torch.device
 ) -> dict[int, Measured]:
-    """Measure prepare(size)() at rising batch sizes; the first that does not fit in memory ends the sweep."""
+    """Measure prepare(size)() at rising batch sizes; the first one that does not fit in memory ends the sweep."""
     measured, per_sample = {}, 0.0
     for size in sorted(batch_sizes):
         if device.type == "cuda":
-            torch.cuda.empty_cache()  # else what the last batch reserved counts for this one
+            torch.cuda.empty_cache()  # otherwise the reserved memory of the last batch counts for this one
         resting = psutil.Process().memory_info().rss
-        # A kernel rarely refuses memory, it kills the process later: what the last batch took says what this one will.
+        # A kernel rarely refuses memory but kills the process later, so estimate this batch from the last one.
         fits = device.type == "cuda" or size * per_sample < free_memory(device)
         try:
             figures = measure(prepare(size), size, timing, device) if fits else None
@@ -68,12 +68,12 @@ def sweep(
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """PyTorch has an error of its own for a GPU; on a CPU it is a RuntimeError like any other."""
+    """Whether memory ran out: PyTorch has an error of its own for a GPU, but only a RuntimeError for a CPU."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def measure(step: Step, batch_size: int, timing: Timing, device: torch.device) -> Measured:
-    """Median samples per second of `step`, which works on `batch_size` samples, and its peak memory after warm-up."""
+    """Median samples per second and peak memory, after warm-up, of a `step` on `batch_size` samples."""
     for _ in range(timing.warmup):
         step()
     iterations = max(timing.iterations, math.ceil(timing.seconds / elapsed(step, 1, device)))
@@ -83,7 +83,7 @@ def measure(step: Step, batch_size: int, timing: Timing, device: torch.device) -
 
 
 def elapsed(step: Step, iterations: int, device: torch.device) -> float:
-    """Seconds of `iterations` steps; on a GPU by its own clock, and the host waits once, at the end."""
+    """Seconds of `iterations` steps; a GPU takes its own clock, and the host waits only at the end."""
     if device.type == "cuda":
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         start.record()
@@ -99,14 +99,14 @@ def elapsed(step: Step, iterations: int, device: torch.device) -> float:
 
 
 def timing_on(device: torch.device, repeats: int) -> Timing:
-    """A GPU chooses its kernels in the first iterations and needs many for a steady clock; a CPU needs few."""
+    """The timing for a device: a GPU needs many iterations to choose kernels and reach a steady clock, a CPU few."""
     if device.type == "cuda":
         return Timing(warmup=10, iterations=10, seconds=1.0, repeats=repeats)
     return Timing(warmup=2, iterations=1, seconds=0.2, repeats=repeats)
 
 
 def memory_measure(device: torch.device) -> str:
-    """What the peak memory of a figure is: the words of the log and of the documents."""
+    """What the peak memory of a figure means, in words for the log and the documents."""
     if device.type == "cuda":
         return "tensors allocated on the GPU, peak after warm-up"
     if reset_peak(device):
@@ -115,19 +115,19 @@ def memory_measure(device: torch.device) -> str:
 
 
 def reset_peak(device: torch.device) -> bool:
-    """Forget the peak memory so far; False where the system does not let a process reset its own."""
+    """Forget the peak memory so far; False if the system does not let a process reset its own."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
         return True
     try:
-        (PROCESS / "clear_refs").write_text("5")  # Linux: the high-water mark becomes what is resident now
+        (PROCESS / "clear_refs").write_text("5")  # Linux: sets the high-water mark to what is resident now
     except OSError:
         return False
     return True
 
 
 def peak_megabytes(device: torch.device) -> tuple[float, float]:
-    """Peak since reset_peak, in 1e6 bytes: (allocated, reserved) on a GPU, resident memory twice on a CPU."""
+    """Peak since reset_peak in 1e6 bytes: (allocated, reserved) on a GPU; on a CPU, resident memory twice."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 1e6, torch.cuda.max_memory_reserved(device) / 1e6
     status = PROCESS / "status"
@@ -139,7 +139,7 @@ def peak_megabytes(device: torch.device) -> tuple[float, float]:
 
 
 def device_name(device: torch.device) -> str:
-    """The model of the GPU, or of the CPU with the number of threads that are used."""
+    """The model of the GPU, or that of the CPU with the number of threads in use."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")

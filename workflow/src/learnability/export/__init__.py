@@ -1,1 +1,1 @@
-"""A finished study to pass on: tables, cards and classifiers as an RO-Crate, without images and sample ids."""
+"""A finished study as an RO-Crate to pass on: tables, cards and classifiers, without images or sample ids."""

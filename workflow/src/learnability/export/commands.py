@@ -34,9 +34,9 @@ def run_export(chosen: argparse.Namespace) -> None:
 
 
 def export(results: Path, out: Path) -> list[str]:
-    """Write what of a finished study may be passed on as an RO-Crate, and return the names of its files.
+    """Write the parts of a finished study that may be passed on as an RO-Crate; return the names of its files.
 
-    The same results give the same bytes; the date is that of the newest result. Raises InputError where the study is
+    The same results give the same bytes; the date is that of the newest result. Raises InputError if the study is
     not finished, a file is damaged, `out` holds something already, or a file names a folder of this machine.
     """
     refuse_place(results, out)
@@ -57,7 +57,7 @@ def export(results: Path, out: Path) -> list[str]:
 
 
 def refuse_place(results: Path, out: Path) -> None:
-    """Refuse a folder that is not empty, or one within the results, whose files the study would take for its own."""
+    """Refuse a folder that is not empty, or within the results, where the study would take its files for its own."""
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out}: exists and is not an empty folder; nothing is overwritten, give a new one")
     if out.resolve().is_relative_to(results.resolve()):
@@ -74,7 +74,7 @@ def folder_written_whole(out: Path) -> Iterator[Path]:
         remove_abandoned(out)
         temporary.mkdir()
         yield temporary
-        temporary.rename(out)  # over an empty folder too; one that was filled in the meantime is an OSError
+        temporary.rename(out)  # replaces an empty folder; OSError if it was filled in the meantime
     except OSError as error:
         raise InputError(unwritten(Path(error.filename or out), error).strerror) from error
     finally:
@@ -89,9 +89,9 @@ def write_files(files: Files, folder: Path) -> None:
 
 
 def refuse_folders_of_machine(folder: Path, private: list[Path]) -> None:
-    """Refuse an export in which a file names one of these folders, or what lies below it."""
+    """Refuse an export if a file names one of these folders, or something below one."""
     names = {f"{path}".encode() for path in private if len(path.parts) > 2}
-    names |= {f"{path}/".encode() for path in private if len(path.parts) == 2}  # /root is a word of other texts too
+    names |= {f"{path}/".encode() for path in private if len(path.parts) == 2}  # other texts contain /root too
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         content = path.read_bytes()
         for name in sorted(names):

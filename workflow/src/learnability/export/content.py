@@ -1,4 +1,4 @@
-"""Which files of a study are passed on, and what is taken out of its cards: no image, no sample, no folder."""
+"""Which files of a study are passed on, and what is left out of its cards: images, samples and folders."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from ..study.configuration import ROOT
 from ..study.sources import LOCAL, is_folder
 from ..summary.page import IMAGES
 
-# As they are. What is not named here stays: images, latents, reconstructions; samples, folds, predictions, fidelity,
+# Files to copy unchanged. All others stay: images, latents, reconstructions; samples, folds, predictions, fidelity,
 # duplicates and teachers' logits, which have a row for each image; journals, logs and benchmarks, which name folders.
 PLAIN = (
     "study.json", "controls.rst", "tables/*.csv", "tables/*.md", "tables/*.html", "tables/*.tex", "significance/*.csv",
@@ -19,7 +19,7 @@ PLAIN = (
     "weights/*/source.json", "weights/*/*/tuning.json", "runs/*/*/*/*/*/history.csv", "runs/*/*/*/*/*/metrics.json",
     "runs/*/*/*/*/*/model.json", "runs/*/*/*/*/*/model.safetensors", "runs/*/*/*/*/*/noise_curve.parquet",
 )  # fmt: skip
-# Of a data set's card: counts and digests. Names of its files and values of its columns may be those of patients.
+# Kept of a data set's card: counts and digests. Its file names and column values may name patients.
 OF_DATASET = (
     "dataset", "synthetic", "licence", "classes", "positive", "images", "groups", "grouped", "grouped_by", "counts",
     "imbalance_ratio", "image_size", "classifier_size", "channels", "resize", "subset", "bad_images",
@@ -28,11 +28,11 @@ OF_DATASET = (
 CODE = ("Snakefile", "config.yaml", "CITATION.cff", "LICENSE", "pyproject.toml", "envs/requirements.txt")
 CODE_FOLDERS = ("rules", "scripts", "schemas", "report", "plugins", "src")
 CODE_SUFFIXES = (".py", ".smk", ".yaml", ".jinja", ".rst", ".css")
-Files = dict[str, Path | bytes]  # by their place in the export: a file to copy, or its content
+Files = dict[str, Path | bytes]  # by path in the export: a file to copy, or its content
 
 
 def files_of(results: Path) -> Files:
-    """Every file that is passed on, but for those that the export itself writes; damaged ones are an InputError."""
+    """Every file that is passed on, except those that the export itself writes; InputError for damaged ones."""
     files: Files = {}
     cards = cards_named(results, "datasets/*/dataset.json")
     synthetic = bool(cards) and all(card["synthetic"] for card in cards.values())
@@ -60,7 +60,7 @@ def cards_named(results: Path, pattern: str) -> dict[str, dict]:
 
 
 def shows_images(results: Path) -> bool:
-    """Whether the summary holds a figure of images, in either of its formats."""
+    """Whether the summary contains a figure of images, in either of its formats."""
     page = (results / "summary.html").read_bytes()
     figures = [path for name in IMAGES for path in results.glob(f"figures/{name}.*")]
     return any(base64.b64encode(path.read_bytes()) in page for path in figures) or any(
@@ -69,20 +69,20 @@ def shows_images(results: Path) -> bool:
 
 
 def without_folder(card: dict) -> dict:
-    """An autoencoder's card that says of a folder only that it was one, and whether its weights were fine-tuned."""
+    """An autoencoder's card without the name of a folder; it says only that there was one, and whether it was tuned."""
     source = card.get("source") or ""
-    if not is_folder(source) and not source.startswith(f"{LOCAL} "):  # as cards of an earlier version have it, or later
+    if not is_folder(source) and not source.startswith(f"{LOCAL} "):  # earlier cards hold a path, later ones a name
         return card
     return card | {"source": "a folder" + ", fine-tuned" * source.endswith(", fine-tuned")}
 
 
 def as_card(content: dict) -> bytes:
-    """The bytes of a JSON file with the digest of itself, as those of a study have it."""
+    """The bytes of a JSON file with a digest of itself, as in a study."""
     return (json.dumps(content | {CARD_DIGEST: digest(content)}, indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def code_files() -> Iterator[str]:
-    """The workflow as it lies in this checkout, sorted: without studies, which name folders, and without weights."""
+    """The workflow files of this checkout, sorted; without studies, which name folders, and without weights."""
     yield from CODE
     for folder in CODE_FOLDERS:
         for path in files_matching(ROOT / "workflow" / folder, "**/*"):

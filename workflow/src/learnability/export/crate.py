@@ -1,7 +1,7 @@
-"""The metadata of an export: ro-crate-metadata.json after the profile Workflow Run Crate 0.5.
+"""The metadata of an export: ro-crate-metadata.json in the profile Workflow Run Crate 0.5.
 
 https://www.researchobject.org/workflow-run-crate/profiles/0.5/workflow_run_crate/. One action stands for the run of the
-whole study: what each job read is in the cards.
+whole study; the cards say what each job read.
 """
 
 import mimetypes
@@ -37,7 +37,7 @@ DESCRIPTION = (
 
 
 def write_crate(folder: Path, name: str, when: datetime, files: Sequence[str]) -> None:
-    """Describe all `files` of a folder; `when` is the time of the newest result, `name` that of the study."""
+    """Describe all `files` of a folder; `when` is the time of the newest result, `name` the name of the study."""
     from rocrate.rocrate import ROCrate
 
     crate = ROCrate(version="1.1")
@@ -75,7 +75,7 @@ def describe_root(crate, name: str, when: datetime, cited: dict) -> None:
         "their own.",
     )  # fmt: skip
     authors = [describe_author(crate, number, entry) for number, entry in enumerate(cited["authors"])]
-    root["author"] = authors if len(authors) > 1 else authors[0]  # as the metadata wants it
+    root["author"] = authors if len(authors) > 1 else authors[0]  # RO-Crate wants a single author without a list
     root["conformsTo"] = [
         describe(crate, uri, "CreativeWork", name=label, version=version) for uri, (label, version) in PROFILES.items()
     ]
@@ -83,7 +83,7 @@ def describe_root(crate, name: str, when: datetime, cited: dict) -> None:
 
 
 def describe_author(crate, number: int, entry: dict) -> dict[str, str]:
-    """An author of CITATION.cff: with a family name a person, else an organisation."""
+    """Add an author of CITATION.cff: a person if there is a family name, else an organisation."""
     identity = entry.get("orcid", f"#author-{number}")
     if "family-names" not in entry:
         return describe(crate, identity, "Organization", name=entry["name"])
@@ -104,7 +104,7 @@ def add_file(crate, folder: Path, file: str, cited: dict) -> None:
 
 
 def describe_data(crate, card: dict) -> dict[str, str]:
-    """The data set behind a card, which is not in the export."""
+    """Describe the data set behind a card; the data are not in the export."""
     licence = licence_of(card)
     return describe(
         crate, f"#data-{card['dataset']}", "CreativeWork",
@@ -115,7 +115,7 @@ def describe_data(crate, card: dict) -> dict[str, str]:
 
 
 def add_classifier(crate, folder: Path, file: str, files: Sequence[str]) -> dict[str, str]:
-    """The folder of a classifier with its files; nobody has stated a licence for its weights."""
+    """Add the folder of a classifier with its files; nobody has stated a licence for its weights."""
     name = file.removesuffix("model.json")
     parts = [{"@id": part} for part in files if part.startswith(name)]
     content = {"name": title(read_json(folder / file)), "license": {"@id": NO_LICENCE}, "hasPart": parts}
@@ -123,7 +123,7 @@ def add_classifier(crate, folder: Path, file: str, files: Sequence[str]) -> dict
 
 
 def describe_run(crate, when: datetime, read: list[dict], made: list[dict]) -> None:
-    """The run of the study: from the lists of the study and its data to tables and classifiers."""
+    """Describe the run of the study, from its lists and data to tables and classifiers."""
     crate.root_dataset["mentions"] = describe(
         crate, "#run", "CreateAction", name="The run of the study",
         description="All jobs of the workflow, from the packed images to the tables.", endTime=when.isoformat(),

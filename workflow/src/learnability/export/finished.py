@@ -9,9 +9,9 @@ from ..study.cells import ALL_SPACES
 from ..study.paths import dataset_file, run_file
 from ..study.study_file import read_study
 
-CELL_TABLES = ("table1", "table4", "ablation_controls")  # whose rows name the runs behind them
+CELL_TABLES = ("table1", "table4", "ablation_controls")  # their rows name the runs behind them
 RUN_FILES = ("metrics.json", "model.json", "model.safetensors")
-# What the study writes for each of its lists, where the list has something in it.
+# What the study writes for each of its lists that is not empty.
 MADE_OF = {
     "table1": "tables/table1.csv",
     "table4": "tables/table4.csv",
@@ -22,7 +22,7 @@ MADE_OF = {
 
 
 def refuse_unfinished(results: Path) -> None:
-    """Raise InputError with the files that a study lacks; nothing where it is finished."""
+    """Raise InputError with the files that a study lacks, unless it is finished."""
     path = results / "study.json"
     if not path.is_file():
         raise InputError(f"{path} does not exist; give the results folder of a study that is finished")
@@ -35,7 +35,7 @@ def refuse_unfinished(results: Path) -> None:
 
 
 def missing_files(results: Path, study: dict) -> Iterator[str]:
-    """Files that a finished study has and that are not there, relative to its folder."""
+    """Missing files that a finished study has, relative to its folder."""
     expected = [MADE_OF[name] for name in study["recipes"] if name in MADE_OF and is_asked_for(study, name)]
     expected += ["summary.html", *(["tables/table3.csv"] if study.get("efficiency") else [])]
     expected += [dataset_file(name, "dataset.json") for name in study["datasets"]]
@@ -49,7 +49,7 @@ def missing_files(results: Path, study: dict) -> Iterator[str]:
 
 
 def is_asked_for(study: dict, table: str) -> bool:
-    """Whether a table has rows; earlier versions did not write `tables`, nor the first ones `scopes`."""
+    """Whether a table has rows; earlier versions did not write `tables`, and the first ones no `scopes`."""
     if "tables" in study:
         return table in study["tables"]
     if table == "gap_decomposition" and {*study.get("spaces", ALL_SPACES)} < ALL_SPACES:
@@ -58,20 +58,20 @@ def is_asked_for(study: dict, table: str) -> bool:
 
 
 def cells_without_rows(results: Path, study: dict) -> list[str]:
-    """Data sets and autoencoders of the study that its Table 1 does not know: it grew since the table was made."""
+    """Data sets and autoencoders of the study that are not in its Table 1, because it grew after the table was made."""
     path = results / "tables" / "table1.csv"
     if not path.is_file():
         return []
     table = read_csv(path)
     scope = study.get("scopes", {}).get("table1", study)
     kinds = {"dataset": scope["datasets"]}
-    if study.get("spaces") != ["image"]:  # which is no autoencoder's
+    if study.get("spaces") != ["image"]:  # image space has no autoencoder
         kinds["autoencoder"] = scope["autoencoders"]
     return [f"{kind} {name}" for kind, names in kinds.items() for name in names if name not in set(table[kind])]
 
 
 def cells_of(table: Path) -> list[dict]:
-    """The cells behind the rows of a table; image space is every autoencoder's `original`, `macro` is a mean."""
+    """The cells behind the rows of a table; in image space the autoencoder is `original`, and `macro` is a mean."""
     if not table.is_file():
         return []
     cells = read_csv(table)[["dataset", "autoencoder", "space", "recipe"]].drop_duplicates()

@@ -1,4 +1,4 @@
-"""The model card of one classifier: a README.md with front matter as model hubs read it."""
+"""The model card of a classifier: a README.md with the front matter that model hubs read."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from ..storage.contracts import SCORES, read_json
 from ..tables.labels import PHANTOM_NOTICE
 
 UNKNOWN = "unknown"
-METRICS = {  # what hubs call a score, and what readers see
+METRICS = {  # the name of a score on hubs, and for readers
     "balanced_accuracy": ("balanced_accuracy", "balanced accuracy"),
     "auc": ("roc_auc", "AUC"),
     "mcc": ("matthews_correlation", "Matthews correlation"),
@@ -18,7 +18,7 @@ SPACES = {"image": "images", "latent": "latents", "reconstruction": "reconstruct
 
 
 def licence_of(card: dict) -> str:
-    """What a card states, or that it states nothing."""
+    """The licence that a card states, or a note that it states none."""
     stated = card.get("licence") or UNKNOWN
     return UNKNOWN if stated == "not stated" else stated
 
@@ -48,7 +48,7 @@ def title(model: dict) -> str:
 
 
 def encoder_of(results: Path, model: dict) -> dict:
-    """The card of the autoencoder, that of the fold where it was tuned on each; {} in image space."""
+    """The card of the autoencoder, of this fold if it was tuned for each; {} in image space."""
     name = model["autoencoder"]
     folder = results / "encodings" / model["dataset"]
     for path in (folder / f"{name}@fold{model['fold']}", folder / name):
@@ -58,7 +58,7 @@ def encoder_of(results: Path, model: dict) -> dict:
 
 
 def front_matter(name: str, model: dict, metrics: dict) -> str:
-    """YAML; nobody states a licence for the weights, and hubs call that unknown."""
+    """The front matter as YAML; nobody states a licence for the weights, which hubs call unknown."""
     shown = model["dataset"] + " (synthetic)" * model["synthetic"]
     dataset = {"name": shown, "type": model["dataset"], "split": "test"}
     scores = [{"type": kind, "name": called, "value": metrics[key]} for key, (kind, called) in METRICS.items()]
@@ -113,7 +113,7 @@ def described_data(model: dict, metrics: dict, data: dict, encoder: dict) -> str
 
 
 def score_table(run: Path, model: dict) -> str:
-    """Each score of this fold with chance beside it, and the mean over all folds of the cell that were trained."""
+    """Each score of this fold with chance beside it, and the mean over all trained folds of the cell."""
     folds = [read_json(path) for path in sorted(run.parent.glob("fold*/metrics.json"))]
     own = next(fold for fold in folds if fold["fold"] == model["fold"])
     lines = [

@@ -1,4 +1,4 @@
-"""The README.md of an export: what it is, what lies where, what is not in it."""
+"""The README.md of an export: what it is, where things are, and what is missing."""
 
 from pathlib import Path
 
@@ -35,7 +35,7 @@ each image; duplicates; weights of autoencoders; logs. {left_out}A digest of wha
 
 
 def readme(results: Path, files: list[str]) -> str:
-    """The text, from the cards of a results folder and the names of the files that are exported."""
+    """Write the text from the cards of a results folder and the names of the exported files."""
     data = [read_json(path) for path in sorted(results.glob("datasets/*/dataset.json"))]
     encoders = [read_json(path) for path in sorted(results.glob("encodings/*/*/autoencoder.json"))]
     lines = [f"- data set `{card['dataset']}`{' (phantoms)' * card['synthetic']}: {licence_of(card)}" for card in data]

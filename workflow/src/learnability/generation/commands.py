@@ -37,7 +37,7 @@ def add_filter(commands: argparse._SubParsersAction) -> None:
 
 
 def run_score(chosen: argparse.Namespace) -> None:
-    from .scoring import score  # waits for torch
+    from .scoring import score  # imports torch, which takes seconds
 
     config = read_config(*chosen.configfile)
     frame = score(

@@ -1,4 +1,4 @@
-"""Latents of a generative pipeline to raw ones and back; both ways are differentiable."""
+"""Converts latents of a generative pipeline to raw ones and back; both ways are differentiable."""
 
 import math
 
@@ -10,11 +10,11 @@ from ..errors import InputError
 
 
 def to_raw(latents: torch.Tensor, pipeline: dict, channels: int, grid: tuple[int, int] | None = None) -> torch.Tensor:
-    """Pipeline latents to raw z (N, C, h, w): unpacked, then z = latents * std + mean.
+    """Convert pipeline latents to raw z (N, C, h, w): unpack, then z = latents * std + mean.
 
     latents: (N, C, h, w); or (N, 4 C, h / 2, w / 2), 2 x 2 positions packed into channels; or tokens (N, L, C) or
     (N, L, 4 C), as the transformers of FLUX take them. `channels` is C of the raw latent; `grid` is the (rows, columns)
-    of the tokens, needed where they form no square. `pipeline` is that of autoencoder.json.
+    of the tokens, needed if they form no square. `pipeline` is that of autoencoder.json.
     """
     z = unpack(latents, channels, grid)  # (N, C, h, w)
     mean, std = tiled_units(pipeline, z)
@@ -22,7 +22,7 @@ def to_raw(latents: torch.Tensor, pipeline: dict, channels: int, grid: tuple[int
 
 
 def to_pipeline(z: torch.Tensor, pipeline: dict, packed: bool = False, tokens: bool = False) -> torch.Tensor:
-    """Raw z (N, C, h, w) to pipeline latents, (z - mean) / std; the reverse of to_raw.
+    """Convert raw z (N, C, h, w) to pipeline latents, (z - mean) / std; the inverse of to_raw.
 
     `packed` puts 2 x 2 positions into channels, (N, 4 C, h / 2, w / 2);
     `tokens` makes a row of each position, (N, L, C) or (N, L, 4 C).
@@ -34,7 +34,7 @@ def to_pipeline(z: torch.Tensor, pipeline: dict, packed: bool = False, tokens: b
 
 
 def unpack(latents: torch.Tensor, channels: int, grid: tuple[int, int] | None) -> torch.Tensor:
-    """Tokens and 2 x 2 packing undone: (N, C, h, w), its values unchanged."""
+    """Undo tokens and 2 x 2 packing: (N, C, h, w) with unchanged values."""
     if latents.ndim == 3:
         rows, columns = grid or (math.isqrt(latents.shape[1]),) * 2
         if rows * columns != latents.shape[1]:
@@ -58,7 +58,7 @@ def tiled_units(pipeline: dict, z: torch.Tensor) -> tuple[torch.Tensor, torch.Te
 
 
 def tiled(values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """(C, a, a) repeated over a grid (h, w): (1, C, h, w), or (1, C, 1, 1) where a is 1."""
+    """Repeat (C, a, a) over a grid (h, w): (1, C, h, w), or (1, C, 1, 1) if a is 1."""
     side = values.shape[1]
     if size[0] % side or size[1] % side:
         raise InputError(f"a latent grid of {size[0]} x {size[1]} has no whole blocks of {side} x {side}")

@@ -1,4 +1,4 @@
-"""Rejection sampling: keep generated samples that a classifier takes for what they should be."""
+"""Rejection sampling: keeps generated samples that a classifier recognises as their intended class."""
 
 from pathlib import Path
 
@@ -16,10 +16,10 @@ def keep(
 ) -> pd.DataFrame:
     """Write the kept samples to `out` and the acceptance rates beside it, {stem}_acceptance.csv; return the rates.
 
-    The intended class of each sample is in the table `intended` (sample_id, label_name), or `label` for all. Kept are
-    those whose class has at least the probability `threshold`, or the `best` of each class; of equal ones the first in
-    `scores`. out: sample_id, label_name, probability, in the order of `scores`; rates: label_name, samples, kept,
-    acceptance_rate, a row per class and a last one, `all`.
+    The table `intended` (sample_id, label_name) has the intended class of each sample, or `label` is that of all. A
+    sample is kept if its class has at least the probability `threshold`, or if it is among the `best` of its class;
+    ties go to the first in `scores`. Columns of out: sample_id, label_name, probability, in the order of `scores`;
+    of the rates: label_name, samples, kept, acceptance_rate, with a row per class and a last row, `all`.
     """
     if threshold is not None and not 0 <= threshold <= 1:
         raise InputError(f"--threshold {threshold}: expected a probability, 0 to 1")
@@ -45,13 +45,13 @@ def acceptance_path(out: Path) -> Path:
 
 
 def rank(samples: pd.DataFrame) -> pd.Series:
-    """0 for the most probable sample of each class, 1 for the next; of equal ones the first in the file comes first."""
+    """Rank samples within their class: 0 for the most probable one, 1 for the next; ties keep the file's order."""
     ordered = samples.sort_values("probability", ascending=False, kind="stable")
     return ordered.groupby("label_name").cumcount().reindex(samples.index)
 
 
 def acceptance(label_name: pd.Series, kept: pd.Series, classes: list[str]) -> pd.DataFrame:
-    """Samples, kept samples and their share, of each class that was intended and of all."""
+    """Samples, kept samples and their share, for each intended class and for all."""
     parts = {name: kept[label_name == name] for name in classes if (label_name == name).any()}
     rows = [(name, len(part), int(part.sum()), part.mean()) for name, part in [*parts.items(), ("all", kept)]]
     return pd.DataFrame(rows, columns=["label_name", "samples", "kept", "acceptance_rate"])
@@ -78,7 +78,7 @@ def read_scores(path: Path) -> pd.DataFrame:
 
 
 def read_labels(path: Path, ids: pd.Series) -> np.ndarray:
-    """The intended class of each of `ids`, from a table with the columns sample_id and label_name."""
+    """Read the intended class of each of `ids` from a table with the columns sample_id and label_name."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; expected a CSV file with the columns {', '.join(LABELS)}")
     table = pd.read_csv(path, dtype=str, keep_default_na=False)  # a class may be called None

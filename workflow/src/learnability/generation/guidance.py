@@ -14,10 +14,10 @@ sqrt(1 - a) grad_u. A step from sigma to sigma' goes part of the way to D,
     v' = v + share (D - v), share = 1 - sigma' / sigma       without new noise (Euler, DDIM)
     E[v'] the same with share = 1 - (sigma' / sigma)^2       with new noise (DDPM, ancestral)
 
-so of the shift of D, `share` reaches v'; that of a pipeline's scheduler is measured, whatever its options (levels.py).
-It is added to v before the step instead of to v' after it, because a callback at the end of a step sees the latents of
-the next: equal to first order in the size of a step. Algorithm 1, which shifts the mean of a DDPM step by its variance
-times the gradient, is equal to first order too.
+so `share` of D's shift reaches v'. The share of a pipeline's scheduler is measured, whatever its options (levels.py).
+The shift is added to v before the step and not to v' after it, because a callback at the end of a step sees the latents
+of the next step. The two are equal to first order in the step size; so is Algorithm 1, which shifts the mean of a DDPM
+step by its variance times the gradient.
 """
 
 import torch
@@ -27,7 +27,7 @@ from ..errors import InputError
 from .conversion import tiled, to_raw
 from .levels import level_after_step
 
-TOLERANCE = 0.01  # relative: units that differ less are the same weights in another precision
+TOLERANCE = 0.01  # relative; a smaller difference of units means the same weights in another precision
 
 
 class Guidance:
@@ -35,9 +35,9 @@ class Guidance:
 
     pipe(..., callback_on_step_end=Guidance(classifier, "melanoma", scale=2.0))
 
-    `label` is a class, or a list with one for each image. `pipeline` is that of autoencoder.json; without it the units
-    are those that pipe.vae states. `grid` is the (rows, columns) of tokens that form no square. The first step is not
-    guided: no callback comes before it, and what it starts from is noise alone.
+    `label` is a class, or a list with one for each image. `pipeline` is that of autoencoder.json; without it, pipe.vae
+    gives the units. `grid` is the (rows, columns) of tokens that form no square. The first step is not guided: no
+    callback precedes it, and it starts from pure noise.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Guidance:
 
     def __call__(self, pipe, step: int, timestep, callback_kwargs: dict) -> dict:
         level = level_after_step(pipe.scheduler, timestep, self.eta)
-        if level.sigma in (0, float("inf")):  # the last step has been made, or there is nothing but noise yet
+        if level.sigma in (0, float("inf")):  # after the last step, or while there is only noise
             return callback_kwargs
         latents = shifted(
             self.classifier,
@@ -84,7 +84,7 @@ def guided_step(
     scale: float = 1.0,
     grid: tuple[int, int] | None = None,
 ) -> torch.Tensor:
-    """Latents shifted to their class by as much of the guidance as the step from sigma to next_sigma passes on.
+    """Shift latents towards their class by the part of the guidance that the step from sigma to next_sigma passes on.
 
     latents: signal * (y + sigma n), in the pipeline's units, shape and layout (see to_raw); label: (N,) class indices,
     or (1,) for all. With next_sigma 0 the shift is that of the predicted clean latents, scale * sigma^2 * grad.
@@ -112,15 +112,15 @@ def shifted(
     scale: float,
     grid: tuple[int, int] | None,
 ) -> torch.Tensor:
-    """Latents moved by `share` of scale * sigma^2 * grad, what guidance adds to the denoised (see guided_step)."""
+    """Move latents by `share` of scale * sigma^2 * grad, the shift of the denoised estimate (see guided_step)."""
     channels = classifier.mean.shape[1]
     check_noise_units(classifier, pipeline, channels)
-    # A pipeline samples without gradients; here they are needed, whatever the mode around.
+    # A pipeline samples without gradients, but they are needed here.
     with torch.inference_mode(False), torch.enable_grad():
         v = (latents.detach().clone().float() / signal).requires_grad_()
         logits = classifier(to_raw(v, pipeline, channels, grid), sigma)
         likelihood = logits.float().log_softmax(dim=1).gather(1, label.to(logits.device).expand(len(logits))[:, None])
-        (gradient,) = torch.autograd.grad(likelihood.sum(), v)  # of v alone: the weights get none
+        (gradient,) = torch.autograd.grad(likelihood.sum(), v)  # only of v; the weights get no gradient
     return (latents.float() + signal * scale * share * sigma**2 * gradient).to(latents.dtype)
 
 
@@ -134,7 +134,7 @@ def class_indices(classifier: torch.nn.Module, label: str | list[str]) -> torch.
 
 
 def check_conditioned(classifier: torch.nn.Module) -> None:
-    """Refuse a classifier that has not seen noise: its gradient at a noisy latent says nothing."""
+    """Refuse a classifier that has not seen noise, because its gradient at a noisy latent says nothing."""
     if classifier.levels is None:
         raise InputError(
             "this classifier was trained on clean latents alone, and guidance asks it about noisy ones; train a recipe "
@@ -143,7 +143,7 @@ def check_conditioned(classifier: torch.nn.Module) -> None:
 
 
 def check_noise_units(classifier: torch.nn.Module, pipeline: dict, channels: int) -> None:
-    """Refuse noise that was anisotropic in the pipeline's units, or in those of another autoencoder."""
+    """Refuse a classifier trained on noise that is anisotropic in the pipeline's units, or of another autoencoder."""
     trained = (classifier.noise_unit * classifier.std).cpu().double()  # raw, per unit of sigma: (1, C, p, p)
     std = torch.from_numpy(units_on_grid(pipeline, channels)[1].copy())  # (C, a, a)
     expected = tiled(std, trained.shape[2:]) if trained.shape[2] >= std.shape[1] else std[None]

@@ -1,4 +1,4 @@
-"""Images that were generated, brought to what a classifier takes as the study brings its own."""
+"""Brings generated images to what a classifier takes, as the study does with its own."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ def image_batches(
         advice = "name its autoencoder with --autoencoder" if latent else "leave out --autoencoder"
         raise InputError(f"this classifier sees {description['space']} space; for images, {advice}")
     if latent:
-        batch = max(1, batch // 8)  # an autoencoder at full size needs far more memory than a classifier
+        batch = max(1, batch // 8)  # an autoencoder on full-size images needs far more memory than a classifier
         to_input = encoder(description, config, autoencoder, device)
     else:
         to_input = reducer(description, config)
@@ -47,7 +47,7 @@ def image_batches(
 
 
 def list_images(sources: list[Path]) -> list[Path]:
-    """The image files of files and folders, in order; none twice."""
+    """List the image files among files and in folders, in order and without repeats."""
     paths = []
     for source in sources:
         if not source.exists():
@@ -63,7 +63,7 @@ def list_images(sources: list[Path]) -> list[Path]:
 
 
 def read_fitted(path: Path, size: int, resize: str) -> np.ndarray:
-    """An image as prepare_dataset packs it: uint8 RGB (size, size, 3)."""
+    """Read an image as prepare_dataset packs it: uint8 RGB (size, size, 3)."""
     try:
         return fit(read_image(path, 3), size, resize)
     except UNREADABLE as error:
@@ -71,7 +71,7 @@ def read_fitted(path: Path, size: int, resize: str) -> np.ndarray:
 
 
 def reducer(description: dict, config: dict) -> Callable:
-    """A function from uint8 images (n, S, S, 3) to (n, 3, s, s), by area averaging as images_small.npy is made."""
+    """A function from uint8 images (n, S, S, 3) to (n, 3, s, s), by area averaging, as for images_small.npy."""
     small = config["classifier_size"]
     if description["grid"] != [small, small]:
         raise InputError(
@@ -90,7 +90,7 @@ def encoder(description: dict, config: dict, name: str, device: torch.device) ->
     check_layout(name, entry, autoencoder, config["image_size"])
     encoding = name + fold_suffix(config, name, description["fold"])
     card = Path(config["results"], "encodings", description["dataset"], encoding, "autoencoder.json")
-    if card.is_file():  # what the classifier was trained on
+    if card.is_file():  # the autoencoder that the classifier was trained on
         check_same_weights(name, autoencoder, card)
     side = config["image_size"] // autoencoder.factor
     check_shape(Path(name), (0, autoencoder.channels, side, side), description)
@@ -98,7 +98,7 @@ def encoder(description: dict, config: dict, name: str, device: torch.device) ->
     @torch.inference_mode()
     def to_latents(images: np.ndarray, names: list[str]) -> torch.Tensor:
         x = scale_input(torch.from_numpy(images).to(device).permute(0, 3, 1, 2), entry)  # (n, 3, S, S)
-        # By what is in an image: a path can be written in several ways, and a folder can move.
+        # Seeds depend on an image's content: a path can be written in several ways, and a folder can move.
         seeds = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
         with in_tf32():
             return encode_batch(name, autoencoder, x, names, seeds)
@@ -107,7 +107,7 @@ def encoder(description: dict, config: dict, name: str, device: torch.device) ->
 
 
 def located(config: dict, name: str, description: dict) -> dict:
-    """The entry of an autoencoder with the folder of the weights that the study fetched or fine-tuned, if it did."""
+    """The entry of an autoencoder, with the folder of weights if the study fetched or fine-tuned them."""
     entry, results = resolve_autoencoder(config, name), Path(config["results"])
     if "finetune" in entry:
         folder = results / tuned_weights(description["dataset"], name + fold_suffix(config, name, description["fold"]))

@@ -1,4 +1,4 @@
-"""Latents that were generated, from a .npy or .safetensors file, as raw ones that a classifier takes."""
+"""Reads generated latents from a .npy or .safetensors file, as the raw ones that a classifier takes."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ def latent_batches(path: Path, description: dict, units: Path | None, size: int)
     def batches() -> Iterator:
         for start in range(0, len(array), size):
             z = array[start : start + size]
-            # In float32, as it is classified: torch knows no other byte order and no long double, NumPy no bfloat16.
+            # In float32, as classified: torch knows no foreign byte order and no long double, NumPy no bfloat16.
             z = torch.from_numpy(np.array(z, np.float32)) if isinstance(z, np.ndarray) else z
             if pipeline:
                 z = to_raw(z.float(), pipeline, channels)
@@ -43,7 +43,7 @@ def read_units(card: Path, channels: int) -> dict:
             f"{card}{':' if card.is_file() else ''} {problem}; expected the autoencoder.json of the encoding that the "
             "classifier was trained on"
         )
-    units_on_grid(found["pipeline"], channels)  # refused before the first batch
+    units_on_grid(found["pipeline"], channels)  # raises before the first batch
     return found["pipeline"]
 
 
@@ -65,7 +65,7 @@ def read_latents(path: Path) -> np.ndarray | torch.Tensor:
             numbers = array.dtype not in (torch.bool, torch.complex64, torch.complex128)
     except InputError:
         raise
-    except Exception as error:  # whatever a damaged file provokes
+    except Exception as error:  # a damaged file may raise anything
         raise InputError(f"{path}: cannot be read as an array of numbers: {error}; write it again") from error
     if not numbers or array.ndim not in (3, 4) or not len(array):
         raise InputError(
@@ -75,7 +75,7 @@ def read_latents(path: Path) -> np.ndarray | torch.Tensor:
 
 
 def check_shape(path: Path, shape: tuple[int, ...], description: dict) -> None:
-    """Refuse latents of other channels or another grid than the classifier was trained on."""
+    """Refuse latents whose channels or grid differ from those that the classifier was trained on."""
     expected = (description["in_channels"], *description["grid"])
     if tuple(shape[1:]) != expected:
         raise InputError(

@@ -1,4 +1,4 @@
-"""A classifier's loss on noisy latents, as a term in the training of a generator."""
+"""A classifier's loss on noisy latents, as a term in training a generator."""
 
 import math
 
@@ -11,11 +11,11 @@ from ..errors import InputError
 def noisy_latent_loss(
     classifier: torch.nn.Module, z: torch.Tensor, label: torch.Tensor, sigma: torch.Tensor | float | None = None
 ) -> torch.Tensor:
-    """Mean cross-entropy of a noise-conditioned classifier on raw latents z (N, C, h, w) to which noise is added.
+    """Mean cross-entropy of a noise-conditioned classifier on raw latents z (N, C, h, w) with added noise.
 
-    label: (N,) class indices. sigma: one level, or (N,); None draws each sample's from the levels of the classifier's
-    training, with torch's global generator. The noise is in the classifier's own units (`noise_space` of its recipe).
-    Gradients flow to z, and so into the generator; the classifier's weights get none.
+    label: (N,) class indices. sigma: one level, or (N,); None draws a level for each sample as in the classifier's
+    training, from torch's global generator. The noise is in the classifier's own units (`noise_space` of its recipe).
+    Gradients flow to z, and so into the generator; the classifier's weights get no gradient.
     """
     if classifier.levels is None:
         raise InputError(

@@ -30,9 +30,10 @@ def score(
     """Write, and return, the class probabilities of generated latents or images: softmax of the unscaled logits.
 
     `run` is the folder of a training; `sources` one array of latents (N, C, h, w), or images and folders of images.
-    Images go through the named autoencoder to a classifier of latents, and at classifier size to one of images, as in
-    the study that `config` describes. `units` is the autoencoder.json in whose pipeline units the latents are; without
-    it they are raw. `sigma` is the noise that the latents carry. Columns: sample_id, then one float64 per class.
+    For a classifier of latents, images pass through the named autoencoder; for one of images, they are reduced to its
+    size, as in the study that `config` describes. `units` is the autoencoder.json in whose pipeline units the latents
+    are; without it they are raw. `sigma` is the noise that the latents carry. Columns: sample_id, then a float64 per
+    class.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     classifier = load_classifier(run, device)
@@ -60,7 +61,7 @@ def score(
 
 @torch.inference_mode()
 def probabilities(classifier: torch.nn.Module, x: torch.Tensor, sigma: float | None, names: list[str]) -> np.ndarray:
-    """float64 (n, K) of raw latents or 8-bit images x (n, C, H, W), in the precision in which the study predicts."""
+    """Class probabilities, float64 (n, K), of raw latents or 8-bit images x (n, C, H, W), as the study predicts."""
     x = x.float()
     finite = torch.isfinite(x).flatten(1).all(1)
     if not bool(finite.all()):

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from ..tables.layout import amount
+from ..tables.layout import amount, device_in_words
 from ..tables.table3 import headline
 from .claim import HERE, Claim, of_table, percent
 from .findings import PAPER_AUTOENCODERS, Findings
@@ -49,7 +49,7 @@ def ratio(metric: str, findings: Findings) -> Verdict:
     sides = found["latent"][metric], found["image"][metric]
     measured = sides[0] / sides[1] if metric == SPEED else sides[1] / sides[0]
     device = findings.frames["table3"]["device"].iloc[0]
-    verdict = of_one_size(measured, _ratio(metric, findings), f"{amount(measured)} on {device}")
+    verdict = of_one_size(measured, _ratio(metric, findings), f"{amount(measured)} on {device_in_words(device)}")
     if device.endswith("thread(s)"):
         return untestable("measured on a CPU, published on a GPU", verdict)
     return untestable(CHUNKS, verdict) if metric == MEMORY else verdict

@@ -26,7 +26,7 @@ ROWS = {
 def render_claims(claims: pd.DataFrame, footnotes: Iterable[str] = ()) -> dict[str, str]:
     """The claims as md, html and tex: a table per part, verdicts in bold, footnotes below each.
 
-    Of what the study did not measure there is one line, with its number.
+    What the study did not measure is counted in one line below the last.
     """
     claims, others = spoken_of(claims)
     counts = [f"{(claims['verdict'] == verdict).sum()} {verdict}" for verdict in (SUPPORTED, NOT_SUPPORTED, UNTESTABLE)]
@@ -34,20 +34,21 @@ def render_claims(claims: pd.DataFrame, footnotes: Iterable[str] = ()) -> dict[s
     caption = f"{len(claims)} claims: {', '.join(counts)}. {{}}In square brackets {CONFIDENCE} intervals."
     captions = [caption.format(f"{PHANTOM_NOTICE} " if phantom else "")]
     layouts, notes = [], [*footnotes]
-    if len(others):
-        claims_are = "claim is" if len(others) == 1 else "claims are"
-        notes.append(f"{len(others)} more {claims_are} about what is not in this study (tables/claims.csv).")
     for part, rows in claims.groupby("part", sort=False):
         blocks = [(row["statement"], [_claim_cells(row)]) for row in rows.to_dict("records")]
         text = f"{part}. {captions.pop()}" if captions else f"{part}."
         stubs = ["Claim", "In the paper", "Measured", "Test", "Verdict", "Why"]
         layouts.append(
-            Layout(f"Claims {len(layouts) + 1}", text, stubs, [], [blocks], notes, (0.22, 0.17, 0.2, 0.12, 0.11, 0.18))
+            Layout(f"Claims {len(layouts) + 1}", text, stubs, [], [blocks], notes, (0.2, 0.16, 0.19, 0.13, 0.11, 0.21))
         )
     if not layouts:  # a study of which no claim is about anything
         layouts = [
             Layout("Claims", "No claim of the paper is about what this study measured.", ["Claim"], [], [], notes)
         ]
+    if len(others):
+        claims_are = "claim is" if len(others) == 1 else "claims are"
+        more = f"{len(others)} more {claims_are} about what is not in this study (tables/claims.csv)."
+        layouts[-1] = replace(layouts[-1], footnotes=[*notes, more])
     return render(*layouts)
 
 

@@ -1,1 +1,1 @@
-"""What a study will cost, before it is paid for, and where the hours of a run went."""
+"""What a study will cost before it runs, and where the hours of a run went."""

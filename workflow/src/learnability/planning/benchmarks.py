@@ -1,4 +1,4 @@
-"""What Snakemake measured of the jobs of a results folder: one JSON file per job in `benchmarks/{rule}/`."""
+"""Snakemake's measurements of the jobs of a results folder: a JSON file per job in `benchmarks/{rule}/`."""
 
 import json
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One job: wall and CPU seconds, peak memory in MB (None where it ended before it was sampled), and which it is."""
+    """One job: wall and CPU seconds, peak memory in MB (None if it ended before a sample was taken), and its name."""
 
     rule: str
     seconds: float
@@ -22,12 +22,12 @@ class Benchmark:
 
 
 def read_benchmarks(folder: Path) -> list[Benchmark]:
-    """Every benchmark of a results folder, in the order of their paths; refuses any other file."""
+    """Read every benchmark of a results folder in the order of their paths; refuse any other file."""
     return [read_benchmark(path) for path in sorted(Path(folder, "benchmarks").glob("*/*.jsonl"))]
 
 
 def read_benchmark(path: Path) -> Benchmark:
-    """The last line of a benchmark file: a job that runs again rewrites its file."""
+    """Read the last line of a benchmark file; a job that runs again rewrites its file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8").splitlines()[-1])
         seconds = float(content["s"])
@@ -45,5 +45,5 @@ def read_benchmark(path: Path) -> Benchmark:
 
 
 def measured_number(value) -> float | None:
-    """What was measured; Snakemake writes NA where it measured nothing."""
+    """Read a number; None for NA, which Snakemake writes if it measured nothing."""
     return None if value in (None, "NA", "-") else float(value)

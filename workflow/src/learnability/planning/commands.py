@@ -8,7 +8,7 @@ from ..storage.contracts import write_csv
 from ..study.configuration import read_config
 from ..workflow.job_work import TRAINING_RULES
 
-PUBLISHED_DEVICE = "NVIDIA H200"  # where nothing of the study has run yet
+PUBLISHED_DEVICE = "NVIDIA H200"  # assumed if nothing of the study has run yet
 
 
 def add_plan(commands: argparse._SubParsersAction) -> None:
@@ -60,9 +60,7 @@ def run_plan(chosen: argparse.Namespace) -> None:
     plan = Plan(config, device, measured, sustained_operations())
     try:
         costs = [plan.cost(job) for job in jobs]
-    except (
-        Exception
-    ):  # a network that cannot be counted can hardly be trained; why, is tried only then: it takes seconds
+    except Exception:  # a network that cannot be counted can hardly be trained; finding out why takes seconds
         from ..commands.missing_networks import wrong_networks
 
         wrong = [*wrong_networks(config, (job.wildcards for job in jobs if job.rule in TRAINING_RULES))]
@@ -77,7 +75,7 @@ def run_plan(chosen: argparse.Namespace) -> None:
 
 
 def prepare_counting(config: dict, targets: list[str]) -> None:
-    """Import what networks are counted with, and count those of a whole study: seconds beside Snakemake's own."""
+    """Import what counts networks, and count those of a study, during the seconds that Snakemake takes."""
     import diffusers  # noqa: F401
     import timm  # noqa: F401
 

@@ -1,4 +1,4 @@
-"""The jobs that a command would run, asked of Snakemake itself: a dry run in a child process."""
+"""The jobs that a command would run, from a dry run of Snakemake in a child process."""
 
 import json
 import os
@@ -12,12 +12,12 @@ from pathlib import Path
 from ..errors import InputError
 from ..study.configuration import ROOT
 
-PLUGINS = ROOT / "workflow" / "plugins"  # the logger plugin `jobs` writes what a dry run would do, as JSON lines
+PLUGINS = ROOT / "workflow" / "plugins"  # the logger plugin `jobs` writes the jobs of a dry run as JSON lines
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job that would run; `wildcards` are strings, `threads` those that it would be given."""
+    """A job that would run; `wildcards` are strings, `threads` is the number that it would get."""
 
     rule: str
     wildcards: dict[str, str]
@@ -31,8 +31,8 @@ def planned_jobs(
 ) -> list[Job]:
     """Every job that `snakemake` would run for the targets in this folder; `options` are further ones of Snakemake.
 
-    `meanwhile` is called while the dry run goes on in its own process. Raises InputError with Snakemake's own message
-    where it refuses.
+    `meanwhile` is called while the dry run goes on in its own process. If Snakemake refuses, raises InputError with its
+    message.
     """
     with tempfile.TemporaryDirectory() as folder:
         file, log = Path(folder) / "jobs.jsonl", Path(folder) / "log.txt"
@@ -41,7 +41,7 @@ def planned_jobs(
         command += ["--configfile", *map(str, configfiles)] if configfiles else []
         path = os.pathsep.join(filter(None, [str(PLUGINS), os.environ.get("PYTHONPATH")]))
         environment = os.environ | {"PYTHONPATH": path}
-        with log.open("w") as said:  # a file: nobody reads a pipe meanwhile
+        with log.open("w") as said:  # a file, because nobody reads a pipe meanwhile
             running = subprocess.Popen([*command, "--", *targets], env=environment, stdout=said, stderr=said)
             with running:
                 meanwhile()
@@ -49,7 +49,7 @@ def planned_jobs(
         if running.returncode:
             raise InputError(f"Snakemake refuses this plan:\n{output[-4000:]}")
         for line in output.splitlines():
-            if line.startswith("warning: "):  # as of a damaged array
+            if line.startswith("warning: "):  # for example about a damaged array
                 print(line, file=sys.stderr)
         lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
     found = [json.loads(line) for line in lines]
@@ -57,12 +57,12 @@ def planned_jobs(
 
 
 def longest_chain(jobs: list[Job], seconds: list[float]) -> float:
-    """Seconds of the critical path: the jobs that must wait for each other and together take longest."""
+    """Seconds of the critical path: the longest chain of jobs that must wait for each other."""
     maker = {path: number for number, job in enumerate(jobs) for path in job.output}
     before = [{maker[path] for path in job.input if path in maker} for job in jobs]
     ends: dict[int, float] = {}
     waiting = list(range(len(jobs)))
-    while waiting:  # depth first, without recursion: a chain may be long
+    while waiting:  # depth first without recursion, because a chain may be long
         number = waiting[-1]
         if missing := [other for other in before[number] if other not in ends]:
             waiting += missing

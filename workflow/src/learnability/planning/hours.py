@@ -11,9 +11,9 @@ HOURS_COLUMNS = ["rule", "jobs", "wall_hours", "cpu_hours", "mean_seconds", "max
 
 
 def hours_per_rule(folder: Path) -> pd.DataFrame:
-    """One row per rule, the dearest first. CPU time and memory are of the jobs that Snakemake sampled; NaN without any.
+    """One row per rule, the most expensive first. CPU time and memory are of sampled jobs, NaN if there are none.
 
-    Of a job that was run again, the last run counts.
+    If a job ran again, its last run counts.
     """
     jobs = read_benchmarks(folder)
     if not jobs:

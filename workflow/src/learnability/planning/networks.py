@@ -21,7 +21,7 @@ from ..study.recipe import SAME_NETWORK, Recipe
 from ..study.recipes import resolve_recipe
 from ..study.sources import is_folder
 
-# What config.json of the hub's repositories says: the autoencoders of the published study, for a plan without weights.
+# From config.json in the hub's repositories: the published study's autoencoders, for a plan without weights.
 KL = {
     "block_out_channels": [128, 256, 512, 512],
     "down_block_types": ["DownEncoderBlock2D"] * 4,
@@ -37,7 +37,7 @@ ON_THE_HUB = {
 
 
 class WithoutValues(TorchFunctionMode):
-    """Passes over whatever works in place: the initial values of weights that are never stored."""
+    """Skips operations that work in place: they set initial values of weights that are never stored."""
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         in_place = function.__name__.endswith("_") and not function.__name__.endswith("__")
@@ -45,7 +45,7 @@ class WithoutValues(TorchFunctionMode):
 
 
 def count(call, *inputs: torch.Tensor) -> float:
-    """Operations of one call."""
+    """Count the operations of one call."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         call(*inputs)
     return float(counter.get_total_flops())
@@ -53,7 +53,7 @@ def count(call, *inputs: torch.Tensor) -> float:
 
 @cache
 def _classifier(described: str, channels: int, side: int) -> tuple[float, int, int]:
-    """Operations and parameters with one class, and the features that its last layer reads."""
+    """Operations and parameters of a classifier with one class, and the number of features before its last layer."""
     description = json.loads(described) | {"in_channels": channels, "grid": [side, side], "classes": ["one"]}
     with torch.device("meta"), WithoutValues():
         network, x = build_network(description).eval(), torch.empty(1, channels, side, side)
@@ -64,7 +64,7 @@ def classifier_operations(recipe: Recipe, channels: int, side: int, classes: int
     """Operations of one forward pass of one sample (channels, side, side), and parameters; FiLM is not counted."""
     described = recipe.take(SAME_NETWORK)  # what build_network reads
     operations, parameters, features = _classifier(json.dumps(described, sort_keys=True), channels, side)
-    further = classes - 1  # each a row of weights and a bias in the last layer
+    further = classes - 1  # each adds a row of weights and a bias to the last layer
     return operations + 2 * features * further, parameters + (features + 1) * further
 
 
@@ -83,14 +83,14 @@ def _autoencoder(described: str, side: int) -> tuple[float, float, int] | None:
 
 
 def autoencoder_operations(entry: dict, side: int) -> tuple[float, float, int] | None:
-    """Operations of encoding and of decoding one image side x side, and parameters; None where they are not known."""
+    """Operations of encoding and of decoding one image side x side, and parameters; None if unknown."""
     return _autoencoder(json.dumps(entry, sort_keys=True), side)
 
 
 def count_ahead(config: dict) -> None:
     """Count every network of a study, so that the functions above answer at once.
 
-    What cannot be counted is left out here: who asks for it is told why.
+    Networks that cannot be counted are skipped; whoever asks for one is told why.
     """
     with suppress(Exception):
         for space, autoencoder, recipe in {(c["space"], c["autoencoder"], c["recipe"]) for c in all_cells(config)}:
@@ -103,7 +103,7 @@ def count_ahead(config: dict) -> None:
 
 
 def build_model(entry: dict) -> torch.nn.Module | None:
-    """The network of an entry, from the configuration beside its weights or as the hub's; else None."""
+    """The network of an entry, from the configuration beside its weights or from the hub's; else None."""
     import diffusers
 
     if entry["class"] == "MedVAE":

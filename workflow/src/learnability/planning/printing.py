@@ -15,7 +15,7 @@ from .totals import per_rule, wall_hours, without_rate
 
 
 def print_plan(costs: list[Cost], kinds: pd.DataFrame, plan: Plan, gpus: list[int]) -> None:
-    """The costly rules, a line each, the sum, the wall time, and everything that was assumed."""
+    """Print a line for each costly rule, the sum, the wall time, and everything that was assumed."""
     console = Console()
     rules = per_rule(kinds)
     costly = rules[rules["rule"].isin(COSTLY_RULES)]
@@ -25,7 +25,7 @@ def print_plan(costs: list[Cost], kinds: pd.DataFrame, plan: Plan, gpus: list[in
         grid.add_column(name, justify="right", no_wrap=True)
     grid.add_column("hours from", overflow="fold")
     for row in costly.itertuples():
-        # A rule of which nothing is known has no hours, not zero hours.
+        # If nothing is known of a rule, its hours are unknown, not zero.
         known = row.jobs_without_rate < row.jobs
         gpu = hours(row.gpu_hours) if known and plan.device != CPU and row.rule != "prepare_dataset" else "–"
         cpu = hours(row.cpu_hours) if known else "–"
@@ -52,7 +52,7 @@ def print_plan(costs: list[Cost], kinds: pd.DataFrame, plan: Plan, gpus: list[in
 
 
 def print_visible(config: dict, console: Console) -> None:
-    """The smallest gap that the study could see, a line per dataset."""
+    """Print the smallest gap that the study could see, a line per dataset."""
     found = visible_gaps(config)
     if not found:
         return
@@ -124,7 +124,7 @@ def print_hours(table: pd.DataFrame, folder: Path) -> None:
 
 
 def hours(number: float) -> str:
-    """Hours with as many digits as they deserve; NaN is what was not measured."""
+    """Hours with a sensible number of digits; NaN means not measured."""
     if pd.isna(number):
         return "n/a"
     return f"{number:,.0f}" if number >= 100 else f"{number:.1f}" if number >= 1 else f"{number:.3f}"

@@ -1,4 +1,4 @@
-"""How fast jobs are: measured by the benchmarks of earlier runs; and what GPUs sustain, for estimates."""
+"""How fast jobs are, from benchmarks of earlier runs; and what GPUs sustain, for estimates."""
 
 import re
 from collections import defaultdict
@@ -30,7 +30,7 @@ CPU = "cpu"  # as metrics.json names it
 
 @dataclass(frozen=True)
 class Rate:
-    """Seconds per unit of work of one rule and kind on one device, over some jobs, and where they were run."""
+    """Seconds per unit of work of a rule and kind on one device, over some jobs, and where these ran."""
 
     rule: str
     kind: str
@@ -42,12 +42,12 @@ class Rate:
 
 @dataclass(frozen=True)
 class Sustained:
-    """What a GPU sustains in such networks, operations per second, for an estimate if no job was measured."""
+    """Operations per second that a GPU sustains in such networks, for an estimate if no job was measured."""
 
     bfloat16: float  # classifiers
     tf32: float  # autoencoders
     source: str
-    networks: dict[str, float] = field(default_factory=dict)  # by model or class: measured by make gpu-check
+    networks: dict[str, float] = field(default_factory=dict)  # by model or class, as measured by make gpu-check
 
     def of_classifier(self, model: str) -> float:
         return self.networks.get(model, self.bfloat16)
@@ -57,7 +57,7 @@ class Sustained:
 
 
 def measured_rates(folder: Path) -> list[Rate]:
-    """One rate per rule, kind and device of the jobs of a results folder: all seconds over all units."""
+    """A rate for each rule, kind and device in a results folder: the sum of seconds over the sum of units."""
     jobs = [job for job in read_benchmarks(folder) if job.rule in COSTLY_RULES and job.wildcards is not None]
     devices = devices_of(folder)
     found: dict[tuple, list[tuple[Benchmark, Work]]] = defaultdict(list)
@@ -74,7 +74,7 @@ def measured_rates(folder: Path) -> list[Rate]:
 
 
 def work_done(folder: Path, job: Benchmark) -> Work | None:
-    """The work of a finished job; None if its files are gone, or if its budget ended it."""
+    """The work of a finished job; None if its files are gone or its budget ended it."""
     wildcards, epochs = job.wildcards, None
     array, params = array_of(folder, job), params_of(folder, job)
     if array is None or params is None or ("recipe" in params and params["recipe"].budget_seconds):
@@ -88,7 +88,7 @@ def work_done(folder: Path, job: Benchmark) -> Work | None:
 
 
 def params_of(folder: Path, job: Benchmark) -> dict | None:
-    """The params of a job that ran; None where the recipe in them lacks a key, as another version wrote it."""
+    """The params of a job that ran; None if another version wrote them and their recipe lacks a key."""
     if job.rule not in CLASSIFIER_RULES:
         return job.params
     recorded = job.params.get("recipe") or recipe_of_run(folder, job.params.get("cell") or {})
@@ -102,12 +102,12 @@ def params_of(folder: Path, job: Benchmark) -> dict | None:
 
 
 def workers_of(folder: Path, names: dict[str, str]) -> int:
-    """How many jobs shared a search: parameters that change no result are in no benchmark, so by what they left."""
+    """How many jobs shared a search, judged by their files: benchmarks hold no parameters that change no result."""
     return 1 + len(list((folder / SEARCH.format(**names)).glob("worker*.json")))
 
 
 def array_of(folder: Path, job: Benchmark) -> ArraySize | None:
-    """The packed array that a job read, or for prepare_dataset made."""
+    """The packed array that a job read, or that prepare_dataset made."""
     names, cell = job.wildcards, job.params.get("cell") or {}
     space = cell.get("space", "image")
     if job.rule in ("prepare_dataset", "finetune_autoencoder", *ENCODING_RULES):
@@ -128,7 +128,7 @@ def array_of(folder: Path, job: Benchmark) -> ArraySize | None:
 
 
 def recipe_of_run(folder: Path, cell: dict) -> dict:
-    """The recipe that the classifier of a run was trained by, for the jobs that only apply it; {} where it is gone."""
+    """The recipe of the run's classifier, for jobs that only apply it; {} if the file is gone."""
     path = folder / run_file(cell, "model.json") if cell else None
     return read_json(path)["trained_by"] if path and path.is_file() else {}
 
@@ -144,7 +144,7 @@ def devices_of(folder: Path) -> set[str]:
 
 
 def device_of(folder: Path, job: Benchmark, devices: set[str]) -> str | None:
-    """A job's device: a training states it; other jobs take the device of all trainings of the folder, if one."""
+    """A job's device. A training states it; other jobs take that of the folder's trainings, if it is only one."""
     if job.rule not in GPU_RULES:
         return CPU
     if job.rule in TRAINING_RULES:
@@ -159,7 +159,7 @@ def sustained_operations() -> dict[str, Sustained]:
 
 
 def sustained_by(device: str, gpus: dict[str, dict]) -> Sustained:
-    """Of a GPU's entry, or once that is measured of the one that it is no slower than."""
+    """What a GPU sustains: from its own entry, or from that of a GPU that is no faster if only that was measured."""
     entry = gpus[device]
     if (like := entry.get("like")) in gpus and "networks" not in entry:
         entry = gpus[like] | {"source": f"no slower than {like}, {gpus[like]['source']}"}
@@ -167,6 +167,6 @@ def sustained_by(device: str, gpus: dict[str, dict]) -> Sustained:
 
 
 def results_folders(results: str, further: list[Path]) -> list[Path]:
-    """Where benchmarks may be: the study's folder first, then the named ones, then the other studies of results/."""
+    """Folders that may hold benchmarks: the study's own, the named ones, then the other studies in results/."""
     beside = [path.parent for path in sorted(Path("results").glob("*/benchmarks"))]
     return list(dict.fromkeys([Path(results), *further, Path("results"), *beside]))

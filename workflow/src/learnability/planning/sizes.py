@@ -1,4 +1,4 @@
-"""How many images a dataset has: counted where it is there, else as published, and which of the two."""
+"""How many images a dataset has, counted if it is there and otherwise as published, and which of the two it is."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from ..study.paths import dataset_file
 
 @dataclass(frozen=True)
 class Size:
-    """Images, classes and channels of a dataset, and where the number comes from."""
+    """Images, classes and channels of a dataset, and the source of the numbers."""
 
     images: int
     classes: int
@@ -22,12 +22,12 @@ class Size:
 
 
 def dataset_size(config: dict, name: str) -> Size:
-    """From the card in the results folder, else from the data, else the published count (or `subset`)."""
+    """Take the size from the card in the results folder, else from the data, else as published (or `subset`)."""
     entry, card = config["datasets"][name], Path(config["results"], dataset_file(name, "dataset.json"))
     if card.is_file():
         content = read_json(card)
         return Size(content["images"], len(content["classes"]), content["channels"], "prepared")
-    channels, problem = entry.get("channels", 3), "its data are not there; set `root` to them"  # 3 is the most
+    channels, problem = entry.get("channels", 3), "its data are not there; set `root` to them"  # 3 is the maximum
     if opens_at_once(entry):
         try:
             source = open_checked(config, name)

@@ -1,4 +1,4 @@
-"""Sums over the jobs of a plan, per rule and in all, and how long they take on so many GPUs."""
+"""Sums over the jobs of a plan, per rule and in total, and how long they take on a number of GPUs."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ PLAN_COLUMNS = ["rule", "kind", "source", "jobs", "jobs_without_rate", "gpu_hour
 
 
 def per_kind(costs: list[Cost], device: str) -> pd.DataFrame:
-    """One row per rule, kind and source of its rate; hours of jobs without a rate are not in them."""
+    """One row per rule, kind and source of its rate; jobs without a rate add no hours."""
     rows = []
     for cost in costs:
         on_gpu = cost.job.rule in GPU_RULES and device != CPU
@@ -26,7 +26,7 @@ def per_kind(costs: list[Cost], device: str) -> pd.DataFrame:
 
 
 def per_rule(kinds: pd.DataFrame) -> pd.DataFrame:
-    """One row per rule, the dearest first; `source` names each source with its number of jobs."""
+    """One row per rule, the most expensive first; `source` names each source with its number of jobs."""
     rows = []
     for rule, part in kinds.groupby("rule", sort=False):
         jobs = part.groupby("source", sort=False)["jobs"].sum()
@@ -52,7 +52,7 @@ class Wall:
 
 
 def wall_hours(costs: list[Cost], gpus: int, device: str) -> Wall:
-    """On that many GPUs, one job each; on the CPU, that many jobs side by side. Jobs without a rate count nothing."""
+    """Wall hours on that many GPUs with one job each, or with that many jobs on a CPU; jobs without a rate count 0."""
     seconds = [cost.seconds or 0.0 for cost in costs]
     work = sum(time for cost, time in zip(costs, seconds, strict=True) if cost.job.rule in GPU_RULES or device == CPU)
     return Wall(gpus, work / gpus / 3600, longest_chain([cost.job for cost in costs], seconds) / 3600)

@@ -1,1 +1,1 @@
-"""Every file that passes between the steps, packed arrays and their batches, checkpoints, and how work resumes."""
+"""The files that pass between the steps, packed arrays and their batches, checkpoints, and how work resumes."""

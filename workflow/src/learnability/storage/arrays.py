@@ -16,22 +16,22 @@ import numpy as np
 from ..errors import InputError
 
 BLOCK = 2**24  # bytes read at once
-ADVICE = {  # by what the system says
+ADVICE = {  # by the system's error number
     errno.ENOSPC: "the disk is full: free some space there",
     errno.EDQUOT: "your quota of the disk is used up: free some space there",
     errno.EROFS: "give a `results` folder that may be written to",
     errno.EACCES: "give a `results` folder that may be written to",
     errno.EPERM: "give a `results` folder that may be written to",
 }
-SECONDS_UNTOUCHED = 3600  # after which a temporary of another machine is taken to be left by a dead writer
+SECONDS_UNTOUCHED = 3600  # a temporary of another machine that is older was left by a dead writer
 
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; it takes the name `path` only if the block ends without an error.
 
-    Several writers, on several machines too, have a temporary each: the last to end stays. What a writer that was
-    killed left is removed, so that nothing half-written stays.
+    Each of several writers, also on other machines, has its own temporary; the file of the last to end stays. The
+    leftovers of killed writers are removed.
     """
     path = Path(path)
     temporary = own_temporary(path)
@@ -43,25 +43,25 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise unwritten(path, error) from error
     finally:
-        with suppress(OSError):  # where nothing may be written, nothing can be removed
+        with suppress(OSError):  # a folder without write permission: there is nothing to remove
             temporary.unlink(missing_ok=True)
 
 
 def unwritten(path: Path, error: OSError) -> OSError:
-    """That a file could not be written, with what to do about it."""
+    """The error for a file that could not be written, with what to do about it."""
     advice = ADVICE.get(error.errno, "mend that")
     return OSError(error.errno, f"{path} could not be written: {error.strerror or error}; {advice}, and run again")
 
 
 def own_temporary(path: Path) -> Path:
-    """The name beside `path` that only this process writes to."""
+    """A name beside `path` that only this process writes to."""
     return path.with_name(f".{path.name}.{os.uname().nodename}-{os.getpid()}.tmp")
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove temporaries of `path` whose writers are dead: here by their process, elsewhere by their age.
+    """Remove temporaries of `path` whose writers are dead, judged by process on this machine and by age on others.
 
-    A living writer whose temporary goes all the same (it was suspended for long) fails when it ends; no file is harmed.
+    A living writer may lose its temporary if it was suspended for long. It then fails at its end; no file is harmed.
     """
     for left in path.parent.glob(f".{path.name}.*.tmp"):
         host, _, process = left.name[len(path.name) + 2 : -len(".tmp")].rpartition("-")
@@ -82,9 +82,9 @@ def is_another_running(process: int) -> bool:
 
 
 class PackedFile:
-    """Rows that are appended to a .npy file in order; its header has the true length from `close` on.
+    """Rows that are appended to a .npy file in order; `close` writes their number into the header.
 
-    Plain writes and not a memory map: a full disk is then an error with a name, not a killed process.
+    Uses plain writes and no memory map, so that a full disk raises an error with a name and does not kill the process.
     """
 
     def __init__(self, path: str | Path, row_shape: tuple[int, ...], dtype: str):
@@ -98,8 +98,8 @@ class PackedFile:
     def resume(self, path: Path, rows: int) -> None:
         """Continue after the first `rows` rows of `path` and cut off the rest; EOFError if there are fewer.
 
-        A running SHA-256 cannot be stored, so these rows are read and hashed again: a cost of interrupted runs alone,
-        where a hash of the whole file at its end would be one of every run; and it shows whether the rows are sound.
+        A running SHA-256 cannot be stored, so these rows are read and hashed again. Only interrupted runs pay for that,
+        while every run would pay for hashing the whole file at its end. It also shows whether the rows are sound.
         """
         self._open(path, "r+b")
         left = rows * math.prod(self.row_shape) * self.dtype.itemsize
@@ -128,7 +128,7 @@ class PackedFile:
         self.rows += len(rows)
 
     def keep(self, rows: np.ndarray) -> None:
-        """Leave, of the rows written so far, only these, in ascending order."""
+        """Keep only these of the rows written so far; they are in ascending order."""
         size, self.hash, self.rows = math.prod(self.row_shape) * self.dtype.itemsize, hashlib.sha256(), len(rows)
         for i, row in enumerate(rows):
             self._file.seek(self._start + int(row) * size)
@@ -139,12 +139,12 @@ class PackedFile:
         self._file.truncate(self._start + len(rows) * size)
 
     def sync(self) -> None:
-        """Bring what was written to the disk, so that it outlives the machine."""
+        """Force what was written to the disk, so that it survives a crash of the machine."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
     def close(self, finished: bool = True) -> None:
-        """Close the file, if it is open; `finished` gives it its length."""
+        """Close the file if it is open; `finished` writes its length into the header."""
         if self._file is None or self._file.closed:
             return
         with self._file:
@@ -174,7 +174,7 @@ class PackedWriter(PackedFile):
     def __exit__(self, *error) -> None:
         try:
             self.close(finished=error[0] is None)
-        except OSError:  # a full disk may show only here, when what is buffered is written
+        except OSError:  # a full disk may show only when buffered rows are written
             error = error if error[0] else sys.exc_info()
         self._whole.__exit__(*error)
 
@@ -185,7 +185,7 @@ def digest_of_array(dtype: np.dtype, shape: tuple[int, ...], content: bytes) -> 
 
 
 def packed_digest(path: str | Path) -> str:
-    """The digest of a packed array as its card has it, from its bytes as they lie there."""
+    """The digest of a packed array as its card states it, computed from the bytes of the file."""
     array, content = open_packed(path), hashlib.sha256()
     with open(path, "rb") as file:
         file.seek(array.offset)
@@ -195,7 +195,7 @@ def packed_digest(path: str | Path) -> str:
 
 
 def open_packed(path: str | Path) -> np.ndarray:
-    """Map a packed array (N, ...) into memory, read-only; one whose header is damaged is an InputError."""
+    """Map a packed array (N, ...) into memory, read-only; InputError if its header is damaged."""
     try:
         array = np.lib.format.open_memmap(path, mode="r")
     except FileNotFoundError:
@@ -208,8 +208,8 @@ def open_packed(path: str | Path) -> np.ndarray:
 
 
 def read_packed(array: np.memmap, start: int = 0, rows: int | None = None) -> np.ndarray:
-    """Rows of a packed array from `start` on, all or so many, from its file: pages of a map would count as memory."""
-    part = array[start : len(array) if rows is None else start + rows]  # a view, which reads nothing
+    """Read rows from `start` on (all, or `rows`) from the file: pages of a memory map would count as memory."""
+    part = array[start : len(array) if rows is None else start + rows]  # a view; it reads nothing
     read = np.fromfile(array.filename, array.dtype, part.size, offset=array.offset + start * array.strides[0])
     if read.size != part.size:
         raise cut_short(array)
@@ -219,7 +219,7 @@ def read_packed(array: np.memmap, start: int = 0, rows: int | None = None) -> np
 def read_rows(array: np.memmap, rows: np.ndarray, out: np.ndarray) -> None:
     """Read rows (n,) of a whole packed array (N, ...) from its file into `out` (n, ...), contiguous: `array[rows]`.
 
-    Through the memory map every 4 kB that are not cached wait for the disk alone, and one after another.
+    A memory map would wait for the disk at every 4 kB that are not cached, one after another.
     """
     size = array.strides[0]
     content = out.reshape(-1).view(np.uint8).reshape(len(rows), size)

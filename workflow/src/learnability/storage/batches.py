@@ -1,4 +1,4 @@
-"""Batches of a packed array on the device: resident on a GPU when they fit, else in memory, else from the disk."""
+"""Batches of a packed array on the device: its rows stay on a GPU if they fit, else in memory, else on the disk."""
 
 import os
 import weakref
@@ -14,29 +14,29 @@ import torch
 from .arrays import read_packed, read_rows
 from .memory_limits import SHARE, left_in_groups, left_of_request
 
-# Stored latents (n, C, h, w) and the sample_id of each (n) to uint8 images (n, 3, s, s).
+# Decodes stored latents (n, C, h, w), given the sample_id of each (n), to uint8 images (n, 3, s, s).
 Decode = Callable[[torch.Tensor, Sequence[str]], torch.Tensor]
-READERS = 4  # threads that read a batch, a part each; they wait for the disk, not for a CPU
-AHEAD = 1  # batches that are read while one is used
-BLOCK = 2**26  # bytes that pass through the host at once on their way to a GPU
+READERS = 4  # threads that read a part of a batch each; they wait for the disk, not for a CPU
+AHEAD = 1  # batches to read while one is used
+BLOCK = 2**26  # bytes in one copy from the file through the host to a GPU
 
 
 class Buffers:
-    """Memory for batches of up to `shape` (n, ...), lent again when neither the batch nor a view of it is left.
+    """Memory for batches of up to `shape` (n, ...); it is lent again once the batch and all views of it are gone.
 
-    Fresh memory may cost a fault for every page, and is never in a cache.
+    Fresh memory may cost a page fault for every page, and is never in a cache.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype, pinned: bool):
         self.shape, self.dtype, self.pinned = shape, dtype, pinned
-        self.free: deque[np.ndarray] = deque(maxlen=AHEAD + 2)  # one is used, the next ready, another being filled
+        self.free: deque[np.ndarray] = deque(maxlen=AHEAD + 2)  # one in use, the next ready, one being filled
 
     def lend(self, number: int) -> torch.Tensor:
-        """Memory for `number` rows, with any content."""
-        if self.pinned:  # PyTorch lends this again itself, once the device has read it
+        """Lend memory for `number` rows; its content is undefined."""
+        if self.pinned:  # PyTorch reuses pinned memory itself once the device has read it
             return torch.empty((number, *self.shape[1:]), dtype=in_torch(self.dtype), pin_memory=True)
         whole = self.free.pop() if self.free else np.empty(self.shape, self.dtype)
-        batch = whole[:number]  # every view of its tensor holds this object
+        batch = whole[:number]  # every view of the tensor keeps this object alive
         weakref.finalize(batch, self.free.append, whole).atexit = False
         return torch.from_numpy(batch)
 
@@ -44,7 +44,7 @@ class Buffers:
 class Rows:
     """Random batches of a packed array (N, ...); images (N, H, W, C) come out as (n, C, H, W).
 
-    On a CPU resident is in memory. `keep` False leaves all memory to the network: every batch is read from the file.
+    On a CPU, rows are kept in memory. `keep` False leaves memory to the network and reads every batch from the file.
     """
 
     def __init__(self, array: np.memmap, device: torch.device, channels_last: bool, keep: bool = True):
@@ -59,7 +59,7 @@ class Rows:
 
     @property
     def held_bytes(self) -> int:
-        """What the rows take of the memory of the device: nothing where they are read ahead."""
+        """Bytes of the device's memory that the rows take; 0 if they are read ahead."""
         if self.resident is not None:
             return self.resident.nbytes
         return self.array.nbytes if self.device.type == "cpu" and not isinstance(self.array, np.memmap) else 0
@@ -74,16 +74,16 @@ class Rows:
             at_hand = self.device.type == "cpu" and not isinstance(self.array, np.memmap)
             way = self._copied if at_hand else self._read_ahead
         for rows in way(order, batch_size):
-            # Moving axes instead of bytes: the memory layout is what a GPU's convolutions want anyway.
+            # Only the axes are moved: a GPU's convolutions prefer this memory layout anyway.
             yield rows.permute(0, 3, 1, 2) if self.channels_last else rows
 
     def _resident(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
-        # The whole order at once: the host waits for the device at every copy of memory that is not pinned.
+        # The whole order goes in one copy, because the host waits for every copy of unpinned memory.
         for chunk in torch.from_numpy(order).to(self.device).split(batch_size):
             yield self.resident[chunk]
 
     def _copied(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
-        # Not ahead: a copy takes a hundredth of a step on a CPU, and in threads nearly twice the time of a core.
+        # No reading ahead: on a CPU a copy takes a hundredth of a step, and in threads nearly twice the time of a core.
         buffers = self._buffers(order, batch_size)
         for chunk in in_batches(order, batch_size):
             batch = buffers.lend(len(chunk))
@@ -95,7 +95,7 @@ class Rows:
         return Buffers(shape, self.array.dtype, pinned=self.device.type == "cuda")
 
     def _read_ahead(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
-        # All readers fill the same batch: with one of its own for each, more of them would lie in memory.
+        # All readers fill the same batch: with a batch for each, more batches would lie in memory.
         buffers = self._buffers(order, batch_size)
         with ThreadPoolExecutor(READERS) as pool:
             waiting: deque = deque()
@@ -118,7 +118,7 @@ class Rows:
 
 
 class DecodedRows:
-    """Batches of images, decoded from rows of latents: what `Rows` over reconstructions.npy gives, nothing stored.
+    """Batches of images decoded from rows of latents; they equal those of `Rows` over reconstructions.npy.
 
     `ids` (N,) are the sample_ids of all rows.
     """
@@ -136,7 +136,7 @@ class DecodedRows:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that this process may take now, of its share of a GPU or of the host within the limits of the job."""
+    """Bytes that this process may still take: of its share of a GPU, or of the host within the job's limits."""
     if device.type == "cuda":
         free, total = torch.cuda.mem_get_info(device)
         share = int(total * torch.cuda.get_per_process_memory_fraction(device.index))
@@ -147,10 +147,10 @@ def free_memory(device: torch.device) -> int:
 
 
 def on_device(array: np.memmap, device: torch.device) -> torch.Tensor | None:
-    """A whole packed array on a GPU, copied block by block; None if its memory no longer suffices."""
+    """Copy a whole packed array to a GPU, block by block; None if its memory no longer suffices."""
     try:
         whole = torch.empty(array.shape, dtype=in_torch(array.dtype), device=device)
-    except torch.OutOfMemoryError as error:  # another job has taken it since it was measured
+    except torch.OutOfMemoryError as error:  # another job took the memory after it was measured
         print(f"{array.filename}: not kept on the GPU, its batches are read ahead: {error}", flush=True)
         return None
     rows = max(1, BLOCK // array.strides[0])
@@ -165,14 +165,14 @@ def in_torch(dtype: np.dtype) -> torch.dtype:
 
 
 def in_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
-    """The rows `order` (n,) in the batches that they come in, of which the last may be smaller."""
+    """Split the rows `order` (n,) into batches; the last may be smaller."""
     return np.split(order, range(batch_size, len(order), batch_size))
 
 
 def gather(array: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
-    """Copy rows (n,) of a packed array (N, ...) into `out` (n, ...): from its file, if the array is a memory map."""
+    """Copy rows (n,) of a packed array (N, ...) into `out` (n, ...), from its file if the array is a memory map."""
     if isinstance(array, np.memmap):
         read_rows(array, rows, out)
     else:
-        # Several times as fast as an index of PyTorch, which copies element by element; "raise" would copy twice.
+        # Several times as fast as indexing in PyTorch, which copies single elements; mode "raise" would copy twice.
         np.take(array, rows, axis=0, out=out, mode="clip")

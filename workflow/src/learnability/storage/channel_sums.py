@@ -1,8 +1,8 @@
-"""Sums of each channel of every row of latents, stored beside them: the moments of any fold without reading latents."""
+"""Sums of each channel of every latent, stored beside them: they give the moments of any fold without the latents."""
 
 import numpy as np
 
-BLOCK = 256  # rows whose sums are added up before they are added to the rest: the rounding stays small
+BLOCK = 256  # rows to add up before adding them to the total, which keeps rounding small
 
 
 def channel_sums(z: np.ndarray) -> np.ndarray:
@@ -12,7 +12,7 @@ def channel_sums(z: np.ndarray) -> np.ndarray:
 
 
 def channel_moments(sums: np.ndarray, rows: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation (C,) of channels over `rows` (n,), from sums (N, 2, C) over h w = `cells` each."""
+    """Mean and standard deviation (C,) of channels over `rows` (n,), from sums (N, 2, C) over `cells` = h w each."""
     total = np.zeros(sums.shape[1:])
     for start in range(0, len(rows), BLOCK):
         total += np.add.accumulate(sums[rows[start : start + BLOCK]])[-1]

@@ -1,4 +1,4 @@
-"""The state of a training, between two epochs or within one, in one safetensors file; never resumed by another run."""
+"""The state of a training, between or within epochs, in one safetensors file; no other run resumes from it."""
 
 import errno
 import json
@@ -14,16 +14,15 @@ from .arrays import remove_abandoned, written_whole
 from .interruption import Interruption
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # of Adam
-SECONDS_BETWEEN_SAVES = 600  # within an epoch: a save takes a second or two
-SECONDS_BETWEEN_EPOCHS = 60  # between saves after one: an epoch may take less time than its save
+SECONDS_BETWEEN_SAVES = 600  # within an epoch, because a save takes a second or two
+SECONDS_BETWEEN_EPOCHS = 60  # after epochs, because an epoch may take less time than its save
 
 
 class Checkpointer:
-    """Keeps a training in a file: say `end_epoch` after each epoch, and `save` within one where `is_due` says so.
+    """Keeps a training in a file: call `end_epoch` after each epoch, and `save` within one when `is_due` says so.
 
-    `state` (JSON-serialisable) is what the training begins with, or what was saved; `best` are the best weights so far.
-    Open it around the training: SIGTERM and Ctrl-C then end the process at the next save, and what the last epochs did
-    is saved at the end.
+    `state` (JSON-serialisable) is the state given, or the saved one; `best` are the best weights so far. Open it around
+    the training: SIGTERM and Ctrl-C then end the process at the next save, and the last epochs are saved at the end.
     """
 
     def __init__(
@@ -33,7 +32,7 @@ class Checkpointer:
         self.device = next(model.parameters()).device
         self.interruption = Interruption(SECONDS_BETWEEN_SAVES)
         self.best, self.state = load_checkpoint(path, identity, model, optimisers) or ({}, state)
-        self.within = self.state.pop("within", {})  # where in an epoch it was saved
+        self.within = self.state.pop("within", {})  # its place in an epoch, if it was saved within one
         self.unsaved = False
 
     def __enter__(self) -> "Checkpointer":
@@ -48,24 +47,24 @@ class Checkpointer:
             self.interruption.__exit__(kind, *error)
 
     def is_due(self) -> bool:
-        """Whether to save now, within an epoch; asked after each step, it costs less than a microsecond."""
+        """Whether to save now, within an epoch. Ask after each step: it costs less than a microsecond."""
         return self.interruption.is_due()
 
     def end_epoch(self) -> None:
-        """Save, if the last save is not too recent."""
+        """Save, unless the last save is too recent."""
         self.unsaved = True
         if self.interruption.is_due(SECONDS_BETWEEN_EPOCHS):
             self.save()
 
     def save(self, within: dict | None = None) -> None:
-        """Write the checkpoint; `within` says what of an epoch is done, and the random numbers go on from here too."""
+        """Write the checkpoint; `within` says how far an epoch is, and then the random generators are saved too."""
         now = {"within": within | {"generators": generator_states(self.device)}} if within else {}
         save_checkpoint(self.path, self.identity, self.model, self.best, self.optimisers, self.state | now)
         self.unsaved = False
         self.interruption.saved()
 
     def take_up(self) -> dict:
-        """What of the epoch was done at a save within it, {} if it begins; call it when the epoch has been seeded."""
+        """How far the epoch was at a save within it, or {} at its beginning; call this after seeding the epoch."""
         within, self.within = self.within, {}
         if within:
             restore_generators(within["generators"], self.device)
@@ -73,13 +72,13 @@ class Checkpointer:
 
 
 def remove_checkpoint(path: Path) -> None:
-    """Remove the checkpoint of a training that came to its end, and what killed writers left of it."""
+    """Remove the checkpoint of a finished training, and the leftovers of killed writers."""
     path.unlink(missing_ok=True)
     remove_abandoned(path)
 
 
 def generator_states(device: torch.device) -> dict[str, str]:
-    """The states of torch's global generators that a training on `device` draws from, in hexadecimal."""
+    """States, in hexadecimal, of torch's global generators that a training on `device` draws from."""
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
@@ -100,7 +99,7 @@ def save_checkpoint(
     """Write the model, the best weights so far, the moments of each Adam, and `state` (JSON-serialisable)."""
     tensors, moments_of = packed("model", model.state_dict()) | packed("best", best), []
     for number, optimiser in enumerate(optimisers):
-        moments = optimiser.state_dict()["state"]  # empty before its first step
+        moments = optimiser.state_dict()["state"]  # empty before the first step
         moments_of.append(list(moments))
         for name in MOMENTS:
             tensors |= packed(f"{name}{number}", {index: moment[name] for index, moment in moments.items()})
@@ -109,7 +108,7 @@ def save_checkpoint(
 
 
 def packed(name: str, tensors: dict) -> dict[str, torch.Tensor]:
-    """One flat tensor per dtype: safetensors spends most of a small file on the number of its tensors."""
+    """Pack tensors into one per dtype, because every tensor costs safetensors space and time."""
     groups: dict[torch.dtype, list[torch.Tensor]] = {}
     for tensor in tensors.values():
         groups.setdefault(tensor.dtype, []).append(tensor.reshape(-1))
@@ -129,9 +128,9 @@ def unpacked(name: str, file: dict[str, torch.Tensor], like: dict) -> dict:
 
 
 def write_tensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file; a full disk is an OSError here as everywhere, which safetensors does not make it.
+    """Write a safetensors file. A full disk raises OSError, which safetensors itself does not do.
 
-    Tensors that share memory, such as layers that a network uses twice, are written each: safetensors refuses them.
+    Tensors that share memory, such as layers that a network uses twice, are copied: safetensors refuses them.
     """
     whole, seen = {}, set()
     for key, value in tensors.items():
@@ -171,7 +170,7 @@ def load_checkpoint(
 
 
 def restore_moments(optimiser, number: int, moments_of: list[int], tensors: dict[str, torch.Tensor]) -> None:
-    """Give an Adam the moments that were saved of its weights, each in its weight's order in memory."""
+    """Give an Adam its saved moments, each in the memory order of its weight."""
     weights = dict(enumerate(weight for group in optimiser.param_groups for weight in group["params"]))
     weights = {index: weights[index] for index in moments_of}
     like = {"exp_avg": weights, "exp_avg_sq": weights, "step": dict.fromkeys(weights, torch.tensor(0.0))}

@@ -1,4 +1,4 @@
-"""Every file that passes between the steps: how it is written, read and validated. Identity is inside the file."""
+"""How each file that passes between the steps is written, read and validated. A file states its own identity."""
 
 import hashlib
 import json
@@ -14,12 +14,12 @@ from .arrays import packed_digest, written_whole
 SAMPLES = ["sample_id", "label", "label_name", "group"]
 FOLDS = ["sample_id", "fold"]
 FIDELITY = ["sample_id", "psnr", "ssim"]
-PREDICTIONS = ["sample_id", "label", "split"]  # then one float64 column per class
+PREDICTIONS = ["sample_id", "label", "split"]  # followed by one float64 column per class
 CELL = ["dataset", "autoencoder", "space", "recipe", "fold"]
 SCORES = ["balanced_accuracy", "auc", "mcc"]
 CURVE = ["sigma", *SCORES, "n", *CELL]
 CARD_DIGEST = "card_digest"  # the last key of every JSON file: SHA-256 of all others
-DIGESTS = {  # of which file the card beside it holds the digest, and under which key
+DIGESTS = {  # files whose digest is in a card beside them: the card, and the key
     "images.npy": ("dataset.json", "digest"),
     "images_small.npy": ("dataset.json", "digest_small"),
     "samples.parquet": ("dataset.json", "digest_samples"),
@@ -53,14 +53,14 @@ def write_text(text: str, path: str | Path) -> None:
 
 
 def write_json(content: dict, path: str | Path) -> None:
-    """Write a card, with a digest of itself; NaN and infinity are refused, because JSON has neither."""
-    content = json.loads(json.dumps(content, allow_nan=False))  # as it will be read
+    """Write a card with a digest of itself; refuses NaN and infinity, which JSON does not have."""
+    content = json.loads(json.dumps(content, allow_nan=False))  # as it will be read back
     card = content | {CARD_DIGEST: digest(content)}
     write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", path)
 
 
 def read_json(path: str | Path) -> dict:
-    """The content of a card, without its digest; one that is damaged is an error. Older ones hold none."""
+    """The content of a card without its digest; InputError if it is damaged. Older cards have no digest."""
     return read_card(path)[0]
 
 
@@ -81,7 +81,7 @@ def read_card(path: str | Path) -> tuple[dict, bool]:
 
 
 def refuse_damaged(path: str | Path, card: dict) -> None:
-    """Refuse a file that is not what the card beside it says; cards of earlier versions do not speak of every file."""
+    """Refuse a file that is not what the card beside it says; cards of earlier versions do not name every file."""
     path = Path(path)
     name, key = DIGESTS[path.name]
     if key not in card:
@@ -93,10 +93,10 @@ def refuse_damaged(path: str | Path, card: dict) -> None:
 
 
 def content_digest(path: Path) -> str:
-    """The digest of a file as its card has it: of a packed array that of its rows, else that of all bytes."""
+    """The digest of a file as its card states it: over the rows of a packed array, over all bytes of other files."""
     try:
         return packed_digest(path) if path.suffix == ".npy" else file_digest(path)
-    except InputError:  # no array any more
+    except InputError:  # it is no array any more
         return "none"
 
 
@@ -107,7 +107,7 @@ def write_parquet(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a table in full precision; an empty cell is an error, what does not apply is the string n/a."""
+    """Write a table in full precision; an empty cell is an error, and n/a means that a value does not apply."""
     if frame.isna().any(axis=None):
         raise ValueError(f"{path}: NaN in column(s) {list(frame.columns[frame.isna().any()])}")
     with written_whole(path) as temporary:
@@ -115,7 +115,7 @@ def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
 
 
 def read_parquet(path: str | Path, rows: tuple[str, str, str] | None = None) -> pd.DataFrame:
-    """A table whose pages are what their checksums say; one that is damaged is an error. `rows` is a filter."""
+    """Read a table and verify the checksums of its pages; InputError if it is damaged. `rows` is a filter."""
     try:
         return pd.read_parquet(path, page_checksum_verification=True, filters=rows and [rows])
     except FileNotFoundError as error:
@@ -125,10 +125,10 @@ def read_parquet(path: str | Path, rows: tuple[str, str, str] | None = None) -> 
 
 
 def read_csv(path: str | Path, **options) -> pd.DataFrame:
-    """A table of write_csv; `options` are those of pandas.read_csv. One that is damaged is an error."""
+    """Read a table of write_csv; `options` are those of pandas.read_csv. InputError if it is damaged."""
     try:
         return pd.read_csv(path, **options)
-    except ValueError as error:  # empty, no UTF-8, rows of several lengths
+    except ValueError as error:  # empty, not UTF-8, or rows of different lengths
         raise InputError(f"{path}: damaged, no table ({error}); {AGAIN}") from error
 
 
@@ -140,11 +140,11 @@ def _read(path: str | Path, columns: list[str]) -> pd.DataFrame:
 
 
 def check_samples(samples: pd.DataFrame, origin: str) -> None:
-    """Refuse duplicate ids, empty labels and empty groups; `origin` names the source in the message."""
+    """Refuse duplicate ids, empty labels and empty groups; `origin` names the source in messages."""
     if samples.empty:
         raise InputError(f"{origin}: no labelled image found; expected at least one row")
     ids = samples["sample_id"]
-    hashes = np.fromiter(map(hash, ids), np.int64, len(ids))  # pandas would hold a Python string of each id at once
+    hashes = np.fromiter(map(hash, ids), np.int64, len(ids))  # pandas would hold a Python string for every id at once
     duplicated = ids[ids.duplicated()] if len(np.unique(hashes)) < len(ids) else ids[:0]
     if len(duplicated):
         raise InputError(
@@ -165,7 +165,7 @@ def read_samples(path: str | Path) -> pd.DataFrame:
 
 
 def read_folds(path: str | Path, samples: pd.DataFrame) -> np.ndarray:
-    """Return the fold of every row of `samples`; -1 where a row has none. A group in two folds is an error."""
+    """Return the fold of every row of `samples`, -1 if a row has none. A group in two folds is an error."""
     folds = _read(path, FOLDS).set_index("sample_id")["fold"]
     unknown = folds.index.difference(samples["sample_id"])
     if len(unknown):
@@ -176,7 +176,7 @@ def read_folds(path: str | Path, samples: pd.DataFrame) -> np.ndarray:
 
 
 def check_groups(group: np.ndarray, fold: np.ndarray, origin: str) -> None:
-    """Refuse folds in which one group (patient, lesion) has images in two of them: that is leakage."""
+    """Refuse folds if a group (patient, lesion) has images in two of them, because that is leakage."""
     per_group = pd.Series(fold).groupby(group).nunique()
     leaking = per_group.index[per_group > 1]
     if len(leaking):
@@ -207,7 +207,7 @@ def read_predictions(path: str | Path, classes: list[str]) -> pd.DataFrame:
 
 
 def read_test_predictions(path: str | Path) -> tuple[pd.Series, np.ndarray, np.ndarray]:
-    """Of the test rows the sample ids, the labels and the most probable classes, both as indices (n,)."""
+    """Sample ids of the test rows, their labels and their most probable classes, both as indices (n,)."""
     frame = read_parquet(path, ("split", "==", "test"))
     if list(frame.columns[: len(PREDICTIONS)]) != PREDICTIONS:
         raise InputError(
@@ -234,7 +234,7 @@ def read_curve(path: str | Path) -> pd.DataFrame:
 
 
 def read_run(path: str | Path) -> dict:
-    """The metrics of one run, whose predictions must be those that they were computed from."""
+    """Read the metrics of one run; the predictions beside them must be those that they were computed from."""
     run = read_json(path)
     if missing := [key for key in (*CELL, *SCORES) if key not in run]:
         raise InputError(f"{path}: damaged, {missing[0]} is not in it; {AGAIN}")
@@ -243,7 +243,7 @@ def read_run(path: str | Path) -> dict:
 
 
 def read_metrics(paths: list[str]) -> pd.DataFrame:
-    """Read metrics files into one frame, one row per run; a repeated run or a score that is no number is an error."""
+    """Read metrics files into a frame with a row per run; a repeated run or a score that is no number is an error."""
     frame = pd.DataFrame([read_run(path) for path in paths])
     repeated = frame.duplicated(CELL)
     if repeated.any():

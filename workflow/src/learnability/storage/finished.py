@@ -1,7 +1,7 @@
 """The outputs of a finished run, kept where Snakemake does not remove them.
 
-On a cluster the folds of a cell share an allocation. When one of them fails, Snakemake removes the outputs of them all
-and repeats them all, forced. What was finished is then taken from here instead: hard links, which cost no space.
+On a cluster the folds of a cell share an allocation. If one of them fails, Snakemake removes the outputs of all and
+repeats all by force. Finished outputs are then taken from here; they are hard links, which cost no space.
 """
 
 import os
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from .contracts import digest, file_digest, write_text
 
-NAME = ".finished"  # a folder beside the outputs, with a link to each and the identity of the run and their content
+NAME = ".finished"  # a folder beside the outputs: a link to each, and a digest of the run's identity and their content
 
 
 def keep_finished(folder: Path, names: Sequence[str], identity: str) -> None:
-    """Keep the outputs `names` of a run that is finished, in an allocation that several runs share."""
+    """Keep the outputs `names` of a finished run, if its allocation is one that several runs may share."""
     if "SLURM_JOB_ID" not in os.environ:
-        return  # a run that ends by itself is over when it ends
+        return  # outside SLURM no other run can take its outputs away
     drop_finished(folder)
     kept = folder / NAME
     kept.mkdir()
@@ -27,15 +27,15 @@ def keep_finished(folder: Path, names: Sequence[str], identity: str) -> None:
     except OSError as error:  # some file systems have no hard links
         print(f"{kept}: not kept ({error}); a failure of another fold repeats this one", flush=True)
         return
-    write_text(identity_of_content(kept, names, identity), kept / "identity")  # last: without it nothing is taken
+    write_text(identity_of_content(kept, names, identity), kept / "identity")  # last: nothing is taken without it
 
 
 def take_finished(folder: Path, names: Sequence[str], identity: str) -> bool:
-    """Give the kept outputs their names again; False if nothing complete has this identity."""
+    """Give the kept outputs their names again; False if no complete set has this identity."""
     kept = folder / NAME
     if not all((kept / name).is_file() for name in (*names, "identity")):
         return False
-    # Read again to the last byte: a power cut leaves files short, or of zeros, under names that were there before.
+    # Every byte is read again, because a power cut can leave files short or full of zeros.
     if (kept / "identity").read_bytes() != identity_of_content(kept, names, identity).encode():
         return False
     for name in names:
@@ -51,5 +51,5 @@ def identity_of_content(kept: Path, names: Sequence[str], identity: str) -> str:
 
 
 def drop_finished(folder: Path) -> None:
-    """Forget what was kept: the run shall be done again."""
+    """Forget what was kept, so that the run is done again."""
     shutil.rmtree(folder / NAME, ignore_errors=True)

@@ -1,22 +1,22 @@
-"""What rows may take of the memory, and what the limits of a job leave of it: control groups, SLURM's request."""
+"""How much memory rows may take, and how much the limits of a job leave: control groups and SLURM's request."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
 
-SHARE = 0.6  # of the free memory that rows may take; the rest is the network's
+SHARE = 0.6  # of the free memory; rows may take it, the rest is for the network
 
-# Limit and usage of a control group, and what of the usage in memory.stat is file cache that the kernel gives back.
+# Files with limit and usage of a control group, and the key of memory.stat for file cache that can be freed.
 VERSION_1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
 VERSION_2 = ("memory.max", "memory.current", "inactive_file")
 
 
 def left_in_groups(membership: str, root: Path) -> Iterator[int]:
-    """Bytes left under each memory limit above a process; none is yielded where there is no limit.
+    """Bytes left under each memory limit above a process; yields nothing without a limit.
 
-    `membership` is the text of /proc/self/cgroup, `root` is /sys/fs/cgroup. Both versions are looked at: a hybrid
-    system names groups of both, and limits memory in one of them.
+    `membership` is the text of /proc/self/cgroup, `root` is /sys/fs/cgroup. Both versions are read: a hybrid
+    system has groups of both and limits memory in one of them.
     """
     for line in membership.splitlines():
         _, controllers, group = line.split(":", 2)
@@ -31,7 +31,7 @@ def left_in_groups(membership: str, root: Path) -> Iterator[int]:
 
 
 def left_in_group(folder: Path, limit: str, usage: str, cache: str) -> int | None:
-    """Bytes left in one control group, or None without a limit; what is cached of files counts as left."""
+    """Bytes left in one control group, None without a limit; cached file content counts as left."""
     if not (folder / limit).is_file() or not (folder / usage).is_file():
         return None
     allowed = (folder / limit).read_text().strip()
@@ -44,6 +44,6 @@ def left_in_group(folder: Path, limit: str, usage: str, cache: str) -> int | Non
 
 
 def left_of_request(environment: Mapping[str, str]) -> Iterator[int]:
-    """Bytes that this process may still take of the memory that its SLURM job asked for; 0 is all of the node."""
+    """Bytes left of the memory that the SLURM job of this process asked for; a request of 0 means the whole node."""
     if asked := int(environment.get("SLURM_MEM_PER_NODE", 0)):
         yield asked * 2**20 - psutil.Process().memory_info().rss

@@ -1,4 +1,4 @@
-"""Packed arrays that are written together for hours: after a kill, the next writer resumes the last whole state."""
+"""Packed arrays that are written together for hours: after a kill, the next writer resumes the last saved state."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from ..errors import InputError
 from .arrays import PackedFile, unwritten
 from .interruption import Interruption
 
-SECONDS_BETWEEN_SAVES = 60  # each waits for the disk, and writes a journal of a few lines
+SECONDS_BETWEEN_SAVES = 60  # a save waits for the disk and writes a journal of a few lines
 JOURNAL, RELEASED = "journal.json", "released"
 
 
@@ -22,7 +22,7 @@ JOURNAL, RELEASED = "journal.json", "released"
 def partial_arrays(folder: Path, identity: str, arrays: dict[str, PackedFile]) -> Iterator["PartialArrays"]:
     """Begin `arrays`, or continue those of this identity that an earlier writer left in `folder`.
 
-    What is done stays for the next start if the block ends early, except by an InputError: that would come again.
+    If the block ends early, the saved rows stay for the next start, except after an InputError, which would recur.
     """
     partial = PartialArrays(folder, identity, arrays)
     try:
@@ -36,13 +36,12 @@ def partial_arrays(folder: Path, identity: str, arrays: dict[str, PackedFile]) -
 
 
 class PartialArrays:
-    """{name}.npy of each array and a journal, in a folder that only this process writes to; the newest writer wins.
+    """The {name}.npy of each array and a journal, in a folder of this process alone; the newest writer wins.
 
-    A new writer takes the folders of all others away, by a rename, before it writes. A process that still lives (one
-    on a node that was given up for lost, say) then finds its folder gone at its next save or at its end, and ends. Its
-    open files may still grow until then, so the new writer never writes to a file that another one may have open: it
-    goes on with a copy of the rows that the journal vouches for, or with the files themselves where their writer
-    released them before it ended.
+    Before it writes, a new writer takes away the folders of all others by renaming them. A writer that is still alive
+    (say, on a node that was given up for lost) finds its folder gone at its next save or at its end, and stops. Until
+    then its open files may grow, so the new writer never writes to them: it continues with a copy of the rows that the
+    journal vouches for, or with the files themselves if their writer released them before it ended.
     """
 
     def __init__(self, folder: Path, identity: str, arrays: dict[str, PackedFile]):
@@ -51,8 +50,8 @@ class PartialArrays:
         self.interruption = Interruption(SECONDS_BETWEEN_SAVES)
 
     def begin(self) -> None:
-        """Take over what there is, and open all arrays behind their last saved row."""
-        self.own.mkdir(parents=True)  # before looking for others: of two that begin together, one sees the other
+        """Take over what others left, and open all arrays after their last saved row."""
+        self.own.mkdir(parents=True)  # first: of two writers that begin together, one sees the other
         for number, other in enumerate(self.folder.glob(".arrays.*.tmp")):
             if other != self.own:
                 with suppress(FileNotFoundError):  # a third process was faster
@@ -65,7 +64,7 @@ class PartialArrays:
             shutil.rmtree(taken, ignore_errors=True)
 
     def _go_on(self) -> bool:
-        """Go on with the furthest of the arrays that were taken over; False where there are none to go on with."""
+        """Continue the furthest of the arrays that were taken over; False if there are none."""
         found = [(read_journal(path), path.parent) for path in self.own.rglob(JOURNAL)]
         for journal, taken in sorted(found, key=lambda pair: -pair[0].get("rows", 0)):
             if journal.get("identity") != self.identity:
@@ -76,10 +75,10 @@ class PartialArrays:
         return False
 
     def _open(self, journal: dict, taken: Path) -> bool:
-        """Bring files that were taken over under the own name, and open them if they are sound."""
+        """Move or copy files that were taken over into the own folder, and open them if they are sound."""
         move = os.rename if (taken / RELEASED).exists() else shutil.copyfile
         try:
-            for file in [*(f"{name}.npy" for name in self.arrays), JOURNAL]:  # a kill in what follows costs nothing
+            for file in [*(f"{name}.npy" for name in self.arrays), JOURNAL]:  # then a kill costs nothing
                 move(taken / file, self.own / file)
             for name, array in self.arrays.items():
                 array.resume(self.own / f"{name}.npy", journal["rows"])
@@ -96,7 +95,7 @@ class PartialArrays:
         return {name: array.hash.hexdigest() for name, array in self.arrays.items()}
 
     def write(self, rows: dict[str, np.ndarray]) -> None:
-        """Append rows to each array, as many to one as to another; save where it is time."""
+        """Append the same number of rows to each array; save if it is time."""
         with self._still_own():
             for name, array in self.arrays.items():
                 array.write(rows[name])
@@ -106,7 +105,7 @@ class PartialArrays:
             self.interruption.saved()
 
     def save(self) -> None:
-        """Bring all rows to the disk and then say so in the journal."""
+        """Force all rows to the disk, then note it in the journal."""
         journal = {"identity": self.identity, "rows": self.rows, "hashes": self._hashes()}
         with self._still_own():
             for array in self.arrays.values():
@@ -116,13 +115,13 @@ class PartialArrays:
             new.replace(self.own / JOURNAL)
 
     def finished(self, name: str) -> np.ndarray:
-        """The whole content of an array, to which nothing can be added any more."""
+        """The whole content of an array; nothing can be added any more."""
         with self._still_own():
             self.arrays[name].close()
             return np.load(self.own / f"{name}.npy", allow_pickle=False)
 
     def commit(self, names: Iterable[str]) -> None:
-        """Give the arrays `names` their paths, and remove all else."""
+        """Give the arrays `names` their paths, and remove everything else."""
         with self._still_own():
             for name in names:
                 self.arrays[name].close()
@@ -130,7 +129,7 @@ class PartialArrays:
         shutil.rmtree(self.own, ignore_errors=True)
 
     def leave(self, keep: bool) -> None:
-        """Let go of the files: with what was saved for the next writer, or nothing."""
+        """Let go of the files; leave the saved rows to the next writer, or nothing."""
         if keep and (self.own / JOURNAL).exists():
             with suppress(OSError):  # a full disk, or another process has it
                 (self.own / RELEASED).touch()
@@ -153,7 +152,7 @@ class PartialArrays:
 
 
 def read_journal(path: Path) -> dict:
-    """A journal, or {} where a machine went down before its content was on the disk."""
+    """Read a journal; {} if a machine went down before its content was on the disk."""
     try:
         return json.loads(path.read_text())
     except ValueError:

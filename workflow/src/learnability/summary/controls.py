@@ -14,6 +14,7 @@ from ..significance.controls import ABSENT, FOUND
 from ..significance.rows import SAMPLING
 from ..study.study_file import read_study
 from ..study.truths import CONTROLS, GAP, NO_GAP, TABLE1
+from ..tables.labels import labels_of_controls
 from ..tables.layout import points
 
 RIGHT, WRONG, OPEN = "supported", "refuted", "open"  # kinds, which the page colours as it does verdicts of claims
@@ -50,10 +51,10 @@ def controls_in_words(
     """
     if controls is None or controls.empty:
         return Said(OPEN, NOT_RUN, [])
-    rows = []
-    for row in controls.to_dict("records"):
-        name = autoencoders.get(row["control"], f"{row['control']} (the same training, another seed)")
-        rows.append(row | {"where": f"{name} on {dataset(row['dataset'])}"})
+    names = labels_of_controls(controls["control"], autoencoders)
+    rows = [
+        row | {"where": f"{names[row['control']]} on {dataset(row['dataset'])}"} for row in controls.to_dict("records")
+    ]
     judged = [row for row in rows if row["recipe"] != TABLE1]
     for row, wrong in zip(judged, failures(judged), strict=True):
         row |= {"wrong": wrong, "kind": _kind(row, wrong)}

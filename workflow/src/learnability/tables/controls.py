@@ -4,14 +4,15 @@ import pandas as pd
 
 from ..significance.level import CONFIDENCE
 from .formats import render
-from .labels import PHANTOM_NOTICE, Labels, data_notes, datasets_of
+from .labels import PHANTOM_NOTICE, Labels, data_notes, datasets_of, labels_of_controls, recipe_in_words
 from .layout import MISSING, Layout, points
 
 TITLE = "Controls"
 CAPTION = (
     f"significance/controls.csv. Points of balanced accuracy with {CONFIDENCE} intervals over groups of test images. "
     "Found: the interval lies above 0. Absent: it lies within ± the margin, half the mean matched gap of the families "
-    "and at most 5 points. The rows of table1 have no expected value: they show what the protocol alone causes."
+    "and at most 5 points. With the recipes of Table 1 no value is expected: these rows show what the protocol alone "
+    "causes."
 )
 STUBS = ["Control", "Data set", "Recipe", "Truth", "Verdict"]
 HEADS = ["gap", "known gap", "margin", "score of the latents", "chance"]
@@ -23,7 +24,8 @@ def render_controls(controls: pd.DataFrame, labels: Labels) -> str:
     rows = [
         [
             datasets[row["dataset"]],
-            *(MISSING if row[column] == "n/a" else row[column] for column in ("recipe", "expected", "verdict")),
+            recipe_in_words(row["recipe"]),
+            *(MISSING if row[column] == "n/a" else row[column] for column in ("expected", "verdict")),
             _with_interval(row, "effect", "ci_low", "ci_high"),
             _points(row["expected_effect"]),
             _points(row["margin"]),
@@ -32,8 +34,8 @@ def render_controls(controls: pd.DataFrame, labels: Labels) -> str:
         ]
         for row in controls.to_dict("records")
     ]
-    names = [labels.autoencoders.get(name, name) for name in controls["control"]]
-    section = [(name, [row]) for name, row in zip(names, rows, strict=True)]
+    names = labels_of_controls(controls["control"], labels.autoencoders)
+    section = [(names[name], [row]) for name, row in zip(controls["control"], rows, strict=True)]
     notes = data_notes(controls["dataset"], labels)
     caption = CAPTION + (f" {PHANTOM_NOTICE}" if labels.synthetic & set(controls["dataset"]) else "")
     return render(Layout(TITLE, caption, STUBS, [("Points", HEADS)], [section], notes))["html"]

@@ -1,12 +1,14 @@
 """What readers see instead of identifiers, and in which order."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
 
 from ..errors import InputError
+from ..study.truths import TABLE1
 
+AGAIN = "Same training with another seed"
 PHANTOM_NOTICE = "Phantom data: synthetic images, not patients."
 
 
@@ -60,6 +62,17 @@ def autoencoders_of(table: pd.DataFrame, labels: Labels) -> tuple[dict[str, str]
     named = present(roles, labels.autoencoders)
     controls = {name: marked(label, "control") for name, label in named.items() if roles[name] == "control"}
     return {name: label for name, label in named.items() if name not in controls}, controls
+
+
+def labels_of_controls(names: Iterable[str], labels: Mapping[str, str]) -> dict[str, str]:
+    """Labels by identifier of controls: those of autoencoders; the others are recipes that differ only in the seed."""
+    again = [name for name in dict.fromkeys(names) if name not in labels]
+    numbered = {name: f"{AGAIN} ({i})" if len(again) > 1 else AGAIN for i, name in enumerate(again, 1)}
+    return dict(labels) | numbered
+
+
+def recipe_in_words(recipe: str) -> str:
+    return "Table 1" if recipe == TABLE1 else recipe.replace("_", " ")
 
 
 def marked(label: str, word: str) -> str:

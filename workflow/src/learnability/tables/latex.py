@@ -1,9 +1,12 @@
 """A laid-out table as LaTeX, in 7 points: columns that do not fit the text width continue in a block below."""
 
+import math
 import re
+import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from .layout import Best, Layout, flat
+from .layout import Best, Block, Layout, flat
 
 # A bracket or a star that starts a row would be taken as an argument of the "\\" before it.
 LATEX_ESCAPES = str.maketrans(
@@ -22,18 +25,25 @@ LATEX_ESCAPES = str.maketrans(
     }
 )
 
+NEGATIVE = re.compile(r"^-(?=[.\d])")  # the minus of a number
+SIZE = r"\fontsize{7}{8.4}\selectfont"
 TEXT = 12.2 / 2.54 * 72.27  # points, the text of an LNCS page
-GAP = 2  # points at either side of a column
-BOLD = 1.17  # how much wider bold print is
+GAP, WIDE_GAP = 2, 3  # points at either side of a column, of numbers and of sentences
+PAGE = 50  # lines of a table, which leaves room for a caption and notes
+RAGGED = 1.15  # how much longer text is that is broken between words
+BOLD = 1.14  # how much wider bold digits are
 # Points of the characters of Computer Modern at 7 points, by the widest of each group; other fonts are narrower.
 WIDTHS = {
     character: width
     for width, characters in (
-        (2.3, "!',.:;[]`il|"),
+        (2.3, "!',.;[]`il|"),
         (2.9, "-fjI_"),
-        (3.2, "()rts"),
-        (4.0, '0123456789"$*/^aczegoe?~–‡†⋆⋄'),
+        (3.2, "():rts"),
+        (3.6, "cez"),
+        (4.0, '0123456789"$*/^ago?~–‡†⋆⋄'),
         (4.5, "bdhnpuqkvxySJ{}\\"),
+        (5.4, "EFLPZ"),
+        (6.0, "ABCHNRTUVXYw"),
         (7.2, "mM%#"),
         (8.1, "W∞"),
     )
@@ -43,35 +53,62 @@ OTHER = 6.3  # points of a character that is not among them
 
 
 def as_latex(layout: Layout) -> str:
-    """A table float that needs the package booktabs and nothing else, as wide as the text of an LNCS page at most."""
+    """A table float that needs the package booktabs and nothing else, as wide as the text of an LNCS page at most.
+
+    Sentences that are longer than a page continue in further floats.
+    """
+    return "\n".join(map(_float, _pages(layout) if layout.widths else [layout]))
+
+
+def _float(layout: Layout) -> str:
     lines = [
         "% \\usepackage{booktabs}\n\\begin{table}[t]\n\\centering",
         rf"\caption{{{latex_text(layout.caption)}}}",
         rf"\label{{tab:{layout.title.lower().replace(' ', '')}}}",
-        r"\par\smallskip" + opening(),
+        r"\par\smallskip" + opening(WIDE_GAP if layout.widths else GAP),
         *(_sentences(layout) if layout.widths or not layout.spanners else _numbers(layout)),
         r"\bottomrule" + "\n" + r"\end{tabular}}",
-        *(rf"\par\smallskip{{\small {latex_text(note)}\par}}" for note in layout.footnotes),
+        *(rf"\par\smallskip{{\raggedright{SIZE} {latex_text(note)}\par}}" for note in layout.footnotes),
         "\\end{table}\n",
     ]
     return "\n".join(lines)
 
 
-def opening() -> str:
+def _pages(layout: Layout) -> list[Layout]:
+    """A table of sentences, cut between rows where it is longer than a page."""
+    pages: list[list[Block]] = []
+    left = 0.0
+    for name, rows in (block for section in layout.sections for block in section):
+        for row in rows:
+            cells = zip([name, *row], layout.widths, strict=True)
+            tall = 0.5 + max(math.ceil(RAGGED * width_of(cell) / (part * TEXT - 2 * WIDE_GAP)) for cell, part in cells)
+            if tall > left or not pages:
+                pages, left = [*pages, []], PAGE
+            pages[-1].append((name, [row]))
+            left -= tall
+    first, *others = [replace(layout, sections=[page]) for page in pages] or [layout]
+    more = f"{layout.caption.split('.')[0]} (continued)."
+    return [first, *(replace(page, title=f"{page.title}-{i}", caption=more) for i, page in enumerate(others, 2))]
+
+
+def opening(gap: float = GAP) -> str:
     """What begins the group of a tabular: its size and the room between its columns."""
-    return rf"{{\fontsize{{7}}{{8.4}}\selectfont\setlength{{\tabcolsep}}{{{GAP}pt}}%"
+    return rf"{{{SIZE}\setlength{{\tabcolsep}}{{{gap}pt}}%"
 
 
 def width_of(text: str) -> float:
     """Points that a cell takes at most."""
-    shown = text.replace(" ± ", "±")
-    return sum(WIDTHS.get(character, OTHER) for character in shown) * (BOLD if isinstance(text, Best) else 1)
+    shown = NEGATIVE.sub("−", text).replace(" ± ", "±")
+    signs = {character for character in shown if LATEX_ESCAPES.get(ord(character), "").startswith("$")}  # never bold
+    bold = BOLD if isinstance(text, Best) else 1
+    return sum(WIDTHS.get(character, OTHER) * (1 if character in signs else bold) for character in shown)
 
 
 def _sentences(layout: Layout) -> list[str]:
     """Columns of words, which are broken where `widths` say how wide they are."""
     columns = [rf"p{{\dimexpr {width:g}\linewidth-2\tabcolsep\relax}}" for width in layout.widths]
-    sections = ["\n".join(_row(row, layout) for row in flat(section)) for section in layout.sections if section]
+    space = "\n\\addlinespace\n" if layout.widths else "\n"
+    sections = [space.join(_row(row, layout) for row in flat(section)) for section in layout.sections if section]
     return [
         rf"\begin{{tabular}}{{{''.join(columns) or 'l' * len(layout.stubs)}}}",
         "\\toprule",
@@ -82,9 +119,10 @@ def _sentences(layout: Layout) -> list[str]:
 
 def _numbers(layout: Layout) -> list[str]:
     """Spanned columns of numbers; those beyond the text's width stand in a further block, under the same stubs."""
+    layout = _folded(layout)
     blocks = _blocks(layout)
     most = max(sum(len(layout.spanners[i][1]) for i in block) for block in blocks)
-    lines = [rf"\begin{{tabular}}{{{'l' * len(layout.stubs)}{'c' * most}}}", "\\toprule"]
+    lines = [rf"\begin{{tabular}}{{@{{}}{'l' * len(layout.stubs)}{'c' * most}@{{}}}}", "\\toprule"]
     for number, block in enumerate(blocks):
         lines += [r"\midrule", r"\addlinespace"] if number else []
         lines += _block(layout, block, most)
@@ -117,6 +155,28 @@ def _block(layout: Layout, chosen: Sequence[int], most: int) -> list[str]:
     ]
 
 
+def _folded(layout: Layout) -> Layout:
+    """The same with long names broken over the rows of their block, as far as this saves blocks."""
+
+    def broken(letters: int) -> Layout:
+        sections = [[line for block in section for line in _lines(*block, letters)] for section in layout.sections]
+        return replace(layout, sections=sections)
+
+    longest = max((len(name) for section in layout.sections for name, _ in section), default=1)
+    return min(map(broken, range(max(longest, 1), 0, -1)), key=lambda found: len(_blocks(found)))
+
+
+def _lines(name: str, rows: list[list[str]], letters: int) -> list[Block]:
+    """A block for each row, named with a line of the name; the name stays whole where the rows are too few."""
+    lines = in_lines(name, letters)
+    lines = lines if len(lines) <= len(rows) else [name]
+    return [(line, [row]) for line, row in zip([*lines, *[""] * (len(rows) - len(lines))], rows, strict=True)]
+
+
+def in_lines(text: str, letters: int) -> list[str]:
+    return textwrap.wrap(text, letters, break_long_words=False, break_on_hyphens=False) or [""]
+
+
 def _starts(layout: Layout) -> list[int]:
     """The column that each spanner begins with, and at last how many columns there are."""
     starts = [len(layout.stubs)]
@@ -130,7 +190,7 @@ def _blocks(layout: Layout) -> list[list[int]]:
     heads = [*layout.stubs, *(head for _, below in layout.spanners for head in below)]
     rows = [heads, *(row for section in layout.sections for row in flat(section))]
     widths = [2 * GAP + max(map(width_of, column)) for column in zip(*rows, strict=True)]
-    starts, room = _starts(layout), TEXT - sum(widths[: len(layout.stubs)])
+    starts, room = _starts(layout), TEXT + 2 * GAP - sum(widths[: len(layout.stubs)])
     blocks: list[list[int]] = []
     left = 0.0
     for i, (name, _) in enumerate(layout.spanners):
@@ -144,14 +204,15 @@ def _blocks(layout: Layout) -> list[list[int]]:
 
 def _row(cells: Iterable[str], layout: Layout) -> str:
     row = [latex_cell(cell) for cell in cells]
-    # A group of its own, because ragged right gives the "\\" of the row another meaning.
-    row[: len(layout.widths)] = [rf"{{\raggedright {cell}\par}}" for cell in row[: len(layout.widths)]]
-    return " & ".join(row) + r" \\"
+    if not layout.widths:
+        return " & ".join(row) + r" \\"
+    # Ragged right gives "\\" another meaning. A group with a \par of its own would set an empty line below each cell.
+    return " & ".join(rf"\raggedright {cell}" for cell in row) + r" \tabularnewline"
 
 
 def latex_cell(cell: str) -> str:
     """A number's minus is set as one, and ± loses its spaces so that the row stays narrow."""
-    shown = re.sub(r"^-(?=[.\d])", "$-$", latex_text(cell)).replace(r" $\pm$ ", r"$\pm$")
+    shown = NEGATIVE.sub("$-$", latex_text(cell)).replace(r" $\pm$ ", r"$\pm$")
     return rf"\textbf{{{shown}}}" if isinstance(cell, Best) else shown
 
 

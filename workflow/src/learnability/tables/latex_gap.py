@@ -1,10 +1,9 @@
 """The gap's LaTeX: a tabular without a float, narrow enough for one of two columns."""
 
 import math
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
 
-from .latex import GAP, latex_cell, opening, width_of
+from .latex import GAP, in_lines, latex_cell, opening, width_of
 
 COLUMN = 8.4 / 2.54 * 72.27  # points
 MOST = 4  # datasets side by side
@@ -61,7 +60,3 @@ def _stacked(name: Sequence[str], cells: Sequence[Sequence[str]], size: int, las
     filled = [[""] * (tall - len(column)) * last + [*column] + [""] * (tall - len(column)) for column in columns]
     filled += [[""] * tall] * (size - len(cells))
     return [" & ".join(latex_cell(column[i]) for column in filled) + r" \\" for i in range(tall)]
-
-
-def in_lines(text: str, letters: int) -> list[str]:
-    return textwrap.wrap(text, letters, break_long_words=False, break_on_hyphens=False) or [""]

@@ -83,6 +83,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def device_in_words(device: str) -> str:
+    """'Xeon, 1 thread' for 'Xeon, 1 thread(s)', as Table 3 records a CPU."""
+    return re.sub(r"\b1 thread\(s\)", "1 thread", device).replace("(s)", "s")
+
+
 def listed(words: Sequence[str]) -> str:
     """'a', 'a and b', 'a, b and c'."""
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -11,7 +11,7 @@ from .caveats import chance_row
 from .formats import render
 from .frames import named
 from .labels import Labels, data_notes, datasets_of, notice, present
-from .layout import MISSING, SCORE_HEADS, Best, Layout, amount, best_of, number
+from .layout import MISSING, SCORE_HEADS, Best, Layout, amount, best_of, device_in_words, number
 
 STAGES = {"inference": "Inference", "train": "Training"}
 COSTS = {"samples_per_second": "samples/s", "peak_mb": "MB"}
@@ -104,9 +104,9 @@ def render_table3(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] 
         sections.append([("", ratios)] if ratios else [])
     budget, device = table["budget_s"].iloc[0], table["device"].iloc[0]
     caption = (
-        f"Efficiency: scores after training {_within(budget)} on {device}, and throughput and peak memory of "
-        f"inference (batch size {batches['inference']}) and of training (batch size {batches['train']}) there; "
-        f"MB are millions of bytes. Bold: the best classifier.{notice(datasets, labels)}"
+        f"Efficiency: scores after training {_within(budget)} on {device_in_words(device)}, and throughput and "
+        f"peak memory of inference (batch size {batches['inference']}) and of training (batch size {batches['train']}) "
+        f"there; MB are millions of bytes. Bold: the best classifier.{notice(datasets, labels)}"
     )
     heads = [("Scores", [*SCORE_HEADS.values()]), *((name, [*COSTS.values()]) for name in STAGES.values())]
     return render(

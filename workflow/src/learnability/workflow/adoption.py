@@ -1,6 +1,6 @@
-"""Results of an earlier version taken over: checked against the digests of their cards, then marked as done.
+"""Takes over results of an earlier version: checks them against the digests in their cards and marks them as done.
 
-For versions that compute the same (CHANGELOG.md says which): the digest of a job's code is another, its result is not.
+This is for versions that compute the same (see CHANGELOG.md): the digest of a job's code differs, its result does not.
 """
 
 import subprocess
@@ -16,12 +16,12 @@ from .results_folder import accept_results
 
 
 def adopt(config: dict, configfiles: list[Path]) -> None:
-    """Check what the cards of a results folder vouch for, then let Snakemake touch everything that the study has.
+    """Check what the cards of a results folder vouch for, then let Snakemake touch all files of the study.
 
-    Cards that earlier versions did not write are added first: Snakemake touches no job that lacks an output.
+    Adds cards that earlier versions did not write first, because Snakemake touches no job that lacks an output.
 
-    Raises InputError for a folder without results, for files that are not what their card says, and for encodings by
-    other weights than lie in the user's folders now.
+    Raises InputError for a folder without results, for files that differ from their card, and for encodings made with
+    other weights than those now in the user's folders.
     """
     results = Path(config["results"])
     checked = list(vouched(results))
@@ -46,11 +46,11 @@ def adopt(config: dict, configfiles: list[Path]) -> None:
 
 
 def add_cards_of_logits(results: Path) -> None:
-    """Write a missing card of teachers' logits, as their job does, for the run that metrics.json names."""
+    """Write a missing card of teachers' logits, as their job does, for the run named in metrics.json."""
     for path in results_named(results, "teacher_logits.npy"):
         metrics = path.with_name("metrics.json")
         if metrics.is_file() and not path.with_suffix(".json").is_file():
-            from ..training.teacher import write_card  # not before: it imports torch
+            from ..training.teacher import write_card  # here, because it imports torch
 
             write_card(read_json(metrics), packed_digest(path), path)
 

@@ -1,6 +1,6 @@
-"""A card for every job on a machine without a scheduler: leases by locks, which the kernel ends with the job.
+"""A GPU for every job on a machine without a scheduler, leased by a lock that the kernel releases when the job ends.
 
-The head process offers the cards in its environment, which jobs inherit; a job takes one before CUDA starts.
+The head process offers the GPUs in its environment, which jobs inherit; a job takes one before CUDA starts.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ PATIENCE = 0.5  # seconds between two looks for a free card
 
 
 def find_cards(environment: MutableMapping[str, str]) -> list[str]:
-    """The cards that this process may use: those of CUDA_VISIBLE_DEVICES, else all that nvidia-smi lists.
+    """The GPUs that this process may use: those in CUDA_VISIBLE_DEVICES, else all that nvidia-smi lists.
 
-    A card has the number that nvidia-smi gives it, so that it has one name in two studies.
+    A GPU has the number of nvidia-smi, so that two studies call it the same.
     """
     given = environment.get(VISIBLE)
     if given is None:
@@ -36,13 +36,13 @@ def find_cards(environment: MutableMapping[str, str]) -> list[str]:
 
 
 def number_of(name: str, numbers: dict[str, str]) -> str:
-    """The number of the card whose UUID `name` is or begins, as CUDA reads it; `name` where that is not one card."""
+    """The number of the GPU whose UUID is `name` or begins with it, as for CUDA; `name` if not exactly one does."""
     found = [number for uuid, number in numbers.items() if uuid.startswith(name)]
     return found[0] if len(found) == 1 else name
 
 
 def numbered_cards() -> dict[str, str]:
-    """UUID -> number of every card that nvidia-smi lists; none without it."""
+    """UUID -> number of every GPU that nvidia-smi lists; empty without nvidia-smi."""
     if not shutil.which("nvidia-smi"):
         return {}
     command = ["nvidia-smi", "--query-gpu=uuid,index", "--format=csv,noheader"]
@@ -52,7 +52,7 @@ def numbered_cards() -> dict[str, str]:
 
 
 def offer_cards(environment: MutableMapping[str, str], jobs_per_card: int) -> int:
-    """Let the jobs that inherit `environment` lease a card each; return how many may run at once, 0 without a card."""
+    """Let the jobs that inherit `environment` lease a GPU each; return how many may run at once, 0 without a GPU."""
     if jobs_per_card < 1:
         raise InputError(f"resources: jobs_per_gpu is {jobs_per_card}; give the jobs that may share a card, 1 or more")
     cards = find_cards(environment)
@@ -64,23 +64,23 @@ def offer_cards(environment: MutableMapping[str, str], jobs_per_card: int) -> in
 
 
 def withdraw_cards(environment: MutableMapping[str, str]) -> None:
-    """No job leases a card: a scheduler gives each its own."""
+    """Stop offering GPUs, because a scheduler gives each job its own."""
     environment.pop(CARDS, None)
     environment.pop(JOBS, None)
 
 
 def take_card(environment: MutableMapping[str, str], alone: bool = False) -> int:
-    """Wait for a card and make it the only visible one, until this process ends; return how many jobs may share it.
+    """Wait for a GPU and make it the only visible one until this process ends; return how many jobs may share it.
 
-    `alone`: no other job has the card then. Without an offer nothing changes, and 1 is returned.
+    With `alone`, no other job shares it. Without an offer, nothing changes and 1 is returned.
     """
     if CARDS not in environment:
         return 1
     cards, jobs = environment[CARDS].split(","), int(environment[JOBS])
-    withdraw_cards(environment)  # what this process starts uses its card
+    withdraw_cards(environment)  # child processes use the GPU of this process
     folder = leases_folder(environment)
     if alone:
-        # The first place of a card before its others, so that two such jobs never wait for each other.
+        # Take the first place of a GPU before the others, so that two such jobs never wait for each other.
         card = wait_for_lease(folder, cards, range(1), f"the first place on one of {', '.join(cards)}")
         for place in range(1, jobs):
             wait_for_lease(folder, [card], range(place, place + 1), f"the other jobs on {card} to end")
@@ -94,7 +94,7 @@ def take_card(environment: MutableMapping[str, str], alone: bool = False) -> int
 
 
 def leases_folder(environment: MutableMapping[str, str]) -> Path:
-    """One for all studies of a machine; an allocation of SLURM has its own, where cards may be counted from 0 again."""
+    """The folder for all studies on a machine; a SLURM allocation has its own, as it may number GPUs from 0 again."""
     folder = Path(tempfile.gettempdir(), "-".join(["learnability-gpus", *environment.get("SLURM_JOB_ID", "").split()]))
     with contextlib.suppress(FileExistsError), open_to_others():
         folder.mkdir()
@@ -103,7 +103,7 @@ def leases_folder(environment: MutableMapping[str, str]) -> Path:
 
 @contextlib.contextmanager
 def open_to_others() -> Iterator[None]:
-    """What is made here has its mode at once, whatever the umask: jobs of other users may look at any moment."""
+    """Create files with their mode at once, whatever the umask: jobs of other users may look at any moment."""
     before = os.umask(0)
     try:
         yield
@@ -112,7 +112,7 @@ def open_to_others() -> Iterator[None]:
 
 
 def wait_for_lease(folder: Path, cards: list[str], places: range, reason: str) -> str:
-    """Look until `lease` has a card, and say once that and why this waits."""
+    """Try until `lease` has a GPU; report once that this waits, and why."""
     waits = False
     while not (card := lease(folder, cards, places)):
         if not waits:
@@ -123,9 +123,9 @@ def wait_for_lease(folder: Path, cards: list[str], places: range, reason: str) -
 
 
 def lease(folder: Path, cards: list[str], places: range) -> str | None:
-    """Lock one of the places of a card until this process ends; the first place of every card is tried, then the next.
+    """Lock a place on a GPU until this process ends; tries the first place of every GPU, then the second, and so on.
 
-    None where all are taken.
+    Returns None if all are taken.
     """
     for place, card in itertools.product(places, cards):
         with open_to_others():

@@ -1,4 +1,4 @@
-"""The model hub: are files there, and bring them. Every job but fetch_weights is offline."""
+"""The model hub: checks whether files exist, and fetches them. All jobs except fetch_weights are offline."""
 
 import os
 import shutil
@@ -15,9 +15,9 @@ from ..study.sources import is_folder
 
 
 def weights_to_fetch(config: dict) -> dict[str, dict]:
-    """What fetch_weights brings, by name: repository, revision and files of every entry whose source is a hub id."""
+    """What fetch_weights must fetch, by name: repository, revision and files of every entry with a hub id as source."""
     sources = {name: (entry, weight_files(entry)) for name, entry in config["autoencoders"].items() if "class" in entry}
-    # Of timm's own weights timm knows what their config.json says.
+    # timm itself knows what the config.json of its own weights says.
     sources |= {
         name: (entry, [PRETRAINED] if entry["source"].startswith("timm/") else [PRETRAINED, CONFIG])
         for name, entry in config["pretrained"].items()
@@ -30,16 +30,16 @@ def weights_to_fetch(config: dict) -> dict[str, dict]:
 
 
 def token() -> str | bool:
-    """The user's token, only from the environment; False sends none."""
+    """The user's token from the environment, and from nowhere else; False sends none."""
     return os.environ.get("HF_TOKEN") or False
 
 
 def fetch(repository: str, revision: str | None, files: list[str], folder: Path) -> None:
-    """Bring files of one commit into `folder`, and write source.json beside them when all are there.
+    """Fetch files of one commit into `folder`, and write source.json beside them once all are there.
 
-    The commit is that which `revision`, or the newest, names when the first file is asked for: a hub that changes
-    in the meantime does not mix weights with another config.json. What the hub's own cache on this machine has of it is
-    copied. source.json says which commit it was.
+    `revision`, or the newest commit, is resolved when the first file is requested. A hub that changes in the meantime
+    thus cannot mix weights with another config.json. Files in the hub's cache on this machine are copied from there.
+    source.json states the commit.
     """
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
@@ -52,13 +52,13 @@ def fetch(repository: str, revision: str | None, files: list[str], folder: Path)
         else:
             hf_hub_download(repository, name, revision=commit, local_dir=folder, token=token())
         print(f"{repository}/{name}: {(folder / name).stat().st_size / 1e6:.1f} MB", flush=True)
-    shutil.rmtree(folder / ".cache", ignore_errors=True)  # what the hub's client remembers of its downloads
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub client's notes about its downloads
     digests = {name: file_digest(folder / name) for name in files}
     write_json({"repository": repository, "revision": commit, "files": digests}, folder / "source.json")
 
 
 def commit_of(repository: str, revision: str | None, files: list[str]) -> str:
-    """The commit of all files: the cache's if it has them all, otherwise the hub's."""
+    """The commit of all files: that of the cache if it has them all, otherwise that of the hub."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 
     cached = [try_to_load_from_cache(repository, name, revision=revision) for name in files]
@@ -72,9 +72,9 @@ def commit_of(repository: str, revision: str | None, files: list[str]) -> str:
     return commit
 
 
-@cache  # several autoencoders may ask for the same file
+@cache  # several autoencoders may need the same file
 def why_missing(repository: str, files: tuple[str, ...], revision: str | None) -> str | None:
-    """Say why files of a hub repository cannot be had and what to do, or return None."""
+    """Say why files of a hub repository are unavailable and what to do, or return None."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
     from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
 
@@ -96,7 +96,7 @@ def why_missing(repository: str, files: tuple[str, ...], revision: str | None) -
         return f"{repository} is not in the local cache and the hub is switched off; run {fetch_it} where it is not"
     except HfHubHTTPError as error:
         return refusal(repository, name, error)
-    except Exception as error:  # no network: every HTTP library has its own name for it
+    except Exception as error:  # no network, for which every HTTP library has its own error
         return (
             f"{repository} is neither a folder nor in the local cache, and the hub cannot be reached "
             f"({type(error).__name__}); run {fetch_it} where it can, or give a local folder, which begins with ./ or /"
@@ -105,7 +105,7 @@ def why_missing(repository: str, files: tuple[str, ...], revision: str | None) -
 
 
 def refusal(repository: str, name: str, error) -> str:
-    """What an HTTP error of the hub means for the user."""
+    """Explain an HTTP error of the hub to the user."""
     status = error.response.status_code if error.response is not None else None
     if status in (401, 403):
         state = "is refused" if token() else "is not set"

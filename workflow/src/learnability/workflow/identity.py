@@ -1,8 +1,8 @@
-"""What decides a result but is not a file of the graph: weights with their config.json, classes of the user's own.
+"""What decides a result but is no file of the graph: weights with their config.json, and the user's own classes.
 
-They are identified by their content, as a parameter of the jobs that read them: a file that is edited runs these again,
-a folder that moves runs nothing. Where a folder is not there, it counts as it was found last: whoever reads results on
-a machine without the weights is asked for no new encoding.
+Their content is a parameter of the jobs that read them, so an edited file runs these jobs again and a moved folder runs
+none. A missing folder counts as it was last found, so that reading results on a machine without the weights requires
+no new encoding.
 """
 
 import functools
@@ -20,15 +20,15 @@ from ..study.cells import resolve_autoencoder
 from ..study.paths import fetched_file
 from ..study.sources import is_folder
 
-KNOWN = Path(".snakemake", "weights")  # what was found last, by source; digests of large files, by their time stamps
-SMALL = 1_000_000  # bytes that are digested anew at every start
+KNOWN = Path(".snakemake", "weights")  # what was last found, by source; digests of large files, by their time stamps
+SMALL = 1_000_000  # bytes; smaller files are digested at every start
 
 
 def autoencoder_identity(entry: dict, fetched: Path) -> str | dict[str, str] | None:
-    """What says which weights an autoencoder's entry has: None for a control and for what the workflow fine-tunes.
+    """Identify the weights of an autoencoder's entry; None for controls and for weights that the workflow fine-tunes.
 
-    A digest of all files that it reads from a folder of the user's; of what was fetched into the folder `fetched` the
-    digests of those files that were edited since: what read them is planned, and then refused (edited_weights).
+    For a folder of the user's, a digest of all files that are read. For weights in the folder `fetched`, the digests of
+    files that were edited after fetching: jobs that read them are then planned, but refused (edited_weights).
     """
     if is_control(entry):
         return None
@@ -39,7 +39,7 @@ def autoencoder_identity(entry: dict, fetched: Path) -> str | dict[str, str] | N
 
 
 def pretrained_identity(entry: dict | None, fetched: Path) -> str | dict[str, str] | None:
-    """As autoencoder_identity, of a `pretrained` entry; None without one."""
+    """As autoencoder_identity, for a `pretrained` entry; None without one."""
     if entry is None:
         return None
     if is_folder(entry["source"]):
@@ -48,14 +48,14 @@ def pretrained_identity(entry: dict | None, fetched: Path) -> str | dict[str, st
 
 
 def starting_files(entry: dict) -> dict[str, Path]:
-    """The weights of a `pretrained` entry in a folder, and the config.json by which their images are normalised."""
+    """The weights of a `pretrained` entry in a folder, and the config.json that says how to normalise images."""
     weights = pretrained_file(entry)
     config = weights.with_name(CONFIG)
     return {"weights": weights} | ({"config": config} if config.is_file() else {})
 
 
 def last_known(named: list, find) -> str | None:
-    """Digest of the files that `find` gives by name; where they are not there, that of when they last were, or None."""
+    """Digest of the files that `find` gives by name; if they are missing, their last known digest, or None."""
     kept = KNOWN / digest(named)
     before = kept.read_text(encoding="utf-8") if kept.is_file() else None
     try:
@@ -66,15 +66,15 @@ def last_known(named: list, find) -> str | None:
         return before
     found = digest({name: content_digest(path) for name, path in files.items()})
     if found != before:
-        with suppress(OSError):  # a folder that must not be written to
+        with suppress(OSError):  # a folder without write permission
             write_text(found, kept)
     return found
 
 
 def edited_since_fetch(folder: Path, also: tuple[str, ...] = ()) -> dict[str, str]:
-    """Digests of those files in a folder of fetched weights that are not what source.json says they were.
+    """Digests of those files in a folder of fetched weights that differ from source.json.
 
-    Those of the names `also` that it does not hold were put there by hand, and count.
+    Files of the names `also` that source.json does not list were added by hand, and count too.
     """
     record = folder / "source.json"
     if not record.is_file():
@@ -83,7 +83,7 @@ def edited_since_fetch(folder: Path, also: tuple[str, ...] = ()) -> dict[str, st
     edited = {}
     for name, expected in named.items():
         path = folder / name
-        # The record is written last: what is older than it is what it says.
+        # The record is written last, so an older file is as it says.
         if path.is_file() and max(path.stat().st_mtime_ns, path.stat().st_ctime_ns) > written:
             found = content_digest(path)
             edited |= {name: found} if found != expected else {}
@@ -93,7 +93,7 @@ def edited_since_fetch(folder: Path, also: tuple[str, ...] = ()) -> dict[str, st
 
 @functools.cache  # several jobs read the same weights
 def content_digest(path: Path) -> str:
-    """SHA-256 of a file; that of a large one is remembered for as long as size and time stamps stay as they are."""
+    """SHA-256 of a file; that of a large file is remembered as long as its size and time stamps do not change."""
     facts = path.stat()
     if facts.st_size < SMALL:
         return file_digest(path)
@@ -108,7 +108,7 @@ def content_digest(path: Path) -> str:
 
 
 def check_own_classes(config: dict) -> None:
-    """Refuse a class of the user's own whose code cannot be found or read: its digest is part of the graph."""
+    """Refuse an own class whose code cannot be found or read, because its digest is part of the graph."""
     for name in [*config["study"]["autoencoders"], *config["study"]["controls"]]:
         entry = resolve_autoencoder(config, name)
         if ":" in entry["class"]:
@@ -119,7 +119,7 @@ def check_own_classes(config: dict) -> None:
 
 
 def edited_weights(config: dict, name: str) -> str | None:
-    """Say so where weights of the hub are not what was fetched any more; or None. No job reads such files."""
+    """Report weights of the hub that changed after they were fetched, or None. No job reads such files."""
     record = Path(config["results"], fetched_file(name))
     edited = edited_since_fetch(record.parent)
     if not edited:
@@ -132,10 +132,9 @@ def edited_weights(config: dict, name: str) -> str | None:
 
 
 def changed_weights(config: dict, dataset: str, autoencoder: str) -> str | None:
-    """Say so where an encoding was made by other weights, or another class of the user's own, than there are now.
+    """Report an encoding made with other weights, or another version of an own class, than there are now.
 
-    None where they are the same. Moved or absent ones are no reason to encode anew: the card's digests say what they
-    were.
+    None if they are the same. Moved or missing weights need no new encoding: the card's digests say what they were.
     """
     card = Path(config["results"], "encodings", dataset, autoencoder, "autoencoder.json")
     entry = config["autoencoders"].get(autoencoder, {})

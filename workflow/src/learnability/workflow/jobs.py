@@ -1,4 +1,4 @@
-"""What every script of a rule does around its one call: log, fixed threads, and one message for a bad input."""
+"""What every rule's script does around its one call: log, fixed threads, and a single message for bad input."""
 
 import gc
 import os
@@ -20,11 +20,11 @@ DEVICE, ALLOCATED = "LEARNABILITY_DEVICE", "SLURM_JOB_GPUS"
 def job(log: str, online: bool = False) -> Iterator[None]:
     """Send output to the job's log; an InputError ends the job with only its message, any other error with a trace.
 
-    The model hub is switched off unless the job is `online`: nodes with a GPU usually have no network, and a
-    request that waits for one costs GPU time.
+    Unless the job is `online`, the model hub is switched off: nodes with a GPU usually have no network, and waiting for
+    one costs GPU time.
 
-    A script imports what it calls inside the block: what goes wrong there is logged too, and it takes a sixth less
-    time, because the collector would walk the objects of 2,700 modules again and again.
+    A script imports what it calls inside the block. Errors there are logged too, and it takes a sixth less time,
+    because the garbage collector would otherwise walk the objects of 2,700 modules again and again.
     """
     gc.set_threshold(100_000)
     if not online:
@@ -38,12 +38,12 @@ def job(log: str, online: bool = False) -> Iterator[None]:
             yield
         except (InputError, OSError) as caught:
             error = with_advice(caught, log)
-            os.write(terminal, f"\nError: {error}\n".encode())  # first: a full disk may refuse the log as well
+            os.write(terminal, f"\nError: {error}\n".encode())  # first, because a full disk may refuse the log as well
             try:
                 print(f"Error: {error}", file=sys.stderr, flush=True)
                 if not isinstance(caught, InputError):
-                    traceback.print_exc()  # into the log only; an InputError says all by itself
-            except OSError:  # what Python still holds back must go somewhere, else it ends with a code of its own
+                    traceback.print_exc()  # only into the log; an InputError needs no trace
+            except OSError:  # buffered output must go somewhere, or Python ends with another exit code
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, 1)
                 os.dup2(nowhere, 2)
@@ -54,8 +54,8 @@ def job(log: str, online: bool = False) -> Iterator[None]:
 
 
 def with_advice(error: Exception, log: str) -> Exception:
-    """A failed write that names no file, as of a figure or of the log itself, with the job's log and what to do."""
-    from ..storage.arrays import ADVICE, unwritten  # here, because it waits for NumPy
+    """Add the job's log and advice to a failed write that names no file, such as that of a figure or the log."""
+    from ..storage.arrays import ADVICE, unwritten  # here, because it imports NumPy
 
     if isinstance(error, OSError) and error.errno in ADVICE and "could not be written" not in str(error):
         return unwritten(error.filename or f"{log}, or another file of this job,", error)
@@ -63,12 +63,12 @@ def with_advice(error: Exception, log: str) -> Exception:
 
 
 def choose_device(threads: int, alone: bool = False):
-    """Return the GPU if there is one, else the CPU with a fixed number of threads; waits for a GPU that is leased.
+    """Return the GPU if there is one, else the CPU with a fixed number of threads; waits while GPUs are leased.
 
-    One and two threads give different bits, so the number is the rule's, not the machine's. Jobs that share a card
-    have equal parts of its memory; one that is `alone` shares it with none, and has all. A GPU that the environment
-    gives and that PyTorch cannot use is an InputError: on a CPU the job would take its allocation for nothing.
-    `LEARNABILITY_DEVICE=cpu` wants the CPU all the same.
+    One and two threads give different bits, so the rule sets the number, not the machine. Jobs that share a GPU get
+    equal parts of its memory; a job that is `alone` gets all. Raises InputError if the environment gives a GPU that
+    PyTorch cannot use, because the job would waste its allocation on a CPU. `LEARNABILITY_DEVICE=cpu` chooses the CPU
+    all the same.
     """
     given = given_gpu(os.environ)
     sharing = take_card(os.environ, alone)  # before CUDA starts
@@ -83,7 +83,7 @@ def choose_device(threads: int, alone: bool = False):
                 f"{given} gives this job a GPU, and PyTorch cannot use it: {why_no_gpu()}. Install the PyTorch whose "
                 f"CUDA this driver knows, or update the driver; to compute on the CPU anyway, set {DEVICE}=cpu"
             )
-        if given_gpu(os.environ):  # now: it leased a card of this machine, which no scheduler counts
+        if given_gpu(os.environ):  # true only now: take_card leased a GPU of this machine
             print(f"PyTorch cannot use it: {why_no_gpu()}; this job runs on the CPU", flush=True)
         return torch.device("cpu")
     if sharing > 1:
@@ -92,7 +92,7 @@ def choose_device(threads: int, alone: bool = False):
 
 
 def given_gpu(environment: Mapping[str, str]) -> str:
-    """The variable, with its value, by which a scheduler or a user gives this process a GPU; "" where none does."""
+    """The variable, with its value, by which a scheduler or a user gives this process a GPU; "" if there is none."""
     visible, allocated = environment.get(VISIBLE, ""), environment.get(ALLOCATED, "")
     if visible.split(",")[0].strip() in ("-1", "NoDevFiles"):  # as CUDA and SLURM write "none"
         return ""
@@ -100,7 +100,7 @@ def given_gpu(environment: Mapping[str, str]) -> str:
 
 
 def why_no_gpu() -> str:
-    """What PyTorch says when CUDA is to start, which build it is, and which driver is there."""
+    """PyTorch's message when CUDA starts, its build, and the installed driver."""
     import torch
 
     try:
@@ -113,7 +113,7 @@ def why_no_gpu() -> str:
 
 
 def driver() -> str:
-    """The version of NVIDIA's driver, as nvidia-smi says it."""
+    """The version of NVIDIA's driver according to nvidia-smi."""
     if not shutil.which("nvidia-smi"):
         return "no nvidia-smi here"
     command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
@@ -123,5 +123,5 @@ def driver() -> str:
 
 
 def whole(recorded: dict | None, unrecorded: dict | None) -> dict | None:
-    """An entry of the configuration from the two parameters that it comes in (workflow/rules/params.smk), or None."""
+    """Join an entry of the configuration from its two parameters (workflow/rules/params.smk), or return None."""
     return None if recorded is None else recorded | unrecorded

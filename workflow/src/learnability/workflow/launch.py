@@ -1,8 +1,8 @@
-"""Start a local run of Snakemake after clearing what a killed one left behind: orphan jobs and the lock.
+"""Starts a local run of Snakemake after clearing what a killed run left behind: orphan jobs and the lock.
 
     python -m learnability.workflow.launch snakemake --profile profiles/local ...
 
-Snakemake itself neither finds the jobs of a head process that was killed nor knows that a lock's owner is dead.
+Snakemake itself neither finds the jobs of a killed head process nor notices that a lock's owner is dead.
 """
 
 import os
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import psutil
 
-SAID = 4000  # characters of a message of Snakemake's
+SAID = 4000  # characters of a Snakemake message
 MARK = "LEARNABILITY_RUN"  # in the environment of every process of a run: folder|head|its start|its parent
 
 
 def mark_of(process: psutil.Process) -> str | None:
     """The mark that a process inherited, or None; processes of other users cannot be read.
 
-    A job of SLURM on this machine has inherited it too, but is not ours to end: that is what scancel is for.
+    A SLURM job on this machine has inherited it too, but it is left to scancel.
     """
     try:
         environment = process.environ()
@@ -29,7 +29,7 @@ def mark_of(process: psutil.Process) -> str | None:
 
 
 def head_is_alive(mark: str) -> bool:
-    """Whether the head process of a mark still runs, and whoever started it does too."""
+    """Whether the head process of a mark still runs, and the process that started it too."""
     _, pid, started, parent = mark.rsplit("|", 3)
     try:
         head = psutil.Process(int(pid))
@@ -50,7 +50,7 @@ def processes_of(folder: Path) -> list[tuple[psutil.Process, str]]:
 
 
 def end_orphans(folder: Path) -> None:
-    """End the processes of runs whose head is dead; stop if a run is alive. What they had done stays done."""
+    """End the processes of runs whose head is dead; stop if a run is alive. Finished work stays."""
     found = processes_of(folder)
     alive = sorted({mark.rsplit("|", 3)[1] for _, mark in found if head_is_alive(mark)})
     if alive:
@@ -66,7 +66,7 @@ def end_orphans(folder: Path) -> None:
 
 
 def other_snakemake(folder: Path) -> int | None:
-    """The process of a Snakemake that was not started here and works in `folder`: a lock there may be its own."""
+    """The process of another Snakemake that works in `folder`, if any: a lock there may be its own."""
     own = {os.getpid(), *(process.pid for process in psutil.Process().parents())}  # such as `timeout`, or a shell
     for process in psutil.process_iter():
         try:
@@ -82,7 +82,7 @@ def is_locked(folder: Path) -> bool:
 
 
 def clear_lock(folder: Path, command: list[str]) -> None:
-    """Remove Snakemake's lock when its owner is dead."""
+    """Remove Snakemake's lock if its owner is dead."""
     if is_locked(folder) and not other_snakemake(folder):
         print("clearing the lock of a run that was killed", flush=True)
         end = command.index("--") if "--" in command else len(command)  # what follows are targets
@@ -94,7 +94,7 @@ def clear_lock(folder: Path, command: list[str]) -> None:
 
 
 def main(command: list[str]) -> None:
-    """Clear up, then become Snakemake; its exit code is this program's."""
+    """Clear up, then become Snakemake, so that its exit code is that of this program."""
     folder = Path.cwd()
     try:
         end_orphans(folder)

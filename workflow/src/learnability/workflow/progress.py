@@ -1,7 +1,7 @@
-"""What Snakemake's rich logger shows while a study runs: one bar, the time left, and the jobs that run now.
+"""What Snakemake's rich logger shows while a study runs: one bar, the time left, and the running jobs.
 
-The plugin's own panel has a bar for every rule, neither the time that is left nor the jobs; its bars are kept as the
-count, and this is shown in their place.
+The plugin's own panel has a bar for every rule, but shows neither the time left nor the jobs. Its bars still count, and
+this panel takes their place.
 """
 
 import time
@@ -16,15 +16,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-MOST = 12  # jobs that are listed; a terminal has 24 lines
+MOST = 12  # jobs to list; a terminal has 24 lines
 
 
 class StudyPanel:
     """The panel of a run: `note` takes every log record, and rich draws it by `__rich__`."""
 
     def __init__(self, progress: Progress):
-        self.progress = progress  # the plugin's; its first bar is that of the whole study
-        self.running: dict[int, tuple[str, float]] = {}  # what each job says of itself, and when it started
+        self.progress = progress  # the plugin's; its first bar is for the whole study
+        self.running: dict[int, tuple[str, float]] = {}  # each job's description, and when it started
 
     def note(self, record: LogRecord) -> None:
         event = getattr(record, "event", None)
@@ -34,7 +34,7 @@ class StudyPanel:
             self.running.pop(record.job_id if event == "job_finished" else record.jobid, None)
 
     def __rich__(self) -> Panel:
-        jobs = sorted(self.running.copy().values(), key=lambda job: job[1])  # the longest first
+        jobs = sorted(self.running.copy().values(), key=lambda job: job[1])  # longest running first
         table = Table.grid(padding=(0, 2), expand=True)
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
         table.add_column(justify="right")
@@ -45,7 +45,7 @@ class StudyPanel:
         return Panel(Group(self.whole_study(), table), border_style="dim", padding=(0, 1))
 
     def whole_study(self) -> Table:
-        """Jobs done, running, and the time: what is left if the other jobs take as long as those before them."""
+        """Finished and running jobs, and the time left if the remaining jobs take as long as the finished ones."""
         table = Table.grid(padding=(0, 2), expand=True)
         if not self.progress.tasks:
             return table
@@ -59,12 +59,12 @@ class StudyPanel:
 
 
 def clock(seconds: float) -> str:
-    """Hours, minutes and seconds, as 0:08:12."""
+    """Hours, minutes and seconds, such as 0:08:12."""
     return str(timedelta(seconds=int(seconds)))
 
 
 def show_panel(handler) -> None:
-    """Show a StudyPanel instead of the panel of a rich handler; a handler of another logger is left as it is."""
+    """Show a StudyPanel in place of a rich handler's panel; the handler of another logger stays as it is."""
     live, progress, emit = (getattr(handler, name, None) for name in ("live_display", "progress", "emit"))
     if not isinstance(live, Live) or not isinstance(progress, Progress):
         return
@@ -79,6 +79,6 @@ def show_panel(handler) -> None:
 
 
 def end_panel(handler) -> None:
-    """Take the panel away, so that something else can be printed where it was."""
+    """Remove the panel, so that other output can take its place."""
     if isinstance(live := getattr(handler, "live_display", None), Live):
         live.stop()

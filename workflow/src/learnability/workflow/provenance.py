@@ -1,7 +1,7 @@
-"""A digest of the code that a job's result depends on: what Snakemake does not see, because it knows no imports.
+"""A digest of the code that a job's result depends on. Snakemake does not see that code, because it follows no imports.
 
-It is of what can change a result. Comments, docstrings, layout, annotations, import lines, the names and places of
-modules, and what an error or a printed line says are not in it.
+The digest covers what can change a result. It ignores comments, docstrings, layout, annotations, import lines, the
+names and places of modules, and the words of errors and printed lines.
 """
 
 import ast
@@ -19,23 +19,23 @@ import learnability
 
 PACKAGE = Path(learnability.__file__).parent
 SCRIPTS = PACKAGE.parent.parent / "scripts"
-REGISTRY = "registry"  # names modules and imports none: those that a job's values name are given to `code_digest`
-FIELD = ast.Constant(None)  # stands for every annotation of a class
+REGISTRY = "registry"  # names modules without importing them; `code_digest` gets those that a job's values name
+FIELD = ast.Constant(None)  # replaces every annotation in a class
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def code_digest(rule: str, modules: Iterable[str] = ()) -> str:
     """SHA-256 over the script of `rule`, the `modules` that the job's values name, and all that these import.
 
-    `modules` are names below the package, such as training.losses.ldam_drw. The statements at the top of all
-    files are sorted: a function that moves from one of them to another changes nothing.
+    `modules` are names below the package, such as training.losses.ldam_drw. The top-level statements of all files are
+    sorted, so moving a function from one file to another changes nothing.
     """
     found = [text for path in closure(rule, modules) for text in read_module(path, path.read_text("utf-8"))[0]]
     return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
 
 
 def closure(rule: str, modules: Iterable[str] = ()) -> list[Path]:
-    """The files that `code_digest` is over, sorted."""
+    """The files that `code_digest` covers, sorted."""
     waiting = [SCRIPTS / f"{rule}.py", *(PACKAGE.joinpath(*name.split(".")).with_suffix(".py") for name in modules)]
     waiting += [init for name in modules for init in packages_above(name)]
     found = set()
@@ -62,7 +62,7 @@ def package_digest() -> str:
 
 @functools.cache  # most rules import the same modules
 def read_module(path: Path, text: str) -> tuple[list[str], list[Path]]:
-    """What counts of each statement at the top of a module, and the files of this package that it imports."""
+    """The normal form of each top-level statement of a module, and the files of this package that it imports."""
     key = hashlib.sha256(f"{path}\n{text}".encode()).hexdigest()
     if key not in kept():
         tree = ast.parse(text)
@@ -74,10 +74,10 @@ def read_module(path: Path, text: str) -> tuple[list[str], list[Path]]:
 
 @functools.cache
 def kept() -> dict[str, list]:
-    """What read_module gave before, by path and text: parsing all modules takes as long as planning 100 jobs.
+    """Earlier results of read_module, by path and text: parsing all modules takes as long as planning 100 jobs.
 
-    In .snakemake, where Snakemake keeps what it knows of the folder; it holds for this very list of files and this
-    module, and is written when the process ends.
+    They are in .snakemake, beside Snakemake's own records of the folder. They are valid for exactly this list of files
+    and this module, and are written when the process ends.
     """
     names = "\n".join(map(str, sorted(PACKAGE.rglob("*.py"))))
     state = hashlib.sha256(f"{sys.version}\n{names}\n{Path(__file__).read_text('utf-8')}".encode()).hexdigest()
@@ -92,7 +92,7 @@ def kept() -> dict[str, list]:
     def keep() -> None:
         if set(found) != before and file.parent.is_dir():
             new = file.with_suffix(f".{os.getpid()}")
-            with contextlib.suppress(OSError):  # a folder that cannot be written, or a full disk
+            with contextlib.suppress(OSError):  # a folder without write permission, or a full disk
                 new.write_text(json.dumps({"state": state, "modules": found}), "utf-8")
                 new.replace(file)
 
@@ -101,7 +101,7 @@ def kept() -> dict[str, list]:
 
 
 class NormalForm(ast.NodeTransformer):
-    """Takes out of a syntax tree what cannot change a result."""
+    """Removes from a syntax tree what cannot change a result."""
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
@@ -131,7 +131,7 @@ class NormalForm(ast.NodeTransformer):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         for child in node.body:
-            if isinstance(child, ast.AnnAssign):  # a field of a dataclass, perhaps: it counts, whatever its type is
+            if isinstance(child, ast.AnnAssign):  # it may be a dataclass field, which counts, whatever its type
                 child.annotation = FIELD
         return self.generic_visit(node)
 
@@ -152,7 +152,7 @@ class NormalForm(ast.NodeTransformer):
 
 
 def without_arguments(node: ast.AST | None) -> ast.AST | None:
-    """A call without its arguments, such as the words of an error or a printed line."""
+    """Remove a call's arguments, such as the words of an error or a printed line."""
     return ast.Call(node.func, [], []) if isinstance(node, ast.Call) else node
 
 

@@ -1,8 +1,8 @@
 """One study at a time in a results folder, and the records of that folder beside the Snakemake that runs it.
 
-Snakemake locks the folder that it runs in, not the results: two folders may name the same ones. And what it knows of
-a result (by which parameters it was made) lies in the `.snakemake` of the folder that made it; elsewhere every file
-counts as up to date. So each run leaves a new token in both places, and a run that finds another is refused.
+Snakemake locks the folder in which it runs, not the results, which two folders may share. It records the parameters of
+a result in the `.snakemake` of the folder that made it; in any other folder every file counts as up to date. So each
+run leaves a new token in both places, and a run that finds another token is refused.
 """
 
 import fcntl
@@ -16,14 +16,14 @@ from ..storage.contracts import digest, read_json, write_json
 from ..storage.vouched import TOKEN
 
 LOCK = ".running"
-KNOWN = Path(".snakemake", "results")  # the tokens that this folder left, a file for every results folder
-HELD = []  # a lock lasts as long as its file is open: to the end of this process, however it ends
+KNOWN = Path(".snakemake", "results")  # the tokens that this folder left, in a file for each results folder
+HELD = []  # locks last while their files are open, that is, until this process ends in any way
 
 
 def begin_run(results: Path, alone: bool = True) -> None:
-    """Take the results folder for this process, and leave a token; `alone` False (--nolock) leaves out the first.
+    """Take the results folder for this process and leave a token; `alone` False (--nolock) only leaves the token.
 
-    Raises InputError where another process has it, or nothing can be written there.
+    Raises InputError if another process has the folder, or if it cannot be written.
     """
     try:
         results.mkdir(parents=True, exist_ok=True)
@@ -56,14 +56,14 @@ def hold(results: Path) -> None:
 
 
 def leave_token(results: Path) -> None:
-    """Leave a new token; the old one counts until the new one lies in both places."""
+    """Leave a new token; the old one counts until the new one is in both places."""
     token = uuid.uuid4().hex
     write_json({"tokens": [token, *tokens_of(results / TOKEN)]}, record_of(results))
     write_json({"tokens": [token]}, results / TOKEN)
 
 
 def refuse_unknown_results(results: Path) -> None:
-    """Refuse results whose last run was in another folder: Snakemake would assume that all are up to date."""
+    """Refuse results whose last run was in another folder, because Snakemake would take all of them as up to date."""
     made_by = tokens_of(results / TOKEN)
     if made_by and (results / "datasets").is_dir() and not {*made_by} & {*tokens_of(record_of(results))}:
         raise InputError(

@@ -1,4 +1,4 @@
-"""The command of a run as its summary shows it: without folders of the machine, since the page may be passed on."""
+"""The command of a run as the summary shows it: without folders of this machine, as the page may be passed on."""
 
 import os
 import re
@@ -10,7 +10,7 @@ ABSOLUTE = r"(?<![\w.~/])/(?!/)[^\s,:}\]\"']+"  # also in results=/scratch/me/st
 
 
 def shown_command(words: Iterable[str], here: Path) -> str:
-    """`snakemake` with these words; of a path its place below `here`, else its last part."""
+    """`snakemake` with these arguments; a path becomes its place below `here`, or else its last part."""
     words = [word.replace(f"{here}/", "") for word in words]
     words = [Path(word).name if os.path.isabs(word) else without_folders(word) for word in words]
     return shlex.join(["snakemake", *words])

@@ -1,7 +1,7 @@
 """Before the first job is submitted: does SLURM answer, and does it still have jobs of an earlier run of this study?
 
-Snakemake does not find its own jobs again after its head process was killed: it would submit them a second time, and
-both would write the same files.
+After its head process was killed, Snakemake does not find its own jobs. It would submit them again, and both would
+write the same files.
 """
 
 import atexit
@@ -20,10 +20,10 @@ import psutil
 from ..errors import InputError
 from ..storage.contracts import read_json, write_json
 
-MARKS = Path(".snakemake", "slurm_runs")  # one file per run whose head process has not ended by itself
+MARKS = Path(".snakemake", "slurm_runs")  # a file for each run whose head process has not ended by itself
 LOCKS = Path(".snakemake", "locks")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-SHOWN = 10  # jobs named in a message
+SHOWN = 10  # jobs to name in a message
 
 
 class QueuedJob(NamedTuple):
@@ -38,7 +38,7 @@ class QueuedJob(NamedTuple):
 
 
 def ask(*command: str) -> subprocess.CompletedProcess:
-    """Run a command of SLURM; the user's own filters of squeue do not apply."""
+    """Run a SLURM command; the user's own squeue filters do not apply."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}
     try:
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
@@ -47,7 +47,7 @@ def ask(*command: str) -> subprocess.CompletedProcess:
 
 
 def why_unreachable() -> str | None:
-    """Why no job could be submitted from here at all, or None."""
+    """Why no job at all could be submitted from here, or None."""
     if missing := [name for name in ("sbatch", "squeue", "scontrol") if not shutil.which(name)]:
         return f"SLURM: no {', '.join(missing)} on this machine; start from a login node of the cluster"
     ping = ask("scontrol", "ping")
@@ -58,7 +58,7 @@ def why_unreachable() -> str | None:
 
 
 def queued_jobs() -> list[QueuedJob]:
-    """Every job of the cluster that has not ended, as far as it is shown to this user. Raises InputError."""
+    """Every job of the cluster that has not ended and that this user may see. Raises InputError."""
     answer = ask("squeue", "--noheader", "--format=%i\t%j\t%T\t%u\t%Z\t%k")
     if answer.returncode:
         raise InputError(f"SLURM: `squeue` failed: {answer.stderr.strip()}; the jobs of an earlier run are not known")
@@ -71,7 +71,7 @@ def read_marks() -> dict[str, dict]:
 
 
 def record_run(run: str, results: str) -> None:
-    """Leave a mark of this run until its head process ends by itself: whoever kills it leaves the mark too."""
+    """Leave a mark of this run. It goes when the head process ends by itself, and stays if that is killed."""
     living = {job.run for job in queued_jobs()}
     for old, mark in read_marks().items():
         if old not in living and not head_is_alive(mark):
@@ -83,14 +83,14 @@ def record_run(run: str, results: str) -> None:
 
 
 def living_jobs(jobs: Iterable[QueuedJob], marks: dict[str, dict], folder: str, results: str) -> list[QueuedJob]:
-    """Those of `jobs` that Snakemake submitted from `folder`, but for those known to belong to another study there."""
+    """Those of `jobs` that Snakemake submitted from `folder`, except those known to be of another study there."""
     own = [job for job in jobs if job.run in marks or (is_submitted(job) and os.path.realpath(job.folder) == folder)]
     results = str(Path(results).resolve())
     return [job for job in own if marks.get(job.run, {"results": results})["results"] == results]
 
 
 def is_submitted(job: QueuedJob) -> bool:
-    """Whether it looks like a job of Snakemake's executor: its name ends in a UUID, its comment names the rule."""
+    """Whether a job looks like one of Snakemake's executor: the name ends in a UUID, the comment names the rule."""
     return job.comment.startswith("rule_") and UUID.search(job.run) is not None
 
 
@@ -106,7 +106,7 @@ def head_is_alive(mark: dict) -> bool | None:
 
 
 def fate_of_head(mark: dict | None) -> str:
-    """What became of the process that submitted the jobs."""
+    """Say what became of the process that submitted the jobs."""
     if mark is None:
         return "The Snakemake that submitted them has ended"
     name = f"Its head process {mark['pid']} on {mark['host']}"
@@ -117,7 +117,7 @@ def fate_of_head(mark: dict | None) -> str:
 
 
 def describe_living_jobs(jobs: list[QueuedJob], marks: dict[str, dict]) -> str:
-    """Which jobs of earlier runs live, what became of their head process, and what to type."""
+    """Say which jobs of earlier runs are alive, what became of their head process, and what to type."""
     texts = []
     for run in dict.fromkeys(job.run for job in jobs):
         own = [job for job in jobs if job.run == run]
@@ -133,7 +133,7 @@ def describe_living_jobs(jobs: list[QueuedJob], marks: dict[str, dict]) -> str:
 
 
 def check_living_jobs(folder: str, results: str, patience: float = 60) -> list[str]:
-    """A message if jobs of an earlier run live; jobs that are just ending are waited for, up to `patience` seconds."""
+    """A message if jobs of an earlier run are alive; waits up to `patience` seconds for jobs that are just ending."""
     folder, end = os.path.realpath(folder), time.monotonic() + patience
     while jobs := living_jobs(queued_jobs(), marks := read_marks(), folder, results):
         if any(job.state != "COMPLETING" for job in jobs) or time.monotonic() > end:
@@ -143,7 +143,7 @@ def check_living_jobs(folder: str, results: str, patience: float = 60) -> list[s
 
 
 def note_on_lock(folder: str, results: str) -> str | None:
-    """The reason for Snakemake's lock of this folder, if a run through SLURM left it; Snakemake cannot say it."""
+    """Explain Snakemake's lock of this folder, if a run through SLURM left it; Snakemake itself cannot."""
     if not any(LOCKS.glob("*.lock")) or not shutil.which("squeue"):
         return None
     marks, unlock = read_marks(), "type the same command with --unlock, then again without"

@@ -1,6 +1,6 @@
-"""Before the first job is submitted: would SLURM take what each job asks for, and will the end of a job be noticed?
+"""Before the first job is submitted: would SLURM accept each job's request, and will the end of a job be noticed?
 
-A request that no node can meet waits in the queue for ever, or fails without a reason when it is a group's.
+A request that no node can meet waits in the queue for ever; that of a group fails without a reason.
 """
 
 import re
@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from .slurm_preflight import ask
 
-# The executor looks every 180 s when nothing happens; what ends in between must still be listed by squeue.
+# When nothing happens, the executor looks every 180 s; squeue must still list jobs that ended in between.
 SAFE_JOB_AGE = 240
 
 
 def check_status_queries(status_command: str, first_wait: int) -> tuple[list[str], list[str]]:
-    """What stops a run, and what is only a warning, of how the executor learns that a job has ended.
+    """Problems with how the executor learns that a job has ended: those that stop a run, and mere warnings.
 
-    `first_wait`: seconds, slurm-init-seconds-before-status-checks. The executor takes sacct in place of squeue where
+    `first_wait` is slurm-init-seconds-before-status-checks, in seconds. The executor uses sacct in place of squeue if
     the controller forgets a job within three such waits.
     """
     answer = dict(re.findall(r"^(\w+)\s*= (.*?)\s*$", ask("scontrol", "show", "config").stdout, flags=re.MULTILINE))
@@ -38,16 +38,16 @@ def check_status_queries(status_command: str, first_wait: int) -> tuple[list[str
 
 
 class Request(NamedTuple):
-    """An sbatch command; `estimated`: minutes and memory are of an array that is expected and not there yet."""
+    """An sbatch command; `estimated` means that minutes and memory are for an array that does not exist yet."""
 
     command: str
     estimated: bool
 
 
 def check_requests(requests: dict[Request, list[str]], attempts: int = 1) -> tuple[list[str], list[str]]:
-    """Requests that SLURM would never start, and doubtful ones; `requests`: each with the rules that ask.
+    """Requests that SLURM would never start, and doubtful ones; `requests` has the rules behind each.
 
-    The last of several `attempts` asks for that many times the minutes of the first.
+    Attempt n asks for n times the minutes of the first; `attempts` is how many there are.
     """
     refused, warnings, limits = [], [], time_limits()
     for request, rules in requests.items():
@@ -71,10 +71,10 @@ def check_requests(requests: dict[Request, list[str]], attempts: int = 1) -> tup
 
 
 def judge(command: str, limits: dict[str, str]) -> tuple[bool, str]:
-    """Whether SLURM would never start it, and why it would not now; the reason is empty for a good request.
+    """Whether SLURM would never start a request, and why it would not now; the reason is "" for a good request.
 
-    Nothing is submitted. `--test-only` refuses in the same words what no node has and what would merely wait for a
-    node that is down or drained, so with such a node in the partition nobody can tell.
+    Submits nothing. `--test-only` gives the same answer for requests that no node can meet and for those that only wait
+    for a node that is down or drained, so the two look alike if the partition has such a node.
     """
     if limit := over_limit(command, limits):
         return True, f"it would wait for ever, the partition ends every job after {limit}"
@@ -96,7 +96,7 @@ def partition_of(command: str) -> str | None:
 
 
 def unavailable_nodes(partition: str | None) -> list[str]:
-    """The nodes of a partition, or of all, that are down or drained, as sinfo shortens their names."""
+    """The nodes of a partition (or of all) that are down or drained, with their names as sinfo shortens them."""
     chosen = ["-p", partition] if partition else []
     return ask("sinfo", "--noheader", "--states=down,drain", "--format=%N", *chosen).stdout.split()
 
@@ -118,7 +118,7 @@ def time_limits() -> dict[str, str]:
 
 
 def over_limit(command: str, limits: dict[str, str], times: int = 1) -> str | None:
-    """The partition's limit, if so many `times` the command's minutes are more; --test-only often lets that pass."""
+    """The partition's limit, if `times` the command's minutes exceed it, which --test-only often overlooks."""
     limit = limits.get(partition_of(command), "infinite")
     time_asked = dict(pairwise(shlex.split(command))).get("-t", "0")
     if not re.fullmatch(r"(\d+-)?[\d:]+", limit) or not time_asked.isdigit():

@@ -1,11 +1,12 @@
-"""Snakemake whose Python scripts start warm: as forks of a process that has imported what they import.
+"""Snakemake whose Python scripts start warm, as forks of a process that has already imported what they need.
 
     python -m learnability.workflow.warm_snakemake --profile profiles/local ...
 
-takes the arguments of `snakemake`. In a small study most of a job's time is imports. Here one process, the server, does
-them once, while Snakemake plans, and each job is a fork of it: same bytes, log, environment, signals and exit code. The
-head adopts the fork, and so waits for it, ends it and measures it as any other child. What is no script, and a script
-with several threads, an environment or a container, starts as ever; so do all jobs outside Linux or beside a GPU.
+takes the arguments of `snakemake`. Imports take most of a job's time in a small study. Here one process, the server,
+imports once while Snakemake plans, and each job is a fork of it, with the same bytes, log, environment, signals and
+exit code. The head adopts the fork, so it waits for it, ends it and measures it like any other child. Jobs that are no
+scripts, and scripts with several threads, an environment or a container, start as usual; so do all jobs outside Linux
+or beside a GPU.
 """
 
 import atexit
@@ -29,23 +30,23 @@ from types import SimpleNamespace
 
 from .gpu_leases import find_cards
 
-# Nothing of this project, or a running study would not see an edit of it.
+# Nothing of this project, because a running study must see its edits.
 IMPORTED = (
     "diffusers.models.autoencoders", "huggingface_hub", "matplotlib.backends.backend_svg", "optuna", "pandas", "psutil",
     "pyarrow.dataset", "pyarrow.pandas_compat", "pyarrow.parquet", "safetensors.torch", "scipy.stats", "snakemake.io",
     "snakemake.logging", "timm", "torch",
 )  # fmt: skip
-# They start as ever: one is online, and the other measures itself.
+# These start as usual: one is online, and the other measures itself.
 COLD = {"fetch_weights", "measure_efficiency"}
-# What snakemake.shell makes of a Python script that runs in the environment of Snakemake itself.
+# The command of snakemake.shell for a Python script in the environment of Snakemake itself.
 SCRIPT = re.compile(rf"set -euo pipefail; +{re.escape(sys.executable)} (\S*\.snakemake/scripts/[^.\s]+\.(\w+)\.py)")
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of those that Snakemake sets for a job
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")  # of those that Snakemake sets
 SUBREAPER, DEATH_SIGNAL = 36, 1  # options of prctl(2)
 NO_JOBS = re.compile(r"-[a-z]*n[a-z]*|--(dry-?run|unlock|lint|report|list|list-.*|summary|detailed-summary|touch)")
 
 
 class Fork:
-    """A job as snakemake.shell handles it: what it needs of a subprocess.Popen."""
+    """A job with the part of subprocess.Popen that snakemake.shell uses."""
 
     def __init__(self, pid: int):
         self.pid = pid
@@ -61,13 +62,13 @@ class Fork:
 
 
 class Starter:
-    """Starts the commands of jobs: scripts by the server at the other end of `line`, all else as ever."""
+    """Starts the commands of jobs: scripts through the server at the other end of `line`, all others as usual."""
 
     def __init__(self, line: socket.socket):
         self.line, self.answers, self.lock, self.stopped = line, line.makefile("r"), threading.Lock(), False
 
     def stop(self, number: int, frame) -> None:
-        """Ctrl-C: what waits for the server starts no more, neither as a fork nor as ever."""
+        """After Ctrl-C: jobs that wait for the server no longer start in any way."""
         self.stopped = True
         self.line.shutdown(socket.SHUT_RDWR)
         signal.default_int_handler(number, frame)
@@ -80,7 +81,7 @@ class Starter:
                 with self.lock:
                     self.line.sendall(f"{json.dumps(request)}\n".encode())
                     return Fork(int(self.answers.readline()))
-            except (OSError, ValueError):  # there is no server any more
+            except (OSError, ValueError):  # the server is gone
                 pass
         if self.stopped:
             raise KeyboardInterrupt
@@ -88,16 +89,16 @@ class Starter:
 
 
 def serve(line: socket.socket, head: int) -> dict:
-    """Fork a job for every request until the head is gone; returns in the job, the request.
+    """Fork a job for every request until the head is gone; returns only in the job, with its request.
 
-    A process between the server and the job ends at once: the job is an orphan then, which the head adopts.
+    A process between server and job ends at once, so the job is an orphan, which the head adopts.
     """
     prctl(DEATH_SIGNAL, signal.SIGKILL)
     warm_up()
     requests, (end, start) = line.makefile("r"), os.pipe()
     for request in requests:
         if between := os.fork():
-            if os.waitpid(between, 0)[1]:  # it could not fork: the head starts its jobs as ever
+            if os.waitpid(between, 0)[1]:  # it could not fork: the head starts its jobs as usual
                 sys.exit()
             line.sendall(os.read(end, 20))
             continue
@@ -107,7 +108,7 @@ def serve(line: socket.socket, head: int) -> dict:
             os._exit(0)
         while os.getppid() == between:
             time.sleep(0.001)
-        prctl(DEATH_SIGNAL, signal.SIGTERM)  # a head that is killed leaves no jobs behind
+        prctl(DEATH_SIGNAL, signal.SIGTERM)  # a killed head leaves no jobs behind
         if os.getppid() != head:
             break
         for number in (line.detach(), end, start):
@@ -117,25 +118,25 @@ def serve(line: socket.socket, head: int) -> dict:
 
 
 def warm_up() -> None:
-    """Import what jobs import, as a job with one thread does."""
+    """Import what jobs import, in the way of a job with one thread."""
     os.environ |= dict.fromkeys(THREADS, "1")  # libraries read it when they are loaded
     os.environ["HF_HUB_OFFLINE"] = "1"
-    os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # pyarrow's allocator would have a thread
+    os.environ["JE_ARROW_MALLOC_CONF"] = "background_thread:false"  # otherwise pyarrow's allocator starts a thread
     gc.set_threshold(100_000)
     for name in IMPORTED:
         import_module(name)
-    gc.freeze()  # else every job's garbage collector goes over all of it again
+    gc.freeze()  # otherwise every job's garbage collector walks all of it again
     if len(os.listdir("/proc/self/task")) > 1:
         sys.exit("Note: a library has started a thread, which a fork would not have; jobs start as ever")
 
 
 def become(request: dict) -> str:
-    """Be the process that runs the script: folder, environment, path and randomness; returns the script."""
+    """Become the process that runs the script: folder, environment, path and randomness; returns the script."""
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    tempfile.tempdir = None  # it is read from the environment again
-    sys.modules["numpy"].random.seed()  # else all jobs have one sequence
+    tempfile.tempdir = None  # so that it is read from the environment again
+    sys.modules["numpy"].random.seed()  # otherwise all jobs draw the same numbers
     sys.argv = [request["script"]]
     if not sys.flags.safe_path:
         sys.path[0] = str(Path(request["script"]).parent.absolute())
@@ -147,7 +148,7 @@ def prctl(option: int, value: int) -> bool:
 
 
 def run_script(script: str) -> int:
-    """Run it; returns the exit code that Python would end with."""
+    """Run the script; returns the exit code with which Python would end."""
     try:
         runpy.run_path(script, run_name="__main__")
     except SystemExit as end:
@@ -161,7 +162,7 @@ def run_script(script: str) -> int:
 
 
 def leave(codes: list[int]) -> None:
-    """End at once, after all else is done at exit: Python takes a second to take apart what the server imported."""
+    """End at once, after the exit handlers: Python would take a second to tear down what the server imported."""
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -170,14 +171,14 @@ def leave(codes: list[int]) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Be Snakemake; in a fork be the server, and in a fork of that a job."""
+    """Be Snakemake; a fork is the server, and its forks are the jobs."""
     runs_jobs = not any(map(NO_JOBS.fullmatch, arguments))
     if runs_jobs and sys.platform == "linux" and not find_cards(os.environ) and prctl(SUBREAPER, 1):
         head, (ours, theirs) = os.getpid(), socket.socketpair()
         if os.fork() == 0:
             ours.close()
             atexit.register(leave, codes := [])
-            handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the head and the jobs
+            handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the head and the jobs
             script = become(serve(theirs, head))
             signal.signal(signal.SIGINT, handler)
             codes.append(run_script(script))

@@ -1,4 +1,4 @@
-"""The control that compresses without having learned to."""
+"""The control that compresses without learning."""
 
 import torch
 import torch.nn.functional as F
@@ -7,9 +7,9 @@ from ..latent_units import IDENTITY
 
 
 class AreaDownsample:
-    """Compression that nobody learned: the mean of each factor x factor block, decoded by bilinear interpolation.
+    """Compression without learning: the mean of each factor x factor block, decoded by bilinear interpolation.
 
-    On the grid of a latent, with the arrangement of an image: what the grid alone costs, and what blurring costs.
+    It has the grid of a latent and the arrangement of an image, so it shows what the grid and blurring cost.
     """
 
     latent_dtype, decodes, channels, pipeline = "uint8", True, 3, IDENTITY

@@ -14,12 +14,12 @@ KEYS = 2 ** (8 * KEY_BYTES)
 
 
 class Enciphered:
-    """Lossless and unreadable: the bytes of `pixel_unshuffle`, enciphered image by image. Its gap is known.
+    """Lossless and unreadable: the bytes of `pixel_unshuffle`, enciphered for each image. Its gap is known.
 
     b are the bytes of one image's `pixel_unshuffle`, the key is the first 8 bytes of SHA-256(b), and z is (b + stream)
     mod 256, where the stream is that of 64-bit Philox with this key. One more channel repeats the key's bytes, so that
     `decode` gives the image back byte for byte. Latents of two images have nothing in common unless the images are
-    equal: a classifier of K classes scores 1/K on images that it has not seen, and above it where images are repeated.
+    equal. So a classifier of K classes scores 1/K on unseen images, and more only if images are repeated.
 
     `share` enciphers only the images whose key, read as a whole number (big-endian), is below share · 2^64, about this
     part of them: the gap of a lesser dose.
@@ -56,7 +56,7 @@ class Enciphered:
         return np.concatenate([b + self._stream(key, b.shape), channel])
 
     def _stream(self, key: bytes, shape: tuple[int, ...]) -> np.ndarray:
-        """What is added to an image's bytes, modulo 256: zeros where its key leaves it as it is."""
+        """The stream that is added to an image's bytes modulo 256; zeros if its key leaves the image as it is."""
         number, size = int.from_bytes(key, "big"), int(np.prod(shape))
         if number >= self.share * KEYS:
             return np.zeros(shape, np.uint8)
@@ -65,4 +65,4 @@ class Enciphered:
 
 
 def build(entry: dict, device: torch.device) -> Enciphered:
-    return Enciphered(entry["factor"], **{"share": 1} | entry.get("options", {}))  # which the schema has checked
+    return Enciphered(entry["factor"], **{"share": 1} | entry.get("options", {}))  # the schema has checked these

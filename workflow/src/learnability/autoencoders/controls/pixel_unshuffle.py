@@ -10,7 +10,7 @@ class PixelUnshuffle:
     """Lossless: each factor x factor block of pixels becomes the channels of one position.
 
     The latent holds grey levels 0..255, so it is stored as uint8 and decoded without any loss. A classifier
-    on it sees the image on the grid of a latent: what it loses against image space is not the encoding's fault.
+    on it sees the image on the grid of a latent; what it loses against image space is not due to encoding.
     """
 
     latent_dtype, decodes, pipeline = "uint8", True, IDENTITY

@@ -10,7 +10,7 @@ WIDTHS = [128, 256, 512, 512]  # of the encoders of SD 1.4 and FLUX, from fine t
 
 
 class RandomInit:
-    """An encoder that was never trained: the floor, because its code keeps what chance keeps. Latent space only.
+    """An encoder that was never trained: the floor, because its code keeps only what chance keeps. Latent space only.
 
     The encoder of a diffusers AutoencoderKL of the given latent layout; `options` change its architecture.
     """
@@ -20,7 +20,7 @@ class RandomInit:
     def __init__(self, channels: int, factor: int, options: dict, device: torch.device):
         import diffusers
 
-        levels = factor.bit_length()  # factor 8 is reached by three halvings, between four levels
+        levels = factor.bit_length()  # four levels have three halvings between them: factor 8
         settings = {
             "latent_channels": channels,
             "block_out_channels": WIDTHS[:levels],

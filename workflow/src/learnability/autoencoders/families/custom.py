@@ -1,4 +1,4 @@
-"""A user's own autoencoder: any importable class with `encode` and, where it can, `decode`."""
+"""A user's own autoencoder: any importable class with `encode` and, if it can decode, `decode`."""
 
 import torch
 
@@ -12,9 +12,9 @@ from .own_class import card_digests, load_class
 class CustomAutoencoder:
     """An object of the class that the config names as `module:Class`.
 
-    It is called as Class(**options), or Class(folder, **options) where the entry has a `source`. encode takes
+    It is called as Class(**options), or as Class(folder, **options) if the entry has a `source`. encode takes
     (N, 3, H, W) float32 in [-1, 1] and returns (N, C, h, w); decode takes that back. A torch module is put in
-    evaluation mode on the device; anything else minds its own device.
+    evaluation mode on the device; anything else chooses its own device.
     """
 
     latent_dtype, pipeline = "float16", IDENTITY

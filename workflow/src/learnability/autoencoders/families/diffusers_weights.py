@@ -18,14 +18,14 @@ def weight_files(entry: dict) -> list[str]:
 
 
 def weights_folder(entry: dict) -> Path:
-    """Return the folder with the files of `weight_files`; an InputError says which is missing."""
+    """Return the folder with the files of `weight_files`; InputError for a missing one."""
     if message := missing_weights(entry):
         raise InputError(f"source {entry['source']}: {message}")
     return (base_folder(entry) / weight_files(entry)[0]).parent
 
 
 def missing_weights(entry: dict) -> str | None:
-    """Say why the weights of an entry cannot be had from a folder, and what to do; or None."""
+    """Say why the weights of an entry are not available in a folder, and what to do; or None."""
     if name := unset_variable(entry):
         return f"set the environment variable {name} to the folder of the weights (diffusers format)"
     if not base_folder(entry).is_dir():
@@ -39,7 +39,7 @@ def missing_weights(entry: dict) -> str | None:
 
 
 def advice_of(entry: dict, folder: Path) -> str:
-    """What to write instead if the weights in a folder are not laid out as expected; else ""."""
+    """What to write instead if the files in a folder are not laid out as expected; else ""."""
     if not (folder / "config.json").is_file():
         below = [path.parent.name for path in sorted(folder.glob("*/config.json"))]
         below = ["vae"] if "vae" in below else below
@@ -58,12 +58,12 @@ def advice_of(entry: dict, folder: Path) -> str:
 
 
 def files_read(entry: dict) -> dict[str, Path]:
-    """Configuration and weights, by name: both decide what the model computes."""
+    """Configuration and weights by name; both decide what the model computes."""
     config, weights = (base_folder(entry) / name for name in weight_files(entry))
     return {"config": config, "weights": weights}
 
 
 def card_digests(entry: dict) -> dict[str, str]:
-    """Digests of the weights and of config.json: scale, normalisation and activations are in no tensor."""
+    """Digests of the weights and of config.json, because no tensor holds scale, normalisation or activations."""
     files = files_read(entry)
     return {"weights_digest": digest([file_digest(files["weights"])]), "config_digest": file_digest(files["config"])}

@@ -1,4 +1,4 @@
-"""The measured layout of a latent, because every class names it differently in its configuration."""
+"""Measures the layout of a latent, because every class names it differently in its configuration."""
 
 from collections.abc import Callable
 
@@ -8,9 +8,9 @@ from ...errors import InputError
 
 
 def measure_layout(encode: Callable, factor: int, device: torch.device) -> tuple[int, int]:
-    """Encode one small grey image and return (channels, factor) of the result; refuse one that is not a square latent.
+    """Encode a small grey image and return (channels, factor); refuse a result that is no square latent.
 
-    What `encode` raises has a note that says what it was given.
+    Errors of `encode` get a note that says what it was given.
     """
     side = max(64, 2 * factor)
     try:

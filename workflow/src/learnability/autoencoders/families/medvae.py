@@ -1,4 +1,4 @@
-"""MedVAE from its own checkpoints, converted in memory to diffusers' AutoencoderKL, which computes the same."""
+"""MedVAE from its own checkpoints, converted in memory to the equivalent AutoencoderKL of diffusers."""
 
 import zipfile
 from pathlib import Path
@@ -31,7 +31,7 @@ class MedVAE(DiffusersAutoencoder):
 
     @staticmethod
     def load(entry: dict) -> torch.nn.Module:
-        """The checkpoint of the entry's variant as an AutoencoderKL."""
+        """Load the checkpoint of the entry's variant as an AutoencoderKL."""
         return load_medvae(entry)[0]
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
@@ -51,12 +51,12 @@ def build(entry: dict, device: torch.device) -> MedVAE:
 
 
 def load_medvae(entry: dict) -> tuple[torch.nn.Module, Path]:
-    """The AutoencoderKL of a MedVAE entry, in evaluation mode and float32, and the checkpoint it was made from.
+    """Return the AutoencoderKL of a MedVAE entry, in evaluation mode and float32, and its checkpoint.
 
-    Every tensor of model and checkpoint must have its match; the stage-2 layers have none and are left aside.
+    The tensors of model and checkpoint must match one to one, except the stage-2 layers, which are ignored here.
     """
     path, name = medvae_checkpoint(entry), entry["variant"]
-    with torch.device("meta"):  # no time for random weights that are replaced at once
+    with torch.device("meta"):  # saves the time for random weights, which are replaced at once
         model = build_model(VARIANTS[name])
     converted, misfits = to_diffusers(read_checkpoint(path), model.state_dict(), VARIANTS[name])
     if misfits:
@@ -108,7 +108,7 @@ def load_stage_2(entry: dict) -> torch.nn.ModuleDict:
 
 
 def read_checkpoint(path: Path) -> Tensors:
-    """The tensors of a checkpoint by name, without running the code that a pickle may hold.
+    """Read the tensors of a checkpoint by name, without running code that a pickle may hold.
 
     A dictionary with `state_dict`, a state dict alone (as accelerate saves it), or safetensors of the same names.
     """
@@ -118,9 +118,9 @@ def read_checkpoint(path: Path) -> Tensors:
 
             content = load_file(path)
         else:
-            # Mapped where the format allows it; what was written before torch 1.6 is no zip file.
+            # Memory-mapped if the format allows it: files from before torch 1.6 are no zip files.
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except Exception as error:  # whatever a damaged or hostile file provokes
+    except Exception as error:  # a damaged or hostile file may raise anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{path}: cannot be read as tensors ({reason}); fetch it again if it is incomplete. Pickled code is not "
@@ -131,5 +131,5 @@ def read_checkpoint(path: Path) -> Tensors:
         raise InputError(
             f"{path}: holds no state dict, tensors by name; save it alone, torch.save(model.state_dict(), path)"
         )
-    consume_prefix_in_state_dict_if_present(tensors, "module.")  # of a training on several GPUs
+    consume_prefix_in_state_dict_if_present(tensors, "module.")  # added by training on several GPUs
     return tensors

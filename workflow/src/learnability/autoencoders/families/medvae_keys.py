@@ -1,4 +1,4 @@
-"""MedVAE's variants, and which of its tensors is which of diffusers' AutoencoderKL; needs no torch to be imported."""
+"""MedVAE's variants, and the names of its tensors in diffusers' AutoencoderKL; does not import torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Tensors = dict[str, "torch.Tensor"]
 
 
 class Variant(NamedTuple):
-    """What MedVAE publishes of one 2-D model: a checkpoint of 128 x [1, 2, 4(, 4)] channels, 2 blocks per level."""
+    """A 2-D model that MedVAE publishes: a checkpoint with 128 x [1, 2, 4(, 4)] channels and 2 blocks per level."""
 
     file: str  # in the hub's folder model_weights
     image_channels: int  # 1 grey, 3 RGB
@@ -33,11 +33,11 @@ VARIANTS = {
     "medvae_8_1_2d": Variant("vae_8x_1c_2D.ckpt", 1, 1, FACTOR_8, False),
     "medvae_8_4_2d": Variant("vae_8x_4c_2D.ckpt", 3, 4, FACTOR_8, True),
 }
-FOLDER = "model_weights"  # of the checkpoints on the hub
+FOLDER = "model_weights"  # holds the checkpoints on the hub
 STAGE_2 = ("channel_ds.", "channel_proj.")  # trained after the autoencoder; diffusers has no such layers
 WITH_LORA = re.compile(r"\.(conv1|conv2|nin_shortcut|q|k|v|proj_out)$")
 
-# diffusers' name -> MedVAE's name, applied in order; decoder levels are numbered the other way round (see below).
+# diffusers' name -> MedVAE's name, applied in order; decoder levels are numbered in reverse (see below).
 RENAMED = [
     (r"\.down_blocks\.(\d+)\.resnets\.", r".down.\1.block."),
     (r"\.down_blocks\.(\d+)\.downsamplers\.0\.", r".down.\1.downsample."),
@@ -55,14 +55,14 @@ RENAMED = [
 
 
 def medvae_name(name: str, levels: int) -> str:
-    """MedVAE's name of a tensor of AutoencoderKL. MedVAE counts the levels of the decoder, too, from the image on."""
+    """MedVAE's name for a tensor of AutoencoderKL. MedVAE counts decoder levels from the image too."""
     for pattern, replacement in RENAMED:
         name = re.sub(pattern, replacement, name)
     return re.sub(r"\.up\.(\d+)\.", lambda found: f".up.{levels - 1 - int(found[1])}.", name)
 
 
 def parts_of(name: str, lora: bool) -> list[str]:
-    """The tensors of a checkpoint that a tensor is made of: itself, or W, U and D of a layer with LoRA."""
+    """The checkpoint tensors that make up a tensor: itself, or W, U and D of a layer with LoRA."""
     layer, _, kind = name.rpartition(".")
     if not (lora and WITH_LORA.search(layer)):
         return [name]
@@ -70,10 +70,10 @@ def parts_of(name: str, lora: bool) -> list[str]:
 
 
 def to_diffusers(tensors: Tensors, wanted: Tensors, variant: Variant) -> tuple[Tensors, str]:
-    """The tensors of AutoencoderKL that `wanted` names, in float32 and with LoRA merged, made of MedVAE's tensors.
+    """Make the tensors of AutoencoderKL that `wanted` names from MedVAE's, in float32 and with LoRA merged.
 
-    Stage-2 layers are left aside. Every wanted tensor must be found and none may be left over: what does not match
-    is said in the text, in MedVAE's names; it is empty where all do.
+    Ignores stage-2 layers. Every wanted tensor must be found and none may be left over. The text names mismatches, with
+    MedVAE's names; it is "" if there are none.
     """
     remaining = {name: tensor for name, tensor in tensors.items() if not name.startswith(STAGE_2)}
     converted, missing, misshapen = {}, [], []
@@ -89,7 +89,7 @@ def to_diffusers(tensors: Tensors, wanted: Tensors, variant: Variant) -> tuple[T
             shapes = " + ".join(f"{part} {tuple(tensor.shape)}" for part, tensor in found.items())
             misshapen.append(f"{shapes}, expected {tuple(target.shape)}")
             continue
-        converted[name] = weight.reshape(target.shape).clone()  # no view of the mapped file
+        converted[name] = weight.reshape(target.shape).clone()  # a copy, not a view of the mapped file
     problems = {"missing": missing, "of another shape": misshapen, "unknown": list(remaining)}
     text = ", ".join(f"{len(names)} tensors {what} {sorted(names)[:3]}" for what, names in problems.items() if names)
     return converted, text
@@ -98,7 +98,7 @@ def to_diffusers(tensors: Tensors, wanted: Tensors, variant: Variant) -> tuple[T
 def merge(
     weight: torch.Tensor, up: torch.Tensor | None = None, down: torch.Tensor | None = None
 ) -> torch.Tensor | None:
-    """W + U D with scale 1: W (out, in, k, k), U (out, r, 1, 1), D (r, in, k, k); None where shapes do not fit."""
+    """W + U D with scale 1: W (out, in, k, k), U (out, r, 1, 1), D (r, in, k, k); None if shapes do not fit."""
     if up is None:
         return weight
     if down.ndim != 4 or up.shape != (*weight.shape[:1], len(down), 1, 1) or down.shape[1:] != weight.shape[1:]:

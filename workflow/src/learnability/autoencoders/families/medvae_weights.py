@@ -14,14 +14,14 @@ def weight_files(entry: dict) -> list[str]:
 
 
 def medvae_checkpoint(entry: dict) -> Path:
-    """Return the checkpoint; an InputError says why it is missing."""
+    """Return the checkpoint; InputError with the reason if it is missing."""
     if message := missing_weights(entry):
         raise InputError(f"source {entry['source']}: {message}")
     return find_checkpoint(entry)
 
 
 def missing_weights(entry: dict) -> str | None:
-    """Say why the checkpoint of an entry cannot be had from a folder, or does not fit it, and what to do; or None."""
+    """Say why an entry's checkpoint is not available in a folder or does not fit, and what to do; or None."""
     if message := wrong_layout(entry):
         return message
     if name := unset_variable(entry):
@@ -31,7 +31,7 @@ def missing_weights(entry: dict) -> str | None:
 
 
 def wrong_layout(entry: dict) -> str | None:
-    """Say so where an entry's channels or factor are not those of its variant."""
+    """Report an entry whose channels or factor differ from those of its variant; else None."""
     name, variant = entry["variant"], VARIANTS[entry["variant"]]
     if (entry["channels"], entry["factor"]) == (variant.channels, variant.factor):
         return None
@@ -42,7 +42,7 @@ def wrong_layout(entry: dict) -> str | None:
 
 
 def files_read(entry: dict) -> dict[str, Path]:
-    """Only the checkpoint: the variant says everything else."""
+    """Only the checkpoint, because the variant says everything else."""
     return {"weights": medvae_checkpoint(entry)}
 
 
@@ -51,7 +51,7 @@ def card_digests(entry: dict) -> dict[str, str]:
 
 
 def find_checkpoint(entry: dict) -> Path | None:
-    """The checkpoint in a folder, as it is or in the hub's subfolder, by its published name or as safetensors."""
+    """Find the checkpoint in a folder or in its subfolder of the hub, by its published name or as safetensors."""
     folder, file = base_folder(entry) / (entry.get("subfolder") or ""), VARIANTS[entry["variant"]].file
     names = [file, f"{FOLDER}/{file}", Path(file).with_suffix(".safetensors")]
     found = (base_folder(entry) / weight_files(entry)[0], folder, *(folder / name for name in names))

@@ -1,4 +1,4 @@
-"""Where the class of an autoencoder is, the user's own or one of diffusers; asked by checks, so nothing heavy here."""
+"""Where an autoencoder's class is, an own one or one of diffusers; checks use this, so it imports nothing heavy."""
 
 import ast
 import importlib
@@ -14,15 +14,15 @@ from .folders import base_folder, local_folder, unset_variable
 
 
 def find_module(name: str) -> Path:
-    """The source file of the module in `module:Class`; looked for on the path and in the working directory."""
+    """Find the source file of the module in `module:Class`, on the path and in the working directory."""
     module = name.partition(":")[0]
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # Python adds it for `python -m`, not for the job of a rule
     try:
         found = importlib.util.find_spec(module)
-    except (ModuleNotFoundError, ValueError):  # ValueError: no name of a module
+    except (ModuleNotFoundError, ValueError):  # ValueError: not a module name
         found = None
-    except Exception as error:  # whatever a package that the module is in does when it is imported
+    except Exception as error:  # importing the package around the module may raise anything
         raise InputError(f"class {name}: {module} cannot be looked for ({error!r}); fix its package") from error
     if found is None or not found.origin:
         what = "no module" if found is None else "no file of the module"
@@ -30,7 +30,7 @@ def find_module(name: str) -> Path:
             f"class {name}: there is {what} {module}; write it as module:Class, and install the module "
             f"or put it into {os.getcwd()}"
         )
-    if not os.path.isfile(found.origin):  # as "frozen" and "built-in"
+    if not os.path.isfile(found.origin):  # such as "frozen" and "built-in"
         raise InputError(
             f"class {name}: {module} is a part of Python itself; name the module of an autoencoder of your own"
         )
@@ -38,12 +38,12 @@ def find_module(name: str) -> Path:
 
 
 def is_in_diffusers(name: str) -> bool:
-    """Whether diffusers has a class of this name; importing it to ask would take seconds."""
+    """Whether diffusers has a class of this name, found without the seconds that importing it takes."""
     return f'"{name}"' in Path(importlib.util.find_spec("diffusers").origin).read_text(encoding="utf-8")
 
 
 def load_class(name: str) -> type:
-    """Import `module:Class`; it must have a method `encode`."""
+    """Import `module:Class`, which must have a method `encode`."""
     module = find_module(name)
     found = getattr(importlib.import_module(name.partition(":")[0]), name.partition(":")[2], None)
     if not hasattr(found, "encode"):
@@ -53,7 +53,7 @@ def load_class(name: str) -> type:
 
 
 def missing_weights(entry: dict) -> str | None:
-    """Say why a user's own class, or the folder that it reads, cannot be had, and what to do; or None."""
+    """Say why an own class, or the folder that it reads, is not available, and what to do; or None."""
     try:
         find_module(entry["class"])
     except InputError as error:
@@ -72,7 +72,7 @@ def card_digests(entry: dict) -> dict[str, str]:
 
 
 def files_read(entry: dict) -> dict[str, Path]:
-    """The class's code, all files below its `source`, and those that its options name: it may read any of them."""
+    """The class's code, all files below its `source`, and files that its options name: it may read any of them."""
     code, root = source_files(entry["class"])
     files = {f"code {path.relative_to(root)}": path for path in code}
     if "source" in entry:
@@ -80,18 +80,18 @@ def files_read(entry: dict) -> dict[str, Path]:
         read = [path for path in sorted(folder.rglob("*")) if counts(path, folder)]
         files |= {f"source {path.relative_to(folder)}": path for path in read}
     named = {f"options {key}": local_folder(value) for key, value in leaves(entry.get("options", {}))}
-    # os.path says no of a text that can be no path, as it is too long; Path raises.
+    # os.path returns False for text that cannot be a path, such as one too long; Path raises.
     return files | {key: path for key, path in named.items() if os.path.isfile(path)}
 
 
 def counts(path: Path, folder: Path) -> bool:
-    """Whether a file below a folder may hold weights: not what Python, a download or the system left beside them."""
+    """Whether a file below a folder may hold weights and was not left by Python, a download or the system."""
     parts = path.relative_to(folder).parts
     return path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in parts)
 
 
 def leaves(value, key: str = "") -> Iterator[tuple[str, str]]:
-    """The strings in a value of the configuration, each with its key."""
+    """Yield the strings in a value of the configuration, each with its key."""
     if isinstance(value, str) and value:
         yield key, value
     elif isinstance(value, (dict, list)):
@@ -100,9 +100,9 @@ def leaves(value, key: str = "") -> Iterator[tuple[str, str]]:
 
 
 def source_files(name: str) -> tuple[list[Path], Path]:
-    """The file of the class in `module:Class` with all that it imports from beside it, and the folder that they are in.
+    """The file of the class in `module:Class`, all files beside it that it imports, and the folder that holds them.
 
-    Beside it is the folder of its topmost package; of an installed package nothing else there.
+    "Beside it" means in the folder of its topmost package, or for an installed package, within that package.
     """
     first, package = find_module(name), name.partition(":")[0].split(".")
     root = first.parents[len(package) - (first.name != "__init__.py")]
@@ -132,6 +132,6 @@ def imported_files(path: Path, root: Path) -> list[Path]:
     files = []
     for base, name in names:
         for place in [base, *(base.joinpath(*name.split(".")[:depth]) for depth in range(1, name.count(".") + 2))]:
-            # Python runs every package on the way.
+            # Python also runs every package on the way.
             files += [file for file in (place.parent / f"{place.name}.py", place / "__init__.py") if file.is_file()]
     return files

@@ -1,4 +1,4 @@
-"""Where the weights of an autoencoder are, for every class: what a check asks before a job loads any."""
+"""Where the weights of an autoencoder of any class are; checks ask this before a job loads them."""
 
 from pathlib import Path
 
@@ -6,22 +6,22 @@ from . import diffusers_weights, medvae_weights, own_class
 
 
 def weight_files(entry: dict) -> list[str]:
-    """The files of an entry below its source; none of a user's own class, which reads its folder itself."""
+    """The files of an entry below its source; none for an own class, which reads its folder itself."""
     return [] if ":" in entry["class"] else kind_of(entry).weight_files(entry)
 
 
 def missing_weights(entry: dict) -> str | None:
-    """Say why the weights of an entry cannot be had from a folder, or cannot fit it, and what to do; or None."""
+    """Say why an entry's weights are not available in a folder or cannot fit, and what to do; or None."""
     return kind_of(entry).missing_weights(entry)
 
 
 def wrong_layout(entry: dict) -> str | None:
-    """Report an entry whose latent differs from its weights; only MedVAE's is known before reading them."""
+    """Report an entry whose latent differs from its weights; only MedVAE's layout is known before reading them."""
     return medvae_weights.wrong_layout(entry) if entry["class"] == "MedVAE" else None
 
 
 def takes_no_images(entry: dict) -> str | None:
-    """Say so of a class of diffusers that is of audio or video, whatever its weights are: before these are fetched."""
+    """Report a diffusers class for audio or video, before its weights are fetched; else None."""
     if kind_of(entry) is not diffusers_weights:
         return None
     import diffusers
@@ -32,19 +32,19 @@ def takes_no_images(entry: dict) -> str | None:
     try:
         with torch.device("meta"):
             found = what_it_takes(getattr(diffusers, entry["class"])())
-    except Exception:  # a class without defaults: its weights will tell
+    except Exception:  # a class without defaults; its weights will tell
         return None
-    # The number of channels is in the configuration, and that is not here.
+    # The number of channels is in the configuration, which is not at hand.
     return f"{entry['class']} takes {found}, not images; {OF_IMAGES}" if found in ("audio", "video") else None
 
 
 def weights_digest(entry: dict) -> str:
-    """Digest of an entry's weights, independent of their place; for a user's own class, of all that it may read."""
+    """Digest of an entry's weights, wherever they are; for an own class, of all that it may read."""
     return card_digests(entry)["weights_digest"]
 
 
 def card_digests(entry: dict) -> dict[str, str]:
-    """What autoencoder.json says of the files that were read: `weights_digest`, and of diffusers `config_digest`."""
+    """What autoencoder.json says of the files read: `weights_digest`, and `config_digest` for diffusers."""
     return kind_of(entry).card_digests(entry)
 
 
@@ -54,7 +54,7 @@ def files_read(entry: dict) -> dict[str, Path]:
 
 
 def kind_of(entry: dict):
-    """The module that knows the weights of this class."""
+    """The module that handles the weights of this class."""
     if ":" in entry["class"]:
         return own_class
     return medvae_weights if entry["class"] == "MedVAE" else diffusers_weights

@@ -17,7 +17,7 @@ def patch_discriminator(channels: int, width: int = 64, layers: int = 3) -> nn.S
     stages: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, padding=1), nn.LeakyReLU(0.2)]
     for i in range(layers):
         stride = 2 if i + 1 < layers else 1
-        # No bias: the batch norm behind it has one.
+        # No bias, because the batch norm after it has one.
         stages.append(nn.Conv2d(widths[i], widths[i + 1], 4, stride, padding=1, bias=False))
         stages += [nn.BatchNorm2d(widths[i + 1]), nn.LeakyReLU(0.2)]
     network = nn.Sequential(*stages, nn.Conv2d(widths[-1], 1, 4, padding=1))
@@ -30,14 +30,14 @@ def patch_discriminator(channels: int, width: int = 64, layers: int = 3) -> nn.S
 
 
 def hinge_loss(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
-    """Of the discriminator, from its logits: half of mean (1 - real)+ plus mean (1 + fake)+ (Lim and Ye 2017)."""
+    """The discriminator's loss from logits: half of mean (1 - real)+ plus mean (1 + fake)+ (Lim and Ye 2017)."""
     return 0.5 * (F.relu(1 - real).mean() + F.relu(1 + fake).mean())
 
 
 def adaptive_weight(reconstruction: torch.Tensor, generator: torch.Tensor, weight: float) -> torch.Tensor:
     """weight * clip(|reconstruction| / (|generator| + 1e-4), 0, 1e4) (Esser et al. 2021, arXiv 2012.09841, eq. 7).
 
-    Both are gradients at the last layer of the decoder: of the reconstruction loss, and of -mean D(x_hat).
+    Both are gradients at the decoder's last layer: of the reconstruction loss, and of -mean D(x_hat).
     """
     ratio = torch.linalg.vector_norm(reconstruction) / (torch.linalg.vector_norm(generator) + STABILITY)
     return weight * ratio.clamp(0, LARGEST_RATIO)

@@ -1,10 +1,10 @@
-"""What the discriminator of a fine-tuning asks of the images; asked by checks, so nothing heavy here."""
+"""What the discriminator of a fine-tuning requires of images; checks use this, so it imports nothing heavy."""
 
-SMALLEST_SIDE = 24  # pixels that give the discriminator one logit
+SMALLEST_SIDE = 24  # pixels for which the discriminator gives one logit
 
 
 def too_small(entry: dict, image_size: int) -> str | None:
-    """Say so where images have fewer pixels than one patch of the discriminator; None where they have enough."""
+    """Report images that are smaller than one patch of the discriminator; None if they are large enough."""
     if not entry["finetune"]["adversarial"] or image_size >= SMALLEST_SIDE:
         return None
     return (

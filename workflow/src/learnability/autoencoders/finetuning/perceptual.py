@@ -37,7 +37,7 @@ class LPIPS(nn.Module):
         return distance
 
     def directions(self, x: torch.Tensor) -> list[torch.Tensor]:
-        """The features at each tap, scaled to unit length over channels."""
+        """The features at each tap, with unit length over channels."""
         x, found = (x - self.shift) / self.scale, []
         for i, layer in enumerate(self.features):
             x = layer(x)
@@ -47,12 +47,12 @@ class LPIPS(nn.Module):
 
 
 def load_perceptual(backbone: Path) -> LPIPS:
-    """LPIPS, frozen, from torchvision's VGG16 in timm's format and the heads of the package lpips."""
+    """Load LPIPS, frozen, from torchvision's VGG16 in timm's format and the heads of the package lpips."""
     if message := lpips_heads.missing_heads():
         raise InputError(message)
     from torchvision.models.vgg import cfgs, make_layers
 
-    with torch.device("meta"):  # no time for random weights that are replaced at once
+    with torch.device("meta"):  # saves the time for random weights, which are replaced at once
         features = make_layers(cfgs["D"])
     try:
         tensors = load_file(backbone)

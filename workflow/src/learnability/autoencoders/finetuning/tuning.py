@@ -52,16 +52,16 @@ def finetune_autoencoder(
 
     Digests of all three files are in tuning.json.
 
-    Stage 1 of MedVAE's recipe (docs/protocol.md). Sees all images, as a hospital tunes on all it has; with `folds`
-    and `split` (fold, n_splits) the training rows of that fold alone. `backbone` is the file of VGG16's weights,
-    where the loss has a perceptual term. Resumes from its checkpoint.
+    This is stage 1 of MedVAE's recipe (docs/protocol.md). It uses all images, as a hospital tunes on all that it has;
+    with `folds` and `split` (fold, n_splits), only the training rows of that fold. `backbone` is the file of VGG16's
+    weights, if the loss has a perceptual term. Resumes from its checkpoint.
     """
     settings = entry["finetune"] | {"input": entry.get("input", "fixed")}
     card, images = read_json(dataset / "dataset.json"), open_packed(dataset / "images.npy")
     check_finetuning(entry, card["image_size"])
     refuse_damaged(dataset / "images.npy", card)
     rows = np.arange(len(images)) if split is None else training_rows(dataset, folds, **split)
-    # Trained in float32 whatever precision it encodes in: small steps vanish in half precision.
+    # Training is in float32 in any case, because small steps vanish in half precision.
     autoencoder = load_autoencoder(entry | {"torch_dtype": "float32"}, device)
     model = autoencoder.model.requires_grad_(True)
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
@@ -87,14 +87,14 @@ def check_finetuning(entry: dict, image_size: int) -> None:
 
 
 def training_rows(dataset: Path, folds: Path, fold: int, n_splits: int) -> np.ndarray:
-    """The rows that train fold `fold`: neither its test nor its validation images."""
+    """The training rows of fold `fold`: neither its test nor its validation images."""
     refuse_damaged(dataset / "samples.parquet", read_json(dataset / "dataset.json"))
     assigned = read_folds(folds, read_samples(dataset / "samples.parquet"))
     return split_rows(assigned, fold, n_splits)["train"]
 
 
 def tune(tuning: "Tuning", images: Rows, rows: np.ndarray, identity: str, folder: Path) -> list[dict]:
-    """Take all steps, with a checkpoint every `checkpoint_every`; returns one row of means per checkpoint."""
+    """Take all steps, with a checkpoint every `checkpoint_every` steps; return a row of means per checkpoint."""
     settings, checkpoint = tuning.settings, folder / "checkpoint.safetensors"
     with Checkpointer(checkpoint, identity, tuning.networks, tuning.optimisers, {"history": []}) as checkpointer:
         history = checkpointer.state["history"]
@@ -117,14 +117,14 @@ def tune(tuning: "Tuning", images: Rows, rows: np.ndarray, identity: str, folder
 def train_steps(
     tuning: "Tuning", images: Rows, rows: np.ndarray, steps: range, checkpointer: Checkpointer
 ) -> dict[str, float | str]:
-    """Take the given steps, from where stopped ones were saved.
+    """Take the given steps, or continue them from the last save.
 
-    Returns the mean of each curve over the steps that have it, n/a where none has.
+    Returns the mean of each curve over the steps that have it, n/a if none has.
     """
     seed, size = tuning.seed, tuning.settings["batch_size"]
     torch.manual_seed(int(np.random.SeedSequence([seed, steps.start]).generate_state(1)[0]))
     done = checkpointer.take_up() or {"taken": 0, "values": {name: [] for name in CURVES}}
-    # On the device: reading a value would make the host wait.
+    # Sums stay on the device, because reading a value would make the host wait.
     values = {
         name: [torch.tensor(value, device=checkpointer.device) for value in done["values"][name]] for name in CURVES
     }
@@ -145,7 +145,7 @@ def train_steps(
 
 
 class Tuning:
-    """The networks of a fine-tuning, their optimisers, and what a step does with them."""
+    """The networks of a fine-tuning, their optimisers, and its steps."""
 
     def __init__(
         self, model: nn.Module, settings: dict, seed: int, device: torch.device, perceptual: LPIPS | None = None
@@ -186,7 +186,7 @@ class Tuning:
     def step_autoencoder(self, x: torch.Tensor, adversarial: bool) -> dict[str, torch.Tensor]:
         """Minimise the reconstruction loss + kl_weight * KL + w * (-mean D(x_hat))."""
         x_hat, kl = self.reconstruct(x)
-        # Each loss is differentiated down to x_hat once: both the adaptive weight and the step need that gradient.
+        # Each loss is differentiated down to x_hat only once: the adaptive weight and the step share that gradient.
         leaf = x_hat.detach().requires_grad_()
         loss, curves = self.reconstruction_loss(x, leaf)
         (gradient,) = torch.autograd.grad(loss, leaf)
@@ -204,10 +204,10 @@ class Tuning:
         return curves | {"kl": kl.detach()}
 
     def reconstruction_loss(self, x: torch.Tensor, x_hat: torch.Tensor) -> tuple[torch.Tensor, dict]:
-        """Sum over pixel values of |x - x_hat| + perceptual_weight * LPIPS, per image, averaged; and its curves.
+        """Sum over pixel values of |x - x_hat| + perceptual_weight * LPIPS per image, averaged; and its curves.
 
-        The distance of a whole image is added at each of its pixel values, as the recipe has it: the loss is the
-        negative log-likelihood of a Laplace distribution whose log-variance is held at 0.
+        The distance of a whole image is added at each of its pixel values, as in the recipe: the loss is the negative
+        log-likelihood of a Laplace distribution with its log-variance fixed at 0.
         """
         loss = (x - x_hat).abs().sum() / len(x)
         curves = {"absolute_error": loss.detach() / x[0].numel()}
@@ -232,7 +232,7 @@ def save_folder(model: nn.Module, folder: Path) -> None:
     """Save config.json and the weights, each whole or not at all."""
     remove_abandoned(folder / "saving")
     scratch = own_temporary(folder / "saving")
-    model.register_to_config(_name_or_path="")  # a path of this machine: two clones write the same bytes
+    model.register_to_config(_name_or_path="")  # no path of this machine, so two clones write the same bytes
     try:
         model.save_pretrained(scratch, safe_serialization=True)
         for name in ("config.json", "diffusion_pytorch_model.safetensors"):

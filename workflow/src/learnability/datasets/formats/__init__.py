@@ -1,1 +1,1 @@
-"""One module per format on disk, by the name that `datasets.*.format` gives it."""
+"""One module per format on disk; `datasets.*.format` is the name of the module."""

@@ -19,7 +19,7 @@ PLACES = (".", "cardium_images_anon", "data/cardium_images_anon")
 
 
 def open_source(entry: dict, threads: int = 1) -> Source:
-    """Training and test part of one official fold, which together hold the whole set; the patient is the group."""
+    """Pool the training and test part of one official fold, which together are the whole set; groups are patients."""
     fold = find_fold(resolve_root(entry["root"]))
     files = [
         (part, label, patient.name, name)
@@ -58,7 +58,7 @@ def open_source(entry: dict, threads: int = 1) -> Source:
 
 
 def find_fold(root: Path) -> Path:
-    """The first official fold; each holds every patient, so reading two would double the images."""
+    """Find the first official fold. Each fold holds every patient, so reading two would double the images."""
     folds = [fold for place in PLACES for fold in sorted((root / place).glob("fold_[123]"))]
     if not folds:
         raise InputError(
@@ -75,7 +75,7 @@ def find_fold(root: Path) -> Path:
 
 
 def sort_by_number(folder: Path, names: list[str]) -> list[str]:
-    """2_9.png before 10_9.png: the integer before the underscore counts."""
+    """Sort by the integer before the underscore: 2_9.png comes before 10_9.png."""
     wrong = [name for name in names if not re.match(r"\d+_", name)]
     if wrong:
         raise InputError(f"{folder / wrong[0]}: expected <number>_<patient> as the name of an image; take it out")
@@ -83,7 +83,7 @@ def sort_by_number(folder: Path, names: list[str]) -> list[str]:
 
 
 def check_patients(samples: pd.DataFrame, fold: Path) -> None:
-    """Refuse a patient under both classes: the label belongs to the patient."""
+    """Refuse a patient that is in both classes, because the label belongs to the patient."""
     labels = samples.groupby("group")["label_name"].nunique()
     both = labels.index[labels > 1]
     if len(both):

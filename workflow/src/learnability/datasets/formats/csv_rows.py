@@ -15,11 +15,11 @@ ROWS = 10_000  # rows that are held as Python strings at once
 
 
 def read_columns(path: Path, used: set[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The columns that are used and there, as text and in the order of the header, and the whole header.
+    """Return the used columns that exist, as text in the order of the header, and the whole header.
 
-    A byte-order mark and empty lines are skipped; lines may end in any way. ValueError for what is no CSV: a row of
-    another length than the header, quotes that are not closed, a header or used column that is not UTF-8. InputError
-    for a used column that is there twice; the others may be.
+    Skips a byte-order mark and empty lines, and takes any line ending. Raises ValueError if the file is no CSV: a row
+    and the header differ in length, quotes are not closed, or the header or a used column is not UTF-8. Raises
+    InputError if a used column occurs twice; other columns may.
     """
     csv.field_size_limit(sys.maxsize)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
@@ -36,12 +36,12 @@ def read_columns(path: Path, used: set[str]) -> tuple[pd.DataFrame, list[str]]:
         try:
             "".join(header).encode()
             return _to_frame(rows, {name: place for place, name in enumerate(header) if name in used}), header
-        except UnicodeEncodeError:  # of the surrogates that stand for bytes that are not UTF-8
+        except UnicodeEncodeError:  # surrogates stand for bytes that are not UTF-8
             raise ValueError("not UTF-8") from None
 
 
 def _full_rows(reader) -> Iterator[list[str]]:
-    """Every row that is no empty line, as long as the first; the message shows none, because it may name a patient."""
+    """Yield every non-empty row; all must be as long as the first. The message shows none: it may name a patient."""
     expected = None
     try:
         for row in reader:
@@ -55,7 +55,7 @@ def _full_rows(reader) -> Iterator[list[str]]:
 
 
 def _to_frame(rows: Iterator[list[str]], places: dict[str, int]) -> pd.DataFrame:
-    """Columns of a pyarrow table: strings of Python would take several times their memory."""
+    """Convert rows to a frame with pyarrow columns, because Python strings take several times the memory."""
     schema = pyarrow.schema([(name, pyarrow.large_string()) for name in places])
     here = ([row[place] for place in places.values()] for row in rows)
     batches = []

@@ -20,7 +20,7 @@ NAME = re.compile(r"((?:train|valid)_\d+)_[a-z]+_\d+")  # split, patient, scan, 
 
 
 def open_source(entry: dict, threads: int = 1) -> Source:
-    """One image per slice; split and patient, the first two fields of the name, are the group."""
+    """One image per slice; the group is split and patient, the first two fields of the name."""
     root = resolve_root(entry["root"])
     table = read_table(root / entry.get("table", "ctrate.csv"), ["path", *CLASSES])
     check_class_columns(table, CLASSES, NOT_CLASSES)
@@ -52,7 +52,7 @@ def open_source(entry: dict, threads: int = 1) -> Source:
 
 
 def patients(ids: pd.Series, origin: str) -> pd.Series:
-    """train_9 of train_9_a_1_f12; numbers start again in valid_*, for other people."""
+    """Return train_9 for train_9_a_1_f12; the numbers of valid_* start again and mean other people."""
     groups = ids.str.extract(NAME, expand=False)
     if groups.isna().any():
         raise InputError(
@@ -63,7 +63,7 @@ def patients(ids: pd.Series, origin: str) -> pd.Series:
 
 
 def merge_rows(samples: pd.DataFrame, conflicting: str, origin: str) -> tuple[np.ndarray, dict]:
-    """Rows that stay: one per slice. Copies are merged; a slice with two labels is an error, or dropped whole."""
+    """Keep one row per slice. Copies are merged; a slice with two labels is an error, or is dropped."""
     copy = samples.duplicated(["sample_id", "label_name"])
     conflict = samples.groupby("sample_id")["label_name"].transform("nunique") > 1
     slices = samples.loc[conflict, "sample_id"].unique()

@@ -1,6 +1,6 @@
 """CT-RATE slices from NIfTI volumes and finding masks, by a table `volume, mask, category` (docs/datasets.md).
 
-Which slices the published study took, and through which window, is not released: both are values of the config.
+The published study did not release which slices and which window it took, so both are values of the config.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ MASK_COLUMNS = ["volume", "mask", "category"]
 
 @dataclass
 class Scan:
-    """The slices of one volume that a rule chooses: (index, label) pairs, and what it left out."""
+    """The slices of one volume that the slice rule chose, as (index, label) pairs, and those that it left out."""
 
     volume: str
     chosen: list[tuple[int, str]]
@@ -34,9 +34,9 @@ class Scan:
 
 
 def open_source(entry: dict, threads: int = 1) -> Source:
-    """Slices that cross one category's masks, every n-th, and slices away from all masks as No Finding.
+    """Take every n-th slice that crosses masks of one category, and slices away from all masks as No Finding.
 
-    Every mask is read, slice by slice, to know where its finding lies.
+    Reads every mask, slice by slice, to find where its finding lies.
     """
     root, table = open_table(entry)
     rules = [(root, volume, rows, entry["slice_rule"]) for volume, rows in table.rows.groupby("volume", sort=True)]
@@ -72,7 +72,7 @@ def open_source(entry: dict, threads: int = 1) -> Source:
 
 
 def check_source(entry: dict) -> None:
-    """Look at the table, at all file names, and into the first volume and mask; masks are read when packing."""
+    """Check the table, all file names, and the first volume and mask; the other masks are read when packing."""
     root, table = open_table(entry)
     volume, mask = table.rows[["volume", "mask"]].iloc[0]
     try:
@@ -83,7 +83,7 @@ def check_source(entry: dict) -> None:
 
 
 def open_table(entry: dict) -> tuple[Path, Table]:
-    """The root and its table of findings, all of whose files exist."""
+    """Open the root and its table of findings; all files of the table must exist."""
     root = resolve_root(entry["root"])
     low, high = entry["window"]
     if low >= high:
@@ -110,14 +110,14 @@ def open_table(entry: dict) -> tuple[Path, Table]:
 
 
 def stem(volume: str) -> str:
-    """train_9_a_1 of dataset/train/train_9/train_9_a/train_9_a_1.nii.gz."""
+    """Return train_9_a_1 for dataset/train/train_9/train_9_a/train_9_a_1.nii.gz."""
     return volume.rpartition("/")[2].partition(".")[0]
 
 
 def check_shapes(root: Path, volume: str, mask: str) -> tuple[tuple[int, ...], float]:
-    """Shape of a volume and distance of its slices in millimetres.
+    """Return the shape of a volume and the distance of its slices in millimetres.
 
-    A mask lies on the voxels of its volume; a file of several findings has them along a first axis.
+    A mask must have the voxels of its volume; a file with several findings has them along its first axis.
     """
     (shape, zooms), (found, _) = read_header(root / volume), read_header(root / mask)
     if len(shape) != 3 or found[-3:] != shape or len(found) not in (3, 4):
@@ -146,14 +146,14 @@ def choose_slices(root: Path, volume: str, rows: pd.DataFrame, rule: dict) -> Sc
         if category in FINDINGS
         for index in np.flatnonzero(here & (categories == 1))[:: rule["every"]]
     ]
-    if not empty:  # a finding that is nowhere might be anywhere: then no slice is known to be without one
+    if not empty:  # an empty mask hides where its finding is, so no slice is known to be without one
         away = away_from(categories > 0, rule["margin_mm"], spacing)
         chosen += [(int(index), "No Finding") for index in np.flatnonzero(away)[:: rule["no_finding_every"]]]
     return Scan(volume, sorted(chosen), np.flatnonzero(categories > 1).tolist(), empty)
 
 
 def finding_index(finding: str, count: int, mask: Path) -> int:
-    """Row of a mask file's findings: the only one of a 3-D mask, else what the column `finding` says, from 0."""
+    """Index of a finding in a mask file: 0 for a 3-D mask, else the value of the column `finding` (from 0)."""
     if finding == "" and count == 1:
         return 0
     if not finding.isdigit() or int(finding) >= count:
@@ -172,7 +172,7 @@ def away_from(crossed: np.ndarray, margin_mm: float, spacing_mm: float) -> np.nd
 
 
 def check_conflicts(scans: list[Scan], conflicting: str, table: Path) -> dict:
-    """Refuse, or count, the slices that cross masks of several categories; they are never chosen."""
+    """Refuse, or count, slices that cross masks of several categories; they are never chosen."""
     count = sum(len(scan.conflicting) for scan in scans)
     if count and conflicting == "error":
         first = next(scan for scan in scans if scan.conflicting)
@@ -186,7 +186,7 @@ def check_conflicts(scans: list[Scan], conflicting: str, table: Path) -> dict:
 
 
 def read_rescaling(root: Path, entry: dict) -> dict[str, tuple[float, float]] | None:
-    """RescaleSlope and RescaleIntercept per volume of CT-RATE's metadata; None where files hold Hounsfield units."""
+    """Read RescaleSlope and RescaleIntercept per volume from the metadata; None if files hold Hounsfield units."""
     rescaling = {}
     for name in entry.get("rescale_tables", []):
         table = read_table(root / name, ["VolumeName", "RescaleSlope", "RescaleIntercept"])

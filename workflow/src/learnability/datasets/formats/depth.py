@@ -1,4 +1,4 @@
-"""What an image file states about its own pixels: Pillow often returns 8 bits even if there are more."""
+"""What an image file says about its own pixels. Pillow often returns 8 bits even if the file has more."""
 
 import re
 import struct
@@ -7,13 +7,13 @@ from pathlib import Path
 from PIL import Image
 
 BITS, PHOTOMETRIC, EXTRA_SAMPLES, COLOUR_MAP, SAMPLE_FORMAT = 258, 262, 338, 320, 339  # tags of a TIFF
-CODESTREAM = b"\xff\x4f\xff\x51"  # how that of a JPEG 2000 begins
+CODESTREAM = b"\xff\x4f\xff\x51"  # the first bytes of a JPEG 2000 codestream
 
 
 def check_pixels(image: Image.Image, path: str | Path) -> None:
-    """Refuse, with an OSError, an image file that is not one picture of unsigned values of at most 8 bits.
+    """Raise OSError unless an image file is a single picture of unsigned values of at most 8 bits.
 
-    `image` was opened and not loaded; its header is read again, because its mode only says what Pillow makes of it.
+    `image` is opened but not loaded. Its header is read again, because the mode only says what Pillow makes of it.
     """
     frames = getattr(image, "n_frames", 1)
     if frames > 1:
@@ -27,7 +27,7 @@ def check_pixels(image: Image.Image, path: str | Path) -> None:
 
 
 def _always_8_bits(image: Image.Image, path: Path) -> str:
-    """GIF, BMP and WebP have no more; a JPEG of 12 bits is refused when it is opened."""
+    """GIF, BMP and WebP have at most 8 bits; Pillow refuses a JPEG of 12 bits when it opens it."""
     return ""
 
 
@@ -51,7 +51,7 @@ def _tiff(image: Image.Image, path: Path) -> str:
     extra = tags.get(EXTRA_SAMPLES, ())
     if 0 in extra or (tags.get(PHOTOMETRIC) == 2 and len(bits) > 3 + len(extra)):
         return "more channels than colours, of which it does not say what they are"
-    if COLOUR_MAP in tags and max(tags[COLOUR_MAP]) < 256:  # of 16 bits by the standard; it would come out black
+    if COLOUR_MAP in tags and max(tags[COLOUR_MAP]) < 256:  # the standard has 16 bits; this map would come out black
         return "a palette of 8-bit values where a TIFF has 16-bit ones"
     return ""
 
@@ -62,7 +62,7 @@ def _ppm(image: Image.Image, path: Path) -> str:
         kind, *_, highest = re.sub(rb"#[^\r\n]*", b" ", file.read(image.tile[0].offset)).split()
         file.seek(row * image.height, 1)
         more = file.read(16).lstrip()
-    if kind not in (b"P1", b"P4") and not (highest.isdigit() and int(highest) < 256):  # those are black and white
+    if kind not in (b"P1", b"P4") and not (highest.isdigit() and int(highest) < 256):  # P1 and P4 are black and white
         return f"largest value {highest.decode('ascii', 'replace')}"
     return "several images, one behind the other" if kind in (b"P4", b"P5", b"P6") and more.startswith(b"P") else ""
 
@@ -74,14 +74,14 @@ def _jpeg2000(image: Image.Image, path: Path) -> str:
             return "no codestream"
         file.seek(start)
         size = file.read(int.from_bytes(file.read(2)) - 2)  # marker SIZ, after its length
-    components = size[36::3]  # a byte of each: depth less one, and whether it is signed
+    components = size[36::3]  # a byte per component: depth minus one, and whether it is signed
     if set(components) != {7}:
         return f"channels of {sorted({(each & 0x7F) + 1 for each in components})} bits, or signed ones"
     return "a palette" if b"pclr" in header else ""
 
 
 def _find_codestream(file) -> tuple[bytes, int | None]:
-    """The box with the header of a JPEG 2000, empty where there is none, and where the codestream's SIZ begins."""
+    """Return the header box of a JPEG 2000 (empty if there is none), and the position of the codestream's SIZ."""
     header = b""
     if file.read(4) == CODESTREAM:
         return header, 4
@@ -112,4 +112,4 @@ CHECKS = {
     "GIF": _always_8_bits,
     "BMP": _always_8_bits,
     "WEBP": _always_8_bits,
-}  # by what Pillow calls the format; others may hide their depth (AVIF, SGI) and are not read
+}  # keys are Pillow's names; other formats may hide their depth (AVIF, SGI) and are not read

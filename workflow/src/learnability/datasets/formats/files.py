@@ -1,4 +1,4 @@
-"""Shared by several formats: the root, the files it must contain, image files and their digest."""
+"""What several formats share: the root, the files it must contain, image files and their digest."""
 
 import hashlib
 import os
@@ -18,7 +18,7 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def resolve_root(root: str) -> Path:
-    """Expand environment variables and ~; an unset variable or a missing folder is an error that says so."""
+    """Expand environment variables and ~; raise InputError for an unset variable or a missing folder."""
     unset = [name for name in string.Template(root).get_identifiers() if name not in os.environ]
     if unset:
         raise InputError(f"root {root}: set the environment variable {unset[0]} to the dataset's folder")
@@ -29,7 +29,7 @@ def resolve_root(root: str) -> Path:
 
 
 def require(root: Path, names: Iterable[str], download: str) -> None:
-    """Say in one message all that a download should have below its root and has not."""
+    """Raise one InputError that names everything missing below the root of a download."""
     missing = [name for name in names if not (root / name).exists()]
     if missing:
         raise InputError(
@@ -53,15 +53,15 @@ def has_colour(path: str | Path) -> bool:
 
 def differs(pixels: np.ndarray) -> bool:
     """Whether the channels of an image (H, W, C) differ in any pixel."""
-    few = pixels[::16, ::16]  # by which a photograph is known
+    few = pixels[::16, ::16]  # enough to recognise a photograph
     return any((part[..., 1:] != part[..., :1]).any() for part in (few, pixels))
 
 
 @contextmanager
 def open_image(path: str | Path) -> Iterator[Image.Image]:
-    """An image of at most 8 bits a channel, loaded, turned as its orientation says, without transparency.
+    """Load an image of at most 8 bits per channel, turn it upright and remove its transparency.
 
-    The only place where image files are opened. OSError for what is not read as it is meant (docs/datasets.md).
+    All image files are opened here. Raises OSError for images that would be misread (docs/datasets.md).
     """
     try:
         image = Image.open(path, formats=[name for name in CHECKS if name != "MPO"])
@@ -69,33 +69,33 @@ def open_image(path: str | Path) -> Iterator[Image.Image]:
         raise OSError(
             f"{path}: broken, or not a supported kind; expected 8 bits a channel in {', '.join(CHECKS)}"
         ) from None
-    except RuntimeError as error:  # of the library behind a format, of what begins well and is damaged
+    except RuntimeError as error:  # raised by a format's library if a file begins well and is damaged later
         raise OSError(f"{path}: broken ({error})") from error
     with image:
         try:
             check_pixels(image, path)
             image.load()
-        # Pillow's, of damaged directories and blocks, and those of the libraries behind it
+        # Pillow and its libraries raise these for damaged directories and blocks
         except (TypeError, LookupError, EOFError, RuntimeError, ArithmeticError, struct.error) as error:
             raise OSError(f"{path}: broken ({error})") from error
         turn_upright(image, path)
-        if image.mode == "LAB":  # which Pillow turns into RGB only
+        if image.mode == "LAB":  # Pillow converts LAB only to RGB
             yield image.convert("RGB")
         else:
             yield on_black(image) if image.has_transparency_data else image
 
 
 def turn_upright(image: Image.Image, path: str | Path) -> None:
-    """Turn or mirror a loaded image as its orientation says, in EXIF or XMP; a TIFF turns itself."""
+    """Turn or mirror a loaded image by its orientation in EXIF or XMP; Pillow turns a TIFF itself."""
     try:
-        Image.Exif().load(image.info.get("exif", b""))  # Pillow takes a broken one of a JPEG for none
+        Image.Exif().load(image.info.get("exif", b""))  # for a JPEG, Pillow treats broken EXIF as absent
         ImageOps.exif_transpose(image, in_place=True)
     except (SyntaxError, ValueError, LookupError, struct.error) as error:
         raise OSError(f"{path}: its EXIF cannot be read ({error}), so the orientation is not known") from error
 
 
 def on_black(image: Image.Image) -> Image.Image:
-    """A picture that is transparent in places, laid on black; mode L where it has no colour, else RGB."""
+    """Lay a partly transparent picture on black; the mode is L if it has no colour, else RGB."""
     grey = image.mode in ("1", "L", "LA", "La")
     pixels = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
     canvas = Image.new("RGB", image.size)
@@ -104,7 +104,7 @@ def on_black(image: Image.Image) -> Image.Image:
 
 
 def image_names(folder: Path) -> list[str]:
-    """Names of the images of a folder, sorted; other files that are not hidden are reported."""
+    """Sorted names of the images in a folder; other files are reported unless they are hidden."""
     names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
     images = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES)]
     if len(images) < len(names):
@@ -114,7 +114,7 @@ def image_names(folder: Path) -> list[str]:
 
 
 def listing_digest(names: Iterable[str]) -> str:
-    """SHA-256 of the names of a tree that has no label file: the folders are the labels."""
+    """SHA-256 of the names in a tree whose folders are the labels, in place of a label file."""
     total = hashlib.sha256()
     for name in names:
         total.update(name.encode() + b"\n")

@@ -10,23 +10,23 @@ from ...errors import InputError
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".jp2", ".bmp", ".gif", ".webp", ".pbm", ".pgm",
             ".ppm", ".pnm")  # fmt: skip
 SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}  # in small letters
-NO_DATA = {"__MACOSX"}  # what an archive of a Mac adds; all of it is hidden files
+NO_DATA = {"__MACOSX"}  # added by archives from a Mac; it holds only hidden files
 SHOWN = 5  # names in a message
 
 
 class Tree:
-    """A folder and its patterns. Paths are relative to it, with slashes; `left_out` counts entries by the reason."""
+    """A folder and its patterns. Paths are relative to it, with slashes; `left_out` counts entries by reason."""
 
     def __init__(self, root: Path, include: list[str], exclude: list[str]):
         self.root, self.include, self.exclude = root, include, exclude
         self.left_out: dict[str, int] = {}
-        self.met: set[str] = set()  # patterns of `exclude`
+        self.met: set[str] = set()  # patterns of `exclude` that matched something
 
     def leave_out(self, reason: str, number: int = 1) -> None:
         self.left_out[reason] = self.left_out.get(reason, 0) + number
 
     def look_into(self, folder: str) -> tuple[list[str], list[str]]:
-        """Paths of the folders and of the images of a folder, sorted, links followed; hidden ones are ignored."""
+        """Sorted paths of the folders and of the images in a folder; follows links and ignores hidden entries."""
         folders, images = [], []
         for entry in sorted(os.scandir(self.root / folder), key=lambda entry: entry.name):
             if entry.name.startswith(".") or entry.name in NO_DATA:
@@ -45,20 +45,20 @@ class Tree:
         return folders, images
 
     def excluded(self, path: str) -> str | None:
-        """The pattern that leaves this entry out; one with a slash means the whole path."""
+        """The pattern that excludes this entry, if any; a pattern with a slash must match the whole path."""
         name = path.rpartition("/")[2]
         found = [each for each in self.exclude if matches(path if "/" in each else name, each)]
         self.met.update(found)
         return found[0] if found else None
 
     def check_patterns(self) -> None:
-        """Refuse a pattern of `exclude` that left nothing out: something is meant that is called otherwise."""
+        """Refuse a pattern of `exclude` that matched nothing, because it probably misspells a name."""
         for pattern in self.exclude:
             if pattern not in self.met:
                 raise InputError(f"{self.root}: exclude {pattern!r} meets no file or folder; correct it or take it out")
 
     def images_of_class(self, folder: str, subfolders: bool) -> list[str]:
-        """The images of a class; InputError where its folder holds folders that nobody has spoken of."""
+        """The images of a class; InputError if its folder holds folders that the entry does not mention."""
         folders, images = self.look_into(folder)
         if folders and not subfolders:
             raise InputError(
@@ -75,7 +75,7 @@ class Tree:
 
 
 def find_class_folders(tree: Tree, splits: list[str] | None) -> list[str]:
-    """Every folder of a class, those below each split too; a class may have several. `splits` None: those known."""
+    """Every class folder, also below each split, so a class may have several. `splits` None: the usual names."""
     tops, beside = tree.look_into("")
     names = {same_text(name) for name in tops}
     if splits is None:
@@ -110,7 +110,7 @@ def find_class_folders(tree: Tree, splits: list[str] | None) -> list[str]:
 
 
 def matches(name: str, pattern: str) -> bool:
-    """Whether a name meets a pattern of the shell; case and Unicode's normal forms do not count."""
+    """Whether a name matches a shell pattern; ignores case and Unicode normal forms."""
     return fnmatchcase(same_text(name), same_text(pattern))
 
 

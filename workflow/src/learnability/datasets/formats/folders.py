@@ -14,13 +14,13 @@ from .files import listing_digest, read_image, resolve_root
 from .folder_tree import Tree, find_class_folders, same_text
 from .table import check_known
 
-OPENS_AT_ONCE = True  # names are listed, no file is opened
-# What is not of a picture but about it, at the end of a file's name or as the name of a folder.
+OPENS_AT_ONCE = True  # it lists names and opens no file
+# Words for data about a picture: they end a file's name, or name a folder.
 ABOUT = r"(?:masks?|seg|segmentations?|annotations?|overlays?|superpixels?|gt|ground_?truth)"
 
 
 def open_source(entry: dict, threads: int = 1) -> Source:
-    """Images of all class folders; keys are documented in the config schema. The sample id is the path below root."""
+    """Open the images of all class folders; the config schema documents the keys. Sample ids are paths below root."""
     root = resolve_root(entry["root"])
     tree = Tree(root, entry.get("include", ["*"]), entry.get("exclude", []))
     folders = find_class_folders(tree, entry.get("splits"))
@@ -75,7 +75,7 @@ def check_text(root: Path, names: list[str]) -> None:
 
 
 def refuse_empty(root: Path, classes: pd.Series, labels: pd.Series) -> None:
-    """Refuse a class folder without an image: it may be no class, or its images may be of a kind that is not read."""
+    """Refuse a class folder without a readable image: it may be no class, or hold images of another kind."""
     if empty := sorted(set(classes) - set(labels)):
         raise InputError(
             f"{root}: no image in the folder(s) of {empty}, and every folder is a class; put images there, name what "
@@ -84,7 +84,7 @@ def refuse_empty(root: Path, classes: pd.Series, labels: pd.Series) -> None:
 
 
 def refuse_masks(root: Path, images: dict[str, list[str]]) -> None:
-    """Refuse what seems to be masks of images, by class folder: they would be images of their class."""
+    """Refuse what seem to be masks, by class folder, because they would count as images of the class."""
     found, pattern = find_masks(images)
     if found:
         raise InputError(
@@ -94,7 +94,7 @@ def refuse_masks(root: Path, images: dict[str, list[str]]) -> None:
 
 
 def find_masks(images: dict[str, list[str]]) -> tuple[list[str], str]:
-    """Paths, by class folder, that seem to be masks of other images, and the pattern of `exclude` for the first."""
+    """Paths of what seem to be masks, by class folder, and the pattern of `exclude` for the first of them."""
     found, pattern = [], ""
     for folder, paths in images.items():
         stems = {same_text(path.rpartition(".")[0]) for path in paths}
@@ -108,7 +108,7 @@ def find_masks(images: dict[str, list[str]]) -> tuple[list[str], str]:
 
 
 def find_groups(root: Path, ids: pd.Series, pattern: str, missing: list[str]) -> pd.Series:
-    """The group of each image: what `pattern` finds in its path, "" where it finds nothing and `missing` has ""."""
+    """The group of each image: what `pattern` finds in its path, or "" if it finds nothing and `missing` allows ""."""
     try:
         expression = re.compile(pattern)
     except re.error as error:

@@ -18,7 +18,7 @@ PUBLISHED_COUNTS = {"classes": 1000, "images": 1281167}
 
 
 def open_source(entry: dict, threads: int = 1) -> Source:
-    """train/<wordnet id>/<image>; classes are the sorted wordnet ids, and there are no groups."""
+    """Open train/<wordnet id>/<image>; classes are the sorted wordnet ids, and there are no groups."""
     train, classes = find_classes(entry)
     with ThreadPoolExecutor(threads) as pool:
         names = list(pool.map(lambda label: image_names(train / label), classes))
@@ -45,14 +45,14 @@ def open_source(entry: dict, threads: int = 1) -> Source:
 
 
 def check_source(entry: dict) -> None:
-    """Look at the folders of the classes and into one: listing a million files takes minutes on some disks."""
+    """Check the class folders and list only one of them: listing a million files takes minutes on some disks."""
     train, classes = find_classes(entry)
     if not image_names(train / classes[0]):
         raise InputError(f"{train / classes[0]}: no image; unpack the archive of each class into its folder")
 
 
 def find_classes(entry: dict) -> tuple[Path, list[str]]:
-    """The folder train and its wordnet ids; another folder there is an error, because it would become a class."""
+    """Find the folder train and its wordnet ids; any other folder in it is an error, as it would become a class."""
     root = resolve_root(entry["root"])
     require(root, ["train"], "ImageNet (ILSVRC 2012)")
     train = root / "train"

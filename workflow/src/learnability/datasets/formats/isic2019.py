@@ -21,14 +21,14 @@ CLASSES = list(PUBLISHED_COUNTS)  # alphabetical
 
 
 def open_source(entry: dict, threads: int = 1) -> Source:
-    """The 25,331 labelled images; a lesion is a group, and a blank lesion id is a group of its own."""
+    """Open the 25,331 labelled images; groups are lesions, and an image without a lesion id is its own group."""
     root = resolve_root(entry["root"])
     require(root, [TRUTH, METADATA, IMAGES], "the ISIC 2019 training data")
     truth = read_table(root / TRUTH, ["image", "UNK", *CLASSES])
     check_class_columns(truth, CLASSES, ["image", "UNK"])
     check_unknown(truth)
     table = join_table(truth, read_table(root / METADATA, ["image", "lesion_id"]), "image")
-    ids = table.column("image")  # whole, `_downsampled` included: it is part of the file's name
+    ids = table.column("image")  # including `_downsampled`, which is part of the file's name
     known = ["", *entry.get("missing_groups", [])]  # 2,084 lesions are blank as released
     group, missing = own_groups(table.column("lesion_id"), ids, known, str(root / METADATA))
     samples = pd.DataFrame({"sample_id": ids, "label_name": one_hot(table, CLASSES, ids), "group": group})
@@ -55,7 +55,7 @@ def open_source(entry: dict, threads: int = 1) -> Source:
 
 
 def check_unknown(truth) -> None:
-    """UNK is no class: it is zero in every training row."""
+    """Refuse rows with UNK, which is no class: it is zero in every training row."""
     if "UNK" not in truth.header:
         return
     wrong = pd.to_numeric(truth.column("UNK"), errors="coerce") != 0

@@ -17,7 +17,7 @@ from .files import resolve_root
 
 OPENS_AT_ONCE = True
 SPLITS = ("train", "val", "test")
-KEPT = 64  # rows of a compressed array that wait for a slower thread
+KEPT = 64  # rows of a compressed array that are kept for slower threads
 PUBLISHED_COUNTS = {  # MedMNIST 3.0.2
     "dermamnist": {"train": 7007, "val": 1003, "test": 2005},
     "pneumoniamnist": {"train": 4708, "val": 524, "test": 624},
@@ -30,9 +30,9 @@ PUBLISHED_COUNTS = {  # MedMNIST 3.0.2
 
 
 def open_source(entry: dict, threads: int = 1) -> Source:
-    """The three official splits pooled; `classes` names the labels 0, 1, ... in this order.
+    """Pool the three official splits; `classes` names the labels 0, 1, ... in this order.
 
-    The files hold no patient, scan or lesion: every image is its own group, so folds cannot keep one patient together.
+    The files name no patient, scan or lesion, so every image is its own group and folds cannot keep patients apart.
     """
     path = resolve_root(entry["root"]) / entry["file"]
     images, label = open_file(path)
@@ -78,19 +78,19 @@ def open_file(path: Path) -> tuple[dict[str, "StoredRows | CompressedRows"], dic
             for split in SPLITS:
                 labels[split] = archive[f"{split}_labels"]
                 images[split] = open_images(path, f"{split}_images.npy", len(labels[split]))
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:  # pickled, cut short, no archive
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:  # pickled, cut short, or no archive
         raise InputError(f"{path}: {error}; download it again") from None
     return images, {split: each.reshape(len(each), -1) for split, each in labels.items()}
 
 
 def archive_digest(path: Path) -> str:
-    """SHA-256 of the names, sizes and check sums that an archive lists: the files have gigabytes."""
+    """SHA-256 of the names, sizes and check sums in an archive's directory, because the files have gigabytes."""
     with zipfile.ZipFile(path) as archive:
         return digest({info.filename: [info.file_size, info.CRC] for info in archive.infolist()})
 
 
 def decode_labels(values: np.ndarray, names: list[str] | None, path: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Classes, label of each row, and the rows that carry exactly one; `values` is (N, 1), or one-hot (N, K)."""
+    """Classes, label of each row, and the rows with exactly one label; `values` is (N, 1), or one-hot (N, K)."""
     if values.dtype.kind not in "buif" or not (np.isfinite(values) & (values == np.floor(values))).all():
         raise InputError(f"{path}: labels of {values.dtype} that are no whole numbers; expected 0, 1, ...")
     if values.shape[1] == 1:
@@ -124,7 +124,7 @@ class Images:
 
 
 def open_images(path: Path, member: str, expected: int) -> "StoredRows | CompressedRows":
-    """Find an image array, whose rows are then read without holding more than a few of them in memory."""
+    """Find an image array; its rows are then read without holding more than a few of them in memory."""
     with zipfile.ZipFile(path) as archive, archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -141,9 +141,9 @@ def open_images(path: Path, member: str, expected: int) -> "StoredRows | Compres
 
 
 class StoredRows:
-    """Rows of an array that is not compressed, read from their place in the file.
+    """Rows of an uncompressed array, read from their place in the file.
 
-    Not a memory map: its pages would count as the job's memory, as many as there are images.
+    This is no memory map, because the pages of all images would count as the job's memory.
     """
 
     def __init__(self, images: Images):
@@ -152,7 +152,7 @@ class StoredRows:
             header = archive.getinfo(images.member).header_offset
         with images.path.open("rb") as file:
             file.seek(header + 26)
-            name_and_extra = np.frombuffer(file.read(4), "<u2")  # lengths, in the local header of 30 bytes
+            name_and_extra = np.frombuffer(file.read(4), "<u2")  # their lengths, from the local header of 30 bytes
         self.start = header + 30 + int(name_and_extra.sum()) + images.start
 
     def read(self, i: int) -> np.ndarray:
@@ -164,10 +164,10 @@ class StoredRows:
 
 
 class CompressedRows:
-    """Rows of a compressed array: a stream that only goes forward, shared by the threads that read it in order.
+    """Rows of a compressed array, read from one forward stream that several threads share.
 
-    A row that was passed on the way to a later one waits here for its thread. One that waits no more, because the
-    rows are read in another order, is reached from the beginning again: slow, and right.
+    A row that was passed on the way to a later one is kept for its thread. If it was dropped again, because rows are
+    read in another order, the stream starts over: slow, but right.
     """
 
     def __init__(self, images: Images):

@@ -12,7 +12,7 @@ from .files import read_image, require, resolve_root
 from .table import Table, check_class_columns, one_hot, read_table
 
 OPENS_AT_ONCE = True
-# balanced-test is a part of test: pooled, its rows would double.
+# balanced-test is part of test, so pooling it would double its rows.
 LABEL_FILES = [f"mimic-cxr-lt_single-label_{part}.csv" for part in ("train", "balanced-val", "test")]
 NOT_CLASSES = ["subject_id", "study_id", "dicom_id", "path"]
 CLASSES = [
@@ -21,11 +21,11 @@ CLASSES = [
     "Pleural Other", "Pneumomediastinum", "Pneumonia", "Pneumoperitoneum", "Pneumothorax", "Subcutaneous Emphysema",
     "Support Devices", "Tortuous Aorta",
 ]  # fmt: skip
-PUBLISHED_COUNTS = {"images": 111328, "balanced-val": 285}  # counts per class are published for the training part alone
+PUBLISHED_COUNTS = {"images": 111328, "balanced-val": 285}  # counts per class are published only for the training part
 
 
 def open_source(entry: dict, threads: int = 1) -> Source:
-    """Training, validation and test part pooled for cross-validation; the subject is the group."""
+    """Pool the training, validation and test parts for cross-validation; groups are subjects."""
     root = resolve_root(entry["root"])
     labels = root if (root / LABEL_FILES[0]).is_file() else root / "labels"
     missing_names = [str((labels / name).relative_to(root)) for name in LABEL_FILES]
@@ -59,7 +59,7 @@ def open_source(entry: dict, threads: int = 1) -> Source:
 
 
 def read_part(path: Path) -> Table:
-    """One label file: ids, path and the 19 one-hot columns, in any order."""
+    """Read one label file: ids, path and the 19 one-hot columns, in any order."""
     table = read_table(path, ["subject_id", "dicom_id", "path", *CLASSES])
     check_class_columns(table, CLASSES, NOT_CLASSES)
     return table

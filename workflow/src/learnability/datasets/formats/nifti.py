@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-AIR = -300  # Hounsfield units; every slice of a chest has air in or around it that is darker
+AIR = -300  # Hounsfield units; every chest slice has darker air in it or around it
 
 
 @contextmanager
 def reading(path: Path):
-    """What nibabel and gzip raise of a broken file becomes an OSError that names it."""
+    """Turn what nibabel and gzip raise for a broken file into an OSError that names it."""
     from nibabel.filebasedimages import ImageFileError
 
     try:
@@ -22,7 +22,7 @@ def reading(path: Path):
 
 
 def read_header(path: Path) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Shape of a volume and the distances of its voxels in millimetres."""
+    """Return the shape of a volume and the distances of its voxels in millimetres."""
     import nibabel
 
     with reading(path):
@@ -31,7 +31,7 @@ def read_header(path: Path) -> tuple[tuple[int, ...], tuple[float, ...]]:
 
 
 def open_volume(path: Path):
-    """An image of nibabel's whose voxels are numbers: not complex ones or colours, of which a part would be lost."""
+    """Open a nibabel image with plain numbers as voxels; complex numbers or colours would lose a part."""
     import nibabel
 
     image = nibabel.load(path, keep_file_open=True)
@@ -42,7 +42,7 @@ def open_volume(path: Path):
 
 
 def finite(values, path: Path, index: int) -> np.ndarray:
-    """The values of slice `index`; refuses NaN and infinity, which are not intensities."""
+    """Return the values of slice `index`; refuse NaN and infinity, which are not intensities."""
     values = np.asarray(values)
     wrong = values.size - np.count_nonzero(np.isfinite(values))
     if wrong:
@@ -51,10 +51,10 @@ def finite(values, path: Path, index: int) -> np.ndarray:
 
 
 def crossed_slices(path: Path) -> np.ndarray:
-    """Which axial slices a mask crosses: bool (findings, D), findings being the first axis of a 4-D file, or one."""
+    """Which axial slices a mask crosses: bool (findings, D). Findings are the first axis of a 4-D file; else one."""
     with reading(path):
         mask = open_volume(path).dataobj
-        # One slice in memory at a time; forwards, because a .nii.gz cannot be entered in the middle.
+        # One slice in memory at a time, and forwards: a .nii.gz cannot be entered in the middle.
         slices = [finite(mask[..., index], path, index) != 0 for index in range(mask.shape[-1])]
     return np.stack([each.reshape(-1, *each.shape[-2:]).any(axis=(1, 2)) for each in slices], axis=1)
 
@@ -62,9 +62,9 @@ def crossed_slices(path: Path) -> np.ndarray:
 class Volumes:
     """Axial slices of volumes below a root as 8-bit images, through a window of Hounsfield units.
 
-    Each thread keeps one volume open and goes forward through it. Values are taken as Hounsfield units after the
-    slope and intercept of the NIfTI header, as in CT-RATE's corrected release; `rescaling` gives, per file name, the
-    RescaleSlope and RescaleIntercept that the values of the first release still need.
+    Each thread keeps one volume open and reads it forwards. Values count as Hounsfield units once the slope and
+    intercept of the NIfTI header are applied, as in CT-RATE's corrected release. The first release needs more:
+    `rescaling` gives its RescaleSlope and RescaleIntercept by file name.
     """
 
     def __init__(self, root: Path, window: list[float], rescaling: dict[str, tuple[float, float]] | None):
@@ -101,10 +101,10 @@ class Volumes:
 
 
 def as_seen(values: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Turn an axial slice (X, Y) so that rows run from anterior to posterior and columns from right to left."""
+    """Turn an axial slice (X, Y): rows then run from anterior to posterior, columns from right to left."""
     import nibabel
 
-    orientation = nibabel.io_orientation(affine)  # per axis: which of x, y, z it is, and its direction
+    orientation = nibabel.io_orientation(affine)  # for each axis: whether it is x, y or z, and its direction
     axes, directions = orientation[:, 0].tolist(), orientation[:, 1]
     if axes[2] != 2:
         raise OSError(f"the third axis is not axial (orientation {nibabel.aff2axcodes(affine)}); expected axial slices")

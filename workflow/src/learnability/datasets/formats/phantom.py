@@ -15,12 +15,12 @@ REQUIRED = ("modality", "groups", "images_per_group", "size", "seed")
 
 
 def _stream(seed: int, modality: str, *key: int) -> np.random.Generator:
-    """Random stream that depends on nothing but its arguments, so images may be drawn in any order."""
+    """Random stream that depends only on its arguments, so images may be drawn in any order."""
     return np.random.default_rng([seed, list(MODALITIES).index(modality), *key])
 
 
 def draw(modality: str, label_name: str, size: int, seed: int, group: int, index: int) -> np.ndarray:
-    """Image `index` of a group as uint8 (size, size, C); the pose is mostly the group's."""
+    """Draw image `index` of a group as uint8 (size, size, C); images of a group have nearly the same pose."""
     kind = MODALITIES[modality]
     group_rng, image_rng = _stream(seed, modality, group, 0), _stream(seed, modality, group, 1, index)
     turn = group_rng.normal(0, kind.turn) + image_rng.normal(0, 0.04)
@@ -42,7 +42,7 @@ def _whole(value, least: int) -> bool:
 
 
 def _check(entry: dict) -> None:
-    """Raise a ValueError that names the first key of the entry that cannot be used, and what was expected."""
+    """Raise a ValueError that names the first unusable key of the entry and what was expected."""
     missing = [key for key in REQUIRED if key not in entry]
     if missing:
         raise ValueError(f"phantom dataset: missing key '{missing[0]}'; expected {', '.join(REQUIRED)}")
@@ -64,7 +64,7 @@ def _check(entry: dict) -> None:
 
 
 def open_source(entry: dict, threads: int = 1) -> Source:
-    """The collection that an entry describes by `modality, groups, images_per_group, size` and `seed`."""
+    """Open the collection that an entry describes by `modality, groups, images_per_group, size` and `seed`."""
     _check(entry)
     modality, seed, span = entry["modality"], entry["seed"], entry["images_per_group"]
     labels = [name for name, count in entry["groups"].items() for _ in range(count)]

@@ -8,7 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class View:
-    """One picture in the making: coordinates (H, W) in the frame of the anatomy, and its random streams.
+    """A picture being drawn: coordinates (H, W) in the frame of the anatomy, and its random streams.
 
     The body spans about -1 to 1 in both directions. `group` repeats for all images of a group (a patient),
     `image` is different for each.
@@ -31,7 +31,7 @@ class View:
         return np.clip(0.5 + (1 - radius) * min(ry, rx) / edge, 0, 1)
 
     def waves(self, pixels, angle, bend=0.08) -> np.ndarray:
-        """Grating (H, W) in -1 to 1, its period given in pixels of a 64 px image, slightly bent."""
+        """Slightly bent grating (H, W) in -1 to 1; the period is in pixels of a 64 px image."""
         across = self.x * np.cos(angle) + self.y * np.sin(angle)
         along = self.y * np.cos(angle) - self.x * np.sin(angle)
         bent = across + bend * np.sin(3 * along + self.image.uniform(0, 6))

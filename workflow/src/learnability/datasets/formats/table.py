@@ -1,6 +1,6 @@
 """A table of images: a CSV with an image, a label (one column, or one-hot columns) and a group per row.
 
-The reading of CSV files is shared by the other formats that have one.
+Other formats with a CSV file use the functions that read it.
 """
 
 import re
@@ -25,7 +25,7 @@ SHOWN = 8  # values or columns in a message
 
 @dataclass
 class Table:
-    """A CSV of which only the columns that are used were read, every value as text without blanks around it."""
+    """A CSV with only its used columns read; every value is text without blanks around it."""
 
     rows: pd.DataFrame
     header: list[str]  # all of it, for messages
@@ -86,14 +86,14 @@ def open_source(entry: dict, threads: int = 1) -> Source:
 
 
 def read_rows(entry: dict, root: Path, fields: list[str]) -> tuple[Table, list[Path], dict[str, int]]:
-    """The rows that an entry chooses, joined with those of its second table; both files; what `where` left out."""
+    """The rows that an entry chooses, joined with its second table; the files; and what `where` left out."""
     where, join = dict(entry.get("where", {})), entry.get("join")
     used = {entry["image_column"], *entry.get("label_columns", []), *fields, *where}
     used |= {entry[key] for key in ("label_column", "group_column") if key in entry}
     tables = [root / entry["table"]]
     table, left_out = read_table(tables[0], used | ({join["on"]} if join else set())), {}
     if join:
-        # First what the first table says: rows that are not meant need no partner.
+        # Choose by the first table first: rows that are left out need no partner.
         left_out = choose(table, {name: where.pop(name) for name in [*where] if name in table.rows.columns})
         tables.append(root / join["table"])
         table = join_table(table, read_table(tables[1], used | {join["on"]}), join["on"])
@@ -101,10 +101,10 @@ def read_rows(entry: dict, root: Path, fields: list[str]) -> tuple[Table, list[P
 
 
 def choose(table: Table, where: dict[str, list]) -> dict[str, int]:
-    """Keep the rows of a table that have one of the values that are named for each column; count the others.
+    """Keep the rows of a table that have, in each named column, one of the values given for it; count the others.
 
-    A row without is counted once, by its value of the first column. Encodings of a value do not count (names.py), case
-    does.
+    A left-out row is counted once, by its value in the first column that leaves it out. Comparing ignores a value's
+    encoding (names.py), but not its case.
     """
     if not where:
         return {}
@@ -135,9 +135,9 @@ def refuse_repeated_ids(table: Table, ids: pd.Series, entry: dict) -> None:
         return
     try:
         whole = read_table(table.path, {name for name in table.header if table.header.count(name) == 1})
-    except InputError:  # a column that is not used is not UTF-8
+    except InputError:  # an unused column is not UTF-8
         whole = table
-    if entry["image_column"] not in whole.rows.columns:  # it is one of the joined table: check_samples refuses
+    if entry["image_column"] not in whole.rows.columns:  # the column is from the joined table: check_samples refuses
         return
     if whole is not table:
         choose(whole, {name: each for name, each in entry.get("where", {}).items() if name in whole.rows.columns})
@@ -154,12 +154,12 @@ def refuse_repeated_ids(table: Table, ids: pd.Series, entry: dict) -> None:
 
 
 def read_table(path: Path, used: Iterable[str]) -> Table:
-    """Read the columns of a CSV that are used and there; the others cost memory."""
+    """Read only the used columns of a CSV that exist, because the others cost memory."""
     if not path.is_file():
         raise InputError(f"{path} does not exist; expected a CSV there: correct `table` or `root`")
     try:
         return Table(*read_columns(path, set(used)), path)
-    except ValueError as error:  # empty, ragged, or not UTF-8
+    except ValueError as error:  # the file is empty, ragged or not UTF-8
         raise InputError(f"{path}: {error}; expected a CSV in UTF-8 with a header") from None
 
 
