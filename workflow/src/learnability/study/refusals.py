@@ -49,6 +49,7 @@ def check_study(config: dict) -> None:
     if lpips and BACKBONE not in config["pretrained"]:
         raise InputError(f"pretrained.{BACKBONE}: missing; {lpips[0]}.finetune.perceptual compares its features")
     check_own_folders(config)
+    check_scales(config)
     for name in [*study["autoencoders"], *study["controls"]]:
         factor = resolve_autoencoder(config, name)["factor"]
         if config["image_size"] % factor:
@@ -90,6 +91,17 @@ def check_own_folders(config: dict) -> None:
             raise InputError(
                 f"autoencoders.{name}.source is {source!r}, which reads as a hub id; a class of your own has a folder: "
                 f"begin it with ./ (./{source}), write it absolute, or leave it out"
+            )
+
+
+def check_scales(config: dict) -> None:
+    """Refuse scales of a fine-tuning that are in the wrong order."""
+    for name, entry in config["autoencoders"].items():
+        scales = ((entry.get("finetune") or {}).get("equivariance") or {}).get("scales")
+        if scales and scales[0] > scales[1]:
+            raise InputError(
+                f"autoencoders.{name}.finetune.equivariance.scales is {scales}; expected the smallest first, such as "
+                f"[{scales[1]}, {scales[0]}]"
             )
 
 
