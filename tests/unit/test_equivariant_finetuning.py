@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from learnability.autoencoders.encode import encode_dataset
 from learnability.autoencoders.fidelity import psnr
-from learnability.autoencoders.finetuning.demands import grids, too_small
+from learnability.autoencoders.finetuning.demands import check_finetuning, grids, too_small
 from learnability.autoencoders.finetuning.equivariance import UNCHANGED, Change, draw_changes
 from learnability.autoencoders.finetuning.parts import select_weights
 from learnability.autoencoders.finetuning.tuning import Tuning
@@ -22,13 +22,16 @@ from learnability.diagnostics.equivariance import Equivariance, transforms
 from learnability.errors import InputError
 from learnability.storage.arrays import open_packed
 from learnability.storage.contracts import FOLDS, SAMPLES, read_json, write_json, write_parquet
+from learnability.study.cells import resolve_autoencoder
+from learnability.study.configuration import read_config
 from learnability.study.entries import as_encoder
-from learnability.study.refusals import check_scales
+from learnability.study.refusals import check_equivariance, check_study
 from learnability.training.engine import train_classifier
 from learnability.training.fold_data import Inputs
 from tests.autoencoders import as_input, build, save, write_dataset
 from tests.conftest import CHECKOUT
 from tests.lights import RESULTS
+from tests.pages import files_of_pages
 from tests.recipes import LATENT, recipe_of
 from tests.unit.test_finetuning import (
     ADVERSARIAL,
@@ -321,15 +324,37 @@ def test_a_decoder_tuned_alone_leaves_latents_and_their_classifiers_as_they_were
     assert trained["decoder"] == trained["base"] != trained["all"]
 
 
-# What is refused
+# What is refused, and what is not
 
 
-def test_scales_in_the_wrong_order_are_refused():
-    entry = {"finetune": {"equivariance": PUBLISHED | {"scales": [0.9, 0.5]}}}
+def test_the_example_of_the_page_is_a_study_and_its_values_are_the_published_ones(tmp_path):
+    (tmp_path / "tuned.yaml").write_text(files_of_pages()["tuned.yaml"])
+    config = read_config(CHECKOUT / "workflow/studies/ham10000.yaml", tmp_path / "tuned.yaml")
+    check_study(config)
+    tuned = {name: entry["finetune"] for name, entry in config["autoencoders"].items() if entry.get("base") == "taef1"}
+    assert tuned["taef1_eq"] == tuned["taef1_ft"] | {"equivariance": PUBLISHED}
+    assert tuned["taef1_decoder"] == tuned["taef1_ft"] | {"train": "decoder"}
+    for name in tuned:
+        check_finetuning(resolve_autoencoder(config, name), config["image_size"])
+
+
+def tuned_by(equivariance: dict | None) -> dict:
+    return {"autoencoders": {"plain": {}, "mine": {"finetune": {"equivariance": equivariance}}}}
+
+
+def test_scales_in_the_wrong_order_and_no_change_at_all_are_refused():
+    entry = tuned_by(PUBLISHED | {"scales": [0.9, 0.5]})
     with pytest.raises(
         InputError, match=r"mine\.finetune\.equivariance\.scales is .* smallest first, such as \[0\.5, 0"
     ):
-        check_scales({"autoencoders": {"plain": {}, "none": {"finetune": {"equivariance": None}}, "mine": entry}})
+        check_equivariance(entry)
+    entry = tuned_by(PUBLISHED | {"scales": None, "turns": False})
+    with pytest.raises(
+        InputError, match=r"mine\.finetune\.equivariance has neither scales nor turns; write one of them"
+    ):
+        check_equivariance(entry)
+    for accepted in (None, PUBLISHED, PUBLISHED | {"scales": None}, PUBLISHED | {"scales": [1, 1], "turns": False}):
+        check_equivariance(tuned_by(accepted))
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def check_study(config: dict) -> None:
     if lpips and BACKBONE not in config["pretrained"]:
         raise InputError(f"pretrained.{BACKBONE}: missing; {lpips[0]}.finetune.perceptual compares its features")
     check_own_folders(config)
-    check_scales(config)
+    check_equivariance(config)
     for name in [*study["autoencoders"], *study["controls"]]:
         factor = resolve_autoencoder(config, name)["factor"]
         if config["image_size"] % factor:
@@ -94,14 +94,17 @@ def check_own_folders(config: dict) -> None:
             )
 
 
-def check_scales(config: dict) -> None:
-    """Refuse scales of a fine-tuning that are in the wrong order."""
+def check_equivariance(config: dict) -> None:
+    """Refuse a fine-tuning towards equivariance to nothing, and scales in the wrong order."""
     for name, entry in config["autoencoders"].items():
-        scales = ((entry.get("finetune") or {}).get("equivariance") or {}).get("scales")
+        if not (wanted := entry.get("finetune", {}).get("equivariance")):
+            continue
+        key, scales = f"autoencoders.{name}.finetune.equivariance", wanted["scales"]
+        if not scales and not wanted["turns"]:
+            raise InputError(f"{key} has neither scales nor turns; write one of them, or equivariance: null")
         if scales and scales[0] > scales[1]:
             raise InputError(
-                f"autoencoders.{name}.finetune.equivariance.scales is {scales}; expected the smallest first, such as "
-                f"[{scales[1]}, {scales[0]}]"
+                f"{key}.scales is {scales}; expected the smallest first, such as [{scales[1]}, {scales[0]}]"
             )
 
 
