@@ -12,7 +12,7 @@ NAMED = {"datasets": "name", "autoencoders": "name", "pretrained": "model", "rec
 ROOT_RECIPE = "image"  # every other recipe of config.yaml is built on it
 MORE = {
     "datasets": "[datasets.md](datasets.md) has folders, files, pitfalls and an entry for each format.",
-    "autoencoders": "[own_autoencoder.md](own_autoencoder.md) is a worked example.",
+    "autoencoders": "[own_autoencoder.md](own_autoencoder.md) is a worked example, and says how to fine-tune.",
     "recipes": "[own_recipe.md](own_recipe.md) says how to make one. If a recipe has a `base`, the base gives "
     "the keys that it leaves out; the last column has the values of `image`, the base of all others in `config.yaml`.",
 }

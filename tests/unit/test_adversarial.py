@@ -9,7 +9,7 @@ from learnability.autoencoders.finetuning.adversarial import (
     hinge_loss,
     patch_discriminator,
 )
-from learnability.autoencoders.finetuning.discriminated import SMALLEST_SIDE
+from learnability.autoencoders.finetuning.demands import SMALLEST_SIDE
 
 
 @pytest.mark.parametrize(("channels", "side"), [(1, 64), (3, 64), (3, 100), (3, SMALLEST_SIDE)])

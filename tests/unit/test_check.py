@@ -210,12 +210,12 @@ def test_fine_tuning_with_lpips_needs_its_backbone_and_its_heads(config, fake_hu
     assert message.startswith("autoencoders.medvae_ft.finetune.perceptual: the package lpips is not installed")
 
 
-def test_a_base_without_a_posterior_is_named(config, monkeypatch, tmp_path):
+def test_a_base_that_cannot_be_tuned_is_named(config, monkeypatch, tmp_path):
     monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
-    config["autoencoders"]["medvae"]["class"] = "AutoencoderTiny"
+    config["autoencoders"]["medvae"]["class"] = "VQModel"
     config["autoencoders"]["medvae_ft"]["finetune"]["perceptual"] = "none"
     (message,) = missing_inputs(config, [("finetune_autoencoder", TUNING)])
-    assert message.startswith("autoencoders.medvae_ft.base: AutoencoderTiny has no posterior; take a base of ")
+    assert message.startswith("autoencoders.medvae_ft.base: VQModel cannot be fine-tuned; take a base of ")
 
 
 @pytest.mark.parametrize(

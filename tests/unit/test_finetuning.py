@@ -414,9 +414,9 @@ def test_images_smaller_than_a_patch_are_refused(tmp_path):
 
 
 def test_what_cannot_be_fine_tuned_is_refused(tmp_path, dataset):
-    entry, tiny = save("flux2", tmp_path / "flux2"), save("tae", tmp_path / "tae")
-    with pytest.raises(InputError, match="AutoencoderTiny cannot be fine-tuned: it has no posterior"):
-        finetune(tmp_path / "tuned", tiny, dataset)
+    entry, quantised = save("flux2", tmp_path / "flux2"), save("vq", tmp_path / "vq")
+    with pytest.raises(InputError, match=r"VQModel cannot be fine-tuned; take a base of .*AutoencoderTiny"):
+        finetune(tmp_path / "tuned", quantised, dataset)
     with pytest.raises(InputError, match=r"weights do not fit AutoencoderKL: .* unknown"):
         finetune(tmp_path / "tuned", entry | {"class": "AutoencoderKL"}, dataset)
     assert not (tmp_path / "tuned").exists()

@@ -312,7 +312,10 @@ OTHER_LOSSES = [
         (
             "finetune_autoencoder",
             ["autoencoders.families.medvae"],
-            [f"autoencoders/finetuning/{name}" for name in ("tuning", "adversarial", "perceptual")]
+            [
+                f"autoencoders/finetuning/{name}"
+                for name in ("tuning", "adversarial", "perceptual", "equivariance", "parts")
+            ]
             + ["autoencoders/families/medvae", "autoencoders/families/medvae_keys"],
             [
                 *AFTERWARDS,

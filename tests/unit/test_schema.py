@@ -67,6 +67,11 @@ def test_fine_tuning_sees_all_images_unless_told_otherwise():
     assert validated({"autoencoders": {"mine": entry}})["autoencoders"]["mine"]["finetune"]["images"] == "all_images"
 
 
+def test_what_a_fine_tuning_may_do_is_no_part_of_an_entry_that_does_not_name_it():
+    """Else its recorded values change, and it would run again."""
+    assert validated({})["autoencoders"]["medvae_ft"] == PUBLISHED["autoencoders"]["medvae_ft"]
+
+
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_a_study_merged_over_the_published_one_is_valid(path):
     study = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -82,6 +87,7 @@ MEDVAE = DIFFUSERS | {"class": "MedVAE", "source": "stanfordmimi/MedVAE", "varia
 TUNED = {"label": "Mine", "role": "family", "base": "medvae"}
 SILENT = {"steps": 1, "batch_size": 1, "lr": 0.1, "kl_weight": 0.0, "adversarial": None, "checkpoint_every": 1}
 FINETUNE = {**SILENT, "perceptual": "none"}
+EQUIVARIANCE = {"probability": 0.5, "scales": [0.25, 0.97], "turns": True}
 VOLUMES = {
     "label": "Mine",
     "format": "ct_rate_volumes",
@@ -102,6 +108,9 @@ TABLE = {"label": "Mine", "format": "table", "root": "/data", "table": "a.csv", 
         {"datasets": {"mine": {"label": "Mine", "format": "folders", "root": "/data", "exclude": [], "splits": []}}},
         {"autoencoders": {"mine": {**TUNED, "finetune": FINETUNE}}},
         {"autoencoders": {"medvae_ft": {"finetune": {"adversarial": None}}}},
+        {"autoencoders": {"medvae_ft": {"finetune": {"equivariance": None, "train": "decoder"}}}},
+        {"autoencoders": {"medvae_ft": {"finetune": {"equivariance": {**EQUIVARIANCE, "reduced": 0.25}}}}},
+        {"autoencoders": {"medvae_ft": {"finetune": {"equivariance": {**EQUIVARIANCE, "scales": None}}}}},
         {"datasets": {"mine": {**VOLUMES, "conflicting_rows": "drop", "rescale_tables": ["metadata.csv"]}}},
         {"datasets": {"mine": {"label": "Mine", "format": "imagenet", "root": "/data", "deduplicate": True}}},
         {"datasets": {"mine": {"label": "Mine", "format": "medmnist", "root": "/data", "file": "a.npz"}}},
@@ -174,6 +183,23 @@ def test_the_entries_of_the_datasets_page_are_valid():
         ({"autoencoders": {"medvae_ft": {"finetune": {"adversarial": {"begin": 0}}}}}, "begin"),
         ({"autoencoders": {"mine": {**TUNED, "finetune": {**FINETUNE, "perceptual": "lpips"}}}}, "'perceptual_weight'"),
         ({"autoencoders": {"mine": {**TUNED, "finetune": SILENT}}}, "'perceptual' is a required property"),
+        *(
+            ({"autoencoders": {"medvae_ft": {"finetune": {"equivariance": {**EQUIVARIANCE, **wrong}}}}}, named)
+            for wrong, named in (
+                ({"probability": 1.1}, "1.1 is greater than the maximum of 1"),
+                ({"probability": -0.1}, "-0.1 is less than the minimum of 0"),
+                ({"scales": [0, 0.97]}, "0 is less than or equal to the minimum of 0"),
+                ({"scales": [0.25, 2]}, "2 is greater than the maximum of 1"),
+                ({"scales": [0.25]}, "[0.25] is too short"),
+                ({"reduced": 2}, "2 is greater than the maximum of 1"),
+                ({"shifts": True}, "'shifts' was unexpected"),
+            )
+        ),
+        (
+            {"autoencoders": {"medvae_ft": {"finetune": {"equivariance": {"turns": True}}}}},
+            "'probability' is a required",
+        ),
+        ({"autoencoders": {"medvae_ft": {"finetune": {"train": "encoder"}}}}, "'encoder' is not one of"),
         ({"tables": {"table2": {"sd": False}}}, "'sd' was unexpected"),
         ({"tables": {"table3": {"sd": True}}}, "'sd' was unexpected"),
         ({"datasets": {"isic2019": {"shareable": "yes"}}}, "'yes' is not of type 'boolean'"),

@@ -14,8 +14,6 @@ from ..storage.vouched import RECORDS, refuse_damaged_weights
 if TYPE_CHECKING:  # a check of the config must not wait for torch
     import torch
 
-VARIATIONAL = ("AutoencoderKL", "AutoencoderKLFlux2", "MedVAE")  # these have a posterior, so they can be fine-tuned
-
 
 class Autoencoder(Protocol):
     """What every family offers. `z` is raw: the posterior mode without scaling factor or normalisation."""

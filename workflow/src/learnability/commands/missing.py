@@ -4,9 +4,8 @@ import re
 
 from ..autoencoders.families.own_class import find_module, is_in_diffusers
 from ..autoencoders.families.weights import missing_weights, wrong_layout
-from ..autoencoders.finetuning.discriminated import too_small
+from ..autoencoders.finetuning.demands import TUNABLE, too_small
 from ..autoencoders.finetuning.lpips_heads import missing_heads
-from ..autoencoders.interface import VARIATIONAL
 from ..classifiers.weights import pretrained_file, trained_moments
 from ..errors import InputError
 from ..registry import class_of
@@ -98,10 +97,10 @@ def check_finetuning(config: dict, wildcards: dict) -> list[str]:
     """Check that the base and its weights can be fine-tuned, and that the perceptual loss has its weights."""
     name, found = wildcards["autoencoder"], check_weights(config, wildcards)
     entry = resolve_autoencoder(config, name)
-    if entry["class"] not in VARIATIONAL:
-        found.append(f"autoencoders.{name}.base: {entry['class']} has no posterior; take a base of {VARIATIONAL}")
-    if message := too_small(entry, config["image_size"]):
-        found.append(f"autoencoders.{name}.finetune.adversarial: {message}")
+    if entry["class"] not in TUNABLE:
+        found.append(f"autoencoders.{name}.base: {entry['class']} cannot be fine-tuned; take a base of {TUNABLE}")
+    if small := too_small(entry, config["image_size"]):
+        found.append(f"autoencoders.{name}.finetune.{small[0]}: {small[1]}")
     if entry["finetune"]["perceptual"] == "lpips":
         if message := missing_heads():
             found.append(f"autoencoders.{name}.finetune.perceptual: {message}")

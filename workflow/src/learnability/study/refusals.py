@@ -49,6 +49,7 @@ def check_study(config: dict) -> None:
     if lpips and BACKBONE not in config["pretrained"]:
         raise InputError(f"pretrained.{BACKBONE}: missing; {lpips[0]}.finetune.perceptual compares its features")
     check_own_folders(config)
+    check_equivariance(config)
     for name in [*study["autoencoders"], *study["controls"]]:
         factor = resolve_autoencoder(config, name)["factor"]
         if config["image_size"] % factor:
@@ -90,6 +91,20 @@ def check_own_folders(config: dict) -> None:
             raise InputError(
                 f"autoencoders.{name}.source is {source!r}, which reads as a hub id; a class of your own has a folder: "
                 f"begin it with ./ (./{source}), write it absolute, or leave it out"
+            )
+
+
+def check_equivariance(config: dict) -> None:
+    """Refuse a fine-tuning towards equivariance to nothing, and scales in the wrong order."""
+    for name, entry in config["autoencoders"].items():
+        if not (wanted := entry.get("finetune", {}).get("equivariance")):
+            continue
+        key, scales = f"autoencoders.{name}.finetune.equivariance", wanted["scales"]
+        if not scales and not wanted["turns"]:
+            raise InputError(f"{key} has neither scales nor turns; write one of them, or equivariance: null")
+        if scales and scales[0] > scales[1]:
+            raise InputError(
+                f"{key}.scales is {scales}; expected the smallest first, such as [{scales[1]}, {scales[0]}]"
             )
 
 

@@ -25,10 +25,12 @@ from ...storage.contracts import (
 )
 from ...storage.vouched import write_tuning_record
 from ..families.diffusers_family import to_image_channels
-from ..interface import VARIATIONAL, load_autoencoder, scale_input
+from ..interface import load_autoencoder, scale_input
 from . import lpips_heads
 from .adversarial import adaptive_weight, hinge_loss, patch_discriminator
-from .discriminated import too_small
+from .demands import check_finetuning
+from .equivariance import UNCHANGED, Change, draw_changes
+from .parts import draw_latent, last_weight, select_weights, trained_weights
 from .perceptual import LPIPS, load_perceptual
 
 NOT_APPLICABLE = "n/a"
@@ -48,22 +50,22 @@ def finetune_autoencoder(
     split: dict | None = None,
     backbone: Path | None = None,
 ) -> None:
-    """Fine-tune all weights for `steps` steps and write a diffusers folder, with its curves in history.csv.
+    """Fine-tune all weights, or the decoder's, for `steps` steps and write a diffusers folder.
 
-    Digests of all three files are in tuning.json.
+    Its curves are in history.csv; digests of all three files are in tuning.json.
 
     This is stage 1 of MedVAE's recipe (docs/protocol.md). It uses all images, as a hospital tunes on all that it has;
     with `folds` and `split` (fold, n_splits), only the training rows of that fold. `backbone` is the file of VGG16's
     weights, if the loss has a perceptual term. Resumes from its checkpoint.
     """
-    settings = entry["finetune"] | {"input": entry.get("input", "fixed")}
+    settings = entry["finetune"] | {"input": entry.get("input", "fixed"), "factor": entry["factor"]}
     card, images = read_json(dataset / "dataset.json"), open_packed(dataset / "images.npy")
     check_finetuning(entry, card["image_size"])
     refuse_damaged(dataset / "images.npy", card)
     rows = np.arange(len(images)) if split is None else training_rows(dataset, folds, **split)
     # Training is in float32 in any case, because small steps vanish in half precision.
     autoencoder = load_autoencoder(entry | {"torch_dtype": "float32"}, device)
-    model = autoencoder.model.requires_grad_(True)
+    model = select_weights(autoencoder.model, settings.get("train", "all"))
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
     perceptual = load_perceptual(backbone) if settings["perceptual"] == "lpips" else None
     tuning = Tuning(model, settings, seed, device, perceptual)
@@ -76,14 +78,6 @@ def finetune_autoencoder(
     write_csv(pd.DataFrame(history), folder / "history.csv")
     write_tuning_record(folder)
     remove_checkpoint(folder / "checkpoint.safetensors")
-
-
-def check_finetuning(entry: dict, image_size: int) -> None:
-    """Refuse a class without a posterior, and images that are smaller than one patch."""
-    if entry["class"] not in VARIATIONAL:
-        raise InputError(f"{entry['class']} cannot be fine-tuned: it has no posterior; take a base of {VARIATIONAL}")
-    if message := too_small(entry, image_size):
-        raise InputError(message)
 
 
 def training_rows(dataset: Path, folds: Path, fold: int, n_splits: int) -> np.ndarray:
@@ -163,7 +157,7 @@ class Tuning:
                 network.to(device, memory_format=torch.channels_last)
         self.networks.train()
         self.optimisers = [
-            torch.optim.Adam(self.networks[name].parameters(), lr=rate, betas=(0.5, 0.9), fused=True)
+            torch.optim.Adam(trained_weights(self.networks[name]), lr=rate, betas=(0.5, 0.9), fused=True)
             for name, rate in rates.items()
         ]
 
@@ -174,34 +168,44 @@ class Tuning:
 
     def step(self, step: int, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """From `start` on, even steps update the autoencoder and odd ones the discriminator; returns the curves."""
+        equivariance, factor = self.settings.get("equivariance"), self.settings.get("factor", 1)
+        first, change = draw_changes(equivariance, self.seed, step, x.shape[-1], factor)
+        x = first.image(x)
         if step >= self.starts and step % 2:
-            return self.step_discriminator(x)
-        return self.step_autoencoder(x, adversarial=step >= self.starts)
+            return self.step_discriminator(x, change)
+        return self.step_autoencoder(x, adversarial=step >= self.starts, change=change)
 
-    def reconstruct(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """x_hat (N, C, H, W) from a sample of the posterior, and the KL of the posterior per image, averaged."""
-        posterior = self.networks["autoencoder"].encode(x).latent_dist
-        return self.networks["autoencoder"].decode(posterior.sample()).sample, posterior.kl().mean()
+    def reconstruct(self, x: torch.Tensor, change: Change) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Changed x, x_hat of the changed latent of x, and the KL of its posterior, None where there is none."""
+        z, kl = draw_latent(self.networks["autoencoder"], x)
+        return change.image(x), self.networks["autoencoder"].decode(change.latent(z)).sample, kl
 
-    def step_autoencoder(self, x: torch.Tensor, adversarial: bool) -> dict[str, torch.Tensor]:
+    def step_autoencoder(
+        self, x: torch.Tensor, adversarial: bool, change: Change = UNCHANGED
+    ) -> dict[str, torch.Tensor]:
         """Minimise the reconstruction loss + kl_weight * KL + w * (-mean D(x_hat))."""
-        x_hat, kl = self.reconstruct(x)
-        # Each loss is differentiated down to x_hat only once: the adaptive weight and the step share that gradient.
+        x, x_hat, kl = self.reconstruct(x, change)
+        # Each loss is differentiated down to x_hat once: both the adaptive weight and the step need that gradient.
         leaf = x_hat.detach().requires_grad_()
         loss, curves = self.reconstruction_loss(x, leaf)
         (gradient,) = torch.autograd.grad(loss, leaf)
         if adversarial:
             generator_loss = -self.networks["discriminator"](leaf).mean()
             (pull,) = torch.autograd.grad(generator_loss, leaf)
-            last = self.networks["autoencoder"].decoder.conv_out.weight
+            last = last_weight(self.networks["autoencoder"])
             at_last = (torch.autograd.grad(x_hat, last, each, retain_graph=True)[0] for each in (gradient, pull))
             weight = adaptive_weight(*at_last, self.settings["adversarial"]["weight"])
             gradient = gradient + weight * pull
             curves |= {"generator_loss": generator_loss.detach(), "adversarial_weight": weight}
         self.optimisers[0].zero_grad(set_to_none=True)
-        torch.autograd.backward([x_hat, self.settings["kl_weight"] * kl], [gradient, None])
+        losses, gradients = [x_hat], [gradient]
+        if kl is not None:
+            curves["kl"] = kl.detach()
+            if kl.requires_grad:  # a frozen encoder's is a number
+                losses, gradients = [x_hat, self.settings["kl_weight"] * kl], [gradient, None]
+        torch.autograd.backward(losses, gradients)
         self.optimisers[0].step()
-        return curves | {"kl": kl.detach()}
+        return curves
 
     def reconstruction_loss(self, x: torch.Tensor, x_hat: torch.Tensor) -> tuple[torch.Tensor, dict]:
         """Sum over pixel values of |x - x_hat| + perceptual_weight * LPIPS per image, averaged; and its curves.
@@ -217,10 +221,10 @@ class Tuning:
             loss = loss + self.settings["perceptual_weight"] * distance * x[0].numel()
         return loss, curves
 
-    def step_discriminator(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+    def step_discriminator(self, x: torch.Tensor, change: Change = UNCHANGED) -> dict[str, torch.Tensor]:
         """Minimise the hinge loss between images and reconstructions."""
         with torch.no_grad():
-            x_hat, _ = self.reconstruct(x)
+            x, x_hat, _ = self.reconstruct(x, change)
         loss = hinge_loss(self.networks["discriminator"](x), self.networks["discriminator"](x_hat))
         self.optimisers[1].zero_grad(set_to_none=True)
         loss.backward()
