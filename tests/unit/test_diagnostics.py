@@ -1,13 +1,17 @@
 """Numbers about latents against closed forms: white noise, fields of known power, planted ranks and dimensions."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from scipy.fft import dctn
 
-from learnability.diagnostics import channels, equivariance, neighbours, positions, spectra
+from learnability.diagnostics import channels, encoder, equivariance, neighbours, positions, spectra
 from learnability.diagnostics.encoding import as_table, diagnose_array, diagnose_sample
+from learnability.diagnostics.images import SETTINGS
 from learnability.storage.channel_sums import channel_sums
 
 CPU = torch.device("cpu")
@@ -41,6 +45,16 @@ def test_the_slope_of_a_field_is_the_power_that_it_was_made_with(power):
     assert spectra.radial_slope(mean) == pytest.approx(-power, abs=0.08)
 
 
+def test_the_spectrum_of_a_field_falls_as_it_was_made_and_adds_up_from_its_rings():
+    mean = spectra.fourier_power(field(2.0)).mean(dim=(0, 1))
+    frequency, power = spectra.radial_power(mean)
+    assert (frequency[0], frequency[-1], len(frequency)) == (1 / 64, 0.5, 32)
+    slope = np.polyfit(np.log(frequency[:-1]), np.log(power[:-1]), 1)[0]
+    assert slope == pytest.approx(spectra.radial_slope(mean))
+    ring = np.hypot(*np.meshgrid(np.fft.fftfreq(64) * 64, np.fft.fftfreq(64) * 64)).round() == 3
+    assert power[2].item() == pytest.approx(mean.numpy()[ring].mean())
+
+
 def test_the_divergence_of_spectra_is_zero_to_itself_and_grows_with_the_slope():
     profiles = [spectra.radial_profile(spectra.dct(field(power)).square().mean(dim=(0, 1))) for power in (0, 1, 2)]
     near, far = (spectra.divergence(profiles[0], other) for other in profiles[1:])
@@ -63,17 +77,43 @@ def test_ranks_of_planted_eigenvalues():
 @pytest.mark.parametrize("dimension", [2, 5])
 def test_the_dimension_of_a_gaussian_in_a_larger_space(dimension):
     features = noise(2000, dimension) @ torch.linalg.qr(noise(10, dimension, seed=1))[0].T
-    mu = neighbours.ratios(neighbours.nearest(features, np.arange(2000), 2))
+    mu = neighbours.ratios(neighbours.nearest(features, np.arange(2000), 2)[0])
     assert neighbours.twonn(mu) == pytest.approx(dimension, rel=0.1)
     assert neighbours.mle_dimension(mu) == pytest.approx(dimension, rel=0.1)
+
+
+# Of scikit-dimension 0.5.0, TwoNN(discard_fraction).fit(numpy.random.default_rng(0).normal(size=(500, dimension))).
+TWONN = {(3, 0.05): 3.0393644421627832, (3, 0.2): 3.01572661023208, (30, 0.1): 22.32086680012549}
+
+
+@pytest.mark.parametrize(("dimension", "dropped"), TWONN)
+def test_the_dimension_is_that_of_scikit_dimension(dimension, dropped):
+    features = torch.from_numpy(np.random.default_rng(0).normal(size=(500, dimension)))
+    mu = neighbours.ratios(neighbours.nearest(features, np.arange(500), 2)[0])
+    assert neighbours.twonn(mu, dropped) == pytest.approx(TWONN[dimension, dropped], rel=1e-9)
+
+
+@pytest.mark.skipif("LATENT_CACHES" not in os.environ, reason="LATENT_CACHES names no folder of cached latents")
+@pytest.mark.parametrize(("name", "rank", "ratio", "condition", "dimension"), [
+    ("f16d32", 18.76, 12.36, 5488, 17.6),
+    ("f16d32_vfdinov2", 21.02, 16.44, 128, 10.5),
+])  # fmt: skip
+def test_cached_latents_of_lightningdit_have_their_known_numbers(name, rank, ratio, condition, dimension):
+    """(10000, 32) of hustvl/LightningDiT, tools/latent_demos; the dimension is of the first 2,000 rows."""
+    x = torch.from_numpy(np.load(Path(os.environ["LATENT_CACHES"], f"{name}.npy"))).double()
+    values = channels.eigenvalues(channels.covariance(x.T @ x, x.sum(dim=0), len(x)))
+    found = channels.effective_rank(values), channels.participation(values), channels.condition(values)
+    mu = neighbours.ratios(neighbours.nearest(x[:2000], np.arange(2000), 2)[0])
+    assert found == pytest.approx((rank, ratio, condition), rel=5e-3)
+    assert neighbours.twonn(mu) == pytest.approx(dimension, abs=0.05)
 
 
 def test_images_of_one_group_are_no_neighbours():
     once = noise(300, 6)
     features = torch.cat([once, once + 1e-3 * noise(300, 6, seed=1)])
     group = np.tile(np.arange(300), 2)
-    alone = neighbours.ratios(neighbours.nearest(features, np.arange(600), 2))
-    grouped = neighbours.ratios(neighbours.nearest(features, group, 2))
+    alone = neighbours.ratios(neighbours.nearest(features, np.arange(600), 2)[0])
+    grouped = neighbours.ratios(neighbours.nearest(features, group, 2)[0])
     assert neighbours.mle_dimension(alone) < 1 < 4 < neighbours.mle_dimension(grouped)
 
 
@@ -119,7 +159,6 @@ def test_an_equivariant_encoder_has_no_error_and_a_skewed_one_has(skewed):
     assert error["scale_half"] == pytest.approx(0, abs=0.05)
     for name in ("turn", "flip"):
         assert (error[name] > 0.5) if skewed else error[name] == pytest.approx(0, abs=1e-9)
-    assert [row.value for row in rows if row.diagnostic == "posterior_noise_share"] == ["n/a (no posterior)"]
 
 
 def sampled(autoencoder: Average, seen: np.ndarray, z: np.ndarray) -> pd.DataFrame:
@@ -145,14 +184,14 @@ def test_the_decoder_of_an_equivariant_autoencoder_gives_the_psnr_of_its_reconst
         assert found == pytest.approx(expected, abs=0.01)
 
 
-def test_the_share_of_a_posterior_is_its_variance_over_all():
-    seen = images()
-    z = of_average(seen)[1]
-    autoencoder = Average(False)
-    autoencoder.variance = lambda x: torch.full((len(x), 3, 16, 16), 0.01)
-    expected = np.mean(0.01 / (0.01 + z.var(axis=(0, 2, 3), dtype=np.float64)))
-    found = sampled(autoencoder, seen, z).loc[("posterior_noise_share", "raw"), "value"]
-    assert 0.1 < found == pytest.approx(expected, rel=1e-4)
+def test_the_share_of_a_posterior_is_that_of_the_gaussian_it_adds():
+    mode, variance = 2 * noise(4000, 3), [1.0, 4.0, 12.0]
+    sampled = mode + torch.tensor(variance).sqrt() * noise(4000, 3, seed=1)
+    share = 1 - mode.var(dim=0) / sampled.var(dim=0)
+    row = encoder.noise_share(variance, mode.std(dim=0).numpy(), 4000)
+    assert row.value == pytest.approx(np.mean([1 / 5, 4 / 8, 12 / 16]), abs=0.01)
+    assert row.value == pytest.approx(float(share.mean()), abs=0.02)
+    assert encoder.noise_share(None, np.ones(3), 9).value == "n/a (no posterior)"
 
 
 def test_a_constant_channel_leaves_the_error_of_the_others():
@@ -200,17 +239,17 @@ def test_unrelated_latents_have_the_error_of_the_null(transform):
 def test_images_on_their_own_grid_have_their_own_spectrum():
     seen = images(side=16)
     z = np.ascontiguousarray(seen.transpose(0, 3, 1, 2))
-    rows = diagnose_array(z, channel_sums(z), seen, np.arange(12), CPU)
+    rows = diagnose_array(z, channel_sums(z), seen, np.arange(12), CPU).rows
     found = {row.variant: row for row in rows if row.diagnostic == "spectral_kl"}
-    for delta in (0.0, 1.0):
-        row = found[f"normalised;delta={delta}"]
+    for setting in SETTINGS:
+        row = found[f"normalised;{setting}"]
         assert row.value == pytest.approx(0, abs=1e-6)
         assert row.null > 1e-3
 
 
 def table_of(z: np.ndarray) -> pd.DataFrame:
     rows = diagnose_array(z, channel_sums(z), images(), np.arange(len(z)) // 2, CPU)
-    return as_table(rows, "made", "tried", "family").set_index(["diagnostic", "variant"])
+    return as_table(rows.rows, "made", "tried", "family").set_index(["diagnostic", "variant"])
 
 
 def test_a_table_has_every_number_beside_its_null():
@@ -226,12 +265,14 @@ def test_what_cannot_be_measured_says_why():
     one = table_of(noise(60, 1, 4, 4).numpy().astype(np.float16))
     assert one.loc[("effective_rank", "normalised"), "value"] == "n/a (one channel)"
     assert one.loc[("sec", "normalised;tau=0.5"), "value"] == "n/a (a grid of 4)"
+    thrice = table_of(noise(60, 1, 8, 8).repeat(1, 3, 1, 1).numpy().astype(np.float16))
+    assert thrice.loc[("condition", "raw"), "value"] == "n/a (a channel follows from others)"
     flat = noise(60, 3, 8, 8).numpy().astype(np.float16)
     flat[:, 1] = 5
     constant = table_of(flat)
     assert constant.loc[("condition", "raw"), "value"] == "n/a (a constant channel)"
     few = table_of(noise(6, 3, 8, 8).numpy().astype(np.float16))
-    assert few.loc[("twonn", "raw"), "value"] == "n/a (fewer than 20 groups)"
+    assert few.loc[("twonn", "raw;dropped=0.1"), "value"] == "n/a (fewer than 20 groups)"
     six = table_of(noise(60, 3, 6, 6).numpy().astype(np.float16))
     assert six.loc[("radial_slope", "raw"), "value"] == "n/a (fewer than 3 wave numbers)"
     equal = table_of(np.repeat(noise(1, 3, 8, 8).numpy().astype(np.float16), 60, axis=0))

@@ -41,6 +41,15 @@ def weights_of_tuning(wildcards):
     return found
 
 
+def weights_of_diagnosis(wildcards):
+    """Which weights an autoencoder has, and with a teacher which that has."""
+    found, teacher = weights_of(wildcards), teacher_of(wildcards)
+    if teacher is None:
+        return found
+    folder = weights_folder(diagnostics_of_study()["teacher"])
+    return {"autoencoder": found, "teacher": pretrained_identity(teacher, folder)}
+
+
 def weights_of_start(wildcards):
     """Which weights a training starts from; None where it starts from random ones."""
     return pretrained_identity(start_of(wildcards), weights_folder(recipe_of(wildcards).model))
@@ -79,6 +88,18 @@ def decoder_of(wildcards):
 def tuned_of(wildcards):
     """The autoencoder of a job that fine-tunes it."""
     return resolve_autoencoder(config, wildcards.autoencoder)
+
+
+def diagnostics_of_study():
+    """What the study says of its diagnostics."""
+    if part := config["study"]["diagnostics"]:
+        return part
+    raise WorkflowError("study.diagnostics is null: it says how encodings are described; write `diagnostics: {}`")
+
+
+def teacher_of(wildcards):
+    """The `pretrained` entry whose features latents are compared with, or None."""
+    return (name := diagnostics_of_study()["teacher"]) and config["pretrained"][name]
 
 
 def backbone_of(wildcards):
@@ -125,11 +146,15 @@ def code_of(script, *modules_of):
     return lambda wildcards: digest_of(script, tuple(name for modules in modules_of for name in modules(wildcards)))
 
 
-def code_of_encoding(wildcards):
-    """A class of the user's own is code too."""
-    entry, code = encoder_of(wildcards), code_of("encode_dataset", modules_of_encoder)(wildcards)
-    own = source_files(entry["class"])[0] if ":" in entry["class"] else []
-    return digest([code, *map(file_digest, own)]) if own else code
+def code_with_autoencoder(script):
+    """As code_of, of what an autoencoder passes: a class of the user's own is code too."""
+
+    def found(wildcards):
+        entry, code = encoder_of(wildcards), code_of(script, modules_of_encoder)(wildcards)
+        own = source_files(entry["class"])[0] if ":" in entry["class"] else []
+        return digest([code, *map(file_digest, own)]) if own else code
+
+    return found
 
 
 def modules_of_format(wildcards):

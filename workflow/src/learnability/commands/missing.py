@@ -18,7 +18,11 @@ from ..workflow.hub import weights_to_fetch, why_missing
 from ..workflow.identity import changed_weights, edited_weights
 from .missing_data import check_dataset
 
-READ_ENCODINGS = ("train_classifier", "train_with_decoder", "search_recipe", "assist_search", "compute_teacher_logits")
+READ_ENCODINGS = (
+    "train_classifier", "train_with_decoder", "search_recipe", "assist_search", "compute_teacher_logits",
+    "diagnose_encoding",
+)  # fmt: skip
+WITH_AUTOENCODER = ("encode_dataset", "encode_latents", "train_with_decoder", "diagnose_encoding")  # whose weights
 
 
 def check_python(executable: str) -> list[str]:
@@ -39,6 +43,7 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
         "finetune_autoencoder": check_finetuning,
         "encode_dataset": check_encoding,
         "encode_latents": check_encoding,
+        "diagnose_encoding": check_diagnosis,
         "train_classifier": check_training,
         "train_with_decoder": check_training,
         "search_recipe": check_training,
@@ -62,7 +67,9 @@ def weights_read(config: dict, rule: str, wildcards: dict) -> set[str]:
     if rule == "finetune_autoencoder":
         entry = config["autoencoders"][wildcards["autoencoder"]]
         return {entry["base"], *([BACKBONE] if entry["finetune"]["perceptual"] == "lpips" else [])}
-    names = {wildcards["autoencoder"]} if rule in ("encode_dataset", "encode_latents", "train_with_decoder") else set()
+    names = {wildcards["autoencoder"]} if rule in WITH_AUTOENCODER else set()
+    if rule == "diagnose_encoding" and (teacher := config["study"]["diagnostics"]["teacher"]):
+        names |= {teacher}
     if rule in ("train_classifier", "train_with_decoder", "search_recipe"):
         recipe = resolve_recipe(config, wildcards["recipe"])
         names |= {recipe.model} if pretrained_weights(config, recipe) else set()
@@ -112,6 +119,12 @@ def check_encoding(config: dict, wildcards: dict) -> list[str]:
     """As check_weights, except that weights that the workflow fine-tunes are an input of the job; the base is not."""
     entry = config["autoencoders"][wildcards["autoencoder"]]
     return [] if "finetune" in entry else check_weights(config, wildcards)
+
+
+def check_diagnosis(config: dict, wildcards: dict) -> list[str]:
+    """As check_encoding, and the weights of the teacher can be had."""
+    teacher = config["study"]["diagnostics"]["teacher"]
+    return check_encoding(config, wildcards) + (check_pretrained(config, teacher, "image") if teacher else [])
 
 
 def check_training(config: dict, wildcards: dict) -> list[str]:

@@ -1,20 +1,46 @@
-"""Every number about one encoding as a table, from arrays as they are stored."""
+"""Every number about one encoding as a table, from arrays as they are stored (the step diagnose_encoding)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
-from ..autoencoders.interface import Autoencoder, scale_input
-from ..storage.channel_sums import channel_moments
-from .encoder import diagnose_autoencoder
-from .latents import Row, diagnose_latents, image_profiles
+from ..autoencoders.encode import images_at_once, open_dataset
+from ..autoencoders.interface import Autoencoder, load_autoencoder, scale_input
+from ..errors import InputError
+from ..storage.arrays import as_rgb, open_packed
+from ..storage.channel_sums import channel_moments, channel_sums
+from ..storage.contracts import read_json, refuse_damaged, write_csv
+from .classes import diagnose_classes
+from .encoder import diagnose_autoencoder, noise_share
+from .images import at_grid, image_profiles
+from .latents import Row, diagnose_latents
+from .teacher import diagnose_likeness, teacher_features
 
 DIAGNOSTICS = ["dataset", "autoencoder", "role", "diagnostic", "variant", "value", "null", "n"]
+SPECTRUM = ["dataset", "autoencoder", "role", "frequency", "power"]
+IMAGES = {"autoencoder": "original", "role": "baseline"}  # the images themselves, at the latent's grid
 ROWS = 64  # latents of a block
-SAMPLE = 128  # images that are encoded again
-BATCH = 4
+SAMPLE = 128  # images that `learnability diagnose` encodes again
+
+
+class Described(NamedTuple):
+    """What was found of latents: their deviation (C,), every number, and frequencies (k,) with their share of power."""
+
+    std: np.ndarray
+    rows: list[Row]
+    spectrum: tuple[torch.Tensor, torch.Tensor]
+
+
+class Labelled(NamedTuple):
+    """What a dataset says of its images: labels (N,), and of the rows `chosen` (n,) a teacher's features (n, d)."""
+
+    label: np.ndarray
+    chosen: np.ndarray
+    features: torch.Tensor | None = None
 
 
 def blocks(array: np.ndarray, rows: int = ROWS) -> Iterator[torch.Tensor]:
@@ -23,17 +49,36 @@ def blocks(array: np.ndarray, rows: int = ROWS) -> Iterator[torch.Tensor]:
         yield torch.from_numpy(np.array(array[start : start + rows]))
 
 
-def diagnose_array(
-    z: np.ndarray, sums: np.ndarray, images: np.ndarray, group: np.ndarray, device: torch.device
-) -> list[Row]:
-    """What needs no autoencoder: of latents z (N, C, h, w) with their sums (N, 2, C) and groups (N,).
+def diagnose_blocks(
+    latents: Callable[[], Iterable[torch.Tensor]],
+    sums: np.ndarray,
+    seen: np.ndarray,
+    group: np.ndarray,
+    device: torch.device,
+    labelled: Labelled | None = None,
+) -> Described:
+    """What needs no autoencoder: of `latents` in blocks (n, C, h, w), with sums (N, 2, C) and groups (N,).
 
-    `images` (n, H, W, C) are a sample for the spectrum of images.
+    `seen` (n, H, W, C) are a sample of the images, for their spectrum. What needs labels or a teacher is left out
+    where they are not given.
     """
-    mean, std = channel_moments(sums, np.arange(len(z)), z[0, 0].size)
-    profile = image_profiles(torch.from_numpy(images).movedim(-1, 1), tuple(z.shape[2:]))
-    variants = diagnose_latents(blocks(z), mean, std, device)
-    return [row for diagnosis in variants for row in diagnosis.rows(group, profile)]
+    grid = tuple(next(iter(latents())).shape[2:])
+    profiles = image_profiles(torch.from_numpy(seen).movedim(-1, 1), grid)
+    mean, std = channel_moments(sums, np.arange(len(sums)), grid[0] * grid[1])
+    variants, rows = diagnose_latents(latents(), mean, std, device), []
+    for found in variants:
+        rows += found.rows(group, profiles)
+        if labelled:
+            rows += diagnose_classes(found.variant, found.pooled, labelled.label, group)
+            rows += diagnose_likeness(found.variant, found.pooled[labelled.chosen], labelled.features)
+    return Described(std, rows, variants[0].spectrum())
+
+
+def diagnose_array(
+    z: np.ndarray, sums: np.ndarray, seen: np.ndarray, group: np.ndarray, device: torch.device, labelled=None
+) -> Described:
+    """The same of latents z (N, C, h, w) as one array."""
+    return diagnose_blocks(lambda: blocks(z), sums, seen, group, device, labelled)
 
 
 def diagnose_sample(
@@ -41,11 +86,85 @@ def diagnose_sample(
 ) -> list[Row]:
     """What needs the autoencoder: of RGB images uint8 (n, H, W, 3)."""
     mean, std = channel_moments(sums, np.arange(len(sums)), cells)
-    batches = (scale_input(x.to(device).movedim(-1, 1), entry) for x in blocks(images, BATCH))
+    at_once = images_at_once(images.shape[1], device)
+    batches = (scale_input(x.to(device).movedim(-1, 1), entry) for x in blocks(images, at_once))
     return diagnose_autoencoder(autoencoder, batches, mean, std)
+
+
+def stratified(label: np.ndarray, number: int) -> np.ndarray:
+    """At most `number` rows (n,), ascending, always the same: of each class its share, and one at least."""
+    order = np.random.default_rng(0).permutation(len(label))
+    place = np.empty(len(label))  # of a row within its class, from 0 to 1; the first of each come before all others
+    for k in np.unique(label):
+        rows = order[label[order] == k]
+        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+        place[rows[0]] = 0
+    return np.sort(order[np.argsort(place[order], kind="stable")[:number]])
+
+
+def diagnose_encoding(
+    entry: dict,
+    dataset: Path,
+    encoding: Path,
+    number: int,
+    device: torch.device,
+    table: Path,
+    spectrum: Path,
+    teacher: tuple[str, Path] | None = None,
+) -> None:
+    """Write `table` and `spectrum` of an encoding, and in them of its images at the latent's grid.
+
+    `number` images, a sample stratified by class, are passed through the autoencoder again, and through the `teacher`:
+    a timm model and the file of its weights. Labels and groups are those of the dataset; latents are described by all
+    rows.
+    """
+    _, images, samples = open_dataset(dataset)
+    described, z, sums = open_encoding(encoding, len(samples))
+    label, group = samples["label"].to_numpy(), samples["group"].to_numpy()
+    chosen = stratified(label, number)
+    seen, labelled = images[chosen], Labelled(label, chosen)
+    if teacher:
+        small = open_packed(dataset / "images_small.npy")[chosen]
+        labelled = labelled._replace(features=teacher_features(*teacher, small, device))
+    of_latents = diagnose_array(z, sums, seen, group, device, labelled)
+    why = "no posterior" if "posterior_variance" in described else "encoded by an earlier version"
+    of_latents.rows.append(noise_share(described.get("posterior_variance"), of_latents.std, len(z), why))
+    print(f"{described['autoencoder']}: {len(z)} latents described", flush=True)
+    autoencoder = load_autoencoder(entry, device)
+    of_latents.rows.extend(diagnose_sample(autoencoder, entry, as_rgb(seen), sums, z[0, 0].size, device))
+
+    def on_grid() -> Iterator[torch.Tensor]:
+        return at_grid(images, z.shape[2], ROWS)
+
+    of_images = diagnose_blocks(
+        on_grid, np.concatenate([channel_sums(x.numpy()) for x in on_grid()]), seen, group, device, labelled
+    )
+    name = {key: described[key] for key in ("dataset", "autoencoder", "role")}
+    both = [(of_latents, name), (of_images, name | IMAGES)]
+    curves = [as_spectrum(found.spectrum, **names) for found, names in both]
+    write_csv(pd.concat([as_table(found.rows, **names) for found, names in both], ignore_index=True), table)
+    write_csv(pd.concat(curves, ignore_index=True), spectrum)
+
+
+def open_encoding(folder: Path, images: int) -> tuple[dict, np.ndarray, np.ndarray]:
+    """The card, latents (N, C, h, w) and their sums (N, 2, C) of an encoding; damaged ones are refused."""
+    card = read_json(folder / "autoencoder.json")
+    for name in ("latents.npy", "channel_sums.npy"):
+        refuse_damaged(folder / name, card)
+    z, sums = open_packed(folder / "latents.npy"), open_packed(folder / "channel_sums.npy")
+    if not len(z) == len(sums) == images:
+        raise InputError(f"{folder}: {len(z)} latents of {images} images; delete it and run again")
+    return card, z, sums
 
 
 def as_table(rows: Iterable[Row], dataset: str, autoencoder: str, role: str) -> pd.DataFrame:
     """The rows as the file of an encoding has them."""
     table = pd.DataFrame(rows, columns=Row._fields)
     return table.assign(dataset=dataset, autoencoder=autoencoder, role=role)[DIAGNOSTICS]
+
+
+def as_spectrum(found: tuple[torch.Tensor, torch.Tensor], dataset: str, autoencoder: str, role: str) -> pd.DataFrame:
+    """The radially averaged power as the file of an encoding has it."""
+    frequency, power = (values.tolist() for values in found)
+    table = pd.DataFrame({"frequency": frequency, "power": power})
+    return table.assign(dataset=dataset, autoencoder=autoencoder, role=role)[SPECTRUM]
