@@ -8,14 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..significance.diagnostics import BASELINE, NUMBER, as_numbers
+from ..significance.diagnostics import IMAGES, NUMBER, as_numbers
 from ..significance.diagnostics_vs_gap import FEWEST, GAP, OVER_AUTOENCODERS
 from ..significance.macro import MACRO
-from ..tables.diagnostic_labels import SHOWN
+from ..tables.diagnostic_labels import IN_TABLE5
 from ..tables.labels import Labels, autoencoders_of, datasets_of
-from ..tables.table5 import macro_gaps
+from ..tables.table5 import macro_gaps, partly
 from .figure2 import p_value
-from .style import FAINT, QUIET, SMALL, SPACES, Mark, add_legend, add_note, marks_of, panels, score, styled
+from .style import FAINT, QUIET, SMALL, Mark, add_legend, add_note, marks_of, panels, score, styled
 
 COLUMNS, NARROW = 2, 4.2  # inches: at the width of a telephone its letters are as large as the page's
 LINE = 0.135  # inches of a line of names
@@ -28,14 +28,14 @@ def draw_diagnostics_vs_gap(table5: pd.DataFrame, gap: pd.DataFrame, tests: pd.D
     """Points are means over datasets; names stand at the right, at the height of their gap, which all panels share.
 
     `table5` is table5.csv, `gap` has dataset, autoencoder and gap of Table 1, `tests` is diagnostics_vs_gap.csv, which
-    is quoted and not computed again. Controls are open; images, which have no gap, stand on the axis.
+    is quoted and not computed again. Controls are open; what has no gap, such as images, stands on the axis.
     """
     cells, macro = table5[table5["dataset"] != MACRO], table5[table5["dataset"] == MACRO]
     datasets = datasets_of(cells, labels)
     gaps = {name: 100 * value for name, value in macro_gaps(gap, datasets).items()}
     macro = macro.assign(value=as_numbers(macro["value"])).dropna(subset="value")
-    images, encoded = macro[macro["role"] == BASELINE], macro[macro["autoencoder"].isin(gaps)]
-    shown = [key for key in SHOWN if is_of(encoded, key).any()]
+    encoded = macro[macro["autoencoder"].isin(gaps)]
+    shown = [key for key in IN_TABLE5 if is_of(encoded, key).any()]
     marks = marks_of(labels, dict(zip(encoded["autoencoder"], encoded["role"], strict=True)))
     names = names_of(encoded, labels)
     low, high = limits([gaps[name] for name in names])
@@ -46,8 +46,8 @@ def draw_diagnostics_vs_gap(table5: pd.DataFrame, gap: pd.DataFrame, tests: pd.D
         for row in encoded[is_of(encoded, key)].to_dict("records"):
             name = row["autoencoder"]
             axes.plot(row["value"], gaps[name], **marks[name].points(5, zorder=4, gid=row["role"]))
-        draw_images(axes, images.loc[is_of(images, key), "value"])
-        axes.set_title("\n".join([SHOWN[key].label, result_of(tests, key)]), loc="left", fontweight="normal")
+        draw_without_gap(axes, macro[is_of(macro, key) & ~macro["autoencoder"].isin(gaps)], labels)
+        axes.set_title("\n".join([IN_TABLE5[key].label, result_of(tests, key)]), loc="left", fontweight="normal")
         axes.axhline(0, color=QUIET, linewidth=0.6, zorder=1)
         axes.set_ylim(low, high)
         axes.xaxis.set_major_locator(MaxNLocator(3))
@@ -58,7 +58,7 @@ def draw_diagnostics_vs_gap(table5: pd.DataFrame, gap: pd.DataFrame, tests: pd.D
         if i % COLUMNS == 0:
             axes.set_ylabel("gap (points)")
     add_legend(figure, grid, columns=1)
-    add_note(figure, sentences(tests, shown), labels, datasets)
+    add_note(figure, [*sentences(tests, shown), *partly(cells, labels)], labels, datasets)
     return figure
 
 
@@ -67,10 +67,12 @@ def is_of(rows: pd.DataFrame, key: tuple[str, str]) -> pd.Series:
     return (rows[NUMBER] == list(key)).all(axis=1)
 
 
-def names_of(encoded: pd.DataFrame, labels: Labels) -> dict[str, str]:
-    """Labels in lines, families first, controls called so."""
-    families, controls = autoencoders_of(encoded, labels)
+def names_of(rows: pd.DataFrame, labels: Labels, wrapped: bool = True) -> dict[str, str]:
+    """Labels, in lines if `wrapped`, families first, controls called so."""
+    families, controls = autoencoders_of(rows, labels)
     named = families | controls
+    if not wrapped:
+        return named
     return {name: textwrap.fill(label, WRAP, break_on_hyphens=False) for name, label in named.items()}
 
 
@@ -81,11 +83,15 @@ def limits(gaps: list[float]) -> tuple[float, float]:
     return low - room, high + room
 
 
-def draw_images(axes: Axes, values: pd.Series) -> None:
-    if len(values):
-        mark = SPACES["image"].points(5, zorder=5, gid="images", clip_on=False)
-        axes.plot(values, np.zeros(len(values)), transform=axes.get_xaxis_transform(), **mark,
-                  label="the images themselves on the latents' grid: they have no gap")  # fmt: skip
+def draw_without_gap(axes: Axes, rows: pd.DataFrame, labels: Labels) -> None:
+    """Images, and what else has no gap in Table 1: on the axis."""
+    marks = marks_of(labels, dict(zip(rows["autoencoder"], rows["role"], strict=True)))
+    named = {name: f"{label}: no gap in Table 1" for name, label in names_of(rows, labels, wrapped=False).items()}
+    named[IMAGES] = "the images themselves on the latents' grid: no gap"
+    for name, label in named.items():
+        values = rows.loc[rows["autoencoder"] == name, "value"]
+        mark = marks[name].points(5, zorder=5, gid="without gap", clip_on=False) if len(values) else {}
+        axes.plot(values, np.zeros(len(values)), transform=axes.get_xaxis_transform(), **mark, label=label)
 
 
 def draw_names(axes: Axes, places: dict[str, float], names: dict[str, str], marks: dict[str, Mark], high: float) -> None:

@@ -13,15 +13,14 @@ class Words(NamedTuple):
     meaning: str
 
 
-# By diagnostic and variant: those that Table 5, its figure and `learnability diagnose` show, in this order.
-SHOWN = {
+# By diagnostic and variant, in the order of their columns and panels.
+IN_TABLE5 = {
     SUSPECTS[0]: Words(
-        "HF energy", "high-frequency energy",
+        "HF", "high-frequency energy",
         "share of the energy in the upper half of the spatial frequencies; more: finer patterns (white noise .5)",
     ),
     SUSPECTS[1]: Words(
-        "Ch. corr.", "channel correlation",
-        "mean absolute correlation of two channels; more: channels repeat each other",
+        "Corr.", "channel correlation", "mean absolute correlation of two channels; more: channels repeat each other"
     ),
     SUSPECTS[2]: Words(
         "Turn", "error of a quarter turn",
@@ -29,37 +28,42 @@ SHOWN = {
     ),
     ("radial_slope", "normalised"): Words(
         "Slope", "slope of power",
-        "slope of log power over log frequency; closer to 0: more like white noise (natural images about −2)",
+        "slope of log power over log frequency; closer to 0: more like white noise",
     ),
     ("effective_rank", "normalised"): Words(
-        "Rank", "effective rank",
-        "exponential of the entropy of the channels' covariance; more: more channels count",
+        "Rank", "effective rank", "of the covariance of the channels; more: more of the channels count"
     ),
-    ("mle_dimension", "normalised"): Words(
-        "Dim.", "intrinsic dimension",
-        "of latents averaged over their cells, by maximum likelihood; more: less of a manifold",
+    ("lnc", "normalised;k=20"): Words(
+        "LNC", "neighbours of the same class",
+        "share of the 20 nearest latents of other groups that have the same class, less chance; more: classes lie "
+        "apart",
     ),
-    ("lds", "normalised;near=1,far=6"): Words(
-        "Near", "near minus far cells",
-        "cosine of neighbouring cells less that of distant ones; more: smoother",
-    ),
-    ("equivariance_encoder", "normalised;transform=flip"): Words(
-        "Flip", "error of a flip", "as for a quarter turn",
-    ),
-    ("equivariance_decoder", "normalised;transform=turn"): Words(
-        "Dec. turn", "turned latent, dB",
-        "PSNR of the decoded turned E(x) against turned x; more: the decoder is equivariant",
+    ("within_share", "normalised"): Words(
+        "Within", "variance within classes",
+        "share of the variance of averaged latents that lies within classes; 1: classes explain nothing",
     ),
     ("posterior_noise_share", "raw"): Words(
-        "Noise", "posterior noise",
-        "share of the posterior's noise in the variance of latents; more: noisier codes",
+        "Noise", "posterior noise", "share of the posterior's noise in the variance of latents; more: noisier codes"
+    ),
+}  # fmt: skip
+ELSEWHERE = {
+    ("mle_dimension", "normalised"): Words(
+        "Dim.", "intrinsic dimension", "of latents averaged over their cells; more: they fill more directions"
+    ),
+    ("lds", "normalised;near=1,far=6"): Words(
+        "Near", "near minus far cells", "cosine of neighbouring cells less that of distant ones; more: smoother"
+    ),
+    ("equivariance_encoder", "normalised;transform=flip"): Words("Flip", "error of a flip", "as for a quarter turn"),
+    ("equivariance_decoder", "normalised;transform=turn"): Words(
+        "Decoder", "turned latent, dB",
+        "PSNR of the decoded turned E(x) against turned x; more: the decoder is equivariant",
     ),
 }  # fmt: skip
 
 
 def label_of(diagnostic: str, variant: str) -> str:
-    """What a sentence calls a number; one that is not among those shown, by its names."""
-    words = SHOWN.get((diagnostic, variant))
+    """What a sentence calls a number; one that has no words of its own, by its names."""
+    words = (IN_TABLE5 | ELSEWHERE).get((diagnostic, variant))
     return words.label if words else f"{diagnostic.replace('_', ' ')} ({variant})"
 
 

@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from ..errors import InputError
-from ..significance.diagnostics import BASELINE, FRAME, IMAGES, NUMBER, as_numbers, over_datasets
+from ..significance.diagnostics import BASELINE, FRAME, IMAGES, NUMBER, as_numbers, on_some, over_datasets
 from ..significance.diagnostics_vs_gap import FEWEST, GAP, OVER_AUTOENCODERS, SUSPECTS
 from ..significance.level import ALPHA, P_BELOW
 from ..significance.macro import MACRO
-from .diagnostic_labels import SHOWN, amount_of
+from .diagnostic_labels import IN_TABLE5, amount_of
 from .formats import render
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
-from .layout import MISSING, Block, Layout, counted, number, points
+from .layout import MISSING, Block, Layout, counted, listed, number, points
 
 TABLE5_COLUMNS = [*FRAME[:3], *NUMBER, "value", "null", "factor"]
 SPANNERS = ("The paper's suspects", "Other diagnostics", "Table 1")
@@ -53,7 +53,7 @@ def render_table5(
     values = {tuple(row[key] for key in ("autoencoder", "factor", *NUMBER)): row["value"]
               for row in macro.dropna(subset="value").to_dict("records")}  # fmt: skip
     measured = {key[2:] for key in values}
-    shown = [key for key in SHOWN if key in measured or key in SUSPECTS]
+    shown = [key for key in IN_TABLE5 if key in measured or key in SUSPECTS]
     datasets = datasets_of(cells, labels)
     gaps = macro_gaps(gap, datasets)
 
@@ -76,8 +76,9 @@ def render_table5(
     if tests is not None and gaps:
         rho = _correlations(tests)
         sections.append([("ρ with the gap", [[*(rho.get(key, MISSING) for key in shown), MISSING]])])
-    return render(Layout("Table 5", _caption(datasets, labels, tests, bool(gaps)), ["Autoencoder"],
-                         _heads(shown, bool(gaps)), sections, _notes(shown, tests, datasets, labels)))  # fmt: skip
+    notes = [*_notes(shown, tests), *partly(cells, labels), *data_notes(datasets, labels)]
+    caption = _caption(datasets, labels, tests, bool(gaps))
+    return render(Layout("Table 5", caption, ["Autoencoder"], _heads(shown, bool(gaps)), sections, notes))
 
 
 def _null_of(encoded: pd.DataFrame, key: tuple[str, str]) -> str:
@@ -97,7 +98,7 @@ def _correlations(tests: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 def _heads(shown: list[tuple[str, str]], with_gap: bool) -> list[tuple[str, list[str]]]:
     """The columns in three groups; without other diagnostics or a gap, fewer."""
-    parts = [[SHOWN[key].head for key in shown if (key in SUSPECTS) == suspect] for suspect in (True, False)]
+    parts = [[IN_TABLE5[key].head for key in shown if (key in SUSPECTS) == suspect] for suspect in (True, False)]
     parts.append(["Gap"] if with_gap else [])
     return [(name, part) for name, part in zip(SPANNERS, parts, strict=True) if part]
 
@@ -115,17 +116,23 @@ def _caption(datasets: Mapping[str, str], labels: Labels, tests: pd.DataFrame | 
     return said + notice(datasets, labels)
 
 
-def _notes(
-    shown: list[tuple[str, str]], tests: pd.DataFrame | None, datasets: Mapping[str, str], labels: Labels
-) -> list[str]:
+def _notes(shown: list[tuple[str, str]], tests: pd.DataFrame | None) -> list[str]:
     """What the columns are, what the last rows are, and why no p is there."""
-    meanings = [f"{SHOWN[key].head}: {SHOWN[key].meaning}." for key in shown]
     notes = [
-        " ".join(meanings),
+        " ".join(f"{IN_TABLE5[key].head}: {IN_TABLE5[key].meaning}." for key in shown),
         "Images: the images themselves, averaged to the grid of the latents. Without structure: the same numbers of "
         "shuffled cells or channels, of white noise, or of two unrelated latents, from the least to the most of all "
         f"autoencoders. {MISSING}: no such number; table5.csv has the reason.",
     ]
-    if tests is not None and as_numbers(tests["p"]).isna().all() and len(tests):
+    if tests is not None and len(tests) and as_numbers(tests["p"]).isna().all():
         notes.append(f"No p: that needs {FEWEST} autoencoders that are no controls.")
-    return [*notes, *data_notes(datasets, labels)]
+    return notes
+
+
+def partly(cells: pd.DataFrame, labels: Labels) -> list[str]:
+    """A footnote of the autoencoders that are on some datasets alone."""
+    names = datasets_of(cells, labels)
+    encoded = cells[cells["autoencoder"] != IMAGES]
+    found = [f"{labels.autoencoders[name]} (on {listed([names[dataset] for dataset in datasets])})"
+             for name, datasets in on_some(encoded).items()]  # fmt: skip
+    return [f"Not a mean over all data sets: {listed(found)}."] if found else []
