@@ -11,6 +11,7 @@
 #     beside them teacher_logits.npy of a run that teaches, noise_curve.parquet of a latent one on request
 #   {results}/searches/{dataset}/{autoencoder}/{recipe}/fold{fold}/{best.json,journal.log}
 #   {results}/efficiency/{dataset}/{autoencoder}/{row}.csv         speed and memory, a row of Table 3
+#   {results}/diagnostics/{dataset}/{autoencoder}{of_fold}.csv, ..._spectrum.csv
 #   ({of_fold} is @fold{fold} where an autoencoder is fine-tuned on each fold's training rows, else nothing)
 #   {results}/tables/{table}.{csv,md,html,tex}
 #   {results}/significance/{test}.csv
@@ -80,6 +81,7 @@ wildcard_constraints:
 include: "workflow/rules/datasets.smk"
 include: "workflow/rules/weights.smk"
 include: "workflow/rules/autoencoders.smk"
+include: "workflow/rules/diagnostics.smk"
 include: "workflow/rules/classifiers.smk"
 include: "workflow/rules/significance.smk"
 include: "workflow/rules/tables.smk"

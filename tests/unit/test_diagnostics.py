@@ -8,6 +8,7 @@ from scipy.fft import dctn
 
 from learnability.diagnostics import channels, equivariance, neighbours, positions, spectra
 from learnability.diagnostics.encoding import as_table, diagnose_array, diagnose_sample
+from learnability.diagnostics.images import SETTINGS
 from learnability.storage.channel_sums import channel_sums
 
 CPU = torch.device("cpu")
@@ -63,7 +64,7 @@ def test_ranks_of_planted_eigenvalues():
 @pytest.mark.parametrize("dimension", [2, 5])
 def test_the_dimension_of_a_gaussian_in_a_larger_space(dimension):
     features = noise(2000, dimension) @ torch.linalg.qr(noise(10, dimension, seed=1))[0].T
-    mu = neighbours.ratios(neighbours.nearest(features, np.arange(2000), 2))
+    mu = neighbours.ratios(neighbours.nearest(features, np.arange(2000), 2)[0])
     assert neighbours.twonn(mu) == pytest.approx(dimension, rel=0.1)
     assert neighbours.mle_dimension(mu) == pytest.approx(dimension, rel=0.1)
 
@@ -72,8 +73,8 @@ def test_images_of_one_group_are_no_neighbours():
     once = noise(300, 6)
     features = torch.cat([once, once + 1e-3 * noise(300, 6, seed=1)])
     group = np.tile(np.arange(300), 2)
-    alone = neighbours.ratios(neighbours.nearest(features, np.arange(600), 2))
-    grouped = neighbours.ratios(neighbours.nearest(features, group, 2))
+    alone = neighbours.ratios(neighbours.nearest(features, np.arange(600), 2)[0])
+    grouped = neighbours.ratios(neighbours.nearest(features, group, 2)[0])
     assert neighbours.mle_dimension(alone) < 1 < 4 < neighbours.mle_dimension(grouped)
 
 
@@ -200,17 +201,17 @@ def test_unrelated_latents_have_the_error_of_the_null(transform):
 def test_images_on_their_own_grid_have_their_own_spectrum():
     seen = images(side=16)
     z = np.ascontiguousarray(seen.transpose(0, 3, 1, 2))
-    rows = diagnose_array(z, channel_sums(z), seen, np.arange(12), CPU)
+    rows = diagnose_array(z, channel_sums(z), seen, np.arange(12), CPU).rows
     found = {row.variant: row for row in rows if row.diagnostic == "spectral_kl"}
-    for delta in (0.0, 1.0):
-        row = found[f"normalised;delta={delta}"]
+    for setting in SETTINGS:
+        row = found[f"normalised;{setting}"]
         assert row.value == pytest.approx(0, abs=1e-6)
         assert row.null > 1e-3
 
 
 def table_of(z: np.ndarray) -> pd.DataFrame:
     rows = diagnose_array(z, channel_sums(z), images(), np.arange(len(z)) // 2, CPU)
-    return as_table(rows, "made", "tried", "family").set_index(["diagnostic", "variant"])
+    return as_table(rows.rows, "made", "tried", "family").set_index(["diagnostic", "variant"])
 
 
 def test_a_table_has_every_number_beside_its_null():
@@ -231,7 +232,7 @@ def test_what_cannot_be_measured_says_why():
     constant = table_of(flat)
     assert constant.loc[("condition", "raw"), "value"] == "n/a (a constant channel)"
     few = table_of(noise(6, 3, 8, 8).numpy().astype(np.float16))
-    assert few.loc[("twonn", "raw"), "value"] == "n/a (fewer than 20 groups)"
+    assert few.loc[("twonn", "raw;dropped=0.1"), "value"] == "n/a (fewer than 20 groups)"
     six = table_of(noise(60, 3, 6, 6).numpy().astype(np.float16))
     assert six.loc[("radial_slope", "raw"), "value"] == "n/a (fewer than 3 wave numbers)"
     equal = table_of(np.repeat(noise(1, 3, 8, 8).numpy().astype(np.float16), 60, axis=0))

@@ -66,7 +66,7 @@ rule encode_dataset:
         weights=weights_of,
         split=fold_split,
         torch_threads=1,
-        code=code_of_encoding,
+        code=code_with_autoencoder("encode_dataset"),
     message:
         "Encoding {wildcards.dataset} with {wildcards.autoencoder}{wildcards.of_fold}: latents, reconstructions, fidelity"
     script:
@@ -102,7 +102,7 @@ rule encode_latents:
         weights=weights_of,
         split=None,
         torch_threads=1,
-        code=code_of_encoding,
+        code=code_with_autoencoder("encode_dataset"),
     message:
         "Encoding {wildcards.dataset} with {wildcards.autoencoder}: latents alone, there is no decoder"
     script:

@@ -11,6 +11,7 @@ from learnability.study.cells import (
     columns,
     controls_of_grids,
     decodes,
+    diagnosed,
     efficiency,
     efficiency_run,
     encodings,

@@ -128,7 +128,7 @@ def figure_files():
 def files_of_study():
     """Everything that `all` makes."""
     pages = test_pages() + controls_of_study("significance/controls.html", "controls.rst") + ["<results>/summary.html"]
-    return files_of_results() + table_files(["claims", "published"]) + pages
+    return files_of_results() + diagnostics_files() + table_files(["claims", "published"]) + pages
 
 
 def files_of_results():
@@ -140,6 +140,12 @@ def files_of_results():
         + noise_curves()
         + figure_files()
     )
+
+
+def diagnostics_files(*kinds):
+    """The files of every encoding that is diagnosed: of each kind, "" or "_spectrum", or of both."""
+    kinds = kinds or ("", "_spectrum")
+    return in_results(paths.diagnostics_file(name, kind) for name in diagnosed(config) for kind in kinds)
 
 
 def results_with(extension):

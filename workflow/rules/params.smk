@@ -81,6 +81,13 @@ def tuned_of(wildcards):
     return resolve_autoencoder(config, wildcards.autoencoder)
 
 
+def diagnostics_of_study():
+    """What the study says of its diagnostics."""
+    if part := config["study"]["diagnostics"]:
+        return part
+    raise WorkflowError("study.diagnostics is null: it says how encodings are described; write `diagnostics: {}`")
+
+
 def backbone_of(wildcards):
     """The `pretrained` entry whose features a fine-tuning compares, or None."""
     return config["pretrained"][BACKBONE] if uses_lpips(config["autoencoders"][wildcards.autoencoder]) else None
@@ -125,11 +132,15 @@ def code_of(script, *modules_of):
     return lambda wildcards: digest_of(script, tuple(name for modules in modules_of for name in modules(wildcards)))
 
 
-def code_of_encoding(wildcards):
-    """A class of the user's own is code too."""
-    entry, code = encoder_of(wildcards), code_of("encode_dataset", modules_of_encoder)(wildcards)
-    own = source_files(entry["class"])[0] if ":" in entry["class"] else []
-    return digest([code, *map(file_digest, own)]) if own else code
+def code_with_autoencoder(script):
+    """As code_of, of what an autoencoder passes: a class of the user's own is code too."""
+
+    def found(wildcards):
+        entry, code = encoder_of(wildcards), code_of(script, modules_of_encoder)(wildcards)
+        own = source_files(entry["class"])[0] if ":" in entry["class"] else []
+        return digest([code, *map(file_digest, own)]) if own else code
+
+    return found
 
 
 def modules_of_format(wildcards):

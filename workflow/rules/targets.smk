@@ -1,5 +1,5 @@
-# Named stopping points: gap, table1 to table4, ablation_controls, gap_decomposition, controls, significance, figures, claims,
-# published, summary, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
+# Named stopping points: gap, table1 to table4, ablation_controls, gap_decomposition, controls, diagnostics, significance,
+# figures, claims, published, summary, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
 
 
 for _table in [*TABLES, "claims", "published"]:
@@ -16,6 +16,12 @@ for _table in [*TABLES, "claims", "published"]:
 rule gap_decomposition:
     input:
         "<results>/significance/gap_decomposition.csv",
+    localrule: True
+
+
+rule diagnostics:
+    input:
+        at_least_one(diagnostics_files(), "diagnostics", "is null, or no run reads latents"),
     localrule: True
 
 

@@ -59,7 +59,7 @@ def encode_dataset(
     check_repeats(name, entry, autoencoder, images, device)
     packed = packed_arrays(folder, autoencoder, size, small)
     fidelity = {"fidelity": PackedFile(folder / "fidelity.npy", (2,), "float64")} if autoencoder.decodes else {}
-    batch = max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // size**2)
+    batch = images_at_once(size, device)
     described = encoding_card(name, entry, card, autoencoder, packed, device)
     ids = samples["sample_id"].tolist()
 
@@ -85,6 +85,11 @@ def encode_dataset(
         # The fold whose training rows the weights were fine-tuned on; null where they serve all folds.
         write_json(described | {"fold": split["fold"] if split else None}, folder / "autoencoder.json")
         partial.commit(packed)  # last, and without need of space: what fails before it keeps all rows
+
+
+def images_at_once(size: int, device: torch.device) -> int:
+    """Images of `size` pixels a side that make a batch."""
+    return max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // size**2)
 
 
 def encode_ahead(

@@ -114,12 +114,12 @@ def tables(images: np.ndarray, names: list[str], entries: dict[str, dict], datas
     factor = next(iter(entries.values()))["factor"]
     small = np.ascontiguousarray(area_average(images, images.shape[1] // factor).transpose(0, 3, 1, 2))
     of_images = diagnose_array(small, channel_sums(small), chosen, alone, device)
-    found = [as_table(of_images, dataset, IMAGES, "baseline")]
+    found = [as_table(of_images.rows, dataset, IMAGES, "baseline")]
     for name, entry in entries.items():
         autoencoder = load_autoencoder(entry, device)
         z = encoded(name, autoencoder, entry, images, names, device)
         sums = channel_sums(z)
-        rows = diagnose_array(z, sums, chosen, alone, device)
+        rows = diagnose_array(z, sums, chosen, alone, device).rows
         rows += diagnose_sample(autoencoder, entry, chosen, sums, z[0, 0].size, device)
         found.append(as_table(rows, dataset, name, entry["role"]))
     return found
@@ -129,15 +129,17 @@ def encoded(name: str, autoencoder, entry: dict, images: np.ndarray, names: list
     """Latents (n, C, h, w) of images with their names (n), as a study stores them."""
     import torch
 
+    from ..autoencoders.encode import images_at_once
     from ..autoencoders.interface import scale_input
     from ..autoencoders.passes import encode_batch
-    from ..diagnostics.encoding import BATCH, blocks
+    from ..diagnostics.encoding import blocks
 
-    of_batches = [names[start : start + BATCH] for start in range(0, len(names), BATCH)]
+    at_once = images_at_once(images.shape[1], device)
+    of_batches = [names[start : start + at_once] for start in range(0, len(names), at_once)]
     with torch.inference_mode():
         parts = [
             encode_batch(name, autoencoder, scale_input(x.to(device).movedim(-1, 1), entry), ids)
-            for x, ids in zip(blocks(images, BATCH), of_batches, strict=True)
+            for x, ids in zip(blocks(images, at_once), of_batches, strict=True)
         ]
         return torch.cat(parts).cpu().numpy()
 

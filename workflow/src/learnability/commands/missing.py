@@ -19,7 +19,11 @@ from ..workflow.hub import weights_to_fetch, why_missing
 from ..workflow.identity import changed_weights, edited_weights
 from .missing_data import check_dataset
 
-READ_ENCODINGS = ("train_classifier", "train_with_decoder", "search_recipe", "assist_search", "compute_teacher_logits")
+READ_ENCODINGS = (
+    "train_classifier", "train_with_decoder", "search_recipe", "assist_search", "compute_teacher_logits",
+    "diagnose_encoding",
+)  # fmt: skip
+WITH_AUTOENCODER = ("encode_dataset", "encode_latents", "train_with_decoder", "diagnose_encoding")  # whose weights
 
 
 def check_python(executable: str) -> list[str]:
@@ -40,6 +44,7 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
         "finetune_autoencoder": check_finetuning,
         "encode_dataset": check_encoding,
         "encode_latents": check_encoding,
+        "diagnose_encoding": check_encoding,
         "train_classifier": check_training,
         "train_with_decoder": check_training,
         "search_recipe": check_training,
@@ -63,7 +68,7 @@ def weights_read(config: dict, rule: str, wildcards: dict) -> set[str]:
     if rule == "finetune_autoencoder":
         entry = config["autoencoders"][wildcards["autoencoder"]]
         return {entry["base"], *([BACKBONE] if entry["finetune"]["perceptual"] == "lpips" else [])}
-    names = {wildcards["autoencoder"]} if rule in ("encode_dataset", "encode_latents", "train_with_decoder") else set()
+    names = {wildcards["autoencoder"]} if rule in WITH_AUTOENCODER else set()
     if rule in ("train_classifier", "train_with_decoder", "search_recipe"):
         recipe = resolve_recipe(config, wildcards["recipe"])
         names |= {recipe.model} if pretrained_weights(config, recipe) else set()

@@ -1,20 +1,36 @@
-"""Every number about one encoding as a table, from arrays as they are stored."""
+"""Every number about one encoding as a table, from arrays as they are stored (the step diagnose_encoding)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
-from ..autoencoders.interface import Autoencoder, scale_input
-from ..storage.channel_sums import channel_moments
+from ..autoencoders.encode import images_at_once, open_dataset
+from ..autoencoders.interface import Autoencoder, load_autoencoder, scale_input
+from ..errors import InputError
+from ..storage.arrays import as_rgb, open_packed
+from ..storage.channel_sums import channel_moments, channel_sums
+from ..storage.contracts import read_json, refuse_damaged, write_csv
+from .classes import diagnose_classes
 from .encoder import diagnose_autoencoder
-from .latents import Row, diagnose_latents, image_profiles
+from .images import at_grid, image_profiles
+from .latents import Row, diagnose_latents
 
 DIAGNOSTICS = ["dataset", "autoencoder", "role", "diagnostic", "variant", "value", "null", "n"]
+SPECTRUM = ["dataset", "autoencoder", "role", "frequency", "power"]
+IMAGES = {"autoencoder": "original", "role": "baseline"}  # the images themselves, at the latent's grid
 ROWS = 64  # latents of a block
-SAMPLE = 128  # images that are encoded again
-BATCH = 4
+SAMPLE = 128  # images that `learnability diagnose` encodes again
+
+
+class Described(NamedTuple):
+    """What was found of latents: every number, and the frequencies (k,) with the share of power of each."""
+
+    rows: list[Row]
+    spectrum: tuple[torch.Tensor, torch.Tensor]
 
 
 def blocks(array: np.ndarray, rows: int = ROWS) -> Iterator[torch.Tensor]:
@@ -23,17 +39,33 @@ def blocks(array: np.ndarray, rows: int = ROWS) -> Iterator[torch.Tensor]:
         yield torch.from_numpy(np.array(array[start : start + rows]))
 
 
-def diagnose_array(
-    z: np.ndarray, sums: np.ndarray, images: np.ndarray, group: np.ndarray, device: torch.device
-) -> list[Row]:
-    """What needs no autoencoder: of latents z (N, C, h, w) with their sums (N, 2, C) and groups (N,).
+def diagnose_blocks(
+    latents: Callable[[], Iterable[torch.Tensor]],
+    sums: np.ndarray,
+    seen: np.ndarray,
+    group: np.ndarray,
+    device: torch.device,
+    label: np.ndarray | None = None,
+) -> Described:
+    """What needs no autoencoder: of `latents` in blocks (n, C, h, w), with sums (N, 2, C), groups and labels (N,).
 
-    `images` (n, H, W, C) are a sample for the spectrum of images.
+    `seen` (n, H, W, C) are a sample of the images, for their spectrum. Without labels what needs them is left out.
     """
-    mean, std = channel_moments(sums, np.arange(len(z)), z[0, 0].size)
-    profile = image_profiles(torch.from_numpy(images).movedim(-1, 1), tuple(z.shape[2:]))
-    variants = diagnose_latents(blocks(z), mean, std, device)
-    return [row for diagnosis in variants for row in diagnosis.rows(group, profile)]
+    grid = tuple(next(iter(latents())).shape[2:])
+    profiles = image_profiles(torch.from_numpy(seen).movedim(-1, 1), grid)
+    mean, std = channel_moments(sums, np.arange(len(sums)), grid[0] * grid[1])
+    variants, rows = diagnose_latents(latents(), mean, std, device), []
+    for found in variants:
+        rows += found.rows(group, profiles)
+        rows += [] if label is None else diagnose_classes(found.variant, found.pooled, label, group)
+    return Described(rows, variants[0].spectrum())
+
+
+def diagnose_array(
+    z: np.ndarray, sums: np.ndarray, seen: np.ndarray, group: np.ndarray, device: torch.device, label=None
+) -> Described:
+    """The same of latents z (N, C, h, w) as one array."""
+    return diagnose_blocks(lambda: blocks(z), sums, seen, group, device, label)
 
 
 def diagnose_sample(
@@ -41,11 +73,66 @@ def diagnose_sample(
 ) -> list[Row]:
     """What needs the autoencoder: of RGB images uint8 (n, H, W, 3)."""
     mean, std = channel_moments(sums, np.arange(len(sums)), cells)
-    batches = (scale_input(x.to(device).movedim(-1, 1), entry) for x in blocks(images, BATCH))
+    at_once = images_at_once(images.shape[1], device)
+    batches = (scale_input(x.to(device).movedim(-1, 1), entry) for x in blocks(images, at_once))
     return diagnose_autoencoder(autoencoder, batches, mean, std)
+
+
+def stratified(label: np.ndarray, number: int) -> np.ndarray:
+    """At most `number` rows (n,), ascending, always the same: of each class its share, and one at least."""
+    order = np.random.default_rng(0).permutation(len(label))
+    place = np.empty(len(label))  # of a row within its class, from 0 to 1; the first of each come before all others
+    for k in np.unique(label):
+        rows = order[label[order] == k]
+        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+        place[rows[0]] = 0
+    return np.sort(order[np.argsort(place[order], kind="stable")[:number]])
+
+
+def diagnose_encoding(
+    entry: dict, dataset: Path, encoding: Path, number: int, device: torch.device, table: Path, spectrum: Path
+) -> None:
+    """Write `table` and `spectrum` of an encoding, and in them of its images at the latent's grid.
+
+    `number` images, a sample stratified by class, are passed through the autoencoder again. Labels and groups are those
+    of the dataset; latents are described by all rows.
+    """
+    _, images, samples = open_dataset(dataset)
+    described = read_json(encoding / "autoencoder.json")
+    for name in ("latents.npy", "channel_sums.npy"):
+        refuse_damaged(encoding / name, described)
+    z, sums = open_packed(encoding / "latents.npy"), open_packed(encoding / "channel_sums.npy")
+    if not len(z) == len(sums) == len(samples):
+        raise InputError(f"{encoding}: {len(z)} latents of {len(samples)} images; delete it and run again")
+    label, group = samples["label"].to_numpy(), samples["group"].to_numpy()
+    seen = images[stratified(label, number)]
+    of_latents = diagnose_array(z, sums, seen, group, device, label)
+    print(f"{described['autoencoder']}: {len(z)} latents described", flush=True)
+    autoencoder = load_autoencoder(entry, device)
+    of_latents.rows.extend(diagnose_sample(autoencoder, entry, as_rgb(seen), sums, z[0, 0].size, device))
+
+    def on_grid() -> Iterator[torch.Tensor]:
+        return at_grid(images, z.shape[2], ROWS)
+
+    of_images = diagnose_blocks(
+        on_grid, np.concatenate([channel_sums(x.numpy()) for x in on_grid()]), seen, group, device, label
+    )
+    name = {key: described[key] for key in ("dataset", "autoencoder", "role")}
+    both = [(of_latents, name), (of_images, name | IMAGES)]
+    written = pd.concat([as_table(found.rows, **names) for found, names in both], ignore_index=True)
+    curves = pd.concat([as_spectrum(found.spectrum, **names) for found, names in both], ignore_index=True)
+    write_csv(written, table)
+    write_csv(curves, spectrum)
 
 
 def as_table(rows: Iterable[Row], dataset: str, autoencoder: str, role: str) -> pd.DataFrame:
     """The rows as the file of an encoding has them."""
     table = pd.DataFrame(rows, columns=Row._fields)
     return table.assign(dataset=dataset, autoencoder=autoencoder, role=role)[DIAGNOSTICS]
+
+
+def as_spectrum(found: tuple[torch.Tensor, torch.Tensor], dataset: str, autoencoder: str, role: str) -> pd.DataFrame:
+    """The radially averaged power as the file of an encoding has it."""
+    frequency, power = (values.tolist() for values in found)
+    table = pd.DataFrame({"frequency": frequency, "power": power})
+    return table.assign(dataset=dataset, autoencoder=autoencoder, role=role)[SPECTRUM]

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 
 from .channels import condition, covariance, effective_rank, eigenvalues, mean_correlation, participation
+from .images import Setting
 from .neighbours import mle_dimension, nearest, ratios, twonn
 from .positions import STEPS, decay, near_minus_far, similarity_by_distance
-from .spectra import dct, divergence, fourier_power, high_frequency_share, radial_profile, radial_slope
+from .spectra import dct, divergence, fourier_power, high_frequency_share, radial_power, radial_profile, radial_slope
 
 TAUS = (0.25, 0.5, 0.75)
-DELTAS = (0.0, 1.0)
 DISCARDED = (0.05, 0.1, 0.2)
 NEIGHBOURS = 5000  # rows among which neighbours are sought
 SMALLEST_GRID = 5  # cells a side below which a spectrum or a distance says nothing
@@ -94,9 +94,9 @@ class Diagnosis:
         self.positions.add(shuffled(z, self.generator, together=True))
         self.each.add(shuffled(z, self.generator, together=False))
 
-    def rows(self, group: np.ndarray, profile: dict[float, torch.Tensor] | None = None) -> Iterator[Row]:
-        """Every number; `group` (N,) of the images, `profile` by delta the images' own (spectra.radial_profile)."""
-        yield from self.spectral(profile)
+    def rows(self, group: np.ndarray, profiles: dict[Setting, torch.Tensor]) -> Iterator[Row]:
+        """Every number that needs no label; `group` (N,) and `profiles` (images.image_profiles) are of the images."""
+        yield from self.spectral(profiles)
         yield from self.of_channels()
         yield from self.by_distance()
         yield from self.dimensions(group)
@@ -105,7 +105,17 @@ class Diagnosis:
         variant = f"{self.variant};{parameter}" if parameter else self.variant
         return Row(name, variant, value, null, self.found.number if n is None else n)
 
-    def spectral(self, profile: dict[float, torch.Tensor] | None) -> Iterator[Row]:
+    @property
+    def pooled(self) -> torch.Tensor:
+        """The mean of the cells of every latent, (N, C) float64."""
+        return torch.cat(self.found.pooled)
+
+    def spectrum(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Frequencies (k,) in cycles per cell, without 0, and the share of the mean power of each."""
+        frequency, power = radial_power(self.found.fourier / self.found.number)
+        return frequency, power / power.sum().clamp(min=1e-300)
+
+    def spectral(self, profiles: dict[Setting, torch.Tensor]) -> Iterator[Row]:
         small = f"a grid of {self.found.grid[0]}" if min(self.found.grid) < SMALLEST_GRID else None
         for i, tau in enumerate(TAUS):
             pair = [None if small else float(sums.share[i] / sums.shares[i]) for sums in self.pair]
@@ -113,10 +123,10 @@ class Diagnosis:
         slopes = [radial_slope(sums.fourier / sums.number) for sums in self.pair]
         few = "fewer than 3 wave numbers" if min(self.found.grid) < 8 else "no power"
         yield self.row("radial_slope", "", *(or_absent(slope, small or few) for slope in slopes))
-        for delta in DELTAS if profile else ():
-            profiles = [radial_profile(sums.power / sums.number, delta=delta) for sums in self.pair]
-            found = [None if small else divergence(profile[delta], other) for other in profiles]
-            yield self.row("spectral_kl", f"delta={delta}", *(or_absent(kl, small or "empty bins") for kl in found))
+        for setting, profile in profiles.items():
+            of_pair = (radial_profile(sums.power / sums.number, setting.bins, setting.delta) for sums in self.pair)
+            found = [None if small else divergence(profile, other) for other in of_pair]
+            yield self.row("spectral_kl", str(setting), *(or_absent(kl, small or "empty bins") for kl in found))
 
     @property
     def pair(self) -> tuple[Sums, Sums]:
@@ -125,10 +135,12 @@ class Diagnosis:
     def of_channels(self) -> Iterator[Row]:
         one = "one channel" if len(self.found.sums) < 2 else None
         functions = {"effective_rank": effective_rank, "participation": participation, "condition": condition}
+        constant = not bool((self.found.covariance.diagonal() > 0).all())
+        dependent = "a constant channel" if constant else "a channel follows from others"
         spectra = [eigenvalues(sums.covariance) for sums in (self.found, self.each)]
         for name, function in functions.items():
             pair = [None if one else function(values) for values in spectra]
-            yield self.row(name, "", *(or_absent(value, one or "a constant channel") for value in pair))
+            yield self.row(name, "", *(or_absent(value, one or dependent) for value in pair))
         pair = [None if one else mean_correlation(sums.covariance) for sums in (self.found, self.each)]
         yield self.row("channel_correlation", "", *(or_absent(value, one or "constant channels") for value in pair))
 
@@ -141,18 +153,15 @@ class Diagnosis:
 
     def dimensions(self, group: np.ndarray) -> Iterator[Row]:
         chosen = sample(len(group))
-        pooled, group = torch.cat(self.found.pooled)[torch.from_numpy(chosen).to(self.found.sums.device)], group[chosen]
+        pooled, group = self.pooled[torch.from_numpy(chosen).to(self.found.sums.device)], group[chosen]
         noise = torch.randn(pooled.shape, generator=self.generator, dtype=torch.float64).to(pooled.device)
-        if len(np.unique(group)) < 20:
-            few = [absent("fewer than 20 groups")] * 2
-            yield from (self.row(name, "", *few) for name in ("twonn", "mle_dimension"))
-            return
-        mu = [ratios(nearest(features, group, 2)) for features in (pooled, noise)]
-        for dropped in DISCARDED:
-            pair = [or_absent(twonn(one, dropped), "equal latents") for one in mu]
-            yield self.row("twonn", f"dropped={dropped}", *pair, len(mu[0]))
-        pair = [or_absent(mle_dimension(one), "equal latents") for one in mu]
-        yield self.row("mle_dimension", "", *pair, len(mu[0]))
+        few, mu = "fewer than 20 groups", []
+        if len(np.unique(group)) >= 20:
+            few, mu = "equal latents", [ratios(nearest(features, group, 2)[0]) for features in (pooled, noise)]
+        functions = {("twonn", f"dropped={dropped}"): partial(twonn, dropped=dropped) for dropped in DISCARDED}
+        for (name, parameter), function in (functions | {("mle_dimension", ""): mle_dimension}).items():
+            pair = [or_absent(function(one), few) for one in mu] or [absent(few)] * 2
+            yield self.row(name, parameter, *pair, len(mu[0]) if mu else len(group))
 
 
 def sample(number: int, most: int = NEIGHBOURS) -> np.ndarray:
@@ -173,21 +182,3 @@ def diagnose_latents(
                 variants[variant] = Diagnosis(variant, z.shape[1], tuple(z.shape[2:]), device)
             variants[variant].add(values)
     return [*variants.values()]
-
-
-def image_profiles(images: torch.Tensor, grid: tuple[int, int]) -> dict[float, torch.Tensor]:
-    """The radial profile of images (n, 3, H, W) on a grid, by delta: blurred (7 x 7, sigma 1.2), then bicubic.
-
-    An image whose grid it is already is left as it is. Channels have mean 0 and deviation 1, as latents have.
-    """
-    x = images.double()
-    if tuple(x.shape[2:]) != grid:
-        window = torch.exp(-(torch.arange(-3, 4, dtype=torch.float64) ** 2) / (2 * 1.2**2))
-        window = (window / window.sum()).to(x)
-        planes = torch.nn.functional.pad(x.flatten(0, 1)[:, None], (3, 3, 3, 3), mode="reflect")
-        planes = torch.nn.functional.conv2d(planes, window.view(1, 1, 7, 1))
-        planes = torch.nn.functional.conv2d(planes, window.view(1, 1, 1, 7))
-        x = torch.nn.functional.interpolate(planes.view_as(x), size=grid, mode="bicubic")
-    x = (x - x.mean(dim=(0, 2, 3), keepdim=True)) / x.std(dim=(0, 2, 3), keepdim=True).clamp(min=1e-6)
-    power = dct(x).square().mean(dim=(0, 1))
-    return {delta: radial_profile(power, delta=delta) for delta in DELTAS}

@@ -1,4 +1,6 @@
-"""Intrinsic dimension of pooled latents, by their nearest neighbours, none of them of the same group."""
+"""Nearest neighbours of pooled latents, none of them of the same group: dimension, and whether they share the class."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -7,19 +9,25 @@ BLOCK = 1024  # rows whose distances to all others are held at once
 DROPPED = 0.1  # of the largest ratios, whose neighbours are too far to be local
 
 
-def nearest(features: torch.Tensor, group: np.ndarray, k: int) -> torch.Tensor:
-    """Distances (n, k) of the k nearest by Euclid among the rows of *other* groups; features (n, d), float64.
+def nearest(features: torch.Tensor, group: np.ndarray, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Distances and rows (n, k) of the k nearest by Euclid among the rows of *other* groups; features (n, d), float64.
 
     Rows of a group are no independent neighbours: two images of one lesion make any space look low-dimensional.
     """
     codes = torch.from_numpy(np.unique(group, return_inverse=True)[1]).to(features.device)
-    found = []
-    for rows, own in zip(features.split(BLOCK), codes.split(BLOCK), strict=True):
+    distances, rows = zip(*_blocks(features, codes, k), strict=True)
+    return torch.cat(distances), torch.cat(rows)
+
+
+def _blocks(features: torch.Tensor, codes: torch.Tensor, k: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    for start in range(0, len(features), BLOCK):
         # Not by a matrix product: near neighbours would be differences of large numbers.
-        distance = torch.cdist(rows, features, compute_mode="donot_use_mm_for_euclid_dist")  # (b, n)
-        distance[own[:, None] == codes] = torch.inf
-        found.append(distance.topk(k, largest=False).values)
-    return torch.cat(found)
+        distance = torch.cdist(
+            features[start : start + BLOCK], features, compute_mode="donot_use_mm_for_euclid_dist"
+        )  # (b, n)
+        distance[codes[start : start + BLOCK, None] == codes] = torch.inf
+        found = distance.topk(k, largest=False)
+        yield found.values, found.indices
 
 
 def ratios(distances: torch.Tensor) -> torch.Tensor:
@@ -41,3 +49,26 @@ def twonn(mu: torch.Tensor, dropped: float = DROPPED) -> float:
 def mle_dimension(mu: torch.Tensor) -> float:
     """Intrinsic dimension by maximum likelihood: n over the sum of log mu."""
     return float(len(mu) / mu.log().sum())
+
+
+def neighbour_consistency(rows: torch.Tensor, label: np.ndarray, group: np.ndarray) -> float:
+    """LNC: the share of neighbours (n, k) of the same class, mean of the class means, minus what chance gives.
+
+    Chance is the share of the class among the rows of other groups. 0: neighbours say nothing of the class.
+    """
+    same = label[rows.cpu().numpy()] == label[:, None]
+    return macro(same.mean(axis=1) - chance_of_same(label, group), label)
+
+
+def chance_of_same(label: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """For each row (n) the share of its class among the rows of other groups."""
+    codes = np.unique(group, return_inverse=True)[1]
+    within = np.zeros((codes.max() + 1, label.max() + 1))
+    np.add.at(within, (codes, label), 1)
+    others = len(label) - within.sum(axis=1)[codes]
+    return (np.bincount(label)[label] - within[codes, label]) / np.maximum(others, 1)
+
+
+def macro(values: np.ndarray, label: np.ndarray) -> float:
+    """Mean over the classes of their means."""
+    return float(np.mean([values[label == k].mean() for k in np.unique(label)]))

@@ -40,21 +40,26 @@ def fourier_power(z: torch.Tensor) -> torch.Tensor:
     return torch.fft.fft2(z - z.mean(dim=(2, 3), keepdim=True), norm="ortho").abs().square()
 
 
+def radial_power(power: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Frequencies k / side, k = 1 .. side // 2, and the mean of a Fourier power (h, w) over each ring; both float64."""
+    height, width = power.shape
+    radius = torch.hypot(torch.fft.fftfreq(height)[:, None] * height, torch.fft.fftfreq(width) * width).round().long()
+    k = torch.arange(1, min(height, width) // 2 + 1)
+    mean = [power[(radius == number).to(power.device)].mean() for number in k]
+    return k.double() / min(height, width), torch.tensor(mean, dtype=torch.float64)
+
+
 def radial_slope(power: torch.Tensor) -> float | None:
     """Least-squares slope of log mean power over log k, k = 1 .. h / 2 - 1, of a mean Fourier power (h, w).
 
     White noise has 0, a field of power 1 / f^2 has -2. None where a grid has fewer than three such k, or no power.
     """
-    height, width = power.shape
-    radius = torch.hypot(torch.fft.fftfreq(height)[:, None] * height, torch.fft.fftfreq(width) * width).round().long()
-    k = torch.arange(1, min(height, width) // 2)
-    if len(k) < 3:
+    side = min(power.shape)
+    frequency, mean = (values[: max(side // 2 - 1, 0)] for values in radial_power(power))
+    if len(frequency) < 3 or not bool((mean > 0).all()):
         return None
-    mean = torch.stack([power[(radius == number).to(power.device)].mean() for number in k]).double()
-    if not bool((mean > 0).all()):
-        return None
-    x = k.double().log() - k.double().log().mean()
-    return float((x * mean.cpu().log()).sum() / x.square().sum())
+    x = frequency.log() - frequency.log().mean()
+    return float((x * mean.log()).sum() / x.square().sum())
 
 
 def radial_profile(power: torch.Tensor, bins: int = BINS, delta: float = 1.0) -> torch.Tensor:

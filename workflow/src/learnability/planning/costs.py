@@ -12,6 +12,7 @@ from ..workflow.job_work import (
     AFTER_BUDGET,
     CLASSIFIER_RULES,
     COSTLY_RULES,
+    DIAGNOSING_RULES,
     ENCODING_RULES,
     GPU_RULES,
     TRAINING_RULES,
@@ -25,6 +26,7 @@ from .rates import CPU, Rate, Sustained
 from .sizes import Size, dataset_size
 
 UNKNOWN, SECONDS = "no rate", "seconds"
+TRANSFORMED = 6  # images of one: itself and what diagnostics.equivariance makes of it
 PREDICTION_BYTES = 8  # per class of a row; predictions compress little
 
 
@@ -84,13 +86,15 @@ class Plan:
 
     def operations(self, job: Job, params: dict, array: ArraySize) -> float | None:
         """Floating-point operations of a job, three forward passes a training step; None where they are not known."""
-        if job.rule in (*ENCODING_RULES, "finetune_autoencoder"):
+        if job.rule in (*ENCODING_RULES, *DIAGNOSING_RULES, "finetune_autoencoder"):
             found = networks.autoencoder_operations(params["entry"], array.side)
             if found is None:
                 return None
             both = found[0] + (found[1] if params["entry"].get("decodes", True) else 0)
             if job.rule in ENCODING_RULES:
                 return both * array.images
+            if job.rule in DIAGNOSING_RULES:  # which pass an image and each of its transforms
+                return TRANSFORMED * both * min(params["images"], array.images)
             tuning = params["entry"]["finetune"]  # the discriminator is left out
             lpips = networks.perceptual_operations(array.side) if tuning["perceptual"] == "lpips" else 0
             return 3 * (both + lpips) * tuning["steps"] * tuning["batch_size"]
@@ -110,6 +114,9 @@ class Plan:
         names, config = job.wildcards, self.config
         if job.rule == "prepare_dataset":
             return {"entry": config["datasets"][names["dataset"]]}
+        if job.rule in DIAGNOSING_RULES:
+            images = config["study"]["diagnostics"]["images"]
+            return {"entry": resolve_autoencoder(config, names["autoencoder"]), "images": images}
         if job.rule in (*ENCODING_RULES, "finetune_autoencoder"):
             return {"entry": resolve_autoencoder(config, names["autoencoder"])}
         recipe = efficiency_run(config, names["row"])["recipe"] if "row" in names else names["recipe"]

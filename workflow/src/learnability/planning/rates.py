@@ -15,6 +15,7 @@ from ..study.recipe import KEYS, Recipe
 from ..workflow.job_work import (
     CLASSIFIER_RULES,
     COSTLY_RULES,
+    DIAGNOSING_RULES,
     ENCODING_RULES,
     GPU_RULES,
     SEARCH_RULES,
@@ -110,7 +111,7 @@ def array_of(folder: Path, job: Benchmark) -> ArraySize | None:
     """The packed array that a job read, or for prepare_dataset made."""
     names, cell = job.wildcards, job.params.get("cell") or {}
     space = cell.get("space", "image")
-    if job.rule in ("prepare_dataset", "finetune_autoencoder", *ENCODING_RULES):
+    if job.rule in ("prepare_dataset", "finetune_autoencoder", *ENCODING_RULES, *DIAGNOSING_RULES):
         path = folder / dataset_file(names["dataset"], "images.npy")
     elif space == "image":
         path = folder / dataset_file(names["dataset"], "images_small.npy")

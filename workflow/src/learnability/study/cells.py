@@ -170,6 +170,19 @@ def encodings(config: dict) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def diagnosed(config: dict) -> list[str]:
+    """Every encoding that a table's runs read, named as `encodings` does; none where the study has no diagnostics."""
+    if not config["study"]["diagnostics"]:
+        return []
+    found = [cell for table in config["study"]["recipes"] for cell in cells(config, table)]
+    names = [
+        f"{cell['dataset']}/{cell['autoencoder']}{fold_suffix(config, cell['autoencoder'], cell['fold'])}"
+        for cell in found
+        if cell["autoencoder"] != "original"
+    ]
+    return list(dict.fromkeys(names))
+
+
 def finetuned_pairs(config: dict) -> list[tuple[str, str]]:
     """(fine-tuned, base) for every fine-tuned autoencoder of the study whose base is in it too."""
     names = config["study"]["autoencoders"]

@@ -24,6 +24,11 @@ def encoding_file(dataset: str, autoencoder: str, name: str) -> str:
     return f"encodings/{dataset}/{autoencoder}/{name}"
 
 
+def diagnostics_file(encoding: str, kind: str = "") -> str:
+    """`encoding` as cells.diagnosed names it; `kind` is "" or "_spectrum"."""
+    return f"diagnostics/{encoding}{kind}.csv"
+
+
 def tuned_weights(dataset: str, autoencoder: str) -> str:
     """The folder of fine-tuned weights; `autoencoder` as in an encoding."""
     return f"weights/{dataset}/{autoencoder}"

@@ -48,6 +48,7 @@ def check_study(config: dict) -> None:
     lpips = [name for name, entry in config["autoencoders"].items() if uses_lpips(entry)]
     if lpips and BACKBONE not in config["pretrained"]:
         raise InputError(f"pretrained.{BACKBONE}: missing; {lpips[0]}.finetune.perceptual compares its features")
+    check_diagnostics(config)
     check_own_folders(config)
     for name in [*study["autoencoders"], *study["controls"]]:
         factor = resolve_autoencoder(config, name)["factor"]
@@ -104,6 +105,19 @@ def check_gaps(config: dict) -> None:
             f"study.recipes.table1 is {recipes['table1']}; the gap's decomposition needs its reconstruction and latent "
             "runs: add their recipes, or set study.recipes.gap_decomposition to []"
         )
+
+
+def check_diagnostics(config: dict) -> None:
+    """Refuse a teacher without weights, and names of which one's spectrum would be the other's table."""
+    part = config["study"]["diagnostics"]
+    if part and part["teacher"] and part["teacher"] not in config["pretrained"]:
+        raise InputError(
+            f"study.diagnostics.teacher is {part['teacher']!r}; expected null or a name under pretrained: "
+            f"{sorted(config['pretrained'])}"
+        )
+    for name in config["autoencoders"]:
+        if name.removesuffix("_spectrum") in {*config["autoencoders"]} - {name}:
+            raise InputError(f"autoencoders.{name}: rename it; this is what the files of diagnostics call a spectrum")
 
 
 def check_efficiency(config: dict, part: dict) -> None:

@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..storage.arrays import open_packed
 from ..storage.memory_limits import SHARE
 from ..study.array_sizes import ArraySize, row_bytes, row_shape
-from .job_work import AFTER_BUDGET, ENCODING_RULES, describe_work, passes
+from .job_work import AFTER_BUDGET, DIAGNOSING_RULES, ENCODING_RULES, describe_work, passes
 
 TRAINED = 400 * 256**2 / 1e6  # megapixels a second: samples of 256 x 256, forward and backward
 ENCODED = 4 * 512**2 / 1e6  # images of 512 x 512, through encoder and decoder
@@ -58,7 +58,7 @@ def minutes_of_job(rule: str, params: dict, array: ArraySize) -> int:
     if rule == "prepare_dataset":
         return START + int(array.images / PACKED / 60)
     units = describe_work(rule, params, array).units
-    if rule in ENCODING_RULES:
+    if rule in (*ENCODING_RULES, *DIAGNOSING_RULES):  # which read as many images, and pass some through again
         return START + int(units / ENCODED / 60)
     if rule == "finetune_autoencoder":
         return START + int(units / TUNED / 60)

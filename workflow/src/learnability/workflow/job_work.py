@@ -20,7 +20,8 @@ CLASSIFIER_RULES = (
     "measure_efficiency",
 )
 ENCODING_RULES = ("encode_dataset", "encode_latents")
-GPU_RULES = (*CLASSIFIER_RULES, *ENCODING_RULES, "finetune_autoencoder")
+DIAGNOSING_RULES = ("diagnose_encoding",)
+GPU_RULES = (*CLASSIFIER_RULES, *ENCODING_RULES, *DIAGNOSING_RULES, "finetune_autoencoder")
 AFTER_BUDGET = 2  # folds that a training predicts after its budget: the epoch that it cut is validated, then the test
 COSTLY_RULES = (*GPU_RULES, "prepare_dataset")  # those with a benchmark; the others take seconds
 
@@ -39,7 +40,7 @@ def describe_work(rule: str, params: dict, array: ArraySize, name: str = "", epo
     """
     if rule == "prepare_dataset":
         return Work(params["entry"]["format"], array.megapixels)
-    if rule in ENCODING_RULES:
+    if rule in (*ENCODING_RULES, *DIAGNOSING_RULES):
         return Work(kind_of_autoencoder(name, params["entry"]), array.megapixels)
     if rule == "finetune_autoencoder":
         tuning = params["entry"]["finetune"]

@@ -1,0 +1,61 @@
+"""The images themselves as the reference of latents: brought to the latent's grid, and their spectra there."""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from ..storage.arrays import area_average
+from .spectra import BINS, dct, radial_profile
+
+BLUR = 1.2  # sigma in pixels
+
+
+class Setting(NamedTuple):
+    """How the spectra of images and latents are compared: weight f^delta, radial bins, blur of the images in pixels."""
+
+    delta: float = 1.0
+    bins: int = BINS
+    blur: float = BLUR
+
+    def __str__(self) -> str:
+        return f"delta={self.delta},bins={self.bins},blur={self.blur}"
+
+
+# The published one, and one of its values changed at a time.
+SETTINGS = (Setting(), Setting(delta=0.0), Setting(bins=8), Setting(bins=32), Setting(blur=0.6), Setting(blur=2.4))
+
+
+def at_grid(images: np.ndarray, side: int, rows: int) -> Iterator[torch.Tensor]:
+    """Images uint8 (N, H, W, C) as (n, C, side, side), `rows` at once: the mean of the pixels of each cell."""
+    for start in range(0, len(images), rows):
+        small = area_average(np.array(images[start : start + rows]), side)
+        yield torch.from_numpy(np.ascontiguousarray(small.transpose(0, 3, 1, 2)))
+
+
+def image_profiles(images: torch.Tensor, grid: tuple[int, int]) -> dict[Setting, torch.Tensor]:
+    """The radial profile of images (n, C, H, W) on a grid, by setting: blurred, then bicubic.
+
+    An image whose grid it is already is left as it is. Channels have mean 0 and deviation 1, as latents have.
+    """
+    powers = {}
+    for sigma in {setting.blur for setting in SETTINGS}:
+        x = on_grid(images.double(), grid, sigma)
+        x = (x - x.mean(dim=(0, 2, 3), keepdim=True)) / x.std(dim=(0, 2, 3), keepdim=True).clamp(min=1e-6)
+        powers[sigma] = dct(x).square().mean(dim=(0, 1))
+    return {one: radial_profile(powers[one.blur], one.bins, one.delta) for one in SETTINGS}
+
+
+def on_grid(x: torch.Tensor, grid: tuple[int, int], sigma: float) -> torch.Tensor:
+    """Images (n, C, H, W) blurred by a Gaussian of 5 sigma and one pixel (sigma 1.2: 7 x 7), then bicubic to a grid."""
+    if tuple(x.shape[2:]) == grid:
+        return x
+    reach = math.ceil(2.5 * sigma)
+    window = torch.exp(-(torch.arange(-reach, reach + 1, dtype=torch.float64) ** 2) / (2 * sigma**2))
+    window = (window / window.sum()).to(x)
+    planes = torch.nn.functional.pad(x.flatten(0, 1)[:, None], (reach,) * 4, mode="reflect")
+    planes = torch.nn.functional.conv2d(planes, window.view(1, 1, -1, 1))
+    planes = torch.nn.functional.conv2d(planes, window.view(1, 1, 1, -1))
+    return torch.nn.functional.interpolate(planes.view_as(x), size=grid, mode="bicubic")
