@@ -15,7 +15,7 @@ from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
 from .layout import MISSING, Block, Layout, counted, listed, number, points
 
 TABLE5_COLUMNS = [*FRAME[:3], *NUMBER, "value", "null", "factor"]
-SPANNERS = ("The paper's suspects", "Other diagnostics", "Table 1")
+SUSPECTED = "The paper's suspects"
 
 
 def table5(diagnostics: pd.DataFrame) -> pd.DataFrame:
@@ -97,10 +97,10 @@ def _correlations(tests: pd.DataFrame) -> dict[tuple[str, str], str]:
 
 
 def _heads(shown: list[tuple[str, str]], with_gap: bool) -> list[tuple[str, list[str]]]:
-    """The columns in three groups; without other diagnostics or a gap, fewer."""
-    parts = [[IN_TABLE5[key].head for key in shown if (key in SUSPECTS) == suspect] for suspect in (True, False)]
-    parts.append(["Gap"] if with_gap else [])
-    return [(name, part) for name, part in zip(SPANNERS, parts, strict=True) if part]
+    """The columns in two groups: LaTeX sets one below the other where both are too wide."""
+    suspects, others = ([IN_TABLE5[key].head for key in shown if (key in SUSPECTS) == one] for one in (True, False))
+    found = [(SUSPECTED, suspects), ("Others, and the gap" if with_gap else "Others", others + ["Gap"] * with_gap)]
+    return [(name, heads) for name, heads in found if heads]
 
 
 def _caption(datasets: Mapping[str, str], labels: Labels, tests: pd.DataFrame | None, with_gap: bool) -> str:
