@@ -6,7 +6,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..significance.diagnostics import BASELINE, FRAME, IMAGES, NUMBER, as_numbers, on_some, over_datasets
-from ..significance.diagnostics_vs_gap import FEWEST, GAP, OVER_AUTOENCODERS, SUSPECTS
+from ..significance.diagnostics_vs_gap import FEWEST, GAP, SUSPECTS, of_table1
 from ..significance.level import ALPHA, P_BELOW
 from ..significance.macro import MACRO
 from .diagnostic_labels import IN_TABLE5, amount_of
@@ -90,7 +90,7 @@ def _null_of(encoded: pd.DataFrame, key: tuple[str, str]) -> str:
 
 def _correlations(tests: pd.DataFrame) -> dict[tuple[str, str], str]:
     """Spearman's rho of Table 1's gap over autoencoders, with a star where it is significant."""
-    rows = tests[(tests["test"] == OVER_AUTOENCODERS) & tests["comparison"].str.endswith(f"_vs_{GAP}")]
+    rows = of_table1(tests)
     found = rows.assign(effect=as_numbers(rows["effect"]), p=as_numbers(rows["p_corrected"])).dropna(subset="effect")
     return {(row["diagnostic"], row["variant"]): number(row["effect"], decimals=2).replace("-", "−")
             + ("*" if row["p"] < ALPHA else "") for row in found.to_dict("records")}  # fmt: skip
@@ -104,7 +104,8 @@ def _heads(shown: list[tuple[str, str]], with_gap: bool) -> list[tuple[str, list
 
 
 def _caption(datasets: Mapping[str, str], labels: Labels, tests: pd.DataFrame | None, with_gap: bool) -> str:
-    over = f"mean over {counted(len(datasets), 'data set')}" if len(datasets) > 1 else f"on {[*datasets.values()][0]}"
+    several = f"mean over {counted(len(datasets), 'data set')}"
+    over = several if len(datasets) > 1 else f"on {next(iter(datasets.values()))}"
     said = f"What latents are like: {over}, latents normalised per channel."
     if with_gap:
         said += " Gap: balanced accuracy on reconstructions less that on latents, in points."

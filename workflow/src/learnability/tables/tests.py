@@ -5,11 +5,12 @@ import pandas as pd
 from ..significance.diagnostics_vs_gap import OVER_AUTOENCODERS
 from ..significance.level import CONFIDENCE, CONFIDENCE_TOST
 from ..significance.macro import MACRO
+from .diagnostic_labels import label_of
 from .formats import render
 from .labels import PHANTOM_NOTICE, Labels, data_notes, marked
 from .layout import MISSING, Block, Layout
 
-WORDS = ["comparison", "variant", "dataset", "autoencoder", "metric", "role", "alternative", "method", "correction", "control"]
+WORDS = ["comparison", "dataset", "autoencoder", "metric", "role", "alternative", "method", "correction", "control"]
 TITLES = {
     "latent_vs_reconstruction": "The gap of every cell",
     "group_level": "The gap over groups of images",
@@ -33,8 +34,8 @@ NOTES = {
     ),
     "fidelity_vs_gap": "p by permutation of the autoencoders, jointly over data sets.",
     "diagnostics_vs_gap": (
-        "Spearman's correlations over the autoencoder families, controls left out; p by permutation of the autoencoders "
-        "of the paper's three suspects alone. The file has more: over cells, and with each data set left out."
+        "Spearman's correlations over the autoencoder families, controls left out; p by permutation of the "
+        "autoencoders, of the paper's three suspects alone. The file has more: over cells, and with each data set left out."
     ),
 }
 
@@ -45,7 +46,7 @@ def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
     `tests` is the CSV with "n/a" kept; rows of one test stand together. What is the same in every row is said once.
     """
     if name == "diagnostics_vs_gap":
-        tests = tests[tests["test"] == OVER_AUTOENCODERS].drop(columns="diagnostic")
+        tests = _over_autoencoders(tests)
     shown = {
         "dataset": lambda name: _dataset(name, labels),
         "autoencoder": lambda name: labels.autoencoders.get(name, name),
@@ -77,6 +78,14 @@ def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
     over_all = name in OVER_ALL or MACRO in set(tests["dataset"])
     notes = data_notes(labels.leaking if over_all else tests["dataset"], labels)
     return render(Layout(TITLES[name], caption, ["test", *words], heads, sections, notes))["html"]
+
+
+def _over_autoencoders(tests: pd.DataFrame) -> pd.DataFrame:
+    """What is read of diagnostics_vs_gap.csv: correlations over autoencoders, on all data sets, by their labels."""
+    rows = tests[(tests["test"] == OVER_AUTOENCODERS) & (tests["effect"] != "n/a")]
+    pairs = zip(rows["diagnostic"], rows["variant"], rows["comparison"], strict=True)
+    named = [f"{label_of(*number)} and {_words(pair.rpartition('_vs_')[2])}" for *number, pair in pairs]
+    return rows.assign(comparison=named).drop(columns=["diagnostic", "variant", "statistic"])
 
 
 def compared(comparison: str, labels: Labels) -> str:
