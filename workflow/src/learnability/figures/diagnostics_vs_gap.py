@@ -97,7 +97,9 @@ def draw_without_gap(axes: Axes, rows: pd.DataFrame, labels: Labels) -> None:
         look = {"zorder": 5, "clip_on": False, "transform": axes.get_xaxis_transform()}
         inside = values[(low <= values) & (values <= high)]
         if len(values):
-            axes.plot(inside, np.zeros(len(inside)), **marks[name].points(5, gid="without gap", **look), label=label)
+            axes.plot([], [], **marks[name].points(5), label=label)
+        if len(inside):  # nothing that is not clipped has no place, and the layout fails
+            axes.plot(inside, np.zeros(len(inside)), **marks[name].points(5, gid="without gap", **look))
         for edge, arrow, beyond in ((low, "<", values < low), (high, ">", values > high)):
             if beyond.any():
                 axes.plot(edge, 0, **marks[name]._replace(marker=arrow).points(4, gid="beyond", **look))

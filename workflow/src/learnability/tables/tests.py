@@ -35,7 +35,7 @@ NOTES = {
     "fidelity_vs_gap": "p by permutation of the autoencoders, jointly over data sets.",
     "diagnostics_vs_gap": (
         "Spearman's correlations over the autoencoder families, controls left out; p by permutation of the "
-        "autoencoders, of the paper's three suspects alone. The file has more: over cells, and with each data set left out."
+        "autoencoders, of the paper's three suspects alone. The file has more: over cells, with each data set left out."
     ),
 }
 
