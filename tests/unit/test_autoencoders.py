@@ -126,6 +126,7 @@ def test_the_card_says_what_was_encoded_with_what(tmp_path, dataset):
     files = ("latents", "channel_sums", "reconstructions", "fidelity")
     of_files = [*(f"digest_{name}" for name in files), "weights_digest", "config_digest"]
     digests = {key: card.pop(key) for key in of_files}
+    assert len(card.pop("posterior_variance")) == 4
     assert all(len(digest) == 64 for digest in digests.values())
     assert card == {
         "autoencoder": "mine",
@@ -148,6 +149,19 @@ def test_the_card_says_what_was_encoded_with_what(tmp_path, dataset):
         "source": "local weights weights",  # no path of this machine: two clones write the same bytes
         "parameters": sum(weight.numel() for weight in build("sd").parameters()),
     }
+
+
+@pytest.mark.parametrize("name", ["sd", "grey", "tae", "vq"])
+def test_the_card_has_the_mean_variance_of_a_posterior_where_there_is_one(tmp_path, dataset, name):
+    card = read_json(encode_into(tmp_path, "mine", save(name, tmp_path / "weights"), dataset) / "autoencoder.json")
+    if name in ("tae", "vq"):
+        assert card["posterior_variance"] is None
+        return
+    x = torch.from_numpy(np.array(open_packed(dataset / "images.npy"))).movedim(-1, 1).float() / 127.5 - 1
+    x = x.mean(dim=1, keepdim=True) if name == "grey" else x
+    with torch.inference_mode():
+        variance = build(name).encode(x).latent_dist.var
+    np.testing.assert_allclose(card["posterior_variance"], variance.mean(dim=(0, 2, 3)), rtol=1e-4)
 
 
 def test_weights_tuned_for_a_fold_are_judged_on_its_test_images_and_encode_them_all(tmp_path, dataset):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from scipy.fft import dctn
 
-from learnability.diagnostics import channels, equivariance, neighbours, positions, spectra
+from learnability.diagnostics import channels, encoder, equivariance, neighbours, positions, spectra
 from learnability.diagnostics.encoding import as_table, diagnose_array, diagnose_sample
 from learnability.diagnostics.images import SETTINGS
 from learnability.storage.channel_sums import channel_sums
@@ -120,7 +120,6 @@ def test_an_equivariant_encoder_has_no_error_and_a_skewed_one_has(skewed):
     assert error["scale_half"] == pytest.approx(0, abs=0.05)
     for name in ("turn", "flip"):
         assert (error[name] > 0.5) if skewed else error[name] == pytest.approx(0, abs=1e-9)
-    assert [row.value for row in rows if row.diagnostic == "posterior_noise_share"] == ["n/a (no posterior)"]
 
 
 def sampled(autoencoder: Average, seen: np.ndarray, z: np.ndarray) -> pd.DataFrame:
@@ -146,14 +145,14 @@ def test_the_decoder_of_an_equivariant_autoencoder_gives_the_psnr_of_its_reconst
         assert found == pytest.approx(expected, abs=0.01)
 
 
-def test_the_share_of_a_posterior_is_its_variance_over_all():
-    seen = images()
-    z = of_average(seen)[1]
-    autoencoder = Average(False)
-    autoencoder.variance = lambda x: torch.full((len(x), 3, 16, 16), 0.01)
-    expected = np.mean(0.01 / (0.01 + z.var(axis=(0, 2, 3), dtype=np.float64)))
-    found = sampled(autoencoder, seen, z).loc[("posterior_noise_share", "raw"), "value"]
-    assert 0.1 < found == pytest.approx(expected, rel=1e-4)
+def test_the_share_of_a_posterior_is_that_of_the_gaussian_it_adds():
+    mode, variance = 2 * noise(4000, 3), [1.0, 4.0, 12.0]
+    sampled = mode + torch.tensor(variance).sqrt() * noise(4000, 3, seed=1)
+    share = 1 - mode.var(dim=0) / sampled.var(dim=0)
+    row = encoder.noise_share(variance, mode.std(dim=0).numpy(), 4000)
+    assert row.value == pytest.approx(np.mean([1 / 5, 4 / 8, 12 / 16]), abs=0.01)
+    assert row.value == pytest.approx(float(share.mean()), abs=0.02)
+    assert encoder.noise_share(None, np.ones(3), 9).value == "n/a (no posterior)"
 
 
 def test_a_constant_channel_leaves_the_error_of_the_others():

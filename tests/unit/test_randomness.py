@@ -198,7 +198,7 @@ def test_a_stochastic_encoding_that_was_stopped_goes_on_to_the_same_bytes(tmp_pa
     entry = entry_of("Both", stochastic=True)
     whole = encoded(entry, dataset, tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patch:
-        signal_after(patch, encode, "encode_batch", 3, signal.SIGTERM)
+        signal_after(patch, encode, "encode_posterior", 3, signal.SIGTERM)
         child = in_child(lambda: encoded(entry, dataset, tmp_path / "stopped"), tmp_path / "log")
     assert exit_code(child) == TERMINATED
     assert encoded(entry, dataset, tmp_path / "stopped") == whole

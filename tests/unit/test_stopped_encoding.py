@@ -67,8 +67,8 @@ def test_an_encoding_that_was_stopped_goes_on_to_the_same_bytes(tmp_path, datase
 
     # When the third batch begins the first is written; the second may be, and what a kill finds in work is lost.
     calls = 3 if which == signal.SIGKILL else 2
-    assert "resumed" not in stop(work, tmp_path / "log", encode, "encode_batch", calls, which)
-    once = resumed_after(stop(work, tmp_path / "log", encode, "encode_batch", calls, which))
+    assert "resumed" not in stop(work, tmp_path / "log", encode, "encode_posterior", calls, which)
+    once = resumed_after(stop(work, tmp_path / "log", encode, "encode_posterior", calls, which))
     capsys.readouterr()
     work()
     assert 2 <= once < resumed_after(capsys.readouterr().out) <= 8
@@ -108,7 +108,7 @@ def test_other_weights_images_settings_or_code_begin_anew(tmp_path, dataset, cap
         def work():
             encode_dataset("mine", entry, dataset, tmp_path / "encoding", CPU, code="code")
 
-        stop(work, tmp_path / "log", encode, "encode_batch", 2, signal.SIGTERM)
+        stop(work, tmp_path / "log", encode, "encode_posterior", 2, signal.SIGTERM)
         encode_dataset("mine", changed, dataset, tmp_path / "encoding", CPU, code=code)
         printed = capsys.readouterr().out
         assert "rows of another autoencoder, code or data; discarded" in printed

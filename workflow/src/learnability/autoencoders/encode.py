@@ -26,7 +26,7 @@ from ..storage.contracts import (
 from ..storage.partial_arrays import PartialArrays, partial_arrays
 from .fidelity import psnr, ssim
 from .interface import Autoencoder, load_autoencoder, scale_input
-from .passes import area_average, decode_batch, encode_batch, to_grey_levels
+from .passes import area_average, decode_batch, encode_posterior, to_grey_levels
 from .randomness import check_repeats
 
 PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones take twice the time
@@ -58,7 +58,10 @@ def encode_dataset(
     check_layout(name, entry, autoencoder, size)
     check_repeats(name, entry, autoencoder, images, device)
     packed = packed_arrays(folder, autoencoder, size, small)
-    fidelity = {"fidelity": PackedFile(folder / "fidelity.npy", (2,), "float64")} if autoencoder.decodes else {}
+    # Not stored as arrays: they are there for as long as it takes to encode.
+    passing = {"posterior_variance": PackedFile(folder / "posterior_variance.npy", (autoencoder.channels,), "float64")}
+    if autoencoder.decodes:
+        passing["fidelity"] = PackedFile(folder / "fidelity.npy", (2,), "float64")
     batch = images_at_once(size, device)
     described = encoding_card(name, entry, card, autoencoder, packed, device)
     ids = samples["sample_id"].tolist()
@@ -69,18 +72,19 @@ def encode_dataset(
         return rows
 
     identity = digest([described, entry, batch, device.type, code])
-    with partial_arrays(folder, identity, packed | fidelity) as partial:
+    with partial_arrays(folder, identity, packed | passing) as partial:
         if partial.rows:
             print(f"{name}: resumed after {partial.rows} of {len(images)} images", flush=True)
         encode_ahead(partial, images, batch, device, encode)
         partial.save()
-        if fidelity:
+        if autoencoder.decodes:
             measured = fidelity_table(partial.finished("fidelity"), samples)
             tested = read_folds(folds, samples) == split["fold"] if split else slice(None)
             write_parquet(measured[tested], folder / "fidelity.parquet")
         # Once more, now with the digests of the whole arrays.
         described = encoding_card(name, entry, card, autoencoder, packed, device)
-        if fidelity:
+        described["posterior_variance"] = mean_variance(partial.finished("posterior_variance"))
+        if autoencoder.decodes:
             described["digest_fidelity"] = file_digest(folder / "fidelity.parquet")
         # The fold whose training rows the weights were fine-tuned on; null where they serve all folds.
         write_json(described | {"fold": split["fold"] if split else None}, folder / "autoencoder.json")
@@ -132,6 +136,11 @@ def fidelity_table(measured: np.ndarray, samples: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def mean_variance(of_images: np.ndarray) -> list[float] | None:
+    """The posterior's variance of each channel, mean over images (n, C); None without a posterior."""
+    return None if np.isnan(of_images).any() else of_images.mean(axis=0).tolist()
+
+
 def packed_arrays(folder: Path, autoencoder: Autoencoder, size: int, small: int) -> dict[str, PackedFile]:
     """The packed arrays that an encoding has, by name: latents, their sums, and with a decoder reconstructions."""
     grid = (autoencoder.channels, size // autoencoder.factor, size // autoencoder.factor)
@@ -149,8 +158,8 @@ def encode_rows(
     name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: Sequence[str], small: int
 ) -> dict[str, np.ndarray]:
     """Latents, reconstructions and fidelity of x (n, 3, H, W) in [-1, 1], as they are stored."""
-    z = encode_batch(name, autoencoder, x, ids)
-    rows = {"latents": z.cpu().numpy()}
+    z, variance = encode_posterior(name, autoencoder, x, ids)
+    rows = {"latents": z.cpu().numpy(), "posterior_variance": variance}
     rows["channel_sums"] = channel_sums(rows["latents"])
     if autoencoder.decodes:
         x_hat = decode_batch(name, autoencoder, z, ids)

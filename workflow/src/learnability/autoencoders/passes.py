@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from ..errors import InputError
 from .interface import Autoencoder
-from .randomness import apply
+from .randomness import apply, checked
 
 
 def encode_batch(
@@ -17,7 +18,29 @@ def encode_batch(
     A stochastic autoencoder draws for each image by its `seeds` (n), texts; those of a study are its `ids` (n). An
     InputError names the autoencoder `name` and the first of `ids` whose latent cannot be stored.
     """
-    z = apply(name, autoencoder, "encode", x, seeds or ids)
+    return as_stored(name, autoencoder, apply(name, autoencoder, "encode", x, seeds or ids), ids)
+
+
+def encode_posterior(
+    name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: Sequence[str]
+) -> tuple[torch.Tensor, np.ndarray]:
+    """As encode_batch, and the posterior's variance, mean over the cells of each channel: float64 (n, C).
+
+    NaN where there is no posterior: in the classes of diffusers alone there may be one.
+    """
+    if autoencoder.stochastic or not hasattr(autoencoder, "posterior"):
+        z, variance = apply(name, autoencoder, "encode", x, ids), None
+    else:
+        z, variance = autoencoder.posterior(x)
+        z = checked(name, autoencoder, "encode", x, z)
+    stored = as_stored(name, autoencoder, z, ids)
+    if variance is None:
+        return stored, np.full((len(x), autoencoder.channels), np.nan)
+    return stored, variance.double().mean(dim=(2, 3)).cpu().numpy()
+
+
+def as_stored(name: str, autoencoder: Autoencoder, z: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
+    """Latents (n, C, h, w) in the type in which they are stored; an InputError names the first that cannot be."""
     stored = z.to(getattr(torch, autoencoder.latent_dtype))
     finite = torch.isfinite(z).flatten(1).all(1) & torch.isfinite(stored.float()).flatten(1).all(1)
     if not bool(finite.all()):

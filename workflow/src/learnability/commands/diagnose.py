@@ -107,6 +107,7 @@ def tables(images: np.ndarray, names: list[str], entries: dict[str, dict], datas
     Images that are encoded again are drawn from all: a folder's first ones may be of one kind.
     """
     from ..autoencoders.interface import load_autoencoder
+    from ..diagnostics.encoder import noise_share
     from ..diagnostics.encoding import SAMPLE, as_table, diagnose_array, diagnose_sample
     from ..diagnostics.latents import sample
     from ..storage.arrays import area_average
@@ -121,31 +122,35 @@ def tables(images: np.ndarray, names: list[str], entries: dict[str, dict], datas
     found = [as_table(of_images.rows, dataset, IMAGES, "baseline")]
     for name, entry in entries.items():
         autoencoder = load_autoencoder(entry, device)
-        z = encoded(name, autoencoder, entry, images, names, device)
+        z, variance = encoded(name, autoencoder, entry, images, names, device)
         sums = channel_sums(z)
-        rows = diagnose_array(z, sums, chosen, alone, device).rows
+        of_latents = diagnose_array(z, sums, chosen, alone, device)
+        rows = [*of_latents.rows, noise_share(variance, of_latents.std, len(z))]
         rows += diagnose_sample(autoencoder, entry, chosen, sums, z[0, 0].size, device)
         found.append(as_table(rows, dataset, name, entry["role"]))
     return found
 
 
-def encoded(name: str, autoencoder, entry: dict, images: np.ndarray, names: list[str], device) -> np.ndarray:
-    """Latents (n, C, h, w) of images with their names (n), as a study stores them."""
+def encoded(
+    name: str, autoencoder, entry: dict, images: np.ndarray, names: list[str], device
+) -> tuple[np.ndarray, list[float] | None]:
+    """Latents (n, C, h, w) of images with their names (n), as a study stores them; the posterior's variance (C,)."""
     import torch
 
-    from ..autoencoders.encode import images_at_once
+    from ..autoencoders.encode import images_at_once, mean_variance
     from ..autoencoders.interface import scale_input
-    from ..autoencoders.passes import encode_batch
+    from ..autoencoders.passes import encode_posterior
     from ..diagnostics.encoding import blocks
 
     at_once = images_at_once(images.shape[1], device)
     of_batches = [names[start : start + at_once] for start in range(0, len(names), at_once)]
     with torch.inference_mode():
         parts = [
-            encode_batch(name, autoencoder, scale_input(x.to(device).movedim(-1, 1), entry), ids)
+            encode_posterior(name, autoencoder, scale_input(x.to(device).movedim(-1, 1), entry), ids)
             for x, ids in zip(blocks(images, at_once), of_batches, strict=True)
         ]
-        return torch.cat(parts).cpu().numpy()
+    z, variance = zip(*parts, strict=True)
+    return torch.cat(z).cpu().numpy(), mean_variance(np.concatenate(variance))
 
 
 def wide(table: pd.DataFrame) -> pd.DataFrame:

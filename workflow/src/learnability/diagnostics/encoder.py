@@ -1,6 +1,6 @@
-"""The numbers that need the autoencoder itself, on a sample of images: equivariance, and the posterior's noise."""
+"""The numbers that need the autoencoder itself: equivariance on a sample of images, and the posterior's noise."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from .latents import Row, absent, or_absent
 def diagnose_autoencoder(
     autoencoder: Autoencoder, batches: Iterable[torch.Tensor], mean: np.ndarray, std: np.ndarray
 ) -> list[Row]:
-    """Equivariance of encoder and decoder, and the posterior's share of noise, on batches x (n, 3, H, W) in [-1, 1].
+    """Equivariance of encoder and decoder, on batches x (n, 3, H, W) in [-1, 1].
 
     Latents are normalised by the moments (C,) of all rows: channels count alike. The null of the encoder's E_T is that
     of two latents that have nothing to do with each other. Of a stochastic autoencoder there is no equivariance: it
@@ -24,8 +24,7 @@ def diagnose_autoencoder(
     std = np.where(std < 1e-6, 1, std)  # a constant channel
     shift, scale = (torch.from_numpy(np.asarray(part, np.float32))[:, None, None] for part in (mean, std))
     measured: list[Equivariance] = []
-    number, noise, modes, squares = 0, 0.0, 0.0, 0.0
-    posterior = getattr(autoencoder, "variance", lambda x: None)  # of diffusers' classes alone
+    number = 0
 
     def encode(x: torch.Tensor) -> torch.Tensor:
         return (autoencoder.encode(x).float() - shift.to(x)) / scale.to(x)
@@ -39,10 +38,6 @@ def diagnose_autoencoder(
         z = encode(x)
         for one in () if autoencoder.stochastic else measured:
             one.add(x, z, encode, decode if autoencoder.decodes else None)
-        if (variance := posterior(x)) is not None:
-            raw = z * scale.to(z) + shift.to(z)
-            noise = noise + variance.double().sum(dim=(0, 2, 3))
-            modes, squares = modes + raw.double().sum(dim=(0, 2, 3)), squares + raw.double().square().sum(dim=(0, 2, 3))
         number += len(x)
     rows = []
     for one in measured:
@@ -55,9 +50,16 @@ def diagnose_autoencoder(
             psnr = or_absent(float(np.mean(one.decoded)), "images come back equal")
         rows.append(Row("equivariance_encoder", name, *pair, number))
         rows.append(Row("equivariance_decoder", name, psnr, absent("no null"), number))
-    share: float | str = absent("no posterior")
-    if not isinstance(noise, float):
-        cells = number * z.shape[2] * z.shape[3]
-        spread = squares / cells - (modes / cells) ** 2
-        share = float((noise / cells / (noise / cells + spread)).mean())
-    return [*rows, Row("posterior_noise_share", "raw", share, absent("no null"), number)]
+    return rows
+
+
+def noise_share(variance: Sequence[float] | None, std: np.ndarray, number: int, why: str = "no posterior") -> Row:
+    """The posterior's share E[sigma^2] / (Var mu + E[sigma^2]) of each channel's variance, mean over channels.
+
+    `variance` (C,) is the posterior's, None without one (`why`); `std` (C,) the deviation of latents, both over all
+    images.
+    """
+    share = absent(why)
+    if variance is not None:
+        share = float(np.mean(np.divide(variance, np.square(std) + variance)))
+    return Row("posterior_noise_share", "raw", share, absent("no null"), number)

@@ -15,7 +15,7 @@ from ..storage.arrays import as_rgb, open_packed
 from ..storage.channel_sums import channel_moments, channel_sums
 from ..storage.contracts import read_json, refuse_damaged, write_csv
 from .classes import diagnose_classes
-from .encoder import diagnose_autoencoder
+from .encoder import diagnose_autoencoder, noise_share
 from .images import at_grid, image_profiles
 from .latents import Row, diagnose_latents
 
@@ -27,8 +27,9 @@ SAMPLE = 128  # images that `learnability diagnose` encodes again
 
 
 class Described(NamedTuple):
-    """What was found of latents: every number, and the frequencies (k,) with the share of power of each."""
+    """What was found of latents: their deviation (C,), every number, and frequencies (k,) with their share of power."""
 
+    std: np.ndarray
     rows: list[Row]
     spectrum: tuple[torch.Tensor, torch.Tensor]
 
@@ -58,7 +59,7 @@ def diagnose_blocks(
     for found in variants:
         rows += found.rows(group, profiles)
         rows += [] if label is None else diagnose_classes(found.variant, found.pooled, label, group)
-    return Described(rows, variants[0].spectrum())
+    return Described(std, rows, variants[0].spectrum())
 
 
 def diagnose_array(
@@ -107,6 +108,8 @@ def diagnose_encoding(
     label, group = samples["label"].to_numpy(), samples["group"].to_numpy()
     seen = images[stratified(label, number)]
     of_latents = diagnose_array(z, sums, seen, group, device, label)
+    why = "no posterior" if "posterior_variance" in described else "encoded by an earlier version"
+    of_latents.rows.append(noise_share(described.get("posterior_variance"), of_latents.std, len(z), why))
     print(f"{described['autoencoder']}: {len(z)} latents described", flush=True)
     autoencoder = load_autoencoder(entry, device)
     of_latents.rows.extend(diagnose_sample(autoencoder, entry, as_rgb(seen), sums, z[0, 0].size, device))

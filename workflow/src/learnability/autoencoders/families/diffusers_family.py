@@ -77,13 +77,12 @@ class DiffusersAutoencoder:
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) in [-1, 1] -> (N, C, h, w) float32."""
-        z = raw_code(self.model, to_image_channels(x, self.model).to(self.model.dtype)).float()
-        return self.packing.pack(z) if self.packing else z
+        return self.posterior(x)[0]
 
-    def variance(self, x: torch.Tensor) -> torch.Tensor | None:
-        """The posterior's variance, (N, C, h, w), of images in [-1, 1]; None where the class has no posterior."""
-        code = self.model.encode(to_image_channels(x, self.model).to(self.model.dtype))
-        return code.latent_dist.var.float() if hasattr(code, "latent_dist") and not self.packing else None
+    def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Latents of images as `encode` gives them, and the variance around each value; None without a posterior."""
+        z, variance = code_with_variance(self.model, to_image_channels(x, self.model).to(self.model.dtype))
+        return (self.packing.pack(z.float()), None) if self.packing else (z.float(), variance)
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         z = (self.packing.unpack(z) if self.packing else z).to(self.model.dtype)
@@ -115,12 +114,17 @@ def to_image_channels(x: torch.Tensor, model: torch.nn.Module) -> torch.Tensor:
 
 
 def raw_code(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """The code of images without randomness: diffusers' classes return it under different names."""
+    """The code of images without randomness."""
+    return code_with_variance(model, x)[0]
+
+
+def code_with_variance(model: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """The code of images without randomness, and the variance of a posterior or None: classes name both differently."""
     code = model.encode(x)
     if hasattr(code, "latent_dist"):
-        return code.latent_dist.mode()
+        return code.latent_dist.mode(), code.latent_dist.logvar.float().exp()
     z = code.latents if hasattr(code, "latents") else code.latent
-    return model.quantize(z)[0] if hasattr(model, "quantize") else z
+    return model.quantize(z)[0] if hasattr(model, "quantize") else z, None
 
 
 class Packing:

@@ -34,9 +34,11 @@ class MedVAE(DiffusersAutoencoder):
         """The checkpoint of the entry's variant as an AutoencoderKL."""
         return load_medvae(entry)[0]
 
-    def encode(self, x: torch.Tensor) -> torch.Tensor:
-        z = super().encode(x)  # (N, C, h, w)
-        return z if self.decodes else self.stage_2["channel_proj"](self.stage_2["channel_ds"](z) + z)
+    def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        z, variance = super().posterior(x)  # (N, C, h, w)
+        return (
+            (z, variance) if self.decodes else (self.stage_2["channel_proj"](self.stage_2["channel_ds"](z) + z), None)
+        )
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         if not self.decodes:
