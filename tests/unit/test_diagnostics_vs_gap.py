@@ -166,6 +166,13 @@ def test_the_gaps_are_those_of_the_tests_over_groups_and_of_the_decomposition():
     assert [*gaps_of(groups)] == ["gap"]
 
 
+def test_where_no_autoencoder_has_a_decoder_there_is_no_gap_and_no_correlation():
+    none = gaps_of(pd.DataFrame(columns=["test", "comparison", *gaps().columns[:3], "effect"], dtype=str))
+    tests = diagnostics_vs_gap(described(), none)
+    assert set(tests["effect"]) == set(tests["p"]) == {"n/a"}
+    assert set(tests["n"]) == {0}
+
+
 def files_of(tmp_path, files):
     """The paths of these (name, rows) as CSVs."""
     paths = []

@@ -39,6 +39,7 @@ def test_points_are_means_over_datasets_and_controls_are_open(tmp_path):
     assert all(words.label in shown for words in IN_TABLE5.values())
     assert "ρ = 1.00, p = .033" in axes.get_title(loc="left")
     assert "p of the paper's three suspects alone" in shown
+    assert "Means over CT-RATE, ISIC-2019 and Cardium (phantom)." in shown
     assert "not patients" in shown
     again = drawn(described(**RISING, cipher=2.0))
     assert files_of(figure, tmp_path, "a") == files_of(again, tmp_path, "b")
@@ -84,6 +85,9 @@ def test_without_a_number_on_every_dataset_nothing_is_drawn_and_it_is_said(tmp_p
     figure = drawn(described(names=["unshuffle"]))
     assert "No autoencoder has both" in words(figure)
     files_of(figure, tmp_path, "empty")
+    figure = drawn(described(), gaps().head(0))
+    assert "No autoencoder has both" in words(figure)
+    files_of(figure, tmp_path, "none")
 
 
 def test_an_autoencoder_on_some_datasets_is_said_in_the_note():

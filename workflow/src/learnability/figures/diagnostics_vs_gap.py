@@ -14,6 +14,7 @@ from ..significance.diagnostics_vs_gap import FEWEST, of_table1
 from ..significance.macro import MACRO
 from ..tables.diagnostic_labels import IN_TABLE5
 from ..tables.labels import Labels, autoencoders_of, datasets_of
+from ..tables.layout import listed
 from ..tables.table5 import macro_gaps, partly
 from .figure2 import p_value
 from .style import FAINT, QUIET, SMALL, Mark, add_legend, add_note, marks_of, panels, score, styled
@@ -61,7 +62,8 @@ def draw_diagnostics_vs_gap(table5: pd.DataFrame, gap: pd.DataFrame, tests: pd.D
         if i % COLUMNS == 0:
             axes.set_ylabel("gap (points)")
     add_legend(figure, grid, columns=1)
-    add_note(figure, [*sentences(tests, shown), *partly(cells, labels)], labels, datasets)
+    over = f"Means over {listed([*datasets.values()])}." if len(datasets) > 1 else f"On {listed([*datasets.values()])}."
+    add_note(figure, [over, *sentences(tests, shown), *partly(cells, labels)], labels, datasets)
     return figure
 
 

@@ -36,7 +36,7 @@ PAIR = ["dataset", "autoencoder"]
 
 
 def gaps_of(over_groups: pd.DataFrame, decomposition: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
-    """The gaps of balanced accuracy by name, each with dataset, autoencoder, role and gap: those the study measured.
+    """The gaps of balanced accuracy by name, each with dataset, autoencoder, role and gap: Table 1's and those measured.
 
     The frames are group_level.csv and gap_decomposition.csv.
     """
@@ -46,7 +46,7 @@ def gaps_of(over_groups: pd.DataFrame, decomposition: pd.DataFrame | None = None
         rows = decomposition[decomposition["metric"] == HEADLINE_METRIC]
         found |= {name: rows.drop(columns=GAP, errors="ignore").rename(columns={name: GAP}) for name in DECOMPOSED}
     numbers = {name: rows.assign(gap=as_numbers(rows[GAP]))[[*PAIR, "role", GAP]] for name, rows in found.items()}
-    return {name: rows for name, rows in numbers.items() if rows[GAP].notna().any()}
+    return {name: rows for name, rows in numbers.items() if name == GAP or rows[GAP].notna().any()}
 
 
 def diagnostics_vs_gap(diagnostics: pd.DataFrame, gaps: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
