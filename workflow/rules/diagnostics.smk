@@ -4,6 +4,7 @@
 rule diagnose_encoding:
     input:
         unpack(autoencoder_weights),
+        unpack(teacher_files),
         images="<results>/datasets/{dataset}/images.npy",
         samples="<results>/datasets/{dataset}/samples.parquet",
         card="<results>/datasets/{dataset}/dataset.json",
@@ -26,7 +27,10 @@ rule diagnose_encoding:
     params:
         entry=recorded_of(encoder_of),
         unrecorded=unrecorded_of(encoder_of),
-        weights=weights_of,
+        teacher=lambda wildcards: diagnostics_of_study()["teacher"],
+        pretrained=recorded_of(teacher_of),
+        unrecorded_pretrained=unrecorded_of(teacher_of),
+        weights=weights_of_diagnosis,
         number=lambda wildcards: diagnostics_of_study()["images"],
         torch_threads=1,
         code=code_with_autoencoder("diagnose_encoding"),

@@ -56,6 +56,14 @@ def autoencoder_weights(wildcards):
     return in_results(paths.weights_of_autoencoder(config, fetched(), *names, suffix))
 
 
+def teacher_files(wildcards):
+    """What latents are compared with: weights of the study's teacher, and the images that it sees; nothing without one."""
+    if not (name := diagnostics_of_study()["teacher"]):
+        return {}
+    small = {"small": paths.dataset_file(wildcards.dataset, "images_small.npy")}
+    return in_results(paths.fetched_weights(fetched(), name, "teacher") | small)
+
+
 def base_weights(wildcards):
     """What fine-tuning starts from, and what its perceptual term compares features of."""
     entry = config["autoencoders"][wildcards.autoencoder]

@@ -41,6 +41,15 @@ def weights_of_tuning(wildcards):
     return found
 
 
+def weights_of_diagnosis(wildcards):
+    """Which weights an autoencoder has, and with a teacher which that has."""
+    found, teacher = weights_of(wildcards), teacher_of(wildcards)
+    if teacher is None:
+        return found
+    folder = weights_folder(diagnostics_of_study()["teacher"])
+    return {"autoencoder": found, "teacher": pretrained_identity(teacher, folder)}
+
+
 def weights_of_start(wildcards):
     """Which weights a training starts from; None where it starts from random ones."""
     return pretrained_identity(start_of(wildcards), weights_folder(recipe_of(wildcards).model))
@@ -86,6 +95,11 @@ def diagnostics_of_study():
     if part := config["study"]["diagnostics"]:
         return part
     raise WorkflowError("study.diagnostics is null: it says how encodings are described; write `diagnostics: {}`")
+
+
+def teacher_of(wildcards):
+    """The `pretrained` entry whose features latents are compared with, or None."""
+    return (name := diagnostics_of_study()["teacher"]) and config["pretrained"][name]
 
 
 def backbone_of(wildcards):

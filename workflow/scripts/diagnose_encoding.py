@@ -5,11 +5,14 @@ from pathlib import Path
 from learnability.workflow.jobs import choose_device, job, whole
 
 with job(snakemake.log[0]):
+    from learnability.classifiers.weights import pretrained_file
     from learnability.diagnostics.encoding import diagnose_encoding
 
     params, entry = snakemake.params, whole(snakemake.params.entry, snakemake.params.unrecorded)
     if weights := snakemake.input.get("weights"):  # fetched or fine-tuned by the workflow
         entry["folder"] = str(Path(weights).parent)
+    pretrained = whole(params.pretrained, params.unrecorded_pretrained)
+    teacher = pretrained and (params.teacher, pretrained_file(pretrained, snakemake.input.get("teacher")))
     diagnose_encoding(
         entry=entry,
         dataset=Path(snakemake.input.images).parent,
@@ -18,4 +21,5 @@ with job(snakemake.log[0]):
         device=choose_device(params.torch_threads),
         table=Path(snakemake.output.table),
         spectrum=Path(snakemake.output.spectrum),
+        teacher=teacher,
     )

@@ -131,6 +131,8 @@ def examine_starts(config: dict) -> list[Line]:
             needed_by.setdefault(recipe.model, cell["recipe"])
     for message, name in wrong_networks(config, all_cells(config)).items():
         misfits.setdefault(message, Line(name, message, ready=False))
+    if teacher := (config["study"]["diagnostics"] or {}).get("teacher"):
+        needed_by.setdefault(teacher, "diagnostics")
     fetched = weights_to_fetch(config)
     starts = [examine_start(config, model, subject) for model, subject in needed_by.items() if model in fetched]
     return [*misfits.values(), *starts]

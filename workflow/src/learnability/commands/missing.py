@@ -44,7 +44,7 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
         "finetune_autoencoder": check_finetuning,
         "encode_dataset": check_encoding,
         "encode_latents": check_encoding,
-        "diagnose_encoding": check_encoding,
+        "diagnose_encoding": check_diagnosis,
         "train_classifier": check_training,
         "train_with_decoder": check_training,
         "search_recipe": check_training,
@@ -69,6 +69,8 @@ def weights_read(config: dict, rule: str, wildcards: dict) -> set[str]:
         entry = config["autoencoders"][wildcards["autoencoder"]]
         return {entry["base"], *([BACKBONE] if entry["finetune"]["perceptual"] == "lpips" else [])}
     names = {wildcards["autoencoder"]} if rule in WITH_AUTOENCODER else set()
+    if rule == "diagnose_encoding" and (teacher := config["study"]["diagnostics"]["teacher"]):
+        names |= {teacher}
     if rule in ("train_classifier", "train_with_decoder", "search_recipe"):
         recipe = resolve_recipe(config, wildcards["recipe"])
         names |= {recipe.model} if pretrained_weights(config, recipe) else set()
@@ -118,6 +120,12 @@ def check_encoding(config: dict, wildcards: dict) -> list[str]:
     """As check_weights, but weights that the workflow fine-tunes are an input of the job, and the base is not."""
     entry = config["autoencoders"][wildcards["autoencoder"]]
     return [] if "finetune" in entry else check_weights(config, wildcards)
+
+
+def check_diagnosis(config: dict, wildcards: dict) -> list[str]:
+    """As check_encoding, and the weights of the teacher can be had."""
+    teacher = config["study"]["diagnostics"]["teacher"]
+    return check_encoding(config, wildcards) + (check_pretrained(config, teacher, "image") if teacher else [])
 
 
 def check_training(config: dict, wildcards: dict) -> list[str]:

@@ -12,11 +12,11 @@ KS = (5, 20)
 FEWEST = 4  # images of a class whose covariance is taken
 
 
-def within_share(pooled: np.ndarray, label: np.ndarray) -> float:
-    """Share of the variance within classes: tr(within) / tr(total), 1 if classes explain nothing."""
+def within_share(pooled: np.ndarray, label: np.ndarray) -> float | None:
+    """Share of the variance within classes: tr(within) / tr(total), 1 if classes explain nothing; None without any."""
     total = np.square(pooled - pooled.mean(axis=0)).sum()
     within = sum(np.square(pooled[label == k] - pooled[label == k].mean(axis=0)).sum() for k in np.unique(label))
-    return float(within / total)
+    return float(within / total) if total else None
 
 
 def within_class_spread(pooled: np.ndarray, label: np.ndarray) -> float | None:

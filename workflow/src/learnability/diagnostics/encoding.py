@@ -18,6 +18,7 @@ from .classes import diagnose_classes
 from .encoder import diagnose_autoencoder, noise_share
 from .images import at_grid, image_profiles
 from .latents import Row, diagnose_latents
+from .teacher import diagnose_likeness, teacher_features
 
 DIAGNOSTICS = ["dataset", "autoencoder", "role", "diagnostic", "variant", "value", "null", "n"]
 SPECTRUM = ["dataset", "autoencoder", "role", "frequency", "power"]
@@ -34,6 +35,14 @@ class Described(NamedTuple):
     spectrum: tuple[torch.Tensor, torch.Tensor]
 
 
+class Labelled(NamedTuple):
+    """What a dataset says of its images: labels (N,), and of the rows `chosen` (n,) a teacher's features (n, d)."""
+
+    label: np.ndarray
+    chosen: np.ndarray
+    features: torch.Tensor | None = None
+
+
 def blocks(array: np.ndarray, rows: int = ROWS) -> Iterator[torch.Tensor]:
     """The rows of an array (N, ...), in order."""
     for start in range(0, len(array), rows):
@@ -46,11 +55,12 @@ def diagnose_blocks(
     seen: np.ndarray,
     group: np.ndarray,
     device: torch.device,
-    label: np.ndarray | None = None,
+    labelled: Labelled | None = None,
 ) -> Described:
-    """What needs no autoencoder: of `latents` in blocks (n, C, h, w), with sums (N, 2, C), groups and labels (N,).
+    """What needs no autoencoder: of `latents` in blocks (n, C, h, w), with sums (N, 2, C) and groups (N,).
 
-    `seen` (n, H, W, C) are a sample of the images, for their spectrum. Without labels what needs them is left out.
+    `seen` (n, H, W, C) are a sample of the images, for their spectrum. What needs labels or a teacher is left out
+    where they are not given.
     """
     grid = tuple(next(iter(latents())).shape[2:])
     profiles = image_profiles(torch.from_numpy(seen).movedim(-1, 1), grid)
@@ -58,15 +68,17 @@ def diagnose_blocks(
     variants, rows = diagnose_latents(latents(), mean, std, device), []
     for found in variants:
         rows += found.rows(group, profiles)
-        rows += [] if label is None else diagnose_classes(found.variant, found.pooled, label, group)
+        if labelled:
+            rows += diagnose_classes(found.variant, found.pooled, labelled.label, group)
+            rows += diagnose_likeness(found.variant, found.pooled[labelled.chosen], labelled.features)
     return Described(std, rows, variants[0].spectrum())
 
 
 def diagnose_array(
-    z: np.ndarray, sums: np.ndarray, seen: np.ndarray, group: np.ndarray, device: torch.device, label=None
+    z: np.ndarray, sums: np.ndarray, seen: np.ndarray, group: np.ndarray, device: torch.device, labelled=None
 ) -> Described:
     """The same of latents z (N, C, h, w) as one array."""
-    return diagnose_blocks(lambda: blocks(z), sums, seen, group, device, label)
+    return diagnose_blocks(lambda: blocks(z), sums, seen, group, device, labelled)
 
 
 def diagnose_sample(
@@ -91,12 +103,20 @@ def stratified(label: np.ndarray, number: int) -> np.ndarray:
 
 
 def diagnose_encoding(
-    entry: dict, dataset: Path, encoding: Path, number: int, device: torch.device, table: Path, spectrum: Path
+    entry: dict,
+    dataset: Path,
+    encoding: Path,
+    number: int,
+    device: torch.device,
+    table: Path,
+    spectrum: Path,
+    teacher: tuple[str, Path] | None = None,
 ) -> None:
     """Write `table` and `spectrum` of an encoding, and in them of its images at the latent's grid.
 
-    `number` images, a sample stratified by class, are passed through the autoencoder again. Labels and groups are those
-    of the dataset; latents are described by all rows.
+    `number` images, a sample stratified by class, are passed through the autoencoder again, and through the `teacher`:
+    a timm model and the file of its weights. Labels and groups are those of the dataset; latents are described by all
+    rows.
     """
     _, images, samples = open_dataset(dataset)
     described = read_json(encoding / "autoencoder.json")
@@ -106,8 +126,12 @@ def diagnose_encoding(
     if not len(z) == len(sums) == len(samples):
         raise InputError(f"{encoding}: {len(z)} latents of {len(samples)} images; delete it and run again")
     label, group = samples["label"].to_numpy(), samples["group"].to_numpy()
-    seen = images[stratified(label, number)]
-    of_latents = diagnose_array(z, sums, seen, group, device, label)
+    chosen = stratified(label, number)
+    seen, labelled = images[chosen], Labelled(label, chosen)
+    if teacher:
+        small = open_packed(dataset / "images_small.npy")[chosen]
+        labelled = labelled._replace(features=teacher_features(*teacher, small, device))
+    of_latents = diagnose_array(z, sums, seen, group, device, labelled)
     why = "no posterior" if "posterior_variance" in described else "encoded by an earlier version"
     of_latents.rows.append(noise_share(described.get("posterior_variance"), of_latents.std, len(z), why))
     print(f"{described['autoencoder']}: {len(z)} latents described", flush=True)
@@ -118,7 +142,7 @@ def diagnose_encoding(
         return at_grid(images, z.shape[2], ROWS)
 
     of_images = diagnose_blocks(
-        on_grid, np.concatenate([channel_sums(x.numpy()) for x in on_grid()]), seen, group, device, label
+        on_grid, np.concatenate([channel_sums(x.numpy()) for x in on_grid()]), seen, group, device, labelled
     )
     name = {key: described[key] for key in ("dataset", "autoencoder", "role")}
     both = [(of_latents, name), (of_images, name | IMAGES)]

@@ -42,7 +42,7 @@ def twonn(mu: torch.Tensor, dropped: float = DROPPED) -> float:
     x = mu.log().sort().values
     number = int(len(x) * (1 - dropped))
     x = x[:number]
-    y = -torch.log(1 - torch.arange(number, dtype=x.dtype, device=x.device) / len(mu))
+    y = -torch.log(1 - torch.arange(1, number + 1, dtype=x.dtype, device=x.device) / len(mu))
     return float((x * y).sum() / x.square().sum())
 
 
