@@ -36,9 +36,9 @@ PAIR = ["dataset", "autoencoder"]
 
 
 def gaps_of(over_groups: pd.DataFrame, decomposition: pd.DataFrame | None = None) -> dict[str, pd.DataFrame]:
-    """The gaps of balanced accuracy by name, each with dataset, autoencoder, role and gap: Table 1's and those measured.
+    """The gaps of balanced accuracy by name, each with dataset, autoencoder, role and gap.
 
-    The frames are group_level.csv and gap_decomposition.csv.
+    Table 1's is always there; the frames are group_level.csv and gap_decomposition.csv.
     """
     of_gap = (over_groups["test"] == CELL_TEST) & (over_groups["comparison"] == "reconstruction_vs_latent")
     found = {GAP: over_groups[of_gap].rename(columns={"effect": GAP})}
