@@ -137,7 +137,7 @@ def test_what_is_made_from_results_is_made_again_and_no_result(copy, name, edit,
         (
             "autoencoders/fidelity.py",
             ("(0.01 *", "(0.02 *"),
-            {"encode_dataset": 22, "train_classifier": 117 - 8 - 2 - 2, "make_table2": 1},
+            {"encode_dataset": 22, "diagnose_encoding": 22, "train_classifier": 117 - 8 - 2 - 2, "make_table2": 1},
         ),
         (
             "training/losses/ldam_drw.py",

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from learnability.diagnostics.encoding import DIAGNOSTICS, SPECTRUM
 from learnability.significance.decomposition import GAP_COLUMNS
 from learnability.significance.groups import GROUP_COLUMNS
 from learnability.significance.rows import TEST_COLUMNS
@@ -18,6 +19,8 @@ def test_columns_are_those_of_the_contracts():
     assert COLUMNS_OF["datasets/{dataset}/samples.parquet"] == SAMPLES
     assert COLUMNS_OF["folds/{dataset}.parquet"] == FOLDS
     assert COLUMNS_OF["encodings/{dataset}/{autoencoder}/fidelity.parquet"] == FIDELITY
+    assert COLUMNS_OF["diagnostics/{dataset}/{autoencoder}.csv"] == DIAGNOSTICS
+    assert COLUMNS_OF["diagnostics/{dataset}/{autoencoder}_spectrum.csv"] == SPECTRUM
     assert COLUMNS_OF[f"{RUN}/predictions.parquet"][:2] == PREDICTIONS[:2]
     assert {*CELL, *SCORES} <= set(COLUMNS_OF[f"{RUN}/metrics.json"])
     assert set(COLUMNS_OF["study.json"]) == {*study_lists(published()), "labels"}

@@ -20,6 +20,7 @@ def test_all_of_the_published_study_is_every_table_and_test(published):
     assert published.counts("all") == PAGES | {
         "prepare_dataset": 5, "make_folds": 5,  # ImageNet too
         "encode_dataset": 20 + 4 + 1,  # the lossless control on each dataset, and ImageNet
+        "diagnose_encoding": 20 + 4,  # all but ImageNet's
         "finetune_autoencoder": 4,
         "fetch_weights": 8,  # ConvNeXt-Small too
         "train_classifier": 220 + 60 + 80 + 100 + 3,  # Tables 1 and 4, the gap's decomposition, controls, Table 3
@@ -74,6 +75,13 @@ def test_a_part_by_target_is_its_own_runs_and_a_noise_curve_is_one_of_any_latent
     assert "search_recipe" not in counts
 
 
+def test_diagnostics_wait_for_encodings_and_for_no_training(published):
+    assert published.counts("diagnostics") == {
+        "diagnose_encoding": 24, "encode_dataset": 24, "prepare_dataset": 4, "finetune_autoencoder": 4,
+        "fetch_weights": 5, "diagnostics": 1,
+    }  # fmt: skip
+
+
 def test_table_3_is_four_trainings_on_imagenet_and_decodes_what_its_first_row_sees(published):
     assert published.counts("table3") == {
         "train_classifier": 3, "train_with_decoder": 1, "measure_efficiency": 4, "compute_teacher_logits": 1,
@@ -126,7 +134,7 @@ def test_every_rule_that_computes_has_a_log_and_an_environment():
 
 
 def test_the_plan_in_short_has_every_rule_and_fits_a_screen(checkout):
-    """`snakemake -n --quiet host rules | head -n 40`, with nothing done: then every rule is in it."""
-    shown = snakemake("-n", "--quiet", "host", "rules", folder=checkout).splitlines()[:40]
-    assert next(line for line in shown if line.startswith("total")).split() == ["total", "598"]
+    """`snakemake -n --quiet host rules | head -n 50`, with nothing done: then every rule is in it."""
+    shown = snakemake("-n", "--quiet", "host", "rules", folder=checkout).splitlines()[:50]
+    assert next(line for line in shown if line.startswith("total")).split() == ["total", "626"]
     assert ["train_classifier", "463"] in [line.split() for line in shown]

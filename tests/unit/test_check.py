@@ -16,6 +16,8 @@ from PIL import Image
 from learnability.autoencoders.families.weights import weights_digest
 from learnability.autoencoders.finetuning import lpips_heads
 from learnability.commands import missing as check
+from learnability.commands import missing_networks
+from learnability.commands.check import examine_starts
 from learnability.commands.missing import check_python, missing_inputs
 from learnability.storage.contracts import file_digest, write_json
 from learnability.study.recipes import resolve_recipe
@@ -140,6 +142,8 @@ def test_fetched_weights_that_were_edited_are_refused_before_any_job_reads_them(
         "sd14": ("encode_dataset", {"dataset": "cardium", "autoencoder": "sd14"}),
         pretrained: ("train_classifier", RUN | {"space": "image", "autoencoder": "original", "recipe": "image"}),
     }
+    jobs["vgg16"] = ("diagnose_encoding", {"dataset": "cardium", "autoencoder": "medvae", "of_fold": ""})
+    config["study"]["diagnostics"]["teacher"] = "vgg16"
     assert missing_inputs(config, list(jobs.values())) == []
     for name, job in jobs.items():
         (weights := tmp_path / "weights" / name / "model.safetensors").write_bytes(b"edited")
@@ -208,6 +212,21 @@ def test_fine_tuning_with_lpips_needs_its_backbone_and_its_heads(config, fake_hu
     monkeypatch.setattr(lpips_heads, "heads_file", lambda: None)
     message, _ = missing_inputs(config, folds)
     assert message.startswith("autoencoders.medvae_ft.finetune.perceptual: the package lpips is not installed")
+
+
+def test_diagnostics_need_the_autoencoder_and_the_teacher(config, fake_hub, monkeypatch, tmp_path):
+    job = ("diagnose_encoding", {"dataset": "cardium", "autoencoder": "sd14", "of_fold": ""})
+    assert missing_inputs(config, [job]) == []
+    config["study"]["diagnostics"]["teacher"] = "resnet50"
+    config["pretrained"]["resnet50"] = {"source": str(tmp_path / "resnet50")}
+    config["autoencoders"]["sd14"] |= {"source": str(tmp_path), "subfolder": "sd14"}
+    of_autoencoder, of_teacher = missing_inputs(config, [job])
+    assert of_autoencoder.startswith(f"autoencoders.sd14: {tmp_path / 'sd14'}")
+    assert of_teacher.startswith(f"pretrained.resnet50: {tmp_path}/resnet50/model.safetensors does not exist")
+    assert fake_hub.asked == []
+    monkeypatch.setattr(missing_networks, "wrong_networks", lambda *_: {})  # which takes its time
+    said = {line.subject: line for line in examine_starts(config)}
+    assert (said["diagnostics"].text, said["diagnostics"].ready) == (of_teacher, False)
 
 
 def test_a_base_without_a_posterior_is_named(config, monkeypatch, tmp_path):

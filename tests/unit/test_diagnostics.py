@@ -1,5 +1,8 @@
 """Numbers about latents against closed forms: white noise, fields of known power, planted ranks and dimensions."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -42,6 +45,16 @@ def test_the_slope_of_a_field_is_the_power_that_it_was_made_with(power):
     assert spectra.radial_slope(mean) == pytest.approx(-power, abs=0.08)
 
 
+def test_the_spectrum_of_a_field_falls_as_it_was_made_and_adds_up_from_its_rings():
+    mean = spectra.fourier_power(field(2.0)).mean(dim=(0, 1))
+    frequency, power = spectra.radial_power(mean)
+    assert (frequency[0], frequency[-1], len(frequency)) == (1 / 64, 0.5, 32)
+    slope = np.polyfit(np.log(frequency[:-1]), np.log(power[:-1]), 1)[0]
+    assert slope == pytest.approx(spectra.radial_slope(mean))
+    ring = np.hypot(*np.meshgrid(np.fft.fftfreq(64) * 64, np.fft.fftfreq(64) * 64)).round() == 3
+    assert power[2].item() == pytest.approx(mean.numpy()[ring].mean())
+
+
 def test_the_divergence_of_spectra_is_zero_to_itself_and_grows_with_the_slope():
     profiles = [spectra.radial_profile(spectra.dct(field(power)).square().mean(dim=(0, 1))) for power in (0, 1, 2)]
     near, far = (spectra.divergence(profiles[0], other) for other in profiles[1:])
@@ -67,6 +80,32 @@ def test_the_dimension_of_a_gaussian_in_a_larger_space(dimension):
     mu = neighbours.ratios(neighbours.nearest(features, np.arange(2000), 2)[0])
     assert neighbours.twonn(mu) == pytest.approx(dimension, rel=0.1)
     assert neighbours.mle_dimension(mu) == pytest.approx(dimension, rel=0.1)
+
+
+# Of scikit-dimension 0.5.0, TwoNN(discard_fraction).fit(numpy.random.default_rng(0).normal(size=(500, dimension))).
+TWONN = {(3, 0.05): 3.0393644421627832, (3, 0.2): 3.01572661023208, (30, 0.1): 22.32086680012549}
+
+
+@pytest.mark.parametrize(("dimension", "dropped"), TWONN)
+def test_the_dimension_is_that_of_scikit_dimension(dimension, dropped):
+    features = torch.from_numpy(np.random.default_rng(0).normal(size=(500, dimension)))
+    mu = neighbours.ratios(neighbours.nearest(features, np.arange(500), 2)[0])
+    assert neighbours.twonn(mu, dropped) == pytest.approx(TWONN[dimension, dropped], rel=1e-9)
+
+
+@pytest.mark.skipif("LATENT_CACHES" not in os.environ, reason="LATENT_CACHES names no folder of cached latents")
+@pytest.mark.parametrize(("name", "rank", "ratio", "condition", "dimension"), [
+    ("f16d32", 18.76, 12.36, 5488, 17.6),
+    ("f16d32_vfdinov2", 21.02, 16.44, 128, 10.5),
+])  # fmt: skip
+def test_cached_latents_of_lightningdit_have_their_known_numbers(name, rank, ratio, condition, dimension):
+    """(10000, 32) of hustvl/LightningDiT, tools/latent_demos; the dimension is of the first 2,000 rows."""
+    x = torch.from_numpy(np.load(Path(os.environ["LATENT_CACHES"], f"{name}.npy"))).double()
+    values = channels.eigenvalues(channels.covariance(x.T @ x, x.sum(dim=0), len(x)))
+    found = channels.effective_rank(values), channels.participation(values), channels.condition(values)
+    mu = neighbours.ratios(neighbours.nearest(x[:2000], np.arange(2000), 2)[0])
+    assert found == pytest.approx((rank, ratio, condition), rel=5e-3)
+    assert neighbours.twonn(mu) == pytest.approx(dimension, abs=0.05)
 
 
 def test_images_of_one_group_are_no_neighbours():
@@ -226,6 +265,8 @@ def test_what_cannot_be_measured_says_why():
     one = table_of(noise(60, 1, 4, 4).numpy().astype(np.float16))
     assert one.loc[("effective_rank", "normalised"), "value"] == "n/a (one channel)"
     assert one.loc[("sec", "normalised;tau=0.5"), "value"] == "n/a (a grid of 4)"
+    thrice = table_of(noise(60, 1, 8, 8).repeat(1, 3, 1, 1).numpy().astype(np.float16))
+    assert thrice.loc[("condition", "raw"), "value"] == "n/a (a channel follows from others)"
     flat = noise(60, 3, 8, 8).numpy().astype(np.float16)
     flat[:, 1] = 5
     constant = table_of(flat)

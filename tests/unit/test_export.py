@@ -105,7 +105,7 @@ def write_made_study(folder: Path, synthetic: bool = False) -> Path:
         write_trained(folder, cell, description)
     lists = {"datasets": ["clinic"], "autoencoders": ["tiny"], "folds": [0], "recipes": {"table1": ["image", "latent"]}}
     write_json(lists | {"scopes": {}, "efficiency": None}, folder / "study.json")
-    for name in ("tables", "figures", "logs/train", "searches/clinic/tiny/tuned/fold0"):
+    for name in ("tables", "figures", "diagnostics/clinic", "logs/train", "searches/clinic/tiny/tuned/fold0"):
         (folder / name).mkdir(parents=True)
     rows = [["clinic", *cell.split("/")] for cell in RUNS]
     table = pd.DataFrame(rows, columns=["dataset", "space", "autoencoder", "recipe"])
@@ -113,6 +113,7 @@ def write_made_study(folder: Path, synthetic: bool = False) -> Path:
     (folder / "figures/figure3.png").write_bytes(PIXELS)
     (folder / "figures/figure3.svg").write_text(base64.b64encode(PIXELS).decode())
     (folder / "figures/gaps.svg").write_text("<svg/>")
+    (folder / "diagnostics/clinic/tiny_spectrum.csv").write_text("frequency,power\n0.5,1.0\n")
     (folder / "summary.html").write_bytes(b'<img src="data:image/png;base64,' + base64.b64encode(PIXELS) + b'">')
     for name in ("logs/train/clinic.log", "searches/clinic/tiny/tuned/fold0/journal.log"):
         (folder / name).write_text(f"{folder} {IDS[2]}")

@@ -61,6 +61,7 @@ def test_a_worker_of_a_search_takes_its_share_of_the_trials():
 def test_encoding_and_fine_tuning_take_the_time_of_their_images():
     assert minutes_of_job("encode_dataset", {"entry": ENTRY}, ArraySize(12_000, 3, 512)) == 30 + 50
     assert minutes_of_job("encode_dataset", {"entry": ENTRY}, ArraySize(12_000, 3, 256)) == 30 + 12
+    assert minutes_of_job("diagnose_encoding", {"entry": ENTRY}, ArraySize(12_000, 3, 512)) == 30 + 50
     tuned = ENTRY | {"finetune": {"steps": 20_000, "batch_size": 2, "perceptual": "lpips"}}
     assert minutes_of_job("finetune_autoencoder", {"entry": tuned}, ArraySize(5, 3, 512)) == 30 + 333
 

@@ -17,6 +17,7 @@ from tests.conftest import CHECKOUT
 
 NUMBER = 30
 # Scripts without values of their own that compute; those that only present are left out.
+ENCODING = ("encode_dataset", "diagnose_encoding")
 PLAIN = ("make_folds", "test_significance", "test_groups", "test_ablation", "decompose_gap")
 
 
@@ -28,7 +29,7 @@ def jobs_of_demo() -> set[tuple[str, tuple[str, ...]]]:
         jobs.add(("prepare_dataset", (registry.find("datasets.*.format", config["datasets"][name]["format"]),)))
     for name in {cell["autoencoder"] for cell in all_cells(config)} - {"original"}:
         entry = resolve_autoencoder(config, name)
-        jobs.add(("encode_dataset", (registry.module_of_class(as_encoder(entry)),)))
+        jobs |= {(script, (registry.module_of_class(as_encoder(entry)),)) for script in ENCODING}
         if "finetune" in entry:
             jobs.add(("finetune_autoencoder", (registry.module_of_class(entry),)))
     for name in {cell["recipe"] for cell in all_cells(config)}:

@@ -220,6 +220,16 @@ def test_an_estimate_is_operations_over_what_the_gpu_sustains(published):
     assert encoded.written == 6558 * (32 * 64 * 64 * 2 + 2 * 32 * 8 + 256 * 256 * 3)
 
 
+def test_diagnostics_cost_their_sample_and_write_nothing_that_counts(published):
+    plan = Plan(published, "NVIDIA H200", [], {"NVIDIA H200": H200})
+    found = plan.cost(job("diagnose_encoding", dataset="cardium", autoencoder="flux2", of_fold=""))
+    both = sum(autoencoder_operations(resolve_autoencoder(published, "flux2"), 512)[:2])
+    assert (found.seconds, found.written) == (pytest.approx(256 * 6 * both / 2e13), 0)
+    rate = Rate("diagnose_encoding", found.kind, "NVIDIA H200", 0.5, 3, "measured here")
+    measured = Plan(published, "NVIDIA H200", [rate], {}).cost(found.job)
+    assert measured.seconds == pytest.approx(0.5 * 6558 * 512**2 / 1e6)
+
+
 def test_a_measured_rate_goes_before_an_estimate_and_another_device_does_not(published):
     work = describe_work("train_classifier", {"recipe": resolve_recipe(published, "latent")}, ArraySize(6558, 32, 64))
     near, far = (Rate("train_classifier", work.kind, "NVIDIA H200", pace, 3, origin) for pace, origin in

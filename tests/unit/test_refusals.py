@@ -3,6 +3,7 @@
 import pytest
 
 from learnability.errors import InputError
+from learnability.study.cells import diagnosed
 from learnability.study.configuration import read_config
 from learnability.study.refusals import check_study
 from tests.unit.test_readiness import PHANTOM
@@ -115,3 +116,30 @@ def test_what_the_schema_refuses_is_said_in_words(tmp_path, text, expected):
     assert expected in message
     assert "is not of type" not in message
     assert "^[a-z]" not in message
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("{teacher: nothing}", "study.diagnostics.teacher is 'nothing'; expected null or a name under pretrained: ['con"),
+    ("{images: 1}", "configuration, study.diagnostics.images: "),
+    ("{number: 3}", "configuration, study.diagnostics: "),
+    ("256", "configuration, study.diagnostics: "),
+])  # fmt: skip
+def test_diagnostics_that_cannot_be_made(tmp_path, text, expected):
+    assert refusal(tmp_path, f"study: {{diagnostics: {text}}}").startswith(expected)
+
+
+def test_an_autoencoder_whose_table_would_be_the_spectrum_of_another(tmp_path):
+    message = refusal(tmp_path, f"autoencoders: {{sd14_spectrum: {AUTOENCODER}}}")
+    assert message.startswith("autoencoders.sd14_spectrum: rename it")
+
+
+def test_diagnostics_of_a_study_are_null_or_have_their_values(tmp_path):
+    (tmp_path / "study.yaml").write_text("study: {diagnostics: null}")
+    assert diagnosed(read_config(tmp_path / "study.yaml")) == []
+    config = read_config()
+    assert config["study"]["diagnostics"] == {"images": 256, "teacher": None}
+    found = diagnosed(config)
+    assert len(found) == len(set(found)) == 4 * (5 + 1)  # the lossless control of FLUX.2's grid too
+    assert {"cardium/medvae_ft", "isic2019/pixel_unshuffle_8"} <= {*found}
+    config["autoencoders"]["medvae_ft"]["finetune"]["images"] = "train_rows_per_fold"
+    assert {"cardium/medvae_ft@fold4"} <= {*diagnosed(config)}

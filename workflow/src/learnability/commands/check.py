@@ -22,7 +22,7 @@ from ..workflow.hub import weights_to_fetch
 from .check_autoencoders import examine_autoencoder
 from .damage import damaged_results
 from .lines import Line, lines_of
-from .missing import check_hub, check_python, check_training
+from .missing import check_hub, check_pretrained, check_python, check_training
 from .missing_data import open_checked, too_many_bad
 from .visible_gaps import in_words, reading, visible_gaps
 
@@ -133,6 +133,8 @@ def examine_starts(config: dict) -> list[Line]:
         misfits.setdefault(message, Line(name, message, ready=False))
     if teacher := (config["study"]["diagnostics"] or {}).get("teacher"):
         needed_by.setdefault(teacher, "diagnostics")
+        for message in check_pretrained(config, teacher, "image"):
+            misfits[message] = Line("diagnostics", message, ready=False)
     fetched = weights_to_fetch(config)
     starts = [examine_start(config, model, subject) for model, subject in needed_by.items() if model in fetched]
     return [*misfits.values(), *starts]

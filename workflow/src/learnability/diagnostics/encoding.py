@@ -119,12 +119,7 @@ def diagnose_encoding(
     rows.
     """
     _, images, samples = open_dataset(dataset)
-    described = read_json(encoding / "autoencoder.json")
-    for name in ("latents.npy", "channel_sums.npy"):
-        refuse_damaged(encoding / name, described)
-    z, sums = open_packed(encoding / "latents.npy"), open_packed(encoding / "channel_sums.npy")
-    if not len(z) == len(sums) == len(samples):
-        raise InputError(f"{encoding}: {len(z)} latents of {len(samples)} images; delete it and run again")
+    described, z, sums = open_encoding(encoding, len(samples))
     label, group = samples["label"].to_numpy(), samples["group"].to_numpy()
     chosen = stratified(label, number)
     seen, labelled = images[chosen], Labelled(label, chosen)
@@ -146,10 +141,20 @@ def diagnose_encoding(
     )
     name = {key: described[key] for key in ("dataset", "autoencoder", "role")}
     both = [(of_latents, name), (of_images, name | IMAGES)]
-    written = pd.concat([as_table(found.rows, **names) for found, names in both], ignore_index=True)
-    curves = pd.concat([as_spectrum(found.spectrum, **names) for found, names in both], ignore_index=True)
-    write_csv(written, table)
-    write_csv(curves, spectrum)
+    curves = [as_spectrum(found.spectrum, **names) for found, names in both]
+    write_csv(pd.concat([as_table(found.rows, **names) for found, names in both], ignore_index=True), table)
+    write_csv(pd.concat(curves, ignore_index=True), spectrum)
+
+
+def open_encoding(folder: Path, images: int) -> tuple[dict, np.ndarray, np.ndarray]:
+    """The card, latents (N, C, h, w) and their sums (N, 2, C) of an encoding; damaged ones are refused."""
+    card = read_json(folder / "autoencoder.json")
+    for name in ("latents.npy", "channel_sums.npy"):
+        refuse_damaged(folder / name, card)
+    z, sums = open_packed(folder / "latents.npy"), open_packed(folder / "channel_sums.npy")
+    if not len(z) == len(sums) == images:
+        raise InputError(f"{folder}: {len(z)} latents of {images} images; delete it and run again")
+    return card, z, sums
 
 
 def as_table(rows: Iterable[Row], dataset: str, autoencoder: str, role: str) -> pd.DataFrame:

@@ -29,7 +29,7 @@ TYPES = {
 }  # fmt: skip
 WORKFLOW = "code/Snakefile"
 NO_LICENCE = "#licence-unknown"
-MADE = ("tables/", "significance/", "figures/", "efficiency/", "summary.html", "controls.rst")
+MADE = ("tables/", "significance/", "figures/", "efficiency/", "diagnostics/", "summary.html", "controls.rst")
 DESCRIPTION = (
     "Tables, tests, figures, cards and trained classifiers of a study of the learnability gap. Images, "
     "reconstructions, latents and everything with a row for each image are not in it."
