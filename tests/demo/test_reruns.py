@@ -9,8 +9,9 @@ from tests.conftest import CHECKOUT, copy_checkout, job_counts, snakemake
 
 PACKAGE = "workflow/src/learnability"
 PAGES = {"judge_claims", "compare_published", "write_summary", "all"}
-TESTS = {"test_significance", "test_groups", "test_ablation", "decompose_gap", "judge_controls"}
+TESTS = {"test_significance", "test_groups", "test_ablation", "test_diagnostics", "decompose_gap", "judge_controls"}
 FIGURES = {f"draw_{name}" for name in ("figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels")}
+FIGURES |= {"draw_spectra", "draw_diagnostics_vs_gap"}
 TRAININGS = {"train_classifier": 117, "train_with_decoder": 1, "search_recipe": 4}
 
 
@@ -114,6 +115,8 @@ def test_a_module_that_is_moved_with_its_importers_reruns_nothing(copy):
                 "make_gap",
                 "make_table1",
                 "make_table4",
+                "make_table5",
+                "draw_diagnostics_vs_gap",
                 "draw_figure2",
                 "draw_gaps",
                 "show_tests",

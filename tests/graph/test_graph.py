@@ -4,7 +4,8 @@ from tests.conftest import CHECKOUT, snakemake
 from tests.graph.conftest import CURVE
 
 WEIGHTS = "model.safetensors"
-FIGURES = ("draw_figure2", "draw_figure3", "draw_gaps", "draw_class_recall", "draw_training_curves")
+FIGURES = ("draw_figure2", "draw_figure3", "draw_gaps", "draw_class_recall", "draw_training_curves", "draw_spectra")
+FIGURES += ("draw_diagnostics_vs_gap",)
 TABLE1 = {"train_classifier": 220, "encode_dataset": 20, "prepare_dataset": 4, "make_folds": 4}
 PAGES = {"judge_claims": 1, "compare_published": 1, "show_tests": 1, "write_summary": 1}
 
@@ -29,8 +30,9 @@ def test_all_of_the_published_study_is_every_table_and_test(published):
         "trace_noise_curve": 20,
         "measure_efficiency": 4,
         "make_gap": 1, "make_ablation_controls": 1,
-        **dict.fromkeys((f"make_table{number}" for number in range(1, 5)), 1),
+        **dict.fromkeys((f"make_table{number}" for number in range(1, 6)), 1),
         "test_significance": 1, "test_groups": 1, "test_ablation": 1, "decompose_gap": 1, "record_study": 1, "all": 1,
+        "test_diagnostics": 1,
         **dict.fromkeys((*FIGURES, "draw_noise_levels"), 1),
     }  # fmt: skip
 
@@ -132,7 +134,7 @@ def test_every_rule_that_computes_has_a_log_and_an_environment():
 
 
 def test_the_plan_in_short_has_every_rule_and_fits_a_screen(checkout):
-    """`snakemake -n --quiet host rules | head -n 40`, with nothing done: then every rule is in it."""
-    shown = snakemake("-n", "--quiet", "host", "rules", folder=checkout).splitlines()[:40]
-    assert next(line for line in shown if line.startswith("total")).split() == ["total", "622"]
+    """`snakemake -n --quiet host rules | head -n 50`, with nothing done: then every rule is in it."""
+    shown = snakemake("-n", "--quiet", "host", "rules", folder=checkout).splitlines()[:50]
+    assert next(line for line in shown if line.startswith("total")).split() == ["total", "626"]
     assert ["train_classifier", "463"] in [line.split() for line in shown]

@@ -14,6 +14,7 @@ def test_all_of_a_study_of_table_1_adds_table_2_and_the_tests_and_no_training(ch
     assert {rule: counts[rule] for rule in TABLE1} == TABLE1
     assert counts == TABLE1 | PAGES | {
         "make_table1": 1, "make_table2": 1, "make_gap": 1, "test_significance": 1, "test_groups": 1, "record_study": 1,
+        "test_diagnostics": 1, "make_table5": 1,
         "all": 1, "finetune_autoencoder": 4, "fetch_weights": 7, "diagnose_encoding": 20, **dict.fromkeys(FIGURES, 1),
     }  # fmt: skip
 

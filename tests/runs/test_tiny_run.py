@@ -34,8 +34,9 @@ from tests.whole_study import (
 NOTES = "imported"  # a file per job: what it imported
 PAGES = ("judge_claims", "compare_published", "show_tests", "show_controls", "write_summary")
 FIGURES = ("draw_figure2", "draw_gaps", "draw_class_recall", "draw_training_curves", "draw_noise_levels")
-TABLES = ("make_gap", "make_table1", "make_table3", "make_table4", "make_ablation_controls")
-TESTS = ("test_significance", "test_groups", "test_ablation", "decompose_gap", "judge_controls")
+FIGURES += ("draw_diagnostics_vs_gap",)
+TABLES = ("make_gap", "make_table1", "make_table3", "make_table4", "make_table5", "make_ablation_controls")
+TESTS = ("test_significance", "test_groups", "test_ablation", "test_diagnostics", "decompose_gap", "judge_controls")
 # What is made anew where runs of Table 1 and of the others are.
 FOLLOWS = dict.fromkeys((*PAGES, *FIGURES, *TABLES, *TESTS, "all"), 1)
 
@@ -103,14 +104,17 @@ def test_every_promised_file_is_there_with_its_columns(results):
     assert list(table2) == ["dataset", "autoencoder", "role", "metric", "mean", "sd", "n", "identical"]
     for name in (
         "latent_vs_reconstruction", "group_level", "study_level", "wilcoxon", "equivalence", "finetuning",
-        "fidelity_vs_gap",
+        "fidelity_vs_gap", "diagnostics_vs_gap",
     ):  # fmt: skip
         rows = pd.read_csv(results / f"significance/{name}.csv", keep_default_na=False)
         assert list(rows)[:4] == ["test", "comparison", "dataset", "autoencoder"]
         assert not (rows == "").any(axis=None)
     for extension in ("md", "html", "tex"):
         assert "SD 1.4-like" in (results / f"tables/table1.{extension}").read_text()
-    assert figures_of(results) == {"figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels"}
+    assert figures_of(results) == {
+        "figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels", "spectra",
+        "diagnostics_vs_gap",
+    }  # fmt: skip
     for name in figures_of(results):
         assert "Phantoms on disk" in (results / f"figures/{name}.svg").read_text()
         assert (results / f"figures/{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -271,7 +275,8 @@ def test_forcerun_really_trains_again_and_gives_the_same_bytes(finished, results
     """And so do all tables, tests and figures that follow."""
     cell, before = "runs/clinic/latent/tiny_sd14/latent/fold1", digest_of(results)
     made = [f"{cell}/predictions.parquet", f"{cell}/metrics.json", *(name for name in before if "runs/" not in name)]
-    made = [results / name for name in made if Path(name).stem not in ("table2", "table3", "figure3", "noise_levels")]
+    others = ("table2", "table3", "figure3", "noise_levels", "spectra")
+    made = [results / name for name in made if Path(name).stem not in others]
     stamps = [path.stat().st_mtime_ns for path in made]
     path = str(RESULTS / cell / "metrics.json")
     snakemake("--cores", "1", *STUDY, "--forcerun", path, "--", path, folder=finished, CLINIC_ROOT=str(clinic))

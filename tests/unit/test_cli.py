@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from learnability import cli
+from learnability.significance.diagnostics_vs_gap import diagnostics_vs_gap
 from learnability.storage.contracts import write_csv, write_json
 from learnability.study.configuration import ROOT
 from learnability.summary.controls import NOT_RUN
+from tests.described import described, gaps
 
 
 def write_results(folder, **datasets):
@@ -130,3 +132,13 @@ def test_show_prints_the_labels_of_the_study(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert all(label in printed for label in ("ISIC-2019", "SD 1.4 [x]", "Flux.2"))
     assert "sd14" not in printed
+
+
+def test_show_says_what_goes_with_the_gap_where_the_study_has_diagnostics(tmp_path, capsys):
+    write_results(tmp_path, isic2019=False)
+    cli.main(["show", str(tmp_path)])
+    assert "latents are like" not in capsys.readouterr().out
+    tests = diagnostics_vs_gap(described(["isic2019"], ["sd14"]), {"gap": gaps(["isic2019"], ["sd14"])})
+    write_csv(tests, tmp_path / "significance/diagnostics_vs_gap.csv")
+    cli.main(["show", str(tmp_path)])
+    assert "Whether anything that latents are like goes with the gap cannot be told" in capsys.readouterr().out

@@ -26,6 +26,7 @@ from learnability.study.presentation import (
     finetuning_notes,
     footnotes,
     labels,
+    labels_of_diagnosed,
     labels_with_controls,
     searched_rows,
 )

@@ -115,6 +115,49 @@ rule draw_class_recall:
         "../scripts/draw_class_recall.py"
 
 
+rule draw_spectra:
+    input:
+        spectra=at_least_one(diagnostics_files("_spectrum"), "diagnostics", "is null, or no run reads latents"),
+        encodings=diagnosed_cards(),
+        cards=dataset_cards(),
+    output:
+        **figure_outputs("spectra", "Spectra", "Power of images and latents over spatial frequencies"),
+    log:
+        "<results>/logs/draw_spectra/spectra.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels_of_diagnosed(config),
+        code=code_of("draw_spectra"),
+    message:
+        "Figure: power of images and latents over spatial frequencies"
+    script:
+        "../scripts/draw_spectra.py"
+
+
+rule draw_diagnostics_vs_gap:
+    input:
+        table5="<results>/tables/table5.csv",
+        gaps="<results>/significance/group_level.csv",
+        tests="<results>/significance/diagnostics_vs_gap.csv",
+        cards=dataset_cards(),
+    output:
+        **figure_outputs("diagnostics_vs_gap", "Diagnostics", "Does what latents are like go with the gap?"),
+    log:
+        "<results>/logs/draw_diagnostics_vs_gap/diagnostics_vs_gap.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels_of_diagnosed(config),
+        code=code_of("draw_diagnostics_vs_gap"),
+    message:
+        "Figure: what latents are like against the gap"
+    script:
+        "../scripts/draw_diagnostics_vs_gap.py"
+
+
 rule draw_training_curves:
     input:
         metrics=run_files("metrics.json"),

@@ -93,7 +93,23 @@ def significance_files(tests=(*TESTS, *GROUP_TESTS)):
 def tests_of_study():
     """Every file of tests that the study makes."""
     further = {"ablation": cells(config, "table4"), "gap_decomposition": cells(config, "gap_decomposition")}
+    further |= {"diagnostics_vs_gap": tests_of_diagnostics()}
     return significance_files() + [f"<results>/significance/{name}.csv" for name, runs in further.items() if runs]
+
+
+def tests_of_diagnostics():
+    """How diagnostics go with the gap; nothing where the study measures no gap or has no diagnostics."""
+    return ["<results>/significance/diagnostics_vs_gap.csv"] if tests_in_table1() and diagnosed(config) else []
+
+
+def gaps_in_groups():
+    """Where the gap of every autoencoder and dataset is; nothing where the study measures none."""
+    return significance_files(["group_level"]) if tests_in_table1() else []
+
+
+def diagnosed_cards():
+    """The card of every encoding that is diagnosed, in the order of its files."""
+    return [f"<results>/encodings/{name}/autoencoder.json" for name in diagnosed(config)]
 
 
 def controls_of_study(*files):
@@ -122,6 +138,8 @@ def figure_files():
     names = [*(["gaps"] if tests_in_table1() else []), *(["figure2"] if encodings(config) else [])]
     names += ["figure3", "class_recall", "training_curves"]
     names += ["noise_levels"] if noise_curves() else []
+    names += ["spectra"] if diagnosed(config) else []
+    names += ["diagnostics_vs_gap"] if tests_of_diagnostics() else []
     return collect("<results>/figures/{name}.{extension}", name=names, extension=["svg", "png"])
 
 

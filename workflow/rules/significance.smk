@@ -97,6 +97,28 @@ rule decompose_gap:
         "../scripts/decompose_gap.py"
 
 
+rule test_diagnostics:
+    input:
+        study="<results>/study.json",
+        diagnostics=at_least_one(diagnostics_files(""), "diagnostics", "is null, or no run reads latents"),
+        encodings=diagnosed_cards(),
+        gaps="<results>/significance/group_level.csv",
+        decomposition=["<results>/significance/gap_decomposition.csv"] if cells(config, "gap_decomposition") else [],
+    output:
+        "<results>/significance/diagnostics_vs_gap.csv",
+    log:
+        "<results>/logs/test_diagnostics/diagnostics_vs_gap.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        code=code_of("test_diagnostics"),
+    message:
+        "How what latents are like goes with the gap"
+    script:
+        "../scripts/test_diagnostics.py"
+
+
 rule judge_controls:
     input:
         study="<results>/study.json",

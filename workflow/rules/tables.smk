@@ -9,6 +9,7 @@ TABLES = {
     "table2": lambda: encodings(config),
     "table3": lambda: efficiency(config),
     "table4": lambda: cells(config, "table4"),
+    "table5": lambda: diagnosed(config),
     "ablation_controls": lambda: cells(config, "ablation_controls"),
 }
 
@@ -147,6 +148,30 @@ rule make_table4:
         "Table 4: what distillation, search and noise conditioning gain"
     script:
         "../scripts/make_table4.py"
+
+
+rule make_table5:
+    input:
+        study="<results>/study.json",
+        diagnostics=at_least_one(diagnostics_files(""), "diagnostics", "is null, or no run reads latents"),
+        encodings=diagnosed_cards(),
+        gaps=gaps_in_groups(),
+        tests=tests_of_diagnostics(),
+        cards=dataset_cards(),
+    output:
+        **table_outputs("table5", "Table 5", "What latents are like, and which of it goes with the gap"),
+    log:
+        "<results>/logs/make_table5/table5.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels_of_diagnosed(config),
+        code=code_of("make_table5"),
+    message:
+        "Table 5: what latents are like, and which of it goes with the gap"
+    script:
+        "../scripts/make_table5.py"
 
 
 rule make_ablation_controls:

@@ -30,6 +30,7 @@ def show(folder: Path) -> None:
     from rich.table import Table
 
     from .summary.controls import controls_of
+    from .summary.diagnostics import diagnostics_of
 
     path = folder / "tables" / "table1.csv"
     if not path.is_file():
@@ -62,7 +63,7 @@ def show(folder: Path) -> None:
     for text in [said.lead, *(f"  {line.verdict}: {line.text}" for line in said.lines)]:
         console.print(text, markup=False)
     console.print(grid)
-    for text in caveats_of(folder, scores, labels):
+    for text in [*caveats_of(folder, scores, labels), *filter(None, [diagnostics_of(folder)])]:
         console.print(text, soft_wrap=True, highlight=False)
     if synthetic:
         console.print("Phantom data: synthetic images, not patients.")

@@ -11,24 +11,28 @@ import pandas as pd
 from ..autoencoders.families.weights import weight_files
 from ..datasets.formats.folder_tree import Tree
 from ..errors import InputError
+from ..significance.diagnostics_vs_gap import SUSPECTS
 from ..storage.contracts import write_csv, write_text
 from ..study.cells import resolve_autoencoder
 from ..study.configuration import read_config
 from ..study.sources import is_folder
+from ..tables.diagnostic_labels import label_of
 from .new_autoencoder import controls_of, find_autoencoder
 
 IMAGES = "images"  # the images themselves, at the latent's grid
-SHOWN = {  # what is printed: diagnostic and variant, and what it is called
-    ("sec", "normalised;tau=0.5"): "high-frequency energy",
-    ("radial_slope", "normalised"): "slope of power",
-    ("effective_rank", "normalised"): "effective rank",
-    ("channel_correlation", "normalised"): "channel correlation",
-    ("mle_dimension", "normalised"): "intrinsic dimension",
-    ("lds", "normalised;near=1,far=6"): "near minus far cells",
-    ("equivariance_encoder", "normalised;transform=turn"): "error of a quarter turn",
-    ("equivariance_encoder", "normalised;transform=flip"): "error of a flip",
-    ("equivariance_decoder", "normalised;transform=turn"): "turned latent, dB",
-    ("posterior_noise_share", "raw"): "posterior noise",
+SHOWN = {  # what is printed, and what it is called
+    key: label_of(*key)
+    for key in (
+        *SUSPECTS[:2],
+        ("radial_slope", "normalised"),
+        ("effective_rank", "normalised"),
+        ("mle_dimension", "normalised"),
+        ("lds", "normalised;near=1,far=6"),
+        SUSPECTS[2],
+        ("equivariance_encoder", "normalised;transform=flip"),
+        ("equivariance_decoder", "normalised;transform=turn"),
+        ("posterior_noise_share", "raw"),
+    )
 }
 
 

@@ -10,10 +10,11 @@ from . import efficiency_claims as efficiency
 from . import finetuning_claims as finetuning
 from . import gap_claims as gap
 from . import own_claims as beyond
+from . import suspicion_claims as suspicion
 from .claim import Claim, judged
 from .findings import Findings
 
-CLAIMS = [*gap.CLAIMS, *finetuning.CLAIMS, *ablation.CLAIMS, *efficiency.CLAIMS, *beyond.CLAIMS]
+CLAIMS = [*gap.CLAIMS, *finetuning.CLAIMS, *ablation.CLAIMS, *efficiency.CLAIMS, *suspicion.CLAIMS, *beyond.CLAIMS]
 CLAIM_COLUMNS = [
     "claim", "part", "statement", "place", "published", "measured", "effect", "ci_low", "ci_high", "n",
     "test", "p", "verdict", "reason", "data",

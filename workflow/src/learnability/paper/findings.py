@@ -174,11 +174,11 @@ def read_findings(
 
 
 def read_numbers(path: str | Path) -> pd.DataFrame:
-    """A CSV whose columns of numbers are numbers, NaN where they hold n/a; other columns stay words."""
+    """A CSV whose columns of numbers are numbers, NaN where they hold n/a or n/a (why); other columns stay words."""
     frame = read_csv(path, keep_default_na=False, na_values=[], dtype=str)
     for column in frame:
         if column in NUMBERS or column.startswith(("gap_",)) or column.endswith(("ci_low", "ci_high")):
-            frame[column] = pd.to_numeric(frame[column].where(frame[column] != "n/a"))
+            frame[column] = pd.to_numeric(frame[column].where(~frame[column].str.startswith("n/a")))
         elif column == "n_folds":
             frame[column] = frame[column].astype(int)
     return frame

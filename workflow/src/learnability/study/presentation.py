@@ -1,7 +1,7 @@
 """What tables and pages show beside their numbers: labels for identifiers, marks, footnotes, from the configuration."""
 
 from ..storage.contracts import digest
-from .cells import efficiency, recipes_of_gaps, resolve_autoencoder, rows_of_table4, scope, tuned_per_fold
+from .cells import diagnosed, efficiency, recipes_of_gaps, resolve_autoencoder, rows_of_table4, scope, tuned_per_fold
 from .entries import recorded
 from .recipe import CONFOUNDS
 from .recipes import resolve_recipe
@@ -35,6 +35,15 @@ def labels_with_controls(config: dict) -> dict[str, dict[str, str]]:
     found = labels(config)
     controls = {name: config["autoencoders"][name]["label"] for name in config["study"]["controls"]}
     return found | {"autoencoders": found["autoencoders"] | controls}
+
+
+def labels_of_diagnosed(config: dict) -> dict[str, dict[str, str]]:
+    """Those of Table 1, and after them those of the other autoencoders whose latents are diagnosed."""
+    found = labels(config)
+    names = [encoding.partition("/")[2].partition("@")[0] for encoding in diagnosed(config)]
+    return found | {
+        "autoencoders": found["autoencoders"] | {name: config["autoencoders"][name]["label"] for name in names}
+    }
 
 
 def not_shareable(config: dict) -> list[str]:

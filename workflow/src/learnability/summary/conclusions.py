@@ -10,6 +10,7 @@ from ..significance.groups import OF_THESE
 from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
 from ..significance.visible import POWER, seen_by
 from ..tables.layout import counted, listed, points, whole_points
+from .diagnostics import diagnostics_in_words
 
 SIDES = {"latent", "reconstruction"}  # of the gap
 GAPS_IN_WORDS = {
@@ -70,6 +71,8 @@ def conclusions(findings: Findings, differing: list[str]) -> dict[str, list[str]
         _of_the_gap(findings, cells, may, may_not)
     _of_equivalence(findings, may, may_not)
     _of_confounds(findings, differing, may, may_not)
+    if said := diagnostics_in_words(findings.frames.get("diagnostics_vs_gap")):
+        (may if said[0] else may_not).append(said[1])
     missing = [findings.dataset(name) for name in PAPER_DATASETS if name not in findings.cards]
     if missing:
         may_not.append(f"Data sets of the paper that this study does not cover: {', '.join(missing)}.")

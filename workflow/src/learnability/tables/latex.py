@@ -22,6 +22,7 @@ LATEX_ESCAPES = str.maketrans(
         "⋆": r"$\star$",
         "⋄": r"$\diamond$",
         "≈": r"$\approx$",
+        "ρ": r"$\rho$",
     }
 )
 

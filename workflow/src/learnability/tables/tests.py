@@ -2,8 +2,10 @@
 
 import pandas as pd
 
+from ..significance.diagnostics_vs_gap import OVER_AUTOENCODERS
 from ..significance.level import CONFIDENCE, CONFIDENCE_TOST
 from ..significance.macro import MACRO
+from .diagnostic_labels import label_of
 from .formats import render
 from .labels import PHANTOM_NOTICE, Labels, data_notes, marked
 from .layout import MISSING, Block, Layout
@@ -19,6 +21,7 @@ TITLES = {
     "fidelity_vs_gap": "PSNR against the gap",
     "ablation": "Rows of Table 4 against each other",
     "gap_decomposition": "What the encoding itself costs",
+    "diagnostics_vs_gap": "What latents are like against the gap",
 }
 
 IN_RECONSTRUCTION = "_in_reconstruction"  # how the comparison of fine-tuning in that space ends
@@ -30,6 +33,10 @@ NOTES = {
         "(16 to 27 % false positives in simulation), and decides no verdict."
     ),
     "fidelity_vs_gap": "p by permutation of the autoencoders, jointly over data sets.",
+    "diagnostics_vs_gap": (
+        "Spearman's correlations over the autoencoder families, controls left out; p by permutation of the "
+        "autoencoders, of the paper's three suspects alone. The file has more: over cells, with each data set left out."
+    ),
 }
 
 
@@ -38,6 +45,8 @@ def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
 
     `tests` is the CSV with "n/a" kept; rows of one test stand together. What is the same in every row is said once.
     """
+    if name == "diagnostics_vs_gap":
+        tests = _over_autoencoders(tests)
     shown = {
         "dataset": lambda name: _dataset(name, labels),
         "autoencoder": lambda name: labels.autoencoders.get(name, name),
@@ -71,6 +80,14 @@ def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
     return render(Layout(TITLES[name], caption, ["test", *words], heads, sections, notes))["html"]
 
 
+def _over_autoencoders(tests: pd.DataFrame) -> pd.DataFrame:
+    """What is read of diagnostics_vs_gap.csv: correlations over autoencoders, on all data sets, by their labels."""
+    rows = tests[(tests["test"] == OVER_AUTOENCODERS) & (tests["effect"] != "n/a")]
+    pairs = zip(rows["diagnostic"], rows["variant"], rows["comparison"], strict=True)
+    named = [f"{label_of(*number)} and {_words(pair.rpartition('_vs_')[2])}" for *number, pair in pairs]
+    return rows.assign(comparison=named).drop(columns=["diagnostic", "variant", "statistic"])
+
+
 def compared(comparison: str, labels: Labels) -> str:
     """'MedVAE-FT less MedVAE in reconstruction': the sides of a comparison by their labels."""
     sides = comparison.removesuffix(IN_RECONSTRUCTION).split("_vs_")
@@ -86,6 +103,7 @@ OVER_ALL = {
     "study_level",
     "wilcoxon",
     "fidelity_vs_gap",
+    "diagnostics_vs_gap",
     "equivalence",
 }  # over all datasets, which their rows do not name
 
