@@ -112,7 +112,12 @@ def new(chosen: argparse.Namespace) -> bool:
     from .commands.new import write_study
 
     write_study(chosen.study, chosen.images, chosen.autoencoder, chosen.group, chosen.label, chosen.positive)
-    return check([chosen.study], images=4)
+    ready, file = check([chosen.study], images=4), shlex.quote(str(chosen.study))
+    if not ready:
+        print(f"Then type again: learnability check --configfile {file}")
+        return False
+    print(f"Read {file}, correct what was guessed, then type: snakemake --profile profiles/local --configfile {file}")
+    return True
 
 
 def add_new(commands: argparse._SubParsersAction) -> None:
