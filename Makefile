@@ -10,8 +10,8 @@
 #                  from the files of the devices that were measured
 # make calibrate   what every test and verdict is worth, from simulated studies: docs/measurements/error_rates.md; half an
 #                  hour of one core, goes on where it was stopped
-# make gpu-check   the CUDA path on the GPU of this machine: docs/measurements/gpu.md; eight minutes of an H100, goes on
-#                  where it was stopped. PARTS="train step" measures these anew; DEVICE=cpu TINY=1 tries the commands
+# make gpu-check   the CUDA path on the GPU of this machine: docs/measurements/gpu.md; planned for eight minutes of an
+#                  H100, goes on where it was stopped. PARTS="train step" measures these anew; DEVICE=cpu TINY=1 tries the commands
 # make test-parity   the checks against MedVAE's own package, which `make test` skips; installs it into .venv-parity
 
 PYTHON ?= python3

@@ -9,7 +9,7 @@ from .results import DONE, figures_of
 PARTS_FOLDER = Path(__file__).parent / "parts"
 HEADER = """# The GPU path
 
-    make gpu-check                          # on an NVIDIA GPU: everything, eight minutes of an H100
+    make gpu-check                          # on an NVIDIA GPU: everything; planned for eight minutes of an H100
     make gpu-check PARTS="train step"       # these parts anew
     make gpu-check DEVICE=cpu TINY=1        # do the commands run? a minute of a CPU, measures nothing
 

@@ -85,6 +85,7 @@ def test_a_folder_and_weights_become_a_study_that_can_run(here, capsys):
     cli.main(["new", "mine.yaml", "--images", "Röntgen bilder", "--autoencoder", "./weights"])
     printed = capsys.readouterr().out
     assert "The study can run." in printed
+    assert "type: snakemake --profile profiles/local --configfile mine.yaml" in printed
     assert "Nothing says which images belong to one patient" not in printed
     study = read_yaml(here / "mine.yaml")
     assert study["image_size"] == 128

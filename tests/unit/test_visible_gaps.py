@@ -131,6 +131,7 @@ def test_one_autoencoder_alone_sees_less(demo):
     several, alone = (visible_gap(demo, "phantom_skin", autoencoders) for autoencoders in (5, 1))
     assert alone.cell == pytest.approx(several.cell * (1.4 / 1.25) ** 0.5)
     assert any("training adds 40% to the variance" in text for text in reading(demo, [alone]))
+    assert not any("Holm" in text for text in reading(demo, [alone]))  # of a single p there is nothing to correct
     assert any("training adds 25% to the variance" in text for text in reading(demo, [several, alone]))
 
 

@@ -1,5 +1,5 @@
-"""The user's commands: `new`, `check` and `plan` before a study, `show`, `verify`, `hours` and `export` after it,
-`score` and `filter` for generated samples."""
+"""The user's commands: `diagnose` without a study; `new`, `check` and `plan` before one; `show`, `verify`, `adopt`,
+`hours` and `export` after it; `score` and `filter` for generated samples."""
 
 import argparse
 import shlex
@@ -113,7 +113,12 @@ def new(chosen: argparse.Namespace) -> bool:
     from .commands.new import write_study
 
     write_study(chosen.study, chosen.images, chosen.autoencoder, chosen.group, chosen.label, chosen.positive)
-    return check([chosen.study], images=4)
+    ready, file = check([chosen.study], images=4), shlex.quote(str(chosen.study))
+    if not ready:
+        print(f"Then type again: learnability check --configfile {file}")
+        return False
+    print(f"Read {file}, correct what was guessed, then type: snakemake --profile profiles/local --configfile {file}")
+    return True
 
 
 def add_new(commands: argparse._SubParsersAction) -> None:
@@ -168,8 +173,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; each sets `run`, which takes what was parsed."""
     parser = argparse.ArgumentParser(prog="learnability", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    show_parser = commands.add_parser("show", help="print Table 1 of a results folder")
-    show_parser.add_argument("folder", type=Path)
+    show_parser = commands.add_parser("show", help="print the verdicts of the controls, and Table 1")
+    show_parser.add_argument("folder", type=Path, help="a results folder")
     show_parser.set_defaults(run=lambda chosen: show(chosen.folder))
     add_new(commands)
     check_parser = commands.add_parser("check", help="what a study needs, and whether it is there; no GPU needed")
@@ -181,7 +186,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     check_parser.set_defaults(run=lambda chosen: check(chosen.configfile, chosen.images))
     verify_parser = commands.add_parser("verify", help="compare every file of a results folder with the digests in it")
-    verify_parser.add_argument("folder", type=Path)
+    verify_parser.add_argument("folder", type=Path, help="a results folder")
     verify_parser.set_defaults(run=lambda chosen: report_damage(chosen.folder))
     adopt_parser = commands.add_parser("adopt", help="take over the results of a version that computes the same")
     adopt_parser.add_argument("--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files")

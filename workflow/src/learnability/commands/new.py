@@ -191,7 +191,7 @@ def text_of_autoencoders(entries: dict[str, dict | None]) -> list[str]:
 def asked_for(found: Found) -> list[str]:
     """Comments that ask the reader of the file to decide something."""
     key = GROUP_KEYS[found.entry["format"]]
-    asked = f"which images are of one patient? Say it by {key}; without it they may train and test"
+    asked = f"which images are of one patient? Say it by {key}; without it a patient may be in training and in test"
     return [
         *([] if key in found.entry else [f"    # {asked}"]),
         "    # deduplicate: true   # equal images in two groups stop the preparation; this puts their groups together",

@@ -30,7 +30,7 @@ NOTES = {
     "study_level": "These data sets: the mean over them; further data set: a t over their means.",
     "wilcoxon": (
         "Over pairs it is the paper's own test. It treats pairs as independent although they share images and folds "
-        "(16 to 27 % false positives in simulation), and decides no verdict."
+        "(14 to 23 % false positives in simulation), and decides no verdict."
     ),
     "fidelity_vs_gap": "p by permutation of the autoencoders, jointly over data sets.",
     "diagnostics_vs_gap": (
