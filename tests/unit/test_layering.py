@@ -33,7 +33,8 @@ ROOMS = (
 CHEAP = (
     "prepare_dataset", "make_folds", "make_table1", "make_table2", "make_table3", "make_table4",
     "make_ablation_controls", "test_significance", "test_groups", "test_ablation", "decompose_gap", "record_study",
-    "judge_claims", "compare_published", "show_tests", "write_summary",
+    "judge_claims", "compare_published", "show_tests", "write_summary", "make_probes", "make_information",
+    "make_learning_curve",
 )  # fmt: skip
 
 
