@@ -55,14 +55,22 @@ def test_every_class_has_its_share_of_the_groups():
         assert found == {0: 800 * share, 1: 180 * share, 2: 20 * share}
 
 
-def test_a_class_of_one_group_among_those_of_another_class_is_kept():
-    """Its rarest class claims a group; a class that owns none still has one of the groups that hold it."""
-    group = np.repeat(np.arange(40), 2)
-    label = np.zeros(80, dtype=int)
-    label[1::2] = 1  # every group has both
-    label[0] = label[2] = 2  # two groups have a third
+def test_a_class_that_is_only_in_groups_of_rarer_classes_is_kept():
+    """Class 2 is in two of three groups of class 0 and of class 1: one group of each may hold none of it."""
+    held = {0: [0, 2], 1: [0, 2], 2: [0], 3: [1, 2], 4: [1, 2], 5: [1]}
+    group = np.array([number for number, classes in held.items() for _ in classes])
+    label = np.array([k for classes in held.values() for k in classes])
     for seed in range(30):
-        assert set(label[shared_rows(label, group, 0.02, seed)]) == {0, 1, 2}
+        assert set(label[shared_rows(label, group, 0.34, seed)]) == {0, 1, 2}
+        assert set(label[shared_rows(label, group, 0.01, seed)]) == {0, 1, 2}
+
+
+def test_a_rare_class_in_groups_of_a_common_one_has_its_share_of_them():
+    group = np.r_[np.arange(140), np.arange(40)]
+    label = np.repeat([0, 1], [140, 40])
+    for seed in range(10):
+        used = shared_rows(label, group, 0.25, seed)
+        assert (used[label == 0].sum(), used[label == 1].sum()) == (35, 10)
 
 
 def test_the_draw_is_of_the_seed_and_not_of_the_order_of_shares():

@@ -27,8 +27,8 @@ def take_share(data: Fold, share: float, seed: int) -> Fold:
 def shared_rows(label: np.ndarray, group: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Which rows belong to a share of the groups: bool (n,), of `label` (n,) and `group` (n,).
 
-    A group counts for the rarest of its classes. Of each class the first groups of one random order are taken, at least
-    one, rounded; a group without which a class would be missing comes first. So a smaller share lies in a larger one.
+    A group counts for the rarest of its classes. Of each class the first groups of one random order are taken, rounded,
+    and whatever the share the first group that has the class. So a smaller share lies in a larger one.
     """
     code = np.unique(group, return_inverse=True)[1]
     groups = code.max() + 1
@@ -36,13 +36,11 @@ def shared_rows(label: np.ndarray, group: np.ndarray, share: float, seed: int) -
     holds[code, label] = True
     stratum = np.where(holds, holds.sum(axis=0), groups + 1).argmin(axis=1)
     order = np.random.default_rng(seed).permutation(groups)
-    needed = order[holds[order].argmax(axis=0)[holds.any(axis=0)]]  # of each class the first group that has it
-    order = np.r_[order[np.isin(order, needed)], order[~np.isin(order, needed)]]
     taken = np.zeros(groups, dtype=bool)
-    taken[needed] = True
+    taken[order[holds[order].argmax(axis=0)[holds.any(axis=0)]]] = True  # of each class the first group that has it
     for k in np.unique(stratum):
         own = order[stratum[order] == k]
-        taken[own[: max(1, round(share * len(own)))]] = True
+        taken[own[: round(share * len(own))]] = True
     return taken[code]
 
 
