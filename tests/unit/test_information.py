@@ -242,3 +242,14 @@ def test_a_learning_curve_has_its_sizes_and_its_price_by_hand():
     without = runs[runs["recipe"] != "whole"]
     with pytest.raises(InputError, match="no run with all training rows"):
         learning_curve(without, shares, FOLDS)
+
+
+def test_test_rows_have_no_part_in_the_temperature(tmp_path):
+    path, images = channel(tmp_path, 0.1, scale=3.0)
+    before = bits_of_run(path, images, CLASSES, 0)
+    frame = pd.read_parquet(path)
+    frame.loc[frame["split"] == "test", CLASSES] = 1 / 3
+    write_parquet(frame, path)
+    after = bits_of_run(path, images, CLASSES, 0)
+    assert after["temperature"] == before["temperature"]
+    assert after["cross_entropy"] == pytest.approx(np.log2(3))
