@@ -113,7 +113,7 @@ def test_every_promised_file_is_there_with_its_columns(results):
         assert "SD 1.4-like" in (results / f"tables/table1.{extension}").read_text()
     assert figures_of(results) == {
         "figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels", "spectra",
-        "diagnostics_vs_gap",
+        "diagnostics_vs_gap", "learning_curves",
     }  # fmt: skip
     for name in figures_of(results):
         assert "Phantoms on disk" in (results / f"figures/{name}.svg").read_text()
@@ -181,7 +181,7 @@ def test_the_controls_are_judged_and_said_first(results):
 
 def test_every_table_parses_and_compiles_as_latex(results, tmp_path):
     texts = [path.read_text(encoding="utf-8") for path in sorted(results.glob("tables/*.tex"))]
-    assert len(texts) == 8  # the gap, four tables, the ablation's controls, claims, published numbers
+    assert len(texts) == 11  # the gap, four tables, the ablation's controls, three of probes, claims, published numbers
     assert_good_latex(texts, tmp_path)
 
 
@@ -275,7 +275,17 @@ def test_forcerun_really_trains_again_and_gives_the_same_bytes(finished, results
     """And so do all tables, tests and figures that follow."""
     cell, before = "runs/clinic/latent/tiny_sd14/latent/fold1", digest_of(results)
     made = [f"{cell}/predictions.parquet", f"{cell}/metrics.json", *(name for name in before if "runs/" not in name)]
-    others = ("table2", "table3", "figure3", "noise_levels", "spectra")
+    others = (
+        "table2",
+        "table3",
+        "figure3",
+        "noise_levels",
+        "spectra",
+        "probes",
+        "information",
+        "learning_curve",
+        "learning_curves",
+    )
     made = [results / name for name in made if Path(name).stem not in others]
     stamps = [path.stat().st_mtime_ns for path in made]
     path = str(RESULTS / cell / "metrics.json")

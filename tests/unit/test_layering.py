@@ -35,6 +35,7 @@ CHEAP = (
     "make_table5", "make_ablation_controls", "test_significance", "test_groups", "test_ablation", "test_diagnostics",
     "decompose_gap", "record_study",
     "judge_claims", "compare_published", "show_tests", "write_summary",
+    "make_probes", "make_information", "make_learning_curve",
 )  # fmt: skip
 
 

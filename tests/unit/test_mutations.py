@@ -18,7 +18,8 @@ from tests.conftest import CHECKOUT
 NUMBER = 30
 # Scripts without values of their own that compute; those that only present are left out.
 ENCODING = ("encode_dataset", "diagnose_encoding")
-PLAIN = ("make_folds", "test_significance", "test_groups", "test_ablation", "decompose_gap")
+PLAIN = ("make_folds", "test_significance", "test_groups", "test_ablation", "decompose_gap", "make_information",
+         "make_learning_curve")  # fmt: skip
 
 
 def jobs_of_demo() -> set[tuple[str, tuple[str, ...]]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from learnability.study.recipe import KEYS
+from learnability.study.recipe import DEFAULTS, KEYS
 from learnability.study.recipes import (
     check_recipe,
     pretrained_weights,
@@ -28,7 +28,7 @@ def test_the_nearest_base_wins():
 
 
 def test_a_resolved_recipe_says_nothing_of_where_it_is_used():
-    assert list(resolve_recipe(PUBLISHED, "latent").values()) == [key for key in KEYS if key != "replicate"]
+    assert list(resolve_recipe(PUBLISHED, "latent").values()) == [key for key in KEYS if key not in DEFAULTS]
     assert not {"base", "spaces"} & set(KEYS)
 
 
@@ -72,7 +72,8 @@ def test_imagenet_weights_are_for_a_network_that_starts_from_no_other():
     without = {name for name, entry in started.items() if entry is None}
     assert without == {
         "noise_conditioned", "noise_conditioned_lognormal", "noise_augmented", "matched", "image_again",
-        "latent_random_init",
+        "latent_random_init", "matched_cross_entropy", "probe_linear", "probe_mlp", "probe_attention", "probe_cnn",
+        "share_5", "share_10", "share_25", "share_50",
     }  # fmt: skip
 
 

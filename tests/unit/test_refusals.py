@@ -3,9 +3,10 @@
 import pytest
 
 from learnability.errors import InputError
-from learnability.study.cells import diagnosed
+from learnability.study.cells import cells, cells_of_information, diagnosed, shares_of_curve
 from learnability.study.configuration import read_config
 from learnability.study.refusals import check_study
+from tests.published import published
 from tests.unit.test_readiness import PHANTOM
 
 FOLDERS = {"label": "Mine", "format": "folders", "root": "/data"}
@@ -143,3 +144,39 @@ def test_diagnostics_of_a_study_are_null_or_have_their_values(tmp_path):
     assert {"cardium/medvae_ft", "isic2019/pixel_unshuffle_8"} <= {*found}
     config["autoencoders"]["medvae_ft"]["finetune"]["images"] = "train_rows_per_fold"
     assert {"cardium/medvae_ft@fold4"} <= {*diagnosed(config)}
+
+
+@pytest.mark.parametrize(
+    ("lists", "recipes", "message"),
+    [
+        ({"probes": ["matched"]}, {}, r"recipes.matched.loss is ldam_drw, and study.recipes.probes compares bits"),
+        ({"learning_curve": ["share_5", "matched"]}, {}, r"recipes.matched.loss is ldam_drw"),
+        ({"learning_curve": ["share_5", "share_10"]}, {}, r"expected each share once, and one recipe of 1"),
+        (
+            {"learning_curve": ["share_5", "again", "matched_cross_entropy"]},
+            {"again": {"base": "share_5"}},
+            r"expected each share once, and one recipe of 1",
+        ),
+        (
+            {"learning_curve": ["slow", "matched_cross_entropy"]},
+            {"slow": {"base": "share_5", "lr": 1e-5}},
+            r"recipes.slow.lr: differs from matched_cross_entropy; .* differ in train_share alone",
+        ),
+    ],
+)
+def test_probes_and_curves_that_do_not_compare_are_refused(lists, recipes, message):
+    with pytest.raises(InputError, match=message):
+        check_study(published(study={"recipes": lists}, recipes=recipes))
+
+
+def test_the_probes_and_the_curve_that_the_configuration_proposes_are_taken_and_are_so_many_runs():
+    ladder = ["probe_linear", "probe_mlp", "probe_attention", "probe_cnn", "matched_cross_entropy"]
+    curve = ["share_5", "share_10", "share_25", "share_50", "matched_cross_entropy"]
+    config = published(study={"recipes": {"probes": ladder, "learning_curve": curve}})
+    check_study(config)
+    assert len(cells(config, "probes")) == len(cells(config, "learning_curve")) == 4 * 5 * 5 * (1 + 2 * 5)
+    assert shares_of_curve(config) == dict(zip(curve, (0.05, 0.1, 0.25, 0.5, 1.0), strict=True))
+    assert cells_of_information(config) == cells(config, "probes")  # the top of the one is the end of the other
+    alone = published(study={"recipes": {"learning_curve": curve}})
+    assert {cell["recipe"] for cell in cells_of_information(alone)} == {"matched_cross_entropy"}
+    assert cells_of_information(published()) == []

@@ -8,6 +8,7 @@ from learnability.study import paths
 from learnability.study.cells import (
     cells,
     cells_of_gaps,
+    cells_of_information,
     columns,
     controls_of_grids,
     decodes,
@@ -19,6 +20,7 @@ from learnability.study.cells import (
     recipes_of_gaps,
     rows_of_table4,
     scope,
+    shares_of_curve,
 )
 from learnability.study.configuration import find_results, find_shipped_weights
 from learnability.study.controls import comparisons

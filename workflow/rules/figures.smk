@@ -178,3 +178,23 @@ rule draw_training_curves:
         "Figure: training curves"
     script:
         "../scripts/draw_training_curves.py"
+
+
+rule draw_learning_curves:
+    input:
+        curves="<results>/tables/learning_curve.csv",
+        cards=dataset_cards("learning_curve"),
+    output:
+        **figure_outputs("learning_curves", "Learning curves", "Whether a gap is a wall or a price in samples"),
+    log:
+        "<results>/logs/draw_learning_curves/learning_curves.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config),
+        code=code_of("draw_learning_curves"),
+    message:
+        "Figure: learning curves"
+    script:
+        "../scripts/draw_learning_curves.py"

@@ -27,19 +27,32 @@ def noise_curves(name="noise_curve.parquet"):
     return in_results(paths.run_file(cell, name) for cell in noisy)
 
 
+def information_files(name):
+    """One file of every run whose information is in bits."""
+    return in_results(paths.run_file(cell, name) for cell in cells_of_information(config))
+
+
+def datasets_of(runs):
+    """The datasets of these runs, in the study's order."""
+    names = {cell["dataset"] for cell in runs}
+    return [name for name in config["study"]["datasets"] if name in names]
+
+
 def encoding_files(name):
     """One file of every encoding that has reconstructions."""
     return collect("<results>/encodings/{encoding}/{name}", encoding=encodings(config), name=name)
 
 
-def dataset_files(name, table="table1"):
-    """One file of every dataset of a table."""
-    return collect("<results>/datasets/{dataset}/{name}", dataset=scope(config, table)["datasets"], name=name)
+def dataset_files(name, table="table1", datasets=None):
+    """One file of every dataset of a table, or of these datasets."""
+    names = scope(config, table)["datasets"] if datasets is None else datasets
+    return collect("<results>/datasets/{dataset}/{name}", dataset=names, name=name)
 
 
-def fold_files(table="table1"):
-    """The folds of every dataset of a table."""
-    return collect("<results>/folds/{dataset}.parquet", dataset=scope(config, table)["datasets"])
+def fold_files(table="table1", datasets=None):
+    """The folds of every dataset of a table, or of these datasets."""
+    names = scope(config, table)["datasets"] if datasets is None else datasets
+    return collect("<results>/folds/{dataset}.parquet", dataset=names)
 
 
 def dataset_cards(table="table1"):
@@ -140,6 +153,7 @@ def figure_files():
     names += ["noise_levels"] if noise_curves() else []
     names += ["spectra"] if diagnosed(config) else []
     names += ["diagnostics_vs_gap"] if tests_of_diagnostics() else []
+    names += ["learning_curves"] if cells(config, "learning_curve") else []
     return collect("<results>/figures/{name}.{extension}", name=names, extension=["svg", "png"])
 
 

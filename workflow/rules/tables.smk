@@ -11,6 +11,9 @@ TABLES = {
     "table4": lambda: cells(config, "table4"),
     "table5": lambda: diagnosed(config),
     "ablation_controls": lambda: cells(config, "ablation_controls"),
+    "probes": lambda: cells(config, "probes"),
+    "information": lambda: cells_of_information(config),
+    "learning_curve": lambda: cells(config, "learning_curve"),
 }
 
 
@@ -197,3 +200,79 @@ rule make_ablation_controls:
         "What does not make the gap go away"
     script:
         "../scripts/make_ablation_controls.py"
+
+
+rule make_probes:
+    input:
+        study="<results>/study.json",
+        metrics=at_least_one(run_files("metrics.json", "probes"), "recipes.probes"),
+        cards=dataset_cards("probes"),
+    output:
+        **table_outputs("probes", "Probes", "What classifiers from a linear map to a network read"),
+    log:
+        "<results>/logs/make_probes/probes.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config, "probes"),
+        folds=config["study"]["folds"],
+        footnotes=lambda wildcards: footnotes(config, "probes"),  # braces in a note are no wildcards
+        code=code_of("make_probes"),
+    message:
+        "The probe ladder"
+    script:
+        "../scripts/make_probes.py"
+
+
+rule make_information:
+    input:
+        study="<results>/study.json",
+        metrics=at_least_one(information_files("metrics.json"), "recipes.probes"),
+        predictions=information_files("predictions.parquet"),
+        cards=dataset_files("dataset.json", datasets=datasets_of(cells_of_information(config))),
+        samples=dataset_files("samples.parquet", datasets=datasets_of(cells_of_information(config))),
+        folds=fold_files(datasets=datasets_of(cells_of_information(config))),
+    output:
+        **table_outputs("information", "Information", "Usable information in bits, and its gap"),
+    log:
+        "<results>/logs/make_information/information.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config, "probes"),
+        folds=config["study"]["folds"],
+        footnotes=lambda wildcards: footnotes(config, "probes"),  # braces in a note are no wildcards
+        code=code_of("make_information"),
+    message:
+        "Usable information of every space"
+    script:
+        "../scripts/make_information.py"
+
+
+rule make_learning_curve:
+    input:
+        study="<results>/study.json",
+        metrics=at_least_one(run_files("metrics.json", "learning_curve"), "recipes.learning_curve"),
+        predictions=run_files("predictions.parquet", "learning_curve"),
+        cards=dataset_cards("learning_curve"),
+        samples=dataset_files("samples.parquet", "learning_curve"),
+        folds=fold_files("learning_curve"),
+    output:
+        **table_outputs("learning_curve", "Learning curve", "Whether a gap is a wall or a price in samples"),
+    log:
+        "<results>/logs/make_learning_curve/learning_curve.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config, "probes"),
+        folds=config["study"]["folds"],
+        shares=shares_of_curve(config),
+        footnotes=lambda wildcards: footnotes(config, "learning_curve"),  # braces in a note are no wildcards
+        code=code_of("make_learning_curve"),
+    message:
+        "Learning curves"
+    script:
+        "../scripts/make_learning_curve.py"

@@ -38,7 +38,12 @@ MODULES = {
         "film": "classifiers.film",
         "augment": "training.augmentation",
         "mask": "training.masking",
+        "train_share": "training.share",
     },
+    # Networks of our own; every other name is timm's.
+    "recipes.*.model": dict.fromkeys(
+        ("probe_linear", "probe_mlp", "probe_attention", "probe_cnn"), "classifiers.probes"
+    ),
 }  # fmt: skip
 
 
@@ -75,11 +80,18 @@ def module_of_class(entry: dict) -> str:
     return find("autoencoders.*.class", class_of(entry))
 
 
+def is_own_network(model: str) -> bool:
+    """Whether the network of a recipe is one of ours, not timm's."""
+    return model in MODULES["recipes.*.model"]
+
+
 def modules_of_network(recipe) -> list[str]:
     """The modules that the classifier of a recipe consists of, whatever values its search finds."""
     found = set()
     for variant in variants(recipe):
         found.add(find("recipes.*.head", variant.head))
+        if is_own_network(variant.model):
+            found.add(find("recipes.*.model", variant.model))
         if variant.film:
             found.add(find("recipes.*", "film"))
         if variant.noise:
@@ -93,6 +105,8 @@ def modules_of_training(recipe) -> list[str]:
     for variant in variants(recipe):
         found.add(find("recipes.*.loss", variant.loss))
         found |= {find("recipes.*", key) for key in ("distill", "augment", "mask") if getattr(variant, key)}
+        if variant.train_share < 1:
+            found.add(find("recipes.*", "train_share"))
     return sorted(found)
 
 

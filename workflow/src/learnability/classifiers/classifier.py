@@ -1,4 +1,4 @@
-"""Classifiers for images and latents, clean or noisy: a timm network that normalises its raw input itself."""
+"""Classifiers for images and latents, clean or noisy: a network that normalises its raw input itself."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from ..registry import load
+from ..registry import is_own_network, load
 from ..study.grid import misfit
 from .noise.levels import NoiseLevels, build_levels
 from .weights import load_weights, read_weights
@@ -70,9 +70,9 @@ class Classifier(nn.Module):
 def build_classifier(description: dict, pretrained: Path | None = None) -> Classifier:
     """Build a classifier from a description: that of a recipe's run, or the model.json beside saved weights.
 
-    Keys: space, model (a timm name), model_options, stem_patch, head, film, noise, noise_unit (C x a x a, in units of
-    a normalised latent; None for ones), latent_std, in_channels, grid, classes, mean, std. `pretrained` is the file of
-    weights to start from; what depends on the task is made for it. Raises InputError where they do not fit.
+    Keys: space, model (a timm name or a probe), model_options, stem_patch, head, film, noise, noise_unit (C x a x a, in
+    units of a normalised latent; None for ones), latent_std, in_channels, grid, classes, mean, std. `pretrained` is the
+    file of weights to start from; what depends on the task is made for it. Raises InputError where they do not fit.
     """
     network = build_network(description)
     if pretrained:
@@ -92,22 +92,16 @@ def build_classifier(description: dict, pretrained: Path | None = None) -> Class
 
 
 def build_network(description: dict) -> nn.Module:
-    """A timm network with random weights for this task: its channels, stem, classes and head."""
-    import timm
-
+    """A network with random weights for this task, timm's or a probe: its channels, stem, classes and head."""
     name, options, patch = description["model"], description["model_options"], description["stem_patch"]
-    if not timm.is_model(name):  # which also keeps timm from asking a hub
-        raise InputError(f"recipes.*.model: timm {timm.__version__} has no {name!r}; see timm.list_models()")
     if message := misfit(name, patch, options, min(description["grid"])):
         raise InputError(message)
-    stem = {"patch_size": patch} if patch else {}
     classes = len(description["classes"])
-    try:
-        network = timm.create_model(
-            name, pretrained=False, in_chans=description["in_channels"], num_classes=classes, **options, **stem
-        )
-    except TypeError as error:
-        raise InputError(f"recipes.*.model_options {options}: not options of {name} ({error})") from error
+    task = {"in_chans": description["in_channels"], "num_classes": classes}
+    if is_own_network(name):
+        network = load("recipes.*.model", name).build(name, **task, **options)
+    else:
+        network = timm_network(name, task, options, {"patch_size": patch} if patch else {})
     last = network.get_classifier()
     if isinstance(last, nn.Linear):
         place = next(place for place, module in network.named_modules() if module is last)
@@ -115,6 +109,18 @@ def build_network(description: dict) -> nn.Module:
     elif description["head"] != "linear":
         raise InputError(f"recipes.*.head: {name} does not end in a linear layer; set `head: linear`")
     return network
+
+
+def timm_network(name: str, task: dict, options: dict, stem: dict) -> nn.Module:
+    """A network of timm, which must have the name and the options."""
+    import timm
+
+    if not timm.is_model(name):  # which also keeps timm from asking a hub
+        raise InputError(f"recipes.*.model: timm {timm.__version__} has no {name!r}; see timm.list_models()")
+    try:
+        return timm.create_model(name, pretrained=False, **task, **options, **stem)
+    except TypeError as error:
+        raise InputError(f"recipes.*.model_options {options}: not options of {name} ({error})") from error
 
 
 def start_from(network: nn.Module, file: Path, description: dict) -> None:

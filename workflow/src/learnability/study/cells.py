@@ -4,7 +4,7 @@ from ..errors import InputError
 from ..storage.contracts import CELL
 from . import controls
 from .controls import LOSSLESS
-from .recipes import spaces_of
+from .recipes import resolve_recipe, spaces_of
 from .truths import CONTROLS
 
 ALL_SPACES = {"image", "latent", "reconstruction"}
@@ -125,6 +125,20 @@ def cells_of_gaps(config: dict) -> list[dict]:
         if cell["dataset"] in scoped["datasets"] and cell["autoencoder"] in scoped["autoencoders"]
     ]
     return cells(config, "gap_decomposition") + table1
+
+
+def cells_of_information(config: dict) -> list[dict]:
+    """Every run whose information is given in bits: the probes, and of the learning curve those with all rows."""
+    whole = {name for name, share in shares_of_curve(config).items() if share == 1}
+    curve = [cell for cell in cells(config, "learning_curve") if cell["recipe"] in whole]
+    probes = cells(config, "probes")
+    return probes + [cell for cell in curve if cell not in probes]
+
+
+def shares_of_curve(config: dict) -> dict[str, float]:
+    """The share of the training groups that each recipe of the learning curve uses."""
+    names = config["study"]["recipes"].get("learning_curve", [])
+    return {name: resolve_recipe(config, name).train_share for name in names}
 
 
 def efficiency(config: dict) -> dict | None:

@@ -100,7 +100,9 @@ class Recipe:
     search: Search | None = field(metadata=said("optimisation"))
     reconstructions: Literal["cached", "on_the_fly"] = field(metadata=said())
     budget_seconds: float | None = field(metadata=said("optimisation"))
-    replicate: int = field(default=0, metadata=said())  # 0: the first training, whose values do not name it
+    # Keys with a default are not among the values of a recipe that has it: they came later than results.
+    replicate: int = field(default=0, metadata=said())  # 0: the first training
+    train_share: float = field(default=1.0, metadata=said("training images"))  # of the groups of the training rows
 
     @classmethod
     def from_values(cls, values: dict, where: str = "recipe") -> Self:
@@ -111,11 +113,8 @@ class Recipe:
         return _built(cls, values, where)
 
     def values(self) -> dict:
-        """The plain values that `from_values` makes an equal recipe of; `replicate` only where it is one."""
-        values = asdict(self)
-        if not self.replicate:
-            del values["replicate"]
-        return values
+        """The plain values that `from_values` makes an equal recipe of, without keys that have their default."""
+        return {name: value for name, value in asdict(self).items() if name not in DEFAULTS or value != DEFAULTS[name]}
 
     def recorded(self) -> dict:
         """The plain values that results depend on: all but how many workers share a search."""
@@ -148,6 +147,10 @@ class Recipe:
     def seed_of(self, seed: int, fold: int) -> int:
         """The seed of a run on `fold` in a study with `seed`; a replicate differs from its base in nothing else."""
         return seed + fold + SEEDS_BETWEEN * self.replicate
+
+    def first_seed(self, seed: int) -> int:
+        """The seed that a run with `seed` would have as the first training of its recipe."""
+        return seed - SEEDS_BETWEEN * self.replicate
 
     @property
     def logit_scale(self) -> float:
@@ -186,6 +189,7 @@ def _shape(kind: type) -> tuple[frozenset[str], frozenset[str], dict[str, tuple[
 
 
 KEYS = tuple(item.name for item in fields(Recipe))
+DEFAULTS = {item.name: item.default for item in fields(Recipe) if item.default is not MISSING}
 SAME_NETWORK = tuple(item.name for item in fields(Recipe) if item.metadata["same_network"])
 DESCRIBED = tuple(item.name for item in fields(Recipe) if item.metadata["described"])
 # What classifiers of two spaces may differ in beside what they see, by the keys of their recipes.

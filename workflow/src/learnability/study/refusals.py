@@ -10,9 +10,11 @@ from .cells import (
     efficiency,
     recipes_of_gaps,
     resolve_autoencoder,
+    shares_of_curve,
     uses_lpips,
 )
 from .names import check_names
+from .recipe import KEYS
 from .recipes import built_on, check_recipe, resolve_recipe, spaces_of
 from .sources import is_folder
 
@@ -43,6 +45,7 @@ def check_study(config: dict) -> None:
     check_teachers(config)
     if columns(config, "gap_decomposition"):
         check_gaps(config)
+    check_bits(config)
     if part := efficiency(config):
         check_efficiency(config, part)
     lpips = [name for name, entry in config["autoencoders"].items() if uses_lpips(entry)]
@@ -133,6 +136,31 @@ def check_diagnostics(config: dict) -> None:
     for name in config["autoencoders"]:
         if name.removesuffix("_spectrum") in {*config["autoencoders"]} - {name}:
             raise InputError(f"autoencoders.{name}: rename it; this is what the files of diagnostics call a spectrum")
+
+
+def check_bits(config: dict) -> None:
+    """Refuse probes without probabilities in bits, and a learning curve that changes more than its share."""
+    for table in ("probes", "learning_curve"):
+        for name in config["study"]["recipes"].get(table, []):
+            if (loss := resolve_recipe(config, name).loss) != "cross_entropy":
+                raise InputError(
+                    f"recipes.{name}.loss is {loss}, and study.recipes.{table} compares bits: set it to cross_entropy"
+                )
+    shares = shares_of_curve(config)
+    if not shares:
+        return
+    whole = [name for name, share in shares.items() if share == 1]
+    if len(whole) != 1 or len(set(shares.values())) < len(shares):
+        raise InputError(
+            f"study.recipes.learning_curve has train_share {shares}; expected each share once, and one recipe of 1"
+        )
+    for name in shares:
+        recipe = resolve_recipe(config, name)
+        if unlike := recipe.unlike(resolve_recipe(config, whole[0]), set(KEYS) - {"train_share"}):
+            raise InputError(
+                f"recipes.{name}.{sorted(unlike)[0]}: differs from {whole[0]}; recipes of study.recipes.learning_curve "
+                "differ in train_share alone"
+            )
 
 
 def check_efficiency(config: dict, part: dict) -> None:

@@ -44,7 +44,7 @@ def train_classifier(
     identity = digest([cell, recipe.recorded(), seed, n_splits, code, *inputs.cards(), inputs.identity()])
     if take_finished(folder, OUTPUTS, identity):
         return
-    data = load_fold(cell, n_splits, inputs, device)
+    data = with_share(load_fold(cell, n_splits, inputs, device), recipe, seed)
     checkpoint = folder / "checkpoint.safetensors"
     model, description, history, speed, best = train(cell, recipe, seed, n_splits, code, inputs, data, checkpoint)
     write_predictions(model, data, folder / "predictions.parquet", best)
@@ -60,6 +60,7 @@ def train_classifier(
         "device": device_name(device),
     }
     sizes = {f"n_{name}": len(rows) for name, rows in data.split.items()}
+    sizes["n_train_groups"] = int(data.samples["group"].iloc[data.split["train"]].nunique())
     digests = {f"digest_{Path(name).stem}": file_digest(folder / name) for name in OUTPUTS[:2]}
     identified = cell | {"seed": seed, "role": data.source["role"]}
     write_json(identified | measured | sizes | digests, folder / "metrics.json")
@@ -85,6 +86,13 @@ def train(
     torch.set_float32_matmul_precision("highest")  # no TF32 in what stays in float32 beside bfloat16
     loss = build_loss(recipe, class_counts(data), inputs.teacher_scale)
     return model, description, *fit(model, data, recipe, seed, identity, checkpoint, loss)
+
+
+def with_share(data: Fold, recipe: Recipe, seed: int) -> Fold:
+    """The fold of a run with `seed`, of whose training rows its recipe may use a share."""
+    if recipe.train_share == 1:
+        return data
+    return load("recipes.*", "train_share").take_share(data, recipe.train_share, recipe.first_seed(seed))
 
 
 def class_counts(data: Fold) -> torch.Tensor:

@@ -6,7 +6,7 @@ import torch
 
 from ..storage.contracts import digest
 from ..study.recipe import Recipe
-from .engine import train
+from .engine import train, with_share
 from .fold_data import Inputs, load_fold
 from .search import best, run_trials
 
@@ -30,7 +30,7 @@ def search_recipe(
     Trials train on the training rows and are judged on the validation rows; test rows are not read. A worker above 0
     only helps, and returns which it was.
     """
-    data = load_fold(cell, n_splits, inputs, device)
+    data = with_share(load_fold(cell, n_splits, inputs, device), recipe, seed)
 
     def objective(values: dict, checkpoint: Path) -> float:
         _, _, history, *_ = train(cell, recipe.with_values(values), seed, n_splits, code, inputs, data, checkpoint)

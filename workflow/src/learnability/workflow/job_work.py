@@ -60,14 +60,22 @@ def passes(rule: str, params: dict, epochs: int | None = None) -> float:
     """
     recipe = params["recipe"]
     if rule in TRAINING_RULES:
-        return epochs or recipe.epochs
+        return (epochs or recipe.epochs) * of_an_epoch(recipe, params)
     if rule in SEARCH_RULES:  # workers share the trials
-        return recipe.search.trials * recipe.epochs / recipe.search.workers
+        return recipe.search.trials * recipe.epochs / recipe.search.workers * of_an_epoch(recipe, params)
     if rule == "trace_noise_curve":
         from ..training.evaluation import CURVE  # here, because it waits for torch
 
         return len(CURVE) / params["n_splits"]  # of the test rows
     return 1 - 2 / params["n_splits"]  # teacher logits: the training rows
+
+
+def of_an_epoch(recipe: Recipe, params: dict) -> float:
+    """The part of an epoch that is left where a share of the rows trains; a row costs a third of a step to validate."""
+    if recipe.train_share == 1 or recipe.budget_seconds:
+        return 1.0
+    train = 3 * (params["n_splits"] - 2)
+    return (train * recipe.train_share + 1) / (train + 1)
 
 
 def kind_of_autoencoder(name: str, entry: dict) -> str:

@@ -1,0 +1,21 @@
+"""Usable information in bits, and its gap."""
+
+from learnability.workflow.jobs import job
+
+with job(snakemake.log[0]):
+    from learnability.significance.information import with_bits
+    from learnability.significance.predictions import read_all_images
+    from learnability.storage.contracts import read_json, read_metrics, write_csv, write_text
+    from learnability.tables.labels import labels_of
+    from learnability.tables.probes import information, render_information
+
+    inputs, params = snakemake.input, snakemake.params
+    cards = [read_json(path) for path in inputs.cards]
+    images = read_all_images(inputs.cards, inputs.samples, inputs.folds, read_json(inputs.study)["n_splits"])
+    classes = {card["dataset"]: card["classes"] for card in cards}
+    runs = with_bits(read_metrics(inputs.metrics), inputs.predictions, images, classes)
+    table = information(runs, params.folds)
+    write_csv(table, snakemake.output.csv)
+    text = render_information(table, labels_of(params.labels, cards), params.footnotes)
+    for extension in ("md", "html", "tex"):
+        write_text(text[extension], snakemake.output[extension])
