@@ -100,6 +100,7 @@ class Recipe:
     search: Search | None = field(metadata=said("optimisation"))
     reconstructions: Literal["cached", "on_the_fly"] = field(metadata=said())
     budget_seconds: float | None = field(metadata=said("optimisation"))
+    transform: dict | None = field(default=None, metadata=said("transform", same_network=True))  # study/options.py
     replicate: int = field(default=0, metadata=said())  # 0: the first training, whose values do not name it
 
     @classmethod
@@ -111,10 +112,11 @@ class Recipe:
         return _built(cls, values, where)
 
     def values(self) -> dict:
-        """The plain values that `from_values` makes an equal recipe of; `replicate` only where it is one."""
+        """The plain values that `from_values` makes an equal recipe of; the last two keys only where they are set."""
         values = asdict(self)
-        if not self.replicate:
-            del values["replicate"]
+        for name in ("replicate", "transform"):
+            if not values[name]:
+                del values[name]
         return values
 
     def recorded(self) -> dict:
