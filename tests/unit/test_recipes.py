@@ -74,7 +74,7 @@ def test_imagenet_weights_are_for_a_network_that_starts_from_no_other():
     without = {name for name, entry in started.items() if entry is None}
     assert without == {
         "noise_conditioned", "noise_conditioned_lognormal", "noise_augmented", "matched", "image_again",
-        "latent_random_init",
+        "latent_random_init", "whiten", "rotate", "low_pass_50", "low_pass_25",
     }  # fmt: skip
 
 
