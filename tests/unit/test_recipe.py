@@ -54,7 +54,7 @@ OBJECTS = {path: (kind, schema) for path, kind, schema in objects(Recipe, RECIPE
 def test_every_part_of_a_recipe_is_compared_with_the_schema():
     assert list(OBJECTS) == ["", ".drw", ".distill", ".distill.teacher", ".search"]
     parts = {name for name, content in RECIPE_SCHEMA["properties"].items() if content.get("properties")}
-    assert parts == {"drw", "distill", "search", "noise"}  # noise: classifiers/options.py has its keys
+    assert parts == {"drw", "distill", "search", "noise", "transform"}  # study/options.py has the keys of the last two
 
 
 @pytest.mark.parametrize("path", OBJECTS)
@@ -143,10 +143,11 @@ def test_how_many_workers_share_a_search_is_no_part_of_what_results_depend_on():
 
 
 def test_what_is_said_of_the_keys():
-    assert SAME_NETWORK == ("model", "model_options", "stem_patch", "head")
-    assert set(DESCRIBED) == {*SAME_NETWORK, "init", "film", "noise_space", "latent_std"}
+    network = ("model", "model_options", "stem_patch", "head")
+    assert (*network, "transform") == SAME_NETWORK
+    assert set(DESCRIBED) == {*network, "init", "film", "noise_space", "latent_std"}
     assert {said: set(keys) for said, keys in CONFOUNDS.items()} == {
-        "network": set(SAME_NETWORK),
+        "network": set(network),
         "starting weights": {"init", "start_from"},
         "loss": {"loss", "max_margin", "scale", "drw"},
         "optimisation": {"lr", "weight_decay", "batch_size", "epochs", "patience", "budget_seconds", "search"},
@@ -155,6 +156,7 @@ def test_what_is_said_of_the_keys():
         "noise": {"noise", "film"},
         "distillation": {"distill"},
         "training images": {"train_share"},
+        "transform": {"transform"},
     }
 
 
@@ -180,7 +182,8 @@ def test_a_replicate_is_its_base_with_another_seed_and_says_so_in_its_values():
 
 def test_a_first_training_has_the_values_that_it_had_before_there_were_replicates():
     assert "replicate" in KEYS
-    assert resolve_recipe(PUBLISHED, "matched").recorded().keys() == set(KEYS) - {"replicate", "train_share"}
+    later = {"replicate", "train_share", "transform"}
+    assert resolve_recipe(PUBLISHED, "matched").recorded().keys() == set(KEYS) - later
     assert recipe_of(replicate=0) == recipe_of()
 
 

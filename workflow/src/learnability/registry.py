@@ -32,6 +32,11 @@ MODULES = {
         "flow": "classifiers.noise.flow",
         "vp": "classifiers.noise.vp",
     },
+    "recipes.*.transform.kind": {
+        "whiten": "classifiers.transforms.whiten",
+        "rotate": "classifiers.transforms.rotate",
+        "low_pass": "classifiers.transforms.low_pass",
+    },
     # What a recipe has or has not.
     "recipes.*": {
         "distill": "training.losses.distillation",
@@ -96,6 +101,8 @@ def modules_of_network(recipe) -> list[str]:
             found.add(find("recipes.*", "film"))
         if variant.noise:
             found.add(find("recipes.*.noise.family", variant.noise["family"]))
+        if variant.transform:
+            found.add(find("recipes.*.transform.kind", variant.transform["kind"]))
     return sorted(found)
 
 

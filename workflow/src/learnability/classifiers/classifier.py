@@ -33,9 +33,10 @@ class Classifier(nn.Module):
         film: nn.Module | None = None,
         noise_unit: torch.Tensor | None = None,
         latent_std: float = 1.0,
+        transform: nn.Module | None = None,
     ):
         super().__init__()
-        self.network, self.film = network, film
+        self.network, self.film, self.transform = network, film, transform
         self.classes, self.levels, self.latent_std = classes, levels, latent_std
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
@@ -51,7 +52,12 @@ class Classifier(nn.Module):
         return x + sigma.view(-1, 1, 1, 1) * self.noise_unit * noise
 
     def logits(self, x: torch.Tensor, sigma: torch.Tensor | float | None = None) -> torch.Tensor:
-        """Logits (N, K) of a normalised x (N, C, H, W), noisy by `sigma`: scaled by c_in, conditioned if FiLM is on."""
+        """Logits (N, K) of a normalised x (N, C, H, W), noisy by `sigma`: scaled by c_in, conditioned if FiLM is on.
+
+        A `transform` comes first; noise and masking are of what it is given.
+        """
+        if self.transform is not None:
+            x = self.transform(x)
         if self.levels is None:
             return self.network(x)
         sigma = self.levels.clean if sigma is None else sigma
@@ -71,8 +77,9 @@ def build_classifier(description: dict, pretrained: Path | None = None) -> Class
     """Build a classifier from a description: that of a recipe's run, or the model.json beside saved weights.
 
     Keys: space, model (a timm name or a probe), model_options, stem_patch, head, film, noise, noise_unit (C x a x a, in
-    units of a normalised latent; None for ones), latent_std, in_channels, grid, classes, mean, std. `pretrained` is the
-    file of weights to start from; what depends on the task is made for it. Raises InputError where they do not fit.
+    units of a normalised latent; None for ones), latent_std, in_channels, grid, classes, mean, std, and transform where
+    there is one. `pretrained` is the file of weights to start from; what depends on the task is made for it. Raises
+    InputError where they do not fit.
     """
     network = build_network(description)
     if pretrained:
@@ -88,7 +95,17 @@ def build_classifier(description: dict, pretrained: Path | None = None) -> Class
         film=film,
         noise_unit=tiled(description["noise_unit"], description["in_channels"], description["grid"]),
         latent_std=description["latent_std"],
+        transform=build_transform(description),
     )
+
+
+def build_transform(description: dict) -> nn.Module | None:
+    """What comes between normalised latents and the network; None where the recipe has none."""
+    transform = description.get("transform")
+    if transform is None:
+        return None
+    module = load("recipes.*.transform.kind", transform["kind"])
+    return module.build(transform, description["in_channels"], description["grid"])
 
 
 def build_network(description: dict) -> nn.Module:

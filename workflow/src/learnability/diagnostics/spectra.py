@@ -1,20 +1,10 @@
 """How the energy of latents lies over spatial frequencies."""
 
-import math
-from functools import cache
-
 import torch
 
+from ..classifiers.transforms.dct import beyond, dct_matrix
+
 BINS = 16  # radial bins of the spectral divergence
-
-
-@cache
-def dct_matrix(length: int) -> torch.Tensor:
-    """The orthonormal DCT-II as a matrix (length, length), float64: row u holds the cosine of frequency u."""
-    u, position = torch.arange(length, dtype=torch.float64)[:, None], torch.arange(length, dtype=torch.float64)
-    matrix = torch.cos(math.pi / length * (position + 0.5) * u) * math.sqrt(2 / length)
-    matrix[0] /= math.sqrt(2)
-    return matrix
 
 
 def dct(z: torch.Tensor) -> torch.Tensor:
@@ -29,10 +19,8 @@ def high_frequency_share(power: torch.Tensor, tau: float) -> torch.Tensor:
     Spectral energy concentration, arXiv 2606.03578, equations 7 to 9; white noise has .875 at tau .25 and .5 at .5. A
     channel without any energy gives NaN.
     """
-    height, width = power.shape[2:]
-    frequency = torch.arange(height)[:, None] + torch.arange(width)
-    beyond = (frequency > tau * (height + width - 2)).to(power)
-    return (power * beyond).sum(dim=(2, 3)) / power.sum(dim=(2, 3))
+    high = beyond(*power.shape[2:], tau).to(power)
+    return (power * high).sum(dim=(2, 3)) / power.sum(dim=(2, 3))
 
 
 def fourier_power(z: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..autoencoders.families.diffusers_weights import missing_weights, weights_folder
-from ..classifiers.classifier import build_network
+from ..classifiers.classifier import build_network, build_transform
 from ..study.array_sizes import row_shape
 from ..study.cells import all_cells, resolve_autoencoder
 from ..study.recipe import SAME_NETWORK, Recipe
@@ -53,16 +53,19 @@ def count(call, *inputs: torch.Tensor) -> float:
 
 @cache
 def _classifier(described: str, channels: int, side: int) -> tuple[float, int, int]:
-    """Operations and parameters of a classifier with one class, and the number of features before its last layer."""
+    """Operations, also of a transform, and parameters with one class; and the features that its last layer reads."""
     description = json.loads(described) | {"in_channels": channels, "grid": [side, side], "classes": ["one"]}
     with torch.device("meta"), WithoutValues():
         network, x = build_network(description).eval(), torch.empty(1, channels, side, side)
-    return count(network, x), sum(parameter.numel() for parameter in network.parameters()), network.num_features
+    transform = build_transform(description)
+    before = count(transform.to("meta"), x) if transform else 0.0
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    return before + count(network, x), parameters, network.num_features
 
 
 def classifier_operations(recipe: Recipe, channels: int, side: int, classes: int) -> tuple[float, int]:
     """Operations of one forward pass of one sample (channels, side, side), and parameters; FiLM is not counted."""
-    described = recipe.take(SAME_NETWORK)  # what build_network reads
+    described = recipe.take(SAME_NETWORK)  # what build_network and build_transform read
     operations, parameters, features = _classifier(json.dumps(described, sort_keys=True), channels, side)
     further = classes - 1  # each adds a row of weights and a bias to the last layer
     return operations + 2 * features * further, parameters + (features + 1) * further

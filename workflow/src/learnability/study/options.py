@@ -16,11 +16,14 @@ NOISE = {
     ("flow", "logit_normal"): {"mean": 0.0, "deviation": 1.0},
     ("vp", "uniform"): {},
 }
+TRANSFORMS = {"whiten": [], "rotate": ["seed"], "low_pass": ["cutoff"]}  # the keys of each kind
 POSITIVE = ("sigma_min", "sigma_max", "rho", "deviation")
 
 
-def check_options(*, space: str, model: str, head: str, film: bool, noise: dict | None) -> None:
-    """Refuse a head, FiLM or noise that this network or space cannot have."""
+def check_options(
+    *, space: str, model: str, head: str, film: bool, noise: dict | None, transform: dict | None = None
+) -> None:
+    """Refuse a head, FiLM, noise or transform that this network or space cannot have."""
     if head not in ("linear", "cosine"):
         raise InputError(f"recipes.*.head is {head!r}; expected linear or cosine")
     if film and not is_convnext(model):
@@ -34,6 +37,29 @@ def check_options(*, space: str, model: str, head: str, film: bool, noise: dict 
         if space != "latent":
             raise InputError(f"recipes.*.noise: noise is added to latents, not in {space} space; set `noise: null`")
         noise_options(noise)
+    if transform is not None:
+        check_transform(space, noise, transform)
+
+
+def check_transform(space: str, noise: dict | None, transform: dict) -> None:
+    """Refuse a transform with keys of another kind, outside latent space, or of noisy latents."""
+    kind = transform.get("kind")
+    if kind not in TRANSFORMS:
+        raise InputError(f"recipes.*.transform.kind is {kind!r}; expected {', '.join(TRANSFORMS)}")
+    if sorted(transform.keys() - {"kind"}) != TRANSFORMS[kind]:
+        raise InputError(
+            f"recipes.*.transform has {sorted(transform)}; kind {kind} has exactly {['kind', *TRANSFORMS[kind]]}"
+        )
+    if space != "latent":
+        raise InputError(
+            f"recipes.*.transform: {kind} is of normalised latents, not of {space} space; set `spaces: [latent]`, or "
+            "`transform: null`"
+        )
+    if noise is not None:
+        raise InputError(
+            f"recipes.*.transform: {kind} would change the size of the noise that `noise` states; set one of them to "
+            "null"
+        )
 
 
 def noise_options(noise: dict) -> dict:

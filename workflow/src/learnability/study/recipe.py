@@ -103,6 +103,7 @@ class Recipe:
     # Keys with a default are not among the values of a recipe that has it: they came later than results.
     replicate: int = field(default=0, metadata=said())  # 0: the first training
     train_share: float = field(default=1.0, metadata=said("training images"))  # of the groups of the training rows
+    transform: dict | None = field(default=None, metadata=said("transform", same_network=True))  # study/options.py
 
     @classmethod
     def from_values(cls, values: dict, where: str = "recipe") -> Self:

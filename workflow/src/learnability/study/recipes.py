@@ -76,6 +76,7 @@ def check_recipe(config: dict, name: str) -> None:
     pretrained_weights(config, recipe)
     for space in spaces:
         options = {"model": recipe.model, "head": recipe.head, "film": recipe.film, "noise": recipe.noise}
+        options["transform"] = recipe.transform
         naming(name, check_options, space=space, **options)
     if recipe.reconstructions == "on_the_fly" and spaces != ["reconstruction"]:
         raise InputError(

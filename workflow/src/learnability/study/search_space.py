@@ -8,10 +8,10 @@ from .configuration import wrong_in_recipe
 from .options import noise_options
 from .recipe import Recipe
 
-WHOLE = {"batch_size", "epochs", "patience", "stem_patch", "drw.after_epoch", "noise.steps"}
+WHOLE = {"batch_size", "epochs", "patience", "stem_patch", "drw.after_epoch", "noise.steps", "transform.seed"}
 # Which files and which seed a job has follows from these, and the graph is there before any value is tried.
 GRAPH = ("model", "init", "start_from", "reconstructions", "distill.teacher", "search", "replicate")
-OWN_KEYS = ("noise.family", "noise.draw")  # each goes with other keys, which a search could not give
+OWN_KEYS = ("noise.family", "noise.draw", "transform.kind")  # each goes with other keys, which a search could not give
 
 
 def check_search(recipe: Recipe, name: str) -> None:

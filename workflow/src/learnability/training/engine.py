@@ -22,6 +22,7 @@ from .losses import build_loss
 from .metrics import balanced_accuracy
 
 OUTPUTS = ("predictions.parquet", "history.csv", "model.safetensors", "model.json", "metrics.json")
+FITTED_AT_ONCE = 2**22  # values of latents, 32 MB of them in float64
 STEPS_BETWEEN_LOOKS = 20  # at the clock, for each of which the host waits for a GPU
 
 
@@ -83,6 +84,8 @@ def train(
     if inputs.start:
         load_start(model, inputs.start)
     model = model.to(data.rows.device, memory_format=torch.channels_last)
+    if model.transform is not None:
+        fit_transform(model, data)
     torch.set_float32_matmul_precision("highest")  # no TF32 in what stays in float32 beside bfloat16
     loss = build_loss(recipe, class_counts(data), inputs.teacher_scale)
     return model, description, *fit(model, data, recipe, seed, identity, checkpoint, loss)
@@ -93,6 +96,12 @@ def with_share(data: Fold, recipe: Recipe, seed: int) -> Fold:
     if recipe.train_share == 1:
         return data
     return load("recipes.*", "train_share").take_share(data, recipe.train_share, recipe.first_seed(seed))
+
+
+def fit_transform(model: Classifier, data: Fold) -> None:
+    """Let the classifier's transform learn from its training rows, a few megabytes of them at a time."""
+    at_once = max(1, FITTED_AT_ONCE // data.array[0].size)
+    model.transform.fit(map(model.normalise, data.rows.batches(data.split["train"], at_once)))
 
 
 def class_counts(data: Fold) -> torch.Tensor:

@@ -198,6 +198,7 @@ def describe_run(cell: dict, recipe: Recipe, seed: int, data: Fold, inputs: Inpu
     return (
         cell
         | recipe.take(DESCRIBED)
+        | ({"transform": recipe.transform} if recipe.transform else {})
         | {
             "noise": recipe.noise,
             "noise_unit": noise_unit(recipe, data.source, std),
