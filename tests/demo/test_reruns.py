@@ -10,8 +10,9 @@ from tests.conftest import CHECKOUT, copy_checkout, job_counts, snakemake
 PACKAGE = "workflow/src/learnability"
 PAGES = {"judge_claims", "compare_published", "write_summary", "all"}
 TESTS = {"test_significance", "test_groups", "test_ablation", "decompose_gap", "judge_controls"}
-FIGURES = {f"draw_{name}" for name in ("figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels")}
-TRAININGS = {"train_classifier": 117, "train_with_decoder": 1, "search_recipe": 4}
+DRAWN = ("figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels", "decoder_depth")
+FIGURES = {f"draw_{name}" for name in DRAWN}
+TRAININGS = {"train_classifier": 117, "train_with_decoder": 9, "search_recipe": 4}
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,8 @@ ROOMS = (
 )  # fmt: skip
 CHEAP = (
     "prepare_dataset", "make_folds", "make_table1", "make_table2", "make_table3", "make_table4",
-    "make_ablation_controls", "test_significance", "test_groups", "test_ablation", "decompose_gap", "record_study",
+    "make_ablation_controls", "make_decoder_depth", "make_across_spaces",
+    "test_significance", "test_groups", "test_ablation", "decompose_gap", "record_study",
     "judge_claims", "compare_published", "show_tests", "write_summary",
 )  # fmt: skip
 

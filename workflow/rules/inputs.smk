@@ -1,6 +1,5 @@
 # What one job reads, by its wildcards: input functions of the rules.
 from learnability.storage.contracts import CELL
-from learnability.study.recipes import spaces_of
 from learnability.study.cells import BACKBONE, tuned_per_fold, uses_lpips
 
 
@@ -32,6 +31,16 @@ def files_of_trained_run(wildcards):
     """What the classifier of a run is applied to, and the classifier."""
     cell = cell_of(wildcards)
     return files_of(paths.array_of_run, cell) | in_results(paths.model_of_run(cell))
+
+
+def pair_of(wildcards):
+    """The run in reconstruction space of a pair of classifiers that are scored on each other's images."""
+    return cell_of(wildcards) | {"space": "reconstruction"}
+
+
+def files_of_pair(wildcards):
+    """Both arrays of a dataset, and both classifiers of a recipe."""
+    return files_of(paths.files_across, pair_of(wildcards))
 
 
 def files_of_efficiency(wildcards):

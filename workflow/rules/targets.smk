@@ -1,5 +1,5 @@
-# Named stopping points: gap, table1 to table4, ablation_controls, gap_decomposition, controls, significance, figures, claims,
-# published, summary, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
+# Named stopping points: gap, table1 to table4, ablation_controls, decoder_depth, across_spaces, gap_decomposition, controls,
+# significance, figures, claims, published, summary, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
 
 
 for _table in [*TABLES, "claims", "published"]:

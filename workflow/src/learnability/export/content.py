@@ -15,8 +15,9 @@ from ..summary.page import IMAGES
 # duplicates and teachers' logits, which have a row for each image; journals, logs and benchmarks, which name folders.
 PLAIN = (
     "study.json", "controls.rst", "tables/*.csv", "tables/*.md", "tables/*.html", "tables/*.tex", "significance/*.csv",
-    "significance/*.html", "figures/*.svg", "figures/*.png", "efficiency/*/*/*.csv", "searches/*/*/*/*/best.json",
-    "weights/*/source.json", "weights/*/*/tuning.json", "runs/*/*/*/*/*/history.csv", "runs/*/*/*/*/*/metrics.json",
+    "significance/*.html", "figures/*.svg", "figures/*.png", "efficiency/*/*/*.csv", "across_spaces/*/*/*/*.csv",
+    "searches/*/*/*/*/best.json", "weights/*/source.json", "weights/*/*/tuning.json", "runs/*/*/*/*/*/history.csv",
+    "runs/*/*/*/*/*/metrics.json",
     "runs/*/*/*/*/*/model.json", "runs/*/*/*/*/*/model.safetensors", "runs/*/*/*/*/*/noise_curve.parquet",
 )  # fmt: skip
 # Of a data set's card: counts and digests. Names of its files and values of its columns may be those of patients.

@@ -23,6 +23,8 @@ def said(confound: str = "", same_network: bool = False, described: bool = False
 
 
 NETWORK = said("network", same_network=True, described=True)
+# The classes of autoencoders whose decoder's blocks are known (autoencoders/decoder_blocks.py), for `decoder_blocks`.
+WITH_BLOCKS = ("AutoencoderKL", "AutoencoderKLFlux2", "AutoencoderTiny", "MedVAE")
 SEEDS_BETWEEN = 1000  # two replicates: more than there are folds
 
 
@@ -100,7 +102,9 @@ class Recipe:
     search: Search | None = field(metadata=said("optimisation"))
     reconstructions: Literal["cached", "on_the_fly"] = field(metadata=said())
     budget_seconds: float | None = field(metadata=said("optimisation"))
-    replicate: int = field(default=0, metadata=said())  # 0: the first training, whose values do not name it
+    # Below are keys with a default, which no values name: recipes that were recorded before there was such a key stay.
+    replicate: int = field(default=0, metadata=said())  # 0: the first training
+    decoder_blocks: str | None = field(default=None, metadata=said())  # how much of the decoder stands in front
 
     @classmethod
     def from_values(cls, values: dict, where: str = "recipe") -> Self:
@@ -111,11 +115,9 @@ class Recipe:
         return _built(cls, values, where)
 
     def values(self) -> dict:
-        """The plain values that `from_values` makes an equal recipe of; `replicate` only where it is one."""
-        values = asdict(self)
-        if not self.replicate:
-            del values["replicate"]
-        return values
+        """The plain values that `from_values` makes an equal recipe of, without keys that have their default."""
+        defaults = {item.name: item.default for item in fields(self)}  # MISSING, which no value is, without one
+        return {key: value for key, value in asdict(self).items() if value != defaults[key]}
 
     def recorded(self) -> dict:
         """The plain values that results depend on: all but how many workers share a search."""
@@ -148,6 +150,11 @@ class Recipe:
     def seed_of(self, seed: int, fold: int) -> int:
         """The seed of a run on `fold` in a study with `seed`; a replicate differs from its base in nothing else."""
         return seed + fold + SEEDS_BETWEEN * self.replicate
+
+    @property
+    def runs_decoder(self) -> bool:
+        """Whether each batch of latents passes a frozen decoder, or its first part, before the network."""
+        return self.reconstructions == "on_the_fly" or self.decoder_blocks is not None
 
     @property
     def logit_scale(self) -> float:
