@@ -123,15 +123,12 @@ rule score_across_spaces:
         "<results>/logs/score_across_spaces/{dataset}.{autoencoder}.{recipe}.fold{fold}.log",
     benchmark:
         "<results>/benchmarks/score_across_spaces/{dataset}.{autoencoder}.{recipe}.fold{fold}.jsonl"
-    wildcard_constraints:
-        recipe=one_of(recipes_across()),
     conda:
         "../../envs/learnability.yaml"
     resources:
         mem_mb=memory_of_run,
         runtime=scaled(60),
         gpu=1,
-        slot=1,
     params:
         cell=pair_of,
         n_splits=config["study"]["n_splits"],

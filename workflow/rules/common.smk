@@ -30,7 +30,7 @@ from learnability.study.presentation import (
     labels_with_controls,
     searched_rows,
 )
-from learnability.study.recipes import resolve_recipe, spaces_of
+from learnability.study.recipes import resolve_recipe
 from learnability.study.refusals import check_study
 from learnability.study.study_lists import refuse_smaller_study, study_lists
 from learnability.workflow.hub import weights_to_fetch
@@ -75,11 +75,6 @@ def recipes_with(key, *values):
     """The recipes that have one of these values, or without values any."""
     found = {name: getattr(resolve_recipe(config, name), key) for name in config["recipes"]}
     return {name for name, value in found.items() if (value in values if values else value)}
-
-
-def recipes_across():
-    """The recipes that images and reconstructions share."""
-    return {name for name in config["recipes"] if {"image", "reconstruction"} <= set(spaces_of(config, name))}
 
 
 def latent_only():

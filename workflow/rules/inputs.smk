@@ -1,5 +1,6 @@
 # What one job reads, by its wildcards: input functions of the rules.
 from learnability.storage.contracts import CELL
+from learnability.study.recipes import spaces_of
 from learnability.study.cells import BACKBONE, tuned_per_fold, uses_lpips
 
 
