@@ -9,6 +9,7 @@
 #   {results}/encodings/{dataset}/{autoencoder}{of_fold}/{latents.npy,reconstructions.npy,fidelity.parquet,autoencoder.json}
 #   {results}/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}/{predictions.parquet,metrics.json,...}
 #     beside them teacher_logits.npy of a run that teaches, noise_curve.parquet of a latent one on request
+#   {results}/across_spaces/{dataset}/{autoencoder}/{recipe}/fold{fold}.csv    classifiers of images on reconstructions, and reverse
 #   {results}/searches/{dataset}/{autoencoder}/{recipe}/fold{fold}/{best.json,journal.log}
 #   {results}/efficiency/{dataset}/{autoencoder}/{row}.csv         speed and memory, a row of Table 3
 #   {results}/diagnostics/{dataset}/{autoencoder}{of_fold}.csv, ..._spectrum.csv

@@ -15,7 +15,8 @@ RUN = "runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
 BESIDE = {"tables/": "csv|md|html|tex", "figures/": "svg|png", "significance/": "csv|html"}  # as which they are written
 # Written by others: weights as the hub gives them, Snakemake's benchmarks (of which keys are checked) and logs.
 TREES = [r"weights/[^/]+/.+", r"logs/.+", r"benchmarks/[^/]+/[^/]+\.jsonl", r".+/\.finished/.+"]
-WHERE = {"pretrained_digest", "transform"}  # keys of which the page says where they are
+# Keys of which the page says where they are.
+WHERE = {"pretrained_digest", "transform", "decoder_blocks", "decoder_blocks_gflop", "decoder_gflop"}
 OF_DECODER = {"digest_reconstructions", "digest_fidelity"}
 
 

@@ -11,9 +11,9 @@ PACKAGE = "workflow/src/learnability"
 PAGES = {"judge_claims", "compare_published", "write_summary", "all"}
 TESTS = {"test_significance", "test_groups", "test_ablation", "test_diagnostics", "decompose_gap", "judge_controls"}
 FIGURES = {f"draw_{name}" for name in ("figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels")}
-FIGURES |= {"draw_spectra", "draw_diagnostics_vs_gap", "draw_learning_curves"}
+FIGURES |= {"draw_spectra", "draw_diagnostics_vs_gap", "draw_learning_curves", "draw_decoder_depth"}
 PROBES = {"make_probes", "make_information", "make_learning_curve", "draw_learning_curves"}
-TRAININGS = {"train_classifier": 129, "train_with_decoder": 1, "search_recipe": 4}
+TRAININGS = {"train_classifier": 129, "train_with_decoder": 9, "search_recipe": 4}
 BY_LDAM = TRAININGS | {"train_classifier": 117}  # the others are probes, by cross-entropy
 
 

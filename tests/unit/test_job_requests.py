@@ -53,6 +53,12 @@ def test_decoding_on_the_fly_takes_half_a_round_trip_per_sample():
     assert minutes_of_training(reconstructions="on_the_fly") == 30 + 250 + 12_500
 
 
+def test_behind_blocks_of_a_decoder_the_network_sees_up_to_images_whatever_the_latent_is():
+    params = {"recipe": recipe_of(epochs=60, decoder_blocks="up_1"), "image_size": 512, "classifier_size": 256}
+    latents = ArraySize(100_000, 32, 64)
+    assert minutes_of_job("train_with_decoder", params | {"n_splits": 5}, latents) == 30 + 250 + 12_500
+
+
 def test_a_worker_of_a_search_takes_its_share_of_the_trials():
     assert minutes_of_training(rule="search_recipe") == 30 + 5 * 250
     assert minutes_of_training(rule="search_recipe", budget_seconds=600) == 30 + 62  # 33 seconds after each

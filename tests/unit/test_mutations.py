@@ -35,13 +35,14 @@ def jobs_of_demo() -> set[tuple[str, tuple[str, ...]]]:
             jobs.add(("finetune_autoencoder", (registry.module_of_class(entry),)))
     for name in {cell["recipe"] for cell in all_cells(config)}:
         recipe = resolve_recipe(config, name)
-        script = "train_with_decoder" if recipe.reconstructions == "on_the_fly" else "train_classifier"
+        script = "train_with_decoder" if recipe.runs_decoder else "train_classifier"
         jobs.add((script, tuple(registry.modules_of_training(recipe))))
         if recipe.search:
             jobs.add(("search_recipe", tuple(registry.modules_of_training(recipe))))
         if recipe.noise:
             jobs.add(("trace_noise_curve", tuple(registry.modules_of_network(recipe))))
-        jobs.add(("compute_teacher_logits", tuple(registry.modules_of_network(recipe))))
+        for script in ("compute_teacher_logits", "score_across_spaces"):
+            jobs.add((script, tuple(registry.modules_of_network(recipe))))
     return jobs
 
 

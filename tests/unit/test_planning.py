@@ -230,6 +230,25 @@ def test_diagnostics_cost_their_sample_and_write_nothing_that_counts(published):
     assert measured.seconds == pytest.approx(0.5 * 6558 * 512**2 / 1e6)
 
 
+def test_a_training_behind_blocks_of_a_decoder_counts_them_in_every_epoch(published):
+    plan = Plan(published, "NVIDIA H200", [], {"NVIDIA H200": H200})
+    behind = plan.cost(job("train_with_decoder", dataset="cardium", autoencoder="flux2", recipe="behind_mid"))
+    part, channels, side = networks.decoder_part(published, "flux2", "mid")
+    assert (channels, side) == (512, 64)
+    forward = classifier_operations(resolve_recipe(published, "matched"), 512, 64, 2)[0]
+    fold = 6558 / 5
+    network = forward * fold * (60 * (3 * 3 + 1) + 2) / 1e14
+    decoder = (
+        part * fold * (3 + 60 * 4 + 2) / 2e13
+    )  # moments of 3 folds; each epoch 3 train and 1 validates; 2 in the end
+    assert (behind.origin, behind.seconds) == ("estimate", pytest.approx(network + decoder))
+    whole = networks.decoder_part(published, "flux2", "all")[0]
+    assert whole == autoencoder_operations(resolve_autoencoder(published, "flux2"), 512)[1]
+    assert part < whole / 2
+    unknown = job("train_with_decoder", dataset="cardium", autoencoder="pixel_unshuffle_8", recipe="behind_mid")
+    assert plan.cost(unknown).seconds is None
+
+
 def test_a_measured_rate_goes_before_an_estimate_and_another_device_does_not(published):
     work = describe_work("train_classifier", {"recipe": resolve_recipe(published, "latent")}, ArraySize(6558, 32, 64))
     near, far = (Rate("train_classifier", work.kind, "NVIDIA H200", pace, 3, origin) for pace, origin in

@@ -13,7 +13,7 @@ rule train_classifier:
     benchmark:
         "<results>/benchmarks/train_classifier/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.jsonl"
     wildcard_constraints:
-        recipe=one_of(set(config["recipes"]) - recipes_with("reconstructions", "on_the_fly")),
+        recipe=one_of(set(config["recipes"]) - recipes_with("runs_decoder")),
     conda:
         "../../envs/learnability.yaml"
     resources:
@@ -55,8 +55,8 @@ rule train_with_decoder:
     benchmark:
         "<results>/benchmarks/train_with_decoder/{dataset}.{space}.{autoencoder}.{recipe}.fold{fold}.jsonl"
     wildcard_constraints:
-        space="reconstruction",
-        recipe=one_of(recipes_with("reconstructions", "on_the_fly")),
+        space="latent|reconstruction",
+        recipe=one_of(recipes_with("runs_decoder")),
     conda:
         "../../envs/learnability.yaml"
     resources:
@@ -79,7 +79,7 @@ rule train_with_decoder:
         torch_threads=1,
         code=code_of("train_with_decoder", modules_of_training, modules_of_decoding),
     message:
-        "Training {wildcards.recipe} on {wildcards.dataset}, reconstructions decoded on the fly ({wildcards.autoencoder}), fold {wildcards.fold}"
+        "Training {wildcards.recipe} on {wildcards.dataset}, {wildcards.space} space, behind the decoder of {wildcards.autoencoder}, fold {wildcards.fold}"
     script:
         "../scripts/train_with_decoder.py"
 
@@ -111,6 +111,33 @@ rule compute_teacher_logits:
         "Teacher logits of {wildcards.recipe} on {wildcards.dataset}, {wildcards.space} space ({wildcards.autoencoder}), fold {wildcards.fold}"
     script:
         "../scripts/compute_teacher_logits.py"
+
+
+rule score_across_spaces:
+    input:
+        unpack(files_of_pair),
+        folds="<results>/folds/{dataset}.parquet",
+    output:
+        f"<results>/{paths.ACROSS}",
+    log:
+        "<results>/logs/score_across_spaces/{dataset}.{autoencoder}.{recipe}.fold{fold}.log",
+    benchmark:
+        "<results>/benchmarks/score_across_spaces/{dataset}.{autoencoder}.{recipe}.fold{fold}.jsonl"
+    conda:
+        "../../envs/learnability.yaml"
+    resources:
+        mem_mb=memory_of_run,
+        runtime=scaled(60),
+        gpu=1,
+    params:
+        cell=pair_of,
+        n_splits=config["study"]["n_splits"],
+        torch_threads=1,
+        code=code_of("score_across_spaces", modules_of_network),
+    message:
+        "Classifiers of images on reconstructions of {wildcards.autoencoder} and the reverse: {wildcards.recipe} on {wildcards.dataset}, fold {wildcards.fold}"
+    script:
+        "../scripts/score_across_spaces.py"
 
 
 rule trace_noise_curve:

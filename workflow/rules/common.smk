@@ -6,6 +6,7 @@ from pathlib import Path
 from learnability.errors import InputError
 from learnability.study import paths
 from learnability.study.cells import (
+    blocks_of,
     cells,
     cells_of_gaps,
     cells_of_information,
@@ -17,6 +18,7 @@ from learnability.study.cells import (
     efficiency_run,
     encodings,
     finetuned_pairs,
+    pairs_across,
     recipes_of_gaps,
     rows_of_table4,
     scope,

@@ -94,6 +94,26 @@ rule draw_noise_levels:
         "../scripts/draw_noise_levels.py"
 
 
+rule draw_decoder_depth:
+    input:
+        table="<results>/tables/decoder_depth.csv",
+        cards=dataset_cards("decoder_depth"),
+    output:
+        **figure_outputs("decoder_depth", "Decoder's depth", "Where in the decoder the gap closes"),
+    log:
+        "<results>/logs/draw_decoder_depth/decoder_depth.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config),
+        code=code_of("draw_decoder_depth"),
+    message:
+        "Figure: balanced accuracy over the decoder's depth"
+    script:
+        "../scripts/draw_decoder_depth.py"
+
+
 rule draw_class_recall:
     input:
         metrics=run_files("metrics.json"),

@@ -21,6 +21,11 @@ def metrics_by_target():
     return {name: in_results(files) for name, files in found.items()}
 
 
+def scores_across():
+    """The scores of every pair of classifiers on each other's images."""
+    return in_results(paths.ACROSS.format(**pair) for pair in pairs_across(config))
+
+
 def noise_curves(name="noise_curve.parquet"):
     """Scores over the noise level of every run of Table 4 that was trained with noise, or another file of these."""
     noisy = [cell for cell in cells(config, "table4") if resolve_recipe(config, cell["recipe"]).noise]
@@ -154,6 +159,7 @@ def figure_files():
     names += ["spectra"] if diagnosed(config) else []
     names += ["diagnostics_vs_gap"] if tests_of_diagnostics() else []
     names += ["learning_curves"] if cells(config, "learning_curve") else []
+    names += ["decoder_depth"] if cells(config, "decoder_depth") else []
     return collect("<results>/figures/{name}.{extension}", name=names, extension=["svg", "png"])
 
 

@@ -34,6 +34,16 @@ def files_of_trained_run(wildcards):
     return files_of(paths.array_of_run, cell) | in_results(paths.model_of_run(cell))
 
 
+def pair_of(wildcards):
+    """The run in reconstruction space of a pair of classifiers that are scored on each other's images."""
+    return cell_of(wildcards) | {"space": "reconstruction"}
+
+
+def files_of_pair(wildcards):
+    """Both arrays of a dataset, and both classifiers of a recipe."""
+    return files_of(paths.files_across, pair_of(wildcards))
+
+
 def files_of_efficiency(wildcards):
     """What the classifier of a row of Table 3 is measured on, and the classifier."""
     cell = cell_of(wildcards)

@@ -81,8 +81,8 @@ def encoder_of(wildcards):
 
 
 def decoder_of(wildcards):
-    """That autoencoder, where images are decoded as they are asked for; else None."""
-    return encoder_of(wildcards) if recipe_of(wildcards).reconstructions == "on_the_fly" else None
+    """That autoencoder, where a training passes latents through its decoder; else None."""
+    return encoder_of(wildcards) if recipe_of(wildcards).runs_decoder else None
 
 
 def tuned_of(wildcards):
@@ -178,5 +178,5 @@ def modules_of_network(wildcards):
 
 
 def modules_of_decoding(wildcards):
-    """Of the decoder, where images are decoded as they are asked for."""
-    return modules_of_encoder(wildcards) if recipe_of(wildcards).reconstructions == "on_the_fly" else []
+    """Of the decoder, where a training passes latents through it."""
+    return modules_of_encoder(wildcards) if recipe_of(wildcards).runs_decoder else []

@@ -14,7 +14,7 @@ def runtime_of_classifier(rule):
     """The minutes of a rule that goes over the array of a run."""
 
     def minutes(wildcards, input, attempt):
-        params = {"recipe": recipe_of(wildcards), "image_size": config["image_size"]}
+        params = {"recipe": recipe_of(wildcards)} | {key: config[key] for key in ("image_size", "classifier_size")}
         params["n_splits"] = config["study"]["n_splits"]
         return attempt * minutes_of_job(rule, params, array_read(config, cell_of(wildcards), input.array))
 

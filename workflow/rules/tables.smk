@@ -11,6 +11,8 @@ TABLES = {
     "table4": lambda: cells(config, "table4"),
     "table5": lambda: diagnosed(config),
     "ablation_controls": lambda: cells(config, "ablation_controls"),
+    "decoder_depth": lambda: cells(config, "decoder_depth"),
+    "across_spaces": lambda: scores_across(),
     "probes": lambda: cells(config, "probes"),
     "information": lambda: cells_of_information(config),
     "learning_curve": lambda: cells(config, "learning_curve"),
@@ -276,3 +278,51 @@ rule make_learning_curve:
         "Learning curves"
     script:
         "../scripts/make_learning_curve.py"
+
+
+rule make_decoder_depth:
+    input:
+        study="<results>/study.json",
+        metrics=at_least_one(run_files("metrics.json", "decoder_depth"), "recipes.decoder_depth", "names no such runs"),
+        cards=dataset_cards("decoder_depth"),
+    output:
+        **table_outputs("decoder_depth", "Decoder's depth", "Where in the decoder the gap closes"),
+    log:
+        "<results>/logs/make_decoder_depth/decoder_depth.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config),
+        folds=config["study"]["folds"],
+        blocks=blocks_of(config),
+        footnotes=lambda wildcards: finetuning_notes(config, scope(config, "decoder_depth")["autoencoders"]),
+        code=code_of("make_decoder_depth"),
+    message:
+        "Where in the decoder the gap closes"
+    script:
+        "../scripts/make_decoder_depth.py"
+
+
+rule make_across_spaces:
+    input:
+        study="<results>/study.json",
+        scores=at_least_one(scores_across(), "recipes.across_spaces", "names no such runs"),
+        metrics=run_files("metrics.json", "across_spaces"),
+        cards=dataset_cards("across_spaces"),
+    output:
+        **table_outputs("across_spaces", "Across spaces", "Images tested on reconstructions, and the reverse"),
+    log:
+        "<results>/logs/make_across_spaces/across_spaces.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config),
+        folds=config["study"]["folds"],
+        footnotes=lambda wildcards: finetuning_notes(config, scope(config, "across_spaces")["autoencoders"]),
+        code=code_of("make_across_spaces"),
+    message:
+        "Classifiers of images on reconstructions, and the reverse"
+    script:
+        "../scripts/make_across_spaces.py"

@@ -1,4 +1,4 @@
-"""Train one classifier on reconstructions that are decoded from latents batch by batch."""
+"""Train one classifier on what a decoder, or its first blocks, makes of latents batch by batch."""
 
 from pathlib import Path
 
@@ -25,7 +25,9 @@ with job(snakemake.log[0]):
             files,
             pretrained=start and pretrained_file(start, files.get("pretrained")),
             teacher_scale=params.teacher_scale,
-            decode=decoder_of_run(params.cell["autoencoder"], entry, files, device),
+            decode=decoder_of_run(
+                params.cell["autoencoder"], entry, files, device, params.recipe.get("decoder_blocks")
+            ),
         ),
         folder=Path(snakemake.output.predictions).parent,
         device=device,

@@ -1,4 +1,4 @@
-"""Reconstructions decoded from the stored latents as they are asked for, as the paper does for Table 3's image row."""
+"""Stored latents decoded as they are asked for, to images as the paper does for Table 3's image row, or in part."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,18 +9,27 @@ import torch
 from ..errors import InputError
 from ..storage.batches import Decode
 from ..storage.contracts import read_json
+from .decoder_blocks import cost_of_decoder, features, first_steps
 from .encode import GPU_FACTOR, PIXELS
 from .interface import Autoencoder, load_autoencoder, other_weights
 from .passes import area_average, decode_batch
 
 
-def decoder_of_run(name: str, entry: dict, files: Mapping[str, str], device: torch.device) -> Decode:
-    """Stored latents to images, by the autoencoder `name` that made them; `files` are those of the run's rule."""
+def decoder_of_run(
+    name: str, entry: dict, files: Mapping[str, str], device: torch.device, blocks: str | None = None
+) -> Decode:
+    """Stored latents to images, by the autoencoder `name` that made them; `files` are those of the run's rule.
+
+    With `blocks`, to what the decoder's blocks up to it make of them (FrozenPart).
+    """
     if weights := files.get("decoder"):  # fetched or fine-tuned by the workflow
         entry = entry | {"folder": str(Path(weights).parent)}
     autoencoder = load_autoencoder(entry, device)
     check_same_weights(name, autoencoder, Path(files["autoencoder"]))
-    return image_decoder(name, autoencoder, read_json(files["card"])["classifier_size"])
+    card = read_json(files["card"])
+    if blocks:
+        return FrozenPart(name, autoencoder, blocks, card["image_size"], card["classifier_size"])
+    return image_decoder(name, autoencoder, card["classifier_size"])
 
 
 def check_same_weights(name: str, autoencoder: Autoencoder, card: Path) -> None:
@@ -34,31 +43,52 @@ def check_same_weights(name: str, autoencoder: Autoencoder, card: Path) -> None:
 
 
 def image_decoder(name: str, autoencoder: Autoencoder, small: int) -> Decode:
-    """Decode stored latents (n, C, h, w) to uint8 (n, 3, small, small), as encode_dataset makes reconstructions.
-
-    In chunks of the images that encode_dataset decodes at once: they bound the memory, however large the batch, and
-    on a CPU another size could round the last bit of a value differently.
-    """
+    """Decode stored latents (n, C, h, w) to uint8 (n, 3, small, small), as encode_dataset makes reconstructions."""
 
     def decode(z: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
-        side = z.shape[2] * autoencoder.factor
-        chunk = max(1, PIXELS * (GPU_FACTOR if z.device.type == "cuda" else 1) // side**2)
-        parts = [
-            decode_chunk(name, autoencoder, part, ids[start : start + chunk], small)
-            for start, part in zip(range(0, len(z), chunk), z.split(chunk), strict=True)
-        ]
-        # Joined outside inference mode, so that the images may enter a training; in the layout of stored images.
-        return torch.cat(parts).contiguous(memory_format=torch.channels_last)
+        return in_chunks(
+            lambda z, ids: area_average(decode_batch(name, autoencoder, z, ids), small), autoencoder, z, ids
+        )
 
     return decode
 
 
-@torch.inference_mode()
-def decode_chunk(name: str, autoencoder: Autoencoder, z: torch.Tensor, ids: Sequence[str], small: int) -> torch.Tensor:
-    """Decode at the autoencoder's own precision, also where a classifier around it works in bfloat16."""
-    z = z.contiguous(memory_format=torch.channels_last)  # as an encoder leaves it: another layout, another last bit
-    with torch.autocast(z.device.type, enabled=False), in_tf32():
-        return area_average(decode_batch(name, autoencoder, z, ids), small)
+class FrozenPart:
+    """The first part of a decoder, up to the block `blocks`, as what makes a classifier's batches (Decode).
+
+    Stored latents (n, C, h, w) to float32 features (n, c, s, s), s at most `largest`; `all` is x_hat in [-1, 1] before
+    it is rounded to 8 bits. `price` has the operations of one latent: of the part, and of the whole decoder.
+
+    Each batch passes it anew. Kept once for all epochs, the features of the first block of the published decoders,
+    512 x 64 x 64 in float32 for an image of 512 px, would be 8 MB an image and 210 GB for 25,000 of them, which fits
+    neither a GPU nor most disks; and small ones, where a study is a tiny one, cost as little to make again.
+    """
+
+    def __init__(self, name: str, autoencoder: Autoencoder, blocks: str, image_size: int, largest: int):
+        self.steps, self.autoencoder, self.largest = first_steps(name, autoencoder, blocks), autoencoder, largest
+        costs = cost_of_decoder(autoencoder, image_size)
+        self.price = {"decoder_blocks_gflop": costs[blocks][0] / 1e9, "decoder_gflop": costs["all"][0] / 1e9}
+
+    def __call__(self, z: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
+        return in_chunks(lambda z, _: features(self.steps, self.autoencoder, z, self.largest), self.autoencoder, z, ids)
+
+
+def in_chunks(call: Decode, autoencoder: Autoencoder, z: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
+    """What `call` makes of stored latents, at the autoencoder's own precision, also around a classifier in bfloat16.
+
+    In chunks of the images that encode_dataset decodes at once: they bound the memory, however large the batch, and
+    on a CPU another size could round the last bit of a value differently.
+    """
+    side = z.shape[2] * autoencoder.factor
+    chunk = max(1, PIXELS * (GPU_FACTOR if z.device.type == "cuda" else 1) // side**2)
+    with torch.inference_mode(), torch.autocast(z.device.type, enabled=False), in_tf32():
+        parts = [
+            # As an encoder leaves it: another layout, another last bit.
+            call(part.contiguous(memory_format=torch.channels_last), ids[start : start + chunk])
+            for start, part in zip(range(0, len(z), chunk), z.split(chunk), strict=True)
+        ]
+    # Joined outside inference mode, so that it may enter a training; in the layout of stored images.
+    return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
 
 @contextmanager

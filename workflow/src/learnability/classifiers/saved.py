@@ -22,12 +22,18 @@ def load_classifier(folder: str | Path, device: str | torch.device = "cpu") -> C
     n_splits, stopped on fold (k+1) mod n_splits, never shown fold k. Scores on images of its dataset are fair on
     fold k alone; for images from elsewhere any fold serves, and the mean over folds is steadier.
 
-    Raises InputError where a file is missing or does not belong to the other.
+    Raises InputError where a file is missing or does not belong to the other, and for a classifier behind a part of a
+    decoder (model.json's `decoder_blocks`).
     """
     card = Path(folder) / "model.json"
     if not card.is_file():
         raise InputError(f"{card} does not exist; expected the folder of a trained classifier, runs/…/fold<k>")
     description, weights = read_json(card), read_weights(card.with_name(FILE))
+    if blocks := description.get("decoder_blocks"):
+        raise InputError(
+            f"{card}: this classifier reads no latents but what the decoder of {description['autoencoder']} makes of "
+            f"them up to its block {blocks}, which is not in the file; open a run whose recipe has no decoder_blocks"
+        )
     refuse_damaged(card.with_name(FILE), description)
     with torch.random.fork_rng(devices=[]):  # the user's random numbers are left as they are
         try:

@@ -16,7 +16,7 @@ from ..summary.page import IMAGES
 PLAIN = (
     "study.json", "controls.rst", "tables/*.csv", "tables/*.md", "tables/*.html", "tables/*.tex", "significance/*.csv",
     "significance/*.html", "figures/*.svg", "figures/*.png", "efficiency/*/*/*.csv", "diagnostics/*/*.csv",
-    "searches/*/*/*/*/best.json",
+    "across_spaces/*/*/*/*.csv", "searches/*/*/*/*/best.json",
     "weights/*/source.json", "weights/*/*/tuning.json", "runs/*/*/*/*/*/history.csv", "runs/*/*/*/*/*/metrics.json",
     "runs/*/*/*/*/*/model.json", "runs/*/*/*/*/*/model.safetensors", "runs/*/*/*/*/*/noise_curve.parquet",
 )  # fmt: skip

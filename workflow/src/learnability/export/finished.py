@@ -18,6 +18,8 @@ MADE_OF = {
     "gap_decomposition": "significance/gap_decomposition.csv",
     "controls": "significance/controls.csv",
     "ablation_controls": "tables/ablation_controls.csv",
+    "decoder_depth": "tables/decoder_depth.csv",
+    "across_spaces": "tables/across_spaces.csv",
 }
 
 

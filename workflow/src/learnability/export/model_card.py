@@ -81,6 +81,11 @@ def described_input(model: dict, data: dict) -> str:
             f"raw latents of `{model['autoencoder']}`, (N, {channels}, {rows}, {columns}), as its encoder gives them: "
             "posterior mode, no scaling factor, shift or packing"
         )
+        if blocks := model.get("decoder_blocks"):
+            taken = (
+                f"what the frozen decoder of `{model['autoencoder']}` makes of its raw latents up to block `{blocks}`, "
+                f"(N, {channels}, {rows}, {columns})"
+            )
     else:
         taken = f"RGB images in 0..255, (N, 3, {rows}, {columns})"
         if model["space"] == "reconstruction":
@@ -142,6 +147,11 @@ def limits(model: dict, metrics: dict, data: dict) -> str:
 
 
 def how_to_load(model: dict) -> str:
+    if blocks := model.get("decoder_blocks"):
+        return (
+            f"`load_classifier` refuses it, because the decoder of `{model['autoencoder']}` stands in front up to "
+            f"block `{blocks}` and is not in this folder; `model.json` and `model.safetensors` hold what is behind it."
+        )
     sigma = "" if not model["noise"] else "  # sigma: the noise level; None is clean"
     call = "classifier(z, sigma=None)" if model["noise"] else "classifier(z)"
     return (

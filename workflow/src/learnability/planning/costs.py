@@ -70,17 +70,35 @@ class Plan:
         if operations is None:
             return None, UNKNOWN
         if job.rule in CLASSIFIER_RULES:
-            pace = self.sustained.of_classifier(params["recipe"].model)
-        else:
-            pace = self.sustained.of_autoencoder(params["entry"]["class"])
-        return operations / pace, "estimate"
+            seconds = operations / self.sustained.of_classifier(params["recipe"].model)
+            return seconds + self.behind_decoder(job, params, array), "estimate"
+        return operations / self.sustained.of_autoencoder(params["entry"]["class"]), "estimate"
+
+    def behind_decoder(self, job: Job, params: dict, array: ArraySize) -> float:
+        """Seconds that a training's latents take through the first part of a decoder; 0 without one."""
+        recipe, name = params["recipe"], job.wildcards["autoencoder"]
+        if not recipe.decoder_blocks:
+            return 0.0
+        forward = networks.decoder_part(self.config, name, recipe.decoder_blocks)[0]
+        train = params["n_splits"] - 2
+        # Training rows once for their moments, then with the validation rows in every epoch, and both other folds.
+        folds = train + passes(job.rule, params) * (train + 1) + 2
+        pace = self.sustained.of_autoencoder(resolve_autoencoder(self.config, name)["class"])
+        return forward * folds * array.images / params["n_splits"] / pace
+
+    def seen(self, job: Job, recipe: Recipe, array: ArraySize) -> tuple[int, int] | None:
+        """Channels and side of what the network reads: the array's, or behind a part of a decoder what that makes."""
+        if not recipe.decoder_blocks:
+            return array.channels, array.side
+        part = networks.decoder_part(self.config, job.wildcards["autoencoder"], recipe.decoder_blocks)
+        return part and part[1:]
 
     def after_budget(self, job: Job, recipe: Recipe, array: ArraySize) -> float:
         """Seconds of a training's predictions after its budget; 0 on an unknown device."""
         if not self.sustained:
             return 0.0
         classes = self.size(job.wildcards["dataset"]).classes
-        forward = networks.classifier_operations(recipe, array.channels, array.side, classes)[0]
+        forward = networks.classifier_operations(recipe, *(self.seen(job, recipe, array) or array[1:]), classes)[0]
         images = AFTER_BUDGET / self.config["study"]["n_splits"] * array.images
         return forward * images / self.sustained.of_classifier(recipe.model)
 
@@ -101,10 +119,12 @@ class Plan:
         recipe, size = params["recipe"], self.size(job.wildcards["dataset"])
         if job.rule == "measure_efficiency" or recipe.reconstructions == "on_the_fly":
             return None
-        forward = networks.classifier_operations(recipe, array.channels, array.side, size.classes)[0]
+        if (seen := self.seen(job, recipe, array)) is None:
+            return None
+        forward = networks.classifier_operations(recipe, *seen, size.classes)[0]
         part = array.images / params["n_splits"]  # a fold
         repeats = passes(job.rule, params)
-        if job.rule in ("compute_teacher_logits", "trace_noise_curve"):
+        if job.rule in ("compute_teacher_logits", "trace_noise_curve", "score_across_spaces"):
             return forward * array.images * repeats
         train = params["n_splits"] - 2
         return forward * part * (repeats * (3 * train + 1) + 2)  # each epoch validates; both other folds in the end
@@ -147,5 +167,6 @@ class Plan:
             return array.images * (1 - 2 / params["n_splits"]) * size.classes * 4
         if job.rule not in TRAINING_RULES:
             return 0.0
-        parameters = networks.classifier_operations(params["recipe"], array.channels, array.side, size.classes)[1]
+        seen = self.seen(job, params["recipe"], array) or (array.channels, array.side)
+        parameters = networks.classifier_operations(params["recipe"], *seen, size.classes)[1]
         return 4 * parameters + array.images * 2 / params["n_splits"] * size.classes * PREDICTION_BYTES

@@ -90,6 +90,28 @@ def autoencoder_operations(entry: dict, side: int) -> tuple[float, float, int] |
     return _autoencoder(json.dumps(entry, sort_keys=True), side)
 
 
+@cache
+def _blocks(described: str, side: int) -> dict | None:
+    from ..autoencoders.decoder_blocks import cost_of_blocks
+
+    entry = json.loads(described)
+    with torch.device("meta"), WithoutValues():
+        model = build_model(entry)
+    return model and cost_of_blocks(model.eval(), entry["channels"], side // entry["factor"])
+
+
+def decoder_part(config: dict, autoencoder: str, blocks: str) -> tuple[float, int, int] | None:
+    """Operations of a decoder's blocks up to `blocks` for one latent, and channels and side of what a classifier sees.
+
+    None where they are not known.
+    """
+    costs = _blocks(json.dumps(resolve_autoencoder(config, autoencoder), sort_keys=True), config["image_size"])
+    if costs is None or blocks not in costs:
+        return None
+    operations, (channels, side, _) = costs[blocks]
+    return operations, channels, min(side, config["classifier_size"])
+
+
 def count_ahead(config: dict) -> None:
     """Count every network of a study, so that the functions above answer at once.
 
@@ -98,8 +120,10 @@ def count_ahead(config: dict) -> None:
     with suppress(Exception):
         for space, autoencoder, recipe in {(c["space"], c["autoencoder"], c["recipe"]) for c in all_cells(config)}:
             with suppress(Exception):
-                channels, side, _ = row_shape(config, space, autoencoder)
-                classifier_operations(resolve_recipe(config, recipe), channels, side, classes=1)
+                resolved, (channels, side, _) = resolve_recipe(config, recipe), row_shape(config, space, autoencoder)
+                if resolved.decoder_blocks:
+                    _, channels, side = decoder_part(config, autoencoder, resolved.decoder_blocks)
+                classifier_operations(resolved, channels, side, classes=1)
     for name in config["study"]["autoencoders"]:
         with suppress(Exception):
             autoencoder_operations(resolve_autoencoder(config, name), config["image_size"])

@@ -4,10 +4,12 @@ from ..errors import InputError
 from ..storage.contracts import CELL
 from . import controls
 from .controls import LOSSLESS
+from .recipe import WITH_BLOCKS
 from .recipes import resolve_recipe, spaces_of
 from .truths import CONTROLS
 
 ALL_SPACES = {"image", "latent", "reconstruction"}
+WITHOUT = {"table4": "image", "decoder_depth": "image", "across_spaces": "latent"}  # a space that a table has not
 BACKBONE = "vgg16"  # the `pretrained` entry whose features LPIPS compares
 
 
@@ -29,6 +31,11 @@ def resolve_autoencoder(config: dict, name: str) -> dict:
 def decodes(config: dict, name: str) -> bool:
     """Whether an autoencoder has a decoder; without one there is a latent space and nothing else."""
     return resolve_autoencoder(config, name).get("decodes", True)
+
+
+def has_blocks(config: dict, name: str) -> bool:
+    """Whether the decoder of an autoencoder has blocks that can be run one after the other (decoder_blocks.py)."""
+    return decodes(config, name) and resolve_autoencoder(config, name)["class"] in WITH_BLOCKS
 
 
 def cells(config: dict, table: str = "table1") -> list[dict]:
@@ -56,8 +63,8 @@ def scope(config: dict, table: str) -> dict[str, list[str]]:
 def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
     """Every (autoencoder, space, recipe) of a table, in the order of its rows: image first, then LS and RS.
 
-    Table 4 has no image space. The gap's decomposition adds the lossless control of each autoencoder's grid; without
-    all three spaces there is none.
+    Table 4 and the decoder's depth have no image space, scores across spaces no latent space. The gap's decomposition
+    adds the lossless control of each autoencoder's grid; without all three spaces there is none.
     """
     study, found = config["study"], []
     if table == CONTROLS:
@@ -65,14 +72,14 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
     if table == "gap_decomposition" and set(study["spaces"]) != ALL_SPACES:
         return []
     autoencoders = scope(config, table)["autoencoders"]
-    if table in ("table4", "gap_decomposition"):  # which compare with reconstructions
+    if table in ("gap_decomposition", *WITHOUT):  # which compare with reconstructions
         autoencoders = [name for name in autoencoders if decodes(config, name)]
     for autoencoder in ["original", *autoencoders] if autoencoders else []:
         for recipe in study["recipes"].get(table, []):
             for space in spaces_of(config, recipe):
                 if space not in study["spaces"] or (space == "image") != (autoencoder == "original"):
                     continue
-                if (space, table) == ("image", "table4"):
+                if space == WITHOUT.get(table):
                     continue
                 if space != "reconstruction" or decodes(config, autoencoder):
                     found.append((autoencoder, space, recipe))
@@ -82,6 +89,18 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
         matched = [recipe for _, space, recipe in found if space == "latent"]
         found += [(name, "latent", recipe) for name in controls_of_grids(config).values() for recipe in matched if name]
     return list(dict.fromkeys(found))
+
+
+def blocks_of(config: dict) -> dict[str, str | None]:
+    """The recipes of the decoder's depth, each with the block that it stands behind; None where it is none."""
+    names = {recipe: None for *_, recipe in columns(config, "decoder_depth")}
+    return {name: resolve_recipe(config, name).decoder_blocks for name in names}
+
+
+def pairs_across(config: dict) -> list[dict]:
+    """What is scored across spaces: dataset, autoencoder, recipe and fold, each with a run in both spaces."""
+    found = [cell for cell in cells(config, "across_spaces") if cell["space"] == "reconstruction"]
+    return [{key: cell[key] for key in CELL if key != "space"} for cell in found]
 
 
 def all_cells(config: dict) -> list[dict]:

@@ -12,6 +12,7 @@ from .cells import fold_suffix
 from .recipes import pretrained_weights, resolve_recipe, start_run, teacher_run
 
 RUN = "runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
+ACROSS = "across_spaces/{dataset}/{autoencoder}/{recipe}/fold{fold}.csv"
 SEARCH = "searches/{dataset}/{autoencoder}/{recipe}/fold{fold}"
 
 
@@ -52,7 +53,7 @@ def files_of_run(config: dict, fetched: Collection[str], cell: dict, is_search: 
     """What a training, or the search before it, reads beside its dataset: an array, and what its recipe builds on."""
     recipe = resolve_recipe(config, cell["recipe"])
     files = array_of_run(config, fetched, cell)
-    if cell["space"] == "latent":
+    if cell["space"] == "latent" and not recipe.decoder_blocks:  # behind a decoder other channels are normalised
         files["channel_sums"] = files["array"].replace("latents.npy", "channel_sums.npy")
     if recipe.reconstructions == "on_the_fly":  # for training alone: what was decoded before is the same
         files["stored"] = files["array"].replace("latents.npy", "reconstructions.npy")
@@ -83,11 +84,21 @@ def array_of_run(config: dict, fetched: Collection[str], cell: dict) -> dict[str
     suffix = fold_suffix(config, cell["autoencoder"], cell["fold"])
     encoding = partial(encoding_file, dataset, cell["autoencoder"] + suffix)
     files |= {"array": encoding(f"{cell['space']}s.npy"), "autoencoder": encoding("autoencoder.json")}
-    if resolve_recipe(config, cell["recipe"]).reconstructions == "on_the_fly":
+    if resolve_recipe(config, cell["recipe"]).runs_decoder:
         weights = weights_of_autoencoder(config, fetched, dataset, cell["autoencoder"], suffix)
         files["array"] = encoding("latents.npy")
         if weights:
             files["decoder"] = weights["weights"]
+    return files
+
+
+def files_across(config: dict, fetched: Collection[str], cell: dict) -> dict[str, str]:
+    """The images and reconstructions of a dataset, and the classifier of each by a recipe on a fold."""
+    image = cell | {"space": "image", "autoencoder": "original"}
+    files = array_of_run(config, fetched, cell | {"space": "reconstruction"})
+    files["images"] = array_of_run(config, fetched, image)["array"]
+    for run in (image, cell | {"space": "reconstruction"}):
+        files |= {f"{name}_{run['space']}": path for name, path in model_of_run(run).items()}
     return files
 
 

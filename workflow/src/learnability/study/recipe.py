@@ -23,6 +23,8 @@ def said(confound: str = "", same_network: bool = False, described: bool = False
 
 
 NETWORK = said("network", same_network=True, described=True)
+# The classes of autoencoders whose decoder's blocks are known (autoencoders/decoder_blocks.py), for `decoder_blocks`.
+WITH_BLOCKS = ("AutoencoderKL", "AutoencoderKLFlux2", "AutoencoderTiny", "MedVAE")
 SEEDS_BETWEEN = 1000  # two replicates: more than there are folds
 
 
@@ -104,6 +106,7 @@ class Recipe:
     replicate: int = field(default=0, metadata=said())  # 0: the first training
     train_share: float = field(default=1.0, metadata=said("training images"))  # of the groups of the training rows
     transform: dict | None = field(default=None, metadata=said("transform", same_network=True))  # study/options.py
+    decoder_blocks: str | None = field(default=None, metadata=said())  # how much of the decoder stands in front
 
     @classmethod
     def from_values(cls, values: dict, where: str = "recipe") -> Self:
@@ -152,6 +155,11 @@ class Recipe:
     def first_seed(self, seed: int) -> int:
         """The seed that a run with `seed` would have as the first training of its recipe."""
         return seed - SEEDS_BETWEEN * self.replicate
+
+    @property
+    def runs_decoder(self) -> bool:
+        """Whether each batch of latents passes a frozen decoder, or its first part, before the network."""
+        return self.reconstructions == "on_the_fly" or self.decoder_blocks is not None
 
     @property
     def logit_scale(self) -> float:

@@ -82,16 +82,33 @@ def check_recipe(config: dict, name: str) -> None:
         raise InputError(
             f"recipes.{name}.reconstructions: on_the_fly decodes latents, so `spaces` must be [reconstruction]"
         )
+    if recipe.decoder_blocks:
+        check_blocks(name, recipe, spaces)
     if recipe.search and len(spaces) != 1:
         raise InputError(f"recipes.{name}.search: a search is of one space; `spaces` names {spaces}")
     if recipe.search:
         check_search(recipe, name)
     for after in built_on(config, name):
         check_recipe(config, after)
+        if resolve_recipe(config, after).decoder_blocks:
+            raise InputError(
+                f"recipes.{name} builds on {after}, which sees a decoder's features (decoder_blocks) and can neither "
+                "teach nor be a start; name a recipe without decoder_blocks"
+            )
     if recipe.distill:
         check_teacher(config, name, recipe.distill.teacher)
     if recipe.start_from:
         check_start(config, name, recipe)
+
+
+def check_blocks(name: str, recipe: Recipe, spaces: list[str]) -> None:
+    """A part of the decoder reads clean latents; a search, another start and noise are not provided for behind it."""
+    where = f"recipes.{name}.decoder_blocks"
+    if spaces != ["latent"]:
+        raise InputError(f"{where}: a decoder reads latents, so `spaces` must be [latent]; it is {spaces}")
+    for key in ("noise", "film", "search", "start_from"):
+        if getattr(recipe, key):
+            raise InputError(f"{where} goes without {key}; write `{key}: {'false' if key == 'film' else 'null'}`")
 
 
 def check_teacher(config: dict, name: str, teacher: Teacher) -> None:

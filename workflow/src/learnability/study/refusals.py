@@ -8,13 +8,14 @@ from .cells import (
     columns,
     decodes,
     efficiency,
+    has_blocks,
     recipes_of_gaps,
     resolve_autoencoder,
     shares_of_curve,
     uses_lpips,
 )
 from .names import check_names
-from .recipe import KEYS
+from .recipe import KEYS, WITH_BLOCKS
 from .recipes import built_on, check_recipe, resolve_recipe, spaces_of
 from .sources import is_folder
 
@@ -43,6 +44,8 @@ def check_study(config: dict) -> None:
     controls.check_controls(config)
     check_table1(config)
     check_teachers(config)
+    check_decoders(config)
+    check_across(config)
     if columns(config, "gap_decomposition"):
         check_gaps(config)
     check_bits(config)
@@ -85,6 +88,28 @@ def check_teachers(config: dict) -> None:
                         f"recipes.{name}.distill.teacher is of reconstruction space, and {autoencoder} has no decoder; "
                         f"take {recipe} out of study.recipes.{table}, or {autoencoder} out of what it is limited to"
                     )
+
+
+def check_decoders(config: dict) -> None:
+    """Refuse a recipe behind a part of the decoder, on an autoencoder whose decoder has no such parts."""
+    for table in config["study"]["recipes"]:
+        for autoencoder, _, recipe in columns(config, table):
+            if resolve_recipe(config, recipe).decoder_blocks and not has_blocks(config, autoencoder):
+                raise InputError(
+                    f"recipes.{recipe}.decoder_blocks: the decoder of {autoencoder} has no known blocks; "
+                    f"{', '.join(WITH_BLOCKS)} have them, with a decoder. Take {recipe} out of study.recipes.{table}, "
+                    f"or limit study.limited_to.{table}.autoencoders"
+                )
+
+
+def check_across(config: dict) -> None:
+    """Refuse scores across spaces of a recipe that is not used in both."""
+    for name in config["study"]["recipes"].get("across_spaces", []):
+        if missing := {"image", "reconstruction"} - {*spaces_of(config, name)} & {*config["study"]["spaces"]}:
+            raise InputError(
+                f"study.recipes.across_spaces: {name} is not used in {sorted(missing)[0]} space of this study; "
+                "expected a recipe whose `spaces` have image and reconstruction, and both among study.spaces"
+            )
 
 
 def check_own_folders(config: dict) -> None:
@@ -171,6 +196,8 @@ def check_efficiency(config: dict, part: dict) -> None:
         raise InputError(f"study.efficiency.fold: {part['fold']} outside 0..{config['study']['n_splits'] - 1}")
     for name in part["rows"].values():
         check_recipe(config, name)
+        if resolve_recipe(config, name).decoder_blocks:
+            raise InputError(f"study.efficiency.rows: {name} has decoder_blocks, whose speed Table 3 does not measure")
     budgets = {name: resolve_recipe(config, name).budget_seconds for name in part["rows"].values()}
     if None in budgets.values() or len(set(budgets.values())) > 1:
         raise InputError(

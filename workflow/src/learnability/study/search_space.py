@@ -10,7 +10,7 @@ from .recipe import Recipe
 
 WHOLE = {"batch_size", "epochs", "patience", "stem_patch", "drw.after_epoch", "noise.steps", "transform.seed"}
 # Which files and which seed a job has follows from these, and the graph is there before any value is tried.
-GRAPH = ("model", "init", "start_from", "reconstructions", "distill.teacher", "search", "replicate")
+GRAPH = ("model", "init", "start_from", "reconstructions", "distill.teacher", "search", "replicate", "decoder_blocks")
 OWN_KEYS = ("noise.family", "noise.draw", "transform.kind")  # each goes with other keys, which a search could not give
 
 

@@ -60,6 +60,7 @@ def train_classifier(
         "resident_mb": data.held_bytes / 1e6,
         "device": device_name(device),
     }
+    measured |= data.rows.decode.price if recipe.decoder_blocks else {}
     sizes = {f"n_{name}": len(rows) for name, rows in data.split.items()}
     sizes["n_train_groups"] = int(data.samples["group"].iloc[data.split["train"]].nunique())
     digests = {f"digest_{Path(name).stem}": file_digest(folder / name) for name in OUTPUTS[:2]}

@@ -10,7 +10,7 @@ import torch
 
 from ..classifiers.classifier import Classifier
 from ..storage.contracts import SCORES, read_predictions, write_parquet
-from .fold_data import Fold
+from .fold_data import FEATURE_BATCH, Fold
 from .metrics import area_under_curve, balanced_accuracy, matthews_correlation
 
 EVALUATION_BATCH = 512
@@ -22,7 +22,7 @@ def predict_logits(model: Classifier, data: Fold, split: str) -> torch.Tensor:
     """Unscaled logits of a split, float32 (n, K), on the device; of images that are stored, where training decodes."""
     model.eval()
     logits, rows = [], data.rows if data.stored is None or split == "train" else data.stored
-    for x in rows.batches(data.split[split], EVALUATION_BATCH):
+    for x in rows.batches(data.split[split], FEATURE_BATCH if data.features else EVALUATION_BATCH):
         with autocast(data.rows.device):
             logits.append(model(x.float().contiguous(memory_format=torch.channels_last)).float())
     return torch.cat(logits)

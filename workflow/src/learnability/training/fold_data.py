@@ -1,5 +1,6 @@
 """What a run reads: the rows of one space, their labels, which of them train, and how they are normalised."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,11 @@ from ..datasets.splits import check_split
 from ..errors import InputError
 from ..storage.arrays import open_packed
 from ..storage.batches import Decode, DecodedRows, Rows
-from ..storage.channel_sums import channel_moments
+from ..storage.channel_sums import channel_moments, channel_sums
 from ..storage.contracts import file_digest, read_folds, read_json, read_samples, refuse_damaged, split_rows
 from ..study.recipe import DESCRIBED, Recipe
+
+FEATURE_BATCH = 32  # rows of a decoder's features at once: up to 134 MB each at the published sizes
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class Fold:
     sums: np.ndarray | None = None  # (N, 2, C) of latents (storage/channel_sums.py)
     teacher: torch.Tensor | None = None  # logits of the training rows (n_train, K), on the device
     stored: Rows | None = None  # the same rows as images, where `rows` decodes them: what is validated and tested
+    features: tuple[int, int, int] | None = None  # C, H, W behind a first part of the decoder; `sums` are of these
 
     @property
     def held_bytes(self) -> int:
@@ -81,7 +85,12 @@ class Fold:
     @property
     def moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of each channel of latents over the training rows."""
-        return channel_moments(self.sums, self.split["train"], self.array[0, 0].size)
+        return channel_moments(self.sums, self.split["train"], math.prod(self.shape[1:]))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """C, H, W of what a classifier of latents reads."""
+        return self.features or self.array.shape[1:]
 
 
 def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, keep: bool = True) -> Fold:
@@ -103,15 +112,21 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
     check_split(label, split, classes, card["positive"], f"{folds}: fold {cell['fold']}")
     say_absent(label, split, classes)
     rows = Rows(packed, device, channels_last=cell["space"] != "latent" and not inputs.decode, keep=keep)
+    sums, features = read_channel_sums(inputs), None
+    if inputs.decode:
+        rows = DecodedRows(rows, samples["sample_id"].to_numpy(), inputs.decode)
+        if cell["space"] == "latent":
+            sums, features = sums_of_features(rows, split["train"], len(samples))
     return Fold(
-        rows=DecodedRows(rows, samples["sample_id"].to_numpy(), inputs.decode) if inputs.decode else rows,
+        rows=rows,
         array=packed,
         samples=samples,
         label=label,
         split=split,
         card=card,
         source=source,
-        sums=read_channel_sums(inputs),
+        sums=sums,
+        features=features,
         teacher=read_teacher_logits(inputs.teacher_logits, len(split["train"]), len(classes), device),
         stored=inputs.stored and stored_images(inputs, len(samples), device),
     )
@@ -145,6 +160,26 @@ def read_channel_sums(inputs: Inputs) -> np.ndarray | None:
         return None
     refuse_damaged(inputs.channel_sums, read_json(inputs.autoencoder_card))
     return np.load(inputs.channel_sums, allow_pickle=False)
+
+
+def sums_of_features(rows: DecodedRows, train: np.ndarray, number: int) -> tuple[np.ndarray, tuple[int, int, int]]:
+    """Channel sums (N, 2, C) of the training rows behind a part of a decoder, 0 for others, and the features' C, H, W.
+
+    Raises InputError where they are no finite numbers.
+    """
+    sums = shape = None
+    start = 0
+    for x in rows.batches(train, FEATURE_BATCH):
+        if sums is None:
+            shape, sums = tuple(x.shape[1:]), np.zeros((number, 2, x.shape[1]))
+        if not bool(torch.isfinite(x).all()):
+            raise InputError(
+                "what the decoder's first blocks make of the training rows has NaN or infinity; set torch_dtype of the "
+                "autoencoder to float32, and check that its weights belong to its class"
+            )
+        sums[train[start : start + len(x)]] = channel_sums(x.cpu().numpy())
+        start += len(x)
+    return sums, shape
 
 
 def read_teacher_logits(path: Path | None, rows: int, classes: int, device: torch.device) -> torch.Tensor | None:
@@ -192,7 +227,7 @@ def describe_run(cell: dict, recipe: Recipe, seed: int, data: Fold, inputs: Inpu
     if cell["space"] == "latent":
         mean, deviation = data.moments
         std = np.maximum(deviation, 1e-6) / recipe.latent_std
-        mean, std, channels, grid = mean.tolist(), std.tolist(), data.array.shape[1], list(data.array.shape[2:])
+        mean, std, channels, grid = mean.tolist(), std.tolist(), data.shape[0], list(data.shape[1:])
     else:
         (mean, std), channels, grid = moments_of_images(recipe, inputs), 3, [data.card["classifier_size"]] * 2
     return (
@@ -210,6 +245,7 @@ def describe_run(cell: dict, recipe: Recipe, seed: int, data: Fold, inputs: Inpu
             "seed": seed,
             "synthetic": data.card["synthetic"],
         }
+        | ({"decoder_blocks": recipe.decoder_blocks} if recipe.decoder_blocks else {})
     )
 
 

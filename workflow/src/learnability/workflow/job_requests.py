@@ -68,6 +68,9 @@ def minutes_of_job(rule: str, params: dict, array: ArraySize) -> int:
         seconds = 1.2 * recipe.budget_seconds + folds * array.megapixels / (3 * TRAINED)
         return START + int(trainings * seconds / 60)
     seconds = units / TRAINED
-    if recipe.reconstructions == "on_the_fly":  # half a round trip of every image, as often as it is asked for
+    if recipe.decoder_blocks:  # whose features are up to as large as images
+        pixels = array.images * params["classifier_size"] ** 2 / 1e6
+        seconds = passes(rule, params) * pixels / TRAINED
+    if recipe.runs_decoder:  # half a round trip of every image, as often as it is asked for
         seconds += passes(rule, params) * array.images * params["image_size"] ** 2 / 1e6 / 2 / ENCODED
     return START + int(seconds / 60)

@@ -16,6 +16,7 @@ CLASSIFIER_RULES = (
     *TRAINING_RULES,
     *SEARCH_RULES,
     "compute_teacher_logits",
+    "score_across_spaces",
     "trace_noise_curve",
     "measure_efficiency",
 )
@@ -67,6 +68,8 @@ def passes(rule: str, params: dict, epochs: int | None = None) -> float:
         from ..training.evaluation import CURVE  # here, because it waits for torch
 
         return len(CURVE) / params["n_splits"]  # of the test rows
+    if rule == "score_across_spaces":
+        return 2 / params["n_splits"]  # the test rows in both spaces
     return 1 - 2 / params["n_splits"]  # teacher logits: the training rows
 
 
@@ -87,4 +90,5 @@ def kind_of_classifier(recipe: Recipe, channels: int) -> str:
     options = json.dumps(recipe.model_options, sort_keys=True) if recipe.model_options else ""
     parts = [recipe.model, options, f"stem {recipe.stem_patch}" if recipe.stem_patch else ""]
     parts += [f"{channels} channels", "on the fly" if recipe.reconstructions == "on_the_fly" else ""]
+    parts += [f"behind {recipe.decoder_blocks}" if recipe.decoder_blocks else ""]
     return ", ".join(filter(None, parts))

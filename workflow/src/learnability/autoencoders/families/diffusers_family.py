@@ -84,8 +84,12 @@ class DiffusersAutoencoder:
         z, variance = code_with_variance(self.model, to_image_channels(x, self.model).to(self.model.dtype))
         return (self.packing.pack(z.float()), None) if self.packing else (z.float(), variance)
 
+    def to_model(self, z: torch.Tensor) -> torch.Tensor:
+        """Stored latents as the model's own decoder takes them."""
+        return (self.packing.unpack(z) if self.packing else z).to(self.model.dtype)
+
     def decode(self, z: torch.Tensor) -> torch.Tensor:
-        z = (self.packing.unpack(z) if self.packing else z).to(self.model.dtype)
+        z = self.to_model(z)
         # A VQModel would quantise again what is quantised already.
         options = {"force_not_quantize": True} if hasattr(self.model, "quantize") else {}
         return self.model.decode(z, **options).sample.float().expand(-1, 3, -1, -1)  # grey to RGB; RGB stays
