@@ -140,6 +140,8 @@ def test_the_demo_trains_eight_more_and_scores_two_pairs():
          r"recipes\.behind_mid\.decoder_blocks: a decoder reads latents, so `spaces` must be \[latent\]"),
         ({"behind_mid": {"base": "matched", "spaces": ["latent"], "decoder_blocks": "mid", "start_from": "latent"}}, {},
          "decoder_blocks goes without start_from; write `start_from: null`"),
+        ({"behind_mid": {"base": "whiten", "decoder_blocks": "mid"}}, {},
+         "decoder_blocks goes without transform; write `transform: null`"),
         ({"taught": {"base": "distilled", "distill": {"teacher": {"space": "latent", "recipe": "behind_mid"}}
           | {"hard_weight": 0.5, "loss": "mse", "temperature": 2}}}, {"decoder_depth": ["taught"]},
          "recipes.taught builds on behind_mid, which sees a decoder's features"),

@@ -102,11 +102,11 @@ def check_recipe(config: dict, name: str) -> None:
 
 
 def check_blocks(name: str, recipe: Recipe, spaces: list[str]) -> None:
-    """A part of the decoder reads clean latents; a search, another start and noise are not provided for behind it."""
+    """A part of the decoder reads clean latents; what its features have no meaning for does not go with it."""
     where = f"recipes.{name}.decoder_blocks"
     if spaces != ["latent"]:
         raise InputError(f"{where}: a decoder reads latents, so `spaces` must be [latent]; it is {spaces}")
-    for key in ("noise", "film", "search", "start_from"):
+    for key in ("noise", "film", "search", "start_from", "transform"):
         if getattr(recipe, key):
             raise InputError(f"{where} goes without {key}; write `{key}: {'false' if key == 'film' else 'null'}`")
 
