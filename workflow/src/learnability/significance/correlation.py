@@ -15,19 +15,26 @@ LARGEST_EXACT = factorial(9)  # permutations that are all counted; of more, DRAW
 DRAWN = 20_000
 
 
-def correlation(kind: str, x: pd.Series, y: pd.Series, cells: pd.DataFrame, estimated_means: int = 1) -> dict:
+def correlation(
+    kind: str,
+    x: pd.Series,
+    y: pd.Series,
+    cells: pd.DataFrame,
+    estimated_means: int = 1,
+    alternative: str = "two-sided",
+) -> dict:
     """Spearman's or Pearson's r of `x` and `y`, whose `cells` (`dataset`, `autoencoder`) are not independent.
 
     p is by permutation: an autoencoder's `x` of all datasets together are given to another. Pearson's interval is
     Fisher's z with the number of autoencoders for n, as if the cells of one were a single observation; none of fewer
-    than four. `estimated_means` were taken off both.
+    than four. `estimated_means` were taken off both. `alternative` is two-sided, or `greater`: r is positive.
     """
-    result = {"n": len(x), "alternative": "two-sided"}
+    result = {"n": len(x), "alternative": alternative}
     if len(x) < 3 or len(x) - estimated_means < 2 or min(np.ptp(x), np.ptp(y)) < ROUNDING:
         return result | DEGENERATE
     if kind == "spearman":
         x, y = (stats.rankdata(np.round(values, 12)) for values in (x, y))
-    r, p, method = permuted(np.asarray(x, dtype=float), np.asarray(y, dtype=float), cells)
+    r, p, method = permuted(np.asarray(x, dtype=float), np.asarray(y, dtype=float), cells, alternative)
     result |= {"statistic": r, "p": p, "effect": r, "method": method}
     number = cells["autoencoder"].nunique()
     if kind == "pearson" and number > 3 and abs(r) < 1 - ROUNDING:
@@ -36,8 +43,10 @@ def correlation(kind: str, x: pd.Series, y: pd.Series, cells: pd.DataFrame, esti
     return result
 
 
-def permuted(x: np.ndarray, y: np.ndarray, cells: pd.DataFrame) -> tuple[float, float, str]:
-    """Pearson's r, and how many permutations of the autoencoders lie as far from the mean over all of them.
+def permuted(x: np.ndarray, y: np.ndarray, cells: pd.DataFrame, alternative: str) -> tuple[float, float, str]:
+    """Pearson's r, and the share of permutations of the autoencoders that lie as far from the mean over all of them.
+
+    With `greater` the share of those whose r is as large.
 
     Autoencoders that are on the same datasets change places, so that the cells stay the same. All permutations are
     counted, and p is at least one over their number; where there are too many, some are drawn.
@@ -55,7 +64,10 @@ def permuted(x: np.ndarray, y: np.ndarray, cells: pd.DataFrame) -> tuple[float, 
         values = np.add.outer(values, sums).ravel() if exact else values + sums
     values = values / scale if exact else np.append(values / scale, r)  # the order as it is counts as one that is drawn
     centre = values.mean()
-    p = np.mean(np.abs(values - centre) >= abs(r - centre) - ROUNDING)
+    as_far = (
+        values >= r - ROUNDING if alternative == "greater" else np.abs(values - centre) >= abs(r - centre) - ROUNDING
+    )
+    p = np.mean(as_far)
     number = cells["autoencoder"].nunique()
     return r, float(p), f"{'exact' if exact else 'drawn'}_permutation_of_{number}_autoencoders"
 

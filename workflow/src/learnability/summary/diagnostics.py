@@ -1,6 +1,5 @@
 """What a study says of the properties of latents that the paper suspects, in one sentence."""
 
-from math import factorial
 from pathlib import Path
 
 import numpy as np
@@ -34,18 +33,12 @@ def diagnostics_in_words(tests: pd.DataFrame | None) -> tuple[bool, str] | None:
         said = listed([_described(row, tests) for row in found])
         return True, (
             f"Over {counted(families, 'autoencoder')}, of the three properties of latents that the paper suspects, "
-            f"{'these go' if len(found) > 1 else 'one goes'} with the gap ({P_BELOW}, Holm): {said}. "
+            f"{'these go' if len(found) > 1 else 'one goes'} with the gap (one-sided {P_BELOW}, Holm): {said}. "
             "This shows no cause."
         )
-    least = len(tested) * 2 / factorial(min(int(row["n"]) for row in tested))
-    few = (
-        f" With so few autoencoders even a perfect order has p = {_score(least)} after the correction."
-        if least >= ALPHA
-        else ""
-    )
     return False, (
         f"None of the three properties of latents that the paper suspects is shown to go with the gap over "
-        f"{counted(families, 'autoencoder')}: {'; '.join(_described(row, tests) for row in rows)}.{few} "
+        f"{counted(families, 'autoencoder')}: {'; '.join(_described(row, tests) for row in rows)}. "
         "No significance does not mean no relation."
     )
 
@@ -58,7 +51,7 @@ def diagnostics_of(folder: Path) -> str | None:
 
 
 def _described(row: dict, tests: pd.DataFrame) -> str:
-    """'high-frequency energy (ρ = .60, .40 to .80 with one data set left out, p = .35)'."""
+    """'high-frequency energy (ρ = .60, .40 to .80 with one data set left out, p = .350)'."""
     name = label_of(*(row[key] for key in NUMBER))
     if np.isnan(row["effect"]):
         return f"{name} (no correlation: {int(row['n'])} autoencoders have it)"
@@ -68,7 +61,7 @@ def _described(row: dict, tests: pd.DataFrame) -> str:
     if len(others):
         said.append(f"{_score(others.min())} to {_score(others.max())} with one data set left out")
     if not np.isnan(row["p_corrected"]):
-        said.append(f"p = {_score(row['p_corrected'])}")
+        said.append(f"p = {number(row['p_corrected'], decimals=3)}")
     elif row["n"] < FEWEST:
         said.append(f"no p from {int(row['n'])} autoencoders")
     return f"{name} ({', '.join(said)})"
