@@ -72,7 +72,7 @@ def test_the_sentence_of_a_relation_has_its_uncertainty_and_claims_no_cause():
     assert (
         "Over 6 autoencoders, of the three properties of latents that the paper suspects, one goes with the gap" in text
     )
-    assert "high-frequency energy (ρ = 1.00, 1.00 to 1.00 with one data set left out, p = .004)" in text
+    assert "high-frequency energy (ρ = 1.00, 1.00 to 1.00 with one data set left out, p = .003)" in text
     assert text.endswith("This shows no cause.")
 
 
