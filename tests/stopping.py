@@ -6,6 +6,7 @@ The work is forked, because importing torch takes longer than the work.
 import os
 import signal
 import subprocess
+import sys
 import time
 import traceback
 from collections.abc import Callable
@@ -22,6 +23,8 @@ def in_child(work: Callable[[], object], log: Path) -> int:
         return child
     code = 99
     try:
+        if "torch" in sys.modules:  # a fork lacks the threads of its parent, and would wait for them
+            sys.modules["torch"].set_num_threads(1)
         os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
         os.dup2(1, 2)
         with open(1, "w", buffering=1, closefd=False) as output, redirect_stdout(output):

@@ -1,6 +1,7 @@
 """Clocks and peak memory against steps of known duration and known memory; where a sweep of batch sizes ends."""
 
-import gc
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from learnability.efficiency import throughput
 from learnability.efficiency.throughput import Measured, Timing, measure, reset_peak, sweep
 from learnability.training import engine as training
+from tests.conftest import CHECKOUT, environment_in
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 QUICK = Timing(warmup=1, iterations=2, seconds=0.0, repeats=1)
@@ -47,16 +49,28 @@ def test_a_repeat_has_as_many_steps_as_take_its_seconds(spend):
     assert len(calls) == 1 + 1 + 2 * 4
 
 
+PEAKS = """
+import numpy as np, torch
+from learnability.efficiency.throughput import Timing, measure
+
+def peak(step):
+    return measure(step, 1, Timing(warmup=1, iterations=2, seconds=0.0, repeats=1), torch.device("cpu")).peak_mb
+
+quiet = peak(lambda: None)
+before = np.ones(200_000_000, np.uint8)
+del before
+print(quiet, peak(lambda: None), peak(lambda: np.ones(200_000_000, np.uint8)))
+"""
+
+
 @pytest.mark.skipif(not reset_peak(CPU), reason="this system does not let a process reset its peak memory")
 def test_the_peak_is_that_of_the_step_and_not_of_what_was_before_it():
-    gc.collect()  # garbage of other tests must not disturb
-    quiet = measure(lambda: None, 1, QUICK, CPU)
-    before = np.ones(200_000_000, np.uint8)
-    del before
-    again = measure(lambda: None, 1, QUICK, CPU)
-    hungry = measure(lambda: np.ones(200_000_000, np.uint8), 1, QUICK, CPU)
-    assert again.peak_mb == pytest.approx(quiet.peak_mb, abs=10)
-    assert hungry.peak_mb - quiet.peak_mb == pytest.approx(200, abs=10)
+    """In a process of its own: what other tests leave in memory would disturb."""
+    done = subprocess.run([sys.executable, "-c", PEAKS], env=environment_in(CHECKOUT), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    quiet, again, hungry = map(float, done.stdout.split())
+    assert again == pytest.approx(quiet, abs=10)
+    assert hungry - quiet == pytest.approx(200, abs=10)
     assert "libraries included, peak after warm-up" in throughput.memory_measure(CPU)
 
 
