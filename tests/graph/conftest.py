@@ -19,7 +19,7 @@ CELLS = (
 @pytest.fixture(scope="session")
 def published(checkout) -> Plan:
     """Plan the whole published study and the targets that are parts of it, in a checkout without results."""
-    return planned("--", "all", *TABLES, *(f"train/{cell}" for cell in CELLS), f"results/{CURVE}", folder=checkout)
+    return planned("--", "all", "diagnostics", *TABLES, *(f"train/{cell}" for cell in CELLS), f"results/{CURVE}", folder=checkout)
 
 
 @pytest.fixture

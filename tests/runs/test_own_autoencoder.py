@@ -12,7 +12,7 @@ PAGE = (CHECKOUT / "docs" / "own_autoencoder.md").read_text(encoding="utf-8")
 
 def test_the_example_runs_as_the_page_says(tmp_path):
     folder = copy_checkout(tmp_path / "checkout")
-    code, study = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE, flags=re.DOTALL)
+    code, study, _ = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE, flags=re.DOTALL)  # the last fine-tunes
     (folder / "block_dct.py").write_text(code)
     (folder / "block_dct.yaml").write_text(study)
     commands = [line.strip().split() for line in PAGE.splitlines() if line.startswith("    ") and "block_dct" in line]
