@@ -79,6 +79,33 @@ def test_spaces_that_are_turned_into_each_other_are_alike_and_independent_ones_a
     assert abs(function(x, noise(200, 6, seed=2))) < 0.1
 
 
+def unbiased_hsic(k: np.ndarray, m: np.ndarray) -> float:
+    """Equation 5 of Song et al. 2012, of kernels that may be asymmetric."""
+    n, one = len(k), np.ones(len(k))
+    k, m = (kernel - np.diag(np.diag(kernel)) for kernel in (k, m))
+    whole = (
+        np.trace(k @ m) + (one @ k @ one) * (one @ m @ one) / ((n - 1) * (n - 2)) - 2 / (n - 2) * (one @ k @ m @ one)
+    )
+    return whole / (n * (n - 3))
+
+
+def test_the_alignment_on_neighbours_is_the_unbiased_formula_on_masks_that_are_not_symmetric():
+    x, y = noise(40, 6), noise(40, 6) + noise(40, 6, seed=1)
+    kernels = [features / np.linalg.norm(features, axis=1, keepdims=True) for features in (x.numpy(), y.numpy())]
+    kernels = [unit @ unit.T for unit in kernels]
+    masks = []
+    for kernel in kernels:
+        others = np.argsort(-kernel - np.where(np.eye(40), -np.inf, 0), axis=1)[:, :5]
+        masks.append(np.zeros((40, 40)))
+        np.put_along_axis(masks[-1], others, 1, axis=1)
+    assert (masks[0] != masks[0].T).any()
+    k, m = (mask * kernel for mask, kernel in zip(masks, kernels, strict=True))
+    both = masks[0] * masks[1]
+    expected = unbiased_hsic(both * kernels[0], both * kernels[1])
+    expected /= np.sqrt(unbiased_hsic(k, k) * unbiased_hsic(m, m))
+    assert similarity.cknna(x, y, 5) == pytest.approx(expected)
+
+
 def test_likeness_has_the_null_of_other_images_and_says_what_it_lacks():
     x = noise(200, 6)
     rows = found(diagnose_likeness("raw", x, x @ torch.linalg.qr(noise(6, 6, seed=1))[0]))
