@@ -194,6 +194,11 @@ def test_the_share_of_a_posterior_is_that_of_the_gaussian_it_adds():
     assert encoder.noise_share(None, np.ones(3), 9).value == "n/a (no posterior)"
 
 
+def test_a_channel_without_any_variance_has_no_share_of_noise():
+    assert encoder.noise_share([1.0, 0.0], np.array([1.0, 0.0]), 9).value == 0.5
+    assert encoder.noise_share([0.0], np.zeros(1), 9).value == "n/a (constant channels)"
+
+
 def test_a_constant_channel_leaves_the_error_of_the_others():
     class WithConstant(Average):
         channels, decodes = 4, False
@@ -273,6 +278,9 @@ def test_what_cannot_be_measured_says_why():
     assert constant.loc[("condition", "raw"), "value"] == "n/a (a constant channel)"
     few = table_of(noise(6, 3, 8, 8).numpy().astype(np.float16))
     assert few.loc[("twonn", "raw;dropped=0.1"), "value"] == "n/a (fewer than 20 groups)"
+    cell = table_of(noise(60, 3, 1, 1).numpy().astype(np.float16))
+    for key in (("spectral_kl", f"raw;{SETTINGS[0]}"), ("sec", "raw;tau=0.5"), ("lds", "raw;near=1,far=6")):
+        assert cell.loc[key, "value"] == "n/a (a grid of 1)"
     six = table_of(noise(60, 3, 6, 6).numpy().astype(np.float16))
     assert six.loc[("radial_slope", "raw"), "value"] == "n/a (fewer than 3 wave numbers)"
     equal = table_of(np.repeat(noise(1, 3, 8, 8).numpy().astype(np.float16), 60, axis=0))

@@ -54,12 +54,14 @@ def diagnose_autoencoder(
 
 
 def noise_share(variance: Sequence[float] | None, std: np.ndarray, number: int, why: str = "no posterior") -> Row:
-    """The posterior's share E[sigma^2] / (Var mu + E[sigma^2]) of each channel's variance, mean over channels.
+    """The posterior's share E[sigma^2] / (Var mu + E[sigma^2]) of each channel's variance, mean over those with any.
 
     `variance` (C,) is the posterior's, None without one (`why`); `std` (C,) the deviation of latents, both over all
     images.
     """
     share = absent(why)
     if variance is not None:
-        share = float(np.mean(np.divide(variance, np.square(std) + variance)))
+        total = np.square(std) + variance
+        shares = np.asarray(variance)[total > 0] / total[total > 0]
+        share = or_absent(float(shares.mean()) if len(shares) else None, "constant channels")
     return Row("posterior_noise_share", "raw", share, absent("no null"), number)

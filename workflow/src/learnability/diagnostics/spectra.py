@@ -57,7 +57,7 @@ def radial_profile(power: torch.Tensor, bins: int = BINS, delta: float = 1.0) ->
     """
     height, width = power.shape
     radius = torch.hypot(torch.arange(height, dtype=torch.float64)[:, None], torch.arange(width, dtype=torch.float64))
-    number = (bins * radius / radius.max()).long().clamp(max=bins - 1).flatten()
+    number = (bins * radius / radius.max().clamp(min=1)).long().clamp(max=bins - 1).flatten()
     total = torch.zeros(bins, dtype=torch.float64).index_add_(0, number, power.double().cpu().flatten())
     mean = total / number.bincount(minlength=bins).clamp(min=1)
     weighted = torch.log1p(mean * ((torch.arange(bins) + 0.5) / bins) ** delta)
