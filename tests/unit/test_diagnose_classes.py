@@ -52,6 +52,16 @@ def test_dealt_labels_stay_one_of_a_group_and_keep_their_number():
     assert (dealt.sum(), (dealt != LABEL).any()) == (LABEL.sum(), True)
 
 
+def test_shares_of_variance_are_of_all_rows_and_neighbours_of_a_sample_with_every_class(monkeypatch):
+    monkeypatch.setattr(classes, "NEIGHBOURS", 100, raising=False)
+    label = np.repeat([0, 1], [396, 4])
+    planted = noise(400, 5) + torch.from_numpy(label)[:, None] * 6
+    rows = {row.diagnostic: row for row in classes.diagnose_classes("raw", planted, label, np.arange(400))}
+    assert [rows[name].n for name in ("lnc", "within_share", "viv")] == [100, 400, 400]
+    assert rows["within_share"].value == classes.within_share(planted.numpy(), label)
+    assert rows["viv"].value == classes.within_class_spread(planted.numpy(), label)
+
+
 def test_shares_of_variance_by_hand():
     pooled = np.array([[0.0], [2.0], [10.0], [12.0]])
     assert classes.within_share(pooled, np.array([0, 0, 1, 1])) == pytest.approx(4 / 104)
