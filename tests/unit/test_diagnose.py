@@ -93,7 +93,7 @@ def test_the_images_that_are_encoded_again_are_of_the_whole_folder(monkeypatch):
     monkeypatch.setattr(encoding, "SAMPLE", 8)
     monkeypatch.setattr(encoding, "diagnose_sample", lambda *given: seen.append(given[2]) or [])
     nothing = encoding.Described(np.ones(192), [], (torch.ones(1), torch.ones(1)))
-    monkeypatch.setattr(encoding, "diagnose_array", lambda *given: seen.append(given[2]) or nothing)
+    monkeypatch.setattr(encoding, "diagnose_array", lambda *given: seen.append(given[2].images) or nothing)
     images = np.arange(32, dtype=np.uint8)[:, None, None, None] * np.ones((1, 16, 16, 3), np.uint8)
     entry = {"class": "pixel_unshuffle", "role": "control", "channels": 192, "factor": 8}
     tables(images, [str(i) for i in range(32)], {"control": entry}, "made")

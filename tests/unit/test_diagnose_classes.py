@@ -52,6 +52,16 @@ def test_dealt_labels_stay_one_of_a_group_and_keep_their_number():
     assert (dealt.sum(), (dealt != LABEL).any()) == (LABEL.sum(), True)
 
 
+def test_shares_of_variance_are_of_all_rows_and_neighbours_of_a_sample_with_every_class(monkeypatch):
+    monkeypatch.setattr(classes, "NEIGHBOURS", 100, raising=False)
+    label = np.repeat([0, 1], [396, 4])
+    planted = noise(400, 5) + torch.from_numpy(label)[:, None] * 6
+    rows = {row.diagnostic: row for row in classes.diagnose_classes("raw", planted, label, np.arange(400))}
+    assert [rows[name].n for name in ("lnc", "within_share", "viv")] == [100, 400, 400]
+    assert rows["within_share"].value == classes.within_share(planted.numpy(), label)
+    assert rows["viv"].value == classes.within_class_spread(planted.numpy(), label)
+
+
 def test_shares_of_variance_by_hand():
     pooled = np.array([[0.0], [2.0], [10.0], [12.0]])
     assert classes.within_share(pooled, np.array([0, 0, 1, 1])) == pytest.approx(4 / 104)
@@ -77,6 +87,33 @@ def test_spaces_that_are_turned_into_each_other_are_alike_and_independent_ones_a
     turned = x @ torch.linalg.qr(noise(6, 6, seed=1))[0]
     assert function(x, turned) == pytest.approx(1)
     assert abs(function(x, noise(200, 6, seed=2))) < 0.1
+
+
+def unbiased_hsic(k: np.ndarray, m: np.ndarray) -> float:
+    """Equation 5 of Song et al. 2012, of kernels that may be asymmetric."""
+    n, one = len(k), np.ones(len(k))
+    k, m = (kernel - np.diag(np.diag(kernel)) for kernel in (k, m))
+    whole = (
+        np.trace(k @ m) + (one @ k @ one) * (one @ m @ one) / ((n - 1) * (n - 2)) - 2 / (n - 2) * (one @ k @ m @ one)
+    )
+    return whole / (n * (n - 3))
+
+
+def test_the_alignment_on_neighbours_is_the_unbiased_formula_on_masks_that_are_not_symmetric():
+    x, y = noise(40, 6), noise(40, 6) + noise(40, 6, seed=1)
+    kernels = [features / np.linalg.norm(features, axis=1, keepdims=True) for features in (x.numpy(), y.numpy())]
+    kernels = [unit @ unit.T for unit in kernels]
+    masks = []
+    for kernel in kernels:
+        others = np.argsort(-kernel - np.where(np.eye(40), -np.inf, 0), axis=1)[:, :5]
+        masks.append(np.zeros((40, 40)))
+        np.put_along_axis(masks[-1], others, 1, axis=1)
+    assert (masks[0] != masks[0].T).any()
+    k, m = (mask * kernel for mask, kernel in zip(masks, kernels, strict=True))
+    both = masks[0] * masks[1]
+    expected = unbiased_hsic(both * kernels[0], both * kernels[1])
+    expected /= np.sqrt(unbiased_hsic(k, k) * unbiased_hsic(m, m))
+    assert similarity.cknna(x, y, 5) == pytest.approx(expected)
 
 
 def test_likeness_has_the_null_of_other_images_and_says_what_it_lacks():

@@ -204,6 +204,12 @@ def test_images_of_several_files_are_there_once_for_each_grid_and_folds_of_a_tun
     assert [named["original", factor][0] for factor in (8, 4)] == ["0.1", "0.2"]
 
 
+def test_folds_that_are_equal_count_as_often_as_they_are_there(tmp_path):
+    files = [(f"tuned@fold{i}.csv", [row_of("tuned", value)]) for i, value in enumerate((0.5, 0.5, 1.0))]
+    frame = read_diagnostics(files_of(tmp_path, files), [{"factor": 8}] * 3)
+    assert frame["value"].tolist() == [pytest.approx(2 / 3)]
+
+
 def test_a_mean_over_datasets_needs_all_of_them_and_keeps_a_shared_reason():
     frame = described(names=["sd14", "medvae"])
     lost = (frame["dataset"] == "cardium") & (frame["autoencoder"] == "sd14") & (frame["diagnostic"] == "lds")

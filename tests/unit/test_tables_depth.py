@@ -156,6 +156,15 @@ def test_what_cannot_run_is_refused_before_it_does(recipes, more, message):
         check_study(config)
 
 
+def test_scores_across_spaces_need_both_in_the_study_too():
+    config = demo()
+    config["study"]["recipes"]["across_spaces"] = ["matched"]
+    check_study(config)
+    config["study"]["spaces"] = ["latent", "reconstruction"]
+    with pytest.raises(InputError, match="across_spaces: matched is not used in image space of this study"):
+        check_study(config)
+
+
 def test_an_autoencoder_without_known_blocks_is_refused_by_name():
     config = demo(autoencoders=["tiny_flux2", "mine"])
     config["autoencoders"]["mine"] = {"label": "Mine", "role": "family", "class": "AutoencoderDC", "source": "./mine",

@@ -108,25 +108,26 @@ def tables(images: np.ndarray, names: list[str], entries: dict[str, dict], datas
     """
     from ..autoencoders.interface import load_autoencoder
     from ..diagnostics.encoder import noise_share
-    from ..diagnostics.encoding import SAMPLE, as_table, diagnose_array, diagnose_sample
+    from ..diagnostics.encoding import SAMPLE, Seen, as_table, diagnose_array, diagnose_sample
     from ..diagnostics.latents import sample
     from ..storage.arrays import area_average
     from ..storage.channel_sums import channel_sums
     from ..workflow.jobs import choose_device
 
     device = choose_device(os.cpu_count())
-    alone, chosen = np.arange(len(images)), images[sample(len(images), SAMPLE)]
+    alone, chosen = np.arange(len(images)), sample(len(images), SAMPLE)
+    seen = Seen(chosen, images[chosen])
     factor = next(iter(entries.values()))["factor"]
     small = np.ascontiguousarray(area_average(images, images.shape[1] // factor).transpose(0, 3, 1, 2))
-    of_images = diagnose_array(small, channel_sums(small), chosen, alone, device)
+    of_images = diagnose_array(small, channel_sums(small), seen, alone, device)
     found = [as_table(of_images.rows, dataset, IMAGES, "baseline")]
     for name, entry in entries.items():
         autoencoder = load_autoencoder(entry, device)
         z, variance = encoded(name, autoencoder, entry, images, names, device)
         sums = channel_sums(z)
-        of_latents = diagnose_array(z, sums, chosen, alone, device)
+        of_latents = diagnose_array(z, sums, seen, alone, device)
         rows = [*of_latents.rows, noise_share(variance, of_latents.std, len(z))]
-        rows += diagnose_sample(autoencoder, entry, chosen, sums, z[0, 0].size, device)
+        rows += diagnose_sample(autoencoder, entry, seen.images, sums, z[0, 0].size, device)
         found.append(as_table(rows, dataset, name, entry["role"]))
     return found
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from .latents import Row, or_absent, sample
+from .latents import NEIGHBOURS, Row, or_absent, stratified
 from .neighbours import nearest, neighbour_consistency
 
 KS = (5, 20)
@@ -39,21 +39,31 @@ def labels_by_chance(label: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 
 def diagnose_classes(variant: str, pooled: torch.Tensor, label: np.ndarray, group: np.ndarray) -> Iterator[Row]:
-    """The numbers that need labels (N,) and groups (N,), of pooled latents (N, C), each beside that of dealt labels."""
-    chosen = sample(len(label))
-    rows, label, group = pooled[torch.from_numpy(chosen).to(pooled.device)], label[chosen], group[chosen]
-    dealt, number = labels_by_chance(label, group), len(label)
+    """The numbers that need labels (N,) and groups (N,), of pooled latents (N, C), each beside that of dealt labels.
+
+    Neighbours are sought in a sample stratified by class; the shares of variance are of all rows.
+    """
+    dealt = labels_by_chance(label, group)
     one = "one class" if len(np.unique(label)) < 2 else None
-    unit = torch.nn.functional.normalize(rows, dim=1)  # nearest by cosine
-    largest = np.bincount(np.unique(group, return_inverse=True)[1]).max()
-    for k in KS:
-        few = one or ("fewer images than neighbours" if number - largest < k else None)
-        found = None if few else nearest(unit, group, k)[1]
-        values = [None if few else neighbour_consistency(found, labels, group) for labels in (label, dealt)]
-        yield Row("lnc", f"{variant};k={k}", *(or_absent(value, few or "") for value in values), number)
-    features = rows.cpu().numpy()
+    yield from consistency(variant, pooled, (label, dealt), group, one)
+    features = pooled.cpu().numpy()
     shares = [None if one else within_share(features, labels) for labels in (label, dealt)]
-    yield Row("within_share", variant, *(or_absent(share, one or "no variance") for share in shares), number)
+    yield Row("within_share", variant, *(or_absent(share, one or "no variance") for share in shares), len(label))
     spreads = [None if one else within_class_spread(features, labels) for labels in (label, dealt)]
     few = one or f"no class of {FEWEST} images"
-    yield Row("viv", variant, *(or_absent(spread, few) for spread in spreads), number)
+    yield Row("viv", variant, *(or_absent(spread, few) for spread in spreads), len(label))
+
+
+def consistency(
+    variant: str, pooled: torch.Tensor, pair: tuple[np.ndarray, np.ndarray], group: np.ndarray, one: str | None
+) -> Iterator[Row]:
+    """LNC of both labels (N,), with each number of neighbours; `one` is why there is none."""
+    chosen = stratified(pair[0], NEIGHBOURS)
+    of_both, group = [labels[chosen] for labels in pair], group[chosen]
+    unit = torch.nn.functional.normalize(pooled[torch.from_numpy(chosen).to(pooled.device)], dim=1)  # nearest by cosine
+    largest = np.bincount(np.unique(group, return_inverse=True)[1]).max()
+    for k in KS:
+        few = one or ("fewer images than neighbours" if len(group) - largest < k else None)
+        found = None if few else nearest(unit, group, k)[1]
+        values = [None if few else neighbour_consistency(found, labels, group) for labels in of_both]
+        yield Row("lnc", f"{variant};k={k}", *(or_absent(value, few or "") for value in values), len(group))

@@ -8,7 +8,7 @@ import torch
 from ..autoencoders.interface import Autoencoder
 from ..autoencoders.passes import to_grey_levels
 from .equivariance import Equivariance, transforms
-from .latents import Row, absent, or_absent
+from .latents import CONSTANT, Row, absent, or_absent, scaling
 
 
 @torch.inference_mode()
@@ -17,12 +17,12 @@ def diagnose_autoencoder(
 ) -> list[Row]:
     """Equivariance of encoder and decoder, on batches x (n, 3, H, W) in [-1, 1].
 
-    Latents are normalised by the moments (C,) of all rows: channels count alike. The null of the encoder's E_T is that
-    of two latents that have nothing to do with each other. Of a stochastic autoencoder there is no equivariance: it
-    draws anew for each call.
+    Latents are normalised by the moments (C,) of all rows: channels that vary count alike, others not at all. The null
+    of the encoder's E_T is that of two latents that have nothing to do with each other. Of a stochastic
+    autoencoder there is no equivariance: it draws anew for each call.
     """
-    std = np.where(std < 1e-6, 1, std)  # a constant channel
-    shift, scale = (torch.from_numpy(np.asarray(part, np.float32))[:, None, None] for part in (mean, std))
+    shift, scale = scaling(mean, std, torch.device("cpu"))
+    varies = torch.from_numpy(~(std < CONSTANT))
     measured: list[Equivariance] = []
     number = 0
 
@@ -34,7 +34,8 @@ def diagnose_autoencoder(
 
     for x in batches:
         if not measured:
-            measured = [Equivariance(one, autoencoder.factor) for one in transforms(autoencoder.factor, x.shape[2])]
+            found = transforms(autoencoder.factor, x.shape[2])
+            measured = [Equivariance(one, autoencoder.factor, varies) for one in found]
         z = encode(x)
         for one in () if autoencoder.stochastic else measured:
             one.add(x, z, encode, decode if autoencoder.decodes else None)
@@ -44,7 +45,8 @@ def diagnose_autoencoder(
         name = f"normalised;transform={one.transform.name}"
         pair, psnr = [absent("draws at random")] * 2, absent("draws at random")
         if not autoencoder.stochastic:
-            pair = [or_absent(value, "latents are not finite") for value in (one.encoder(), one.null())]
+            why = "latents are not finite" if varies.any() else "constant channels"
+            pair = [or_absent(value, why) for value in (one.encoder(), one.null())]
             psnr = absent("no decoder")
         if one.decoded:
             psnr = or_absent(float(np.mean(one.decoded)), "images come back equal")
@@ -54,12 +56,14 @@ def diagnose_autoencoder(
 
 
 def noise_share(variance: Sequence[float] | None, std: np.ndarray, number: int, why: str = "no posterior") -> Row:
-    """The posterior's share E[sigma^2] / (Var mu + E[sigma^2]) of each channel's variance, mean over channels.
+    """The posterior's share E[sigma^2] / (Var mu + E[sigma^2]) of each channel's variance, mean over those with any.
 
     `variance` (C,) is the posterior's, None without one (`why`); `std` (C,) the deviation of latents, both over all
     images.
     """
     share = absent(why)
     if variance is not None:
-        share = float(np.mean(np.divide(variance, np.square(std) + variance)))
+        total = np.square(std) + variance
+        shares = np.asarray(variance)[total > 0] / total[total > 0]
+        share = or_absent(float(shares.mean()) if len(shares) else None, "constant channels")
     return Row("posterior_noise_share", "raw", share, absent("no null"), number)

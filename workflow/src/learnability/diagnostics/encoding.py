@@ -17,7 +17,7 @@ from ..storage.contracts import read_json, refuse_damaged, write_csv
 from .classes import diagnose_classes
 from .encoder import diagnose_autoencoder, noise_share
 from .images import at_grid, image_profiles
-from .latents import Row, diagnose_latents
+from .latents import Row, diagnose_latents, stratified
 from .teacher import diagnose_likeness, teacher_features
 
 DIAGNOSTICS = ["dataset", "autoencoder", "role", "diagnostic", "variant", "value", "null", "n"]
@@ -35,11 +35,17 @@ class Described(NamedTuple):
     spectrum: tuple[torch.Tensor, torch.Tensor]
 
 
+class Seen(NamedTuple):
+    """A sample of the images: its `rows` (n,) of all, and the `images` (n, H, W, C) themselves."""
+
+    rows: np.ndarray
+    images: np.ndarray
+
+
 class Labelled(NamedTuple):
-    """What a dataset says of its images: labels (N,), and of the rows `chosen` (n,) a teacher's features (n, d)."""
+    """What a dataset says of its images: labels (N,), and a teacher's features (n, d) of those that are `Seen`."""
 
     label: np.ndarray
-    chosen: np.ndarray
     features: torch.Tensor | None = None
 
 
@@ -52,33 +58,45 @@ def blocks(array: np.ndarray, rows: int = ROWS) -> Iterator[torch.Tensor]:
 def diagnose_blocks(
     latents: Callable[[], Iterable[torch.Tensor]],
     sums: np.ndarray,
-    seen: np.ndarray,
+    seen: Seen,
     group: np.ndarray,
     device: torch.device,
     labelled: Labelled | None = None,
 ) -> Described:
     """What needs no autoencoder: of `latents` in blocks (n, C, h, w), with sums (N, 2, C) and groups (N,).
 
-    `seen` (n, H, W, C) are a sample of the images, for their spectrum. What needs labels or a teacher is left out
+    The images that are `seen` are compared with their latents by spectrum. What needs labels or a teacher is left out
     where they are not given.
     """
     grid = tuple(next(iter(latents())).shape[2:])
-    profiles = image_profiles(torch.from_numpy(seen).movedim(-1, 1), grid)
+    profiles = image_profiles(torch.from_numpy(seen.images).movedim(-1, 1), grid)
     mean, std = channel_moments(sums, np.arange(len(sums)), grid[0] * grid[1])
     variants, rows = diagnose_latents(latents(), mean, std, device), []
     for found in variants:
-        rows += found.rows(group, profiles)
+        rows += found.rows(group, seen.rows, profiles)
         if labelled:
             rows += diagnose_classes(found.variant, found.pooled, labelled.label, group)
-            rows += diagnose_likeness(found.variant, found.pooled[labelled.chosen], labelled.features)
+            rows += diagnose_likeness(found.variant, found.pooled[seen.rows], labelled.features)
     return Described(std, rows, variants[0].spectrum())
 
 
 def diagnose_array(
-    z: np.ndarray, sums: np.ndarray, seen: np.ndarray, group: np.ndarray, device: torch.device, labelled=None
+    z: np.ndarray, sums: np.ndarray, seen: Seen, group: np.ndarray, device: torch.device, labelled=None
 ) -> Described:
     """The same of latents z (N, C, h, w) as one array."""
     return diagnose_blocks(lambda: blocks(z), sums, seen, group, device, labelled)
+
+
+def diagnose_images(
+    images: np.ndarray, side: int, seen: Seen, group: np.ndarray, device: torch.device, labelled: Labelled
+) -> Described:
+    """The same of images uint8 (N, H, W, C) themselves, on a grid of `side` cells."""
+
+    def on_grid() -> Iterator[torch.Tensor]:
+        return at_grid(images, side, ROWS)
+
+    sums = np.concatenate([channel_sums(x.numpy()) for x in on_grid()])
+    return diagnose_blocks(on_grid, sums, seen, group, device, labelled)
 
 
 def diagnose_sample(
@@ -89,17 +107,6 @@ def diagnose_sample(
     at_once = images_at_once(images.shape[1], device)
     batches = (scale_input(x.to(device).movedim(-1, 1), entry) for x in blocks(images, at_once))
     return diagnose_autoencoder(autoencoder, batches, mean, std)
-
-
-def stratified(label: np.ndarray, number: int) -> np.ndarray:
-    """At most `number` rows (n,), ascending, always the same: of each class its share, and one at least."""
-    order = np.random.default_rng(0).permutation(len(label))
-    place = np.empty(len(label))  # of a row within its class, from 0 to 1; the first of each come before all others
-    for k in np.unique(label):
-        rows = order[label[order] == k]
-        place[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-        place[rows[0]] = 0
-    return np.sort(order[np.argsort(place[order], kind="stable")[:number]])
 
 
 def diagnose_encoding(
@@ -122,23 +129,17 @@ def diagnose_encoding(
     described, z, sums = open_encoding(encoding, len(samples))
     label, group = samples["label"].to_numpy(), samples["group"].to_numpy()
     chosen = stratified(label, number)
-    seen, labelled = images[chosen], Labelled(label, chosen)
+    seen, labelled = Seen(chosen, images[chosen]), Labelled(label)
     if teacher:
         small = open_packed(dataset / "images_small.npy")[chosen]
-        labelled = labelled._replace(features=teacher_features(*teacher, small, device))
+        labelled = Labelled(label, teacher_features(*teacher, small, device))
     of_latents = diagnose_array(z, sums, seen, group, device, labelled)
     why = "no posterior" if "posterior_variance" in described else "encoded by an earlier version"
     of_latents.rows.append(noise_share(described.get("posterior_variance"), of_latents.std, len(z), why))
     print(f"{described['autoencoder']}: {len(z)} latents described", flush=True)
     autoencoder = load_autoencoder(entry, device)
-    of_latents.rows.extend(diagnose_sample(autoencoder, entry, as_rgb(seen), sums, z[0, 0].size, device))
-
-    def on_grid() -> Iterator[torch.Tensor]:
-        return at_grid(images, z.shape[2], ROWS)
-
-    of_images = diagnose_blocks(
-        on_grid, np.concatenate([channel_sums(x.numpy()) for x in on_grid()]), seen, group, device, labelled
-    )
+    of_latents.rows.extend(diagnose_sample(autoencoder, entry, as_rgb(seen.images), sums, z[0, 0].size, device))
+    of_images = diagnose_images(images, z.shape[2], seen, group, device, labelled)
     name = {key: described[key] for key in ("dataset", "autoencoder", "role")}
     both = [(of_latents, name), (of_images, name | IMAGES)]
     curves = [as_spectrum(found.spectrum, **names) for found, names in both]

@@ -58,8 +58,9 @@ def crop(x: torch.Tensor, margin: int) -> torch.Tensor:
 class Equivariance:
     """Sums over batches of one transform: E_T = E |E(Tx) - T E(x)|^2 / E |E(x) - mean|^2, and the decoder's PSNR."""
 
-    def __init__(self, transform: Transform, factor: int):
-        self.transform, self.factor = transform, factor
+    def __init__(self, transform: Transform, factor: int, varies: torch.Tensor | slice = slice(None)):
+        """`varies` (C,) are the channels that count: a constant one would lower the error."""
+        self.transform, self.factor, self.varies = transform, factor, varies
         self.error, self.square, self.cells = 0.0, 0.0, 0
         self.decoded: list[float] = []
 
@@ -74,14 +75,15 @@ class Equivariance:
             self.decoded += psnr(seen, x_hat).tolist()
         if self.transform.cropped:
             found, expected = crop(found, MARGIN), crop(expected, MARGIN)
+        found, expected = found[:, self.varies], expected[:, self.varies]
         self.error += (found - expected).double().square().sum().item()
         self.square += expected.double().square().sum().item()
         self.cells += found.numel()
 
-    def encoder(self) -> float:
-        """E_T of latents whose channels have mean 0 and deviation 1; 0 for an equivariant encoder."""
-        return self.error / self.cells
+    def encoder(self) -> float | None:
+        """E_T of latents whose channels have mean 0 and deviation 1; 0 for equivariant ones, None if none varies."""
+        return self.error / self.cells if self.cells else None
 
-    def null(self) -> float:
+    def null(self) -> float | None:
         """E_T of unrelated normalised latents: 1 + E |T E(x)|^2. That is 2, less where T averages cells."""
-        return 1 + self.square / self.cells
+        return 1 + self.square / self.cells if self.cells else None

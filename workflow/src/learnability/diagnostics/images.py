@@ -8,13 +8,14 @@ import numpy as np
 import torch
 
 from ..storage.arrays import area_average
-from .spectra import BINS, dct, radial_profile
+from .spectra import BINS, dct, radial_means, radial_profile
 
 BLUR = 1.2  # sigma in pixels
+AT_ONCE = 8  # images that are blurred at once: a convolution in float64 holds a copy of them for each of its taps
 
 
 class Setting(NamedTuple):
-    """How the spectra of images and latents are compared: weight f^delta, radial bins, blur of the images in pixels."""
+    """How spectra of images and latents are compared: weight f^delta and blur (in pixels) of images, radial bins."""
 
     delta: float = 1.0
     bins: int = BINS
@@ -36,16 +37,16 @@ def at_grid(images: np.ndarray, side: int, rows: int) -> Iterator[torch.Tensor]:
 
 
 def image_profiles(images: torch.Tensor, grid: tuple[int, int]) -> dict[Setting, torch.Tensor]:
-    """The radial profile of images (n, C, H, W) on a grid, by setting: blurred, then bicubic.
+    """The radial profile (n, bins) of each of images (n, C, H, W) on a grid, by setting: blurred, then bicubic.
 
     An image whose grid it is already is left as it is. Channels have mean 0 and deviation 1, as latents have.
     """
     powers = {}
     for sigma in {setting.blur for setting in SETTINGS}:
-        x = on_grid(images.double(), grid, sigma)
+        x = torch.cat([on_grid(some.double(), grid, sigma) for some in images.split(AT_ONCE)])
         x = (x - x.mean(dim=(0, 2, 3), keepdim=True)) / x.std(dim=(0, 2, 3), keepdim=True).clamp(min=1e-6)
-        powers[sigma] = dct(x).square().mean(dim=(0, 1))
-    return {one: radial_profile(powers[one.blur], one.bins, one.delta) for one in SETTINGS}
+        powers[sigma] = dct(x).square().mean(dim=1)
+    return {one: radial_profile(radial_means(powers[one.blur], one.bins), one.delta) for one in SETTINGS}
 
 
 def on_grid(x: torch.Tensor, grid: tuple[int, int], sigma: float) -> torch.Tensor:

@@ -10,10 +10,13 @@ def centred_kernel(features: torch.Tensor) -> torch.Tensor:
 
 
 def hsic(k: torch.Tensor, m: torch.Tensor) -> torch.Tensor:
-    """Unbiased estimate of the Hilbert-Schmidt independence criterion (Song et al. 2012) of kernels with diagonal 0."""
+    """Unbiased estimate of the Hilbert-Schmidt independence criterion (Song et al. 2012) of kernels with diagonal 0.
+
+    Kernels on the pairs of nearest neighbours are not symmetric.
+    """
     n = len(k)
-    cross = (k.sum(dim=0) * m.sum(dim=0)).sum()
-    return ((k * m).sum() + k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 * cross / (n - 2)) / (n * (n - 3))
+    cross = (k.sum(dim=0) * m.sum(dim=1)).sum()  # of all of k @ m
+    return ((k * m.T).sum() + k.sum() * m.sum() / ((n - 1) * (n - 2)) - 2 * cross / (n - 2)) / (n * (n - 3))
 
 
 def cka(x: torch.Tensor, y: torch.Tensor) -> float:

@@ -50,21 +50,26 @@ def radial_slope(power: torch.Tensor) -> float | None:
     return float((x * mean.log()).sum() / x.square().sum())
 
 
-def radial_profile(power: torch.Tensor, bins: int = BINS, delta: float = 1.0) -> torch.Tensor:
-    """A distribution (bins) over frequencies, of a mean DCT power (h, w): log(1 + mean power times f^delta).
-
-    Spectrum matching, arXiv 2603.14645: bin floor(bins r / r_max), f the middle of the bin; empty bins have none.
-    """
-    height, width = power.shape
+def radial_means(power: torch.Tensor, bins: int = BINS) -> torch.Tensor:
+    """The means of DCT powers (n, h, w) over bins floor(bins r / r_max), the constant part as 0: float64 (n, bins)."""
+    height, width = power.shape[1:]
     radius = torch.hypot(torch.arange(height, dtype=torch.float64)[:, None], torch.arange(width, dtype=torch.float64))
-    number = (bins * radius / radius.max()).long().clamp(max=bins - 1).flatten()
-    total = torch.zeros(bins, dtype=torch.float64).index_add_(0, number, power.double().cpu().flatten())
-    mean = total / number.bincount(minlength=bins).clamp(min=1)
-    weighted = torch.log1p(mean * ((torch.arange(bins) + 0.5) / bins) ** delta)
-    return weighted / weighted.sum()
+    number = (bins * radius / radius.max().clamp(min=1)).long().clamp(max=bins - 1).flatten()
+    of_bin = torch.nn.functional.one_hot(number, bins).double()
+    share = of_bin / of_bin.sum(dim=0).clamp(min=1)
+    share[0] = 0  # the constant part
+    return power.double().flatten(1) @ share.to(power.device)
 
 
-def divergence(p: torch.Tensor, q: torch.Tensor) -> float:
-    """Kullback-Leibler divergence of two distributions (bins), in nats; infinite where q lacks what p has."""
-    has = p > 0
-    return float((p[has] * (p[has] / q[has]).log()).sum())
+def radial_profile(means: torch.Tensor, delta: float = 0.0) -> torch.Tensor:
+    """Distributions over frequencies of radial means (n, bins): log(1 + mean f^delta), f = 1 .. bins, as shares.
+
+    Spectrum matching, arXiv 2603.14645; empty bins have none. NaN where an image has no power.
+    """
+    weighted = torch.log1p(means * torch.arange(1, means.shape[1] + 1).to(means) ** delta)
+    return weighted / weighted.sum(dim=1, keepdim=True)
+
+
+def divergence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
+    """Kullback-Leibler divergences (n) of distributions (n, bins), in nats; infinite where q lacks what p has."""
+    return torch.where(p == 0, 0.0, p * (p / q).log()).sum(dim=1)

@@ -40,7 +40,8 @@ def stacked(paths: Iterable[str | Path], cards: Sequence[Mapping], key: list[str
         for path, card in zip(paths, cards, strict=True)
     ]
     frame = pd.concat(frames, ignore_index=True)
-    frame = frame.drop_duplicates([*key, *values], ignore_index=True)
+    once_more = frame.duplicated([*key, *values]) & (frame["role"] == BASELINE)
+    frame = frame[~once_more].reset_index(drop=True)
     again = frame.duplicated(key, keep=False)
     if again.any():
         means = frame[again].groupby(key, sort=False)[values].agg(mean_of).reset_index()

@@ -105,7 +105,7 @@ def check_decoders(config: dict) -> None:
 def check_across(config: dict) -> None:
     """Refuse scores across spaces of a recipe that is not used in both."""
     for name in config["study"]["recipes"].get("across_spaces", []):
-        if missing := {"image", "reconstruction"} - {*spaces_of(config, name)} & {*config["study"]["spaces"]}:
+        if missing := {"image", "reconstruction"} - ({*spaces_of(config, name)} & {*config["study"]["spaces"]}):
             raise InputError(
                 f"study.recipes.across_spaces: {name} is not used in {sorted(missing)[0]} space of this study; "
                 "expected a recipe whose `spaces` have image and reconstruction, and both among study.spaces"
