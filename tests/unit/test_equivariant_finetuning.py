@@ -237,7 +237,7 @@ def test_packed_weights_are_tuned_on_the_grid_before_packing(tmp_path, dataset):
     tuned = [finetune(tmp_path / each["class"] / str(each["factor"]), each, dataset, equivariance=ALWAYS, steps=3)
              for each in (entry, packed)]  # fmt: skip
     assert tuned[0] == tuned[1]
-    terms = {"adversarial": ADVERSARIAL, "equivariance": PUBLISHED | {"scales": [0.35, 0.97]}}
+    terms = {"adversarial": ADVERSARIAL, "perceptual": "none", "equivariance": PUBLISHED | {"scales": [0.35, 0.97]}}
     assert too_small(packed | {"finetune": terms}, 64) is None  # 3 of 8 cells are 24 pixels; 1 of 4 would be 16
 
 
