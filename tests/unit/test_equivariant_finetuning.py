@@ -230,6 +230,17 @@ def test_killed_between_checkpoints_it_gives_the_bytes_of_one_session(tmp_path, 
     assert set(whole) == FILES
 
 
+def test_packed_weights_are_tuned_on_the_grid_before_packing(tmp_path, dataset):
+    """The 8 x 8 cells of the model, not the 4 x 4 of the packed latent, are what the term changes."""
+    entry = save("flux2", tmp_path / "weights")
+    packed = entry | {"layout": "packed", "channels": 128, "factor": 16}
+    tuned = [finetune(tmp_path / each["class"] / str(each["factor"]), each, dataset, equivariance=ALWAYS, steps=3)
+             for each in (entry, packed)]  # fmt: skip
+    assert tuned[0] == tuned[1]
+    terms = {"adversarial": ADVERSARIAL, "perceptual": "none", "equivariance": PUBLISHED | {"scales": [0.35, 0.97]}}
+    assert too_small(packed | {"finetune": terms}, 64) is None  # 3 of 8 cells are 24 pixels; 1 of 4 would be 16
+
+
 def equivariance_and_psnr(model: torch.nn.Module, x: torch.Tensor) -> tuple[float, float]:
     """E_T of a quarter turn of the normalised latents of images x, and the mean PSNR of the round trip."""
     with torch.no_grad():

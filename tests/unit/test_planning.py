@@ -245,6 +245,7 @@ def test_a_training_behind_blocks_of_a_decoder_counts_them_in_every_epoch(publis
     whole = networks.decoder_part(published, "flux2", "all")[0]
     assert whole == autoencoder_operations(resolve_autoencoder(published, "flux2"), 512)[1]
     assert part < whole / 2
+    assert behind.kind.endswith("behind mid, decoder of flux2")  # another decoder has another pace
     unknown = job("train_with_decoder", dataset="cardium", autoencoder="pixel_unshuffle_8", recipe="behind_mid")
     assert plan.cost(unknown).seconds is None
 

@@ -162,6 +162,14 @@ def test_diagnostics_of_a_study_are_null_or_have_their_values(tmp_path):
             {"slow": {"base": "share_5", "lr": 1e-5}},
             r"recipes.slow.lr: differs from matched_cross_entropy; .* differ in train_share alone",
         ),
+        (
+            {"learning_curve": ["begun_5", "begun"]},
+            {
+                "begun": {"base": "matched_cross_entropy", "start_from": "matched_cross_entropy"},
+                "begun_5": {"base": "begun", "train_share": 0.05},
+            },
+            r"recipes.begun_5.start_from: a teacher or a start has seen all rows",
+        ),
     ],
 )
 def test_probes_and_curves_that_do_not_compare_are_refused(lists, recipes, message):

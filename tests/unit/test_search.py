@@ -437,6 +437,7 @@ def test_what_can_be_searched():
         "drw.beta", "drw.lr_factor", "drw.reset_patience", "epochs", "film", "head", "latent_std", "loss", "lr", "mask",
         "max_margin", "noise", "noise_space", "patience", "rotate_degrees", "scale", "stem_patch", "weight_decay",
     ]  # fmt: skip
+    assert "train_share" not in searchable(recipe_of(RECIPE.values(), train_share=0.5).values())  # trials share rows
     check_search(RECIPE, "tuned")
 
 

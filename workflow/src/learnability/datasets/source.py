@@ -1,7 +1,7 @@
 """Labelled image collections: one module per on-disk format.
 
 Each has `open_source(entry, threads) -> Source`, which may use that many threads. OPENS_AT_ONCE says whether opening
-takes only seconds; a module for which it does not also has a quick `check_source(entry)`.
+takes only seconds; a module that takes longer also has a quick `check_source(entry)`.
 """
 
 from collections.abc import Callable

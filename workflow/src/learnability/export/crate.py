@@ -29,7 +29,10 @@ TYPES = {
 }  # fmt: skip
 WORKFLOW = "code/Snakefile"
 NO_LICENCE = "#licence-unknown"
-MADE = ("tables/", "significance/", "figures/", "efficiency/", "diagnostics/", "summary.html", "controls.rst")
+MADE = (
+    "tables/", "significance/", "figures/", "efficiency/", "diagnostics/", "across_spaces/", "summary.html",
+    "controls.rst",
+)  # fmt: skip
 DESCRIPTION = (
     "Tables, tests, figures, cards and trained classifiers of a study of the learnability gap. Images, "
     "reconstructions, latents and everything with a row for each image are not in it."

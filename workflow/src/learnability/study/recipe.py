@@ -102,7 +102,7 @@ class Recipe:
     search: Search | None = field(metadata=said("optimisation"))
     reconstructions: Literal["cached", "on_the_fly"] = field(metadata=said())
     budget_seconds: float | None = field(metadata=said("optimisation"))
-    # Keys with a default are not among the values of a recipe that has it: they came later than results.
+    # A key that has its default is left out of the values, because results are older than the key.
     replicate: int = field(default=0, metadata=said())  # 0: the first training
     train_share: float = field(default=1.0, metadata=said("training images"))  # of the groups of the training rows
     transform: dict | None = field(default=None, metadata=said("transform", same_network=True))  # study/options.py

@@ -102,7 +102,7 @@ def check_recipe(config: dict, name: str) -> None:
 
 
 def check_blocks(name: str, recipe: Recipe, spaces: list[str]) -> None:
-    """A part of the decoder reads clean latents; what its features have no meaning for does not go with it."""
+    """A part of the decoder reads clean latents; keys that mean nothing for features are refused."""
     where = f"recipes.{name}.decoder_blocks"
     if spaces != ["latent"]:
         raise InputError(f"{where}: a decoder reads latents, so `spaces` must be [latent]; it is {spaces}")

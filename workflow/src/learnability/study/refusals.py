@@ -181,6 +181,12 @@ def check_bits(config: dict) -> None:
         )
     for name in shares:
         recipe = resolve_recipe(config, name)
+        for key in ("distill", "start_from"):
+            if getattr(recipe, key):
+                raise InputError(
+                    f"recipes.{name}.{key}: a teacher or a start has seen all rows, and study.recipes.learning_curve "
+                    f"trains on shares; write `{key}: null`"
+                )
         if unlike := recipe.unlike(resolve_recipe(config, whole[0]), set(KEYS) - {"train_share"}):
             raise InputError(
                 f"recipes.{name}.{sorted(unlike)[0]}: differs from {whole[0]}; recipes of study.recipes.learning_curve "

@@ -9,8 +9,9 @@ from .options import noise_options
 from .recipe import Recipe
 
 WHOLE = {"batch_size", "epochs", "patience", "stem_patch", "drw.after_epoch", "noise.steps", "transform.seed"}
-# Which files and which seed a job has follows from these, and the graph is there before any value is tried.
-GRAPH = ("model", "init", "start_from", "reconstructions", "distill.teacher", "search", "replicate", "decoder_blocks")
+# A job's files, seed and training rows follow from these, and are there before any value is tried.
+GRAPH = ("model", "init", "start_from", "reconstructions", "distill.teacher", "search", "replicate", "decoder_blocks",
+         "train_share")  # fmt: skip
 OWN_KEYS = ("noise.family", "noise.draw", "transform.kind")  # each goes with other keys, which a search could not give
 
 

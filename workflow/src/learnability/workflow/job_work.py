@@ -49,8 +49,8 @@ def describe_work(rule: str, params: dict, array: ArraySize, name: str = "", epo
         return Work(f"{kind_of_autoencoder(name, params['entry'])}, {tuning['perceptual']}", images.megapixels)
     recipe = params["recipe"]
     if rule == "measure_efficiency":  # its batches are its own, however many images there are
-        return Work(kind_of_classifier(recipe, array.channels), array.side**2 / 1e6)
-    return Work(kind_of_classifier(recipe, array.channels), passes(rule, params, epochs) * array.megapixels)
+        return Work(kind_of_classifier(recipe, array.channels, name), array.side**2 / 1e6)
+    return Work(kind_of_classifier(recipe, array.channels, name), passes(rule, params, epochs) * array.megapixels)
 
 
 def passes(rule: str, params: dict, epochs: int | None = None) -> float:
@@ -85,10 +85,11 @@ def kind_of_autoencoder(name: str, entry: dict) -> str:
     return f"{name}, {entry['class']} {entry['channels']} at 1/{entry['factor']}"
 
 
-def kind_of_classifier(recipe: Recipe, channels: int) -> str:
-    """The network and how it is fed: what its speed depends on."""
+def kind_of_classifier(recipe: Recipe, channels: int, name: str) -> str:
+    """The network and how it is fed: what its speed depends on; `name` is its autoencoder."""
     options = json.dumps(recipe.model_options, sort_keys=True) if recipe.model_options else ""
     parts = [recipe.model, options, f"stem {recipe.stem_patch}" if recipe.stem_patch else ""]
     parts += [f"{channels} channels", "on the fly" if recipe.reconstructions == "on_the_fly" else ""]
     parts += [f"behind {recipe.decoder_blocks}" if recipe.decoder_blocks else ""]
+    parts += [f"decoder of {name}" if recipe.runs_decoder else ""]
     return ", ".join(filter(None, parts))

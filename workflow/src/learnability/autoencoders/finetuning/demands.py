@@ -15,6 +15,11 @@ def check_finetuning(entry: dict, image_size: int) -> None:
         raise InputError(found[1])
 
 
+def pixels_per_cell(entry: dict) -> int:
+    """Pixels on a side of a cell of the latent that fine-tuning sees: it is not packed, 2 x 2 cells in one."""
+    return entry["factor"] // 2 if entry.get("layout") == "packed" else entry["factor"]
+
+
 def grids(equivariance: dict, cells: int) -> tuple[int, int]:
     """The smallest and the largest side of a latent of `cells` x `cells` that is reduced: scales rounded to cells."""
     low, high = equivariance["scales"] or (1, 1)
@@ -28,7 +33,8 @@ def too_small(entry: dict, image_size: int) -> tuple[str, str] | None:
     """
     finetune, side, enlarge = entry["finetune"], image_size, "enlarge it"
     if equivariance := finetune.get("equivariance"):
-        side = entry["factor"] * grids(equivariance, image_size // entry["factor"])[0]
+        cell = pixels_per_cell(entry)
+        side = cell * grids(equivariance, image_size // cell)[0]
         enlarge += f" or the smallest of equivariance.scales, with which images have {side} pixels"
     if finetune["adversarial"] and side < SMALLEST_SIDE:
         needs, without = f"the discriminator, which needs {SMALLEST_SIDE}", "adversarial to null"

@@ -8,7 +8,7 @@ def select_weights(model: nn.Module, which: str) -> nn.Module:
     """Let gradients reach `all` weights of an autoencoder, or those of its `decoder` alone; returns it."""
     model.requires_grad_(which == "all")
     for name in ("decoder", "post_quant_conv"):
-        if part := getattr(model, name, None):  # a convolution, which not all have, is on the decoder's side of z
+        if part := getattr(model, name, None):  # post_quant_conv, which not all have, is on the decoder's side
             part.requires_grad_(True)
     return model
 

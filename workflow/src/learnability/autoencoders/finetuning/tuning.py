@@ -28,7 +28,7 @@ from ..families.diffusers_family import to_image_channels
 from ..interface import load_autoencoder, scale_input
 from . import lpips_heads
 from .adversarial import adaptive_weight, hinge_loss, patch_discriminator
-from .demands import check_finetuning
+from .demands import check_finetuning, pixels_per_cell
 from .equivariance import UNCHANGED, Change, draw_changes
 from .parts import draw_latent, last_weight, select_weights, trained_weights
 from .perceptual import LPIPS, load_perceptual
@@ -58,7 +58,7 @@ def finetune_autoencoder(
     with `folds` and `split` (fold, n_splits), only the training rows of that fold. `backbone` is the file of VGG16's
     weights, if the loss has a perceptual term. Resumes from its checkpoint.
     """
-    settings = entry["finetune"] | {"input": entry.get("input", "fixed"), "factor": entry["factor"]}
+    settings = entry["finetune"] | {"input": entry.get("input", "fixed"), "factor": pixels_per_cell(entry)}
     card, images = read_json(dataset / "dataset.json"), open_packed(dataset / "images.npy")
     check_finetuning(entry, card["image_size"])
     refuse_damaged(dataset / "images.npy", card)
@@ -168,9 +168,10 @@ class Tuning:
 
     def step(self, step: int, x: torch.Tensor) -> dict[str, torch.Tensor]:
         """From `start` on, even steps update the autoencoder and odd ones the discriminator; returns the curves."""
-        equivariance, factor = self.settings.get("equivariance"), self.settings.get("factor", 1)
-        first, change = draw_changes(equivariance, self.seed, step, x.shape[-1], factor)
-        x = first.image(x)
+        change = UNCHANGED
+        if equivariance := self.settings.get("equivariance"):
+            first, change = draw_changes(equivariance, self.seed, step, x.shape[-1], self.settings["factor"])
+            x = first.image(x)
         if step >= self.starts and step % 2:
             return self.step_discriminator(x, change)
         return self.step_autoencoder(x, adversarial=step >= self.starts, change=change)
