@@ -26,7 +26,7 @@ def learning_curve(runs: pd.DataFrame, shares: Mapping[str, float], folds: Seque
 
     `runs` have the columns of significance.information and `n_train_groups`; `shares` gives train_share by recipe, one
     of which is 1. eps is the mean cross-entropy at all rows, of the images and of the autoencoder's reconstructions,
-    where they are there. n is in images, a mean over folds; an eSC that is not reached is "n/a (> n)" of the whole curve.
+    where they are there. n is in images, a mean over folds; an eSC that is not reached is "n/a (> n)".
     """
     rows = []
     for key, own in runs_by_cell(runs, cell=ANY_CELL).items():
