@@ -37,7 +37,7 @@ def test_points_are_means_over_datasets_and_controls_are_open(tmp_path):
     assert control.get_markerfacecolor() == "white"
     shown = words(figure)
     assert all(words.label in shown for words in IN_TABLE5.values())
-    assert "ρ = 1.00, p = .033" in axes.get_title(loc="left")
+    assert "ρ = 1.00, p = .025" in axes.get_title(loc="left")
     assert "p of the paper's three suspects alone" in shown
     assert "Means over CT-RATE, ISIC-2019 and Cardium (phantom)." in shown
     assert "not patients" in shown
@@ -78,7 +78,19 @@ def test_long_names_and_one_autoencoder_can_be_read():
     figure = drawn(described(names=["sd14"]), gaps(names=["sd14"]))
     assert "No p: that needs 5 families" in words(figure)
     assert "ρ n/a" in words(figure)
+    assert "No ρ: that needs 3 families" in words(figure)
     assert_legible(figure)
+
+
+def test_the_note_counts_the_families_of_a_correlation_or_says_why_there_is_none():
+    assert "ρ is over 3 to 5 families." in words(drawn(described()))  # MedVAE has one channel
+    assert "ρ is over 3 families." in words(drawn(described(), gaps(names=["sd14", "flux1", "flux2"])))
+    same = words(drawn(described(), gaps().assign(gap=0.1)))
+    assert "No ρ: the number or the gap is the same in all families." in same
+    assert "the number or the gap is the same in all families" in same.partition("No p: ")[2]
+    none = words(drawn(described(), gaps(names=["cipher"])))
+    assert "No ρ: no family has a gap." in none
+    assert "No p" not in none
 
 
 def test_without_a_number_on_every_dataset_nothing_is_drawn_and_it_is_said(tmp_path):

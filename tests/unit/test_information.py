@@ -7,6 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax
 
 from learnability.errors import InputError
+from learnability.paper.findings import read_numbers
 from learnability.significance.information import (
     TEMPERATURES,
     bits_of_run,
@@ -18,7 +19,7 @@ from learnability.significance.information import (
 )
 from learnability.significance.predictions import Images
 from learnability.significance.t_tests import corrected_t
-from learnability.storage.contracts import write_parquet
+from learnability.storage.contracts import write_csv, write_parquet
 from learnability.tables.labels import Labels
 from learnability.tables.layout import number
 from learnability.tables.learning_curve import learning_curve, render_learning_curve
@@ -227,7 +228,7 @@ def test_a_learning_curve_has_its_sizes_and_its_price_by_hand():
              ("surplus_description_length", "sample_complexity")}  # fmt: skip
     assert price["surplus_description_length"]["eps"] == pytest.approx(0.4)
     assert price["surplus_description_length"]["mean"] == pytest.approx(100 * 0.5 + 100 * 0.3 + 200 * 0.1)
-    assert price["sample_complexity"]["mean"] == "> 400"
+    assert price["sample_complexity"]["mean"] == "n/a (> 400)"
     own = only(table, space="reconstruction", metric="sample_complexity", eps_of="reconstruction")
     assert own["mean"] == 400
     image = only(table, space="image", metric="surplus_description_length", eps_of="image")
@@ -242,6 +243,15 @@ def test_a_learning_curve_has_its_sizes_and_its_price_by_hand():
     without = runs[runs["recipe"] != "whole"]
     with pytest.raises(InputError, match="no run with all training rows"):
         learning_curve(without, shares, FOLDS)
+
+
+def test_a_curve_that_does_not_reach_its_loss_is_read_with_the_other_tables(tmp_path):
+    runs, shares = curve_runs()
+    write_csv(learning_curve(runs, shares, FOLDS), tmp_path / "learning_curve.csv")
+    table = read_numbers(tmp_path / "learning_curve.csv")
+    latent = only(table, space="latent", metric="sample_complexity", eps_of="reconstruction")
+    assert np.isnan(latent["mean"])
+    assert only(table, space="reconstruction", metric="sample_complexity", eps_of="reconstruction")["mean"] == 400
 
 
 def test_test_rows_have_no_part_in_the_temperature(tmp_path):

@@ -170,11 +170,38 @@ def test_diagnostics_of_a_study_are_null_or_have_their_values(tmp_path):
             },
             r"recipes.begun_5.start_from: a teacher or a start has seen all rows",
         ),
+        (
+            {"learning_curve": ["narrow", "matched_cross_entropy"]},
+            {"narrow": {"base": "share_5", "spaces": ["latent"]}},
+            r"recipes.narrow.spaces: used in \['latent'\], matched_cross_entropy in \['image', 'latent', 'reconst",
+        ),
     ],
 )
 def test_probes_and_curves_that_do_not_compare_are_refused(lists, recipes, message):
     with pytest.raises(InputError, match=message):
         check_study(published(study={"recipes": lists}, recipes=recipes))
+
+
+@pytest.mark.parametrize(
+    ("spaces", "recipe", "lacking"),
+    [
+        (["latent", "reconstruction"], "matched", "image"),
+        (["image", "latent"], "matched", "reconstruction"),
+        (["image", "latent", "reconstruction"], "latent", "image"),
+    ],
+)
+def test_scores_across_spaces_need_both_in_the_recipe_and_in_the_study(spaces, recipe, lacking):
+    study = {"spaces": spaces, "recipes": {"across_spaces": [recipe], "gap_decomposition": []}}
+    with pytest.raises(InputError, match=f"across_spaces: {recipe} is not used in {lacking} space of this study"):
+        check_study(published(study=study))
+
+
+def test_a_curve_in_the_spaces_of_a_study_may_have_recipes_of_more():
+    config = published(
+        study={"spaces": ["latent"], "recipes": {"learning_curve": ["narrow", "matched_cross_entropy"]}},
+        recipes={"narrow": {"base": "share_5", "spaces": ["latent"]}},
+    )
+    check_study(config)
 
 
 def test_the_probes_and_the_curve_that_the_configuration_proposes_are_taken_and_are_so_many_runs():

@@ -189,6 +189,7 @@ def test_holm_by_hand():
 
 def test_holm_leaves_undefined_p_out_of_the_count():
     assert holm(["n/a", 0.02, 0.04]) == ["n/a", 0.04, 0.04]
+    assert holm(["n/a", 0.02, 0.04], count=3) == ["n/a", 0.06, 0.08]
 
 
 def test_holm_is_over_the_family_cells_of_one_test_and_metric():

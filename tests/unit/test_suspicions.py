@@ -72,7 +72,7 @@ def test_the_sentence_of_a_relation_has_its_uncertainty_and_claims_no_cause():
     assert (
         "Over 6 autoencoders, of the three properties of latents that the paper suspects, one goes with the gap" in text
     )
-    assert "high-frequency energy (ρ = 1.00, 1.00 to 1.00 with one data set left out, p = .003)" in text
+    assert "high-frequency energy (ρ = 1.00, 1.00 to 1.00 with one data set left out, p = .004)" in text
     assert text.endswith("This shows no cause.")
 
 
@@ -92,6 +92,15 @@ def test_a_perfect_order_of_five_autoencoders_is_found_in_the_direction_that_the
     assert "one goes with the gap (one-sided p < .05, Holm): high-frequency energy (ρ = 1.00, " in text
     assert "p = .025)" in text
     assert not said_of(names=names, **dict(zip(names, range(5, 0, -1), strict=True)))[0]
+
+
+def test_a_number_that_is_the_same_in_all_autoencoders_is_called_so():
+    text = said_of(names=PAPER_AUTOENCODERS, **dict.fromkeys(PAPER_AUTOENCODERS, 0.5))[1]
+    assert "high-frequency energy (no correlation: it, or the gap, is the same in all 5 autoencoders)" in text
+    one = said_of(names=("a", "b", "c", "d", "medvae", "medvae_ft"))[1]
+    assert "channel correlation (ρ = " in one
+    two = said_of(names=("a", "b", "medvae", "medvae_ft", "medvae_2"))[1]
+    assert "channel correlation (no correlation: only 2 autoencoders have both)" in two
 
 
 def test_of_fewer_than_five_autoencoders_nothing_can_be_told():

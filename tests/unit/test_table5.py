@@ -76,7 +76,7 @@ def test_a_star_stands_at_a_suspect_that_is_significant_alone():
     rho = markdown_rows(render_table5(table5(six), labels, measured, as_read(tests))["md"])[-1]
     assert rho[1] == r"1.00\*"
     p = only(tests, test="spearman_autoencoders", dataset="n/a", **SEC)["p_corrected"]
-    assert p == pytest.approx(2 * 2 / 720)  # two of the three have a p
+    assert p == pytest.approx(3 / 720)  # of three, though one has no p: MedVAE has one channel
     assert not any("*" in cell for cell in rho[4:])
 
 
@@ -87,10 +87,30 @@ def test_a_study_without_a_gap_or_of_few_autoencoders_says_what_lacks():
     few = described(names=["sd14", "original"], datasets=["isic2019"]).query("factor == 8")
     tests = diagnostics_vs_gap(few, {"gap": gaps(["isic2019"], ["sd14"])})
     text = rendered(few, gaps(["isic2019"], ["sd14"]), as_read(tests))["md"]
-    assert "No p: that needs 5 autoencoders" in text
+    assert "No p: that needs 5 families" in text
     assert "on ISIC-2019, latents" in text
     assert "hantom" not in text
     assert markdown_rows(text)[2][0] == "Images"  # one grid needs no number
+
+
+def same_gap():
+    return gaps().assign(gap=0.1)
+
+
+def test_the_note_says_why_there_is_no_p_and_is_silent_where_no_gap_stands_above():
+    tests = as_read(diagnostics_vs_gap(described(), {"gap": same_gap()}))
+    text = rendered(gap=same_gap(), tests=tests)["md"]
+    reasons = "No p: that needs 5 families; the number or the gap is the same in all families."
+    assert reasons in text  # two suspects of five families, and one of three that have more than one channel
+    none = as_read(diagnostics_vs_gap(described(), {"gap": gaps().head(0)}))
+    assert "No p" not in rendered(gap=gaps().head(0), tests=none)["md"]
+    assert "No p" not in with_gap(**RISING)["md"]
+
+
+def test_the_note_names_the_nulls_of_the_columns_that_are_shown():
+    text = rendered()["md"]
+    assert "labels dealt anew to groups" in text
+    assert "white noise, or" not in text
 
 
 def test_an_autoencoder_on_some_datasets_is_named():

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..significance.diagnostics import IMAGES, NUMBER, as_numbers
-from ..significance.diagnostics_vs_gap import FEWEST, of_table1
+from ..significance.diagnostics_vs_gap import FEWEST_PAIRS, of_table1
 from ..significance.macro import MACRO
 from ..tables.diagnostic_labels import IN_TABLE5
 from ..tables.labels import Labels, autoencoders_of, datasets_of
 from ..tables.layout import listed
-from ..tables.table5 import macro_gaps, partly
+from ..tables.table5 import SAME, macro_gaps, partly, without_p
 from .figure2 import p_value
 from .style import FAINT, QUIET, SMALL, Mark, add_legend, add_note, marks_of, panels, score, styled
 
@@ -148,9 +148,14 @@ def sentences(tests: pd.DataFrame, shown: list[tuple[str, str]]) -> list[str]:
     if not shown:
         return ["No autoencoder has both a gap and a diagnostic on every data set."]
     rows = of_table1(tests)
-    counts = rows.loc[[tuple(pair) in shown for pair in rows[NUMBER].to_numpy()], "n"].astype(int)
-    said = [f"ρ is over {counts.max()} families." if len(counts) else "No ρ: no autoencoder is a family."]
-    tested = as_numbers(tests["p"]).notna().any()
-    said.append("p of the paper's three suspects alone, after Holm's correction." if tested
-                else f"No p: that needs {FEWEST} families.")  # fmt: skip
-    return said
+    rows = rows[[tuple(pair) in shown for pair in rows[NUMBER].to_numpy()]]
+    of = rows["n"].astype(int)
+    if not of.max() > 0:
+        return ["No ρ: no family has a gap."]
+    over = of[as_numbers(rows["effect"]).notna()]
+    if len(over):
+        least, most = over.min(), over.max()
+        said = f"ρ is over {most if least == most else f'{least} to {most}'} families."
+    else:
+        said = f"No ρ: {f'that needs {FEWEST_PAIRS} families' if of.max() < FEWEST_PAIRS else SAME}."
+    return [said, *(without_p(tests) or ["p of the paper's three suspects alone, after Holm's correction."])]

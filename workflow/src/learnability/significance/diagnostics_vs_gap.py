@@ -2,9 +2,9 @@
 
 The paper suspects three properties of latents (section 3, "Why does the gap exist?"; section 1). Each has one number
 that was fixed beforehand, SUSPECTS, and one test: Spearman's correlation with the gap of Table 1 over the autoencoders,
-both averaged over datasets, with p by permutation of the autoencoders and Holm's correction over the three. The tests
-are one-sided, as the suspicions are: more of it, a wider gap. All other correlations only describe: they have no p. A
-correlation is no cause, so no verdict is one of these tests'.
+both averaged over datasets, with p by permutation of the autoencoders and Holm's correction over the three, also
+where one of them has no p. The tests are one-sided, as the suspicions are: more of it, a wider gap. All other
+correlations only describe: they have no p. A correlation is no cause, so no verdict is one of these tests'.
 """
 
 from collections.abc import Iterator, Mapping
@@ -65,7 +65,7 @@ def diagnostics_vs_gap(diagnostics: pd.DataFrame, gaps: Mapping[str, pd.DataFram
             x = found.assign(value=as_numbers(found["value"]))
             cells = x.pivot(index="autoencoder", columns="dataset", values="value")
             rows += list(_rows(number, name, *_shared(cells, y)))
-    return table(rows, together=_suspected, columns=VS_GAP_COLUMNS)
+    return table(rows, together=_suspected, columns=VS_GAP_COLUMNS, count=len(SUSPECTS))
 
 
 def _shared(x: pd.DataFrame, y: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -31,10 +31,12 @@ def table(
     rows: list[dict],
     together: Callable[[dict], tuple | None] = cells_of_a_test,
     columns: Sequence[str] = TEST_COLUMNS,
+    count: int = 0,
 ) -> pd.DataFrame:
     """Rows as a table; those of families that `together` gives the same key are corrected as one family by Holm.
 
-    Where the key is None, a row is not corrected; a row without p is not counted. `columns` begin with TEST_COLUMNS.
+    Where the key is None, a row is not corrected; a row without p is not counted, unless `count` says how many
+    tests a family has. `columns` begin with TEST_COLUMNS.
     """
     families = defaultdict(list)
     for entry in rows:
@@ -42,16 +44,20 @@ def table(
         if entry["role"] == "family" and key is not None and entry["p"] != NOT_APPLICABLE:
             families[key].append(entry)
     for entries in families.values():
-        for entry, p_corrected in zip(entries, holm([entry["p"] for entry in entries]), strict=True):
+        for entry, p_corrected in zip(entries, holm([entry["p"] for entry in entries], count), strict=True):
             entry.update(correction="holm", p_corrected=p_corrected)
     return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
-def holm(p_values: Sequence[float | str]) -> list[float | str]:
-    """Step-down corrected p-values in the order given; "n/a" stays and is not counted (Holm 1979)."""
+def holm(p_values: Sequence[float | str], count: int = 0) -> list[float | str]:
+    """Step-down corrected p-values in the order given; "n/a" stays and is not counted (Holm 1979).
+
+    With `count`, as of so many tests at least: those without p count as if they had the largest.
+    """
     corrected, running_maximum = list(p_values), 0.0
     numbers = sorted((p, index) for index, p in enumerate(p_values) if p != NOT_APPLICABLE)
+    of = max(len(numbers), count)
     for smaller, (p, index) in enumerate(numbers):
-        running_maximum = max(running_maximum, min(1.0, (len(numbers) - smaller) * p))
+        running_maximum = max(running_maximum, min(1.0, (of - smaller) * p))
         corrected[index] = running_maximum
     return corrected

@@ -102,10 +102,15 @@ def check_decoders(config: dict) -> None:
                 )
 
 
+def spaces_used(config: dict, name: str) -> set[str]:
+    """The spaces of this study in which a recipe is used."""
+    return {*spaces_of(config, name)} & {*config["study"]["spaces"]}
+
+
 def check_across(config: dict) -> None:
     """Refuse scores across spaces of a recipe that is not used in both."""
     for name in config["study"]["recipes"].get("across_spaces", []):
-        if missing := {"image", "reconstruction"} - ({*spaces_of(config, name)} & {*config["study"]["spaces"]}):
+        if missing := {"image", "reconstruction"} - spaces_used(config, name):
             raise InputError(
                 f"study.recipes.across_spaces: {name} is not used in {sorted(missing)[0]} space of this study; "
                 "expected a recipe whose `spaces` have image and reconstruction, and both among study.spaces"
@@ -179,7 +184,13 @@ def check_bits(config: dict) -> None:
         raise InputError(
             f"study.recipes.learning_curve has train_share {shares}; expected each share once, and one recipe of 1"
         )
+    expected = sorted(spaces_used(config, whole[0]))
     for name in shares:
+        if (used := sorted(spaces_used(config, name))) != expected:
+            raise InputError(
+                f"recipes.{name}.spaces: used in {used}, {whole[0]} in {expected}; recipes of "
+                "study.recipes.learning_curve have the same spaces"
+            )
         recipe = resolve_recipe(config, name)
         for key in ("distill", "start_from"):
             if getattr(recipe, key):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..paper.findings import read_numbers
-from ..significance.diagnostics_vs_gap import FEWEST, LEFT_OUT, NUMBER, OVER_AUTOENCODERS, suspects_of
+from ..significance.diagnostics_vs_gap import FEWEST, FEWEST_PAIRS, LEFT_OUT, NUMBER, OVER_AUTOENCODERS, suspects_of
 from ..significance.level import ALPHA, P_BELOW
 from ..tables.diagnostic_labels import label_of
 from ..tables.layout import counted, listed, number
@@ -54,7 +54,9 @@ def _described(row: dict, tests: pd.DataFrame) -> str:
     """'high-frequency energy (ρ = .60, .40 to .80 with one data set left out, p = .350)'."""
     name = label_of(*(row[key] for key in NUMBER))
     if np.isnan(row["effect"]):
-        return f"{name} (no correlation: {int(row['n'])} autoencoders have it)"
+        having = counted(int(row["n"]), "autoencoder")
+        same = f"it, or the gap, is the same in all {having}"
+        return f"{name} (no correlation: {same if row['n'] >= FEWEST_PAIRS else f'only {having} have both'})"
     same = (tests[NUMBER] == [row[key] for key in NUMBER]).all(axis=1) & (tests["comparison"] == row["comparison"])
     others = tests.loc[same & (tests["test"] == OVER_AUTOENCODERS + LEFT_OUT), "effect"].dropna()
     said = [f"ρ = {_score(row['effect'])}"]

@@ -26,7 +26,7 @@ def learning_curve(runs: pd.DataFrame, shares: Mapping[str, float], folds: Seque
 
     `runs` have the columns of significance.information and `n_train_groups`; `shares` gives train_share by recipe, one
     of which is 1. eps is the mean cross-entropy at all rows, of the images and of the autoencoder's reconstructions,
-    where they are there. n is in images, a mean over folds; an eSC that is not reached is "> n" of the whole curve.
+    where they are there. n is in images, a mean over folds; an eSC that is not reached is "n/a (> n)".
     """
     rows = []
     for key, own in runs_by_cell(runs, cell=ANY_CELL).items():
@@ -54,7 +54,7 @@ def _prices(table: pd.DataFrame) -> pd.DataFrame:
             if place in whole.index:
                 least = sample_complexity(n, loss, whole[place])
                 values = {SDL: surplus_description_length(n, loss, whole[place])}
-                values[ESC] = f"> {n[-1]:.0f}" if least is None else least
+                values[ESC] = f"{NOT_APPLICABLE} (> {n[-1]:.0f})" if least is None else least
                 rows += [
                     (dataset, autoencoder, role, space, *[NOT_APPLICABLE] * 4, metric, of, whole[place], value,
                      NOT_APPLICABLE, curve["n_folds"].iloc[0])
@@ -102,4 +102,5 @@ def _lines(own: pd.DataFrame, autoencoder: str, space: str, name: str) -> list[l
 
 
 def _count(value: float | str) -> str:
-    return value if isinstance(value, str) else f"{value:,.0f}"
+    """The number, or "> 400" of what is "n/a (> 400)"."""
+    return value.removeprefix(f"{NOT_APPLICABLE} (").rstrip(")") if isinstance(value, str) else f"{value:,.0f}"

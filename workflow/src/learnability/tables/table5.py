@@ -1,4 +1,4 @@
-"""Table 5: what the latents of every autoencoder are like, beside the images and white noise, and the gap."""
+"""Table 5: what the latents of every autoencoder are like, beside the images and their nulls, and the gap."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,9 +6,10 @@ import pandas as pd
 
 from ..errors import InputError
 from ..significance.diagnostics import BASELINE, FRAME, IMAGES, NUMBER, as_numbers, on_some, over_datasets
-from ..significance.diagnostics_vs_gap import FEWEST, GAP, SUSPECTS, of_table1
+from ..significance.diagnostics_vs_gap import FEWEST, GAP, SUSPECTS, TOO_FEW, of_table1, suspects_of
 from ..significance.level import ALPHA, P_BELOW
 from ..significance.macro import MACRO
+from ..significance.rows import DEGENERATE
 from .diagnostic_labels import IN_TABLE5, amount_of
 from .formats import render
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
@@ -16,6 +17,7 @@ from .layout import MISSING, Block, Layout, counted, listed, number, points
 
 TABLE5_COLUMNS = [*FRAME[:3], *NUMBER, "value", "null", "factor"]
 SUSPECTED = "The paper's suspects"
+SAME = "the number or the gap is the same in all families"  # why two have no correlation
 
 
 def table5(diagnostics: pd.DataFrame) -> pd.DataFrame:
@@ -44,7 +46,7 @@ def macro_gaps(gap: pd.DataFrame | None, datasets: Iterable[str]) -> dict[str, f
 def render_table5(
     table: pd.DataFrame, labels: Labels, gap: pd.DataFrame | None = None, tests: pd.DataFrame | None = None
 ) -> dict[str, str]:
-    """Table 5 as md, html and tex: a row per autoencoder, families first, then controls, images, white noise, rho.
+    """Table 5 as md, html and tex: a row per autoencoder, families first, then controls, images, nulls, rho.
 
     `tests` is diagnostics_vs_gap.csv; it and the gap are None of a study that has no gap.
     """
@@ -76,7 +78,7 @@ def render_table5(
     if tests is not None and gaps:
         rho = _correlations(tests)
         sections.append([("ρ with the gap", [[*(rho.get(key, MISSING) for key in shown), MISSING]])])
-    notes = [*_notes(shown, tests), *partly(cells, labels), *data_notes(datasets, labels)]
+    notes = [*_notes(shown, tests if gaps else None), *partly(cells, labels), *data_notes(datasets, labels)]
     caption = _caption(datasets, labels, tests, bool(gaps))
     return render(Layout("Table 5", caption, ["Autoencoder"], _heads(shown, bool(gaps)), sections, notes))
 
@@ -122,12 +124,19 @@ def _notes(shown: list[tuple[str, str]], tests: pd.DataFrame | None) -> list[str
     notes = [
         " ".join(f"{IN_TABLE5[key].head}: {IN_TABLE5[key].meaning}." for key in shown),
         "Images: the images themselves, averaged to the grid of the latents. Without structure: the same numbers of "
-        "shuffled cells or channels, of white noise, or of two unrelated latents, from the least to the most of all "
-        f"autoencoders. {MISSING}: no such number; table5.csv has the reason.",
+        "shuffled cells or channels, of two unrelated latents, or with labels dealt anew to groups, from the least to "
+        f"the most of all autoencoders. {MISSING}: no such number; table5.csv has the reason.",
     ]
-    if tests is not None and len(tests) and as_numbers(tests["p"]).isna().all():
-        notes.append(f"No p: that needs {FEWEST} autoencoders that are no controls.")
-    return notes
+    return notes + ([] if tests is None else without_p(tests))
+
+
+def without_p(tests: pd.DataFrame) -> list[str]:
+    """A sentence that says why no suspect has a p; none where one has."""
+    rows = suspects_of(tests)
+    if rows.empty or as_numbers(rows["p"]).notna().any():
+        return []
+    why = {TOO_FEW["method"]: f"that needs {FEWEST} families", DEGENERATE["method"]: SAME}
+    return [f"No p: {'; '.join(text for method, text in why.items() if method in set(rows['method']))}."]
 
 
 def partly(cells: pd.DataFrame, labels: Labels) -> list[str]:
