@@ -23,6 +23,7 @@ from learnability.export import commands
 from learnability.export.commands import export
 from learnability.export.content import without_folder
 from learnability.export.finished import missing_files
+from learnability.export.model_card import described_input
 from learnability.storage.contracts import (
     CURVE,
     FIDELITY,
@@ -290,6 +291,26 @@ def test_a_table_without_rows_is_not_missing(study, changes):
     if "gap_decomposition" in lists["recipes"]:
         lists |= {"tables": [*lists["recipes"]]}
         assert [*missing_files(study, lists)] == ["significance/gap_decomposition.csv"]
+
+
+def test_probes_and_learning_curves_that_are_asked_for_are_missing(study):
+    recipes = {"probes": ["probe_linear"], "learning_curve": ["matched_cross_entropy"]}
+    lists = read_json(study / "study.json") | {"tables": [*recipes], "recipes": recipes}
+    assert [*missing_files(study, lists)][:2] == ["tables/probes.csv", "tables/learning_curve.csv"]
+
+
+@pytest.mark.parametrize(
+    ("transform", "said"),
+    [
+        ({"kind": "whiten"}, "applies a fixed map, `whiten`. It gives"),
+        ({"kind": "low_pass", "cutoff": 0.5}, "a fixed map, `low_pass` (cutoff 0.5). It gives"),
+    ],
+)
+def test_a_model_card_says_what_stands_before_the_network(transform, said):
+    model = {"space": "latent", "autoencoder": "tiny", "in_channels": 4, "grid": [8, 8], "classes": ["a", "b"]}
+    data = {"counts": {"a": 3, "b": 2}}
+    assert said in described_input(model | {"transform": transform}, data)
+    assert "fixed map" not in described_input(model, data)
 
 
 def test_a_full_disk_is_said_in_one_line(study, tmp_path, monkeypatch):

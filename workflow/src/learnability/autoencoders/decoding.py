@@ -9,7 +9,7 @@ import torch
 from ..errors import InputError
 from ..storage.batches import Decode
 from ..storage.contracts import read_json
-from .decoder_blocks import cost_of_decoder, features, first_steps
+from .decoder_blocks import LAST, cost_of_decoder, features, first_steps
 from .encode import GPU_FACTOR, PIXELS
 from .interface import Autoencoder, load_autoencoder, other_weights
 from .passes import area_average, decode_batch
@@ -67,7 +67,7 @@ class FrozenPart:
     def __init__(self, name: str, autoencoder: Autoencoder, blocks: str, image_size: int, largest: int):
         self.steps, self.autoencoder, self.largest = first_steps(name, autoencoder, blocks), autoencoder, largest
         costs = cost_of_decoder(autoencoder, image_size)
-        self.price = {"decoder_blocks_gflop": costs[blocks][0] / 1e9, "decoder_gflop": costs["all"][0] / 1e9}
+        self.price = {"decoder_blocks_gflop": costs[blocks][0] / 1e9, "decoder_gflop": costs[LAST][0] / 1e9}
 
     def __call__(self, z: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
         return in_chunks(lambda z, _: features(self.steps, self.autoencoder, z, self.largest), self.autoencoder, z, ids)

@@ -9,7 +9,7 @@ from ..study.cells import ALL_SPACES
 from ..study.paths import dataset_file, run_file
 from ..study.study_file import read_study
 
-CELL_TABLES = ("table1", "table4", "ablation_controls")  # their rows name the runs behind them
+CELL_TABLES = ("table1", "table4", "ablation_controls", "probes")  # their rows name the runs behind them
 RUN_FILES = ("metrics.json", "model.json", "model.safetensors")
 # What the study writes for each of its lists that is not empty.
 MADE_OF = {
@@ -20,6 +20,8 @@ MADE_OF = {
     "ablation_controls": "tables/ablation_controls.csv",
     "decoder_depth": "tables/decoder_depth.csv",
     "across_spaces": "tables/across_spaces.csv",
+    "probes": "tables/probes.csv",
+    "learning_curve": "tables/learning_curve.csv",
 }
 
 

@@ -86,6 +86,9 @@ def described_input(model: dict, data: dict) -> str:
                 f"what the frozen decoder of `{model['autoencoder']}` makes of its raw latents up to block `{blocks}`, "
                 f"(N, {channels}, {rows}, {columns})"
             )
+        if transform := model.get("transform"):
+            how = ", ".join(f"{key} {value}" for key, value in transform.items() if key != "kind")
+            taken += f". It normalises them and applies a fixed map, `{transform['kind']}`" + (how and f" ({how})")
     else:
         taken = f"RGB images in 0..255, (N, 3, {rows}, {columns})"
         if model["space"] == "reconstruction":
