@@ -201,6 +201,24 @@ def test_the_ladder_shows_each_rung_in_every_space_with_its_gap():
         "0.", "."
     )
     assert "synthetic" in bits["html"]
+    assert "RS − LS with its 95 % interval." in bits["md"]
+
+
+def test_a_caption_promises_only_what_the_table_has():
+    runs = bits_runs(LADDER, ("skin",), [0, 1])
+    two = render_information(information(runs, [0, 1]), LABELS)["md"]
+    assert "RS − LS." in two
+    assert "interval" not in two
+    latents = information(runs[runs["space"] != "reconstruction"], [0, 1])
+    assert "RS −" not in render_information(latents, LABELS)["md"]
+    alone = probes(runs[runs["space"] != "reconstruction"], [0, 1])
+    assert "RS −" not in render_probes(alone, LABELS)["md"]
+    assert "linear map" not in render_probes(alone, LABELS)["md"]  # the rungs are the study's own
+    curves, shares = curve_runs()
+    both = render_learning_curve(learning_curve(curves, shares, FOLDS), LABELS)["md"]
+    assert "against the loss of reconstructions" in both
+    curves = curves[curves["space"] != "reconstruction"]
+    assert "reconstructions" not in render_learning_curve(learning_curve(curves, shares, FOLDS), LABELS)["md"]
 
 
 def curve_runs(folds=FOLDS) -> pd.DataFrame:

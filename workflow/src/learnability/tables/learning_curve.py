@@ -74,11 +74,15 @@ def render_learning_curve(table: pd.DataFrame, labels: Labels, footnotes: Iterab
         lines = [line for key in keys for line in _lines(own, *key, named[key[0]])]
         sections.append([(name, lines)])
     shown = table[table["sd"] != NOT_APPLICABLE]
+    price = (
+        " The last row of a curve has, against the loss of reconstructions at all rows, the surplus description length "
+        "(SDL, bits) and the least number of images that reach it (eSC)."
+    )
+    priced = (table["eps_of"] == "reconstruction").any()
     caption = (
         "Learning curves: balanced accuracy (bACC) and cross-entropy in bits, at the temperature fitted on validation "
-        f"rows, over the share of the training groups, {values_over_folds(shown, True)}. The last row of a curve has, "
-        "against the loss of reconstructions at all rows, the surplus description length (SDL, bits) and the least "
-        f"number of images that reach it (eSC).{notice(table['dataset'], labels)}"
+        f"rows, over the share of the training groups, {values_over_folds(shown, True)}."
+        f"{price if priced else ''}{notice(table['dataset'], labels)}"
     )
     heads = [("Training rows", ["share", "images", "groups"]), ("Test rows", ["bACC", "bits"]),
              ("Price", ["SDL", "eSC"])]  # fmt: skip

@@ -56,9 +56,9 @@ def render_probes(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] 
     """Balanced accuracy as md, html and tex: a block per autoencoder, a row per rung, the gap beside both spaces."""
     table = table[table["metric"] == HEADLINE_METRIC]
     caption = (
-        "The probe ladder: balanced accuracy of classifiers trained with cross-entropy, from a linear map of the "
-        "pooled input to a whole network, in image space (IS), reconstruction space (RS) and latent space (LS), "
-        f"{values_over_folds(table, True)}; RS − LS in points."
+        "The probe ladder: balanced accuracy of classifiers trained with cross-entropy, in image space (IS), "
+        f"reconstruction space (RS) and latent space (LS), {values_over_folds(table, True)}"
+        f"{'; RS − LS in points' if _has_gap(table) else ''}."
     )
     cells = cells_by(table, ["dataset", "autoencoder", "space", "recipe"])
 
@@ -75,10 +75,12 @@ def render_probes(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] 
 def render_information(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] = ()) -> dict[str, str]:
     """Usable information as md, html and tex, laid out as the probes."""
     table = table[table["quantity"] == "information"]
+    gaps = table[table["space"] == GAP]
+    interval = " with its 95 % interval" if (gaps["ci_low"] != NOT_APPLICABLE).any() else ""
     caption = (
         "Usable information (V-information) in bits: what classifiers of each kind, trained with cross-entropy, learn "
         "about the class from images (IS), reconstructions (RS) and latents (LS), "
-        f"{values_over_folds(table, True)}; RS − LS with its 95 % interval."
+        f"{values_over_folds(table, True)}{f'; RS − LS{interval}' if _has_gap(table) else ''}."
     )
     cells = cells_by(table, ["dataset", "autoencoder", "space", "recipe"])
 
@@ -96,6 +98,10 @@ def render_information(table: pd.DataFrame, labels: Labels, footnotes: Iterable[
     return _ladder("Information", caption, table, labels, shown, gap, footnotes)
 
 
+def _has_gap(table: pd.DataFrame) -> bool:
+    return {"reconstruction", "latent"} <= set(table["space"])
+
+
 def _ladder(
     title: str, caption: str, table: pd.DataFrame, labels: Labels, shown: Callable[..., str], gap: Callable[..., str],
     footnotes: Iterable[str],
@@ -104,7 +110,7 @@ def _ladder(
     datasets, (families, controls) = datasets_of(table, labels), autoencoders_of(table, labels)
     named = families | controls or {"original": "Image Space"}
     spaces = {space: head for space, head in SPACES.items() if space in set(table["space"])}
-    has_gap = {"reconstruction", "latent"} <= spaces.keys()
+    has_gap = _has_gap(table)
 
     def row(autoencoder: str, recipe: str) -> list[str]:
         texts = [labels.rows.get(recipe, recipe.replace("_", " "))]
