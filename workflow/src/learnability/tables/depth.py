@@ -68,7 +68,8 @@ def render_decoder_depth(table: pd.DataFrame, labels: Labels, footnotes: Iterabl
     caption = (
         "Classifiers of what the frozen decoder makes of latents up to one of its blocks, from the latents to the "
         "image before it is rounded and to the stored reconstructions: balanced accuracy (bACC), AUC and Matthews "
-        f"correlation coefficient (MCC), {values_over_folds(table, True)}. GFLOP: of that part of the decoder, for one image."
+        f"correlation coefficient (MCC), {values_over_folds(table, True)}. GFLOP: of that part of the decoder, for one "
+        "image."
         f"{notice(datasets, labels)}"
     )
     spanners = [(name, [*SCORE_HEADS.values()]) for name in datasets.values()]
