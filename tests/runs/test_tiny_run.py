@@ -181,7 +181,7 @@ def test_the_controls_are_judged_and_said_first(results):
 
 def test_every_table_parses_and_compiles_as_latex(results, tmp_path):
     texts = [path.read_text(encoding="utf-8") for path in sorted(results.glob("tables/*.tex"))]
-    assert len(texts) == 11  # the gap, four tables, the ablation's controls, three of probes, claims, published numbers
+    assert len(texts) == 14  # the gap, five tables, ablation's controls, three of probes, two of decoders, claims, published
     assert_good_latex(texts, tmp_path)
 
 
@@ -276,16 +276,9 @@ def test_forcerun_really_trains_again_and_gives_the_same_bytes(finished, results
     cell, before = "runs/clinic/latent/tiny_sd14/latent/fold1", digest_of(results)
     made = [f"{cell}/predictions.parquet", f"{cell}/metrics.json", *(name for name in before if "runs/" not in name)]
     others = (
-        "table2",
-        "table3",
-        "figure3",
-        "noise_levels",
-        "spectra",
-        "probes",
-        "information",
-        "learning_curve",
-        "learning_curves",
-    )
+        "table2", "table3", "figure3", "noise_levels", "spectra", "probes", "information", "learning_curve",
+        "learning_curves", "decoder_depth", "across_spaces",
+    )  # fmt: skip
     made = [results / name for name in made if Path(name).stem not in others]
     stamps = [path.stat().st_mtime_ns for path in made]
     path = str(RESULTS / cell / "metrics.json")
