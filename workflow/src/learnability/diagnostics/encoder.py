@@ -18,8 +18,8 @@ def diagnose_autoencoder(
     """Equivariance of encoder and decoder, on batches x (n, 3, H, W) in [-1, 1].
 
     Latents are normalised by the moments (C,) of all rows: channels that vary count alike, others not at all. The null
-    of the encoder's E_T is that of two latents that have nothing to do with each other. Of a stochastic
-    autoencoder there is no equivariance: it draws anew for each call.
+    of the encoder's E_T is that of two latents that have nothing to do with each other. A stochastic autoencoder has
+    no equivariance, because it draws anew for each call.
     """
     shift, scale = scaling(mean, std, torch.device("cpu"))
     varies = torch.from_numpy(~(std < CONSTANT))
