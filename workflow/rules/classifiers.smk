@@ -113,33 +113,6 @@ rule compute_teacher_logits:
         "../scripts/compute_teacher_logits.py"
 
 
-rule score_across_spaces:
-    input:
-        unpack(files_of_pair),
-        folds="<results>/folds/{dataset}.parquet",
-    output:
-        f"<results>/{paths.ACROSS}",
-    log:
-        "<results>/logs/score_across_spaces/{dataset}.{autoencoder}.{recipe}.fold{fold}.log",
-    benchmark:
-        "<results>/benchmarks/score_across_spaces/{dataset}.{autoencoder}.{recipe}.fold{fold}.jsonl"
-    conda:
-        "../../envs/learnability.yaml"
-    resources:
-        mem_mb=memory_of_run,
-        runtime=scaled(60),
-        gpu=1,
-    params:
-        cell=pair_of,
-        n_splits=config["study"]["n_splits"],
-        torch_threads=1,
-        code=code_of("score_across_spaces", modules_of_network),
-    message:
-        "Classifiers of images on reconstructions of {wildcards.autoencoder} and the reverse: {wildcards.recipe} on {wildcards.dataset}, fold {wildcards.fold}"
-    script:
-        "../scripts/score_across_spaces.py"
-
-
 rule trace_noise_curve:
     input:
         unpack(files_of_trained_run),
