@@ -114,6 +114,26 @@ rule draw_decoder_depth:
         "../scripts/draw_decoder_depth.py"
 
 
+rule draw_remedies:
+    input:
+        tests="<results>/significance/remedies.csv",
+        cards=dataset_cards("remedies"),
+    output:
+        **figure_outputs("remedies", "Remedies", "What closes the gap"),
+    log:
+        "<results>/logs/draw_remedies/remedies.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels_of_remedies(config),
+        code=code_of("draw_remedies"),
+    message:
+        "Figure: the gap with each remedy"
+    script:
+        "../scripts/draw_remedies.py"
+
+
 rule draw_class_recall:
     input:
         metrics=run_files("metrics.json"),

@@ -48,6 +48,17 @@ def encoding_files(name):
     return collect("<results>/encodings/{encoding}/{name}", encoding=encodings(config), name=name)
 
 
+def encodings_of_remedies(name):
+    """One file of every encoding whose latents a remedy is tried on."""
+    latent = [cell for cell in cells(config, "remedies") if cell["space"] == "latent"]
+    names = [fold_suffix(config, cell["autoencoder"], cell["fold"]) for cell in latent]
+    found = [
+        paths.encoding_file(cell["dataset"], cell["autoencoder"] + suffix, name)
+        for cell, suffix in zip(latent, names, strict=True)
+    ]
+    return in_results(list(dict.fromkeys(found)))
+
+
 def dataset_files(name, table="table1", datasets=None):
     """One file of every dataset of a table, or of these datasets."""
     names = scope(config, table)["datasets"] if datasets is None else datasets
@@ -111,6 +122,7 @@ def significance_files(tests=(*TESTS, *GROUP_TESTS)):
 def tests_of_study():
     """Every file of tests that the study makes."""
     further = {"ablation": cells(config, "table4"), "gap_decomposition": cells(config, "gap_decomposition")}
+    further |= {"remedies": cells(config, "remedies")}
     further |= {"diagnostics_vs_gap": tests_of_diagnostics()}
     return significance_files() + [f"<results>/significance/{name}.csv" for name, runs in further.items() if runs]
 
@@ -160,6 +172,7 @@ def figure_files():
     names += ["diagnostics_vs_gap"] if tests_of_diagnostics() else []
     names += ["learning_curves"] if cells(config, "learning_curve") else []
     names += ["decoder_depth"] if cells(config, "decoder_depth") else []
+    names += ["remedies"] if cells(config, "remedies") else []
     return collect("<results>/figures/{name}.{extension}", name=names, extension=["svg", "png"])
 
 

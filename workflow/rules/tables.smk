@@ -10,6 +10,7 @@ TABLES = {
     "table3": lambda: efficiency(config),
     "table4": lambda: cells(config, "table4"),
     "table5": lambda: diagnosed(config),
+    "table6": lambda: cells(config, "remedies"),
     "ablation_controls": lambda: cells(config, "ablation_controls"),
     "decoder_depth": lambda: cells(config, "decoder_depth"),
     "across_spaces": lambda: scores_across(),

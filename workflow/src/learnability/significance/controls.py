@@ -9,7 +9,7 @@ from ..study.truths import TABLE1
 from .cells import ANY_CELL, runs_by_cell, runs_of
 from .chance import chance
 from .group_level import GroupTest, excess
-from .predictions import RIGHT, Images, paired_rows, tested_on
+from .predictions import Images, answers, paired_rows, tested_on
 from .rows import HEADLINE_METRIC, NOT_APPLICABLE
 
 FOUND, ABSENT, UNDECIDED = "found", "absent", "cannot be told"
@@ -72,9 +72,8 @@ def _kind(entry: dict) -> tuple:
 
 
 def _at_chance(gap: GroupTest, runs: pd.DataFrame, images: Images) -> dict:
-    """The score of a side that should be at chance, with its interval: against a classifier that is never right."""
-    never = runs.assign(**{RIGHT: [np.zeros_like(right) for right in runs[RIGHT]]})
-    rows = paired_rows(images, [runs], [never])
+    """The score of a side that should be at chance, with its interval."""
+    rows = answers(images, runs)
     score = tested_on(images, rows, excess([rows]))
     guess = chance(len(np.unique(images.label)), HEADLINE_METRIC)
     found = {"score": score.effect, "score_ci_low": score.ci_low, "score_ci_high": score.ci_high}

@@ -1,11 +1,21 @@
 """What tables and pages show beside their numbers: labels for identifiers, marks, footnotes, from the configuration."""
 
 from ..storage.contracts import digest
-from .cells import diagnosed, efficiency, recipes_of_gaps, resolve_autoencoder, rows_of_table4, scope, tuned_per_fold
+from .cells import (
+    columns,
+    diagnosed,
+    efficiency,
+    recipes_of_gaps,
+    resolve_autoencoder,
+    rows_of_table4,
+    scope,
+    tuned_per_fold,
+)
 from .entries import recorded
 from .recipe import CONFOUNDS
 from .recipes import resolve_recipe
 from .sources import is_folder
+from .truths import REMEDIES
 
 ENTRIES = ("datasets", "autoencoders", "pretrained")
 
@@ -41,6 +51,15 @@ def labels_of_diagnosed(config: dict) -> dict[str, dict[str, str]]:
     """Those of Table 1, and after them those of the other autoencoders whose latents are diagnosed."""
     found = labels(config)
     names = [encoding.partition("/")[2].partition("@")[0] for encoding in diagnosed(config)]
+    return found | {
+        "autoencoders": found["autoencoders"] | {name: config["autoencoders"][name]["label"] for name in names}
+    }
+
+
+def labels_of_remedies(config: dict) -> dict[str, dict[str, str]]:
+    """Those of Table 1, and after them those of the lossless controls that remedies are tried on."""
+    found = labels(config)
+    names = [name for name, space, _ in columns(config, REMEDIES) if space == "latent"]
     return found | {
         "autoencoders": found["autoencoders"] | {name: config["autoencoders"][name]["label"] for name in names}
     }

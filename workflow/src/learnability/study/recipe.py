@@ -162,6 +162,12 @@ class Recipe:
         return self.reconstructions == "on_the_fly" or self.decoder_blocks is not None
 
     @property
+    def remedies(self) -> list[str]:
+        """What it does against the gap: the kind of its transform, and the keys `views` and `decoder_blocks`."""
+        kind = [self.transform["kind"]] if self.transform else []
+        return kind + [key for key in ("views", "decoder_blocks") if getattr(self, key, None)]
+
+    @property
     def logit_scale(self) -> float:
         """Factor between the network's logits and those of cross-entropy: LDAM learns at 1/s (docs/protocol.md)."""
         return float(self.scale) if self.loss == "ldam_drw" else 1.0

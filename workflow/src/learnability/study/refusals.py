@@ -17,6 +17,7 @@ from .cells import (
 from .names import check_names
 from .recipe import KEYS, WITH_BLOCKS
 from .recipes import built_on, check_recipe, resolve_recipe, spaces_of
+from .remedies import check_remedies
 from .sources import is_folder
 
 
@@ -48,6 +49,7 @@ def check_study(config: dict) -> None:
     check_across(config)
     if columns(config, "gap_decomposition"):
         check_gaps(config)
+    check_remedies(config)
     check_bits(config)
     if part := efficiency(config):
         check_efficiency(config, part)
