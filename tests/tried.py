@@ -29,7 +29,7 @@ def config_of(recipes=RECIPES, autoencoders=("sd14", "flux1", "sd14_ft", "sd14_e
 
 
 def runs_of(config: dict, share, seed=0) -> tuple[pd.DataFrame, dict[str, Images]]:
-    """Metrics with `right`: of every class in every fold `share(cell)` of the images are right, which ones is random."""
+    """Metrics with `right`: of every class and fold `share(cell)` of the images are right; which ones, is random."""
     rng, images, rows = np.random.default_rng(seed), {}, []
     count = FOLDS * CLASSES * EACH
     for dataset in config["study"]["datasets"]:
