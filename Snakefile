@@ -7,6 +7,7 @@
 #   {results}/weights/{name}/source.json              weights from the model hub, and beside it their files
 #   {results}/weights/{dataset}/{autoencoder}{of_fold}/        fine-tuned weights, their curves, tuning.json
 #   {results}/encodings/{dataset}/{autoencoder}{of_fold}/{latents.npy,reconstructions.npy,fidelity.parquet,autoencoder.json}
+#     below them views{copies}/: latents.npy and reconstructions.npy of turned copies, for recipes with `views`
 #   {results}/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}/{predictions.parquet,metrics.json,...}
 #     beside them teacher_logits.npy of a run that teaches, noise_curve.parquet of a latent one on request
 #   {results}/across_spaces/{dataset}/{autoencoder}/{recipe}/fold{fold}.csv    classifiers of images on reconstructions, and reverse

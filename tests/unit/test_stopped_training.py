@@ -33,11 +33,11 @@ def study(tmp_path) -> Path:
     return write_study(tmp_path)
 
 
-def stop(study: Path, recipe: dict, call: int, function="train_step", which=signal.SIGTERM) -> str:
+def stop(study: Path, recipe: dict, call: int, function="train_step", which=signal.SIGTERM, **files) -> str:
     """Train in another process until a call of a function of the engine, at whose end comes a signal; its output."""
     with pytest.MonkeyPatch.context() as patch:
         signal_after(patch, training, function, call, which)
-        child = in_child(lambda: train(study, "stopped", recipe), study / "log")
+        child = in_child(lambda: train(study, "stopped", recipe, **files), study / "log")
     assert exit_code(child) == CODES[which]
     return (study / "log").read_text()
 

@@ -16,13 +16,14 @@ from ..study.recipes import pretrained_weights, resolve_recipe, spaces_of
 from ..study.sources import is_folder
 from ..workflow.hub import weights_to_fetch, why_missing
 from ..workflow.identity import changed_weights, edited_weights
+from ..workflow.job_work import ENCODING_RULES
 from .missing_data import check_dataset
 
 READ_ENCODINGS = (
     "train_classifier", "train_with_decoder", "search_recipe", "assist_search", "compute_teacher_logits",
     "diagnose_encoding", "score_across_spaces",
 )  # fmt: skip
-WITH_AUTOENCODER = ("encode_dataset", "encode_latents", "train_with_decoder", "diagnose_encoding")  # whose weights
+WITH_AUTOENCODER = (*ENCODING_RULES, "train_with_decoder", "diagnose_encoding")  # whose weights they read
 
 
 def check_python(executable: str) -> list[str]:
@@ -41,8 +42,7 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
         "prepare_dataset": check_dataset,
         "fetch_weights": check_hub,
         "finetune_autoencoder": check_finetuning,
-        "encode_dataset": check_encoding,
-        "encode_latents": check_encoding,
+        **dict.fromkeys(ENCODING_RULES, check_encoding),
         "diagnose_encoding": check_diagnosis,
         "train_classifier": check_training,
         "train_with_decoder": check_training,
@@ -52,7 +52,7 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
     for rule, wildcards in planned:
         if rule in checks:
             messages.update(dict.fromkeys(checks[rule](config, wildcards)))
-    encoded = {(w["dataset"], w["autoencoder"]) for rule, w in planned if rule.startswith("encode_")}
+    encoded = {(w["dataset"], w["autoencoder"]) for rule, w in planned if rule in ("encode_dataset", "encode_latents")}
     read = {(w["dataset"], w["autoencoder"]) for rule, w in planned if rule in READ_ENCODINGS}
     for dataset, autoencoder in sorted(read - encoded):  # no job makes these, whatever the rerun triggers are
         if message := changed_weights(config, dataset, autoencoder):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from ..study.array_sizes import ArraySize, encoding_bytes, packing_bytes, row_shape
+from ..study.array_sizes import ArraySize, encoding_bytes, packing_bytes, row_shape, views_bytes
 from ..study.cells import efficiency_run, resolve_autoencoder
 from ..study.recipe import Recipe
 from ..study.recipes import resolve_recipe, spaces_of
@@ -25,6 +25,7 @@ from .dag import Job
 from .rates import CPU, Rate, Sustained
 from .sizes import Size, dataset_size
 
+LIKE = {"encode_views": "encode_dataset", "encode_latent_views": "encode_latents"}  # a rule with the same pace
 UNKNOWN, SECONDS = "no rate", "seconds"
 TRANSFORMED = 6  # images of one: itself and what diagnostics.equivariance makes of it
 PREDICTION_BYTES = 8  # per class of a row; predictions compress little
@@ -64,7 +65,8 @@ class Plan:
         if job.rule in TRAINING_RULES and (budget := params["recipe"].budget_seconds):
             return budget + self.after_budget(job, params["recipe"], array), "budget of the recipe"
         device = self.device if job.rule in GPU_RULES else CPU
-        if rate := self.rates.get((job.rule, work.kind, device)):
+        rate = self.rates.get((job.rule, work.kind, device))
+        if rate := rate or self.rates.get((LIKE.get(job.rule), work.kind, device)):
             return rate.seconds_per_unit * work.units, f"{rate.origin} ({rate.jobs} jobs)"
         operations = self.operations(job, params, array) if self.sustained and job.rule in GPU_RULES else None
         if operations is None:
@@ -110,7 +112,7 @@ class Plan:
                 return None
             both = found[0] + (found[1] if params["entry"].get("decodes", True) else 0)
             if job.rule in ENCODING_RULES:
-                return both * array.images
+                return both * array.images * params.get("copies", 1)
             if job.rule in DIAGNOSING_RULES:  # which pass an image and each of its transforms
                 return TRANSFORMED * both * min(params["images"], array.images)
             tuning = params["entry"]["finetune"]  # the discriminator is left out
@@ -138,7 +140,8 @@ class Plan:
             images = config["study"]["diagnostics"]["images"]
             return {"entry": resolve_autoencoder(config, names["autoencoder"]), "images": images}
         if job.rule in (*ENCODING_RULES, "finetune_autoencoder"):
-            return {"entry": resolve_autoencoder(config, names["autoencoder"])}
+            copies = {"copies": int(names["copies"])} if "copies" in names else {}
+            return {"entry": resolve_autoencoder(config, names["autoencoder"])} | copies
         recipe = efficiency_run(config, names["row"])["recipe"] if "row" in names else names["recipe"]
         return {"recipe": resolve_recipe(config, recipe), "n_splits": config["study"]["n_splits"]}
 
@@ -158,6 +161,8 @@ class Plan:
         config, size = self.config, self.size(job.wildcards["dataset"])
         if job.rule == "prepare_dataset":
             return array.images * packing_bytes(config, array.channels)
+        if "copies" in params:
+            return array.images * views_bytes(config, job.wildcards["autoencoder"], params["copies"])
         if job.rule in ENCODING_RULES:
             return array.images * encoding_bytes(config, job.wildcards["autoencoder"])
         if job.rule == "finetune_autoencoder":

@@ -55,6 +55,10 @@ def files_of_run(config: dict, fetched: Collection[str], cell: dict, is_search: 
     files = array_of_run(config, fetched, cell)
     if cell["space"] == "latent" and not recipe.decoder_blocks:  # behind a decoder other channels are normalised
         files["channel_sums"] = files["array"].replace("latents.npy", "channel_sums.npy")
+    if recipe.views and cell["space"] != "image":  # images are turned when they are drawn
+        folder, _, file = files["array"].rpartition("/")
+        copies = f"{folder}/views{recipe.views.copies}"
+        files |= {"views": f"{copies}/{file}", "views_card": f"{copies}/autoencoder.json"}
     if recipe.reconstructions == "on_the_fly":  # for training alone: what was decoded before is the same
         files["stored"] = files["array"].replace("latents.npy", "reconstructions.npy")
     if pretrained_weights(config, recipe):

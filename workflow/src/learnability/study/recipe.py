@@ -71,6 +71,13 @@ class Search:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Views:
+    """Flipped and turned copies of each training image, of which one, or the image itself, is drawn at a step."""
+
+    copies: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A resolved recipe: every key has its value."""
 
@@ -107,6 +114,7 @@ class Recipe:
     train_share: float = field(default=1.0, metadata=said("training images"))  # of the groups of the training rows
     transform: dict | None = field(default=None, metadata=said("transform", same_network=True))  # study/options.py
     decoder_blocks: str | None = field(default=None, metadata=said())  # how much of the decoder stands in front
+    views: Views | None = field(default=None, metadata=said("augmentation"))
 
     @classmethod
     def from_values(cls, values: dict, where: str = "recipe") -> Self:
@@ -182,7 +190,7 @@ def _built(kind: type, values: dict, where: str):
         raise InputError(f"{where}: missing {missing}; write them, or name a `base` that has them")
     built = dict(values)
     for name, (part, may_be_none) in parts.items():
-        if values[name] is None and may_be_none:
+        if values.get(name) is None and may_be_none:
             continue
         if not isinstance(values[name], dict):
             raise InputError(f"{where}.{name} is {values[name]!r}; expected its keys, {sorted(_shape(part)[0])}")

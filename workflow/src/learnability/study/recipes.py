@@ -84,6 +84,8 @@ def check_recipe(config: dict, name: str) -> None:
         )
     if recipe.decoder_blocks:
         check_blocks(name, recipe, spaces)
+    if recipe.views:
+        check_views(name, recipe)
     if recipe.search and len(spaces) != 1:
         raise InputError(f"recipes.{name}.search: a search is of one space; `spaces` names {spaces}")
     if recipe.search:
@@ -109,6 +111,23 @@ def check_blocks(name: str, recipe: Recipe, spaces: list[str]) -> None:
     for key in ("noise", "film", "search", "start_from", "transform"):
         if getattr(recipe, key):
             raise InputError(f"{where} goes without {key}; write `{key}: {'false' if key == 'film' else 'null'}`")
+
+
+def check_views(name: str, recipe: Recipe) -> None:
+    """Refuse what goes without turned copies of the images."""
+    refused = {
+        "augment": ("[]", "views are the flips and turns, the same ones in every space"),
+        "distill": ("null", "a teacher's logits are of the images alone, not of their copies"),
+        "decoder_blocks": ("null", "the blocks would pass every copy in every epoch"),
+    }
+    for key, (nothing, why) in refused.items():
+        if getattr(recipe, key):
+            raise InputError(f"recipes.{name}.views goes without {key}: {why}; write `{key}: {nothing}`")
+    if recipe.reconstructions == "on_the_fly":
+        raise InputError(
+            f"recipes.{name}.views: reconstructions of copies are stored beside the others; write "
+            "`reconstructions: cached`"
+        )
 
 
 def check_teacher(config: dict, name: str, teacher: Teacher) -> None:

@@ -11,7 +11,7 @@ from .recipe import Recipe
 WHOLE = {"batch_size", "epochs", "patience", "stem_patch", "drw.after_epoch", "noise.steps", "transform.seed"}
 # A job's files, seed and training rows follow from these, and are there before any value is tried.
 GRAPH = ("model", "init", "start_from", "reconstructions", "distill.teacher", "search", "replicate", "decoder_blocks",
-         "train_share")  # fmt: skip
+         "train_share", "views")  # fmt: skip
 OWN_KEYS = ("noise.family", "noise.draw", "transform.kind")  # each goes with other keys, which a search could not give
 
 

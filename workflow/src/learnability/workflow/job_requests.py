@@ -47,9 +47,12 @@ def array_read(config: dict, cell: dict, path: str | Path) -> ArraySize:
     return ArraySize(images_of(config["datasets"][cell["dataset"]], path), channels, side)
 
 
-def megabytes_of_run(config: dict, cell: dict, images: int) -> int:
-    """Memory of a job that can hold the whole array in the SHARE of it which is for rows, where no GPU holds it."""
-    stored = images * row_bytes(config, cell["space"], cell["autoencoder"])
+def megabytes_of_run(config: dict, cell: dict, images: int, copies: int = 0) -> int:
+    """Memory of a job that can hold the whole array in the SHARE of it which is for rows, where no GPU holds it.
+
+    `copies` of each image are stored beside it.
+    """
+    stored = images * (1 + copies) * row_bytes(config, cell["space"], cell["autoencoder"])
     return BASE + int(min(stored / SHARE / 1e6, MOST))
 
 

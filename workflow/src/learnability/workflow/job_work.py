@@ -20,7 +20,7 @@ CLASSIFIER_RULES = (
     "trace_noise_curve",
     "measure_efficiency",
 )
-ENCODING_RULES = ("encode_dataset", "encode_latents")
+ENCODING_RULES = ("encode_dataset", "encode_latents", "encode_views", "encode_latent_views")
 DIAGNOSING_RULES = ("diagnose_encoding",)
 GPU_RULES = (*CLASSIFIER_RULES, *ENCODING_RULES, *DIAGNOSING_RULES, "finetune_autoencoder")
 AFTER_BUDGET = 2  # folds that a training predicts after its budget: the epoch that it cut is validated, then the test
@@ -42,7 +42,7 @@ def describe_work(rule: str, params: dict, array: ArraySize, name: str = "", epo
     if rule == "prepare_dataset":
         return Work(params["entry"]["format"], array.megapixels)
     if rule in (*ENCODING_RULES, *DIAGNOSING_RULES):
-        return Work(kind_of_autoencoder(name, params["entry"]), array.megapixels)
+        return Work(kind_of_autoencoder(name, params["entry"]), array.megapixels * params.get("copies", 1))
     if rule == "finetune_autoencoder":
         tuning = params["entry"]["finetune"]
         images = ArraySize(tuning["steps"] * tuning["batch_size"], array.channels, array.side)
