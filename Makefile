@@ -1,4 +1,4 @@
-# make demo   the study in miniature, on phantoms; about six minutes on two cores
+# make demo   the study in miniature, on phantoms; about seven minutes on two cores
 # make test   every check but those below, among them a tiny study by every rule that the demo has
 # make lint   the first of them: ruff, snakefmt, snakemake --lint
 # make test-demo   the demo, and whether its numbers mean something

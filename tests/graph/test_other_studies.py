@@ -97,13 +97,14 @@ def test_a_study_without_any_decoder_has_no_fidelity_to_show_and_all_else(checko
     )
 
 
-@pytest.mark.parametrize("study", ["demo", "ham10000", "open", "own_small"])
+@pytest.mark.parametrize("study", ["demo", "ham10000", "open", "own_small", "remedies"])
 def test_the_shipped_studies_have_a_graph(checkout, study):
     counts = planned("--configfile", f"workflow/studies/{study}.yaml", folder=checkout).counts()
     trainings = {
-        "demo": 88 + 12 + 8 + 3 + 6 + 12,  # twelve of the probes and the learning curve
+        "demo": 88 + 12 + 8 + 3 + 6 + 12 + 16,  # twelve of the probes and the learning curve, sixteen of the remedies
         "ham10000": 35 + 25 + 30 + 10,
         "open": 464 - 4,
         "own_small": 25 + 20 + 10,  # Table 1, decomposed gap, controls
+        "remedies": 463 + 5 * 2 * 20 + 1320 - 80 - 160,  # five autoencoders more, Table 6; no run twice, no blocks
     }
     assert counts["train_classifier"] == trainings[study]

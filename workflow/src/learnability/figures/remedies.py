@@ -11,8 +11,7 @@ from ..significance.level import CONFIDENCE
 from ..significance.remedies import GAP
 from ..significance.rows import CELL_TEST
 from ..study.truths import NONE
-from ..tables.labels import Labels, autoencoders_of, datasets_of
-from ..tables.table6 import WORDS
+from ..tables.labels import REMEDY_WORDS, Labels, autoencoders_of, datasets_of
 from .style import QUIET, Mark, add_legend, add_note, marks_of, panels, styled, width_of
 
 LINE = 0.13  # inches of one autoencoder
@@ -60,7 +59,7 @@ def words_of(rows: pd.DataFrame) -> dict[tuple[str, str], str]:
     pairs = [*dict.fromkeys(zip(rows["remedy"], rows["recipe"], strict=True))]
     several = [remedy for remedy, _ in pairs]
     return {
-        (remedy, recipe): recipe.replace("_", " ") if several.count(remedy) > 1 else WORDS[remedy]
+        (remedy, recipe): recipe.replace("_", " ") if several.count(remedy) > 1 else REMEDY_WORDS[remedy]
         for remedy, recipe in sorted(pairs, key=lambda pair: pair[0] != NONE)
     }
 

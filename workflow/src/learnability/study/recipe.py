@@ -173,7 +173,7 @@ class Recipe:
     def remedies(self) -> list[str]:
         """What it does against the gap: the kind of its transform, and the keys `views` and `decoder_blocks`."""
         kind = [self.transform["kind"]] if self.transform else []
-        return kind + [key for key in ("views", "decoder_blocks") if getattr(self, key, None)]
+        return kind + [key for key in ("views", "decoder_blocks") if getattr(self, key)]
 
     @property
     def logit_scale(self) -> float:

@@ -25,7 +25,7 @@ def remedy_rows(config: dict) -> list[dict]:
 
 
 def _row(config: dict, name: str, recipe: str, remedies: dict[str, str], tried: list[tuple[str, str]]) -> dict:
-    entry, views = config["autoencoders"][name], getattr(resolve_recipe(config, recipe), "views", None)
+    entry, views = config["autoencoders"][name], resolve_recipe(config, recipe).views
     plain, rotated = (next((one for one in remedies if remedies[one] == kind), None) for kind in (NONE, ROTATE))
     both = recipe if "reconstruction" in spaces_of(config, recipe) else plain
     pixels = ["original", "image", both] if entry.get("class") == LOSSLESS else [name, "reconstruction", both]

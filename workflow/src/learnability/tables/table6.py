@@ -11,10 +11,10 @@ from ..significance.remedies import GAP, SCORE
 from ..significance.rows import CELL_TEST, HEADLINE_METRIC, NOT_APPLICABLE
 from ..significance.t_tests import corrected_t
 from ..storage.contracts import SCORES
-from ..study.truths import DECODER_BLOCKS, EQUIVARIANCE, LOW_PASS, NONE, ROTATE, VIEWS, WHITEN
+from ..study.truths import DECODER_BLOCKS, NONE
 from .formats import render
 from .frames import cells_by, refuse_wrong_folds
-from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
+from .labels import REMEDY_WORDS, Labels, autoencoders_of, data_notes, datasets_of, notice
 from .layout import MISSING, Block, Layout, amount, number, points
 
 TABLE6_COLUMNS = [
@@ -22,10 +22,6 @@ TABLE6_COLUMNS = [
     "mb", "psnr", "n_folds",
 ]  # fmt: skip
 ROW = TABLE6_COLUMNS[:4]
-WORDS = {
-    NONE: "none", WHITEN: "whitened channels", ROTATE: "rotated channels (null)", LOW_PASS: "low frequencies alone",
-    VIEWS: "views", DECODER_BLOCKS: "decoder's first blocks", EQUIVARIANCE: "equivariant fine-tuning",
-}  # fmt: skip
 HEADS = ["LS", "Gap", "Closed", "dB"]
 
 
@@ -104,7 +100,7 @@ def render_table6(
         for row in own.to_dict("records"):
             keys = [(dataset, autoencoder, row["remedy"], row["recipe"]) for dataset in datasets]
             shown = [text for key in keys for text in _shown(cells.get(key), closed.get(key, MISSING))]
-            lines.append([WORDS[row["remedy"]], row["recipe"].replace("_", " "), *_price(row), *shown])
+            lines.append([REMEDY_WORDS[row["remedy"]], row["recipe"].replace("_", " "), *_price(row), *shown])
         return label, lines
 
     spanners = [(name, HEADS) for name in datasets.values()]

@@ -7,9 +7,8 @@ from ..significance.level import CONFIDENCE, CONFIDENCE_TOST
 from ..significance.macro import MACRO
 from .diagnostic_labels import label_of
 from .formats import render
-from .labels import PHANTOM_NOTICE, Labels, data_notes, marked, recipe_in_words
+from .labels import PHANTOM_NOTICE, REMEDY_WORDS, Labels, data_notes, marked, recipe_in_words
 from .layout import MISSING, Block, Layout
-from .table6 import WORDS as REMEDY_WORDS
 
 WORDS = [
     "remedy",
