@@ -113,7 +113,7 @@ def test_every_promised_file_is_there_with_its_columns(results):
         assert "SD 1.4-like" in (results / f"tables/table1.{extension}").read_text()
     assert figures_of(results) == {
         "figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels", "spectra",
-        "diagnostics_vs_gap", "learning_curves", "decoder_depth",
+        "diagnostics_vs_gap", "learning_curves", "decoder_depth", "remedies",
     }  # fmt: skip
     for name in figures_of(results):
         assert "Phantoms on disk" in (results / f"figures/{name}.svg").read_text()
@@ -230,7 +230,7 @@ def test_editing_the_loss_reruns_trainings_and_a_comment_nothing(finished, tmp_p
     assert "** -0.25" in loss.read_text()
     loss.write_text(loss.read_text().replace("** -0.25", "** -0.5"))
     counts = planned(folder)
-    assert (counts["train_classifier"], counts["train_with_decoder"], counts["search_recipe"]) == (37, 3, 2)
+    assert (counts["train_classifier"], counts["train_with_decoder"], counts["search_recipe"]) == (45, 3, 2)
     assert not {"prepare_dataset", "make_folds", "encode_dataset", "finetune_autoencoder", "make_table2"} & {*counts}
 
 
@@ -277,7 +277,7 @@ def test_forcerun_really_trains_again_and_gives_the_same_bytes(finished, results
     made = [f"{cell}/predictions.parquet", f"{cell}/metrics.json", *(name for name in before if "runs/" not in name)]
     others = (
         "table2", "table3", "figure3", "noise_levels", "spectra", "probes", "information", "learning_curve",
-        "learning_curves", "decoder_depth", "across_spaces",
+        "learning_curves", "decoder_depth", "across_spaces", "remedies", "table6",
     )  # fmt: skip
     made = [results / name for name in made if Path(name).stem not in others]
     stamps = [path.stat().st_mtime_ns for path in made]
