@@ -163,6 +163,25 @@ def test_a_recipe_that_differs_in_more_than_its_remedy_is_refused():
     )
 
 
+def test_two_remedies_at_once_and_views_on_one_side_are_refused():
+    config = config_of(["matched", "both"])
+    config["recipes"]["both"] = {"base": "views", "spaces": ["latent"], "transform": {"kind": "whiten"}}
+    assert message_of(check_study, config) == (
+        "study.recipes.remedies: both has whiten and views; name a recipe for each"
+    )
+    config["recipes"]["both"] = {"base": "views", "spaces": ["latent"]}
+    assert message_of(check_study, config).startswith("recipes.both.spaces is ['latent']; views in")
+
+
+def test_views_are_on_both_sides_of_the_gap_and_have_the_bytes_of_their_latents():
+    rows = {row["autoencoder"]: row for row in remedy_rows(config_of(["matched", "views"])) if row["recipe"] == "views"}
+    assert [*rows] == ["sd14", "flux1", "pixel_unshuffle_8"]
+    assert rows["sd14"]["gap"] == [["sd14", "reconstruction", "views"], ["sd14", "latent", "views"]]
+    assert rows["pixel_unshuffle_8"]["gap"][0] == ["original", "image", "views"]
+    assert rows["sd14"]["mb"] == 4 * (4 * 64 * 64 * 2) / 1e6  # four copies, float16
+    assert rows["pixel_unshuffle_8"]["mb"] == 4 * (192 * 64 * 64) / 1e6  # bytes
+
+
 def test_an_equivariant_autoencoder_without_its_base_is_refused():
     config = config_of(autoencoders=["flux1", "sd14_eq"])
     said = message_of(check_study, config)

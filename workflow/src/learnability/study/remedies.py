@@ -77,6 +77,11 @@ def check_remedies(config: dict) -> None:
             )
         if len(recipe.remedies) > 1:
             raise InputError(f"{key}: {name} has {' and '.join(recipe.remedies)}; name a recipe for each")
+        if recipe.views and set(spaces_of(config, name)) != ALL_SPACES:
+            raise InputError(
+                f"recipes.{name}.spaces is {spaces_of(config, name)}; views in {key} are on both sides of a gap: "
+                "expected all three spaces"
+            )
     shown = scope(config, REMEDIES)["autoencoders"]
     for name in shown:
         entry = config["autoencoders"][name]
