@@ -74,7 +74,7 @@ def test_imagenet_weights_are_for_a_network_that_starts_from_no_other():
         "noise_conditioned", "noise_conditioned_lognormal", "noise_augmented", "matched", "image_again",
         "latent_random_init", "matched_cross_entropy", "probe_linear", "probe_mlp", "probe_attention", "probe_cnn",
         "share_5", "share_10", "share_25", "share_50",
-        "whiten", "rotate", "low_pass_50", "low_pass_25",
+        "whiten", "rotate", "low_pass_50", "low_pass_25", "views",
         "behind_conv_in", "behind_mid", "behind_up_1", "behind_all",
     }  # fmt: skip
 
