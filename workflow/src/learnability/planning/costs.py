@@ -140,7 +140,8 @@ class Plan:
         if job.rule in (*ENCODING_RULES, "finetune_autoencoder"):
             return {"entry": resolve_autoencoder(config, names["autoencoder"])}
         recipe = efficiency_run(config, names["row"])["recipe"] if "row" in names else names["recipe"]
-        return {"recipe": resolve_recipe(config, recipe), "n_splits": config["study"]["n_splits"]}
+        space = names.get("space") or spaces_of(config, recipe)[0]
+        return {"recipe": resolve_recipe(config, recipe, space), "n_splits": config["study"]["n_splits"]}
 
     def array(self, job: Job) -> ArraySize:
         """The packed array that the job reads or makes."""
