@@ -90,7 +90,7 @@ def check_recipe(config: dict, name: str) -> None:
     if recipe.decoder_blocks:
         check_blocks(name, recipe, spaces)
     if isinstance(recipe.stem_patch, dict) and (missing := [one for one in spaces if one not in recipe.stem_patch]):
-        raise InputError(f"recipes.{name}.stem_patch has nothing for {missing[0]} space; give one value, or one a space")
+        raise InputError(f"recipes.{name}.stem_patch has nothing for {missing[0]} space; one value, or one a space")
     if recipe.search and len(spaces) != 1:
         raise InputError(f"recipes.{name}.search: a search is of one space; `spaces` names {spaces}")
     if recipe.search:
