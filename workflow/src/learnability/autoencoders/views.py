@@ -61,10 +61,8 @@ def encode_views(
 
     def encode(x: torch.Tensor, start: int) -> dict[str, np.ndarray]:
         here = slice(start, start + len(x))
-        x = turn(x, torch.from_numpy(codes[here]).to(device))
-        x = scale_input(x.contiguous(memory_format=torch.channels_last), entry)  # as images come: another, other bits
-        rows = encode_copies(name, autoencoder, x, ids[here], codes[here], small)
-        print(f"{name}: {start + len(x)} of {len(whole)} copies", flush=True)
+        rows = encode_copies(name, entry, autoencoder, x, ids[here], codes[here], small)
+        print(f"{name}: {here.stop} of {len(whole)} copies", flush=True)
         return rows
 
     with partial_arrays(folder, digest([describe(), entry, batch, device.type, code]), packed) as partial:
@@ -78,12 +76,14 @@ def encode_views(
 
 @torch.inference_mode()
 def encode_copies(
-    name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: list[str], codes: np.ndarray, small: int
+    name: str, entry: dict, autoencoder: Autoencoder, x: torch.Tensor, ids: list[str], codes: np.ndarray, small: int
 ) -> dict[str, np.ndarray]:
-    """Latents and reconstructions of copies x (n, 3, H, W) in [-1, 1] of the images `ids` (n), as they are stored.
+    """Latents and reconstructions, as they are stored, of uint8 images x (n, 3, H, W) turned by `codes` (n).
 
-    A stochastic autoencoder draws for each copy by the image's name and the copy's code.
+    A stochastic autoencoder draws for each copy by the image's name, of `ids` (n), and the copy's code.
     """
+    x = turn(x, torch.from_numpy(codes).to(x.device))
+    x = scale_input(x.contiguous(memory_format=torch.channels_last), entry)  # as images come: another, other bits
     seeds = [f"{sample_id} turned by {code}" for sample_id, code in zip(ids, codes, strict=True)]
     z = encode_batch(name, autoencoder, x, ids, seeds)
     rows = {"latents": z.cpu().numpy()}

@@ -129,8 +129,8 @@ def check_diagnosis(config: dict, wildcards: dict) -> list[str]:
 
 def check_training(config: dict, wildcards: dict) -> list[str]:
     """Check that the network fits the grid of its space and that its starting weights are available."""
-    recipe, found = resolve_recipe(config, wildcards["recipe"]), []
     space = wildcards.get("space", spaces_of(config, wildcards["recipe"])[0])
+    recipe, found = resolve_recipe(config, wildcards["recipe"], space), []
     side = row_shape(config, space, wildcards["autoencoder"])[1]
     # Behind a part of a decoder the grid is another: the training, and `check`, build the network on it.
     if not recipe.decoder_blocks and (message := misfit(recipe.model, recipe.stem_patch, recipe.model_options, side)):

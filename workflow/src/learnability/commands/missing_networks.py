@@ -26,7 +26,8 @@ def wrong_networks(config: dict, cells: Iterable[dict]) -> dict[str, str]:
     """What is wrong with the networks of these runs: each message once, with the recipe of the first such run."""
     found = {}
     for cell in cells:
-        recipe, shape = resolve_recipe(config, cell["recipe"]), row_shape(config, cell["space"], cell["autoencoder"])
+        recipe = resolve_recipe(config, cell["recipe"], cell["space"])
+        shape = row_shape(config, cell["space"], cell["autoencoder"])
         if recipe.decoder_blocks:  # tried with its decoder, whose features it sees (check_autoencoders.py)
             continue
         weights = weights_there(config, recipe)

@@ -143,7 +143,8 @@ class Plan:
             copies = {"copies": int(names["copies"])} if "copies" in names else {}
             return {"entry": resolve_autoencoder(config, names["autoencoder"])} | copies
         recipe = efficiency_run(config, names["row"])["recipe"] if "row" in names else names["recipe"]
-        return {"recipe": resolve_recipe(config, recipe), "n_splits": config["study"]["n_splits"]}
+        space = names.get("space") or spaces_of(config, recipe)[0]
+        return {"recipe": resolve_recipe(config, recipe, space), "n_splits": config["study"]["n_splits"]}
 
     def array(self, job: Job) -> ArraySize:
         """The packed array that the job reads or makes."""

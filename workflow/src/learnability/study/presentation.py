@@ -127,7 +127,8 @@ def confounds(config: dict) -> list[str]:
     names = recipes_of_gaps(config)
     if None in (names["image"], names["latent"]):
         return []
-    pixels, latent = (resolve_recipe(config, names[side]) for side in ("image", "latent"))
+    pixels = resolve_recipe(config, names["image"], "reconstruction")
+    latent = resolve_recipe(config, names["latent"], "latent")
     found = [part for part, keys in CONFOUNDS.items() if pixels.unlike(latent, keys)]
     factors = {resolve_autoencoder(config, name)["factor"] for name in config["study"]["autoencoders"]}
     if any(config["image_size"] // factor != config["classifier_size"] for factor in factors):

@@ -83,7 +83,7 @@ class Recipe:
 
     model: str = field(metadata=NETWORK)
     model_options: dict = field(metadata=NETWORK)
-    stem_patch: Literal[1, 2, 4] | None = field(metadata=NETWORK)
+    stem_patch: Literal[1, 2, 4] | dict | None = field(metadata=NETWORK)  # a dict: by space (recipes.resolve_recipe)
     head: Literal["linear", "cosine"] = field(metadata=NETWORK)
     init: Literal["imagenet", "random"] = field(metadata=said("starting weights", described=True))
     loss: Literal["ldam_drw", "cross_entropy"] = field(metadata=said("loss"))
