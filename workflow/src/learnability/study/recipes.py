@@ -84,8 +84,6 @@ def check_recipe(config: dict, name: str) -> None:
         )
     if recipe.decoder_blocks:
         check_blocks(name, recipe, spaces)
-    if recipe.search and len(spaces) != 1:
-        raise InputError(f"recipes.{name}.search: a search is of one space; `spaces` names {spaces}")
     if recipe.search:
         check_search(recipe, name)
     for after in built_on(config, name):
