@@ -238,11 +238,11 @@ def test_a_table_that_lists_no_recipe_has_no_runs_and_needs_none():
     config = published(study={"recipes": {"table4": [], "gap_decomposition": [], "ablation_controls": []}})
     check_study(config)
     assert cells_of(config, "gap_decomposition") == cells_of(config, "table4") == set()
-    assert recipes_of_gaps(config)["matched"] is None
+    assert recipes_of_gaps(config)["matched"] == {}
     assert rows_of_table4(config) == {}
     del config["study"]["recipes"]["gap_decomposition"]  # the schema asks for those of Table 1 alone
     check_study(config)
-    assert recipes_of_gaps(config)["matched"] is None
+    assert recipes_of_gaps(config)["matched"] == {}
 
 
 def test_rows_of_table_4_begin_with_reconstruction_and_have_the_names_of_the_latent_recipes():
@@ -284,11 +284,28 @@ def test_a_control_that_is_in_the_study_is_not_trained_twice():
 
 
 def test_the_gaps_are_those_of_table_1_beside_the_matched_one():
-    assert recipes_of_gaps(PUBLISHED) == {"image": "image", "latent": "latent", "matched": "matched"}
+    matched = {"matched": ["matched"]}
+    assert recipes_of_gaps(PUBLISHED) == {"image": "image", "latent": "latent", "matched": matched}
     runs = {tuple(cell.values()) for cell in cells_of_gaps(PUBLISHED)}
     table1 = {run for run in cells_of(PUBLISHED, "table1") if run[1] == "flux2"}
     assert runs == cells_of(PUBLISHED, "gap_decomposition") | table1
     assert len(cells_of_gaps(PUBLISHED)) == len(runs) == 80 + 40
+
+
+def test_recipes_that_differ_in_their_replicate_alone_are_one_of_the_gaps_and_each_is_trained():
+    again = {"again": {"base": "matched", "replicate": 1}, "tuned_again": {"base": "matched_tuned", "replicate": 3}}
+    names = ["matched_tuned", "matched", "again", "tuned_again"]
+    config = published(study={"recipes": {"gap_decomposition": names}}, recipes=again)
+    check_study(config)
+    matched = {"matched_tuned": ["matched_tuned", "tuned_again"], "matched": ["matched", "again"]}
+    assert recipes_of_gaps(config)["matched"] == matched
+    for name in names:
+        cells = {run[:3] for run in cells_of(config, "gap_decomposition") if run[3] == name}
+        assert {cell[1:] for cell in cells} == {
+            ("original", "image"), ("flux2", "latent"), ("flux2", "reconstruction"), ("pixel_unshuffle_8", "latent"),
+        }  # fmt: skip
+    config["recipes"]["again"]["replicate"] = 0
+    assert "again has the seeds of matched; give it another `replicate`" in message_of(check_study, config)
 
 
 def test_the_controls_of_the_ablation_are_compared_in_every_space_of_their_recipes():
@@ -360,11 +377,15 @@ def test_a_table_3_of_unlike_budgets_is_refused():
         ({"recipes": {"table4": ["image", "latent", "mine"]}}, "recipes.mine: not defined"),
         (
             {"recipes": {"gap_decomposition": ["matched", "latent"]}},
-            "study.recipes.gap_decomposition is ['matched', 'latent']; expected one recipe of all three spaces",
+            "study.recipes.gap_decomposition is ['matched', 'latent']; expected recipes of all three spaces, and",
         ),
         (
             {"recipes": {"gap_decomposition": ["latent"]}},
-            "study.recipes.gap_decomposition is ['latent']; expected one recipe of all three spaces",
+            "gap_decomposition is ['latent']; expected recipes of all three spaces, and latent is used in ['latent']",
+        ),
+        (
+            {"recipes": {"gap_decomposition": ["matched", "image_again"]}},
+            "expected recipes of all three spaces, and image_again is used in ['image']",
         ),
         (
             {"recipes": {"table1": ["latent"]}},

@@ -10,7 +10,8 @@ from .formats import render
 from .labels import PHANTOM_NOTICE, Labels, data_notes, marked
 from .layout import MISSING, Block, Layout
 
-WORDS = ["comparison", "dataset", "autoencoder", "metric", "role", "alternative", "method", "correction", "control"]
+WORDS = ["comparison", "dataset", "autoencoder", "recipe", "trainings", "metric", "role", "alternative", "method"]
+WORDS += ["correction", "control"]
 TITLES = {
     "latent_vs_reconstruction": "The gap of every cell",
     "group_level": "The gap over groups of images",
