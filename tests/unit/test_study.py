@@ -1,5 +1,7 @@
 """What a study is: the cells of the published study's tables, and the checks of a configuration."""
 
+import re
+
 import pytest
 import yaml
 
@@ -20,7 +22,8 @@ from learnability.study.cells import (
     tuned_per_fold,
 )
 from learnability.study.entries import recorded
-from learnability.study.presentation import finetuning_notes
+from learnability.study.paths import files_of_run, space_of_search
+from learnability.study.presentation import finetuning_notes, footnotes
 from learnability.study.refusals import check_study
 from learnability.study.sources import is_folder
 from tests.published import PUBLISHED, STUDIES, message_of, published
@@ -193,6 +196,40 @@ def test_the_footnote_says_which_images_fine_tuning_saw():
 
 def cells_of(config, table):
     return {tuple(cell.values()) for cell in cells(config, table)}  # dataset, autoencoder, space, recipe, fold
+
+
+def test_a_searched_recipe_has_a_footnote_in_every_table_that_shows_it():
+    tables = {"table1": ["image", "tuned"], "ablation_controls": ["matched", "matched_tuned"]}
+    config = published(study={"recipes": tables}, recipes={"tuned": {"search": {"scope": "fold0"}}})
+    notes = {name: [note for note in footnotes(config, name) if "searches/" in note] for name in (*tables, "table4")}
+    assert notes["ablation_controls"] == [
+        "matched tuned, searched in each fold and space on training and validation rows: 3 trials, lr 0.0003 or 0.001 "
+        "or 0.003; the values found are in searches/."
+    ]
+    (note,) = notes["table1"]
+    assert note.startswith(
+        "tuned, searched in each space on fold 0, whose validation rows are test rows of another fold: "
+    )
+    (note,) = notes["table4"]
+    assert note.startswith("⋆ + HP opt.: 20 trials, lr from 0.0001 to 0.001 (logarithmic); mask 0 or 0.2; ")
+    assert not [note for table in tables for note in footnotes(PUBLISHED, table) if "searches/" in note]
+
+
+def test_each_space_of_a_recipe_has_a_search_of_its_own_and_that_of_latents_is_where_it_was():
+    cell = {"dataset": "cardium", "recipe": "matched_tuned", "fold": 3}
+    found = {}
+    for autoencoder, space in (("original", "image"), ("flux2", "latent"), ("flux2", "reconstruction")):
+        run = cell | {"autoencoder": autoencoder, "space": space}
+        found[space] = files_of_run(PUBLISHED, (), run)["best"]
+        assert "best" not in files_of_run(PUBLISHED, (), run, is_search=True)
+    assert found == {
+        "image": "searches/cardium/original/matched_tuned/fold3/best.json",
+        "latent": "searches/cardium/flux2/matched_tuned/fold3/best.json",
+        "reconstruction": "searches/cardium/flux2@reconstruction/matched_tuned/fold3/best.json",
+    }
+    for space, path in found.items():  # which the rule reads back from the path
+        autoencoder, of_space = re.fullmatch(r"searches/cardium/(\w+)(@\w+|)/matched_tuned/.*", path).groups()
+        assert space_of_search(autoencoder, of_space) == space
 
 
 def test_table_4_is_of_flux_2_and_adds_60_runs_to_table_1():
