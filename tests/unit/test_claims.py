@@ -217,6 +217,9 @@ def test_the_gap_over_datasets_is_of_these_and_says_what_a_further_one_might_hav
 def test_the_gap_against_the_lossless_control(encoding, half, verdict):
     frame = decomposition_of(["isic2019", "cardium"], encoding=encoding, half=half)
     assert judged("gap_encoding", decomposition=frame)["verdict"].tolist() == [verdict]
+    other = decomposition_of(["isic2019", "cardium"], encoding=-encoding, half=half, recipe="another")
+    both = judged("gap_encoding", decomposition=pd.concat([frame, other]))
+    assert both["verdict"].tolist() == [verdict]  # by the first recipe
 
 
 def test_efficiency_is_a_matter_of_a_factor_of_two_on_a_gpu(faithful):

@@ -81,6 +81,7 @@ def test_imagenet_weights_are_for_a_network_that_starts_from_no_other():
     without = {name for name, entry in started.items() if entry is None}
     assert without == {
         "noise_conditioned", "noise_conditioned_lognormal", "noise_augmented", "matched", "image_again",
+        "matched_tuned",
         "latent_random_init", "matched_cross_entropy", "probe_linear", "probe_mlp", "probe_attention", "probe_cnn",
         "share_5", "share_10", "share_25", "share_50",
         "whiten", "rotate", "low_pass_50", "low_pass_25", "views",
@@ -141,10 +142,6 @@ DISTILL = {"teacher": TEACHER, "hard_weight": 0.5, "loss": "mse", "temperature":
         (
             {"base": "image", "reconstructions": "on_the_fly"},  # of image space too
             "recipes.mine.reconstructions: on_the_fly decodes latents, so `spaces` must be [reconstruction]",
-        ),
-        (
-            {"base": "tuned", "spaces": ["latent", "reconstruction"]},
-            "recipes.mine.search: a search is of one space; `spaces` names ['latent', 'reconstruction']",
         ),
         (
             {"base": "latent", "search": {"space": {}, "trials": 2, "workers": 1, "scope": "fold"}},

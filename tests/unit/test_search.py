@@ -31,6 +31,8 @@ SPACE = {
     "distill.hard_weight": {"low": 0.3, "high": 0.7},
 }
 SEARCH = Search(space=SPACE, trials=14, scope="fold")
+GRID = Search(space={"mask": {"choices": [0.2, 0]}, "lr": {"choices": [3e-4, 1e-3, 3e-3]}}, trials=6, scope="fold")
+COMBINATIONS = [{"lr": lr, "mask": mask} for lr in (3e-4, 1e-3, 3e-3) for mask in (0.2, 0)]
 
 
 def score(values, checkpoint=None):
@@ -211,6 +213,57 @@ def test_a_search_can_grow(undisturbed, tmp_path):
     run_trials(tmp_path, SEARCH, 7, 0, score, "identity")
     assert trials_of(tmp_path) == trials_of(undisturbed)
     assert best(tmp_path, replace(SEARCH, trials=2), "identity")["trial"] < 2  # as a search of two would have said
+
+
+def grid_score(values, checkpoint=None):
+    """Highest at a learning rate of 1e-3 without masking."""
+    return 0.8 - abs(math.log10(values["lr"]) + 3) - values["mask"]
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_choices_with_as_many_trials_as_combinations_are_each_tried_once_whatever_the_seed(tmp_path, seed):
+    run_trials(tmp_path, GRID, seed, 0, grid_score, "identity")
+    assert [trial[3] for trial in trials_of(tmp_path)] == COMBINATIONS
+    found = best(tmp_path, GRID, "identity")
+    assert (found["values"], found["trial"], found["trials"]) == ({"lr": 1e-3, "mask": 0}, 3, 6)
+    assert found["validation_balanced_accuracy"] == 0.8
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", ["add_trial", "objective", "tell"])
+def test_a_grid_that_was_killed_anywhere_tries_each_once_all_the_same(tmp_path, monkeypatch, step, when):
+    objective = grid_score
+    with monkeypatch.context() as patch:
+        if step == "objective":
+            objective = dies(grid_score, 3, when)
+        else:
+            patch.setattr(optuna.Study, step, dies(getattr(optuna.Study, step), 3, when))
+        with pytest.raises(Killed):
+            run_trials(tmp_path, GRID, 7, 0, objective, "identity")
+    run_trials(tmp_path, GRID, 7, 0, grid_score, "identity")
+    assert trials_of(tmp_path) == [
+        (number, "finished", grid_score(values), values) for number, values in enumerate(COMBINATIONS)
+    ]
+
+
+def test_workers_of_a_grid_never_try_the_same(tmp_path):
+    search = replace(GRID, workers=3)
+
+    def objective(values, checkpoint):
+        if len(workers_of(tmp_path)) < 3:
+            run_trials(tmp_path, search, 7, len(workers_of(tmp_path)), objective, "identity")  # while this one runs
+        return grid_score(values)
+
+    run_trials(tmp_path, search, 7, 0, objective, "identity")
+    assert [trial[3] for trial in trials_of(tmp_path)] == COMBINATIONS
+    assert set(workers_of(tmp_path)) == {0, 1, 2}
+
+
+def test_fewer_trials_than_combinations_are_drawn(tmp_path):
+    search = replace(GRID, trials=5)
+    for seed in (0, 1):
+        run_trials(tmp_path / str(seed), search, seed, 0, grid_score, "identity")
+    assert trials_of(tmp_path / "0") != trials_of(tmp_path / "1")
 
 
 def test_a_damaged_journal_is_named_and_kept(tmp_path):
@@ -467,6 +520,7 @@ def test_what_can_be_searched():
         ({"space": {"mask": {"choices": []}}}, "space.mask.choices is empty; list at least one value"),
         ({"space": {"mask": {"choices": [0, 0.2, 0]}}}, "space.mask.choices: 0 appears twice; list each value once"),
         ({"space": {"mask": {"choices": [[0, 1]]}}}, "space.mask.choices: [0, 1] is no single value; choices are"),
+        ({"space": GRID.space, "trials": 7}, "search.trials is 7; its choices have 6 combinations: write 6"),
     ],
 )
 def test_a_search_that_cannot_run_is_refused(change, message):
@@ -515,7 +569,7 @@ def test_a_search_has_the_bounds_of_the_recipe(key, declared, message):
 def test_every_noise_that_a_search_can_give_has_levels(space, message):
     recipe = recipe_of(noise={"family": "edm", "draw": "lognormal"}, search=asdict(replace(SEARCH, space=space)))
     if message is None:
-        check_search(recipe, "tuned")
+        check_search(recipe.with_values({"search.trials": 1}), "tuned")
         return
     with pytest.raises(InputError, match=re.escape(f"recipes.tuned.search.space, with {message}")):
         check_search(recipe, "tuned")

@@ -237,6 +237,16 @@ def test_the_gap_without_confounds_is_told_where_it_was_measured():
     frame = decomposition_of(["isic2019"], matched=0.08, encoding=0.06)
     text = " ".join(conclusions(made_up(decomposition=frame), DIFFERING)["may"])
     assert "of the encoding itself 6.0 points [4.0, 8.0]" in text
+    assert "Gap, Flux.2 on ISIC-2019: " in text
+    tuned = decomposition_of(["isic2019"], matched=0.05, encoding=0.01, recipe="matched_tuned")
+    both = made_up(decomposition=pd.concat([tuned, frame]))
+    gaps = [line for line in conclusions(both, DIFFERING)["may"] if line.startswith("Gap, ")]
+    assert [line.split(":")[0] for line in gaps] == [
+        "Gap, Flux.2 on ISIC-2019, matched tuned", "Gap, Flux.2 on ISIC-2019, matched",
+    ]  # fmt: skip
+    assert "of the encoding itself 1.0 points" in gaps[0]
+    said = answer(both, Said("open", NOT_RUN, []), [])[1]
+    assert "With one recipe in every space (matched tuned) the gap is 5.0 points" in said
     without = conclusions(made_up(without=("gap_decomposition",)), DIFFERING)["may_not"]
     assert any("was not measured in this study" in line for line in without)
 

@@ -12,7 +12,8 @@ from ..registry import class_of
 from ..study.array_sizes import row_shape
 from ..study.cells import BACKBONE, resolve_autoencoder
 from ..study.grid import misfit
-from ..study.recipes import pretrained_weights, resolve_recipe, spaces_of
+from ..study.paths import space_of_search
+from ..study.recipes import pretrained_weights, resolve_recipe
 from ..study.sources import is_folder
 from ..workflow.hub import weights_to_fetch, why_missing
 from ..workflow.identity import changed_weights, edited_weights
@@ -129,7 +130,7 @@ def check_diagnosis(config: dict, wildcards: dict) -> list[str]:
 
 def check_training(config: dict, wildcards: dict) -> list[str]:
     """Check that the network fits the grid of its space and that its starting weights are available."""
-    space = wildcards.get("space", spaces_of(config, wildcards["recipe"])[0])
+    space = wildcards.get("space") or space_of_search(wildcards["autoencoder"], wildcards["of_space"])
     recipe, found = resolve_recipe(config, wildcards["recipe"], space), []
     side = row_shape(config, space, wildcards["autoencoder"])[1]
     # Behind a part of a decoder the grid is another: the training, and `check`, build the network on it.

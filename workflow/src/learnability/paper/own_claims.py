@@ -8,7 +8,7 @@ import numpy as np
 from ..significance.group_level import SAMPLING
 from ..significance.groups import OF_A_FURTHER, OF_THESE
 from ..significance.remedies import GAP
-from ..significance.rows import CELL_TEST
+from ..significance.rows import CELL_TEST, of_first_recipe
 from ..study.truths import DECODER_BLOCKS, NONE, REMEDIES
 from .claim import Claim, of_table
 from .findings import Effect, Findings, effect_of
@@ -31,8 +31,9 @@ def over_datasets(findings: Findings) -> Verdict:
 
 
 def decomposed(gap: str, findings: Findings) -> Verdict:
-    """One gap of gap_decomposition.csv in every cell."""
+    """One gap of gap_decomposition.csv in every cell, by the first recipe."""
     rows = findings.rows("gap_decomposition", metric="balanced_accuracy", role="family")
+    rows = of_first_recipe(rows) if len(rows) else rows
     cells = [_cell(row, gap, findings) for row in rows.to_dict("records") if not np.isnan(row[gap])]
     if not cells:
         return untestable("the gap is not decomposed in this study, or has no lossless control")

@@ -6,6 +6,7 @@ from functools import cache
 
 from ..study.array_sizes import ArraySize, encoding_bytes, packing_bytes, row_shape, views_bytes
 from ..study.cells import efficiency_run, resolve_autoencoder
+from ..study.paths import space_of_search
 from ..study.recipe import Recipe
 from ..study.recipes import resolve_recipe, spaces_of
 from ..workflow.job_work import (
@@ -153,7 +154,10 @@ class Plan:
         if job.rule not in CLASSIFIER_RULES:
             return ArraySize(size.images, size.channels, config["image_size"])
         cell = efficiency_run(config, names["row"]) if "row" in names else names
-        space = cell.get("space") or spaces_of(config, cell["recipe"])[0]
+        if "of_space" in names:
+            space = space_of_search(names["autoencoder"], names["of_space"])
+        else:
+            space = cell.get("space") or spaces_of(config, cell["recipe"])[0]
         channels, side, _ = row_shape(config, space, cell.get("autoencoder", "original"))
         return ArraySize(size.images, channels, side)
 

@@ -6,6 +6,7 @@ from . import controls
 from .controls import LOSSLESS
 from .recipe import WITH_BLOCKS
 from .recipes import resolve_recipe, spaces_of
+from .replicates import with_replicates
 from .truths import CONTROLS, REMEDIES
 
 ALL_SPACES = {"image", "latent", "reconstruction"}
@@ -145,11 +146,14 @@ def rows_of_table4(config: dict) -> dict[str, tuple[str, str]]:
     return dict(sorted(rows.items(), key=lambda row: row[0] != "reconstruction"))
 
 
-def recipes_of_gaps(config: dict) -> dict[str, str | None]:
-    """The recipes of the gaps: Table 1's in reconstruction (`image`) and latent space, and the matched one, or None."""
+def recipes_of_gaps(config: dict) -> dict[str, str | dict[str, list[str]] | None]:
+    """The recipes of the gaps: Table 1's in reconstruction (`image`) and latent space or None, and the matched ones.
+
+    `matched` has the trainings of each, itself and its replicates, by its name.
+    """
     recipes = config["study"]["recipes"]
     of_space = {space: name for name in recipes["table1"] for space in spaces_of(config, name)}
-    matched = next(iter(recipes.get("gap_decomposition", [])), None)
+    matched = with_replicates(config, recipes.get("gap_decomposition", []))
     return {"image": of_space.get("reconstruction"), "latent": of_space.get("latent"), "matched": matched}
 
 

@@ -18,6 +18,10 @@ from .sources import is_folder
 from .truths import REMEDIES
 
 ENTRIES = ("datasets", "autoencoders", "pretrained")
+SEARCHED = {
+    "fold": "in each fold and space on training and validation rows",
+    "fold0": "in each space on fold 0, whose validation rows are test rows of another fold",
+}
 
 
 def labels(config: dict, table: str = "table1") -> dict[str, dict[str, str]]:
@@ -76,18 +80,25 @@ def footnotes(config: dict, table: str) -> list[str]:
     shown = scope(config, table)["autoencoders"]
     if table == "table3":
         shown = [part["autoencoder"]] if (part := efficiency(config)) else []
-    notes = search_notes(config) if table == "table4" else []
-    return config["tables"][table]["footnotes"] + notes + finetuning_notes(config, shown)
+    return config["tables"][table]["footnotes"] + search_notes(config, table) + finetuning_notes(config, shown)
 
 
-def search_notes(config: dict) -> list[str]:
-    """One footnote per searched row of Table 4: what was searched, and in how many trials."""
+def search_notes(config: dict, table: str) -> list[str]:
+    """One footnote per searched recipe of a table: what was searched, and in how many trials.
+
+    Rows of Table 4 are marked, with the scope of their search; elsewhere the note has it.
+    """
+    if table == "table4":
+        rows = {row: recipe for row, (_, recipe) in rows_of_table4(config).items()}
+    else:
+        rows = {recipe: recipe for *_, recipe in columns(config, table)}
     notes = []
-    for row, (_, recipe) in rows_of_table4(config).items():
+    for row, recipe in rows.items():
         if search := resolve_recipe(config, recipe).search:
             space = "; ".join(f"{key} {in_words(values)}" for key, values in search.space.items())
-            label = config["tables"]["table4"]["labels"].get(row, row)
-            notes.append(f"⋆ {label}: {search.trials} trials, {space}; the values found are in searches/.")
+            label = config["tables"][table].get("labels", {}).get(row, row.replace("_", " "))
+            label = f"⋆ {label}" if table == "table4" else f"{label}, searched {SEARCHED[search.scope]}"
+            notes.append(f"{label}: {search.trials} trials, {space}; the values found are in searches/.")
     return notes
 
 

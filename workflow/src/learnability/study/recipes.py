@@ -93,8 +93,6 @@ def check_recipe(config: dict, name: str) -> None:
         check_views(name, recipe)
     if isinstance(recipe.stem_patch, dict) and (missing := [one for one in spaces if one not in recipe.stem_patch]):
         raise InputError(f"recipes.{name}.stem_patch has nothing for {missing[0]} space; one value, or one a space")
-    if recipe.search and len(spaces) != 1:
-        raise InputError(f"recipes.{name}.search: a search is of one space; `spaces` names {spaces}")
     if recipe.search:
         check_search(resolve_recipe(config, name, spaces[0]), name)
     for after in built_on(config, name):

@@ -17,6 +17,7 @@ WORDS = [
     "dataset",
     "autoencoder",
     "base",
+    "trainings",
     "metric",
     "role",
     "alternative",
