@@ -12,6 +12,7 @@ PAGES = {"judge_claims", "compare_published", "write_summary", "all"}
 TESTS = {"test_significance", "test_groups", "test_ablation", "test_diagnostics", "decompose_gap", "judge_controls"}
 FIGURES = {f"draw_{name}" for name in ("figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels")}
 FIGURES |= {"draw_spectra", "draw_diagnostics_vs_gap", "draw_learning_curves", "draw_decoder_depth"}
+FIGURES |= {"draw_gap_decomposition"}
 PROBES = {"make_probes", "make_information", "make_learning_curve", "draw_learning_curves"}
 TRAININGS = {"train_classifier": 129, "train_with_decoder": 9, "search_recipe": 4}
 BY_LDAM = TRAININGS | {"train_classifier": 117}  # the others are probes, by cross-entropy
@@ -116,12 +117,14 @@ def test_a_module_that_is_moved_with_its_importers_reruns_nothing(copy):
                 *TESTS,
                 *PROBES,
                 "make_gap",
+                "make_gap_by_frequency",
                 "make_table1",
                 "make_table4",
                 "make_table5",
                 "draw_diagnostics_vs_gap",
                 "draw_figure2",
                 "draw_gaps",
+                "draw_gap_decomposition",
                 "show_tests",
                 "show_controls",
                 *PAGES,

@@ -4,6 +4,7 @@ import pandas as pd
 
 from learnability.diagnostics.encoding import DIAGNOSTICS, SPECTRUM
 from learnability.significance.decomposition import GAP_COLUMNS
+from learnability.significance.frequency import FREQUENCY_COLUMNS
 from learnability.significance.groups import GROUP_COLUMNS
 from learnability.significance.rows import TEST_COLUMNS
 from learnability.storage.contracts import CELL, FIDELITY, FOLDS, PREDICTIONS, SAMPLES, SCORES, write_json
@@ -33,6 +34,7 @@ def test_columns_are_those_of_the_contracts():
         ("probes", PROBE_COLUMNS),
         ("information", INFORMATION_COLUMNS),
         ("learning_curve", CURVE_COLUMNS),
+        ("gap_by_frequency", FREQUENCY_COLUMNS),
     ):
         assert sorted(COLUMNS_OF[f"tables/{table}.csv"]) == sorted(columns)
     assert sorted(COLUMNS_OF["significance/gap_decomposition.csv"]) == sorted(GAP_COLUMNS)
