@@ -24,11 +24,11 @@ from learnability.storage.contracts import (
 from learnability.study.paths import run_file
 from learnability.training.metrics import area_under_curve, balanced_accuracy, matthews_correlation
 
-STEP = {"test": 0.001, "validation": 0.005}  # of ln(p / p of the last class): a relative error of half of it
-LARGEST = 32766  # steps; an int16 holds one more
-AUC_MAY_DIFFER = (
-    0.003  # by the lost digits; balanced accuracy and MCC may not, because the largest probability stays so
-)
+# Steps of ln(p / p of the last class): of test rows the first that keeps the run's AUC, of validation rows, which only
+# decide a temperature, one that does not show in it.
+STEPS, OF_VALIDATION = (0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001, 0.00001), 0.1
+LARGEST = 32000  # steps; an int16 holds some more
+AUC_MAY_DIFFER = 0.001  # balanced accuracy and MCC may not, because the largest probability stays so
 RUN = ["space", "autoencoder", "recipe", "fold", "split"]
 MEASURES = ["psnr", "ssim"]
 
@@ -56,30 +56,37 @@ def as_probabilities(steps: np.ndarray, step: float) -> np.ndarray:
 
 def write_runs(runs: Iterable[tuple[dict, list[str]]], images: Images, card: dict, results: Path, path: Path) -> None:
     """The rows of runs, given as metrics and the splits that are kept, of one dataset."""
-    parts = [
-        pd.DataFrame(
-            steps_of_run(results / run_file(run, "predictions.parquet"), run["fold"], split, images, card)
-        ).assign(**{key: run[key] for key in RUN[:-1]}, split=split)
-        for run, splits in runs
-        for split in splits
-    ]
+    parts, classes = [], card["classes"][:-1]
+    for run, splits in runs:
+        predictions = results / run_file(run, "predictions.parquet")
+        frame = read_predictions(predictions, card["classes"])
+        for split in splits:
+            rows = in_order(frame[frame["split"] == split], predictions, run["fold"], split, images)
+            step = OF_VALIDATION if split == "validation" else step_of(rows, run, card, predictions)
+            steps = pd.DataFrame(as_steps(rows[card["classes"]].to_numpy(), step), columns=classes)
+            parts.append(steps.assign(**{key: run[key] for key in RUN[:-1]}, split=split, step=step))
     if parts:
-        frame = pd.concat(parts, ignore_index=True)
-        write_small(frame[[*RUN, *card["classes"][:-1]]], card["classes"][:-1], path)
+        write_small(pd.concat(parts, ignore_index=True)[[*RUN, "step", *classes]], classes, path)
 
 
-def steps_of_run(path: Path, fold: int, split: str, images: Images, card: dict) -> dict[str, np.ndarray]:
-    """The steps of one split of a run, by class; InputError where its rows are not those of the folds."""
-    frame = read_predictions(path, card["classes"])
-    frame = frame[frame["split"] == split]
+def in_order(frame: pd.DataFrame, path: Path, fold: int, split: str, images: Images) -> pd.DataFrame:
+    """The rows of one split in the order of the dataset; InputError where they are not those of the folds."""
     row = images.sample_id.get_indexer(frame["sample_id"])
     order, expected = np.argsort(row), split_rows(images.fold, fold, images.n_splits)[split]
     if not np.array_equal(row[order], expected):
         raise InputError(
             f"{path}: its {split} rows are not the {len(expected)} of fold {fold}; pack results and folds of one study"
         )
-    steps = as_steps(frame[card["classes"]].to_numpy()[order], STEP[split])
-    return dict(zip(card["classes"][:-1], steps.T, strict=True))
+    return frame.iloc[order]
+
+
+def step_of(test: pd.DataFrame, run: dict, card: dict, path: Path) -> float:
+    """The coarsest step that keeps the scores of the run."""
+    for step in STEPS:
+        rounded = as_probabilities(as_steps(test[card["classes"]].to_numpy(), step), step)
+        if not unlike(test["label"].to_numpy(), rounded, run, card):
+            return step
+    raise InputError(f"{path}: its scores are not those of {path.with_name('metrics.json')}; train the run again")
 
 
 def restore_runs(runs: Iterable[dict], path: Path, images: Images, card: dict, results: Path) -> None:
@@ -89,33 +96,30 @@ def restore_runs(runs: Iterable[dict], path: Path, images: Images, card: dict, r
     found = dict(list(pd.read_parquet(path).groupby(RUN, observed=True)))
     for run in runs:
         parts = []
-        for split, step in STEP.items():
+        for split in ("test", "validation"):
             rows = split_rows(images.fold, run["fold"], images.n_splits)[split]
             steps = found.get((*(run[key] for key in RUN[:-1]), split))
             if steps is not None:
-                columns = pd.DataFrame(as_probabilities(steps[card["classes"][:-1]], step), columns=card["classes"])
+                probability = as_probabilities(steps[card["classes"][:-1]].to_numpy(), steps["step"].iloc[0])
                 who = {"sample_id": images.sample_id[rows], "label": images.label[rows], "split": split}
-                parts.append(pd.concat([pd.DataFrame(who), columns], axis=1))
+                parts.append(pd.DataFrame(who | dict(zip(card["classes"], probability.T, strict=True))))
         frame = pd.concat(parts, ignore_index=True)
+        test = frame[frame["split"] == "test"]
+        if wrong := unlike(test["label"].to_numpy(), test[card["classes"]].to_numpy(), run, card):
+            raise InputError(f"{path}: {wrong} of {run_file(run, '')} is not what its metrics say; take the part anew")
         predictions = results / run_file(run, "predictions.parquet")
-        compare(frame[frame["split"] == "test"], run, card, path)
         write_parquet(frame, predictions)
         write_json(run | {"digest_predictions": file_digest(predictions)}, predictions.with_name("metrics.json"))
 
 
-def compare(test: pd.DataFrame, run: dict, card: dict, path: Path) -> None:
-    """Refuse test rows whose scores are not those of the run."""
-    label, probability = test["label"].to_numpy(), test[card["classes"]].to_numpy()
+def unlike(label: np.ndarray, probability: np.ndarray, run: dict, card: dict) -> str:
+    """The first score of test rows that is not the run's, in words; nothing where all are."""
     best, positive = probability.argmax(axis=1), card["classes"].index(card["positive"]) if card["positive"] else None
     auc, _ = area_under_curve(label, probability, positive)
-    for name, score, tolerance in (
-        ("balanced_accuracy", balanced_accuracy(label, best), 1e-12),
-        ("mcc", matthews_correlation(label, best), 1e-12),
-        ("auc", auc, AUC_MAY_DIFFER),
-    ):
-        if abs(score - run[name]) > tolerance:
-            where = run_file(run, "")
-            raise InputError(f"{path}: {name} of {where} is {score:.6f} by its rows and {run[name]:.6f} in its metrics")
+    found = {"balanced_accuracy": balanced_accuracy(label, best), "mcc": matthews_correlation(label, best), "auc": auc}
+    may = dict.fromkeys(found, 1e-12) | {"auc": AUC_MAY_DIFFER}
+    wrong = (f"{name} {score:.6f}" for name, score in found.items() if abs(score - run[name]) > may[name])
+    return next(wrong, "")
 
 
 # ---- Encodings ----

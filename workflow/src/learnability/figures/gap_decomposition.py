@@ -83,7 +83,7 @@ def write_number(axes: Axes, row: dict, height: float) -> None:
     text = f"{round(row['gap'], 1) + 0.0:.1f}".replace("-", "−")
     place = {"transform": axes.get_yaxis_transform(), "va": "center", "ha": "right"}
     look = {"fontweight": "bold"} if row["kind"] == "gap_encoding" else {"color": QUIET}
-    axes.text(1.12, height, text, fontsize=SMALL + 1, **look, **place)
+    axes.text(1.15, height, text, fontsize=SMALL + 1, **look, **place)
 
 
 def sentences(lines: pd.DataFrame) -> list[str]:
