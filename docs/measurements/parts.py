@@ -4,13 +4,14 @@
     python -m docs.measurements.parts unpack docs/measurements/data/STUDY RESULTS
     python -m docs.measurements.parts rebuild STUDY [TARGET ...]
 
-`unpack` writes a results folder without images, latents and networks. `rebuild` does so if there is none yet, and has
-Snakemake make targets from it. docs/measurements/data/README.md describes the files.
+`unpack` writes a results folder without images, latents and networks. `rebuild` writes results/STUDY_rebuilt, in place of
+an earlier one, and has Snakemake make targets from it. docs/measurements/data/README.md describes the files.
 """
 
 import argparse
 import io
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -118,10 +119,10 @@ def unpack(study: Path, results: Path) -> None:
 
 
 def rebuild(name: str, targets: list[str]) -> int:
-    """Have Snakemake make targets of a committed study in results/NAME_rebuilt; return its exit code."""
+    """Have Snakemake make targets of a committed study in results/NAME_rebuilt, anew; return its exit code."""
     results = Path(f"results/{name}_rebuilt")
-    if not results.exists():
-        unpack(ROOT / DATA / name, results)
+    shutil.rmtree(results, ignore_errors=True)
+    unpack(ROOT / DATA / name, results)
     return make(ROOT / f"workflow/studies/{name}.yaml", results, targets)
 
 
