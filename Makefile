@@ -10,6 +10,8 @@
 #                  from the files of the devices that were measured
 # make calibrate   what every test and verdict is worth, from simulated studies: docs/measurements/error_rates.md; half an
 #                  hour of one core, goes on where it was stopped
+# make rebuild   tables, tests and figures of a study from what is committed of it, without images (docs/measurements/data):
+#                  STUDY=ham10000 TARGETS="table1 gap"
 # make gpu-check   the CUDA path on the GPU of this machine: docs/measurements/gpu.md; planned for eight minutes of an
 #                  H100, goes on where it was stopped. PARTS="train step" measures these anew; DEVICE=cpu TINY=1 tries the commands
 # make test-parity   the checks against MedVAE's own package, which `make test` skips; installs it into .venv-parity
@@ -22,7 +24,7 @@ export PYTHONPATH := $(CURDIR)/workflow/src
 export PATH := $(BIN):$(PATH)
 
 .PHONY: demo slurm-demo lint test test-demo test-slurm test-parity bench \
-	pages calibrate gpu-check environment lock clean-demo
+	pages calibrate rebuild gpu-check environment lock clean-demo
 
 environment: $(VENV)/installed
 
@@ -72,6 +74,11 @@ pages: $(VENV)/installed
 # From the repository's root, where the package `benchmarks` lies.
 calibrate: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration
+
+STUDY ?= ham10000
+TARGETS ?= table1 gap
+rebuild: $(VENV)/installed
+	$(BIN)/python -m docs.measurements.parts rebuild $(STUDY) $(TARGETS)
 
 DEVICE ?= cuda
 gpu-check: $(VENV)/installed

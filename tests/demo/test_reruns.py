@@ -13,6 +13,7 @@ TESTS = {"test_significance", "test_groups", "test_ablation", "test_diagnostics"
 TESTS |= {"test_remedies"}
 FIGURES = {f"draw_{name}" for name in ("figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels")}
 FIGURES |= {"draw_spectra", "draw_diagnostics_vs_gap", "draw_learning_curves", "draw_decoder_depth", "draw_remedies"}
+FIGURES |= {"draw_gap_decomposition"}
 PROBES = {"make_probes", "make_information", "make_learning_curve", "draw_learning_curves"}
 TRAININGS = {"train_classifier": 145, "train_with_decoder": 9, "search_recipe": 4}
 BY_LDAM = TRAININGS | {"train_classifier": 133}  # the others are probes, by cross-entropy
@@ -117,6 +118,7 @@ def test_a_module_that_is_moved_with_its_importers_reruns_nothing(copy):
                 *TESTS,
                 *PROBES,
                 "make_gap",
+                "make_gap_by_frequency",
                 "make_table1",
                 "make_table4",
                 "make_table5",
@@ -125,6 +127,7 @@ def test_a_module_that_is_moved_with_its_importers_reruns_nothing(copy):
                 "draw_gaps",
                 "make_table6",
                 "draw_remedies",
+                "draw_gap_decomposition",
                 "show_tests",
                 "show_controls",
                 *PAGES,

@@ -66,6 +66,9 @@ ELSEWHERE = {
         "snakefmt Snakefile workflow/rules",
     ],
     "tests/runs/test_gpu_check.py runs it": ["python -m benchmarks.gpu"],
+    "tests/runs/test_rebuilt.py packs a study": [
+        "python -m docs.measurements.parts pack results/ham10000 docs/measurements/data/ham10000/table1",
+    ],
     "minutes of measurement": [
         "python benchmarks/classifier_speed.py", "python benchmarks/feed.py", "python benchmarks/memory.py",
         "make bench",

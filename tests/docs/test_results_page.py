@@ -4,6 +4,7 @@ import pandas as pd
 
 from learnability.diagnostics.encoding import DIAGNOSTICS, SPECTRUM
 from learnability.significance.decomposition import GAP_COLUMNS
+from learnability.significance.frequency import FREQUENCY_COLUMNS
 from learnability.significance.groups import GROUP_COLUMNS
 from learnability.significance.remedies import REMEDY_COLUMNS
 from learnability.significance.rows import TEST_COLUMNS
@@ -36,6 +37,7 @@ def test_columns_are_those_of_the_contracts():
         ("information", INFORMATION_COLUMNS),
         ("learning_curve", CURVE_COLUMNS),
         ("table6", TABLE6_COLUMNS),
+        ("gap_by_frequency", FREQUENCY_COLUMNS),
     ):
         assert sorted(COLUMNS_OF[f"tables/{table}.csv"]) == sorted(columns)
     assert sorted(COLUMNS_OF["significance/remedies.csv"]) == sorted(REMEDY_COLUMNS)

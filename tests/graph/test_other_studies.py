@@ -14,7 +14,7 @@ def test_all_of_a_study_of_table_1_adds_table_2_and_the_tests_and_no_training(ch
     assert {rule: counts[rule] for rule in TABLE1} == TABLE1
     assert counts == TABLE1 | PAGES | {
         "make_table1": 1, "make_table2": 1, "make_gap": 1, "test_significance": 1, "test_groups": 1, "record_study": 1,
-        "test_diagnostics": 1, "make_table5": 1,
+        "test_diagnostics": 1, "make_table5": 1, "make_gap_by_frequency": 1,
         "all": 1, "finetune_autoencoder": 4, "fetch_weights": 7, "diagnose_encoding": 20, **dict.fromkeys(FIGURES, 1),
     }  # fmt: skip
 
@@ -52,7 +52,7 @@ def test_fine_tuned_per_fold_it_is_20_fine_tunings_and_36_encodings(per_fold):
 
 def test_figures_wait_for_the_encoding_of_every_fold(per_fold):
     drawn = {rule: count for rule, count in per_fold.counts("figures").items() if rule.startswith("draw_")}
-    assert drawn == dict.fromkeys((*FIGURES, "draw_noise_levels"), 1)
+    assert drawn == dict.fromkeys((*FIGURES, "draw_noise_levels", "draw_gap_decomposition"), 1)
     waits = per_fold.waits(per_fold.job("draw_figure3"))
     assert {f"encodings/cardium/medvae_ft@fold{fold}/reconstructions.npy" for fold in range(5)} <= waits
 

@@ -34,8 +34,9 @@ from tests.whole_study import (
 NOTES = "imported"  # a file per job: what it imported
 PAGES = ("judge_claims", "compare_published", "show_tests", "show_controls", "write_summary")
 FIGURES = ("draw_figure2", "draw_gaps", "draw_class_recall", "draw_training_curves", "draw_noise_levels")
-FIGURES += ("draw_diagnostics_vs_gap",)
+FIGURES += ("draw_diagnostics_vs_gap", "draw_gap_decomposition")
 TABLES = ("make_gap", "make_table1", "make_table3", "make_table4", "make_table5", "make_ablation_controls")
+TABLES += ("make_gap_by_frequency",)
 TESTS = ("test_significance", "test_groups", "test_ablation", "test_diagnostics", "decompose_gap", "judge_controls")
 # What is made anew where runs of Table 1 and of the others are.
 FOLLOWS = dict.fromkeys((*PAGES, *FIGURES, *TABLES, *TESTS, "all"), 1)
@@ -113,7 +114,7 @@ def test_every_promised_file_is_there_with_its_columns(results):
         assert "SD 1.4-like" in (results / f"tables/table1.{extension}").read_text()
     assert figures_of(results) == {
         "figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels", "spectra",
-        "diagnostics_vs_gap", "learning_curves", "decoder_depth", "remedies",
+        "diagnostics_vs_gap", "learning_curves", "decoder_depth", "remedies", "gap_decomposition",
     }  # fmt: skip
     for name in figures_of(results):
         assert "Phantoms on disk" in (results / f"figures/{name}.svg").read_text()
@@ -181,7 +182,7 @@ def test_the_controls_are_judged_and_said_first(results):
 
 def test_every_table_parses_and_compiles_as_latex(results, tmp_path):
     texts = [path.read_text(encoding="utf-8") for path in sorted(results.glob("tables/*.tex"))]
-    assert len(texts) == 14  # gap, five tables, controls, probes (3), decoders (2), claims, published
+    assert len(texts) == 15  # gap (2), five tables, controls, probes (3), decoders (2), claims, published
     assert_good_latex(texts, tmp_path)
 
 

@@ -34,7 +34,7 @@ CHEAP = (
     "prepare_dataset", "make_folds", "make_table1", "make_table2", "make_table3", "make_table4",
     "make_table5", "make_ablation_controls", "test_significance", "test_groups", "test_ablation", "test_diagnostics",
     "decompose_gap", "record_study",
-    "make_decoder_depth", "make_across_spaces", "test_remedies", "make_table6",
+    "make_decoder_depth", "make_across_spaces", "test_remedies", "make_table6", "make_gap_by_frequency",
     "judge_claims", "compare_published", "show_tests", "write_summary",
     "make_probes", "make_information", "make_learning_curve",
 )  # fmt: skip

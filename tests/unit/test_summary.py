@@ -412,6 +412,16 @@ def test_figures_are_numbered_that_of_the_gaps_first_and_have_one_caption(tmp_pa
     assert text.index('<figure id="gaps">') < text.index('<section id="controls"') < text.index('<figure id="figure2">')
 
 
+def test_the_parts_of_the_gap_lead_where_a_study_has_them(tmp_path, findings):
+    paths = [tmp_path / f"{name}.svg" for name in ("figure2", "gap_decomposition", "gaps")]
+    for path in paths:
+        save(Figure(figsize=(1, 1)), path, path.with_suffix(".png"))
+    text = render_summary(findings, replace(material_of(tmp_path / "study", findings), figures=paths))
+    places = [text.index(f'<figure id="{name}">') for name in ("gap_decomposition", "gaps", "figure2")]
+    assert places[0] < text.index('<section id="controls"') < places[1] < places[2]
+    assert text.count("<figure ") == 3
+
+
 def test_date_command_and_what_was_changed_are_in_the_provenance(tmp_path, findings):
     material = material_of(tmp_path, findings)
     changed = changed_values(published(seed=3, datasets={"isic2019": {"root": "/x"}, "new": {}}), published())

@@ -37,6 +37,18 @@ def information_files(name):
     return in_results(paths.run_file(cell, name) for cell in cells_of_information(config))
 
 
+def files_by_frequency(name):
+    """One file of every run of Table 1 and of the gap's decomposition."""
+    runs = cells(config) + cells(config, "gap_decomposition")
+    return in_results(list(dict.fromkeys(paths.run_file(cell, name) for cell in runs)))
+
+
+def recipes_by_frequency():
+    """Table 1's recipes, and by the name of each matched one its trainings."""
+    matched = config["study"]["recipes"].get("gap_decomposition", [])
+    return recipes_of_gaps(config) | {"matched": {name: [name] for name in matched}}
+
+
 def datasets_of(runs):
     """The datasets of these runs, in the study's order."""
     names = {cell["dataset"] for cell in runs}
@@ -166,6 +178,7 @@ def figure_outputs(name, figure, shows, embedded=True):
 def figure_files():
     """Every figure that the study has runs for."""
     names = [*(["gaps"] if tests_in_table1() else []), *(["figure2"] if encodings(config) else [])]
+    names += ["gap_decomposition"] if cells(config, "gap_decomposition") else []
     names += ["figure3", "class_recall", "training_curves"]
     names += ["noise_levels"] if noise_curves() else []
     names += ["spectra"] if diagnosed(config) else []

@@ -8,7 +8,7 @@ from ..study.array_sizes import ArraySize, encoding_bytes, packing_bytes, row_sh
 from ..study.cells import efficiency_run, resolve_autoencoder
 from ..study.paths import space_of_search
 from ..study.recipe import Recipe
-from ..study.recipes import resolve_recipe, spaces_of
+from ..study.recipes import resolve_recipe
 from ..workflow.job_work import (
     AFTER_BUDGET,
     CLASSIFIER_RULES,
@@ -143,9 +143,16 @@ class Plan:
         if job.rule in (*ENCODING_RULES, "finetune_autoencoder"):
             copies = {"copies": int(names["copies"])} if "copies" in names else {}
             return {"entry": resolve_autoencoder(config, names["autoencoder"])} | copies
-        recipe = efficiency_run(config, names["row"])["recipe"] if "row" in names else names["recipe"]
-        space = names.get("space") or spaces_of(config, recipe)[0]
-        return {"recipe": resolve_recipe(config, recipe, space), "n_splits": config["study"]["n_splits"]}
+        recipe = resolve_recipe(config, *self.recipe_and_space(job))
+        return {"recipe": recipe, "n_splits": config["study"]["n_splits"]}
+
+    def recipe_and_space(self, job: Job) -> tuple[str, str]:
+        """What a job trains or measures by, and in which space."""
+        names = job.wildcards
+        if "row" in names:
+            cell = efficiency_run(self.config, names["row"])
+            return cell["recipe"], cell["space"]
+        return names["recipe"], names.get("space") or space_of_search(names["autoencoder"], names.get("of_space", ""))
 
     def array(self, job: Job) -> ArraySize:
         """The packed array that the job reads or makes."""
@@ -153,12 +160,7 @@ class Plan:
         size = self.size(names["dataset"])
         if job.rule not in CLASSIFIER_RULES:
             return ArraySize(size.images, size.channels, config["image_size"])
-        cell = efficiency_run(config, names["row"]) if "row" in names else names
-        if "of_space" in names:
-            space = space_of_search(names["autoencoder"], names["of_space"])
-        else:
-            space = cell.get("space") or spaces_of(config, cell["recipe"])[0]
-        channels, side, _ = row_shape(config, space, cell.get("autoencoder", "original"))
+        channels, side, _ = row_shape(config, self.recipe_and_space(job)[1], names["autoencoder"])
         return ArraySize(size.images, channels, side)
 
     def written(self, job: Job, params: dict, array: ArraySize) -> float:
