@@ -25,7 +25,7 @@ def names_of(cell: str) -> list[str]:
 
 
 def documented_files() -> list[str]:
-    """Every path of the table of files."""
+    """Every path in the page's table of files."""
     table, found = PAGE.split("\n## Files\n")[1].split("\n## ")[0], []
     for line in table.splitlines():
         if line.startswith("| `"):

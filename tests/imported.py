@@ -28,7 +28,7 @@ def named_modules(note: dict, config: dict) -> list[str]:
 
 
 def imported_beyond_digest(note: dict, checkout: Path, config: dict) -> set[str]:
-    """Modules that a job imported but its digest does not cover; the digest must be that of its rule and values."""
+    """Modules that a job imported but its digest does not cover; the digest must belong to its rule and values."""
     script = "encode_dataset" if note["rule"] == "encode_latents" else note["rule"]
     modules = named_modules(note, config)
     assert note["code"] in (None, provenance.code_digest(script, modules)), note["rule"]

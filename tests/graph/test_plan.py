@@ -1,4 +1,4 @@
-"""`learnability plan` prices exactly the jobs of a dry run: of the published study, of a part, and of what is left."""
+"""`learnability plan` prices the jobs of a dry run and no others: the published study, a part of it, what is left."""
 
 import contextlib
 import sys

@@ -1,4 +1,4 @@
-"""The step diagnose_encoding on a data set of waves: both files, whole or not at all, and what it refuses."""
+"""The step diagnose_encoding on a data set of waves: it writes both files or neither; and what it refuses."""
 
 import numpy as np
 import pandas as pd

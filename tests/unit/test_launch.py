@@ -1,4 +1,4 @@
-"""The launcher: what a killed run left behind is ended, a run that goes on is not, and nobody else's is touched."""
+"""The launcher ends what a killed run left behind, but no run that goes on, and nobody else's."""
 
 import os
 import subprocess

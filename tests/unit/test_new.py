@@ -1,4 +1,4 @@
-"""`learnability new`: the study that it writes for images and an autoencoder that someone brings."""
+"""`learnability new`: the study that it writes for someone's images and autoencoder."""
 
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ OWN += "    def __init__(self, size):\n        self.size = size\n\n    def encod
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """The folder in which the command is given, with a class of the user's; no GPU."""
+    """The folder in which the command is given, with a class that the user wrote; no GPU."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -106,7 +106,7 @@ def test_a_folder_and_weights_become_a_study_that_can_run(here, capsys):
 
 
 def test_without_a_gpu_it_is_own_small_of_what_was_brought(here, monkeypatch):
-    """But for where things lie and what was found in them: the same lists, sizes, controls, networks and part."""
+    """Lists, sizes, controls, networks and subset are the same; only paths and what was found there differ."""
     clinic(here / "clinic", patients=600, size=(1, 128))
     save("sd", here / "mine")
     monkeypatch.setenv("OWN_IMAGES", str(here / "clinic"))

@@ -31,7 +31,7 @@ def build_levels(noise: dict) -> NoiseLevels:
 
 
 def curve_of(family: NoiseLevels) -> np.ndarray:
-    """Ascending σ: the lowest that is trained on, then evenly in ln σ up to the highest, or to 100; 12 in all."""
+    """Twelve ascending σ, from the lowest that is trained on, evenly in ln σ up to the highest, or to 100."""
     return np.array([family.low, *np.geomspace(max(family.low, 0.01), min(family.high, 100), 12)[1:]])
 
 

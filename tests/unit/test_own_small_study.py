@@ -1,4 +1,4 @@
-"""own_small.yaml: images in folders, as it stands, or in a table, by the lines that it holds for that."""
+"""own_small.yaml: as it is for images in folders, or for a table by the lines in its comments."""
 
 import re
 
@@ -20,7 +20,7 @@ INSTEAD = "    # A table instead, of which the columns are image, diagnosis and 
 
 @pytest.fixture
 def brought(tmp_path, monkeypatch):
-    """Three classes of images, of which a table is beside the folders, and an autoencoder; the variables name them."""
+    """Images of three classes in folders, with a table beside them, and an autoencoder; the variables name both."""
     rows = ["image,diagnosis,patient"]
     for number in range(30):
         label = ("cyst", "stone", "tumour")[number % 3]

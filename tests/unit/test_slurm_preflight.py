@@ -1,4 +1,4 @@
-"""What is asked of SLURM before a run, with answers of its own commands (22.05) as they were recorded."""
+"""What SLURM is asked before a run, with recorded answers of its commands (22.05)."""
 
 import os
 import socket

@@ -1,4 +1,4 @@
-"""The summary: complete in itself, escaped, and its sentences follow from the numbers."""
+"""The summary needs no other file, is escaped, and draws its sentences from the numbers."""
 
 import base64
 import re
@@ -36,7 +36,7 @@ NASTY = '<script>alert("x")</script>'
 
 
 def material_of(folder: Path, findings) -> Material:
-    """What a page is made of, with a table and a figure; the config is the published one."""
+    """The material of a page with a table and a figure; the config is the published one."""
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     html = {"table1": render_table1(findings.frames["table1"], findings.labels)["html"]}
     html["published"] = render_published(compare_published(findings), findings)["html"]
@@ -261,7 +261,7 @@ def test_what_the_classifiers_of_the_gap_differ_in_follows_from_their_recipes(fi
 
 
 def test_what_is_said_of_a_study_of_latents_alone(findings):
-    """Of whose autoencoders none has a decoder: no gap, no confounds of it, no space that was not run."""
+    """None of its autoencoders has a decoder: no gap, no confounds of it, no space that was not run."""
     table = findings.frames["table1"]
     latents = replace(findings, frames={"table1": table[table["space"] == "latent"]})
     text = described(latents, published()["study"], 100)

@@ -1,4 +1,4 @@
-"""What a study says of the properties that the paper suspects: claims without a verdict, and one sentence."""
+"""What a study says about the properties that the paper suspects: claims without a verdict, and one sentence."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ RISING = {name: float(i) for i, name in enumerate(SIX)}
 
 
 def frames_of(names=PAPER_AUTOENCODERS, datasets=DATASETS, **planted):
-    """table5.csv and diagnostics_vs_gap.csv as they are read."""
+    """table5.csv and diagnostics_vs_gap.csv in the form in which they are read."""
     diagnostics = described(datasets, [*names, "original"], **planted)
     tests = diagnostics_vs_gap(diagnostics, {"gap": gaps(datasets, names)})
     return as_read({"table5": table5(diagnostics), "diagnostics_vs_gap": tests})

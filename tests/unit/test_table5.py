@@ -1,4 +1,4 @@
-"""Table 5: its numbers are those of the files, and a reader of each format sees them, what lacks, and the gap."""
+"""Table 5: its numbers are those of the files, and each format shows them, what is missing, and the gap."""
 
 import pandas as pd
 import pytest

@@ -39,7 +39,7 @@ CONTROL_ROWS = [
 
 @functools.cache
 def both_tested():
-    """The tests of `scored_runs(BOTH)`; who changes them changes a copy."""
+    """The tests of `scored_runs(BOTH)`; a test that changes them changes a copy."""
     return ablation(scored_runs(BOTH), ROWS)
 
 

@@ -1,4 +1,4 @@
-"""Bold values and marks: what is the best, compared with what, in every format."""
+"""Bold values and marks: which value is best, and compared with what, in every format."""
 
 import re
 
