@@ -15,7 +15,7 @@ from tests.autoencoders import save
 from tests.downloads import save_image
 
 OWN_SMALL = ROOT / "workflow/studies/own_small.yaml"
-INSTEAD = "    # A table instead, of which the columns are image, diagnosis and patient:\n"
+INSTEAD = "    # For a table with the columns image, diagnosis and patient, replace `format` and `root` by:\n"
 
 
 @pytest.fixture
