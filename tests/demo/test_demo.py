@@ -192,6 +192,6 @@ def test_the_summary_is_whole_in_a_browser(table1, tmp_path):
 
 
 @needs_chromium
-def test_the_report_shows_table_1_to_who_clicks_on_it(table1, tmp_path):
+def test_the_report_shows_table_1_after_a_click(table1, tmp_path):
     study = ("--configfile", "workflow/studies/demo.yaml")
     assert_report_in_a_browser(RESULTS, figures_of(RESULTS), tmp_path, *study)

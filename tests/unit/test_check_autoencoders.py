@@ -30,7 +30,7 @@ OF_NO_IMAGES = {
 
 
 @pytest.mark.parametrize("kind", OF_NO_IMAGES)
-def test_what_is_of_no_images_has_a_line_and_so_has_all_else(study, tmp_path, kind):  # noqa: F811
+def test_an_autoencoder_that_takes_no_images_has_a_line_and_so_has_everything_else(study, tmp_path, kind):  # noqa: F811
     import diffusers
 
     arguments, expected = OF_NO_IMAGES[kind]

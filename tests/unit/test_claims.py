@@ -336,7 +336,7 @@ def test_the_opposite_is_a_union_and_needs_simultaneous_intervals():
     assert cells[0].interval(5)[1] == pytest.approx(-0.021 + 0.01 * stats.t.ppf(1 - 0.005, 60))
 
 
-def test_too_wide_is_said_only_of_what_could_hide_the_published_effect():
+def test_an_interval_is_called_too_wide_only_if_it_could_hide_the_published_effect():
     wide = all_positive(cells_of([0.03], 0.1), 0.18, "points", 0.02).reason
     small = all_positive(cells_of([0.03], 0.02), 0.18, "points", 0.02).reason
     assert "too wide: c0, 3.0 points [−17.0, 23.0]" in wide

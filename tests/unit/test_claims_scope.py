@@ -125,7 +125,7 @@ def test_the_gap_with_other_networks_knows_how_much_each_fold_trains_on(folds):
 
 
 @pytest.mark.parametrize("other", [{"dataset": "isic2019"}, {"autoencoder": "own"}])
-def test_what_is_said_of_imagenet_needs_a_table_3_of_it(other):
+def test_claims_about_imagenet_need_a_table_3_of_imagenet(other):
     budget = ("budget_gain", "budget_distillation")
     claims = judged(*budget, "speed", table3=table3_of(**other))
     for claim in budget:

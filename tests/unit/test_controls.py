@@ -296,7 +296,7 @@ def said(*rows):
     return controls_in_words(pd.DataFrame(rows), {"skin": "Skin phantom"}.__getitem__, NAMES)
 
 
-def test_controls_that_come_out_as_they_must_are_said_to():
+def test_controls_that_come_out_as_they_must_are_reported_as_such():
     found = said(LOSSLESS, CIPHER, PROTOCOL)
     assert found.kind == "supported"
     assert found.lead == ("Controls: a known gap is found; where there is none it is absent, within ±5.0 points.")
@@ -313,7 +313,7 @@ def test_controls_that_come_out_as_they_must_are_said_to():
     ]  # fmt: skip
 
 
-def test_what_cannot_be_told_is_never_said_to_be_none():
+def test_what_cannot_be_told_is_never_called_absent():
     found = said(LOSSLESS, CIPHER, AGAIN)
     assert found.kind == "open"
     assert found.lead == (

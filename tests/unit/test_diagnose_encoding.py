@@ -90,7 +90,7 @@ def test_what_a_control_lacks_says_why(tmp_path, dataset, name):
         assert rows.loc[("sec", "raw;tau=0.5"), "value"] == "n/a (a grid of 4)"
 
 
-def test_a_teacher_is_compared_with_on_the_sample(tmp_path, dataset):
+def test_the_teacher_is_compared_on_the_sample(tmp_path, dataset):
     import timm
 
     save_file(timm.create_model("test_resnet").state_dict(), tmp_path / "model.safetensors")

@@ -225,7 +225,7 @@ def test_an_orientation_in_xmp_counts_too(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
-def test_an_exif_that_cannot_be_read_is_not_taken_for_none(tmp_path, suffix):
+def test_an_unreadable_exif_is_not_taken_for_a_missing_one(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(noise()).save(path, exif=b"Exif\0\0rubbish!")
     with pytest.raises(OSError, match=r"its EXIF cannot be read .*the orientation is not known"):

@@ -71,7 +71,7 @@ def test_a_broken_configuration_is_refused(text, tmp_path):
         trained_moments(tmp_path / "model.safetensors", "resnet18")
 
 
-def test_what_was_fetched_from_timm_says_by_its_tag_and_what_nobody_says_is_refused(tmp_path):
+def test_weights_from_timm_say_it_by_their_tag_and_unknown_ones_are_refused(tmp_path):
     """timm has ConvNeXt-Base with ImageNet's statistics and with CLIP's."""
     file = tmp_path / "model.safetensors"
     with pytest.raises(

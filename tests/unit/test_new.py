@@ -369,7 +369,7 @@ def test_a_class_of_ones_own_is_measured_and_gets_a_control_on_its_grid(here):
         ("pixel_unshuffle_8", "expected a name of config.yaml (sd14"),
     ],
 )
-def test_an_autoencoder_that_is_none_is_refused_and_nothing_written(here, source, expected):
+def test_what_is_no_autoencoder_is_refused_and_nothing_is_written(here, source, expected):
     assert expected in refusal(here, clinic(here / "images"), source)
 
 

@@ -188,7 +188,7 @@ def test_clean_latents_have_the_least_label_of_training_and_beyond_both_ends_the
 
 
 @pytest.mark.parametrize("noise", ALL, ids=NAMES)
-def test_no_noise_is_a_clean_latent_however_it_is_said(noise):
+def test_no_noise_is_a_clean_latent_however_it_is_written(noise):
     model = build_classifier(described(4, noise=noise, film=True)).eval()
     for layer in model.film.stages:
         torch.nn.init.normal_(layer.weight)  # so that the label matters

@@ -103,7 +103,7 @@ def test_a_number_that_is_the_same_in_all_autoencoders_is_called_so():
     assert "channel correlation (no correlation: only 2 autoencoders have both)" in two
 
 
-def test_of_fewer_than_five_autoencoders_nothing_can_be_told():
+def test_with_fewer_than_five_autoencoders_nothing_can_be_told():
     holds, text = said_of(names=["sd14", "flux1"], **RISING)
     assert not holds
     assert text == (
