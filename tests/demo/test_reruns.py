@@ -34,7 +34,7 @@ def planned(folder: Path) -> dict[str, int]:
 
 
 def planned_after(folder: Path, edits: dict[str, tuple[str, str]]) -> dict[str, int]:
-    """The jobs that Snakemake plans when each file has its first text replaced by the second; undone afterwards."""
+    """The jobs that Snakemake plans after each file's first text is replaced by its second; the edit is undone."""
     before = {}
     try:
         for name, (old, new) in edits.items():

@@ -1,4 +1,4 @@
-"""Every command of the documentation: asked as a dry run, parsed, or listed here with the reason why not."""
+"""Every command of the documentation is dry-run, parsed, or listed here with the reason why not."""
 
 import shutil
 
@@ -88,7 +88,7 @@ def of(program: str) -> list[str]:
 
 
 def dry_runs() -> dict[tuple, dict]:
-    """The snakemake commands as Snakemake itself reads them; those that differ in targets or profile are one."""
+    """The snakemake commands as Snakemake reads them; those that differ only in targets or profile count as one."""
     parser = get_argument_parser()
     usual = vars(parser.parse_args([]))
     groups: dict[tuple, dict] = {}
@@ -105,7 +105,7 @@ def dry_runs() -> dict[tuple, dict]:
 
 
 def options_of(given: list[str], chosen: dict) -> list[str]:
-    """The words of a command without its targets and without what is forced."""
+    """The words of a command without its targets and without the rules that it forces."""
     left_out = {*map(str, chosen["targets"]), *map(str, chosen["forcerun"] or []), "--forcerun", "--"}
     return [word for word in given if word not in left_out]
 

@@ -1,4 +1,4 @@
-"""The published study as jobs: which a command would start and what they wait for; no data, weights or cluster."""
+"""The jobs of the published study that a command would start, and what they wait for; no data, weights or cluster."""
 
 from tests.conftest import CHECKOUT, snakemake
 from tests.graph.conftest import CURVE

@@ -1,4 +1,4 @@
-"""Studies merged over the published one, as jobs: fewer lists, one search, weights of a fold, no decoder."""
+"""The jobs of studies merged over the published one: shorter lists, one search, weights per fold, no decoder."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A real, tiny study from images to tables, by every rule; then what reruns after a change, and what does not."""
+"""A real, tiny study from images to tables that uses every rule; then what a change makes run again, and what not."""
 
 import json
 import shutil
@@ -78,7 +78,7 @@ def another(finished: Path, tmp_path: Path) -> Path:
 
 
 def test_a_job_imports_nothing_but_what_its_digest_is_of(finished):
-    """Else an edit of that module would change results that count as up to date."""
+    """Otherwise an edit of that module would change results that count as up to date."""
     notes = read_notes(finished / NOTES)
     assert len({note["rule"] for note in notes}) > 25
     config = read_config(CHECKOUT / STUDY[1])
@@ -273,7 +273,7 @@ def test_a_smaller_study_is_refused(finished, tmp_path):
 
 
 def test_forcerun_really_trains_again_and_gives_the_same_bytes(finished, results, clinic):
-    """And so do all tables, tests and figures that follow."""
+    """All tables, tests and figures that follow have the same bytes too."""
     cell, before = "runs/clinic/latent/tiny_sd14/latent/fold1", digest_of(results)
     made = [f"{cell}/predictions.parquet", f"{cell}/metrics.json", *(name for name in before if "runs/" not in name)]
     others = (

@@ -1,4 +1,4 @@
-"""Controls on both sides: which runs they are, when a gap counts as found or absent, and what is said first."""
+"""Both kinds of controls: which runs they are, when a gap counts as found or absent, and what is said first."""
 
 import numpy as np
 import pandas as pd
@@ -73,7 +73,7 @@ def test_a_second_recipe_judges_the_controls_too_each_with_its_own_replicates():
 
 
 def test_every_run_of_a_control_is_in_a_space_of_its_recipe():
-    """Also where Table 1 has a recipe of reconstructions alone, as decoding on the fly needs."""
+    """It holds too if Table 1 has a recipe for reconstructions only, as decoding on the fly needs."""
     alone = {
         "image_only": {"base": "image", "spaces": ["image"]},
         "on_the_fly": {"base": "image", "spaces": ["reconstruction"], "reconstructions": "on_the_fly"},
@@ -239,7 +239,7 @@ def test_a_gap_is_the_difference_of_the_scores_and_the_cipher_has_its_own_beside
 
 
 def test_chance_counts_the_classes_of_the_data_set_though_a_fold_lacks_one():
-    """Who guesses among three classes is right about a third of each, also where only two are tested."""
+    """A guess among three classes is right for a third of each class, even if only two are tested."""
     runs, images = study(100)
     only = images["cardium"]
     shown = ~((only.fold == 0) & (only.label == 2))
@@ -331,7 +331,7 @@ def said(*rows):
     return controls_in_words(pd.DataFrame(rows), {"skin": "Skin phantom"}.__getitem__, NAMES)
 
 
-def test_controls_that_come_out_as_they_must_are_said_to():
+def test_controls_that_come_out_as_they_must_are_reported_as_such():
     found = said(LOSSLESS, CIPHER, PROTOCOL)
     assert found.kind == "supported"
     assert found.lead == ("Controls: a known gap is found; where there is none it is absent, within ±5.0 points.")
@@ -348,7 +348,7 @@ def test_controls_that_come_out_as_they_must_are_said_to():
     ]  # fmt: skip
 
 
-def test_what_cannot_be_told_is_never_said_to_be_none():
+def test_what_cannot_be_told_is_never_called_absent():
     found = said(LOSSLESS, CIPHER, AGAIN)
     assert found.kind == "open"
     assert found.lead == (
@@ -411,7 +411,7 @@ def test_a_small_difference_within_the_margin_is_no_failure_though_its_interval_
     ],
 )
 def test_one_interval_of_many_that_excludes_zero_is_no_failure(low, high, verdict, note):
-    """One alone fails; of four, each at the level, one does by chance in a tenth of studies."""
+    """If it is the only one, it fails. Among four, each at the level, one fails by chance in a tenth of studies."""
     doubtful = row("image_again", "no gap", low, high, verdict)
     assert said(CIPHER, doubtful).kind == "refuted"
     found = said(CIPHER, doubtful, *[LOSSLESS] * 3)
@@ -441,7 +441,7 @@ def test_one_score_of_many_above_chance_is_no_failure():
 
 
 def test_a_gap_of_known_size_that_its_interval_still_holds_cannot_be_told():
-    """From few images the interval reaches from below 0 to beyond the gap; of many controls it is a wider one."""
+    """With few images the interval reaches from below 0 to beyond the gap; with many controls it is wider."""
     wide = row("enciphered_8", "gap", -0.02, 0.38, "cannot be told", **AT_CHANCE)
     found = said(CIPHER, wide, LOSSLESS)
     assert (found.kind, found.lines[1].kind) == ("open", "open")

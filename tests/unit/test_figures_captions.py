@@ -1,4 +1,4 @@
-"""Captions of the figures in the report: they quote the configuration in force, and every figure has one."""
+"""Captions of the figures in the report: they quote the configuration in use, and every figure has one."""
 
 import re
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""No test row reaches a training, a teacher, a search or an early stop: with other test rows nothing of it changes."""
+"""No test row reaches a training, a teacher, a search or an early stop: other test rows change nothing in them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -59,7 +59,7 @@ def search(study: Path, recipe: dict, folder: str = "search", **files) -> dict:
 
 
 def everything(study: Path) -> dict:
-    """Run each kind of recipe, a row of Table 4 on top of the one before it, and return what came out of training."""
+    """Run each kind of recipe, each row of Table 4 on top of the one before it; return what came out of training."""
     teacher = {"teacher_logits": teach(study, "image", IMAGE | SHORT), "teacher_scale": 30.0}
     latent, distilled = LATENT | SHORT, LATENT | SHORT | {"distill": DISTILL}
     train(study, "latent", latent)

@@ -1,4 +1,4 @@
-"""A recipe as one typed thing: its keys are those of the schema, and a slip of the pen is no recipe."""
+"""A recipe as one typed object: its keys are those of the schema, and a misspelt key is refused."""
 
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 from types import NoneType

@@ -1,4 +1,4 @@
-"""The search: killed anywhere it ends as if it had not been; workers share it; values come from the declared space."""
+"""The search ends the same even if it was killed; workers share it; values come from the declared space."""
 
 import json
 import math
@@ -36,7 +36,7 @@ COMBINATIONS = [{"lr": lr, "mask": mask} for lr in (3e-4, 1e-3, 3e-3) for mask i
 
 
 def score(values, checkpoint=None):
-    """Highest, 0.9, at lr 3e-4, mask 0.2 and hard weight 0.6."""
+    """Highest (0.9) at lr 3e-4, mask 0.2 and hard weight 0.6."""
     distance = math.log10(values["lr"] / 3e-4) ** 2 + (values["distill.hard_weight"] - 0.6) ** 2
     return 0.9 - distance - (0.05 if values["mask"] == 0 else 0)
 
@@ -125,7 +125,7 @@ def test_killed_anywhere_it_ends_as_if_it_had_not_been(undisturbed, tmp_path, mo
 
 
 def test_a_sampler_that_is_seeded_once_does_not_end_the_same():
-    """Why one is made for each trial."""
+    """This is why each trial makes its own."""
 
     def values(restart):
         study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0), direction="maximize")
@@ -360,7 +360,7 @@ def test_worker_0_ends_the_trials_of_workers_that_are_no_more(undisturbed, tmp_p
 
 
 def test_who_proposes_while_others_run_tries_elsewhere(tmp_path):
-    """Among the random trials too, where constant liar does nothing."""
+    """The random trials do so too, where constant liar does nothing."""
     search, proposed = replace(SEARCH, workers=8, trials=8), []
 
     def objective(values, checkpoint):
@@ -391,7 +391,7 @@ def load_trials(folder):
 
 
 def test_tpe_finds_better_values_than_as_many_random_ones(tmp_path):
-    """A narrow optimum in two dimensions; over seeds, because luck is possible for one."""
+    """The optimum is narrow, in two dimensions; several seeds are used, because one may be lucky."""
     space = {"lr": {"low": 1e-6, "high": 1, "log": True}, "mask": {"low": 0, "high": 1}}
     search = Search(space=space, trials=40, scope="fold")
     rng = np.random.default_rng(0)

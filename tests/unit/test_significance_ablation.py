@@ -173,7 +173,7 @@ GAP_CELLS = [
 
 
 def decomposition(metrics, recipes, controls):
-    """Of runs whose answers do not matter to the test."""
+    """The decomposition of runs whose answers do not matter to the test."""
     runs, images = answered(metrics)
     return gap_decomposition(runs, recipes, controls, images)
 

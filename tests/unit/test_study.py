@@ -1,4 +1,4 @@
-"""What a study is: the cells of the published study's tables, and the checks of a configuration."""
+"""The cells of the published study's tables, and the checks of a configuration."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The summary: complete in itself, escaped, and its sentences follow from the numbers."""
+"""The summary needs no other file, is escaped, and draws its sentences from the numbers."""
 
 import base64
 import re
@@ -36,7 +36,7 @@ NASTY = '<script>alert("x")</script>'
 
 
 def material_of(folder: Path, findings) -> Material:
-    """What a page is made of, with a table and a figure; the config is the published one."""
+    """The material of a page with a table and a figure; the config is the published one."""
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     html = {"table1": render_table1(findings.frames["table1"], findings.labels)["html"]}
     html["published"] = render_published(compare_published(findings), findings)["html"]
@@ -271,7 +271,7 @@ def test_what_the_classifiers_of_the_gap_differ_in_follows_from_their_recipes(fi
 
 
 def test_what_is_said_of_a_study_of_latents_alone(findings):
-    """Of whose autoencoders none has a decoder: no gap, no confounds of it, no space that was not run."""
+    """None of its autoencoders has a decoder: no gap, no confounds of it, no space that was not run."""
     table = findings.frames["table1"]
     latents = replace(findings, frames={"table1": table[table["space"] == "latent"]})
     text = described(latents, published()["study"], 100)
@@ -287,7 +287,7 @@ def test_what_is_said_of_a_study_of_latents_alone(findings):
     assert "Scores are means over folds" in whole
 
 
-def test_of_one_fold_no_mean_is_promised_and_intervals_are_of_sampling_alone(findings):
+def test_with_one_fold_no_mean_is_promised_and_intervals_cover_only_sampling(findings):
     config = published()
     config["study"]["folds"] = [0]
     text = described(findings, config["study"], 44)
@@ -297,7 +297,7 @@ def test_of_one_fold_no_mean_is_promised_and_intervals_are_of_sampling_alone(fin
 
 
 @pytest.mark.parametrize("folds", [2, 5])
-def test_of_a_loss_that_may_be_nothing_may_be_large_nothing_is_said_to_lie_within_the_margin(folds):
+def test_a_loss_with_a_wide_interval_is_not_said_to_lie_within_the_margin(folds):
     found = conclusions(made_up(gaps={"ct_rate": GAPS["ct_rate"]}, spread=0.1, folds=folds), DIFFERING)
     assert not any("as good as images" in line for line in found["may"])
     lines = [line for line in found["may_not"] if "autoencoders lose nothing" in line]
@@ -447,7 +447,7 @@ def test_weights_from_a_folder_are_said_to_be(tmp_path):
     assert line.startswith("autoencoders.flux2.source: a folder (published: ")
 
 
-def test_what_is_one_is_singular():
+def test_one_of_a_thing_is_singular():
     one = made_up({"ct_rate": [0.1]}, autoencoders=("sd14",), psnr=(40.0,))
     assert described(one, published()["study"], 1).startswith("1 classifier on ")
     assert {tile["note"] for tile in tiles(one)} >= {"points, the gap of 1 pair"}

@@ -58,7 +58,7 @@ def stop_at(patch, call: int) -> None:
 
 
 def epochs_of(capsys) -> int:
-    """How many epochs were trained since the last look."""
+    """How many epochs were trained since the last call."""
     return len(re.findall("^epoch ", capsys.readouterr().out, flags=re.MULTILINE))
 
 
