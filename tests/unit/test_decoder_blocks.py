@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from learnability.autoencoders.decoder_blocks import cost_of_decoder, decoder_steps, first_steps
+from learnability.autoencoders.decoder_blocks import cost_of_blocks, cost_of_decoder, decoder_steps, first_steps
 from learnability.autoencoders.decoding import FrozenPart
+from learnability.autoencoders.families.architectures import shapes_of_blocks
 from learnability.autoencoders.families.medvae import build_model
 from learnability.autoencoders.families.medvae_keys import VARIANTS
 from learnability.autoencoders.interface import load_autoencoder
@@ -49,6 +50,16 @@ def test_the_blocks_one_after_the_other_are_the_decoder_to_the_bit(name):
     assert sides["conv_in"] == sides["mid"] == 8
     assert [sides[block] for block in ups[:3]] == [16, 32, 64][: len(ups)]
     assert sides["all"] == decoded.shape[-1]
+
+
+@pytest.mark.parametrize("name", ["sd", "flux1", "flux2", "tae", "grey", "medvae"])
+def test_the_grid_behind_a_block_is_known_from_the_configuration_alone(name, tmp_path):
+    entry = {"class": "MedVAE", "variant": "medvae_8_1_2d", "source": "stanfordmimi/MedVAE"}
+    model, entry = (of_medvae(), entry) if name == "medvae" else (build(name), save(name, tmp_path))
+    counted = cost_of_blocks(model.to("meta"), model.config.latent_channels, 8)
+    assert shapes_of_blocks(entry, 64) == {block: shape for block, (_, shape) in counted.items()}
+    if name != "medvae":
+        assert shapes_of_blocks(entry | {"source": "somebody/unknown"}, 64) is None
 
 
 @torch.inference_mode()
