@@ -1,20 +1,22 @@
 """A frozen first part of a decoder before a classifier: its blocks and its cost; nothing in it is trained."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from learnability.autoencoders.decoder_blocks import cost_of_decoder, decoder_steps, first_steps
+from learnability.autoencoders.decoder_blocks import cost_of_blocks, cost_of_decoder, decoder_steps, first_steps
 from learnability.autoencoders.decoding import FrozenPart
+from learnability.autoencoders.families.architectures import shapes_of_blocks
 from learnability.autoencoders.families.medvae import build_model
 from learnability.autoencoders.families.medvae_keys import VARIANTS
 from learnability.autoencoders.interface import load_autoencoder
 from learnability.classifiers.saved import load_classifier
 from learnability.errors import InputError
 from learnability.planning import networks
-from learnability.storage.contracts import read_json
+from learnability.storage.contracts import read_json, write_json
 from learnability.training import engine as training
 from tests.autoencoders import build, save
 from tests.lights import TRAIN, inputs, interrupt, train, write_study
@@ -49,6 +51,16 @@ def test_the_blocks_one_after_the_other_are_the_decoder_to_the_bit(name):
     assert sides["conv_in"] == sides["mid"] == 8
     assert [sides[block] for block in ups[:3]] == [16, 32, 64][: len(ups)]
     assert sides["all"] == decoded.shape[-1]
+
+
+@pytest.mark.parametrize("name", ["sd", "flux1", "flux2", "tae", "grey", "medvae"])
+def test_the_grid_behind_a_block_is_known_from_the_configuration_alone(name, tmp_path):
+    entry = {"class": "MedVAE", "variant": "medvae_8_1_2d", "source": "stanfordmimi/MedVAE"}
+    model, entry = (of_medvae(), entry) if name == "medvae" else (build(name), save(name, tmp_path))
+    counted = cost_of_blocks(model.to("meta"), model.config.latent_channels, 8)
+    assert shapes_of_blocks(entry, 64) == {block: shape for block, (_, shape) in counted.items()}
+    if name != "medvae":
+        assert shapes_of_blocks(entry | {"source": "somebody/unknown"}, 64) is None
 
 
 @torch.inference_mode()
@@ -159,6 +171,44 @@ def test_a_training_that_was_stopped_ends_with_the_same_bytes(frozen):
     once = train(study, "once", BEHIND, decode=part)
     interrupt(study, "twice", BEHIND, epoch=2, decode=part)
     assert train(study, "twice", BEHIND, decode=part) == once
+
+
+def test_a_training_goes_on_where_a_decoder_gives_other_last_bits_and_not_behind_another(frozen):
+    """GPUs of two models round differently; a decoder of other weights may have the same latents."""
+    study, part = frozen
+
+    def rounded(z, ids):
+        return part(z, ids) * (1 + 2e-7)
+
+    rounded.price = part.price
+    train(study, "here", BEHIND | {"epochs": 1}, decode=part)
+    train(study, "there", BEHIND | {"epochs": 1}, decode=rounded)
+    here, there = (read_json(study / name / "model.json") for name in ("here", "there"))
+    interrupt(study, "run", BEHIND, epoch=2, decode=part)
+    shutil.copytree(study / "run", study / "other")
+    with pytest.MonkeyPatch.context() as patch:
+        epochs = noted_epochs(patch)
+        train(study, "run", BEHIND, decode=rounded)
+        assert epochs == [2, 3]
+        moments = {key: np.float32(read_json(study / "run/model.json")[key]).tolist() for key in ("mean", "std")}
+        assert moments == {key: np.float32(here[key]).tolist() for key in moments}
+        assert moments != {key: np.float32(there[key]).tolist() for key in moments}
+        epochs.clear()
+        write_json(read_json(study / "autoencoder.json") | {"weights_digest": "another"}, study / "autoencoder.json")
+        train(study, "other", BEHIND, decode=part)
+        assert epochs == [1, 2, 3]
+
+
+def noted_epochs(patch: pytest.MonkeyPatch) -> list[int]:
+    """The epochs that are trained from now on."""
+    whole, found = training.train_epoch, []
+
+    def noted(model, data, recipe, seed, epoch, *rest):
+        found.append(epoch)
+        return whole(model, data, recipe, seed, epoch, *rest)
+
+    patch.setattr(training, "train_epoch", noted)
+    return found
 
 
 def test_the_trained_classifier_says_what_stands_in_front_and_is_not_opened_without_it(frozen):

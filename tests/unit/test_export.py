@@ -22,7 +22,7 @@ from learnability.errors import InputError
 from learnability.export import commands
 from learnability.export.commands import export
 from learnability.export.content import without_folder
-from learnability.export.finished import missing_files
+from learnability.export.finished import RUN_FILES, missing_files
 from learnability.export.model_card import described_input
 from learnability.storage.contracts import (
     CURVE,
@@ -293,10 +293,23 @@ def test_a_table_without_rows_is_not_missing(study, changes):
         assert [*missing_files(study, lists)] == ["significance/gap_decomposition.csv"]
 
 
-def test_probes_and_learning_curves_that_are_asked_for_are_missing(study):
+def test_probes_curves_and_diagnostics_that_are_asked_for_are_missing(study):
     recipes = {"probes": ["probe_linear"], "learning_curve": ["matched_cross_entropy"]}
-    lists = read_json(study / "study.json") | {"tables": [*recipes], "recipes": recipes}
-    assert [*missing_files(study, lists)][:2] == ["tables/probes.csv", "tables/learning_curve.csv"]
+    lists = read_json(study / "study.json") | {"recipes": recipes}
+    probes = ["tables/probes.csv", "tables/learning_curve.csv"]
+    assert [*missing_files(study, lists)][:2] == probes  # as earlier versions wrote it
+    lists |= {"tables": [*recipes, "table5", "information"]}
+    expected = [probes[0], "tables/information.csv", probes[1], "tables/table5.csv"]
+    assert [*missing_files(study, lists)][:4] == expected
+
+
+def test_the_runs_of_a_learning_curve_are_missing_where_its_table_names_them(study, tmp_path):
+    made = Path(shutil.copytree(study, tmp_path / "made"))
+    rows = [["clinic", "tiny", "latent", "share_10"], ["clinic", "tiny", "latent", "n/a"]]
+    table = pd.DataFrame(rows, columns=["dataset", "autoencoder", "space", "recipe"])
+    table.to_csv(made / "tables/learning_curve.csv", index=False)
+    missing = [*missing_files(made, read_json(made / "study.json"))]
+    assert missing == [f"runs/clinic/latent/tiny/share_10/fold0/{name}" for name in RUN_FILES]
 
 
 @pytest.mark.parametrize(

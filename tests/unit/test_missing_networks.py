@@ -8,10 +8,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from learnability.classifiers.weights import load_weights
+from learnability.commands.missing import missing_inputs
 from learnability.commands.missing_networks import wrong_network, wrong_networks
 from learnability.errors import InputError
 from learnability.planning import commands
 from learnability.storage.checkpoints import write_tensors
+from learnability.study.cells import all_cells
 from learnability.study.configuration import read_config
 from learnability.study.recipes import resolve_recipe
 from tests.unit.test_readiness import lines_of, study  # noqa: F401  (a fixture)
@@ -91,3 +93,45 @@ def test_a_network_whose_layers_share_memory_is_saved_and_read_again(tmp_path):
     x = torch.randn(1, 3, 32, 32)
     with torch.inference_mode():
         torch.testing.assert_close(again.eval()(x), network.eval()(x), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "stem", "expected"),
+    [
+        ("up_7", 1, "recipes.deep.decoder_blocks is 'up_7'; the decoder of far has conv_in, mid, up_1, up_2, up_3, "),
+        ("mid", 2, "recipes.deep behind mid on far: convnext_tiny with stem_patch 2 does not fit a grid of 8 x 8"),
+        ("mid", 1, None),
+    ],
+)
+def test_a_decoder_without_the_block_or_with_too_small_a_grid_is_found_before_its_weights(
+    study,  # noqa: F811
+    blocks,
+    stem,
+    expected,
+):
+    source = {"class": "AutoencoderKL", "source": "CompVis/stable-diffusion-v1-4", "subfolder": "vae"}
+    far = source | {"label": "Far", "channels": 4, "factor": 8, "role": "family"}
+    deep = {"base": "matched", "spaces": ["latent"], "model": "convnext_tiny", "decoder_blocks": blocks}
+    path = study(
+        study={"autoencoders": ["far"], "recipes": {"table1": ["image", "latent"], "decoder_depth": ["deep"]}},
+        autoencoders={"far": far},
+        recipes={"deep": deep | {"stem_patch": stem, "init": "random", "start_from": None}},
+    )
+    config = read_config(path)
+    jobs = [("train_with_decoder", cell) for cell in all_cells(config) if cell["recipe"] == "deep"]
+    start = [message for message in missing_inputs(config, jobs) if "recipes." in message]
+    checked = [line.text for line in lines_of(path).get("deep", ()) if not line.ready]
+    assert start == checked[: len(start)]
+    assert [message.startswith(expected or "") for message in start] == ([True] if expected else [])
+    if expected is None:
+        assert checked == []
+
+
+def test_the_network_behind_a_block_is_tried_on_what_the_block_gives(study):  # noqa: F811
+    deep = {"base": "matched", "spaces": ["latent"], "model": "inception_v3", "decoder_blocks": "up_1"}
+    path = study(
+        study={"autoencoders": ["tiny"], "recipes": {"table1": ["image", "latent"], "decoder_depth": ["deep"]}},
+        recipes={"deep": deep | {"stem_patch": None, "init": "random", "start_from": None, "model_options": {}}},
+    )
+    [line] = [line for line in lines_of(path)["deep"] if not line.ready]
+    assert line.text.startswith("recipes.deep behind up_1 on tiny: inception_v3 cannot be trained on this input")

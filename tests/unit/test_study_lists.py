@@ -91,6 +91,24 @@ def test_table_3_does_not_vanish(results):
     assert "without table3 of imagenet, table3 of flux2 rows" in message_of(refuse_smaller_study, config, results)
 
 
+def test_table_5_does_not_vanish_where_it_was_made(results, tmp_path):
+    config = published()
+    assert "table5" in study_lists(config)["tables"]
+    config["study"]["diagnostics"] = None
+    assert study_lists(config)["digest"] == study_lists(PUBLISHED)["digest"]
+    refuse_smaller_study(config, results)
+    write_text("dataset\n", tmp_path / "tables/table5.csv")
+    refuse_smaller_study(PUBLISHED, results)
+    message = message_of(refuse_smaller_study, config, results)
+    assert "without table5, which study.diagnostics makes, rows would vanish" in message
+
+
+def test_information_is_listed_with_the_probes():
+    probes = published(study={"recipes": {"probes": ["probe_linear"]}})
+    assert "information" in study_lists(probes)["tables"]
+    assert "information" not in study_lists(PUBLISHED)["tables"]
+
+
 def test_what_left_the_study_is_not_named_again_for_each_table(results):
     config = published(study={"autoencoders": ["sd14", "flux1", "medvae", "medvae_ft"]})
     message = message_of(refuse_smaller_study, config, results)

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import torch
 
-from learnability.planning.networks import ON_THE_HUB, count
+from learnability.autoencoders.families.architectures import ON_THE_HUB
+from learnability.planning.networks import count
 from learnability.study.cells import resolve_autoencoder
 from learnability.study.configuration import read_config
 

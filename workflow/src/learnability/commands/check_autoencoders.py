@@ -63,7 +63,6 @@ def examine_round_trip(config: dict, name: str, entry: dict, images: np.ndarray,
     check_layout(name, entry, autoencoder, images.shape[1])
     check_repeats(name, entry, autoencoder, images, device)
     check_noise(config, name, autoencoder)
-    check_blocks(config, name, autoencoder)
     if not origin:
         return [Line(name, "encodes noise, and again the same; no image of a dataset is at hand for a round trip")]
     found = round_trip(name, autoencoder, entry, images, device)
@@ -84,27 +83,6 @@ def latent_recipes(config: dict, name: str) -> dict[str, Recipe]:
     found = [column for table in config["study"]["recipes"] for column in columns(config, table)]
     names = {recipe: None for autoencoder, space, recipe in found if (autoencoder, space) == (name, "latent")}
     return {recipe: resolve_recipe(config, recipe, "latent") for recipe in names}
-
-
-def check_blocks(config: dict, name: str, autoencoder) -> None:
-    """Refuse a block that the decoder has not, and a network that cannot train on what the block gives."""
-    from ..autoencoders.decoder_blocks import cost_of_decoder, first_steps
-    from .missing_networks import weights_there, wrong_network
-
-    for recipe, resolved in latent_recipes(config, name).items():
-        if not resolved.decoder_blocks:
-            continue
-        named = f"recipes.{recipe}"
-        try:
-            first_steps(name, autoencoder, resolved.decoder_blocks)
-        except InputError as error:
-            raise InputError(str(error).replace("recipes.*", named)) from None
-        channels, *sides = cost_of_decoder(autoencoder, config["image_size"])[resolved.decoder_blocks][1]
-        shape = (channels, *(min(side, config["classifier_size"]) for side in sides))
-        if message := wrong_network(resolved, "latent", shape, weights_there(config, resolved)):
-            raise InputError(
-                f"{named} behind {resolved.decoder_blocks} of {name}: {message.replace('recipes.*', named)}"
-            )
 
 
 def check_noise(config: dict, name: str, autoencoder) -> None:

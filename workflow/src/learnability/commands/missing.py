@@ -1,7 +1,9 @@
 """What the planned jobs need but cannot find, checked in seconds before the first job runs, without a GPU."""
 
 import re
+from pathlib import Path
 
+from ..autoencoders.families.architectures import shapes_of_blocks
 from ..autoencoders.families.own_class import find_module, is_in_diffusers
 from ..autoencoders.families.weights import missing_weights, wrong_layout
 from ..autoencoders.finetuning.demands import TUNABLE, too_small
@@ -12,7 +14,8 @@ from ..registry import class_of
 from ..study.array_sizes import row_shape
 from ..study.cells import BACKBONE, resolve_autoencoder
 from ..study.grid import misfit
-from ..study.paths import space_of_search
+from ..study.paths import fetched_file, space_of_search
+from ..study.recipe import Recipe
 from ..study.recipes import pretrained_weights, resolve_recipe
 from ..study.sources import is_folder
 from ..workflow.hub import weights_to_fetch, why_missing
@@ -130,13 +133,44 @@ def check_diagnosis(config: dict, wildcards: dict) -> list[str]:
 
 def check_training(config: dict, wildcards: dict) -> list[str]:
     """Check that the network fits the grid of its space and that its starting weights are available."""
-    space = wildcards.get("space") or space_of_search(wildcards["autoencoder"], wildcards["of_space"])
-    recipe, found = resolve_recipe(config, wildcards["recipe"], space), []
-    side = row_shape(config, space, wildcards["autoencoder"])[1]
-    # Behind a part of a decoder the grid is another: the training, and `check`, build the network on it.
-    if not recipe.decoder_blocks and (message := misfit(recipe.model, recipe.stem_patch, recipe.model_options, side)):
-        found.append(f"recipes.{wildcards['recipe']} on {wildcards['autoencoder']}: {message}")
+    name, autoencoder = wildcards["recipe"], wildcards["autoencoder"]
+    space = wildcards.get("space") or space_of_search(autoencoder, wildcards["of_space"])
+    recipe, found = resolve_recipe(config, name, space), []
+    try:
+        shape = seen_shape(config, space, autoencoder, name)
+    except InputError as error:
+        return [str(error)]
+    if shape and (message := misfit(recipe.model, recipe.stem_patch, recipe.model_options, shape[1])):
+        found.append(f"recipes.{name}{behind(recipe)} on {autoencoder}: {message}")
     return found + (check_pretrained(config, recipe.model, space) if pretrained_weights(config, recipe) else [])
+
+
+def behind(recipe: Recipe) -> str:
+    """Words for the blocks that stand in front of a classifier; "" without any."""
+    return f" behind {recipe.decoder_blocks}" if recipe.decoder_blocks else ""
+
+
+def seen_shape(config: dict, space: str, autoencoder: str, recipe: str) -> tuple[int, int, int] | None:
+    """(C, H, W) of what the network of a recipe sees; None where the decoder in front of it is not known yet.
+
+    Raises InputError for a block that the decoder has not.
+    """
+    blocks = resolve_recipe(config, recipe).decoder_blocks
+    if not blocks:
+        return row_shape(config, space, autoencoder)
+    entry = resolve_autoencoder(config, autoencoder)
+    fetched = Path(config["results"], fetched_file(config["autoencoders"][autoencoder].get("base", autoencoder)))
+    if not is_folder(entry["source"]) and fetched.is_file():
+        entry = entry | {"folder": str(fetched.parent)}
+    shapes = shapes_of_blocks(entry, config["image_size"])
+    if shapes is None:
+        return None
+    if blocks not in shapes:
+        raise InputError(
+            f"recipes.{recipe}.decoder_blocks is {blocks!r}; the decoder of {autoencoder} has {', '.join(shapes)}"
+        )
+    channels, *sides = shapes[blocks]
+    return channels, *(min(side, config["classifier_size"]) for side in sides)
 
 
 def check_pretrained(config: dict, model: str, space: str = "latent") -> list[str]:

@@ -15,11 +15,11 @@ from ..classifiers.classifier import build_classifier
 from ..classifiers.weights import FILE, pretrained_file
 from ..errors import InputError
 from ..registry import variants
-from ..study.array_sizes import row_shape
 from ..study.recipe import SAME_NETWORK, Recipe
 from ..study.recipes import pretrained_weights, resolve_recipe
 from ..study.sources import is_folder
 from .lines import in_one_line
+from .missing import behind, seen_shape
 
 
 def wrong_networks(config: dict, cells: Iterable[dict]) -> dict[str, str]:
@@ -27,14 +27,18 @@ def wrong_networks(config: dict, cells: Iterable[dict]) -> dict[str, str]:
     found = {}
     for cell in cells:
         recipe = resolve_recipe(config, cell["recipe"], cell["space"])
-        shape = row_shape(config, cell["space"], cell["autoencoder"])
-        if recipe.decoder_blocks:  # tried with its decoder, whose features it sees (check_autoencoders.py)
+        try:
+            shape = seen_shape(config, cell["space"], cell["autoencoder"], cell["recipe"])
+        except InputError as error:
+            found.setdefault(str(error), cell["recipe"])
+            continue
+        if shape is None:
             continue
         weights = weights_there(config, recipe)
         for variant in variants(recipe):
             if message := wrong_network(variant, cell["space"], shape, weights):
                 message = message.replace("recipes.*", f"recipes.{cell['recipe']}")
-                where = f"recipes.{cell['recipe']} on {cell['autoencoder']}: "
+                where = f"recipes.{cell['recipe']}{behind(recipe)} on {cell['autoencoder']}: "
                 found.setdefault(message if message.startswith("recipes.") else where + message, cell["recipe"])
     return found
 

@@ -9,9 +9,10 @@ from ..study.cells import ALL_SPACES
 from ..study.paths import dataset_file, run_file
 from ..study.study_file import read_study
 
-CELL_TABLES = ("table1", "table4", "ablation_controls", "probes")  # their rows name the runs behind them
+# Their rows name the runs behind them.
+CELL_TABLES = ("table1", "table4", "ablation_controls", "probes", "learning_curve")
 RUN_FILES = ("metrics.json", "model.json", "model.safetensors")
-# What the study writes for each of its lists that is not empty.
+# What the study writes for each table that has rows, and for each of its lists in the files of earlier versions.
 MADE_OF = {
     "table1": "tables/table1.csv",
     "table4": "tables/table4.csv",
@@ -22,7 +23,9 @@ MADE_OF = {
     "across_spaces": "tables/across_spaces.csv",
     "remedies": "tables/table6.csv",
     "probes": "tables/probes.csv",
+    "information": "tables/information.csv",
     "learning_curve": "tables/learning_curve.csv",
+    "table5": "tables/table5.csv",
 }
 
 
@@ -41,7 +44,7 @@ def refuse_unfinished(results: Path) -> None:
 
 def missing_files(results: Path, study: dict) -> Iterator[str]:
     """Missing files that a finished study has, relative to its folder."""
-    expected = [MADE_OF[name] for name in study["recipes"] if name in MADE_OF and is_asked_for(study, name)]
+    expected = [file for name, file in MADE_OF.items() if is_asked_for(study, name)]
     expected += ["summary.html", *(["tables/table3.csv"] if study.get("efficiency") else [])]
     expected += [dataset_file(name, "dataset.json") for name in study["datasets"]]
     yield from (name for name in expected if not (results / name).is_file())
@@ -57,6 +60,8 @@ def is_asked_for(study: dict, table: str) -> bool:
     """Whether a table has rows; earlier versions did not write `tables`, and the first ones no `scopes`."""
     if "tables" in study:
         return table in study["tables"]
+    if table not in study["recipes"]:
+        return False
     if table == "gap_decomposition" and {*study.get("spaces", ALL_SPACES)} < ALL_SPACES:
         return False
     return bool(study["recipes"][table]) and all(study.get("scopes", {}).get(table, {"table": True}).values())
@@ -76,10 +81,13 @@ def cells_without_rows(results: Path, study: dict) -> list[str]:
 
 
 def cells_of(table: Path) -> list[dict]:
-    """The cells behind the rows of a table; in image space the autoencoder is `original`, and `macro` is a mean."""
+    """The cells behind the rows of a table; in image space the autoencoder is `original`, and `macro` is a mean.
+
+    A row without a recipe is of a whole curve.
+    """
     if not table.is_file():
         return []
-    cells = read_csv(table)[["dataset", "autoencoder", "space", "recipe"]].drop_duplicates()
+    cells = read_csv(table)[["dataset", "autoencoder", "space", "recipe"]].dropna().drop_duplicates()
     cells = cells[cells["dataset"] != "macro"]
     cells.loc[cells["space"] == "image", "autoencoder"] = "original"
     return cells.to_dict("records")

@@ -7,33 +7,17 @@ on torch's `meta` device.
 import json
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..autoencoders.families.diffusers_weights import missing_weights, weights_folder
+from ..autoencoders.families.architectures import configuration
 from ..classifiers.classifier import build_network, build_transform
 from ..study.array_sizes import row_shape
 from ..study.cells import all_cells, resolve_autoencoder
 from ..study.recipe import SAME_NETWORK, Recipe
 from ..study.recipes import resolve_recipe
-from ..study.sources import is_folder
-
-# From config.json in the hub's repositories: the published study's autoencoders, for a plan without weights.
-KL = {
-    "block_out_channels": [128, 256, 512, 512],
-    "down_block_types": ["DownEncoderBlock2D"] * 4,
-    "up_block_types": ["UpDecoderBlock2D"] * 4,
-    "layers_per_block": 2,
-    "norm_num_groups": 32,
-}
-ON_THE_HUB = {
-    "CompVis/stable-diffusion-v1-4": KL | {"latent_channels": 4},
-    "black-forest-labs/FLUX.1-dev": KL | {"latent_channels": 16, "use_quant_conv": False, "use_post_quant_conv": False},
-    "black-forest-labs/FLUX.2-dev": KL | {"latent_channels": 32},
-}
 
 
 class WithoutValues(TorchFunctionMode):
@@ -139,14 +123,11 @@ def build_model(entry: dict) -> torch.nn.Module | None:
         from ..autoencoders.families.medvae_keys import VARIANTS
 
         return build_medvae(VARIANTS[entry["variant"]])
-    kind, source = getattr(diffusers, entry["class"], None), entry.get("source", "")
+    kind = getattr(diffusers, entry["class"], None)
     if kind is None or entry.get("layout") == "packed":
         return None
-    if source in ON_THE_HUB:
-        return kind(**ON_THE_HUB[source])
-    if is_folder(source) and not missing_weights(entry):
-        return kind.from_config(json.loads((Path(weights_folder(entry)) / "config.json").read_text(encoding="utf-8")))
-    return None
+    known = configuration(entry)
+    return known and kind.from_config(known)
 
 
 @cache

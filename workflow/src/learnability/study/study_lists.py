@@ -4,9 +4,11 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..storage.contracts import SCORES, digest
-from .cells import cells, efficiency, scope
+from .cells import cells, cells_of_information, diagnosed, efficiency, scope
 from .study_file import SCHEMA, read_study
 from .truths import CONTROLS
+
+TABLE5 = "table5"  # of the diagnostics
 
 
 def study_lists(config: dict) -> dict:
@@ -16,6 +18,8 @@ def study_lists(config: dict) -> dict:
     lists |= {"recipes": study["recipes"], "n_splits": study["n_splits"], "scores": SCORES}
     lists |= {"scopes": {table: scope(config, table) for table in study["recipes"]}, "efficiency": efficiency(config)}
     tables = [table for table in study["recipes"] if cells(config, table)]  # the others have no row, and are not made
+    tables += [TABLE5] if diagnosed(config) else []
+    tables += ["information"] if cells_of_information(config) else []
     return {"schema": SCHEMA, "digest": digest(lists), **lists, "tables": tables}
 
 
@@ -52,6 +56,8 @@ def refuse_smaller_study(config: dict, results: str) -> None:
     ]
     part, kept = before.get("efficiency") or {}, now["efficiency"] or {}
     dropped += [f"table3 of {part[key]}" for key in ("dataset", "autoencoder") if part and part[key] != kept.get(key)]
+    if TABLE5 not in now["tables"] and Path(results, f"tables/{TABLE5}.csv").is_file():
+        dropped.append("table5, which study.diagnostics makes,")
     if dropped:
         raise InputError(
             f"{path}: this study is smaller than the one whose tables exist there; without {', '.join(dropped)} "

@@ -15,8 +15,10 @@ from ..storage.checkpoints import Checkpointer, remove_checkpoint, write_tensors
 from ..storage.contracts import digest, file_digest, write_csv, write_json
 from ..storage.finished import keep_finished, take_finished
 from ..study.recipe import Recipe
+from .described import describe_run, with_moments_of, without_moments
+from .epochs import note_epoch, say_where, start_epoch
 from .evaluation import autocast, predict, score_file, write_predictions
-from .fold_data import Fold, Inputs, describe_run, load_fold
+from .fold_data import Fold, Inputs, load_fold
 from .hardware import device_name, kind_of_device, peak_megabytes
 from .losses import build_loss
 from .metrics import balanced_accuracy
@@ -52,22 +54,29 @@ def train_classifier(
     write_csv(pd.DataFrame(history), folder / "history.csv")
     write_tensors(model.state_dict(), folder / "model.safetensors")
     write_json(description | {"digest_weights": file_digest(folder / "model.safetensors")}, folder / "model.json")
-    measured = score_file(folder / "predictions.parquet", data.card) | {
+    write_json(measured(folder, cell, recipe, seed, data, history, speed), folder / "metrics.json")
+    keep_finished(folder, OUTPUTS, identity)
+    remove_checkpoint(checkpoint)
+
+
+def measured(
+    folder: Path, cell: dict, recipe: Recipe, seed: int, data: Fold, history: list[dict], speed: float
+) -> dict[str, object]:
+    """Scores, epochs, speed, memory and sizes of a run with predictions in `folder`: the content of metrics.json."""
+    held, device = data.held_bytes / 1e6, data.rows.device
+    trained = {
         "epochs": len(history),
         "best_epoch": max(history, key=lambda row: row["validation_balanced_accuracy"])["epoch"],
         "train_samples_per_second": speed,
-        "train_peak_mb": peak_megabytes(device) - data.held_bytes / 1e6,
-        "resident_mb": data.held_bytes / 1e6,
+        "train_peak_mb": peak_megabytes(device) - held,
+        "resident_mb": held,
         "device": device_name(device),
-    }
-    measured |= data.rows.decode.price if recipe.decoder_blocks else {}
+    } | (data.rows.decode.price if recipe.decoder_blocks else {})
     sizes = {f"n_{name}": len(rows) for name, rows in data.split.items()}
     sizes["n_train_groups"] = int(data.samples["group"].iloc[data.split["train"]].nunique())
     digests = {f"digest_{Path(name).stem}": file_digest(folder / name) for name in OUTPUTS[:2]}
     identified = cell | {"seed": seed, "role": data.source["role"]}
-    write_json(identified | measured | sizes | digests, folder / "metrics.json")
-    keep_finished(folder, OUTPUTS, identity)
-    remove_checkpoint(checkpoint)
+    return identified | score_file(folder / "predictions.parquet", data.card) | trained | sizes | digests
 
 
 def train(
@@ -78,7 +87,8 @@ def train(
     if inputs.pretrained:
         description["pretrained_digest"] = file_digest(inputs.pretrained)
     where = kind_of_device(data.rows.device, recipe)
-    identity = digest([description, n_splits, code, data.source, data.card["digest"], inputs.identity(), where])
+    decided = description if not recipe.decoder_blocks else without_moments(description, inputs)
+    identity = digest([decided, n_splits, code, data.source, data.card["digest"], inputs.identity(), where])
     torch.manual_seed(seed)
     # Channels last is what tensor cores want, and makes a small ResNet on a CPU nearly twice as fast.
     model = build_classifier(description, inputs.pretrained)
@@ -91,7 +101,8 @@ def train(
         data = load("recipes.*", "views").with_turned_images(data, recipe.views.copies)
     torch.set_float32_matmul_precision("highest")  # no TF32 in what stays in float32 beside bfloat16
     loss = build_loss(recipe, class_counts(data), inputs.teacher_scale)
-    return model, description, *fit(model, data, recipe, seed, identity, checkpoint, loss)
+    found = fit(model, data, recipe, seed, identity, checkpoint, loss)
+    return model, with_moments_of(model, description), *found
 
 
 def with_share(data: Fold, recipe: Recipe, seed: int) -> Fold:
@@ -147,44 +158,6 @@ def fit(
     return state["history"], trained / seconds if seconds else 0.0, best
 
 
-def say_where(checkpointer: Checkpointer) -> None:
-    """Print where a training goes on that was stopped."""
-    done = len(checkpointer.state["history"])
-    if checkpointer.within:
-        print(f"resumed in epoch {done + 1}, after {checkpointer.within['seen']} training rows", flush=True)
-    elif done:
-        print(f"resumed after epoch {done}", flush=True)
-
-
-def note_epoch(checkpointer: Checkpointer, row: dict, reached: float) -> bool:
-    """Add an epoch to the history, keep its weights if its validation balanced accuracy is the best, and say so."""
-    checkpointer.state["without_gain"] += 1
-    is_best = reached > checkpointer.state["best_score"]  # a tie keeps the earlier epoch
-    if is_best:
-        checkpointer.state |= {"best_score": reached, "without_gain": 0}
-        checkpointer.best = {key: value.clone() for key, value in checkpointer.model.state_dict().items()}
-    checkpointer.state["history"].append(row | {"validation_balanced_accuracy": reached})
-    return is_best
-
-
-def spent_seconds(recipe: Recipe, deadline: float) -> float:
-    """What of the budget is spent, in this process and before it."""
-    return recipe.budget_seconds - (deadline - time.perf_counter()) if recipe.budget_seconds else 0.0
-
-
-def start_epoch(optimiser: torch.optim.Optimizer, recipe: Recipe, seed: int, epoch: int, state: dict) -> float:
-    """Seed the epoch, so that a resumed run draws the same numbers; apply the deferred switch (docs/protocol.md)."""
-    torch.manual_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]))
-    drw, rate = recipe.drw, recipe.lr
-    if recipe.loss == "ldam_drw" and epoch > drw.after_epoch:
-        rate *= drw.lr_factor
-        if epoch == drw.after_epoch + 1 and drw.reset_patience:
-            state["without_gain"] = 0
-    for group in optimiser.param_groups:
-        group["lr"] = rate
-    return rate
-
-
 def train_epoch(
     model: Classifier,
     data: Fold,
@@ -227,6 +200,11 @@ def train_epoch(
     if not np.isfinite(mean):
         raise InputError(f"the loss of epoch {epoch} is {mean}; lower recipes.*.lr, or check the input for NaN")
     return mean, seen - done["seen"]
+
+
+def spent_seconds(recipe: Recipe, deadline: float) -> float:
+    """What of the budget is spent, in this process and before it."""
+    return recipe.budget_seconds - (deadline - time.perf_counter()) if recipe.budget_seconds else 0.0
 
 
 def is_over(deadline: float, step: int, device: torch.device) -> bool:

@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..autoencoders.latent_units import units_on_grid
-from ..classifiers.classifier import image_moments
-from ..classifiers.weights import CONFIG, trained_moments
+from ..classifiers.weights import CONFIG
 from ..datasets.splits import check_split
 from ..errors import InputError
 from ..registry import load
@@ -20,7 +18,6 @@ from ..storage.arrays import open_packed
 from ..storage.batches import Decode, DecodedRows, Rows
 from ..storage.channel_sums import channel_moments, channel_sums
 from ..storage.contracts import file_digest, read_folds, read_json, read_samples, refuse_damaged, split_rows
-from ..study.recipe import DESCRIBED, Recipe
 
 FEATURE_BATCH = 32  # rows of a decoder's features at once: up to 134 MB each at the published sizes
 
@@ -215,53 +212,3 @@ def encoding_source(cell: dict, card: dict, inputs: Inputs) -> dict:
             f"images that fold {cell['fold']} tests on; give fold {cell['fold']} its own encoding"
         )
     return {key: encoding[key] for key in ("role", "pipeline")} | {"digest": encoding[f"digest_{inputs.array.stem}"]}
-
-
-def moments_of_images(recipe: Recipe, inputs: Inputs) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation that normalise images: those that the weights of the start were trained with.
-
-    ImageNet's where there are none.
-    """
-    if inputs.start:
-        card = read_json(inputs.start.with_name("model.json"))
-        return card["mean"], card["std"]
-    return trained_moments(inputs.pretrained, recipe.model) if inputs.pretrained else image_moments()
-
-
-def describe_run(cell: dict, recipe: Recipe, seed: int, data: Fold, inputs: Inputs) -> dict:
-    """All that is needed to build the classifier again and normalise its input: the content of model.json."""
-    if cell["space"] == "latent":
-        mean, deviation = data.moments
-        std = np.maximum(deviation, 1e-6) / recipe.latent_std
-        mean, std, channels, grid = mean.tolist(), std.tolist(), data.shape[0], list(data.shape[1:])
-    else:
-        (mean, std), channels, grid = moments_of_images(recipe, inputs), 3, [data.card["classifier_size"]] * 2
-    return (
-        cell
-        | recipe.take(DESCRIBED)
-        | ({"transform": recipe.transform} if recipe.transform else {})
-        | {
-            "noise": recipe.noise,
-            "noise_unit": noise_unit(recipe, data.source, std),
-            "in_channels": channels,
-            "grid": grid,
-            "classes": data.card["classes"],
-            "mean": mean,
-            "std": std,
-            "seed": seed,
-            "synthetic": data.card["synthetic"],
-        }
-        | ({"decoder_blocks": recipe.decoder_blocks} if recipe.decoder_blocks else {})
-    )
-
-
-def noise_unit(recipe: Recipe, source: dict, std: list[float]) -> list | None:
-    """Standard deviation of noise at σ = 1 in normalised latents, nested (C, a, a); None where it is 1 everywhere.
-
-    With `noise_space: autoencoder` noise is isotropic in the units of a generative pipeline, in which the
-    autoencoder's own scale makes channels alike; normalisation per channel then makes it unlike (docs/protocol.md).
-    """
-    if not recipe.noise or recipe.noise_space == "normalised":
-        return None
-    unit = units_on_grid(source["pipeline"], len(std))[1]  # (C, a, a), in raw latents
-    return (unit / np.reshape(std, (-1, 1, 1))).tolist()
