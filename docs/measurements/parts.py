@@ -4,7 +4,7 @@
     python -m docs.measurements.parts unpack docs/measurements/data/STUDY RESULTS
     python -m docs.measurements.parts rebuild STUDY [TARGET ...]
 
-`unpack` writes a results folder without images, latents and networks; `rebuild` writes results/STUDY_rebuilt in place
+`unpack` writes a results folder without images, latents and networks. `rebuild` writes results/STUDY_rebuilt, in place
 of an earlier one, and has Snakemake make targets from it. docs/measurements/data/README.md describes the files.
 """
 
