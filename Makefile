@@ -1,17 +1,19 @@
-# make demo   the study in miniature, on phantoms; about six minutes on two cores
-# make test   every check but those below, among them a tiny study by every rule that the demo has
+# make demo   the study in miniature, on phantoms; about seven minutes on two cores
+# make test   every check except those below, with a tiny study that uses every rule of the demo
 # make lint   the first of them: ruff, snakefmt, snakemake --lint
 # make test-demo   the demo, and whether its numbers mean something
 # All make their own environment in .venv first.
 # make slurm-demo   the same study through a SLURM cluster of this one machine; needs root and slurm-wlm, munge
-# make test-slurm   a study on a cluster and what can go wrong there, on the same
+# make test-slurm   a study on the same cluster, and what can go wrong there
 # make bench   how fast it is: ratios of two things in one run, as a table; about ten minutes on idle cores
 # make pages   docs/configuration.md and docs/rules.md, written from the schema and the rules, and docs/measurements/gpu.md
 #                  from the files of the devices that were measured
-# make calibrate   what every test and verdict is worth, from simulated studies: docs/measurements/error_rates.md; half an
-#                  hour of one core, goes on where it was stopped
+# make calibrate   how often every test and verdict errs in simulated studies: docs/measurements/error_rates.md; half an
+#                  hour of one core, continues where it was stopped
+# make rebuild   tables, tests and figures of a study from what is committed of it, without images (docs/measurements/data):
+#                  STUDY=ham10000 TARGETS="table1 gap"
 # make gpu-check   the CUDA path on the GPU of this machine: docs/measurements/gpu.md; planned for eight minutes of an
-#                  H100, goes on where it was stopped. PARTS="train step" measures these anew; DEVICE=cpu TINY=1 tries the commands
+#                  H100, continues where it was stopped. PARTS="train step" measures these again; DEVICE=cpu TINY=1 tries the commands
 # make test-parity   the checks against MedVAE's own package, which `make test` skips; installs it into .venv-parity
 
 PYTHON ?= python3
@@ -22,7 +24,7 @@ export PYTHONPATH := $(CURDIR)/workflow/src
 export PATH := $(BIN):$(PATH)
 
 .PHONY: demo slurm-demo lint test test-demo test-slurm test-parity bench \
-	pages calibrate gpu-check environment lock clean-demo
+	pages calibrate rebuild gpu-check environment lock clean-demo
 
 environment: $(VENV)/installed
 
@@ -72,6 +74,11 @@ pages: $(VENV)/installed
 # From the repository's root, where the package `benchmarks` lies.
 calibrate: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.calibration
+
+STUDY ?= ham10000
+TARGETS ?= table1 gap
+rebuild: $(VENV)/installed
+	$(BIN)/python -m docs.measurements.parts rebuild $(STUDY) $(TARGETS)
 
 DEVICE ?= cuda
 gpu-check: $(VENV)/installed

@@ -7,10 +7,12 @@
 #   {results}/weights/{name}/source.json              weights from the model hub, and beside it their files
 #   {results}/weights/{dataset}/{autoencoder}{of_fold}/        fine-tuned weights, their curves, tuning.json
 #   {results}/encodings/{dataset}/{autoencoder}{of_fold}/{latents.npy,reconstructions.npy,fidelity.parquet,autoencoder.json}
+#     below them views{copies}/: latents.npy and reconstructions.npy of turned copies, for recipes with `views`
 #   {results}/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}/{predictions.parquet,metrics.json,...}
 #     beside them teacher_logits.npy of a run that teaches, noise_curve.parquet of a latent one on request
 #   {results}/across_spaces/{dataset}/{autoencoder}/{recipe}/fold{fold}.csv    classifiers of images on reconstructions, and reverse
-#   {results}/searches/{dataset}/{autoencoder}/{recipe}/fold{fold}/{best.json,journal.log}
+#   {results}/searches/{dataset}/{autoencoder}{of_space}/{recipe}/fold{fold}/{best.json,journal.log}
+#     ({of_space} is @reconstruction of a search on reconstructions, else nothing)
 #   {results}/efficiency/{dataset}/{autoencoder}/{row}.csv         speed and memory, a row of Table 3
 #   {results}/diagnostics/{dataset}/{autoencoder}{of_fold}.csv, ..._spectrum.csv
 #   ({of_fold} is @fold{fold} where an autoencoder is fine-tuned on each fold's training rows, else nothing)
@@ -76,6 +78,7 @@ wildcard_constraints:
     recipe=one_of(config["recipes"]),
     fold=r"\d+",
     of_fold=one_of(["", *(f"@fold{fold}" for fold in range(config["study"]["n_splits"]))]),
+    of_space="|@reconstruction",
     table=r"table\d",
 
 

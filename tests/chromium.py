@@ -1,4 +1,4 @@
-"""A page as a browser sees it: headless Chromium runs a script that is added to a copy of the page."""
+"""Asks a browser about a page: headless Chromium runs a script that is added to a copy of the page."""
 
 import html
 import json

@@ -1,4 +1,4 @@
-"""Made-up diagnostics of encodings, their files and gaps: every number depends on its names alone."""
+"""Made-up diagnostics of encodings, their files and gaps; each number depends only on the names that it belongs to."""
 
 import zlib
 from itertools import product

@@ -1,4 +1,4 @@
-"""What results/README.md says of files and their columns, and what of a results folder it does not say."""
+"""What results/README.md says about files and their columns, and which files of a results folder it leaves out."""
 
 import json
 import re
@@ -12,10 +12,10 @@ from learnability.study.configuration import ROOT
 
 PAGE = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
 RUN = "runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
-BESIDE = {"tables/": "csv|md|html|tex", "figures/": "svg|png", "significance/": "csv|html"}  # as which they are written
-# Written by others: weights as the hub gives them, Snakemake's benchmarks (of which keys are checked) and logs.
+BESIDE = {"tables/": "csv|md|html|tex", "figures/": "svg|png", "significance/": "csv|html"}  # formats of each folder
+# Not written by the study: weights as the hub gives them, Snakemake's benchmarks (whose keys are checked) and logs.
 TREES = [r"weights/[^/]+/.+", r"logs/.+", r"benchmarks/[^/]+/[^/]+\.jsonl", r".+/\.finished/.+"]
-# Keys of which the page says where they are.
+# Keys that only some files have; the page says which.
 WHERE = {"pretrained_digest", "transform", "decoder_blocks", "decoder_blocks_gflop", "decoder_gflop"}
 OF_DECODER = {"digest_reconstructions", "digest_fidelity"}
 
@@ -25,7 +25,7 @@ def names_of(cell: str) -> list[str]:
 
 
 def documented_files() -> list[str]:
-    """Every path of the table of files."""
+    """Every path in the page's table of files."""
     table, found = PAGE.split("\n## Files\n")[1].split("\n## ")[0], []
     for line in table.splitlines():
         if line.startswith("| `"):
@@ -65,7 +65,7 @@ def columns_of(file: Path) -> list[str] | None:
 
 
 def undocumented(results: Path) -> list[str]:
-    """Files of a results folder that the page does not name, and files whose columns are not those that it names."""
+    """Files of a results folder that the page does not name, and files whose columns differ from those it names."""
     known, columns = [*map(pattern, documented_files()), *TREES], documented_columns()
     found = []
     for file in sorted(path for path in results.rglob("*") if path.is_file()):
@@ -84,7 +84,7 @@ def has_no_decoder(file: Path) -> bool:
 
 
 def agree(there: list[str], said: list[str], may_lack: Set[str] = WHERE) -> bool:
-    """Whether these are the documented columns; `{class}` stands for any others."""
+    """Whether the columns that are there are the documented ones; `{class}` stands for any others."""
     if "{class}" in said:
         return set(said) - {"{class}"} <= set(there)
     return set(there) <= set(said) and set(said) - set(there) <= may_lack

@@ -11,7 +11,7 @@ from learnability.errors import InputError
 
 
 def save_image(path: Path, value: int, mode: str = "L") -> None:
-    """An image of one value; JPEG keeps it to within a few grey levels."""
+    """Save an image of one value; JPEG keeps it to within a few grey levels."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, (16, 12), value if mode == "L" else (value,) * 3).save(path)
 

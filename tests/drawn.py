@@ -59,7 +59,7 @@ def tick_labels(axis):
 
 
 def assert_legible(figure):
-    """At most a page wide, letters of at least 7 points, no words beyond the edge, no overlapping tick labels."""
+    """At most a page wide, letters of at least 7 points, no words beyond the edge, tick labels that do not overlap."""
     assert figure.get_figwidth() <= 7.001
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -118,12 +118,12 @@ def table3_of(dataset="imagenet", device="NVIDIA GH200", autoencoder="flux2"):
     return pd.DataFrame(rows, columns=TABLE3_COLUMNS)
 
 
-def decomposition_of(datasets, matched=0.08, encoding=0.06, half=0.02):
+def decomposition_of(datasets, matched=0.08, encoding=0.06, half=0.02, recipe="matched"):
     gaps = {"gap_paper": 0.1, "gap_matched": matched, "gap_control": matched - encoding, "gap_encoding": encoding}
     rows = []
     for dataset in datasets:
         row = {"dataset": dataset, "autoencoder": "flux2", "metric": "balanced_accuracy", "role": "family"}
-        row |= {"control": "pixel_unshuffle_8", "n": 5, "method": BOTH}
+        row |= {"recipe": recipe, "trainings": 1, "control": "pixel_unshuffle_8", "n": 5, "method": BOTH}
         for gap, value in gaps.items():
             row |= {gap: value, f"{gap}_ci_low": value - half, f"{gap}_ci_high": value + half}
             row[f"{gap}_p"] = 2 * stats.t.sf(abs(value) / (half / stats.t.ppf(0.975, 4)), 4)

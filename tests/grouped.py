@@ -1,4 +1,4 @@
-"""A small study with predictions on disk and groups of images, as the tests over groups read it."""
+"""A small study on disk, with predictions and groups of images, in the form that the tests over groups read."""
 
 import numpy as np
 import pandas as pd

@@ -28,8 +28,9 @@ def named_modules(note: dict, config: dict) -> list[str]:
 
 
 def imported_beyond_digest(note: dict, checkout: Path, config: dict) -> set[str]:
-    """Modules that a job imported but its digest does not cover; the digest must be that of its rule and values."""
-    script = "encode_dataset" if note["rule"] == "encode_latents" else note["rule"]
+    """Modules that a job imported but its digest does not cover; the digest must belong to its rule and values."""
+    again = {"encode_latents": "encode_dataset", "encode_latent_views": "encode_views"}  # rules with another's script
+    script = again.get(note["rule"], note["rule"])
     modules = named_modules(note, config)
     assert note["code"] in (None, provenance.code_digest(script, modules)), note["rule"]
     closure = [path for path in provenance.closure(script, modules) if path.is_relative_to(provenance.PACKAGE)]

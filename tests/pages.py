@@ -32,7 +32,7 @@ def commands_of(page: Path) -> list[str]:
 
 
 def targets_after(text: str) -> list[str]:
-    """Commands from a table headed: what you type after `snakemake --profile slurm`."""
+    """Commands from a table whose head is: what you type after `snakemake --profile slurm`."""
     found = []
     for head, rows in re.findall(r"^\|.*you type after (.+?)\|\n\|[-| ]+\n((?:\|.*\n)+)", text, flags=re.MULTILINE):
         before = re.findall(r"`([^`]+)`", head)[0]

@@ -1,4 +1,4 @@
-"""The published configuration, with changes like those of another study."""
+"""The published configuration, with changes as another study makes them."""
 
 import copy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Recipes for tests as plain values, as in the configuration, Snakemake's params and JSON."""
+"""Recipes for tests as plain values, the form that they have in the configuration, Snakemake's params and JSON."""
 
 from learnability.study.options import noise_options
 from learnability.study.recipe import Recipe

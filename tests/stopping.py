@@ -76,7 +76,7 @@ def press_control_c(head: subprocess.Popen) -> None:
 
 
 def hear_control_c() -> None:
-    """Hear Ctrl-C in a new process: a shell's background process ignores it, and its children inherit that."""
+    """Let a new process hear Ctrl-C: a shell's background process ignores it, and so do its children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 

@@ -18,7 +18,7 @@ PHANTOM = {
 
 
 def write_clinic(folder: Path) -> Path:
-    """Write a data set in a user's form: PNG files, and a CSV with label and patient."""
+    """Write a data set in the form in which a user has one: PNG files, and a CSV with label and patient."""
     source = open_source(PHANTOM)
     (folder / "png").mkdir(parents=True)
     for i, name in enumerate(source.samples["sample_id"]):

@@ -46,7 +46,7 @@ def server() -> subprocess.Popen:
 
 
 def serve() -> dict:
-    """Answer every request with the exit code of the child that runs it; returns only in the child: the request."""
+    """Answer every request with the exit code of the child that runs it; only in the child, return the request."""
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

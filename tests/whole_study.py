@@ -63,7 +63,7 @@ def assert_values_of_searches(results: Path, count: int) -> None:
 
 
 def noise_curves(results: Path, count: int) -> list[pd.DataFrame]:
-    """Scores over the noise level of every run trained with noise; at level 0 they must be those of the run."""
+    """Scores over the noise level for every run trained with noise; at level 0 they must equal those of the run."""
     curves = [pd.read_parquet(path) for path in results.glob("runs/*/latent/*/noise_conditioned/*/noise_curve.parquet")]
     assert len(curves) == count
     for curve in curves:
@@ -160,7 +160,7 @@ def figures_of(results: Path) -> set[str]:
 
 
 def assert_summary_in_a_browser(results: Path, figures: set[str], folder: Path) -> None:
-    """The page must have every number of Table 1, these figures and no dead link, and it must fit the window."""
+    """The page must have every number of Table 1, these figures and no dead link, and must fit the window."""
     page = results / "summary.html"
     answer, console = ask(
         page, folder,

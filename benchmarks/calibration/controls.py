@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from learnability.paper.findings import read_numbers
-from learnability.significance.controls import LARGEST_MARGIN, control_verdicts
+from learnability.significance.controls import control_verdicts
 from learnability.significance.predictions import Images
 from learnability.study.configuration import read_config
 from learnability.study.controls import comparisons
@@ -49,7 +49,7 @@ def controlled(
     found = []
     for study in range(studies):
         runs = [_runs(name, design, of, study) for (name, design, of) in zip(images, designs, sides, strict=True)]
-        table = control_verdicts(pd.concat(runs, ignore_index=True), images, compared(), LARGEST_MARGIN)
+        table = control_verdicts(pd.concat(runs, ignore_index=True), images, compared())
         numbers = read_numbers(io.StringIO(table.to_csv(index=False)))
         fails = controls_in_words(numbers, str, {name: name for name in (LOSSLESS, CIPHER)}).kind == WRONG
         found.append(numbers[["dataset", "control", *SAID]].assign(study=study, fails=fails))

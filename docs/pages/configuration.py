@@ -94,6 +94,8 @@ def kind_of(content: dict) -> str:
     """What a value may be, in Markdown."""
     if "enum" in content:
         return " or ".join(f"`{shown(choice)}`" for choice in content["enum"])
+    if "anyOf" in content:
+        return " or ".join(map(kind_of, content["anyOf"]))
     kinds = content.get("type", "object")
     if isinstance(kinds, list):
         return " or ".join(kind_of(content | {"type": kind}) for kind in kinds)

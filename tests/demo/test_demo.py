@@ -81,7 +81,7 @@ def test_reconstructions_reach_22_db(table1):
 
 
 def test_fine_tuning_on_the_phantoms_raises_fidelity_there(table1):
-    """On average: a few dozen steps do little where speckle dominates."""
+    """It does so on average: a few dozen steps do little where speckle dominates."""
     table2 = pd.read_csv(RESULTS / "tables" / "table2.csv")
     psnr = table2[table2["metric"] == "psnr"].pivot(index="dataset", columns="autoencoder", values="mean")
     assert psnr["tiny_medvae_ft"].mean() > psnr["tiny_medvae"].mean()
@@ -142,7 +142,7 @@ def test_the_gap_that_is_there_is_found_and_no_control_fails(table1):
 
 
 def permuted(dataset: Path, folder: Path) -> Path:
-    """The dataset with its labels dealt anew to the groups: nothing is left to learn."""
+    """The dataset with its labels shuffled among the groups, so that nothing is left to learn."""
     samples = read_samples(dataset / "samples.parquet")
     names = samples.groupby("group")[["label", "label_name"]].first()
     dealt = names.iloc[np.random.default_rng(0).permutation(len(names))].set_axis(names.index)
@@ -156,14 +156,14 @@ def permuted(dataset: Path, folder: Path) -> Path:
 
 
 def standard_error(samples: pd.DataFrame, classes: int) -> float:
-    """Of balanced accuracy at chance on one fold in five; images of a group count as one."""
+    """The standard error of balanced accuracy at chance on one fold of five; images of a group count as one."""
     groups = samples.groupby("label")["group"].nunique().to_numpy() / 5
     return float(np.sqrt((1 / classes) * (1 - 1 / classes) / groups).mean() / np.sqrt(classes))
 
 
 @pytest.mark.parametrize("space", ["image", "latent", "reconstruction"])
 def test_with_permuted_labels_everything_is_at_chance(table1, tmp_path, space):
-    """Mean over the phantoms and two folds, within two standard errors of chance."""
+    """The mean over the phantoms and two folds is within two standard errors of chance."""
     config = read_config(CHECKOUT / "workflow/studies/demo.yaml")
     recipe = resolve_recipe(config, "latent" if space == "latent" else "image").with_values({"epochs": 6})
     torch.set_num_threads(1)
@@ -192,6 +192,6 @@ def test_the_summary_is_whole_in_a_browser(table1, tmp_path):
 
 
 @needs_chromium
-def test_the_report_shows_table_1_to_who_clicks_on_it(table1, tmp_path):
+def test_the_report_shows_table_1_after_a_click(table1, tmp_path):
     study = ("--configfile", "workflow/studies/demo.yaml")
     assert_report_in_a_browser(RESULTS, figures_of(RESULTS), tmp_path, *study)

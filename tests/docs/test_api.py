@@ -40,7 +40,7 @@ def rows(section: str) -> list[list[str]]:
 
 
 def called(name: str) -> str:
-    """How a function or class is called, without types."""
+    """The signature of a function or class, without types."""
     module, _, function = name.rpartition(".")
     signature = inspect.signature(getattr(importlib.import_module(module), function))
     parameters = [each.replace(annotation=each.empty) for each in signature.parameters.values()]

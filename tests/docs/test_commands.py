@@ -1,4 +1,4 @@
-"""Every command of the documentation: asked as a dry run, parsed, or listed here with the reason why not."""
+"""Every command of the documentation is dry-run, parsed, or listed here with the reason why not."""
 
 import shutil
 
@@ -66,6 +66,9 @@ ELSEWHERE = {
         "snakefmt Snakefile workflow/rules",
     ],
     "tests/runs/test_gpu_check.py runs it": ["python -m benchmarks.gpu"],
+    "tests/runs/test_rebuilt.py packs a study": [
+        "python -m docs.measurements.parts pack results/ham10000 docs/measurements/data/ham10000/table1",
+    ],
     "minutes of measurement": [
         "python benchmarks/classifier_speed.py", "python benchmarks/feed.py", "python benchmarks/memory.py",
         "make bench",
@@ -85,7 +88,7 @@ def of(program: str) -> list[str]:
 
 
 def dry_runs() -> dict[tuple, dict]:
-    """The snakemake commands as Snakemake itself reads them; those that differ in targets or profile are one."""
+    """The snakemake commands as Snakemake reads them; those that differ only in targets or profile count as one."""
     parser = get_argument_parser()
     usual = vars(parser.parse_args([]))
     groups: dict[tuple, dict] = {}
@@ -102,7 +105,7 @@ def dry_runs() -> dict[tuple, dict]:
 
 
 def options_of(given: list[str], chosen: dict) -> list[str]:
-    """The words of a command without its targets and without what is forced."""
+    """The words of a command without its targets and without the rules that it forces."""
     left_out = {*map(str, chosen["targets"]), *map(str, chosen["forcerun"] or []), "--forcerun", "--"}
     return [word for word in given if word not in left_out]
 

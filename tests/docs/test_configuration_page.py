@@ -1,4 +1,4 @@
-"""docs/configuration.md is what the schema says now, and says of every key what it is and what holds without it."""
+"""docs/configuration.md is up to date with the schema, and says what every key is and what holds without it."""
 
 import re
 from dataclasses import fields
@@ -57,7 +57,7 @@ def test_every_key_has_a_description_and_what_holds_without_it():
 
 
 def test_no_description_is_of_a_key_elsewhere_under_another_name():
-    """A text that several keys share says too little, but for the same key in several places."""
+    """A text that different keys share says too little; the same key may have it in several places."""
     texts = {}
     for key in all_keys():
         texts.setdefault(key.description, set()).add(key.path.split(".")[-1])

@@ -1,4 +1,4 @@
-"""Names of files, functions and rules that the pages for contributors mention are there."""
+"""The files, functions and rules that the pages for contributors name exist."""
 
 import ast
 import functools
@@ -32,7 +32,7 @@ def defined() -> set[str]:
 
 
 def names_in(page: str) -> list[str]:
-    """What stands between backticks, without code blocks."""
+    """What is between backticks, code blocks excluded."""
     text = re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
     return re.findall(r"`([^`\n]+)`", text)
 

@@ -10,7 +10,7 @@ EXAMPLE = files_of_pages()["my_study.yaml"]
 
 
 def within(part, whole) -> bool:
-    """Whether everything in `part` is in `whole`, as it is there."""
+    """Whether `whole` has everything that `part` has, with the same values."""
     if isinstance(part, dict) and isinstance(whole, dict):
         return all(key in whole and within(value, whole[key]) for key, value in part.items())
     return part == whole

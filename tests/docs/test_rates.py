@@ -1,4 +1,4 @@
-"""The rate of false positives of the paper's own test, wherever it is told, is that of the page of error rates."""
+"""Every page that gives the false positive rate of the paper's own test gives that of the page of error rates."""
 
 import re
 

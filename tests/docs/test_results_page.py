@@ -4,12 +4,15 @@ import pandas as pd
 
 from learnability.diagnostics.encoding import DIAGNOSTICS, SPECTRUM
 from learnability.significance.decomposition import GAP_COLUMNS
+from learnability.significance.frequency import FREQUENCY_COLUMNS
 from learnability.significance.groups import GROUP_COLUMNS
+from learnability.significance.remedies import REMEDY_COLUMNS
 from learnability.significance.rows import TEST_COLUMNS
 from learnability.storage.contracts import CELL, FIDELITY, FOLDS, PREDICTIONS, SAMPLES, SCORES, write_json
 from learnability.study.study_lists import study_lists
 from learnability.tables.learning_curve import CURVE_COLUMNS
 from learnability.tables.probes import INFORMATION_COLUMNS, PROBE_COLUMNS
+from learnability.tables.table6 import TABLE6_COLUMNS
 from learnability.training.engine import OUTPUTS
 from tests.documented import RUN, agree, documented_columns, documented_files, undocumented
 from tests.published import published
@@ -33,8 +36,11 @@ def test_columns_are_those_of_the_contracts():
         ("probes", PROBE_COLUMNS),
         ("information", INFORMATION_COLUMNS),
         ("learning_curve", CURVE_COLUMNS),
+        ("table6", TABLE6_COLUMNS),
+        ("gap_by_frequency", FREQUENCY_COLUMNS),
     ):
         assert sorted(COLUMNS_OF[f"tables/{table}.csv"]) == sorted(columns)
+    assert sorted(COLUMNS_OF["significance/remedies.csv"]) == sorted(REMEDY_COLUMNS)
     assert sorted(COLUMNS_OF["significance/gap_decomposition.csv"]) == sorted(GAP_COLUMNS)
 
 

@@ -1,4 +1,4 @@
-"""The published study as one dry run, which tests query for the needs of its parts, and studies merged over it."""
+"""One dry run of the published study, in which tests look up what its parts need, and studies merged over it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What decides a result and lies in the user's folders: an edit runs again what read it, a move runs nothing."""
+"""Files in the user's folders that decide a result: after an edit their readers run again, after a move nothing."""
 
 import json
 import os
@@ -70,7 +70,7 @@ class Done:
         return snakemake(*options, *self.options(), folder=self.folder, **self.environment)
 
     def counts(self) -> dict[str, int]:
-        """The jobs that read weights, of those that would run."""
+        """Of the jobs that would run, those that read weights."""
         found = job_counts(self.snakemake("-n"))
         return {rule: number for rule, number in found.items() if not rule.startswith("train/")}
 
@@ -83,7 +83,7 @@ def finished(tmp_path_factory) -> Done:
 
 @pytest.fixture
 def done(finished) -> Done:
-    """That study, in which nothing is to be done; an edit of a file is taken back afterwards."""
+    """That study, with nothing left to do; a test's edit of a file is undone afterwards."""
     files = [*finished.place.glob("s*/*"), *finished.folder.glob("my_*.py")]
     before = {path: path.read_bytes() for path in files}
     assert finished.counts() == {}

@@ -1,4 +1,4 @@
-"""Studies merged over the published one, as jobs: fewer lists, one search, weights of a fold, no decoder."""
+"""The jobs of studies merged over the published one: shorter lists, one search, weights per fold, no decoder."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def test_all_of_a_study_of_table_1_adds_table_2_and_the_tests_and_no_training(ch
     assert {rule: counts[rule] for rule in TABLE1} == TABLE1
     assert counts == TABLE1 | PAGES | {
         "make_table1": 1, "make_table2": 1, "make_gap": 1, "test_significance": 1, "test_groups": 1, "record_study": 1,
-        "test_diagnostics": 1, "make_table5": 1,
+        "test_diagnostics": 1, "make_table5": 1, "make_gap_by_frequency": 1,
         "all": 1, "finetune_autoencoder": 4, "fetch_weights": 7, "diagnose_encoding": 20, **dict.fromkeys(FIGURES, 1),
     }  # fmt: skip
 
@@ -52,7 +52,7 @@ def test_fine_tuned_per_fold_it_is_20_fine_tunings_and_36_encodings(per_fold):
 
 def test_figures_wait_for_the_encoding_of_every_fold(per_fold):
     drawn = {rule: count for rule, count in per_fold.counts("figures").items() if rule.startswith("draw_")}
-    assert drawn == dict.fromkeys((*FIGURES, "draw_noise_levels"), 1)
+    assert drawn == dict.fromkeys((*FIGURES, "draw_noise_levels", "draw_gap_decomposition"), 1)
     waits = per_fold.waits(per_fold.job("draw_figure3"))
     assert {f"encodings/cardium/medvae_ft@fold{fold}/reconstructions.npy" for fold in range(5)} <= waits
 
@@ -97,13 +97,14 @@ def test_a_study_without_any_decoder_has_no_fidelity_to_show_and_all_else(checko
     )
 
 
-@pytest.mark.parametrize("study", ["demo", "ham10000", "open", "own_small"])
+@pytest.mark.parametrize("study", ["demo", "ham10000", "open", "own_small", "remedies"])
 def test_the_shipped_studies_have_a_graph(checkout, study):
     counts = planned("--configfile", f"workflow/studies/{study}.yaml", folder=checkout).counts()
     trainings = {
-        "demo": 88 + 12 + 8 + 3 + 6 + 12,  # twelve of the probes and the learning curve
+        "demo": 88 + 12 + 8 + 3 + 6 + 12 + 16,  # twelve of the probes and the learning curve, sixteen of the remedies
         "ham10000": 35 + 25 + 30 + 10,
         "open": 464 - 4,
         "own_small": 25 + 20 + 10,  # Table 1, decomposed gap, controls
+        "remedies": 463 + 5 * 2 * 20 + 1320 - 80 - 160,  # five autoencoders more, Table 6; no run twice, no blocks
     }
     assert counts["train_classifier"] == trainings[study]

@@ -1,4 +1,4 @@
-"""`learnability plan` prices exactly the jobs of a dry run: of the published study, of a part, and of what is left."""
+"""`learnability plan` prices the jobs of a dry run and no others: the published study, a part of it, what is left."""
 
 import contextlib
 import sys
@@ -65,7 +65,7 @@ def test_after_a_part_is_done_only_the_rest_is_planned(tmp_path, plan):
     assert again == whole
 
 
-def test_what_snakemake_refuses_is_said(checkout):
+def test_what_snakemake_refuses_is_reported(checkout):
     output = run(sys.executable, "-m", "learnability.cli", "plan", "train/nowhere", folder=checkout, code=1)
     assert "Error: Snakemake refuses this plan" in output
     assert "train/nowhere" in output

@@ -14,7 +14,7 @@ CELL = "train/cardium/image/original"
     "profile", [("--workflow-profile", "slurm"), ("--profile", "profiles/slurm")], ids=lambda words: " ".join(words)
 )
 def test_every_spelling_of_the_slurm_profile_works(checkout, profile):
-    """`--profile slurm` is that of the groups below."""
+    """`--profile slurm` is tested with the groups below."""
     output = snakemake("-n", *profile, "--", CELL, folder=checkout)
     assert job_counts(output)["train_classifier"] == 5
     assert "Group job cardium.image.original.image" in output
@@ -36,7 +36,7 @@ def test_the_other_profiles_are_read(checkout, profiles):
 
 
 def test_the_folds_of_a_cell_are_one_group(checkout):
-    """Of each of the 20 + 20 + 4 cells, and no fold of another cell in it."""
+    """This holds for each of the 20 + 20 + 4 cells, and no group has a fold of another cell."""
     output = snakemake("--profile", "slurm", "-n", "table1", folder=checkout)
     groups = re.findall(r"Group job (\S+) \(jobs in lexicogr. order\):\n(.*?)(?=\n\[|\Z)", output, flags=re.DOTALL)
     assert len(groups) == 44
@@ -47,7 +47,7 @@ def test_the_folds_of_a_cell_are_one_group(checkout):
 
 
 def test_the_groups_are_every_schedulers(checkout):
-    """A profile of three lines over profiles/cluster, here one that SLURM's plugin runs."""
+    """Three lines over profiles/cluster make a profile; here it is one that SLURM's plugin runs."""
     (checkout / "site.yaml").write_text("executor: slurm\njobs: 9\ndefault-resources: {mem_mb: 4000, runtime: 60}\n")
     output = snakemake("--profile", "profiles/cluster", "--profile", "site.yaml", "-n", "--", CELL, folder=checkout)
     [group] = re.findall(r"Group job cardium.image.original.image .*\n((?:\n|    .*\n)*)", output)
@@ -55,7 +55,7 @@ def test_the_groups_are_every_schedulers(checkout):
 
 
 def test_slurm_has_all_that_every_scheduler_needs():
-    """Every key of profiles/cluster, and of default-resources one line more."""
+    """It has every key of profiles/cluster, and one line more in default-resources."""
     read = {}
     for name in ("cluster", "slurm"):
         with open(CHECKOUT / f"profiles/{name}/config.yaml") as file:

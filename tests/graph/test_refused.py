@@ -1,4 +1,4 @@
-"""What Snakemake is asked for and refuses, with the reason."""
+"""Requests that Snakemake refuses, with the reason."""
 
 import subprocess
 import sys
@@ -69,7 +69,7 @@ def test_what_is_missing_is_said_in_one_message_before_the_first_job(checkout):
 
 
 def test_no_plan_beside_a_study_that_runs(tmp_path):
-    """A lock whose owner is dead stops no plan."""
+    """A lock whose owner is dead does not stop a plan."""
     folder = copy_checkout(tmp_path / "checkout")
     (folder / ".snakemake/locks").mkdir(parents=True)
     (folder / ".snakemake/locks/0.output.lock").write_text("results/study.json\n")

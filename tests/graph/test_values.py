@@ -1,4 +1,4 @@
-"""Jobs get values: what a script uses are the parameters of its rule, and the other way round."""
+"""A script uses the parameters of its rule, all of them and no others."""
 
 import ast
 import re
@@ -28,7 +28,7 @@ def blocks() -> dict[str, str]:
 
 
 def script_of(name: str, rules: dict[str, str]) -> str | None:
-    """The script of a rule, its own or that of the rule which it uses again."""
+    """The script of a rule: its own, or that of the rule that it uses again."""
     if script := re.search(r'"\.\./scripts/(\w+\.py)"', rules[name]):
         return script[1]
     base = re.match(r"use rule (\w+) as", rules[name])
@@ -42,7 +42,7 @@ def params_of(block: str) -> set[str]:
 
 
 def resource_of(name: str, resource: str, rules: dict[str, str]) -> str | None:
-    """What a rule asks for of a resource, itself or as the rule which it uses again does."""
+    """How much of a resource a rule asks for, itself or through the rule that it uses again."""
     section = re.search(r"^    resources:\n((?:        .*\n)*)", rules[name], flags=re.MULTILINE)
     base = re.match(r"use rule (\w+) as", rules[name])
     if base and not section:

@@ -1,4 +1,4 @@
-"""Notes which modules of the package a job has imported, when it ends; on the path of a test's Snakemake."""
+"""When a job ends, notes which modules of the package it imported. A test puts this on its Snakemake's path."""
 
 import atexit
 import json

@@ -34,7 +34,7 @@ def test_the_page_of_a_tiny_run_says_that_it_is_one(checked):
 
 
 def test_on_a_cpu_the_device_does_what_a_cpu_does(checked):
-    """Differences that a GPU may have are nothing here, so that what measures them is right."""
+    """The differences that a GPU may show are zero here, so what measures them is right."""
     parts, _ = checked
     value = {(name, figure.of, figure.what): figure.value for name in PARTS for figure in figures_of(parts[name])}
     same = "weights are the same bytes"
@@ -51,7 +51,7 @@ def test_on_a_cpu_the_device_does_what_a_cpu_does(checked):
 
 
 def test_unit_tests_compute_on_the_device_that_they_are_given():
-    """Of `meta`, whose tensors have no numbers, they fail."""
+    """They fail on `meta`, whose tensors have no numbers."""
     test = "tests/unit/test_batches.py::test_rows_give_the_same_batches_wherever_they_are_kept"
     output = run(sys.executable, "-m", "pytest", "-q", test, code=1, LEARNABILITY_TEST_DEVICE="meta")
     assert "meta" in output

@@ -1,4 +1,4 @@
-"""Where a study may lie, and results that are another's: a few small jobs, and what is refused before any."""
+"""Where a study may lie, and results that belong to another study: a few small jobs, and what is refused first."""
 
 import fcntl
 import sys
@@ -24,7 +24,7 @@ def run_folds(folder: Path, results: str, *options: str, code: int | None = 0) -
 
 
 def test_a_study_runs_wherever_it_lies_and_results_may_be_called_so_too(place):
-    """In a file: in `--config` Snakemake takes what follows a blank and # for a remark."""
+    """The name is in a file, because in `--config` Snakemake takes what follows a blank and # for a remark."""
     results = "results/Ergebnisse für #1, 50 %"
     (place / "named.yaml").write_text(f"results: '{results}'\n", encoding="utf-8")
     asked = (*DEMO, "named.yaml", "--", f"{results}/{FOLDS}")
@@ -111,7 +111,7 @@ def test_a_damaged_array_stops_no_plan_and_an_empty_study_json_says_what_to_do(p
 
 
 def test_values_within_config_of_the_command_line_have_their_types(place):
-    """Snakemake reads them as text, and a text is no number."""
+    """Snakemake reads them as text, and the schema asks for numbers."""
     given = ("study={folds: [1]}", "recipes={latent: {mask: 0.3, film: false}}")
     output = snakemake("-n", *DEMO, "--config", *given, "--", "train/phantom_echo/latent/tiny_sd14", folder=place)
     assert job_counts(output)["train_classifier"] == 1

@@ -24,7 +24,7 @@ echo $!.stand-in
 
 
 class Sent(NamedTuple):
-    """What was asked of the stand-in, a line a job, and the folder in which the study ran."""
+    """What the stand-in was asked for, one line per job, and the folder in which the study ran."""
 
     asked: list[str]
     folder: Path
@@ -32,7 +32,7 @@ class Sent(NamedTuple):
 
 @pytest.fixture(scope="module")
 def sent(tmp_path_factory) -> Sent:
-    """Two folds of a cell and what they need, on a head with a GPU that jobs must not lease."""
+    """Two folds of a cell and what they need, run from a head node whose GPU the jobs must not lease."""
     pytest.importorskip("snakemake_executor_plugin_cluster_generic")
     folder = copy_checkout(tmp_path_factory.mktemp("pbs") / "checkout")
     (folder / "study.yaml").write_text(STUDY)

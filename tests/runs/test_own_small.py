@@ -1,4 +1,4 @@
-"""own_small.yaml from images and an autoencoder as someone has them to the summary, without a network."""
+"""own_small.yaml, from a user's images and autoencoder to the summary, without a network."""
 
 import numpy as np
 import pandas as pd

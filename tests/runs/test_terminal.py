@@ -27,7 +27,7 @@ COMMAND = ("--profile", str(CHECKOUT / "profiles/local"), "--snakefile", str(CHE
 
 @pytest.fixture
 def trained(tmp_path) -> Path:
-    """A study of image space whose trainings are done: what is left is Table 1."""
+    """A study of image space whose trainings are done; only Table 1 is left to make."""
     (tmp_path / "study.yaml").write_text(STUDY)
     write_json({"dataset": "echo", "synthetic": True}, tmp_path / "results/shown/datasets/echo/dataset.json")
     for run in scored_runs([("original", "image", "image")], datasets=["echo"], folds=(0, 1)).to_dict("records"):

@@ -1,4 +1,4 @@
-"""A real, tiny study from images to tables, by every rule; then what reruns after a change, and what does not."""
+"""A real, tiny study from images to tables that uses every rule; then what a change makes run again, and what not."""
 
 import json
 import shutil
@@ -34,8 +34,9 @@ from tests.whole_study import (
 NOTES = "imported"  # a file per job: what it imported
 PAGES = ("judge_claims", "compare_published", "show_tests", "show_controls", "write_summary")
 FIGURES = ("draw_figure2", "draw_gaps", "draw_class_recall", "draw_training_curves", "draw_noise_levels")
-FIGURES += ("draw_diagnostics_vs_gap",)
+FIGURES += ("draw_diagnostics_vs_gap", "draw_gap_decomposition")
 TABLES = ("make_gap", "make_table1", "make_table3", "make_table4", "make_table5", "make_ablation_controls")
+TABLES += ("make_gap_by_frequency",)
 TESTS = ("test_significance", "test_groups", "test_ablation", "test_diagnostics", "decompose_gap", "judge_controls")
 # What is made anew where runs of Table 1 and of the others are.
 FOLLOWS = dict.fromkeys((*PAGES, *FIGURES, *TABLES, *TESTS, "all"), 1)
@@ -77,7 +78,7 @@ def another(finished: Path, tmp_path: Path) -> Path:
 
 
 def test_a_job_imports_nothing_but_what_its_digest_is_of(finished):
-    """Else an edit of that module would change results that count as up to date."""
+    """Otherwise an edit of that module would change results that count as up to date."""
     notes = read_notes(finished / NOTES)
     assert len({note["rule"] for note in notes}) > 25
     config = read_config(CHECKOUT / STUDY[1])
@@ -113,7 +114,7 @@ def test_every_promised_file_is_there_with_its_columns(results):
         assert "SD 1.4-like" in (results / f"tables/table1.{extension}").read_text()
     assert figures_of(results) == {
         "figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels", "spectra",
-        "diagnostics_vs_gap", "learning_curves", "decoder_depth",
+        "diagnostics_vs_gap", "learning_curves", "decoder_depth", "remedies", "gap_decomposition",
     }  # fmt: skip
     for name in figures_of(results):
         assert "Phantoms on disk" in (results / f"figures/{name}.svg").read_text()
@@ -181,7 +182,7 @@ def test_the_controls_are_judged_and_said_first(results):
 
 def test_every_table_parses_and_compiles_as_latex(results, tmp_path):
     texts = [path.read_text(encoding="utf-8") for path in sorted(results.glob("tables/*.tex"))]
-    assert len(texts) == 14  # gap, five tables, controls, probes (3), decoders (2), claims, published
+    assert len(texts) == 15  # gap (2), five tables, controls, probes (3), decoders (2), claims, published
     assert_good_latex(texts, tmp_path)
 
 
@@ -230,7 +231,7 @@ def test_editing_the_loss_reruns_trainings_and_a_comment_nothing(finished, tmp_p
     assert "** -0.25" in loss.read_text()
     loss.write_text(loss.read_text().replace("** -0.25", "** -0.5"))
     counts = planned(folder)
-    assert (counts["train_classifier"], counts["train_with_decoder"], counts["search_recipe"]) == (37, 3, 2)
+    assert (counts["train_classifier"], counts["train_with_decoder"], counts["search_recipe"]) == (45, 3, 2)
     assert not {"prepare_dataset", "make_folds", "encode_dataset", "finetune_autoencoder", "make_table2"} & {*counts}
 
 
@@ -272,12 +273,12 @@ def test_a_smaller_study_is_refused(finished, tmp_path):
 
 
 def test_forcerun_really_trains_again_and_gives_the_same_bytes(finished, results, clinic):
-    """And so do all tables, tests and figures that follow."""
+    """All tables, tests and figures that follow have the same bytes too."""
     cell, before = "runs/clinic/latent/tiny_sd14/latent/fold1", digest_of(results)
     made = [f"{cell}/predictions.parquet", f"{cell}/metrics.json", *(name for name in before if "runs/" not in name)]
     others = (
         "table2", "table3", "figure3", "noise_levels", "spectra", "probes", "information", "learning_curve",
-        "learning_curves", "decoder_depth", "across_spaces",
+        "learning_curves", "decoder_depth", "across_spaces", "remedies", "table6",
     )  # fmt: skip
     made = [results / name for name in made if Path(name).stem not in others]
     stamps = [path.stat().st_mtime_ns for path in made]

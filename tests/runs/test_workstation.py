@@ -1,4 +1,4 @@
-"""A study through profiles/workstation on a machine with two made-up GPUs: two trainings at once, each on its own."""
+"""A study through profiles/workstation on a machine with two made-up GPUs: two trainings at once, one on each."""
 
 import re
 from itertools import accumulate
@@ -26,7 +26,7 @@ FOLDS = [f"results/shared/runs/echo/image/original/image/fold{fold}/metrics.json
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory) -> Path:
-    """Three trainings were run, with cores for all of them at once."""
+    """Three trainings were run, with enough cores for all of them at once."""
     folder = tmp_path_factory.mktemp("shared")
     (folder / "study.yaml").write_text(STUDY)
     command = ("--profile", CHECKOUT / "profiles/workstation", "--snakefile", CHECKOUT / "Snakefile", "--cores", "16")

@@ -36,7 +36,7 @@ def state_of(cluster, job):
 
 
 def test_a_job_that_takes_too_much_memory_is_repeated_with_more(cluster, encoded, local):
-    """What a site without control groups says; with them the state is OUT_OF_MEMORY."""
+    """A site without control groups says this; with them the state is OUT_OF_MEMORY."""
     known = {job["id"] for job in cluster.jobs()}
     requests = ("--set-resources", "train_classifier:slot=1", "train_classifier:mem_mb=350*attempt**4")
     output = cluster.snakemake(*requests, "--", TARGET, folder=encoded)
@@ -47,7 +47,7 @@ def test_a_job_that_takes_too_much_memory_is_repeated_with_more(cluster, encoded
 
 
 def test_a_job_that_takes_too_much_time_is_repeated_with_more(cluster, encoded, local):
-    """The training hangs and hears no signal, and its first minute is its last."""
+    """The training hangs and ignores signals, and its time limit is one minute."""
     changed = ("slot=1", "runtime=attempt**3", "slurm_extra=''")
     requests = ("--set-resources", *(f"train_classifier:{value}" for value in changed))
     head, job = begin(cluster, encoded, *requests, "--", str(CELL / "fold0/metrics.json"))
@@ -69,7 +69,7 @@ def test_a_job_that_someone_cancels_is_repeated(cluster, encoded, local):
 
 @pytest.fixture
 def long_fold(encoded, tmp_path):
-    """The arguments for one fold that trains for a while, and its bytes where nothing happens to it."""
+    """The arguments for one fold that trains for a while, and its bytes when nothing happens to it."""
     longer = tmp_path / "longer.yaml"
     longer.write_text("recipes: {latent: {epochs: 300, patience: 300}}\n")
     arguments = (*STUDY, str(longer), "--", str(CELL / "fold0/metrics.json"))
@@ -80,7 +80,7 @@ def long_fold(encoded, tmp_path):
 
 
 def test_a_training_that_is_preempted_saves_itself_and_goes_on(cluster, encoded, long_fold):
-    """SIGTERM, then some grace: what SLURM does too before the time of a job is up."""
+    """SIGTERM, then some grace: SLURM does the same before a job's time is up."""
     arguments, undisturbed = long_fold
     head, job = begin(cluster, encoded, *arguments)
     log = encoded / RESULTS / "logs/train_classifier/second.latent.tiny_sd14.latent.fold0.log"

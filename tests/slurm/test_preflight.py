@@ -1,4 +1,4 @@
-"""Before the first job: jobs of a killed head are not submitted again, and no request that cannot be met."""
+"""Before the first job: jobs of a killed head are not submitted again, nor are requests that cannot be met."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ TARGET = "train/second/latent/tiny_sd14"
 
 @pytest.fixture
 def asked(cluster, monkeypatch, tmp_path):
-    """The real commands, from this process; `asked(options)` is what becomes of a request."""
+    """Run the real commands from this process; `asked(options)` returns what becomes of a request."""
     for name, value in cluster.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)

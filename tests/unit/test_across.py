@@ -1,4 +1,4 @@
-"""A trained classifier on the test rows of a space: on its own it predicts what the training wrote, to the bit."""
+"""A trained classifier on the test rows of a space; in its own it predicts what the training wrote, to the bit."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ SCORES = ("balanced_accuracy", "auc", "mcc")
 
 @pytest.fixture
 def study(tmp_path):
-    """The study with reconstructions that are its images upside down in brightness, and a classifier of each."""
+    """The study, whose reconstructions are its images with inverted brightness, and a classifier of each."""
     folder = write_study(tmp_path)
     with PackedWriter(folder / "reconstructions.npy", (16, 16, 3), "uint8") as writer:
         writer.write(255 - np.load(folder / "images_small.npy"))

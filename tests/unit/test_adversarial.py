@@ -1,4 +1,4 @@
-"""The discriminator sees patches of 70 px, and its loss and weight are those of the formulas."""
+"""The discriminator sees patches of 70 px, and its loss and weight follow their formulas."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Shape and bytes of stored arrays, as the configuration says them, against the arrays that encodings open."""
+"""Shape and bytes of stored arrays, worked out from the configuration, against the arrays that encodings open."""
 
 import math
 

@@ -21,13 +21,13 @@ def packed(tmp_path) -> np.ndarray:
 
 
 def rows_kept(monkeypatch, packed: np.ndarray, bytes_free: int, channels_last: bool = True) -> Rows:
-    """Rows as they are kept when the host has that many bytes free."""
+    """The rows in the way they are kept when the host has that many bytes free."""
     monkeypatch.setattr(batches, "free_memory", lambda device: bytes_free)
     return Rows(packed, CPU, channels_last)
 
 
 def resident_rows(packed: np.ndarray, channels_last: bool = True) -> Rows:
-    """Rows as they are kept on a GPU, on a CPU."""
+    """The rows in the way a GPU keeps them, here on a CPU."""
     rows = Rows(packed, CPU, channels_last, keep=False)
     rows.resident = torch.from_numpy(np.array(packed))
     return rows
@@ -63,7 +63,7 @@ def test_the_order_of_resident_rows_goes_to_the_device_at_once(monkeypatch, pack
     [(0.5, 0.7, "resident"), (0.7, 0.5, "in memory"), (0.7, 0.7, "on the disk")],
 )
 def test_what_is_kept_depends_on_the_share_of_memory_that_is_free(monkeypatch, packed, device_free, host_free, kept):
-    """On `meta` in place of a GPU; the numbers are the size of the rows in shares of what is free."""
+    """`meta` stands in for a GPU; the numbers are the size of the rows as shares of the free memory."""
     size = packed.nbytes
     monkeypatch.setattr(
         batches, "free_memory", lambda device: int(size / (host_free if device.type == "cpu" else device_free))
@@ -88,7 +88,7 @@ def test_rows_pass_through_the_host_block_by_block_on_their_way_to_a_gpu(monkeyp
 def test_where_another_job_has_taken_the_memory_of_the_gpu_batches_are_read_ahead(
     monkeypatch, packed, capsys, host_free, kept
 ):
-    """Between the look at what is free and the copy; on `meta` in place of a GPU."""
+    """The other job takes it between the look at what is free and the copy; `meta` stands in for a GPU."""
     size, empty = packed.nbytes, torch.empty
     monkeypatch.setattr(batches, "free_memory", lambda device: int(size / (host_free if device.type == "cpu" else 0.5)))
 

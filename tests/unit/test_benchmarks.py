@@ -1,4 +1,4 @@
-"""`make bench` can print its table: every part of it is there, and a part gives ratios of two figures."""
+"""`make bench` can print its table: every part exists, and a part gives ratios of two figures."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What stays in float32 where a network computes in bfloat16, as on a GPU: a step's input, the last layer, logits."""
+"""What stays in float32 when a network computes in bfloat16, as on a GPU: a step's input, the last layer, logits."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ class Mean(nn.Module):
 
 
 def step_input(recipe: Recipe) -> torch.Tensor:
-    """What the network of one training step reads, of images of 256 px."""
+    """What the network reads in one training step on images of 256 px."""
     levels = build_levels(recipe.noise) if recipe.noise else None
     model = Classifier(Mean(), *image_moments(), ["a", "b", "c"], levels)
     optimiser, loss = torch.optim.Adam(model.parameters()), build_loss(recipe, torch.tensor([3, 2, 1]))
@@ -89,7 +89,7 @@ def test_logits_are_the_product_of_the_features_in_float32(name):
 
 
 def test_the_features_before_them_are_in_bfloat16():
-    """Else the test above says nothing."""
+    """Otherwise the test above says nothing."""
     model, features = build_classifier(MODELS["resnet18"]).eval(), []
     model.network.get_classifier().register_forward_pre_hook(lambda _, given: features.append(given[0]))
     with torch.autocast("cpu", torch.bfloat16):

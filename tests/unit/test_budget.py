@@ -16,7 +16,7 @@ RECIPE = LATENT | {"epochs": 100, "patience": 100}  # 60 training rows in batche
 
 
 class Clock:
-    """Stands still but for one second in each training step; notes each batch's size and loss."""
+    """A clock that moves only by one second in each training step; it notes each batch's size and loss."""
 
     def __init__(self, monkeypatch, start: float = 0.0):
         self.now, self.batches, step = start, [], training.train_step

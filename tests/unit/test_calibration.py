@@ -1,4 +1,4 @@
-"""The short version of `make calibrate`: levels, power and verdicts of a few studies, and how they are kept."""
+"""The short version of `make calibrate`: levels, power and verdicts from a few studies, and how they are stored."""
 
 import numpy as np
 import pandas as pd
@@ -107,7 +107,7 @@ def test_a_data_set_is_tested_as_the_project_tests_it():
 
 
 def test_a_lone_cell_has_a_least_of_training(main):
-    """Without it its p are smaller or the same, in half of the studies smaller."""
+    """Without that least variance p is never larger, and in half of the studies smaller."""
     alone, without = (field(main.tests[0], "training")[:, :, UNITS.index(unit)] for unit in (ONE, ONE_WITHOUT))
     assert (alone >= without - 1e-15).all()
     assert 0.3 < (without == 0).mean() < 0.7
@@ -165,7 +165,7 @@ def test_results_of_a_test_that_computes_otherwise_are_not_taken(monkeypatch):
 
 
 def test_a_rate_holds_by_its_lower_bound():
-    """Cells of one study are one observation: a hundred that agree are no hundred."""
+    """Cells of one study count as one observation, even if a hundred of them agree."""
     few = np.zeros((40, 1), dtype=bool)
     few[:4] = True
     assert rate(few).value == rate(np.repeat(few, 100, axis=1)).value == 0.1
@@ -271,7 +271,7 @@ def test_at_the_margin_neither_verdict_is_right():
 
 
 def test_verdicts_of_other_rules_are_not_taken(monkeypatch):
-    """Two studies seldom meet the edge of a rule, so that their verdicts alone would not tell."""
+    """Two studies seldom meet the edge of a rule, so their verdicts alone would not show the difference."""
     before = raw._digest_of_verdicts(CASES[0], 0)
     assert raw._digest_of_verdicts(CASES[0], 0) == before
     monkeypatch.setattr(raw, "rules_of_verdicts", raw.gap_claims)

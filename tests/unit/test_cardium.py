@@ -1,4 +1,4 @@
-"""CARDIUM's folder tree: one fold holds everything, patients are groups, images count as numbers do."""
+"""CARDIUM's folder tree: one fold holds everything, patients are groups, images are in the order of their numbers."""
 
 import shutil
 

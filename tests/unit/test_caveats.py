@@ -1,4 +1,4 @@
-"""Chance beside every score, and what spoils a number said beside it, on numbers whose truth is known."""
+"""Chance is named beside every score, and so is what spoils a number; on numbers whose truth is known."""
 
 from dataclasses import replace
 
@@ -174,7 +174,7 @@ def test_labels_know_the_classes_from_the_cards():
 
 
 def test_a_table_of_runs_carries_what_its_runs_say():
-    """As make_table1 does: chance from the table, stopping from the runs."""
+    """Chance comes from the table and early stopping from the runs, as in make_table1."""
     metrics = metrics_of({"isic2019": [0.45]}, autoencoders=("sd14",))
     table = table1(metrics, range(5))
     found = at_chance(table, LABELS, 5) + stopped_early(metrics, {"latent": 20})

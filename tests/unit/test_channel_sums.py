@@ -26,7 +26,7 @@ def test_moments_of_grey_levels_are_exact():
 @pytest.mark.parametrize("shape", [(16, 64, 64), (4, 13, 7), (3, 100, 100), (64, 2, 2), (8, 1, 1)])
 @pytest.mark.parametrize("batch", [1, 7])
 def test_moments_are_to_the_bit_those_of_sums_over_blocks(shape, batch):
-    """Whatever the batches were in which the rows were encoded, and in whichever layout a network left them."""
+    """The batches in which the rows were encoded do not matter, nor does the layout in which a network left them."""
     latents = np.random.default_rng(4).normal(3, 2, (300, *shape)).astype(np.float16)
     rows, total, square = np.arange(1, 300), 0, 0
     for block in (rows[:256], rows[256:]):

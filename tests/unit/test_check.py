@@ -1,4 +1,4 @@
-"""The check before the start: everything the planned jobs lack, in one list, and nothing that they do not need."""
+"""The check before the start lists everything that the planned jobs lack, and nothing that they do not need."""
 
 import copy
 import os
@@ -32,7 +32,7 @@ ROOTS = ["CT_RATE_ROOT", "ISIC2019_ROOT", "MIMIC_CXR_LT_ROOT", "CARDIUM_ROOT", "
 
 @pytest.fixture
 def config(monkeypatch):
-    """The published study on a machine that has nothing of it; networks start at random."""
+    """The published study on a machine without its data and weights; networks start at random."""
     for name in ROOTS:
         monkeypatch.delenv(name, raising=False)
     loaded = yaml.safe_load((CHECKOUT / "config.yaml").read_text(encoding="utf-8"))
@@ -346,7 +346,7 @@ def test_a_class_that_is_nowhere_is_named_without_importing_diffusers(config, tm
 
 @pytest.mark.usefixtures("local_medvae")
 def test_latents_of_other_weights_are_not_reused_silently(config, monkeypatch, tmp_path):
-    """The same folder, other weights: the runs that would read the old encoding are refused before they start."""
+    """The folder is the same but holds other weights: runs that would read the old encoding are refused beforehand."""
     monkeypatch.setenv("MEDVAE_WEIGHTS", str(write_weights(tmp_path / "medvae")))
     config["results"] = str(tmp_path / "results")
     folder = tmp_path / "results/encodings/isic2019/medvae"
@@ -410,7 +410,7 @@ def test_classes_that_cannot_be_packed_or_folded_are_said_before_the_start(confi
     [("error", False, True), ("drop", False, True), ("keep", False, False), ("error", True, False)],
 )
 def test_a_class_that_a_fold_would_lack_is_said_before_the_start(config, tmp_path, rare_classes, deduplicate, refused):
-    """With `deduplicate` the folds are of other groups, which nobody knows before the images are read."""
+    """With `deduplicate` the folds have other groups, which are unknown until the images are read."""
     mixed_samples().to_csv(tmp_path / "labels.csv", index=False)
     Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
     table = {"format": "table", "root": str(tmp_path), "table": "labels.csv", "image_column": "sample_id"}

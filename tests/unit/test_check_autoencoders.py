@@ -1,4 +1,4 @@
-"""`learnability check` of autoencoders that are of no images, or raise: a line each, and a line for all others."""
+"""`learnability check` with autoencoders that take no images, or raise: each gets a line, and so do all others."""
 
 import sys
 
@@ -30,7 +30,7 @@ OF_NO_IMAGES = {
 
 
 @pytest.mark.parametrize("kind", OF_NO_IMAGES)
-def test_what_is_of_no_images_has_a_line_and_so_has_all_else(study, tmp_path, kind):  # noqa: F811
+def test_an_autoencoder_that_takes_no_images_has_a_line_and_so_has_everything_else(study, tmp_path, kind):  # noqa: F811
     import diffusers
 
     arguments, expected = OF_NO_IMAGES[kind]
@@ -113,7 +113,7 @@ def of_own(entry: dict) -> dict:
     ],
 )
 def test_a_class_of_ones_own_may_raise_whatever_it_likes(own, wrong, expected):
-    """Also where no image of a dataset is at hand, and noise is encoded."""
+    """It may also do so when no image of a dataset is at hand and noise is encoded."""
     config = of_own(own | {"options": {"wrong": wrong}})
     noise = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), np.uint8)
     for origin in ("mine", ""):
@@ -166,7 +166,7 @@ def test_weights_that_lie_otherwise_are_named_with_what_to_write(tmp_path, files
 
 @pytest.mark.parametrize("options", [{"max_shard_size": "1kB"}, {"safe_serialization": False}])
 def test_the_command_makes_weights_that_are_read(tmp_path, options, monkeypatch):
-    """Parts, and a pickle, become the one file that is expected."""
+    """Weights in parts or in a pickle become the one file that is expected."""
     build("sd").save_pretrained(tmp_path / "parts", **options)
     entry = save("sd", tmp_path / "whole") | {"source": str(tmp_path / "parts")}
     code = missing_weights(entry).split('python -c "')[1].split('"`')[0]
@@ -194,7 +194,7 @@ def test_a_class_that_has_no_file_is_refused(own):
 
 @pytest.mark.parametrize(("size", "fits"), [(64, True), (72, False)])
 def test_noise_in_units_that_do_not_fit_the_grid(study, tmp_path, size, fits):  # noqa: F811
-    """FLUX.2 normalises two by two positions, and a grid of nine is no multiple of two."""
+    """FLUX.2 normalises two by two positions, and nine is not a multiple of two."""
     entry = save("flux2", tmp_path / "flux2") | {"label": "Flux"}
     tables = {"table4": ["noise_conditioned"], "ablation_controls": [], "gap_decomposition": []}
     path = study(

@@ -1,4 +1,4 @@
-"""Which device a job takes: a GPU that it was given and cannot use is refused, and said with its reason."""
+"""Which device a job takes: one that was given a GPU and cannot use it ends with the reason."""
 
 import os
 

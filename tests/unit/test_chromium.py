@@ -1,4 +1,4 @@
-"""Whether the browser's tests could fail: what is wrong in a page is seen."""
+"""The tests in a browser can fail: they see what is wrong in a page."""
 
 from tests.chromium import ask, needs_chromium
 

@@ -90,7 +90,7 @@ def test_the_largest_gap_is_tested_against_every_other_dataset(faithful):
 
 @pytest.fixture(scope="module")
 def contrary():
-    """A study in which nothing holds, as narrow as its intervals are."""
+    """A study in which no claim holds, with narrow intervals."""
     gaps = {
         "ct_rate": [0.3, 0.3, 0.3, 0.2, 0.3],
         "isic2019": [0.278, 0.26, 0.24, 0.2, 0.001],
@@ -217,6 +217,9 @@ def test_the_gap_over_datasets_is_of_these_and_says_what_a_further_one_might_hav
 def test_the_gap_against_the_lossless_control(encoding, half, verdict):
     frame = decomposition_of(["isic2019", "cardium"], encoding=encoding, half=half)
     assert judged("gap_encoding", decomposition=frame)["verdict"].tolist() == [verdict]
+    other = decomposition_of(["isic2019", "cardium"], encoding=-encoding, half=half, recipe="another")
+    both = judged("gap_encoding", decomposition=pd.concat([frame, other]))
+    assert both["verdict"].tolist() == [verdict]  # by the first recipe
 
 
 def test_efficiency_is_a_matter_of_a_factor_of_two_on_a_gpu(faithful):
@@ -249,8 +252,8 @@ def test_without_an_interval_nothing_is_equivalent():
 def test_claims_as_they_are_read(faithful):
     rendered = render_claims(faithful)
     counts = faithful["verdict"].value_counts()
-    assert f"29 claims: {counts[SUPPORTED]} supported, " in rendered["md"]
-    assert rendered["md"].count("4 more claims are about what is not in this study") == 1
+    assert f"30 claims: {counts[SUPPORTED]} supported, " in rendered["md"]
+    assert rendered["md"].count("5 more claims are about what is not in this study") == 1
     assert "hantom" not in rendered["html"]
     assert "**supported**" in rendered["md"]
     assert "<b>supported</b>" in rendered["html"]
@@ -297,7 +300,7 @@ def test_every_pair_is_a_matter_of_all_of_them(values, spread, verdict, reason):
 
 
 def test_a_gap_that_is_smaller_than_published_is_called_that_and_is_still_a_gap():
-    """Ten points in every cell of ISIC-2019: a gap, which the range of the paper excludes."""
+    """Every cell of ISIC-2019 has ten points: this is a gap, and it lies outside the range of the paper."""
     claims = judged("isic_range", "isic_significant", gaps=GAPS | {"isic2019": [0.1] * 5}, spread=0.02)
     assert only(claims, claim="isic_significant")["verdict"] == SUPPORTED
     row = only(claims, claim="isic_range")
@@ -310,7 +313,7 @@ def test_a_gap_that_is_smaller_than_published_is_called_that_and_is_still_a_gap(
 
 
 def test_other_data_sets_change_no_verdict_about_one():
-    """Holm over all cells would: of .8 points with a p of .02 in every cell, twenty times that."""
+    """Holm over all cells would change it: every cell has .8 points and p = .02, which Holm multiplies by twenty."""
     gaps, names = GAPS | {"mimic_cxr_lt": [0.008] * 5}, ("mimic_significant",)
     alone = judged(*names, gaps={"mimic_cxr_lt": gaps["mimic_cxr_lt"]}, spread=0.0038)
     others = judged(*names, gaps=gaps, spread=0.0038)
@@ -336,7 +339,7 @@ def test_the_opposite_is_a_union_and_needs_simultaneous_intervals():
     assert cells[0].interval(5)[1] == pytest.approx(-0.021 + 0.01 * stats.t.ppf(1 - 0.005, 60))
 
 
-def test_too_wide_is_said_only_of_what_could_hide_the_published_effect():
+def test_an_interval_is_called_too_wide_only_if_it_could_hide_the_published_effect():
     wide = all_positive(cells_of([0.03], 0.1), 0.18, "points", 0.02).reason
     small = all_positive(cells_of([0.03], 0.02), 0.18, "points", 0.02).reason
     assert "too wide: c0, 3.0 points [−17.0, 23.0]" in wide
@@ -347,7 +350,7 @@ STUDIES = 500
 
 
 def rates(judge, truth, error, df=60):
-    """Percent of each verdict in studies whose cells have these true effects, with normal errors as large as said."""
+    """Percent of each verdict in studies whose cells have these true effects and normal errors of the stated size."""
     drawn = np.random.default_rng(0).normal(truth, error, (STUDIES, len(truth)))
     found = [judge(cells_of(effects, error, df)).verdict for effects in drawn]
     return {verdict: 100 * found.count(verdict) / STUDIES for verdict in (SUPPORTED, NOT_SUPPORTED, UNTESTABLE)}
@@ -356,7 +359,7 @@ def rates(judge, truth, error, df=60):
 @pytest.mark.parametrize("error", [0.005, 0.015, 0.05])
 @pytest.mark.parametrize("truth", [[0.06, 0.07, 0.1, 0.12, 0.13], [0.02] * 5, [0.1, 0.1, 0.1, 0.1, 0.0], [-0.1] * 5])
 def test_a_true_claim_is_rarely_refuted_and_a_false_one_rarely_supported(truth, error):
-    """In simulated studies, at every precision: at most 5 %, and what Monte Carlo adds."""
+    """At most 5 % of simulated studies, plus the Monte Carlo error, go wrong at any precision."""
     most = 5 + 2 * np.sqrt(5 * 95 / STUDIES)
     positive = rates(lambda cells: all_positive(cells, 0.06, "points", 0.02), truth, error)
     assert positive[NOT_SUPPORTED if min(truth) >= 0.02 else SUPPORTED] <= most

@@ -94,7 +94,7 @@ def test_a_gain_is_no_cost(gain, verdict):
     ],
 )
 def test_no_rise_is_one_sided(effect, spread, one_sided, two_sided):
-    """Its p is scipy's of plain differences."""
+    """Its p equals scipy's for the plain differences."""
     differences = effect + spread * SHAPE
     result = corrected_t(differences)
     cell = Effect("", effect, result["ci_low"], result["ci_high"], result["p"], 5)
@@ -105,7 +105,7 @@ def test_no_rise_is_one_sided(effect, spread, one_sided, two_sided):
 
 
 def test_a_fall_is_no_evidence_of_a_rise():
-    """Nor is it excluded by one that is not shown to be below the margin."""
+    """Nor does it exclude one here: the other cell is not shown to be below the margin."""
     half = 0.01 * stats.t.ppf(0.975, 4)
     fall, other = (Effect("", effect, effect - half, effect + half, p, 5) for effect, p in ((-0.05, 0.007), (0.0, 1.0)))
     assert no_effect([fall, other], 0.001, "points", one_sided=True).verdict == UNTESTABLE
@@ -125,7 +125,7 @@ def test_the_gap_with_other_networks_knows_how_much_each_fold_trains_on(folds):
 
 
 @pytest.mark.parametrize("other", [{"dataset": "isic2019"}, {"autoencoder": "own"}])
-def test_what_is_said_of_imagenet_needs_a_table_3_of_it(other):
+def test_claims_about_imagenet_need_a_table_3_of_imagenet(other):
     budget = ("budget_gain", "budget_distillation")
     claims = judged(*budget, "speed", table3=table3_of(**other))
     for claim in budget:

@@ -189,7 +189,7 @@ def test_weights_from_before_batch_norm_counted_its_batches_are_taken(tmp_path):
 
 
 def test_the_paper_starts_from_the_weights_of_torchvision():
-    """timm knows the published repositories as the weights of these networks."""
+    """timm lists the published repositories as weights of these networks."""
     published = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8"))["pretrained"]
     for model, entry in published.items():
         tag = entry["source"].removeprefix("timm/")

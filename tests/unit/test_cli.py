@@ -1,4 +1,4 @@
-"""The commands of a person: what shows Table 1, and how the others are asked."""
+"""The commands that a person types: `show` prints Table 1, and how the others read their arguments."""
 
 import subprocess
 import sys

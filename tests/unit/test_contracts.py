@@ -1,4 +1,4 @@
-"""The files between the steps: what is written comes back, and what is wrong is refused with the file's name."""
+"""The files between the steps: what is written is read back, and errors name the file."""
 
 import json
 

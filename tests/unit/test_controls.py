@@ -1,4 +1,4 @@
-"""Controls on both sides: which runs they are, when a gap counts as found or absent, and what is said first."""
+"""Both kinds of controls: which runs they are, when a gap counts as found or absent, and what is said first."""
 
 import numpy as np
 import pandas as pd
@@ -54,8 +54,26 @@ def test_controls_are_compared_with_the_images_which_are_what_they_decode_to():
     assert len(new) == 3 * 4 * 5
 
 
+def test_a_second_recipe_judges_the_controls_too_each_with_its_own_replicates():
+    again = {"tuned_again": {"base": "matched_tuned", "replicate": 1}}
+    recipes = ["matched", "matched_tuned", "image_again", "tuned_again"]
+    config = published(study={"controls": BOTH, "recipes": {"controls": recipes}}, recipes=again)
+    check_study(config)
+    found = [(entry["control"], entry["recipe"], *entry["second"][1:]) for entry in comparisons(config)]
+    assert found == [
+        ("pixel_unshuffle_8", "matched", "latent", "matched"),
+        ("enciphered_8", "matched", "latent", "matched"),
+        ("image_again", "matched", "image", "image_again"),
+        ("pixel_unshuffle_8", "matched_tuned", "latent", "matched_tuned"),
+        ("enciphered_8", "matched_tuned", "latent", "matched_tuned"),
+        ("tuned_again", "matched_tuned", "image", "tuned_again"),
+        ("pixel_unshuffle_8", "table1", "latent", "latent"),
+    ]
+    assert all(entry["first"][2] in (entry["recipe"], "image") for entry in comparisons(config))
+
+
 def test_every_run_of_a_control_is_in_a_space_of_its_recipe():
-    """Also where Table 1 has a recipe of reconstructions alone, as decoding on the fly needs."""
+    """It holds too if Table 1 has a recipe for reconstructions only, as decoding on the fly needs."""
     alone = {
         "image_only": {"base": "image", "spaces": ["image"]},
         "on_the_fly": {"base": "image", "spaces": ["reconstruction"], "reconstructions": "on_the_fly"},
@@ -114,6 +132,7 @@ def test_controls_can_be_added_to_a_study_that_has_tables_and_not_taken_away(tmp
         ({"controls": BOTH, "recipes": {"controls": ["matched", "matched_too"]}},
          {"matched_too": {"base": "matched"}}, "matched_too has the seeds of matched; give it another `replicate`"),
         ({"controls": BOTH}, {"image_again": {"spaces": ["latent"]}}, "image_again is compared in image space; add it"),
+        ({"controls": BOTH, "recipes": {"controls": ["matched", "image"]}}, {}, "image is not a replicate of matched"),
     ],
 )  # fmt: skip
 def test_controls_that_cannot_be_judged_are_refused_by_their_key(study, recipes, message):
@@ -160,9 +179,9 @@ def study(groups: int, folds=range(5), rates=RATES, alike=False) -> tuple[pd.Dat
     return pd.DataFrame(rows), {"cardium": images}
 
 
-def judged(*arguments, margin=LARGEST_MARGIN, **named) -> pd.DataFrame:
+def judged(*arguments, **named) -> pd.DataFrame:
     runs, images = study(*arguments, **named)
-    return control_verdicts(runs, images, COMPARED, margin).set_index("control")
+    return control_verdicts(runs, images, COMPARED).set_index("control")
 
 
 def interval_of(low, high) -> GroupTest:
@@ -206,7 +225,7 @@ def test_with_few_images_and_folds_a_large_gap_is_found_and_absence_cannot_be_to
 
 def test_a_gap_is_the_difference_of_the_scores_and_the_cipher_has_its_own_beside_chance():
     runs, images = study(100)
-    table = control_verdicts(runs, images, COMPARED, 0.05).set_index("control")
+    table = control_verdicts(runs, images, COMPARED).set_index("control")
     scores = runs.groupby(["autoencoder", "space", "recipe"])["balanced_accuracy"].mean()
     for entry in COMPARED:
         expected = scores[tuple(entry["first"])] - scores[tuple(entry["second"])]
@@ -220,19 +239,19 @@ def test_a_gap_is_the_difference_of_the_scores_and_the_cipher_has_its_own_beside
 
 
 def test_chance_counts_the_classes_of_the_data_set_though_a_fold_lacks_one():
-    """Who guesses among three classes is right about a third of each, also where only two are tested."""
+    """A guess among three classes is right for a third of each class, even if only two are tested."""
     runs, images = study(100)
     only = images["cardium"]
     shown = ~((only.fold == 0) & (only.label == 2))
     lacking = {"cardium": only._replace(fold=np.where(shown, only.fold, -1))}
     runs["right"] = [right[shown[only.fold == fold]] for right, fold in zip(runs["right"], runs["fold"], strict=True)]
-    table = control_verdicts(runs, lacking, COMPARED, 0.05).set_index("control")
+    table = control_verdicts(runs, lacking, COMPARED).set_index("control")
     assert table.loc["enciphered_8", "chance"] == pytest.approx(1 / 3)
 
 
 def test_what_the_protocol_makes_is_measured_and_not_judged():
     protocol = COMPARED[0] | {"recipe": "table1", "expected": "n/a"}
-    (row,) = control_verdicts(*study(100), [protocol], 0.05).to_dict("records")
+    (row,) = control_verdicts(*study(100), [protocol]).to_dict("records")
     assert (row["verdict"], row["margin"], row["expected"]) == ("n/a", "n/a", "n/a")
     assert row["ci_low"] < row["effect"] < row["ci_high"]
 
@@ -245,7 +264,7 @@ def test_each_kind_of_control_has_a_variance_of_training_of_its_own():
     again["right"] = [right & (fold > 0) for fold, right in again[["fold", "right"]].itertuples(index=False)]
 
     def widths(compared) -> dict:
-        table = control_verdicts(pd.concat([runs, again]), images, compared, 0.05).set_index("control")
+        table = control_verdicts(pd.concat([runs, again]), images, compared).set_index("control")
         return (table["ci_high"] - table["ci_low"]).to_dict()
 
     together, alone = widths(COMPARED), {}
@@ -266,12 +285,28 @@ def test_the_margin_is_half_of_what_the_study_measures_and_at_most_five_points(g
     rows = [{"role": "family", "metric": "balanced_accuracy", "gap_matched": str(gap)} for gap in gaps]
     rows += [{"role": "control", "metric": "balanced_accuracy", "gap_matched": "0.9"}]
     rows += [{"role": "family", "metric": "auc", "gap_matched": "0.9"}]
-    assert margin_of(pd.DataFrame(rows)) == pytest.approx(margin)
+    assert margin_of(pd.DataFrame(rows).assign(recipe="matched"), "matched") == pytest.approx(margin)
+
+
+def test_the_margin_of_a_recipe_is_of_its_own_gap_and_of_the_first_where_it_has_none():
+    rows = [("matched", "0.04"), ("matched_tuned", "0.02")]
+    table = pd.DataFrame(rows, columns=["recipe", "gap_matched"]).assign(role="family", metric="balanced_accuracy")
+    margins = {name: margin_of(table, name) for name in ("matched", "matched_tuned", "another")}
+    assert margins == pytest.approx({"matched": 0.02, "matched_tuned": 0.01, "another": 0.02})
+    runs, images = study(100)
+    tuned = runs.assign(recipe=runs["recipe"].replace({"matched": "matched_tuned"}))
+    compared = [COMPARED[0], *(entry | {"recipe": "matched_tuned"} for entry in COMPARED[:1])]
+    for side in ("first", "second"):
+        compared[1][side] = (*compared[1][side][:2], "matched_tuned")
+    both = pd.concat([runs, tuned[tuned["recipe"] == "matched_tuned"]])
+    found = control_verdicts(both, images, compared, table)
+    assert found.set_index("recipe")["margin"].to_dict() == pytest.approx({"matched": 0.02, "matched_tuned": 0.01})
 
 
 def test_a_study_that_measures_no_matched_gap_has_the_largest_margin():
-    assert margin_of(None) == LARGEST_MARGIN
-    assert margin_of(pd.DataFrame({"role": [], "metric": [], "gap_matched": []})) == LARGEST_MARGIN
+    assert margin_of(None, "matched") == LARGEST_MARGIN
+    empty = pd.DataFrame({"recipe": [], "role": [], "metric": [], "gap_matched": []})
+    assert margin_of(empty, "matched") == LARGEST_MARGIN
 
 
 # ---- In words ----
@@ -296,7 +331,7 @@ def said(*rows):
     return controls_in_words(pd.DataFrame(rows), {"skin": "Skin phantom"}.__getitem__, NAMES)
 
 
-def test_controls_that_come_out_as_they_must_are_said_to():
+def test_controls_that_come_out_as_they_must_are_reported_as_such():
     found = said(LOSSLESS, CIPHER, PROTOCOL)
     assert found.kind == "supported"
     assert found.lead == ("Controls: a known gap is found; where there is none it is absent, within ±5.0 points.")
@@ -313,7 +348,7 @@ def test_controls_that_come_out_as_they_must_are_said_to():
     ]  # fmt: skip
 
 
-def test_what_cannot_be_told_is_never_said_to_be_none():
+def test_what_cannot_be_told_is_never_called_absent():
     found = said(LOSSLESS, CIPHER, AGAIN)
     assert found.kind == "open"
     assert found.lead == (
@@ -376,7 +411,7 @@ def test_a_small_difference_within_the_margin_is_no_failure_though_its_interval_
     ],
 )
 def test_one_interval_of_many_that_excludes_zero_is_no_failure(low, high, verdict, note):
-    """One alone fails; of four, each at the level, one does by chance in a tenth of studies."""
+    """If it is the only one, it fails. Among four, each at the level, one fails by chance in a tenth of studies."""
     doubtful = row("image_again", "no gap", low, high, verdict)
     assert said(CIPHER, doubtful).kind == "refuted"
     found = said(CIPHER, doubtful, *[LOSSLESS] * 3)
@@ -406,7 +441,7 @@ def test_one_score_of_many_above_chance_is_no_failure():
 
 
 def test_a_gap_of_known_size_that_its_interval_still_holds_cannot_be_told():
-    """From few images the interval reaches from below 0 to beyond the gap; of many controls it is a wider one."""
+    """With few images the interval reaches from below 0 to beyond the gap; with many controls it is wider."""
     wide = row("enciphered_8", "gap", -0.02, 0.38, "cannot be told", **AT_CHANCE)
     found = said(CIPHER, wide, LOSSLESS)
     assert (found.kind, found.lines[1].kind) == ("open", "open")
@@ -444,6 +479,14 @@ def test_several_replicates_are_numbered_and_no_recipe_is_named():
     ]  # fmt: skip
 
 
+def test_of_several_recipes_each_is_named_with_its_controls():
+    found = said(LOSSLESS, CIPHER, LOSSLESS | {"recipe": "matched_tuned"}, PROTOCOL)
+    assert [line.text.split(", ")[0] for line in found.lines] == [
+        "Pixel unshuffle 8 on Skin phantom by matched", "Enciphered 8 on Skin phantom by matched",
+        "Pixel unshuffle 8 on Skin phantom by matched tuned", "Pixel unshuffle 8 on Skin phantom",
+    ]  # fmt: skip
+
+
 def test_a_study_without_controls_says_so():
     assert controls_in_words(None, str, {}) == ("open", NOT_RUN, [])
 
@@ -458,7 +501,7 @@ def test_the_words_of_a_folder_wait_for_the_verdicts(tmp_path):
     assert controls_of(tmp_path).lead == NOT_RUN
     write_json(study_lists(CONTROLLED), tmp_path / "study.json")
     assert "not judged yet" in controls_of(tmp_path).lead
-    write_csv(control_verdicts(*study(6000), COMPARED, 0.05), tmp_path / "significance/controls.csv")
+    write_csv(control_verdicts(*study(6000), COMPARED), tmp_path / "significance/controls.csv")
     found = controls_of(tmp_path)
     assert found.kind == "supported"
     assert found.lines[1].text.startswith("enciphered 8 on cardium, a gap of ")
@@ -469,7 +512,7 @@ def test_the_words_of_a_folder_wait_for_the_verdicts(tmp_path):
 
 def test_the_page_has_every_row_with_its_interval(tmp_path):
     path = tmp_path / "controls.csv"
-    write_csv(control_verdicts(*study(100, folds=(0, 1)), COMPARED, 0.05), path)
+    write_csv(control_verdicts(*study(100, folds=(0, 1)), COMPARED), path)
     labels = Labels({"cardium": "Cardium"}, NAMES, synthetic=frozenset({"cardium"}))
     page = render_controls(pd.read_csv(path, keep_default_na=False, dtype=str), labels)
     effects = read_numbers(path).set_index("control")["effect"]

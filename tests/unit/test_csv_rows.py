@@ -1,4 +1,4 @@
-"""CSV files as spreadsheets and databases write them: every row, once, whatever stands in the columns beside it."""
+"""CSV files as spreadsheets and databases write them: every row is read once, whatever is in its other columns."""
 
 import csv
 import tracemalloc
@@ -45,7 +45,7 @@ def reports(number, seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_report_of_several_lines_costs_no_row_and_makes_none(tmp_path, seed):
-    """Of some megabytes: what is read block by block ends a block inside quotes."""
+    """The file has some megabytes, so a reader that goes block by block ends a block inside quotes."""
     rows = list(reports(6000, seed))
     with (tmp_path / "labels.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("id", "report", "diagnosis"), *rows])

@@ -89,7 +89,7 @@ def test_a_category_that_is_no_class_still_keeps_no_finding_away(tmp_path):
 
 
 def test_a_scan_with_an_empty_mask_gives_no_healthy_slices(tmp_path, capsys):
-    """Its finding is somewhere, nobody knows where."""
+    """Nobody knows where its finding is."""
     masks = {"a.nii.gz": mask_of(4, 5), "b.nii.gz": mask_of(), "c.nii.gz": mask_of(0)}
     source = open_source(write_scans(tmp_path, masks))
     assert chosen(source, "train_9001") == {"2d": [4]}
@@ -137,7 +137,7 @@ def test_the_scale_of_the_header_is_applied_and_that_of_the_metadata_only_when_a
 
 @pytest.mark.parametrize("codes", ["RAS", "LPS", "LAS", "RPS", "LPI", "PRS", "ASR"])
 def test_anterior_is_on_top_and_the_right_side_on_the_left(codes):
-    """The corner at the patient's front right is dark, wherever the file has it."""
+    """The corner at the patient's front right is dark, in whichever corner the file stores it."""
     start = nibabel.orientations.axcodes2ornt("RAS")
     target = nibabel.orientations.axcodes2ornt(codes)
     world = np.zeros((3, 4, 5), np.float32)
@@ -223,7 +223,7 @@ def test_a_volume_whose_name_holds_no_patient_is_named(tmp_path):
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
 def test_a_voxel_that_is_no_number_makes_its_slice_unreadable(tmp_path, wrong):
-    """NaN would become black, or whatever the machine casts it to."""
+    """Otherwise NaN would become black, or whatever the machine casts it to."""
     values = volume_of().astype(np.float32)
     values[3, 4, 6] = wrong
     entry = write_scans(tmp_path)

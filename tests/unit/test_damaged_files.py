@@ -46,7 +46,7 @@ NOT_SEEN = {("table.csv", "cut short"), ("table.csv", "cut in the middle"), ("ta
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", READERS)
 def test_a_damaged_file_is_named_with_what_to_do(tmp_path, name, damage):
-    """Of a CSV that is cut at a line nothing says so; it is made again from what is checked."""
+    """Nothing shows that a CSV was cut between two lines; it is made again from files that are checked."""
     write_all(tmp_path)
     READERS[name](tmp_path / name)
     (tmp_path / name).write_bytes(DAMAGES[damage]((tmp_path / name).read_bytes()))
@@ -132,7 +132,7 @@ def test_what_could_not_be_written_says_what_to_do(tmp_path, number, advice):
 
 
 def test_arrows_own_errors_name_the_file_too(tmp_path):
-    """They have no text of the system."""
+    """They lack the operating system's text."""
     message = r"x\.parquet could not be written: Arrow says; mend that"
     with pytest.raises(OSError, match=message), written_whole(tmp_path / "x.parquet"):
         raise OSError("Arrow says")

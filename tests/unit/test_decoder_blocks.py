@@ -1,4 +1,4 @@
-"""A frozen first part of a decoder before a classifier: its blocks, its price, and that nothing of it is trained."""
+"""A frozen first part of a decoder before a classifier: its blocks and its cost; nothing in it is trained."""
 
 import shutil
 from dataclasses import replace

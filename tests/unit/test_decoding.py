@@ -1,4 +1,4 @@
-"""Images decoded on the fly are those that encode_dataset stores, whatever the batch, and a training may use them."""
+"""Images decoded on the fly equal those that encode_dataset stores, for any batch, and a training may use them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Numbers about classes and a teacher against closed forms: planted classes, dealt labels, spaces that are turned."""
+"""Numbers about classes and a teacher against closed forms: planted classes, shuffled labels, rotated spaces."""
 
 import numpy as np
 import pytest

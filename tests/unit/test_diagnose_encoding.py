@@ -1,4 +1,4 @@
-"""The step diagnose_encoding on a data set of waves: both files, whole or not at all, and what it refuses."""
+"""The step diagnose_encoding on a data set of waves: it writes both files or neither; and what it refuses."""
 
 import numpy as np
 import pandas as pd
@@ -90,7 +90,7 @@ def test_what_a_control_lacks_says_why(tmp_path, dataset, name):
         assert rows.loc[("sec", "raw;tau=0.5"), "value"] == "n/a (a grid of 4)"
 
 
-def test_a_teacher_is_compared_with_on_the_sample(tmp_path, dataset):
+def test_the_teacher_is_compared_on_the_sample(tmp_path, dataset):
     import timm
 
     save_file(timm.create_model("test_resnet").state_dict(), tmp_path / "model.safetensors")

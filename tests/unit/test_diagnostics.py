@@ -275,7 +275,7 @@ print(peak() - before)
 
 
 def test_blurring_many_images_takes_no_more_memory_than_a_few():
-    """In a process of its own: what other tests leave in memory would hide it."""
+    """It runs in its own process, because what other tests leave in memory would hide it."""
     done = subprocess.run([sys.executable, "-c", BLURRED], env=environment_in(CHECKOUT), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert float(done.stdout) < 60  # MB; all 96 at once take several hundred

@@ -153,7 +153,7 @@ def test_the_level_holds_where_autoencoders_and_datasets_have_effects_of_their_o
 
 
 def test_the_gaps_are_those_of_the_tests_over_groups_and_of_the_decomposition():
-    common = {"dataset": "isic2019", "role": "family"}
+    common = {"dataset": "isic2019", "role": "family", "recipe": "matched"}
     groups = pd.DataFrame([
         common | {"test": "paired_groups", "comparison": "reconstruction_vs_latent", "autoencoder": "sd14"},
         common | {"test": "paired_groups", "comparison": "reconstruction_vs_image", "autoencoder": "sd14"},
@@ -164,6 +164,8 @@ def test_the_gaps_are_those_of_the_tests_over_groups_and_of_the_decomposition():
     got = gaps_of(groups, pd.DataFrame(rows))
     assert {name: frame["gap"].tolist() for name, frame in got.items()} == {"gap": [0.25], "gap_matched": [0.2]}
     assert [*gaps_of(groups)] == ["gap"]
+    tuned = [row | {"recipe": "matched_tuned", "gap_matched": "0.1"} for row in rows]
+    assert gaps_of(groups, pd.DataFrame(tuned + rows))["gap_matched"]["gap"].tolist() == [0.1]  # the study's first
 
 
 def test_where_no_autoencoder_has_a_decoder_there_is_no_gap_and_no_correlation():

@@ -53,7 +53,7 @@ def test_a_teachers_logits_are_those_of_the_training_rows_in_order_and_of_no_oth
 
 
 def test_every_row_is_matched_with_its_own_logits_of_the_teacher(taught, monkeypatch):
-    """Logits that are the row's own number: each batch must meet those of its rows, whatever the order."""
+    """Each row's logits are its number, so each batch must meet those of its own rows, in any order."""
     numbers = np.repeat(np.arange(60, dtype=np.float32)[:, None], 3, axis=1)
     path = rewrite(taught / "numbers/teacher_logits.npy", numbers)
     given = inputs(taught, STUDENT)

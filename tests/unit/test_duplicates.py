@@ -50,7 +50,7 @@ def test_groups_are_merged_along_chains_and_named_by_the_first():
 
 
 def test_merging_is_union_find():
-    """Against a plain union-find over random links."""
+    """It is compared with a plain union-find over random links."""
     generator = np.random.default_rng(0)
     rows = [("nv", f"g{g:02d}", f"c{c}") for g, c in generator.integers(0, 60, (90, 2))]
     samples = samples_of(rows)

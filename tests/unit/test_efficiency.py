@@ -49,7 +49,7 @@ def study(tmp_path, monkeypatch):
 
 
 def write_run(study, recipe: dict, scores: dict) -> None:
-    """What a run leaves in its folder, as far as Table 3 reads it."""
+    """Write what Table 3 reads from the folder of a run."""
     cell = inputs(study, recipe)["cell"]
     if cell["space"] == "latent":
         description = described(4, side=8, stem_patch=1)

@@ -53,7 +53,7 @@ def phantoms(groups: int = 80) -> tuple[torch.Tensor, np.ndarray]:
 
 
 def score(learner: str, z: np.ndarray, label: np.ndarray, train: np.ndarray, test: np.ndarray) -> tuple:
-    """Accuracy on `test`, which has as many images of each class, with its 95 % interval."""
+    """Accuracy on `test`, which has the same number of images in each class, with its 95 % interval."""
     rows = z.reshape(len(z), -1).astype(np.float32)
     with warnings.catch_warnings(action="ignore"):  # a network that has not converged is a learner too
         model = make_pipeline(StandardScaler(), LEARNERS[learner]).fit(rows[train], label[train])

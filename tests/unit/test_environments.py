@@ -1,4 +1,4 @@
-"""One list of packages, envs/requirements.txt, and one Python, wherever an environment is made."""
+"""Every environment is made from one list of packages, envs/requirements.txt, and one Python."""
 
 import re
 import tomllib
@@ -57,7 +57,7 @@ def locked() -> dict[str, tuple[str, set[str]]]:
 
 
 def test_every_package_has_hashes_and_both_locks_are_one():
-    """pip takes nothing else where one has a hash; `uv sync` installs what `make environment` does."""
+    """If one package has a hash, pip requires them all; `uv sync` installs what `make environment` does."""
     packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
     fetched = [package for package in packages if "registry" in package["source"]]
     assert [package["name"] for package in packages if package not in fetched] == [PROJECT["project"]["name"]]
@@ -73,7 +73,7 @@ def test_every_package_has_hashes_and_both_locks_are_one():
 
 
 def test_the_lock_is_of_what_is_named():
-    """The project depends on envs/requirements.in and nothing else, and uv.lock was made from it as it is."""
+    """The project depends on envs/requirements.in and nothing else, and uv.lock was made from its present state."""
     assert PROJECT["tool"]["setuptools"]["dynamic"] == {"dependencies": {"file": ["envs/requirements.in"]}}
     packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
     (own,) = [package for package in packages if package["name"] == PROJECT["project"]["name"]]

@@ -63,7 +63,7 @@ def changes(settings: dict, side: int = 256, factor: int = 8, seed: int = 0, ste
 
 
 def test_the_changes_are_the_published_ones():
-    """Half of the steps; on a latent of 32 cells the sides 8 to 31, all alike likely; a quarter of the rest reduced."""
+    """Half of the steps; a latent of 32 cells gets sides 8 to 31, equally likely; a quarter of the rest is reduced."""
     drawn = changes(PUBLISHED)
     after = [change for first, change in drawn if change != UNCHANGED]
     assert len(after) / len(drawn) == pytest.approx(0.5, abs=0.05)
@@ -231,7 +231,7 @@ def test_killed_between_checkpoints_it_gives_the_bytes_of_one_session(tmp_path, 
 
 
 def test_packed_weights_are_tuned_on_the_grid_before_packing(tmp_path, dataset):
-    """The 8 x 8 cells of the model, not the 4 x 4 of the packed latent, are what the term changes."""
+    """The term changes the 8 x 8 cells of the model, not the 4 x 4 cells of the packed latent."""
     entry = save("flux2", tmp_path / "weights")
     packed = entry | {"layout": "packed", "channels": 128, "factor": 16}
     tuned = [finetune(tmp_path / each["class"] / str(each["factor"]), each, dataset, equivariance=ALWAYS, steps=3)
@@ -252,7 +252,7 @@ def equivariance_and_psnr(model: torch.nn.Module, x: torch.Tensor) -> tuple[floa
 
 
 def test_the_encoder_becomes_more_equivariant_and_its_images_stay(tmp_path):
-    """The demo's autoencoder, tuned as long with the term as without: E_T falls to less than half."""
+    """The demo's autoencoder is tuned equally long with and without the term: E_T falls to less than half."""
     folder = CHECKOUT / "workflow/resources/tiny_autoencoders/tiny_medvae"
     x = as_input(open_packed(write_dataset(tmp_path / "dataset", number=12) / "images.npy"))
     found = {"before": equivariance_and_psnr(diffusers.AutoencoderKL.from_pretrained(folder), x)}
@@ -296,7 +296,7 @@ def test_a_frozen_encoder_keeps_its_weights_and_the_decoder_gets_others(name):
 
 
 def train_on(encoding: Path, dataset: Path, folder: Path) -> dict[str, bytes]:
-    """A small classifier on latents; the bytes of what must be repeatable."""
+    """Train a small classifier on latents; return the bytes that must be repeatable."""
     cell = {"dataset": "waves", "autoencoder": "sd", "space": "latent", "recipe": "tried", "fold": 1}
     files = {"channel_sums": encoding / "channel_sums.npy", "autoencoder_card": encoding / "autoencoder.json"}
     inputs = Inputs(array=encoding / "latents.npy", dataset=dataset, folds=dataset / "folds.parquet", **files)

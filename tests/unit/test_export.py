@@ -1,4 +1,4 @@
-"""What leaves with an export, what never does, and that others can read it."""
+"""What an export contains, what it never contains, and that others can read it."""
 
 import base64
 import io
@@ -165,7 +165,7 @@ def test_no_sample_image_or_folder_leaves(study, exported):
 
 @pytest.fixture
 def offline(monkeypatch):
-    """The validator asks the network for the terms of RO-Crate 1.1; it is given those of 1.3, which rocrate brings,
+    """The validator asks the network for the terms of RO-Crate 1.1; here it gets those of 1.3, which rocrate brings,
     with the terms of Bioschemas as 1.1 has them.
     """
     terms = (Path(rocrate.__file__).parent / "data/ro-crate.jsonld").read_bytes()

@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from learnability.autoencoders.fidelity import psnr, ssim
+from learnability.autoencoders.fidelity import added, convolved, psnr, ssim
 
 
 def smooth(seed: int, side: int = 48) -> np.ndarray:
@@ -97,3 +97,14 @@ def test_each_image_of_a_batch_gets_its_own_score():
     together = torch.stack([psnr(x, x_hat), ssim(x, x_hat)], dim=1).numpy()
     np.testing.assert_allclose(together, [scores(*pair) for pair in pairs], atol=1e-5)
     assert together.dtype == np.float64
+
+
+@pytest.mark.parametrize("side", [11, 32, 100, 256])
+def test_a_convolution_of_places_sums_as_shifted_images_do(side):
+    random = torch.Generator().manual_seed(side)
+    rows, window = torch.rand((2, side, side + 3, 3), generator=random) * 255, torch.rand(11, generator=random).double()
+    summed = convolved(rows, window)
+    assert summed.shape == (2, side - 10, side + 3, 3)
+    torch.testing.assert_close(summed, added(rows, window), rtol=1e-6, atol=0)
+    by_hand = (rows[0, 1:12, 2, 0].double() * window).sum() if side > 11 else (rows[0, :, 2, 0].double() * window).sum()
+    assert summed[0, int(side > 11), 2, 0].item() == pytest.approx(by_hand.item(), rel=1e-5)

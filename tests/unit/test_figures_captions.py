@@ -1,4 +1,4 @@
-"""Captions of the figures in the report: they quote the configuration in force, and every figure has one."""
+"""Captions of the figures in the report: they quote the configuration in use, and every figure has one."""
 
 import re
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ def caption(name, config, **params):
 
 
 def test_every_figure_has_a_caption():
-    assert len(CAPTIONS) == len(set(CAPTIONS)) == RULES.count("rule draw_") == 10
+    assert len(CAPTIONS) == len(set(CAPTIONS)) == RULES.count("rule draw_") == 11
 
 
 def test_the_report_holds_images_only_if_they_may_be_passed_on():

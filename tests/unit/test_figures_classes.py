@@ -1,4 +1,4 @@
-"""Recall of the classes: by scikit-learn, in the order of their frequency, the mean that is drawn that of the runs."""
+"""Recall of the classes equals scikit-learn's, is drawn in the order of frequency, and its mean is that of the runs."""
 
 import numpy as np
 import pandas as pd

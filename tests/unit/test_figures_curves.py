@@ -20,7 +20,7 @@ LEVELS = [0.0, 0.01, 0.1, 1.0, 10.0]
 
 
 def runs_of(epochs):
-    """(metrics, history) of every dataset and space, with so many epochs in each fold."""
+    """(metrics, history) of every dataset and space, with these numbers of epochs in the folds."""
     runs = []
     cells = [("original", "image", "baseline"), ("sd14", "latent", "family"), ("sd14", "reconstruction", "family")]
     for dataset in ("clinic", "other"):

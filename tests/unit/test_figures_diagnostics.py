@@ -1,4 +1,4 @@
-"""The figures of spectra and of diagnostics against the gap: their data are those of the files, and can be read."""
+"""The figures of spectra and of diagnostics against the gap show the data of the files, and can be read."""
 
 import numpy as np
 import pandas as pd

@@ -29,7 +29,7 @@ GAPS = pd.DataFrame(
 
 def decomposition(**changes):
     row = {"dataset": "isic2019", "autoencoder": "flux2", "metric": "balanced_accuracy", "role": "family"}
-    row |= {"method": "sampling and training"}
+    row |= {"method": "sampling and training", "recipe": "matched"}
     for kind, gap in {"gap_paper": 0.2, "gap_matched": 0.11, "gap_control": 0.04, "gap_encoding": 0.07}.items():
         row |= {kind: gap, f"{kind}_ci_low": gap - 0.02, f"{kind}_ci_high": gap + 0.03, f"{kind}_p": 0.1}
     return pd.DataFrame([row | changes, row | {"metric": "auc", "gap_matched": 0.5}])
@@ -66,6 +66,22 @@ def test_every_kind_of_gap_is_drawn_in_points_with_its_interval():
     assert "only that of sampling" not in shown
     assert "not patients" in shown
     assert_legible(figure)
+
+
+def test_of_several_matched_recipes_the_first_is_drawn_and_named():
+    tuned = decomposition(recipe="matched_tuned", gap_matched=0.3, gap_control=0.1).head(1)
+    others = controls().query("recipe == 'matched'").assign(recipe="matched_tuned", effect=0.2)
+    judged = pd.concat([controls(), others])
+    found = measured(GAPS, pd.concat([tuned, decomposition()]), judged)
+    drawn = {kind: sorted(found.query("kind == @kind")["gap"]) for kind in KINDS}
+    assert drawn["gap_matched"] == pytest.approx([20, 20, 20, 30])
+    assert drawn["gap_control"] == pytest.approx([10])
+    assert "Matched: by the recipe matched tuned." in words(draw_gaps(found, LABELS))
+    once = measured(GAPS, decomposition(), judged)
+    pd.testing.assert_frame_equal(once, measured(GAPS, decomposition(), controls()))
+    assert "Matched: by" not in words(draw_gaps(once, LABELS))
+    alone = measured(GAPS, decomposition(recipe="another").head(1), judged)  # whose controls another recipe judges
+    assert sorted(alone.query("kind == 'gap_matched'")["gap"]) == pytest.approx([-1, 1, 11, 33])
 
 
 def test_it_is_narrow_and_nothing_of_the_caption_is_in_it(tmp_path):

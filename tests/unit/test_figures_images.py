@@ -1,4 +1,4 @@
-"""Figure 3: which images are shown, that they and their reconstructions are those of the files, and the differences."""
+"""Figure 3: which images it shows; they, their reconstructions and the differences agree with the files."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Learning curves: every line is that of the table, on an axis of images, with the chance line and its error bars."""
+"""Learning curves: every line agrees with the table, over the number of images, with a chance line and error bars."""
 
 import numpy as np
 import pandas as pd

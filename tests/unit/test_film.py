@@ -1,4 +1,4 @@
-"""FiLM: starts as the unconditioned network to the bit, learns in every layer, and hears the noise level."""
+"""FiLM starts as the unconditioned network to the bit, learns in every layer, and depends on the noise level."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Fine-tuning an autoencoder: its losses are those of the recipe, it resumes to the same bytes, it sees what it may."""
+"""Fine-tuning an autoencoder: its losses follow the recipe, it resumes to the same bytes, it sees only what it may."""
 
 import copy
 from functools import partial
@@ -35,7 +35,7 @@ FILES = {"config.json", "diffusion_pytorch_model.safetensors", "history.csv", "t
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """A discriminator of an eighth of the width, which else is most of the work."""
+    """A discriminator of an eighth of the width; the full one would be most of the work."""
     monkeypatch.setattr(finetuning, "patch_discriminator", partial(patch_discriminator, width=8))
 
 
@@ -127,7 +127,7 @@ def test_without_a_perceptual_term_the_loss_is_the_sum_of_absolute_errors():
 
 
 def test_a_step_of_the_autoencoder_takes_the_gradient_of_the_whole_formula():
-    """Differentiated by autograd in one piece, the adaptive weight too."""
+    """Autograd differentiates it in one piece, including the adaptive weight."""
     tuned, x = tuning(adversarial=ADVERSARIAL, kl_weight=0.5), batch()
     tuned.perceptual = Scaled()
     networks = copy.deepcopy(tuned.networks)
@@ -223,7 +223,7 @@ def test_images_are_fed_as_the_encoding_feeds_them(tmp_path, scaling):
 @pytest.mark.usefixtures("narrow")
 @pytest.mark.parametrize("adversarial", [None, ADVERSARIAL, ADVERSARIAL | {"start": 5}], ids=["none", "3", "5"])
 def test_fine_tuning_killed_between_checkpoints_gives_the_bytes_of_one_session(tmp_path, dataset, capsys, adversarial):
-    """With a discriminator that begins before the checkpoint that is resumed, and after it."""
+    """The discriminator begins before the checkpoint that is resumed, or after it."""
     entry, changes = save("sd", tmp_path / "weights"), {"adversarial": adversarial, "steps": 9, "checkpoint_every": 4}
     whole = finetune(tmp_path / "whole", entry, dataset, **changes)
     interrupt(tmp_path / "resumed", entry, dataset, step=6, **changes)

@@ -1,4 +1,4 @@
-"""A finished run is kept in a shared allocation, and taken once its outputs are lost; never that of another run."""
+"""In a shared allocation a finished run is kept, and used if its outputs are lost; never for another run."""
 
 import pytest
 

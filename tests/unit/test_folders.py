@@ -1,4 +1,4 @@
-"""A folder per class: which folders are classes, which files are images, and what a user is told of the rest."""
+"""A folder per class: which folders are classes, which files are images, and what a user is told about the rest."""
 
 import os
 

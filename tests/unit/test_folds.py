@@ -135,7 +135,7 @@ def test_a_class_that_a_fold_lacks_is_kept_when_asked_and_said_aloud(capsys):
 
 
 def test_groups_of_one_class_that_differ_much_in_size_are_no_promise_either():
-    """Beside one huge group, small ones do not count for the balance of a class."""
+    """Next to one huge group, small ones hardly change the balance of a class."""
     generator, rows = np.random.default_rng(23), []
     for label, number in enumerate(generator.integers(5, 30, 4)):
         for group in range(number):
@@ -173,7 +173,7 @@ def test_fewer_groups_than_folds_give_one_message(counts, copies):
 
 @pytest.fixture
 def written(tmp_path):
-    """A folds file as the workflow leaves it, and its table."""
+    """A folds file as the workflow writes it, and its table."""
     folds = folds_of(SAMPLES)
     write_parquet(folds, tmp_path / "folds.parquet")
     return tmp_path / "folds.parquet", folds

@@ -1,4 +1,4 @@
-"""The table of the gap: its numbers are those of the tests, and it says which scores are at chance."""
+"""The table of the gap: its numbers come from the tests, and it says which scores are at chance."""
 
 from dataclasses import replace
 
@@ -25,7 +25,7 @@ LABELS = Labels(
 
 @pytest.fixture
 def files():
-    """Table 1, and the tests of its gap as they are read: of texts alone; SD 1.4's latents of Cardium are at chance."""
+    """Table 1 and the tests of its gap as they are read, all text; SD 1.4's latents of Cardium are at chance."""
     cells = [(name, space, "r") for name in ("sd14", "unshuffle") for space in ("latent", "reconstruction")]
     metrics = scored_runs(cells, datasets=[*DATASETS]).replace({"role": {"unshuffle": "control"}})
     metrics.loc[metrics["space"] == "reconstruction", "balanced_accuracy"] += 0.3

@@ -1,4 +1,4 @@
-"""Latents of a pipeline to raw ones: against diffusers' own packing and scaling, and there and back."""
+"""Converting a pipeline's latents to raw ones and back, against diffusers' own packing and scaling."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rejection sampling by hand, its ties, its rates and what it refuses."""
+"""Rejection sampling against numbers worked out by hand: ties, rates, and what it refuses."""
 
 import numpy as np
 import pandas as pd

@@ -57,7 +57,7 @@ def build_scheduler(kind: str, steps: int):
 
 
 def noisy(scheduler, y: torch.Tensor, noise: torch.Tensor, timestep) -> torch.Tensor:
-    """y with noise at a timestep, by diffusers itself."""
+    """Add noise to y at a timestep, with diffusers itself."""
     timestep = timestep.view(1)
     if hasattr(scheduler, "scale_noise"):
         return scheduler.scale_noise(y, timestep, noise)
@@ -82,13 +82,13 @@ def test_the_level_is_that_of_diffusers_own_noise(kind):
 
 
 def coefficients(scheduler, timestep) -> tuple[float, float]:
-    """Of clean latents and of noise, at a timestep of a scheduler that has made no step; by diffusers itself."""
+    """The coefficients of clean latents and of noise at a timestep of a scheduler that made no step, from diffusers."""
     one, zero = torch.ones(1), torch.zeros(1)
     return noisy(scheduler, one, zero, timestep).item(), noisy(scheduler, zero, one, timestep).item()
 
 
 def network_output(kind: str, v: torch.Tensor, clean: torch.Tensor, sigma: float) -> torch.Tensor:
-    """What a network says that takes v = y + sigma n for `clean`, in the words of each prediction_type."""
+    """The output of a network that takes v = y + sigma n for `clean`, for each prediction_type."""
     noise, name = (v - clean) / sigma, KINDS[kind][0]
     said = KINDS[kind][1].get("prediction_type", "flow" if name.startswith("Flow") else "epsilon")
     if name == "EDMEulerScheduler":
@@ -159,7 +159,7 @@ def test_the_shares_are_those_worked_out_by_hand():
 
 
 def test_a_solver_that_remembers_is_asked_about_a_change_at_every_step():
-    """Of DEIS at its second order the shift of the noise is -1 / sigma at this step and the one before."""
+    """For DEIS of second order the shift of the noise is -1 / sigma at this step and the one before."""
     scheduler = build_scheduler("DEIS", 10)
     for i in range(5):
         scheduler.step(torch.zeros(1, 1, 1, 1), scheduler.timesteps[i], torch.ones(1, 1, 1, 1))
@@ -301,7 +301,7 @@ def test_half_precision_stays_and_one_label_serves_all(classifier):
 
 
 def test_diffusers_calls_it_in_a_pipeline_of_its_own(classifier):
-    """Kandinsky 2.2, the one latent pipeline of diffusers with this callback that needs no text encoder."""
+    """Kandinsky 2.2 is the only latent pipeline of diffusers with this callback that needs no text encoder."""
     torch.manual_seed(0)
     unet = diffusers.UNet2DConditionModel(
         in_channels=4, out_channels=8, block_out_channels=(8, 16), layers_per_block=1, cross_attention_dim=8,

@@ -1,4 +1,4 @@
-"""docs/generation.md, word for word: its Python blocks and commands, in the order of the page."""
+"""docs/generation.md, word for word: its Python blocks and commands run in the order of the page."""
 
 import re
 
@@ -55,7 +55,7 @@ def test_the_examples_run_as_the_page_says(tmp_path, monkeypatch, capsys):
 
 
 def test_the_images_of_the_page_are_scored_with_an_autoencoder(tmp_path, monkeypatch):
-    """The command that needs Stable Diffusion's weights, with the stand-in that is shipped in their place."""
+    """The command needs Stable Diffusion's weights; here the shipped stand-in takes their place."""
     monkeypatch.chdir(tmp_path)
     (command,) = re.findall(r"^    learnability (score .*--autoencoder .*)$", PAGE, flags=re.MULTILINE)
     cell = {"dataset": "isic2019", "autoencoder": "sd14", "classes": ISIC}

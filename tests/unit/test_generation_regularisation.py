@@ -1,4 +1,4 @@
-"""The loss of noisy latents: by hand, and where its gradient goes."""
+"""The loss on noisy latents, against numbers worked out by hand; and where its gradient goes."""
 
 import math
 

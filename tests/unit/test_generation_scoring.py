@@ -85,7 +85,7 @@ def test_latents_get_what_the_model_says(run, tmp_path, kind, sigma):
 
 
 def test_scores_are_those_of_predictions_parquet_in_the_precision_of_the_study(tmp_path, monkeypatch):
-    """With the autocast of a GPU; without it they would differ in the third digit."""
+    """The test uses the autocast of a GPU, without which they would differ in the third digit."""
     for module in (training, evaluation, scoring):
         monkeypatch.setattr(module, "autocast", lambda device: torch.autocast(device.type, torch.bfloat16))
     folder = lights.write_study(tmp_path)

@@ -1,4 +1,4 @@
-"""The check of the GPU path around its parts: what ends badly, what is kept, the page, and the rates of `plan`."""
+"""What surrounds the parts of the GPU check: failures, what is kept, the page, and the rates of `plan`."""
 
 import shutil
 import sys
@@ -38,7 +38,7 @@ PARTS_THAT_END = {
 
 @pytest.fixture
 def setting(tmp_path, monkeypatch) -> Setting:
-    """On the CPU, with parts of its own in the package's folder of parts."""
+    """The check on the CPU, with parts that a test adds to the package's folder of parts."""
     for name, body in PARTS_THAT_END.items():
         file = tmp_path / "benchmarks/gpu/parts" / f"{name}.py"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -105,7 +105,7 @@ print([studies.given(setting, kind) and studies.recipe_for(setting, kind).model 
 
 
 def test_no_process_that_is_forked_has_asked_for_a_gpu(tmp_path):
-    """Else CUDA would not work in the fork: those that parts are forked from, and the parts that fork trainings."""
+    """Otherwise CUDA would not work in the fork. Parts are forked, and some parts fork trainings."""
     assert "convnext_tiny" in run(sys.executable, "-c", ASKS_FOR_A_GPU, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Leases of GPUs by made-up ids: which cards there are, who gets which, and what a killed job gives back."""
+"""Leases of GPUs with made-up ids: which cards there are, who gets which, and what a killed job gives back."""
 
 import os
 import re
@@ -58,7 +58,7 @@ class Jobs:
         return found[1]
 
     def waits(self, job: int) -> bool:
-        """Whether a job says that it waits, and 2 s later has no card still."""
+        """Whether a job says that it waits, and still has no card 2 s later."""
         end = time.monotonic() + 60
         while "waiting for a GPU" not in self.said(job):
             assert time.monotonic() < end, self.said(job)
@@ -124,7 +124,7 @@ def test_a_job_that_is_alone_waits_for_the_others_of_a_card_and_keeps_them_out(j
 
 
 def test_an_allocation_of_slurm_has_leases_of_its_own(jobs):
-    """Its cards may be counted from 0 in each."""
+    """Each allocation may count its cards from 0."""
     outside, inside = jobs.start("0", 1), jobs.start("0", 1, SLURM_JOB_ID="17")
     assert (jobs.card(outside), jobs.card(inside)) == ("0", "0")
     assert jobs.waits(jobs.start("0", 1, SLURM_JOB_ID="17"))
@@ -153,7 +153,7 @@ def test_a_script_has_its_card_before_cuda_starts_and_its_part_of_the_memory(
 
 
 def test_what_other_users_must_open_is_never_closed_to_them(tmp_path, monkeypatch):
-    """Seen as each file and folder is made, as a job of another user would see it."""
+    """The modes are read when each file and folder is made, as a job of another user would see them."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     seen = {}
 
@@ -220,7 +220,7 @@ def test_no_job_on_a_card_is_refused():
     ("fraction", "free", "left"), [(1.0, 70, 70), (0.5, 70, 35), (0.5, 20, 20)], ids=["alone", "shared", "full"]
 )
 def test_data_get_no_more_of_a_card_than_the_share_of_their_job(monkeypatch, fraction, free, left):
-    """80 bytes in all, 5 of which this process holds."""
+    """The card has 80 bytes, 5 of which this process holds."""
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, 80))
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 5)
     monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: fraction)

@@ -1,4 +1,4 @@
-"""The real HAM10000, where the machine has it: what the label file holds, and its exact duplicates."""
+"""The real HAM10000, if the machine has it: what the label file holds, and its exact duplicates."""
 
 import os
 from pathlib import Path

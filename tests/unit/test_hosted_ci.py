@@ -1,4 +1,4 @@
-"""The workflow files for a hosted service: they run what `.ci/run` runs, on the lowest versions that are promised."""
+"""The workflow files for a hosted service run what `.ci/run` runs, on the lowest promised versions."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Weights come from a hub that speaks the hub's own protocol, here a server on this machine; no other job asks it."""
+"""Weights come from a hub, here a local server that speaks its protocol; only one job asks it."""
 
 import hashlib
 import os

@@ -73,7 +73,7 @@ DEEP = {
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("name", DEEP)
 def test_what_a_file_has_more_than_eight_bits_of_is_refused(tmp_path, name, channels):
-    """Also where Pillow hands out 8 bits: of v * 16 it would keep 0 to 255 of the highest 8 bits."""
+    """It is refused even if Pillow hands out 8 bits, which would be only the highest 8 bits of v * 16."""
     path = saved(tmp_path / name, DEEP[name])
     with pytest.raises(OSError, match=rf"{re.escape(name)}: .*expected 8 bits a channel"):
         read_image(path, channels)
@@ -177,14 +177,14 @@ def test_what_would_come_out_wrong_or_without_a_channel_is_refused(tmp_path, con
 
 @pytest.mark.parametrize("suffix", ["tga", "sgi", "avif", "ico", "pcx"])
 def test_other_formats_are_not_guessed_at(tmp_path, suffix):
-    """An SGI or AVIF file may have more than 8 bits, and Pillow says nothing of it."""
+    """An SGI or AVIF file may have more than 8 bits, and Pillow does not say so."""
     Image.fromarray(noise()).save(tmp_path / f"a.{suffix}")
     with pytest.raises(OSError, match=r"broken, or not a supported kind; expected 8 bits a channel in PNG, TIFF"):
         read_image(tmp_path / f"a.{suffix}", 3)
 
 
 def turned(pixels, orientation):
-    """By EXIF: where the first row and the first column of what is stored belong."""
+    """What EXIF says: where the first row and the first column of the stored pixels belong."""
     return {
         1: pixels,
         2: pixels[:, ::-1],
@@ -225,7 +225,7 @@ def test_an_orientation_in_xmp_counts_too(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])
-def test_an_exif_that_cannot_be_read_is_not_taken_for_none(tmp_path, suffix):
+def test_an_unreadable_exif_is_not_taken_for_a_missing_one(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(noise()).save(path, exif=b"Exif\0\0rubbish!")
     with pytest.raises(OSError, match=r"its EXIF cannot be read .*the orientation is not known"):
@@ -294,7 +294,7 @@ def test_colour_is_told_by_the_pixels_and_not_by_the_mode(tmp_path):
 
 
 def test_image_files_are_opened_in_one_place():
-    """What guards the depth and the orientation guards every format, and the images of `learnability score`."""
+    """So every format has its depth and orientation checked, and so have the images of `learnability score`."""
     package = Path(learnability.__file__).parent
     opened = [path.name for path in package.rglob("*.py") if re.search(r"\bImage\.open\b|\bimread\b", path.read_text())]
     assert opened == ["files.py"]

@@ -1,4 +1,4 @@
-"""Bits: the temperature, V-information of a channel of known capacity, and the price of a curve worked out by hand."""
+"""Information in bits: the temperature, V-information of a known channel, and a curve's price worked out by hand."""
 
 import numpy as np
 import pandas as pd
@@ -46,7 +46,7 @@ def test_cross_entropy_is_scipys_in_bits_and_does_not_mind_what_is_added_to_a_ro
 
 
 def test_the_temperature_of_two_classes_has_a_closed_form():
-    """Always the logit d, right in the share p: the best temperature makes the probability p, T = d / log(p/(1-p))."""
+    """The logit is always d, and a share p is right. Then T = d / log(p/(1-p)) gives probability p, the best one."""
     label = np.array([0] * 80 + [1] * 20)
     logits = np.tile([3.0, 0.0], (100, 1))
     assert fit_temperature(logits, label) == pytest.approx(3 / np.log(4), rel=1e-5)
@@ -126,7 +126,7 @@ def test_the_price_of_a_curve_is_the_sum_worked_out_by_hand():
 
 
 def bits_runs(cells, datasets=("skin",), folds=FOLDS) -> pd.DataFrame:
-    """Runs with bits that are told apart by cell, dataset and fold."""
+    """Runs whose bits differ by cell, dataset and fold."""
     runs = scored_runs(cells, datasets, folds)
     place = runs.groupby(["dataset", "autoencoder", "space", "recipe"], sort=False).ngroup()
     runs["cross_entropy"] = 1.0 - 0.1 * place + 0.01 * runs["fold"] ** 2

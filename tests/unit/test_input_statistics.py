@@ -1,4 +1,4 @@
-"""What normalises the images of a classifier: the mean and deviation that its starting weights were trained with."""
+"""A classifier's images are normalised by the mean and deviation with which its starting weights were trained."""
 
 import json
 from dataclasses import replace
@@ -71,8 +71,8 @@ def test_a_broken_configuration_is_refused(text, tmp_path):
         trained_moments(tmp_path / "model.safetensors", "resnet18")
 
 
-def test_what_was_fetched_from_timm_says_by_its_tag_and_what_nobody_says_is_refused(tmp_path):
-    """timm has ConvNeXt-Base of ImageNet's statistics and of CLIP's."""
+def test_weights_from_timm_say_it_by_their_tag_and_unknown_ones_are_refused(tmp_path):
+    """timm has ConvNeXt-Base with ImageNet's statistics and with CLIP's."""
     file = tmp_path / "model.safetensors"
     with pytest.raises(
         InputError, match=r"weights of convnext_base .* is not known; timm has 2, .*Put the config.json"

@@ -1,4 +1,4 @@
-"""ISIC 2019 as it is downloaded: names whole, blank lesions apart, UNK no class, counts beside the published ones."""
+"""ISIC 2019 as downloaded: whole names, blank lesions kept apart, UNK no class, counts beside the published ones."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_a_lesion_is_a_group_and_a_blank_one_is_its_own(tmp_path):
 
 
 def test_names_are_matched_whole(tmp_path):
-    """ISIC_9000002 and ISIC_9000002_downsampled are two images."""
+    """ISIC_9000002 and ISIC_9000002_downsampled are different images."""
     assert values(open_source(write_isic(tmp_path))) == pytest.approx([20, 40, 60, 80, 100], abs=3)
 
 

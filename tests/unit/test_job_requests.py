@@ -1,4 +1,4 @@
-"""What jobs ask a cluster for: by hand from rows, pixels, epochs and budgets, and before the array is there."""
+"""What jobs ask a cluster for, worked out by hand from rows, pixels, epochs and budgets, and before an array exists."""
 
 import numpy as np
 import pytest
@@ -97,7 +97,7 @@ def test_memory_is_that_of_the_libraries_and_of_the_array_in_its_share():
 
 @pytest.mark.parametrize("images", [3_000, 100_000])
 def test_a_job_holds_the_array_for_which_it_asked_memory(tmp_path, monkeypatch, images):
-    """By the same share; of the rest the libraries take up to BASE."""
+    """Both use the same share; of the rest the libraries take up to BASE."""
     asked = megabytes_of_run(CONFIG, cell_of("latent", "flux2"), images)
     array = np.memmap(tmp_path / "latents.npy", np.float16, "w+", shape=(images, 32, 64, 64))  # a file with a hole
     monkeypatch.setattr(batches, "free_memory", lambda device: (asked - BASE) * 10**6 + 10**6)

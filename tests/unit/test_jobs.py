@@ -1,4 +1,4 @@
-"""What surrounds the one call of a script: everything into the log, and one message for what a user can mend."""
+"""What surrounds the one call of a script: all output goes to the log, with one message for what a user can mend."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The units of a generative pipeline: against what diffusers' own models state."""
+"""The units of a generative pipeline, against what diffusers' own models state."""
 
 import diffusers
 import numpy as np

@@ -1,4 +1,4 @@
-"""Tables in LaTeX compile, parse and fit the page; those of a whole study in tests/demo."""
+"""Tables in LaTeX compile, parse and fit the page; tests/demo checks those of a whole study."""
 
 import re
 from dataclasses import replace
@@ -111,7 +111,7 @@ def test_no_cell_is_wider_than_was_reckoned(tmp_path, cell):
 
 
 def test_a_row_of_sentences_has_no_empty_line_below(tmp_path):
-    """Two claims of one line each, as tall as two lines and what separates them."""
+    """Two claims of one line each are as tall as two lines and what separates them."""
     rows = [("One.", [["Two."]]), ("Three.", [["Four."]])]
     text = as_latex(Layout("Claims", "Said.", ["Claim", "Why"], [], [rows], [], (0.5, 0.5)))
     (tabular,) = TABULAR.findall(text)

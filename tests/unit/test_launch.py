@@ -1,4 +1,4 @@
-"""The launcher: what a killed run left behind is ended, a run that goes on is not, and nobody else's is touched."""
+"""The launcher ends what a killed run left behind, but no run that goes on, and nobody else's."""
 
 import os
 import subprocess
@@ -151,7 +151,7 @@ def test_a_lock_that_nobody_holds_is_cleared(unlocked, tmp_path, capsys):
     assert "clearing the lock" in capsys.readouterr().out
 
 
-def test_an_unlocking_that_fails_or_is_ended_is_one_message(tmp_path):
+def test_an_unlocking_that_fails_or_is_killed_gives_one_message(tmp_path):
     write_lock(tmp_path)
     for command, said in (
         ("import sys; print('config.yaml: no YAML', file=sys.stderr); sys.exit(1)", "config.yaml: no YAML"),

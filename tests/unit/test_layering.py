@@ -34,7 +34,7 @@ CHEAP = (
     "prepare_dataset", "make_folds", "make_table1", "make_table2", "make_table3", "make_table4",
     "make_table5", "make_ablation_controls", "test_significance", "test_groups", "test_ablation", "test_diagnostics",
     "decompose_gap", "record_study",
-    "make_decoder_depth", "make_across_spaces",
+    "make_decoder_depth", "make_across_spaces", "test_remedies", "make_table6", "make_gap_by_frequency",
     "judge_claims", "compare_published", "show_tests", "write_summary",
     "make_probes", "make_information", "make_learning_curve",
 )  # fmt: skip
@@ -84,19 +84,19 @@ def reach(name: str, path: Path, inside_functions: bool) -> set[str]:
 
 
 def importing(names: Iterable[str], unwanted: set[str], inside_functions: bool) -> dict[str, set[str]]:
-    """What of the unwanted these modules import themselves; those that import none are left out."""
+    """Unwanted modules that these modules import themselves; modules that import none are left out."""
     found = {name: imports(name, FILES[name], inside_functions) & unwanted for name in names}
     return {name: these for name, these in found.items() if these}
 
 
 def reaching(names: Iterable[str], unwanted: set[str], inside_functions: bool) -> dict[str, set[str]]:
-    """The same of modules or scripts, through whatever they import of this package."""
+    """The same for modules or scripts, including imports through other modules of this package."""
     found = {name: reach(name, (FILES | SCRIPTS)[name], inside_functions) & unwanted for name in names}
     return {name: these for name, these in found.items() if these}
 
 
 def test_the_imports_are_seen():
-    """Else every test below passes for nothing."""
+    """Otherwise every test below could pass without a check."""
     direct = imports("learnability.training.engine", FILES["learnability.training.engine"], inside_functions=False)
     assert {"torch", "learnability.training.losses", "learnability.classifiers.classifier"} <= direct
     through = reach("learnability.training.engine", FILES["learnability.training.engine"], inside_functions=False)
@@ -164,7 +164,7 @@ def test_a_recipe_needs_nothing_but_its_errors():
 
 
 def test_no_script_reaches_what_reads_the_configuration():
-    """So that a change of what is checked while the graph is built runs no job again."""
+    """So no job runs again when a check that is made while the graph is built changes."""
     names = ("study.recipes", "study.search_space", "study.cells", "study.options", "study.presentation")
     reading = {f"learnability.{name}" for name in names}
     assert reading <= set(FILES)

@@ -1,4 +1,4 @@
-"""MedMNIST files: splits pooled, rows read one by one whether compressed or not, no patients, one finding a row."""
+"""MedMNIST files: pooled splits, rows read one by one whether compressed or not, no patients, one finding per row."""
 
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -178,7 +178,7 @@ def test_names_for_other_labels_are_refused(tmp_path):
 
 @pytest.mark.parametrize("levels", [1, 3, 256])
 def test_damage_is_found_by_the_check_sum(tmp_path, levels):
-    """The archive expects another sum than the rows have, however well they are compressed."""
+    """The archive names another check sum than the rows have, compressed or not."""
     images = np.random.default_rng(0).integers(0, levels, (7, 64, 64), dtype=np.uint8)
     entry = write_npz(tmp_path, **arrays_of() | {"train_images": images})
     path = tmp_path / entry["file"]

@@ -1,4 +1,4 @@
-"""MedVAE from its own checkpoints: the same computation as before the conversion, strictly loaded, no code run."""
+"""MedVAE from its own checkpoints computes what it computed before the conversion; loading is strict, runs no code."""
 
 import functools
 import os
@@ -171,7 +171,7 @@ def test_the_checkpoint_of_another_variant_is_refused(held, wanted, message, tmp
 
 
 class Hostile:
-    """Pickled, it would make a folder where it is read."""
+    """If unpickled, it makes a folder."""
 
     def __init__(self, path):
         self.path = path

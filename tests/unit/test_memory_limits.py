@@ -1,4 +1,4 @@
-"""What a job may still take of the host's memory, as the files of both versions of control groups say it."""
+"""How much of the host's memory a job may still take, from the files of both versions of control groups."""
 
 from pathlib import Path
 

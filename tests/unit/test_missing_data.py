@@ -1,4 +1,4 @@
-"""What packing, folding or training would refuse of a dataset is said before, from its tables and some files."""
+"""What packing, folding or training would refuse in a dataset is said beforehand, from its tables and some files."""
 
 from pathlib import Path
 
@@ -29,7 +29,7 @@ def clinic(root, labels: list[str], **changes) -> dict:
 
 
 def refused(entry: dict, n_splits: int = 5, folds: tuple = (0, 1, 2, 3, 4)) -> str:
-    """What is said before the start; "" where nothing is."""
+    """What is said before the start; "" if nothing is."""
     config = {"datasets": {"mine": entry}, "study": {"n_splits": n_splits, "folds": [*folds]}, "seed": 0}
     return "".join(check_dataset(config, {"dataset": "mine"}))
 
@@ -52,7 +52,7 @@ def test_a_positive_that_is_no_class_of_three(tmp_path, changes):
 
 
 def test_files_that_are_missing_are_counted_wherever_they_are(tmp_path):
-    """Few of a thousand, so that a sample of them would hardly meet one."""
+    """Few of a thousand are missing, so a sample would hardly meet one."""
     entry = clinic(tmp_path / "a", ["a", "b"] * 500, positive="a", max_bad_images=2)
     for i in (3, 500):
         (tmp_path / f"a/x{i}.png").unlink()
@@ -110,7 +110,7 @@ def test_a_look_ends_in_time(tmp_path, monkeypatch):
     ],
 )
 def test_rare_classes_that_are_kept_still_leave_a_fold_something_to_learn(groups, n_splits, folds, expected):
-    """They may be kept; a fold whose test rows are of one class has no score, and trains for nothing."""
+    """They may be kept. But a fold whose test rows are of one class has no score, and would train in vain."""
     entry = PHANTOM | {"groups": groups, "rare_classes": "keep", "max_bad_images": 0, "images_per_group": [1, 1]}
     message = refused(entry, n_splits, folds)
     assert expected in message

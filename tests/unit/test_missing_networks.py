@@ -1,4 +1,4 @@
-"""Networks that cannot be built, fed, or given their weights are refused by `check` and `plan`, others are saved."""
+"""`check` and `plan` refuse networks that cannot be built, fed or given their weights, and pass all others."""
 
 from dataclasses import replace
 
@@ -75,7 +75,7 @@ def test_a_plan_names_the_recipe(study, monkeypatch):  # noqa: F811
 
 @pytest.mark.parametrize(("model", "fits"), [("resnet18", True), ("resnet26", False), ("deit_tiny", True)])
 def test_starting_weights_are_tried_where_they_are(tmp_path, model, fits):
-    """Those of deit have a classifier of two layers."""
+    """deit's weights have a classifier of two layers."""
     name = "deit_tiny_distilled_patch16_224" if model == "deit_tiny" else "resnet18"
     recipe = replace(IMAGE, model=name, init="imagenet", model_options={"img_size": 64} if model == "deit_tiny" else {})
     made = timm.create_model(name if model == "deit_tiny" else model, num_classes=7, **recipe.model_options)

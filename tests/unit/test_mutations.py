@@ -1,4 +1,4 @@
-"""Functions that a job of the demo reaches, each changed in one number: the jobs that use it are run again."""
+"""One number is changed in each function that a job of the demo reaches: the jobs that use it run again."""
 
 import ast
 import random

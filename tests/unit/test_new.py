@@ -1,4 +1,4 @@
-"""`learnability new`: the study that it writes for images and an autoencoder that someone brings."""
+"""`learnability new`: the study that it writes for someone's images and autoencoder."""
 
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ OWN += "    def __init__(self, size):\n        self.size = size\n\n    def encod
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """The folder in which the command is given, with a class of the user's; no GPU."""
+    """The folder in which the command is given, with a class that the user wrote; no GPU."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -106,7 +106,7 @@ def test_a_folder_and_weights_become_a_study_that_can_run(here, capsys):
 
 
 def test_without_a_gpu_it_is_own_small_of_what_was_brought(here, monkeypatch):
-    """But for where things lie and what was found in them: the same lists, sizes, controls, networks and part."""
+    """Lists, sizes, controls, networks and subset are the same; only paths and what was found there differ."""
     clinic(here / "clinic", patients=600, size=(1, 128))
     save("sd", here / "mine")
     monkeypatch.setenv("OWN_IMAGES", str(here / "clinic"))
@@ -369,7 +369,7 @@ def test_a_class_of_ones_own_is_measured_and_gets_a_control_on_its_grid(here):
         ("pixel_unshuffle_8", "expected a name of config.yaml (sd14"),
     ],
 )
-def test_an_autoencoder_that_is_none_is_refused_and_nothing_written(here, source, expected):
+def test_what_is_no_autoencoder_is_refused_and_nothing_is_written(here, source, expected):
     assert expected in refusal(here, clinic(here / "images"), source)
 
 

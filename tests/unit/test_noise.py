@@ -31,7 +31,7 @@ def build_levels(noise: dict) -> NoiseLevels:
 
 
 def curve_of(family: NoiseLevels) -> np.ndarray:
-    """Ascending σ: the lowest that is trained on, then evenly in ln σ up to the highest, or to 100; 12 in all."""
+    """Twelve ascending σ, from the lowest that is trained on, evenly in ln σ up to the highest, or to 100."""
     return np.array([family.low, *np.geomspace(max(family.low, 0.01), min(family.high, 100), 12)[1:]])
 
 
@@ -188,7 +188,7 @@ def test_clean_latents_have_the_least_label_of_training_and_beyond_both_ends_the
 
 
 @pytest.mark.parametrize("noise", ALL, ids=NAMES)
-def test_no_noise_is_a_clean_latent_however_it_is_said(noise):
+def test_no_noise_is_a_clean_latent_however_it_is_written(noise):
     model = build_classifier(described(4, noise=noise, film=True)).eval()
     for layer in model.film.stages:
         torch.nn.init.normal_(layer.weight)  # so that the label matters

@@ -182,7 +182,7 @@ def test_the_noise_of_two_samples_or_seeds_is_unlike_and_standard_normal():
 
 
 def test_a_level_of_the_curve_is_that_noise_and_that_label(traced):
-    """The probabilities at one level are those of the classifier itself, given the noisy raw latent and its level."""
+    """The probabilities at one level are what the classifier itself gives for the noisy raw latent and its level."""
     model, data = traced["noisy"]
     x, noise = next(noisy_batches(model, data, 1))
     found = evaluation.noisy_probabilities(model, x, noise, 1.5)

@@ -1,4 +1,4 @@
-"""What is no number never becomes a pixel: every way to decode refuses it, and names the image and the autoencoder."""
+"""NaN and infinity never become pixels: every way to decode refuses them, and names the image and the autoencoder."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Anyone's autoencoder by one config entry: other classes of diffusers, a class of the user's own, the controls."""
+"""One config entry brings any autoencoder: other classes of diffusers, a class of the user's, the controls."""
 
 import sys
 
@@ -53,7 +53,7 @@ def images(tmp_path) -> torch.Tensor:
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """A module of the user's in the folder in which he starts the study."""
+    """A module that the user wrote, in the folder in which the study starts."""
     (tmp_path / "my_autoencoder.py").write_text(OWN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))

@@ -1,4 +1,4 @@
-"""own_small.yaml: images in folders, as it stands, or in a table, by the lines that it holds for that."""
+"""own_small.yaml: as it is for images in folders, or for a table by the lines in its comments."""
 
 import re
 
@@ -15,12 +15,12 @@ from tests.autoencoders import save
 from tests.downloads import save_image
 
 OWN_SMALL = ROOT / "workflow/studies/own_small.yaml"
-INSTEAD = "    # A table instead, of which the columns are image, diagnosis and patient:\n"
+INSTEAD = "    # For a table with the columns image, diagnosis and patient, replace `format` and `root` by:\n"
 
 
 @pytest.fixture
 def brought(tmp_path, monkeypatch):
-    """Three classes of images, of which a table is beside the folders, and an autoencoder; the variables name them."""
+    """Images of three classes in folders, with a table beside them, and an autoencoder; the variables name both."""
     rows = ["image,diagnosis,patient"]
     for number in range(30):
         label = ("cyst", "stone", "tumour")[number % 3]

@@ -1,4 +1,4 @@
-"""Arrays that a killed process left are continued; of two processes that write them one ends without harm."""
+"""Arrays that a killed process left are continued; if two processes write them, one ends and does no harm."""
 
 import hashlib
 import json
@@ -155,7 +155,7 @@ def test_a_full_disk_names_the_folder_and_keeps_what_was_saved(tmp_path, whole):
 
 
 def orphan(folder: Path, log: Path) -> int:
-    """A process that has saved 12 rows, of values of its own, and will go on only when it finds the file `go`."""
+    """A process that has saved 12 rows with its own values, and goes on only when it finds the file `go`."""
 
     def wait(row):
         if row == 12:
@@ -189,7 +189,7 @@ def test_an_orphan_ends_while_its_successor_writes_and_when_it_has_written(tmp_p
 
 
 def test_what_an_orphan_still_writes_reaches_no_file_of_its_successor(tmp_path, whole, monkeypatch):
-    """The orphan's files stay open, and grow, after they were taken over."""
+    """The orphan's files stay open and grow after they were taken over."""
     packed = {"latents": PackedFile(tmp_path / "arrays" / "latents.npy", LATENTS.shape[1:], "float16")}
     scores = PackedFile(tmp_path / "arrays" / "scores.npy", (2,), "float64")
     with monkeypatch.context() as patch:
@@ -212,7 +212,7 @@ def test_what_an_orphan_still_writes_reaches_no_file_of_its_successor(tmp_path, 
 
 
 def test_many_processes_that_begin_at_once_leave_one_whole_result(tmp_path, whole):
-    """Each adds a number of its own: rows of two of them in one file would show."""
+    """Each adds a different number, so a file with rows of two of them would show."""
     for turn in range(3):
         folder, start = tmp_path / f"turn{turn}", tmp_path / f"start{turn}"
         folder.mkdir()

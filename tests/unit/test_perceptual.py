@@ -1,4 +1,4 @@
-"""LPIPS is that of its own package, from weights that are found and never fetched."""
+"""LPIPS equals that of its own package; its weights are found and never fetched."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The phantom generator: repeatable, grouped, long-tailed, and plain about a wrong entry."""
+"""The phantom generator is repeatable, grouped and long-tailed, and says plainly what is wrong with an entry."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""What a study will cost and what a run has cost: against sums, published operation counts and formulas by hand."""
+"""What a study will cost and what a run has cost, against sums, published operation counts and formulas by hand."""
 
 import json
 import shutil

@@ -232,7 +232,7 @@ def test_more_than_eight_bits_a_channel_are_refused(tmp_path, dtype, suffix):
 
 
 def some_in_colour(root):
-    """Ten pictures saved as RGB, of which x1, x4 and x9 have colour, x9 in one pixel alone."""
+    """Ten pictures saved as RGB; x1, x4 and x9 have colour, x9 in only one pixel."""
     write_download(root)
     for i in range(10):
         pixels = np.repeat(np.asarray(picture(10 * i).convert("L"))[..., None], 3, axis=2)
@@ -254,7 +254,7 @@ def test_the_card_counts_the_images_with_colour(tmp_path, channels, capsys):
 
 
 def test_the_card_counts_colour_of_the_images_that_are_packed(tmp_path):
-    """Without x9, whose class is rare."""
+    """x9 is not counted, because its class is rare and left out."""
     entry = entry_for(some_in_colour(tmp_path / "download"), channels=1, rare_classes="drop", positive="a")
     _, samples, card = prepare(tmp_path / "out", entry)
     assert "x9" not in set(samples["sample_id"])

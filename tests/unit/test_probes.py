@@ -1,4 +1,4 @@
-"""The probe ladder's networks: sizes by hand, what each computes, and that a classifier of one is like any other."""
+"""The networks of the probe ladder: their sizes by hand, what each computes, and that they serve as classifiers."""
 
 import numpy as np
 import pytest
@@ -100,7 +100,7 @@ def test_the_linear_probe_trained_to_its_end_is_logistic_regression():
 
 
 def test_attention_begins_as_a_mean_and_can_pick_a_position():
-    """A class that is told by one position among 64 is lost in the mean; a query finds it."""
+    """A class that shows at one position among 64 is lost in the mean; a query finds it."""
     network, x = probe("probe_attention", heads=1), torch.randn(5, CHANNELS, 8, 8)
     assert torch.allclose(network.body(x), x.mean(dim=(2, 3)), atol=1e-6)
     with torch.no_grad():
@@ -126,7 +126,7 @@ def test_a_classifier_of_a_probe_is_trained_opened_and_conditioned_or_not_like_a
 
 
 def test_a_probe_learns_in_the_engine_and_its_code_is_its_own(tmp_path):
-    """Brightness tells the classes of this study, which a mean over positions holds."""
+    """Brightness tells the classes of this study apart, and a mean over positions keeps it."""
     study = write_study(tmp_path)
     recipe = probe_recipe("probe_linear", lr=0.05, epochs=12).values()
     given = train(study, "first", recipe | {"model": "probe_linear"})

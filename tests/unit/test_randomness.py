@@ -1,4 +1,4 @@
-"""An autoencoder that does not repeat itself is refused; one that may draws for each image by its own seed."""
+"""An autoencoder that gives different results is refused; if it may be random, each image has its own seed."""
 
 import signal
 import sys

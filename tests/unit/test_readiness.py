@@ -1,4 +1,4 @@
-"""`learnability check`: a line for all that a study needs, a round trip where weights are, an exit code."""
+"""`learnability check`: a line for everything a study needs, a round trip if weights are there, an exit code."""
 
 import json
 import sys
@@ -30,7 +30,7 @@ PHANTOM = {
 
 @pytest.fixture
 def study(tmp_path, monkeypatch):
-    """A study file of one phantom, one autoencoder whose weights are there, and one control; and its changes."""
+    """A study file of one phantom, one autoencoder with weights, and one control, with changes."""
     monkeypatch.setattr(hub, "why_missing", lambda *_: "the hub was asked")
     monkeypatch.setattr("learnability.commands.missing.why_missing", lambda *_: "the hub was asked")
     for name in ROOTS:
@@ -81,7 +81,7 @@ def test_a_study_that_can_run_says_what_is_there_and_what_it_will_write(study):
 
 
 def test_a_data_set_is_looked_at_once(study, monkeypatch):
-    """Its folds may take half a minute."""
+    """Making its folds may take half a minute."""
     looked, whole = [], readiness.open_checked
     monkeypatch.setattr(readiness, "open_checked", lambda config, name: looked.append(name) or whole(config, name))
     assert any("round trip" in line.text or "PSNR" in line.text for line in lines_of(study(), images=1)["tiny"])
@@ -324,14 +324,14 @@ def test_the_command_shows_a_wrong_output_range_and_refuses_what_is_random(block
 
 
 def stated(entry, **values) -> dict:
-    """The entry, after its config.json states other values."""
+    """The entry, with other values in its config.json."""
     path = Path(entry["source"], "config.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
     return entry
 
 
 class Flat:
-    """Nothing but the mean of an image comes back: a blank image is identical, any other is poor."""
+    """Only the mean of an image comes back: a blank image is identical, any other is poor."""
 
     channels, factor, latent_dtype, decodes, provenance, stochastic = 3, 1, "float16", True, {}, False
 
@@ -363,7 +363,7 @@ def test_a_scale_that_the_config_does_not_mean_is_warned_of(tmp_path, wrong):
 @pytest.mark.parametrize("wrong", [False, True])
 @pytest.mark.parametrize("scale", [1.0, 0.5])
 def test_the_scale_is_that_of_the_study_also_where_each_channel_has_its_own(tmp_path, scale, wrong):
-    """With latents_mean and latents_std a pipeline sees (z - mean) * scaling_factor / std: the units of the noise."""
+    """With latents_mean and latents_std a pipeline sees (z - mean) * scaling_factor / std, the units of the noise."""
     entry, images = save("sd", tmp_path / "weights"), images_of(tmp_path)
     found = round_trip("tiny", load_autoencoder(entry, CPU), {}, images, CPU)
     std = [value * scale * (20 if wrong else 1) for value in found["std"]]

@@ -1,4 +1,4 @@
-"""A recipe as one typed thing: its keys are those of the schema, and a slip of the pen is no recipe."""
+"""A recipe as one typed object: its keys are those of the schema, and a misspelt key is refused."""
 
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 from types import NoneType
@@ -52,9 +52,10 @@ OBJECTS = {path: (kind, schema) for path, kind, schema in objects(Recipe, RECIPE
 
 
 def test_every_part_of_a_recipe_is_compared_with_the_schema():
-    assert list(OBJECTS) == ["", ".drw", ".distill", ".distill.teacher", ".search"]
+    assert list(OBJECTS) == ["", ".drw", ".distill", ".distill.teacher", ".search", ".views"]
     parts = {name for name, content in RECIPE_SCHEMA["properties"].items() if content.get("properties")}
-    assert parts == {"drw", "distill", "search", "noise", "transform"}  # study/options.py has the keys of the last two
+    # study/options.py has the keys of the last two.
+    assert parts == {"drw", "distill", "search", "views", "noise", "transform"}
 
 
 @pytest.mark.parametrize("path", OBJECTS)
@@ -151,7 +152,7 @@ def test_what_is_said_of_the_keys():
         "starting weights": {"init", "start_from"},
         "loss": {"loss", "max_margin", "scale", "drw"},
         "optimisation": {"lr", "weight_decay", "batch_size", "epochs", "patience", "budget_seconds", "search"},
-        "augmentation": {"augment"},
+        "augmentation": {"augment", "views"},
         "masking": {"mask"},
         "noise": {"noise", "film"},
         "distillation": {"distill"},
@@ -182,7 +183,7 @@ def test_a_replicate_is_its_base_with_another_seed_and_says_so_in_its_values():
 
 def test_a_first_training_has_the_values_that_it_had_before_there_were_replicates():
     assert "replicate" in KEYS
-    later = {"replicate", "train_share", "transform", "decoder_blocks"}
+    later = {"replicate", "train_share", "transform", "decoder_blocks", "views"}
     assert resolve_recipe(PUBLISHED, "matched").recorded().keys() == set(KEYS) - later
     assert recipe_of(replicate=0) == recipe_of()
 

@@ -27,6 +27,15 @@ def test_the_nearest_base_wins():
     assert (resolved.mask, resolved.lr, resolved.model) == (0.9, 0.5, "convnext_tiny")
 
 
+def test_a_stem_can_be_of_the_space():
+    stems = {"image": 4, "reconstruction": 4, "latent": 1}
+    config = published(recipes={"a": {"base": "matched", "stem_patch": stems}})
+    check_recipe(config, "a")
+    assert resolve_recipe(config, "a").stem_patch == stems
+    assert {space: resolve_recipe(config, "a", space).stem_patch for space in stems} == stems
+    assert resolve_recipe(config, "matched", "latent").stem_patch == 4
+
+
 def test_a_resolved_recipe_says_nothing_of_where_it_is_used():
     assert list(resolve_recipe(PUBLISHED, "latent").values()) == [key for key in KEYS if key not in DEFAULTS]
     assert not {"base", "spaces"} & set(KEYS)
@@ -72,9 +81,10 @@ def test_imagenet_weights_are_for_a_network_that_starts_from_no_other():
     without = {name for name, entry in started.items() if entry is None}
     assert without == {
         "noise_conditioned", "noise_conditioned_lognormal", "noise_augmented", "matched", "image_again",
+        "matched_tuned",
         "latent_random_init", "matched_cross_entropy", "probe_linear", "probe_mlp", "probe_attention", "probe_cnn",
         "share_5", "share_10", "share_25", "share_50",
-        "whiten", "rotate", "low_pass_50", "low_pass_25",
+        "whiten", "rotate", "low_pass_50", "low_pass_25", "views",
         "behind_conv_in", "behind_mid", "behind_up_1", "behind_all",
     }  # fmt: skip
 
@@ -124,6 +134,7 @@ DISTILL = {"teacher": TEACHER, "hard_weight": 0.5, "loss": "mse", "temperature":
             {"base": "latent", "noise": {"family": "vp", "draw": "grid"}},
             "recipes.mine.noise.draw is 'grid'; family vp has",
         ),
+        ({"base": "matched", "stem_patch": {"latent": 1}}, "recipes.mine.stem_patch has nothing for image space"),
         (
             {"base": "latent", "reconstructions": "on_the_fly"},
             "recipes.mine.reconstructions: on_the_fly decodes latents, so `spaces` must be [reconstruction]",
@@ -131,10 +142,6 @@ DISTILL = {"teacher": TEACHER, "hard_weight": 0.5, "loss": "mse", "temperature":
         (
             {"base": "image", "reconstructions": "on_the_fly"},  # of image space too
             "recipes.mine.reconstructions: on_the_fly decodes latents, so `spaces` must be [reconstruction]",
-        ),
-        (
-            {"base": "tuned", "spaces": ["latent", "reconstruction"]},
-            "recipes.mine.search: a search is of one space; `spaces` names ['latent', 'reconstruction']",
         ),
         (
             {"base": "latent", "search": {"space": {}, "trials": 2, "workers": 1, "scope": "fold"}},

@@ -1,4 +1,4 @@
-"""What a configuration alone says cannot run is refused before any job, with its key."""
+"""What cannot run according to the configuration alone is refused before any job, with its key."""
 
 import pytest
 
@@ -18,7 +18,7 @@ AUTOENCODER = {"label": "Mine", "role": "family", "class": "pixel_unshuffle", "c
 
 
 def refusal(tmp_path, text: str) -> str:
-    """What is said of a study file."""
+    """The message that refuses a study file."""
     (tmp_path / "study.yaml").write_text(text)
     with pytest.raises(InputError) as refused:
         check_study(read_config(tmp_path / "study.yaml"))

@@ -1,4 +1,4 @@
-"""The text that Snakemake's report begins with, rendered as Snakemake renders it."""
+"""The text at the start of Snakemake's report, rendered as Snakemake does it."""
 
 from pathlib import Path
 from types import SimpleNamespace

@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parents[2] / "workflow/src"
 
 @pytest.fixture(autouse=True)
 def apart(tmp_path, monkeypatch):
-    """A folder to run in, whose locks are let go of after the test."""
+    """A folder to run in; its locks are released after the test."""
     (tmp_path / "here").mkdir()
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path / "here")
@@ -69,7 +69,7 @@ def test_a_link_to_a_folder_is_a_folder(tmp_path):
 
 
 def other_process(folder: Path, results: Path) -> str:
-    """What begin_run says to a process that runs in `folder`; it has ended then."""
+    """What begin_run tells a process that runs in `folder` and then ends."""
     code = (
         "import sys; from pathlib import Path; from learnability.errors import InputError\n"
         "from learnability.workflow.results_folder import begin_run\n"

@@ -1,4 +1,4 @@
-"""Messages that name the file or key: cards without content, arrays of other machines, sources that are folders."""
+"""Messages name the file or key: empty cards, arrays from other machines, sources that are folders."""
 
 import os
 import subprocess
@@ -79,7 +79,7 @@ def test_a_long_line_of_a_check_is_not_folded(monkeypatch, capsys):
 
 
 def test_a_check_in_a_pipe_is_not_folded(tmp_path):
-    """As a shell has it, in 80 columns."""
+    """The test runs it as a shell does, with 80 columns."""
     code = (
         "from learnability import cli; from learnability.commands import check, lines;"
         "check.examine = lambda *_: [lines.Line('x', 'word ' * 60)]; cli.check([], 0)"

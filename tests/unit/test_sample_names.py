@@ -1,4 +1,4 @@
-"""One patient, one group: blanks, encodings and words for nothing in names, in every format that reads them."""
+"""One patient is one group, whatever blanks, encodings or words for nothing are in names; in every format."""
 
 import numpy as np
 import pandas as pd
@@ -77,7 +77,7 @@ def test_names_that_differ_in_case_width_separators_or_zeros_are_said():
 
 
 def noisy_clinic(root, patients=60):
-    """Two images per patient, in a table where every second row has a blank behind its patient and its label."""
+    """Two images per patient, in a table whose every second row has a blank after its patient and its label."""
     root.mkdir(parents=True)
     lines = ["id,dx,patient"]
     for i in range(2 * patients):
@@ -110,7 +110,7 @@ def test_a_sound_table_gives_no_warning(tmp_path):
 
 
 def test_what_was_changed_is_counted_in_the_whole_data_set_and_the_warnings_say_so(tmp_path):
-    """A subset and a class that is dropped leave images out afterwards."""
+    """A subset, or a class that is dropped, leaves images out only afterwards."""
     rows = [f"x{i}{' ' * (i < 30)},nv,{'NA' if i < 40 else f'p{i}'}" for i in range(60)]
     entry = write_table(tmp_path, rows, missing_groups=["NA"], subset={"images": 10})
     source = open_source(entry)

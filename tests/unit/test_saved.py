@@ -1,4 +1,4 @@
-"""A saved classifier is the trained one to the bit; files that do not belong together are refused."""
+"""A saved classifier equals the trained one to the bit; files that do not belong together are refused."""
 
 import subprocess
 import sys

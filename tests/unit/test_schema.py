@@ -37,7 +37,7 @@ def schema_as_json() -> str:
 
 
 def properties(schema, path=""):
-    """Every property of a schema, at any depth, with its path; conditions only name properties again."""
+    """Every property of a schema at any depth, with its path; conditions only repeat properties."""
     for name, content in schema.get("properties", {}).items():
         yield f"{path}/{name}", content
         yield from properties(content, f"{path}/{name}")
@@ -68,7 +68,7 @@ def test_fine_tuning_sees_all_images_unless_told_otherwise():
 
 
 def test_what_a_fine_tuning_may_do_is_no_part_of_an_entry_that_does_not_name_it():
-    """Else its recorded values change, and it would run again."""
+    """Otherwise its recorded values would change, and it would run again."""
     assert validated({})["autoencoders"]["medvae_ft"] == PUBLISHED["autoencoders"]["medvae_ft"]
 
 

@@ -1,4 +1,4 @@
-"""The search: killed anywhere it ends as if it had not been; workers share it; values come from the declared space."""
+"""The search ends the same even if it was killed; workers share it; values come from the declared space."""
 
 import json
 import math
@@ -31,10 +31,12 @@ SPACE = {
     "distill.hard_weight": {"low": 0.3, "high": 0.7},
 }
 SEARCH = Search(space=SPACE, trials=14, scope="fold")
+GRID = Search(space={"mask": {"choices": [0.2, 0]}, "lr": {"choices": [3e-4, 1e-3, 3e-3]}}, trials=6, scope="fold")
+COMBINATIONS = [{"lr": lr, "mask": mask} for lr in (3e-4, 1e-3, 3e-3) for mask in (0.2, 0)]
 
 
 def score(values, checkpoint=None):
-    """Highest, 0.9, at lr 3e-4, mask 0.2 and hard weight 0.6."""
+    """Highest (0.9) at lr 3e-4, mask 0.2 and hard weight 0.6."""
     distance = math.log10(values["lr"] / 3e-4) ** 2 + (values["distill.hard_weight"] - 0.6) ** 2
     return 0.9 - distance - (0.05 if values["mask"] == 0 else 0)
 
@@ -123,7 +125,7 @@ def test_killed_anywhere_it_ends_as_if_it_had_not_been(undisturbed, tmp_path, mo
 
 
 def test_a_sampler_that_is_seeded_once_does_not_end_the_same():
-    """Why one is made for each trial."""
+    """This is why each trial makes its own."""
 
     def values(restart):
         study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0), direction="maximize")
@@ -211,6 +213,57 @@ def test_a_search_can_grow(undisturbed, tmp_path):
     run_trials(tmp_path, SEARCH, 7, 0, score, "identity")
     assert trials_of(tmp_path) == trials_of(undisturbed)
     assert best(tmp_path, replace(SEARCH, trials=2), "identity")["trial"] < 2  # as a search of two would have said
+
+
+def grid_score(values, checkpoint=None):
+    """Highest at a learning rate of 1e-3 without masking."""
+    return 0.8 - abs(math.log10(values["lr"]) + 3) - values["mask"]
+
+
+@pytest.mark.parametrize("seed", [0, 7])
+def test_choices_with_as_many_trials_as_combinations_are_each_tried_once_whatever_the_seed(tmp_path, seed):
+    run_trials(tmp_path, GRID, seed, 0, grid_score, "identity")
+    assert [trial[3] for trial in trials_of(tmp_path)] == COMBINATIONS
+    found = best(tmp_path, GRID, "identity")
+    assert (found["values"], found["trial"], found["trials"]) == ({"lr": 1e-3, "mask": 0}, 3, 6)
+    assert found["validation_balanced_accuracy"] == 0.8
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", ["add_trial", "objective", "tell"])
+def test_a_grid_that_was_killed_anywhere_tries_each_once_all_the_same(tmp_path, monkeypatch, step, when):
+    objective = grid_score
+    with monkeypatch.context() as patch:
+        if step == "objective":
+            objective = dies(grid_score, 3, when)
+        else:
+            patch.setattr(optuna.Study, step, dies(getattr(optuna.Study, step), 3, when))
+        with pytest.raises(Killed):
+            run_trials(tmp_path, GRID, 7, 0, objective, "identity")
+    run_trials(tmp_path, GRID, 7, 0, grid_score, "identity")
+    assert trials_of(tmp_path) == [
+        (number, "finished", grid_score(values), values) for number, values in enumerate(COMBINATIONS)
+    ]
+
+
+def test_workers_of_a_grid_never_try_the_same(tmp_path):
+    search = replace(GRID, workers=3)
+
+    def objective(values, checkpoint):
+        if len(workers_of(tmp_path)) < 3:
+            run_trials(tmp_path, search, 7, len(workers_of(tmp_path)), objective, "identity")  # while this one runs
+        return grid_score(values)
+
+    run_trials(tmp_path, search, 7, 0, objective, "identity")
+    assert [trial[3] for trial in trials_of(tmp_path)] == COMBINATIONS
+    assert set(workers_of(tmp_path)) == {0, 1, 2}
+
+
+def test_fewer_trials_than_combinations_are_drawn(tmp_path):
+    search = replace(GRID, trials=5)
+    for seed in (0, 1):
+        run_trials(tmp_path / str(seed), search, seed, 0, grid_score, "identity")
+    assert trials_of(tmp_path / "0") != trials_of(tmp_path / "1")
 
 
 def test_a_damaged_journal_is_named_and_kept(tmp_path):
@@ -307,7 +360,7 @@ def test_worker_0_ends_the_trials_of_workers_that_are_no_more(undisturbed, tmp_p
 
 
 def test_who_proposes_while_others_run_tries_elsewhere(tmp_path):
-    """Among the random trials too, where constant liar does nothing."""
+    """The random trials do so too, where constant liar does nothing."""
     search, proposed = replace(SEARCH, workers=8, trials=8), []
 
     def objective(values, checkpoint):
@@ -338,7 +391,7 @@ def load_trials(folder):
 
 
 def test_tpe_finds_better_values_than_as_many_random_ones(tmp_path):
-    """A narrow optimum in two dimensions; over seeds, because luck is possible for one."""
+    """The optimum is narrow, in two dimensions; several seeds are used, because one may be lucky."""
     space = {"lr": {"low": 1e-6, "high": 1, "log": True}, "mask": {"low": 0, "high": 1}}
     search = Search(space=space, trials=40, scope="fold")
     rng = np.random.default_rng(0)
@@ -467,6 +520,7 @@ def test_what_can_be_searched():
         ({"space": {"mask": {"choices": []}}}, "space.mask.choices is empty; list at least one value"),
         ({"space": {"mask": {"choices": [0, 0.2, 0]}}}, "space.mask.choices: 0 appears twice; list each value once"),
         ({"space": {"mask": {"choices": [[0, 1]]}}}, "space.mask.choices: [0, 1] is no single value; choices are"),
+        ({"space": GRID.space, "trials": 7}, "search.trials is 7; its choices have 6 combinations: write 6"),
     ],
 )
 def test_a_search_that_cannot_run_is_refused(change, message):
@@ -515,7 +569,7 @@ def test_a_search_has_the_bounds_of_the_recipe(key, declared, message):
 def test_every_noise_that_a_search_can_give_has_levels(space, message):
     recipe = recipe_of(noise={"family": "edm", "draw": "lognormal"}, search=asdict(replace(SEARCH, space=space)))
     if message is None:
-        check_search(recipe, "tuned")
+        check_search(recipe.with_values({"search.trials": 1}), "tuned")
         return
     with pytest.raises(InputError, match=re.escape(f"recipes.tuned.search.space, with {message}")):
         check_search(recipe, "tuned")

@@ -5,7 +5,7 @@ from pathlib import Path
 from learnability.workflow.shown_command import shown_command
 
 
-def test_a_folder_goes_wherever_in_a_word_it_stands():
+def test_a_folder_is_removed_wherever_it_is_in_a_word():
     words = [
         "--config",
         "results=/scratch/me/study",

@@ -58,7 +58,7 @@ def cell_runs(dataset, autoencoder, space, values, role="family", sizes=(600, 20
 
 
 def study(datasets=DATASETS, families=FAMILIES, controls=(), n_folds=5, gap=0.1):
-    """Metrics of a study where every score of a cell depends on nothing but its names."""
+    """Metrics of a study in which each cell's scores depend only on its names."""
     rows = []
     for dataset in datasets:
         seeds = {name: sum(map(ord, dataset + name)) for name in ("original", *families, *controls)}
@@ -206,7 +206,7 @@ def test_holm_is_over_the_family_cells_of_one_test_and_metric():
 
 
 def enumerated(differences):
-    """Both tails of the positive-rank sum by writing out all 2^n sign flips."""
+    """Both tails of the positive-rank sum, from all 2^n sign flips."""
     nonzero = np.array([difference for difference in differences if difference != 0])
     ranks = stats.rankdata(abs(nonzero))
     flips = np.array(list(product([0, 1], repeat=len(ranks)))) @ ranks
@@ -503,7 +503,7 @@ def of_one_dataset(n):
 
 
 def test_autoencoders_with_effects_of_their_own_are_no_evidence():
-    """PSNR and gap of five autoencoders are drawn once for four datasets: pairs are not independent."""
+    """PSNR and gap of five autoencoders are drawn once for four datasets, so pairs are not independent."""
     rng, found = np.random.default_rng(0), []
     cells = pd.DataFrame(product("abcd", "vwxyz"), columns=["dataset", "autoencoder"])
     for _ in range(400):

@@ -13,7 +13,7 @@ from learnability.significance.decomposition import gap_decomposition
 from learnability.significance.group_level import excess, group_test
 from learnability.significance.macro import with_macro
 from learnability.significance.predictions import paired_rows
-from learnability.significance.rows import TEST_COLUMNS, holm
+from learnability.significance.rows import TEST_COLUMNS, holm, of_first_recipe
 from learnability.storage.contracts import write_csv
 from tests.grouped import answered
 from tests.scored_runs import SCORES, of, only, scored_runs, without
@@ -162,7 +162,7 @@ def test_ablation_names_a_run_that_is_there_twice():
 
 # ---- The decomposed gap ----
 
-RECIPES = {"image": "image", "latent": "latent", "matched": "matched"}
+RECIPES = {"image": "image", "latent": "latent", "matched": {"matched": ["matched"]}}
 CONTROLS = {"flux2": "unshuffle"}
 GAP_CELLS = [
     ("original", "image", "matched"),
@@ -173,7 +173,7 @@ GAP_CELLS = [
 
 
 def decomposition(metrics, recipes, controls):
-    """Of runs whose answers do not matter to the test."""
+    """The decomposition of runs whose answers do not matter to the test."""
     runs, images = answered(metrics)
     return gap_decomposition(runs, recipes, controls, images)
 
@@ -183,7 +183,9 @@ def test_gaps_by_hand():
     table = gap_decomposition(metrics, RECIPES, CONTROLS, images)
     gaps = ["gap_paper", "gap_matched", "gap_control", "gap_encoding"]
     ends = [f"{gap}{end}" for gap in gaps for end in ("", "_ci_low", "_ci_high", "_p")]
-    assert list(table.columns) == ["dataset", "autoencoder", "metric", "role", "control", "n", "method", *ends]
+    labels = ["dataset", "autoencoder", "recipe", "trainings", "metric", "role", "control", "n", "method"]
+    assert list(table.columns) == [*labels, *ends]
+    assert (set(table["recipe"]), set(table["trainings"])) == ({"matched"}, {1})
     assert len(table) == len(DATASETS) * 2 * 3
     assert not table.isna().any(axis=None)
     for dataset, metric in product(DATASETS, SCORES):
@@ -256,8 +258,64 @@ def test_recipes_are_found_by_the_names_that_the_study_gives_them():
     metrics = scored_runs(GAP_CELLS)
     renamed = metrics.assign(recipe="my_" + metrics["recipe"])
     expected = decomposition(metrics, RECIPES, CONTROLS)
-    names = {key: f"my_{name}" for key, name in RECIPES.items()}
-    pd.testing.assert_frame_equal(decomposition(renamed, names, CONTROLS), expected)
+    names = {"image": "my_image", "latent": "my_latent", "matched": {"my_matched": ["my_matched"]}}
+    found = decomposition(renamed, names, CONTROLS)
+    assert set(found["recipe"]) == {"my_matched"}
+    pd.testing.assert_frame_equal(found.drop(columns="recipe"), expected.drop(columns="recipe"))
+
+
+MATCHED = [cell for cell in GAP_CELLS if cell[2] == "matched"]
+TUNED, AGAIN = ([(*cell[:2], name) for cell in MATCHED] for name in ("matched_tuned", "again"))
+
+
+def test_every_matched_recipe_has_the_rows_that_it_has_alone():
+    metrics, images = answered(scored_runs([*GAP_CELLS, *TUNED]))
+    names = {name: [name] for name in ("matched_tuned", "matched")}
+    table = gap_decomposition(metrics, RECIPES | {"matched": names}, CONTROLS, images)
+    assert len(table) == 2 * len(DATASETS) * 2 * 3
+    for name in names:
+        alone = gap_decomposition(metrics, RECIPES | {"matched": {name: [name]}}, CONTROLS, images)
+        own = table[table["recipe"] == name].reset_index(drop=True)
+        pd.testing.assert_frame_equal(own, alone)
+    assert set(of_first_recipe(table)["recipe"]) == {"matched_tuned"}
+    tuned, once = (only(table, recipe=name, dataset="cardium", autoencoder="flux2", metric="auc") for name in names)
+    assert tuned["gap_paper"] == once["gap_paper"]
+    assert tuned["gap_matched"] != once["gap_matched"]
+
+
+def test_replicates_are_averaged_fold_by_fold_and_image_by_image():
+    metrics, images = answered(scored_runs([*GAP_CELLS, *AGAIN], datasets=["cardium"]))
+    recipes = RECIPES | {"matched": {"matched": ["matched", "again"]}}
+    table = gap_decomposition(metrics, recipes, CONTROLS, images)
+    assert set(table["trainings"]) == {2}
+    runs = {key: part.set_index("fold") for key, part in metrics.groupby(["autoencoder", "space", "recipe"])}
+
+    def trainings(autoencoder, space):
+        return [runs[autoencoder, space, recipe] for recipe in ("matched", "again")]
+
+    sides = {"gap_matched": [trainings("flux2", space) for space in ("reconstruction", "latent")]}
+    sides["gap_control"] = [trainings("original", "image"), trainings("unshuffle", "latent")]
+    for gap, (first, second) in sides.items():
+        for metric in SCORES:
+            row = only(table, autoencoder="flux2", metric=metric)
+            expected = np.mean([a[metric] - b[metric] for a, b in zip(first, second, strict=True)])
+            assert row[gap] == pytest.approx(expected, abs=1e-12)
+    row = only(table, autoencoder="flux2", metric="balanced_accuracy")
+    paired = paired_rows(images["cardium"], *sides["gap_control"])
+    test = group_test(paired, excess([paired]), 0.5)
+    assert [row["gap_control_ci_low"], row["gap_control_p"]] == pytest.approx([test.ci_low, test.p])
+    once = gap_decomposition(metrics, RECIPES, CONTROLS, images)
+    assert row["gap_paper"] == only(once, autoencoder="flux2", metric="balanced_accuracy")["gap_paper"]
+
+
+@pytest.mark.parametrize("cell", AGAIN[:2])
+def test_a_replicate_that_a_gap_needs_is_named(cell):
+    metrics = scored_runs([*GAP_CELLS, *AGAIN])
+    fewer = without(metrics, dataset="isic2019", **dict(zip(("autoencoder", "space", "recipe"), cell, strict=True)))
+    with pytest.raises(
+        InputError, match="dataset isic2019, autoencoder {}, space {}, recipe again has no".format(*cell)
+    ):
+        decomposition(fewer, RECIPES | {"matched": {"matched": ["matched", "again"]}}, CONTROLS)
 
 
 def test_a_control_has_no_row_though_it_has_reconstructions():

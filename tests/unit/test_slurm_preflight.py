@@ -1,4 +1,4 @@
-"""What is asked of SLURM before a run, with answers of its own commands (22.05) as they were recorded."""
+"""What SLURM is asked before a run, with recorded answers of its commands (22.05)."""
 
 import os
 import socket
@@ -124,7 +124,7 @@ def test_jobs_of_the_folder_are_named_with_what_to_type(slurm):
         {"run": "snakemake", "comment": "rule_of_my_own"},
     ],
 )  # fmt: skip
-def test_other_jobs_are_none_of_ours(slurm, other):
+def test_other_jobs_are_not_ours(slurm, other):
     slurm["squeue"] = (0, line(12, **other), "")
     assert slurm_preflight.check_living_jobs("/study", "results") == []
 
@@ -293,7 +293,7 @@ def test_what_a_drained_node_may_be_the_reason_of_is_a_warning(sbatch):
     assert sbatch["asked"][-1][-2:] == ("-p", "gpu")
 
 
-def test_what_no_drained_node_can_be_the_reason_of_is_refused_all_the_same(sbatch):
+def test_a_request_that_no_drained_node_explains_is_refused(sbatch):
     sbatch["--states"] = (0, "node[3-4]\n", "")
     sbatch["--test-only"] = (1, "", "allocation failure: Invalid partition name specified\n")
     assert len(slurm_requests.check_requests({Request(COMMAND, False): ["train_classifier"]})[0]) == 1

@@ -1,4 +1,4 @@
-"""Encoding and fine-tuning that a signal stops, in a process of its own, end in the same bytes when they go on."""
+"""Encoding and fine-tuning, stopped by a signal in their own process, end in the same bytes when they continue."""
 
 import os
 import re
@@ -38,7 +38,7 @@ def bytes_of(folder: Path) -> dict[str, bytes]:
 
 
 def stop(work, log: Path, owner, name: str, call: int, which: int) -> str:
-    """Do work in another process, in which a signal comes after a call of a function; returns what it printed."""
+    """Do work in another process, which gets a signal after a call of a function; return what it printed."""
     with pytest.MonkeyPatch.context() as patch:
         signal_after(patch, owner, name, call, which)
         child = in_child(lambda: (hear_control_c(), work()), log)

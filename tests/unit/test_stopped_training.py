@@ -1,4 +1,4 @@
-"""A training that a signal stops within an epoch, in a process of its own, ends in the same bytes when it goes on."""
+"""A training, stopped by a signal within an epoch in its own process, ends in the same bytes when it continues."""
 
 import json
 import os
@@ -33,11 +33,11 @@ def study(tmp_path) -> Path:
     return write_study(tmp_path)
 
 
-def stop(study: Path, recipe: dict, call: int, function="train_step", which=signal.SIGTERM) -> str:
-    """Train in another process until a call of a function of the engine, at whose end comes a signal; its output."""
+def stop(study: Path, recipe: dict, call: int, function="train_step", which=signal.SIGTERM, **files) -> str:
+    """Train in another process, which gets a signal at the end of a call of an engine's function; return its output."""
     with pytest.MonkeyPatch.context() as patch:
         signal_after(patch, training, function, call, which)
-        child = in_child(lambda: train(study, "stopped", recipe), study / "log")
+        child = in_child(lambda: train(study, "stopped", recipe, **files), study / "log")
     assert exit_code(child) == CODES[which]
     return (study / "log").read_text()
 

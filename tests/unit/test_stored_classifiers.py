@@ -1,4 +1,4 @@
-"""A classifier folder of version 0.1.0 loads and says the same: tests/stored has three, with their logits.
+"""A classifier folder of version 0.1.0 loads and gives the same logits; tests/stored has three, with theirs.
 
 They are files of that version and are not to be made again: where this test fails, `load_classifier` has to learn to
 read them, or the interface gets a new number (docs/api.md).
@@ -33,7 +33,7 @@ def made_up(shapes: dict[str, list[int]]) -> dict[str, torch.Tensor]:
 
 
 def folder_of(name: str, place: Path) -> Path:
-    """The stored folder; that of which only names and shapes are stored is filled in at `place`."""
+    """The stored folder. If it holds only names and shapes, the weights are filled in at `place`."""
     if name != "conditioned":
         return STORED / name
     shutil.copy(STORED / name / "model.json", place)
@@ -65,7 +65,7 @@ def test_a_folder_of_before_loads_with_the_same_logits(tmp_path, name):
 
 
 def test_inputs_and_noise_levels_have_logits_of_their_own():
-    """Else a change of the weights, of what normalises the input or of the conditioning would not show."""
+    """Otherwise a change of the weights, of the normalisation or of the conditioning would not show."""
     levels = {name: torch.tensor([*by_level.values()]) for name, by_level in EXPECTED.items()}  # (levels, 4, 2)
     for name in ("image", "noisy"):
         assert (levels[name].amax(1) - levels[name].amin(1)).max() > 0.01, name

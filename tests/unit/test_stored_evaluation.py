@@ -1,4 +1,4 @@
-"""A training that decodes its images anew validates and tests on those that were stored, and predicts nothing twice."""
+"""A training that decodes its images anew validates and tests on the stored ones, and predicts nothing twice."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""What a study is: the cells of the published study's tables, and the checks of a configuration."""
+"""The cells of the published study's tables, and the checks of a configuration."""
+
+import re
 
 import pytest
 import yaml
@@ -20,7 +22,8 @@ from learnability.study.cells import (
     tuned_per_fold,
 )
 from learnability.study.entries import recorded
-from learnability.study.presentation import finetuning_notes
+from learnability.study.paths import files_of_run, space_of_search
+from learnability.study.presentation import finetuning_notes, footnotes
 from learnability.study.refusals import check_study
 from learnability.study.sources import is_folder
 from tests.published import PUBLISHED, STUDIES, message_of, published
@@ -195,6 +198,40 @@ def cells_of(config, table):
     return {tuple(cell.values()) for cell in cells(config, table)}  # dataset, autoencoder, space, recipe, fold
 
 
+def test_a_searched_recipe_has_a_footnote_in_every_table_that_shows_it():
+    tables = {"table1": ["image", "tuned"], "ablation_controls": ["matched", "matched_tuned"]}
+    config = published(study={"recipes": tables}, recipes={"tuned": {"search": {"scope": "fold0"}}})
+    notes = {name: [note for note in footnotes(config, name) if "searches/" in note] for name in (*tables, "table4")}
+    assert notes["ablation_controls"] == [
+        "matched tuned, searched in each fold and space on training and validation rows: 3 trials, lr 0.0003 or 0.001 "
+        "or 0.003; the values found are in searches/."
+    ]
+    (note,) = notes["table1"]
+    assert note.startswith(
+        "tuned, searched in each space on fold 0, whose validation rows are test rows of another fold: "
+    )
+    (note,) = notes["table4"]
+    assert note.startswith("⋆ + HP opt.: 20 trials, lr from 0.0001 to 0.001 (logarithmic); mask 0 or 0.2; ")
+    assert not [note for table in tables for note in footnotes(PUBLISHED, table) if "searches/" in note]
+
+
+def test_each_space_of_a_recipe_has_a_search_of_its_own_and_that_of_latents_is_where_it_was():
+    cell = {"dataset": "cardium", "recipe": "matched_tuned", "fold": 3}
+    found = {}
+    for autoencoder, space in (("original", "image"), ("flux2", "latent"), ("flux2", "reconstruction")):
+        run = cell | {"autoencoder": autoencoder, "space": space}
+        found[space] = files_of_run(PUBLISHED, (), run)["best"]
+        assert "best" not in files_of_run(PUBLISHED, (), run, is_search=True)
+    assert found == {
+        "image": "searches/cardium/original/matched_tuned/fold3/best.json",
+        "latent": "searches/cardium/flux2/matched_tuned/fold3/best.json",
+        "reconstruction": "searches/cardium/flux2@reconstruction/matched_tuned/fold3/best.json",
+    }
+    for space, path in found.items():  # which the rule reads back from the path
+        autoencoder, of_space = re.fullmatch(r"searches/cardium/(\w+)(@\w+|)/matched_tuned/.*", path).groups()
+        assert space_of_search(autoencoder, of_space) == space
+
+
 def test_table_4_is_of_flux_2_and_adds_60_runs_to_table_1():
     runs = cells_of(PUBLISHED, "table4")
     assert len(runs) == 100
@@ -238,11 +275,11 @@ def test_a_table_that_lists_no_recipe_has_no_runs_and_needs_none():
     config = published(study={"recipes": {"table4": [], "gap_decomposition": [], "ablation_controls": []}})
     check_study(config)
     assert cells_of(config, "gap_decomposition") == cells_of(config, "table4") == set()
-    assert recipes_of_gaps(config)["matched"] is None
+    assert recipes_of_gaps(config)["matched"] == {}
     assert rows_of_table4(config) == {}
     del config["study"]["recipes"]["gap_decomposition"]  # the schema asks for those of Table 1 alone
     check_study(config)
-    assert recipes_of_gaps(config)["matched"] is None
+    assert recipes_of_gaps(config)["matched"] == {}
 
 
 def test_rows_of_table_4_begin_with_reconstruction_and_have_the_names_of_the_latent_recipes():
@@ -284,11 +321,28 @@ def test_a_control_that_is_in_the_study_is_not_trained_twice():
 
 
 def test_the_gaps_are_those_of_table_1_beside_the_matched_one():
-    assert recipes_of_gaps(PUBLISHED) == {"image": "image", "latent": "latent", "matched": "matched"}
+    matched = {"matched": ["matched"]}
+    assert recipes_of_gaps(PUBLISHED) == {"image": "image", "latent": "latent", "matched": matched}
     runs = {tuple(cell.values()) for cell in cells_of_gaps(PUBLISHED)}
     table1 = {run for run in cells_of(PUBLISHED, "table1") if run[1] == "flux2"}
     assert runs == cells_of(PUBLISHED, "gap_decomposition") | table1
     assert len(cells_of_gaps(PUBLISHED)) == len(runs) == 80 + 40
+
+
+def test_recipes_that_differ_in_their_replicate_alone_are_one_of_the_gaps_and_each_is_trained():
+    again = {"again": {"base": "matched", "replicate": 1}, "tuned_again": {"base": "matched_tuned", "replicate": 3}}
+    names = ["matched_tuned", "matched", "again", "tuned_again"]
+    config = published(study={"recipes": {"gap_decomposition": names}}, recipes=again)
+    check_study(config)
+    matched = {"matched_tuned": ["matched_tuned", "tuned_again"], "matched": ["matched", "again"]}
+    assert recipes_of_gaps(config)["matched"] == matched
+    for name in names:
+        cells = {run[:3] for run in cells_of(config, "gap_decomposition") if run[3] == name}
+        assert {cell[1:] for cell in cells} == {
+            ("original", "image"), ("flux2", "latent"), ("flux2", "reconstruction"), ("pixel_unshuffle_8", "latent"),
+        }  # fmt: skip
+    config["recipes"]["again"]["replicate"] = 0
+    assert "again has the seeds of matched; give it another `replicate`" in message_of(check_study, config)
 
 
 def test_the_controls_of_the_ablation_are_compared_in_every_space_of_their_recipes():
@@ -360,11 +414,15 @@ def test_a_table_3_of_unlike_budgets_is_refused():
         ({"recipes": {"table4": ["image", "latent", "mine"]}}, "recipes.mine: not defined"),
         (
             {"recipes": {"gap_decomposition": ["matched", "latent"]}},
-            "study.recipes.gap_decomposition is ['matched', 'latent']; expected one recipe of all three spaces",
+            "study.recipes.gap_decomposition is ['matched', 'latent']; expected recipes of all three spaces, and",
         ),
         (
             {"recipes": {"gap_decomposition": ["latent"]}},
-            "study.recipes.gap_decomposition is ['latent']; expected one recipe of all three spaces",
+            "gap_decomposition is ['latent']; expected recipes of all three spaces, and latent is used in ['latent']",
+        ),
+        (
+            {"recipes": {"gap_decomposition": ["matched", "image_again"]}},
+            "expected recipes of all three spaces, and image_again is used in ['image']",
         ),
         (
             {"recipes": {"table1": ["latent"]}},

@@ -153,7 +153,7 @@ def test_a_study_json_says_its_schema_and_one_from_before_that_is_read(results, 
 
 
 def test_a_study_json_of_a_newer_schema_is_refused_by_all_that_read_it(results, tmp_path):
-    """Also where nothing would vanish: what is written then would be of the older schema, beside newer tables."""
+    """This holds even if nothing would vanish: files written now would have the older schema, beside newer tables."""
     write_json(study_lists(PUBLISHED) | {"schema": SCHEMA + 1}, tmp_path / "study.json")
     said = f"{results}/study.json: schema {SCHEMA + 1}, written by a newer version"
     assert said in message_of(refuse_smaller_study, PUBLISHED, results)

@@ -1,4 +1,4 @@
-"""The summary: complete in itself, escaped, and its sentences follow from the numbers."""
+"""The summary needs no other file, is escaped, and draws its sentences from the numbers."""
 
 import base64
 import re
@@ -36,7 +36,7 @@ NASTY = '<script>alert("x")</script>'
 
 
 def material_of(folder: Path, findings) -> Material:
-    """What a page is made of, with a table and a figure; the config is the published one."""
+    """The material of a page with a table and a figure; the config is the published one."""
     (folder / "tables").mkdir(parents=True, exist_ok=True)
     html = {"table1": render_table1(findings.frames["table1"], findings.labels)["html"]}
     html["published"] = render_published(compare_published(findings), findings)["html"]
@@ -237,6 +237,16 @@ def test_the_gap_without_confounds_is_told_where_it_was_measured():
     frame = decomposition_of(["isic2019"], matched=0.08, encoding=0.06)
     text = " ".join(conclusions(made_up(decomposition=frame), DIFFERING)["may"])
     assert "of the encoding itself 6.0 points [4.0, 8.0]" in text
+    assert "Gap, Flux.2 on ISIC-2019: " in text
+    tuned = decomposition_of(["isic2019"], matched=0.05, encoding=0.01, recipe="matched_tuned")
+    both = made_up(decomposition=pd.concat([tuned, frame]))
+    gaps = [line for line in conclusions(both, DIFFERING)["may"] if line.startswith("Gap, ")]
+    assert [line.split(":")[0] for line in gaps] == [
+        "Gap, Flux.2 on ISIC-2019, matched tuned", "Gap, Flux.2 on ISIC-2019, matched",
+    ]  # fmt: skip
+    assert "of the encoding itself 1.0 points" in gaps[0]
+    said = answer(both, Said("open", NOT_RUN, []), [])[1]
+    assert "With one recipe in every space (matched tuned) the gap is 5.0 points" in said
     without = conclusions(made_up(without=("gap_decomposition",)), DIFFERING)["may_not"]
     assert any("was not measured in this study" in line for line in without)
 
@@ -261,7 +271,7 @@ def test_what_the_classifiers_of_the_gap_differ_in_follows_from_their_recipes(fi
 
 
 def test_what_is_said_of_a_study_of_latents_alone(findings):
-    """Of whose autoencoders none has a decoder: no gap, no confounds of it, no space that was not run."""
+    """None of its autoencoders has a decoder: no gap, no confounds of it, no space that was not run."""
     table = findings.frames["table1"]
     latents = replace(findings, frames={"table1": table[table["space"] == "latent"]})
     text = described(latents, published()["study"], 100)
@@ -277,7 +287,7 @@ def test_what_is_said_of_a_study_of_latents_alone(findings):
     assert "Scores are means over folds" in whole
 
 
-def test_of_one_fold_no_mean_is_promised_and_intervals_are_of_sampling_alone(findings):
+def test_with_one_fold_no_mean_is_promised_and_intervals_cover_only_sampling(findings):
     config = published()
     config["study"]["folds"] = [0]
     text = described(findings, config["study"], 44)
@@ -287,7 +297,7 @@ def test_of_one_fold_no_mean_is_promised_and_intervals_are_of_sampling_alone(fin
 
 
 @pytest.mark.parametrize("folds", [2, 5])
-def test_of_a_loss_that_may_be_nothing_may_be_large_nothing_is_said_to_lie_within_the_margin(folds):
+def test_a_loss_with_a_wide_interval_is_not_said_to_lie_within_the_margin(folds):
     found = conclusions(made_up(gaps={"ct_rate": GAPS["ct_rate"]}, spread=0.1, folds=folds), DIFFERING)
     assert not any("as good as images" in line for line in found["may"])
     lines = [line for line in found["may_not"] if "autoencoders lose nothing" in line]
@@ -402,6 +412,16 @@ def test_figures_are_numbered_that_of_the_gaps_first_and_have_one_caption(tmp_pa
     assert text.index('<figure id="gaps">') < text.index('<section id="controls"') < text.index('<figure id="figure2">')
 
 
+def test_the_parts_of_the_gap_lead_where_a_study_has_them(tmp_path, findings):
+    paths = [tmp_path / f"{name}.svg" for name in ("figure2", "gap_decomposition", "gaps")]
+    for path in paths:
+        save(Figure(figsize=(1, 1)), path, path.with_suffix(".png"))
+    text = render_summary(findings, replace(material_of(tmp_path / "study", findings), figures=paths))
+    places = [text.index(f'<figure id="{name}">') for name in ("gap_decomposition", "gaps", "figure2")]
+    assert places[0] < text.index('<section id="controls"') < places[1] < places[2]
+    assert text.count("<figure ") == 3
+
+
 def test_date_command_and_what_was_changed_are_in_the_provenance(tmp_path, findings):
     material = material_of(tmp_path, findings)
     changed = changed_values(published(seed=3, datasets={"isic2019": {"root": "/x"}, "new": {}}), published())
@@ -427,7 +447,7 @@ def test_weights_from_a_folder_are_said_to_be(tmp_path):
     assert line.startswith("autoencoders.flux2.source: a folder (published: ")
 
 
-def test_what_is_one_is_singular():
+def test_one_of_a_thing_is_singular():
     one = made_up({"ct_rate": [0.1]}, autoencoders=("sd14",), psnr=(40.0,))
     assert described(one, published()["study"], 1).startswith("1 classifier on ")
     assert {tile["note"] for tile in tiles(one)} >= {"points, the gap of 1 pair"}

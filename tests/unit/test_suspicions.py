@@ -1,4 +1,4 @@
-"""What a study says of the properties that the paper suspects: claims without a verdict, and one sentence."""
+"""What a study says about the properties that the paper suspects: claims without a verdict, and one sentence."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ RISING = {name: float(i) for i, name in enumerate(SIX)}
 
 
 def frames_of(names=PAPER_AUTOENCODERS, datasets=DATASETS, **planted):
-    """table5.csv and diagnostics_vs_gap.csv as they are read."""
+    """table5.csv and diagnostics_vs_gap.csv in the form in which they are read."""
     diagnostics = described(datasets, [*names, "original"], **planted)
     tests = diagnostics_vs_gap(diagnostics, {"gap": gaps(datasets, names)})
     return as_read({"table5": table5(diagnostics), "diagnostics_vs_gap": tests})
@@ -103,7 +103,7 @@ def test_a_number_that_is_the_same_in_all_autoencoders_is_called_so():
     assert "channel correlation (no correlation: only 2 autoencoders have both)" in two
 
 
-def test_of_fewer_than_five_autoencoders_nothing_can_be_told():
+def test_with_fewer_than_five_autoencoders_nothing_can_be_told():
     holds, text = said_of(names=["sd14", "flux1"], **RISING)
     assert not holds
     assert text == (

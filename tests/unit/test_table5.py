@@ -1,4 +1,4 @@
-"""Table 5: its numbers are those of the files, and a reader of each format sees them, what lacks, and the gap."""
+"""Table 5: its numbers are those of the files, and each format shows them, what is missing, and the gap."""
 
 import pandas as pd
 import pytest
@@ -68,7 +68,7 @@ def test_a_reader_sees_suspects_first_then_others_and_the_gap_last():
     assert all("not patients" in shown for shown in text.values())
 
 
-def test_a_star_stands_at_a_suspect_that_is_significant_alone():
+def test_only_a_significant_suspect_has_a_star():
     six = described(names=[*FAMILIES, "sixth"], **RISING, sixth=9.0)
     measured = gaps(names=(*FAMILIES, "sixth"))
     labels = type(LABELS)(LABELS.datasets, FAMILIES | {"sixth": "Sixth"})

@@ -39,7 +39,7 @@ CONTROL_ROWS = [
 
 @functools.cache
 def both_tested():
-    """The tests of `scored_runs(BOTH)`; who changes them changes a copy."""
+    """The tests of `scored_runs(BOTH)`; a test that changes them changes a copy."""
     return ablation(scored_runs(BOTH), ROWS)
 
 
@@ -233,7 +233,7 @@ def test_a_study_of_one_dataset_shows_no_macro_average():
     assert "Macro" not in rendered["html"]
 
 
-def test_where_an_autoencoder_was_not_run_stands_a_dash():
+def test_a_dash_marks_an_autoencoder_that_was_not_run():
     rendered = rendered_table4(without(scored_runs(BOTH), dataset="isic2019", autoencoder="sd14"))
     last = markdown_rows(rendered["md"])[-1]
     assert (last[2:5], last[-3:]) == (["–"] * 3, ["–"] * 3)

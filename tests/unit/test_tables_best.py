@@ -1,4 +1,4 @@
-"""Bold values and marks: what is the best, compared with what, in every format."""
+"""Bold values and marks: which value is best, and compared with what, in every format."""
 
 import re
 
@@ -80,7 +80,7 @@ def test_latent_scores_that_differ_from_reconstruction_are_marked():
     assert "‡" not in render_table1(table1_of(), LABELS)["md"]
 
 
-def test_the_test_over_groups_decides_of_balanced_accuracy_from_three_folds_on():
+def test_the_test_over_groups_decides_balanced_accuracy_from_three_folds_on():
     over_folds = gap_tests(sd14=0.01, flux2=0.2, unshuffle="n/a").assign(method="t_df_4")
     of_groups = over_folds[over_folds["test"].eq("paired_t") & over_folds["metric"].eq("balanced_accuracy")]
     of_groups = of_groups.assign(test="paired_groups", method="sampling and training", p_corrected=[0.3, 0.02, "n/a"])

@@ -1,4 +1,4 @@
-"""The decoder's depth and scores across spaces: as tables and as a figure, from runs whose means are known."""
+"""The decoder's depth, and scores across spaces: tables and a figure from runs whose means are known."""
 
 import pandas as pd
 import pytest

@@ -20,7 +20,7 @@ NAMES = all_labels(published())
 
 
 def as_read(frame: pd.DataFrame) -> pd.DataFrame:
-    """As the rule reads the file: all text."""
+    """The table as the rule reads it: all text."""
     return frame.astype(str)
 
 
@@ -58,7 +58,7 @@ def test_equal_images_that_were_kept_are_a_footnote_of_tests_on_them_or_over_all
 
 @pytest.fixture(scope="module")
 def grouped(tmp_path_factory):
-    """The tests over groups, of a data set that a page may call a phantom."""
+    """The tests over groups of a data set that a page may call a phantom."""
     metrics, paths, images = write_study(tmp_path_factory.mktemp("study"))
     cells = compared(with_right(metrics, paths, images), images)
     return {"group_level": group_level(cells, images), "study_level": study_level(cells, images)}

@@ -65,7 +65,7 @@ print(quiet, peak(lambda: None), peak(lambda: np.ones(200_000_000, np.uint8)))
 
 @pytest.mark.skipif(not reset_peak(CPU), reason="this system does not let a process reset its peak memory")
 def test_the_peak_is_that_of_the_step_and_not_of_what_was_before_it():
-    """In a process of its own: what other tests leave in memory would disturb."""
+    """It runs in its own process, because what other tests leave in memory would disturb it."""
     done = subprocess.run([sys.executable, "-c", PEAKS], env=environment_in(CHECKOUT), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     quiet, again, hungry = map(float, done.stdout.split())
@@ -81,7 +81,7 @@ def test_where_the_peak_cannot_be_reset_it_is_that_of_the_whole_life_and_said_so
 
 
 def test_a_gpu_is_timed_by_events_with_one_wait_and_its_peak_begins_after_the_warm_up(monkeypatch):
-    """The order of the calls; the device itself is imitated."""
+    """The test checks the order of the calls; the device is imitated."""
     calls = []
 
     class Event:

@@ -1,4 +1,4 @@
-"""The tiny stand-ins: what is shipped loads and is good enough, and training them again works."""
+"""The tiny stand-ins: the shipped files load and are good enough, and training them again works."""
 
 import ast
 import importlib.util

@@ -1,4 +1,4 @@
-"""A share of the training groups: nested, whole groups, every class, and nothing but the training rows."""
+"""A share of the training groups is nested, has whole groups and every class, and takes only training rows."""
 
 from collections import Counter
 from itertools import pairwise
@@ -112,7 +112,7 @@ def test_spaces_and_replicates_of_a_fold_have_the_same_rows_and_folds_do_not(stu
 
 
 def test_a_share_trains_on_its_rows_and_says_how_many(study, capsys):
-    """The classes' weights count what is used; a class of few groups is said to be kept above its share."""
+    """The class weights count the rows that are used; the log names a small class that is kept above its share."""
     whole, part = train(study, "whole", LATENT | SHORT), train(study, "part", LATENT | SHORT | {"train_share": 0.02})
     assert whole["model.safetensors"] != part["model.safetensors"]
     metrics = read_json(study / "part/metrics.json")

@@ -82,7 +82,7 @@ def test_a_checkpoint_of_another_run_is_discarded(study, capsys):
 def test_a_checkpoint_of_another_device_is_discarded_where_that_decides_the_result(
     study, capsys, monkeypatch, changes, goes_on
 ):
-    """A CPU computes in another precision than a GPU; what a budget buys depends on the card too."""
+    """A CPU computes in another precision than a GPU, and what a budget buys depends on the card too."""
     recipe = LATENT | {"epochs": 2} | changes
     gpu = SimpleNamespace(type="cuda")
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: device.name)

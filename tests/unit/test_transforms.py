@@ -1,4 +1,4 @@
-"""Fixed maps in front of a classifier, against NumPy and SciPy by hand, and in a training, its copies and its cost."""
+"""Fixed maps before a classifier: against NumPy and SciPy, and in a training, in its copies and in its cost."""
 
 from dataclasses import replace
 
@@ -40,7 +40,7 @@ def correlated(number: int, channels: int, side: int = 8) -> np.ndarray:
 
 @pytest.fixture
 def study(tmp_path):
-    """The lights, with latents whose channels are correlated; the rows that train have other moments than the rest."""
+    """The study of lights with correlated latent channels; the training rows have other moments than the rest."""
     folder = write_study(tmp_path)
     latents = correlated(100, 4)
     latents[np.setdiff1d(np.arange(100), TRAIN)] *= -3
@@ -54,7 +54,7 @@ def cells(z: np.ndarray) -> np.ndarray:
 
 
 def seen(folder, z: np.ndarray) -> np.ndarray:
-    """What the network of a trained classifier is given for raw latents."""
+    """The input that the network of a trained classifier gets for raw latents."""
     model = load_classifier(folder)
     with torch.inference_mode():
         return model.transform(model.normalise(torch.from_numpy(z))).numpy()

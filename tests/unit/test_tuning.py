@@ -13,7 +13,7 @@ from learnability.storage import checkpoints
 from learnability.training import engine as training
 from learnability.training.tuning import search_recipe
 from tests.lights import inputs, train, write_study
-from tests.recipes import LATENT, recipe_of
+from tests.recipes import IMAGE, LATENT, recipe_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SPACE = {"lr": {"low": 1e-3, "high": 1e-2, "log": True}, "mask": {"choices": [0.0, 0.2]}}
@@ -58,7 +58,7 @@ def stop_at(patch, call: int) -> None:
 
 
 def epochs_of(capsys) -> int:
-    """How many epochs were trained since the last look."""
+    """How many epochs were trained since the last call."""
     return len(re.findall("^epoch ", capsys.readouterr().out, flags=re.MULTILINE))
 
 
@@ -109,6 +109,44 @@ def test_a_search_of_more_trials_goes_on_with_those_that_are_done(study, capsys)
     more = search(study, "grown")
     assert more == search(study, "undisturbed")
     assert "trial 2 of 3" in capsys.readouterr().out
+
+
+RATES = [1e-4, 1e-3, 1e-2]
+GRID = {"space": {"lr": {"choices": RATES}}, "trials": 3, "workers": 1, "scope": "fold"}
+IN_IMAGES = IMAGE | {"epochs": 3, "search": GRID}
+
+
+def test_a_grid_in_image_space_takes_the_value_that_is_best_on_validation_rows(study):
+    found = search(study, "grid", IN_IMAGES, GRID)
+    assert (found["space"], found["autoencoder"], found["trials"]) == ("image", "original", 3)
+    scores = []
+    for rate in RATES:
+        train(study, f"rate{rate}", recipe_of(IN_IMAGES).with_values({"lr": rate}).values())
+        scores.append(pd.read_csv(study / f"rate{rate}/history.csv")["validation_balanced_accuracy"].max())
+    assert len(set(scores)) > 1
+    assert found["values"] == {"lr": RATES[scores.index(max(scores))]}
+    assert found["validation_balanced_accuracy"] == pytest.approx(max(scores))
+
+
+@pytest.mark.parametrize("call", [4, 6])
+def test_a_grid_that_was_killed_ends_as_an_undisturbed_one(study, call, capsys):
+    whole = search(study, "whole_grid", IN_IMAGES, GRID)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, call)
+        with pytest.raises(KeyboardInterrupt):
+            search(study, f"killed_grid{call}", IN_IMAGES, GRID)
+    capsys.readouterr()
+    assert search(study, f"killed_grid{call}", IN_IMAGES, GRID) == whole
+    assert epochs_of(capsys) == 9 - (call - 1)
+
+
+def test_a_grid_does_not_go_on_with_trials_that_were_drawn(study, capsys):
+    search(study, "drawn", IN_IMAGES, GRID | {"trials": 2})
+    capsys.readouterr()
+    search(study, "drawn", IN_IMAGES, GRID)
+    out = capsys.readouterr().out
+    assert "discarded" in out
+    assert re.findall(r"^trial \d of 3: (lr \S+):", out, flags=re.MULTILINE) == ["lr 0.0001", "lr 0.001", "lr 0.01"]
 
 
 def test_a_worker_above_0_only_helps(study, capsys):

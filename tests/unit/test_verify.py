@@ -1,4 +1,4 @@
-"""Damage is noticed: in every kind of file, by `learnability verify` and by what reads the file."""
+"""Damage in every kind of file is noticed, by `learnability verify` and by what reads the file."""
 
 import random
 import shutil

@@ -56,7 +56,7 @@ def simulated(gap: float, sizes: dict[int, tuple[int, int]], studies: int) -> np
 
 
 def test_simulated_studies_have_this_error_and_this_power():
-    """Of sampling; what training adds is a normal error of a quarter of that variance."""
+    """The error comes from sampling; training adds a normal error of a quarter of that variance."""
     sizes = {0: (40, 6), 1: (90, 2), 2: (25, 1)}
     images, groups = [g * m for g, m in sizes.values()], [g for g, _ in sizes.values()]
     error = np.sqrt(visible.class_variances(images, groups).sum())

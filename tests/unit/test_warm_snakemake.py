@@ -1,4 +1,4 @@
-"""Jobs that start warm: forks of a process that has imported what they import, and else what they were."""
+"""Jobs that start warm are forks of a process that has made their imports, and otherwise ordinary jobs."""
 
 import json
 import os
@@ -181,7 +181,7 @@ def test_no_process_outlives_the_head(folder, which):
 
 
 def test_without_the_server_jobs_start_as_ever(folder):
-    """A server that is ended, as by the kernel when memory is short, ends no study."""
+    """If the server is ended, for example by the kernel when memory is short, the study goes on."""
     head = start(folder, "one.json")
     while not (children := psutil.Process(head.pid).children()):
         time.sleep(0.01)

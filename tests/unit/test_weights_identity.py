@@ -1,4 +1,4 @@
-"""Weights are identified by what is in their files: as often as it is asked, at no cost, and wherever they lie."""
+"""Weights are identified by the content of their files, wherever they lie; to ask again costs nothing."""
 
 import importlib
 import os

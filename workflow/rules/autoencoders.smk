@@ -107,3 +107,57 @@ rule encode_latents:
         "Encoding {wildcards.dataset} with {wildcards.autoencoder}: latents alone, there is no decoder"
     script:
         "../scripts/encode_dataset.py"
+
+
+rule encode_views:
+    # Flipped and turned copies of the images, for recipes with `views`.
+    input:
+        unpack(autoencoder_weights),
+        images="<results>/datasets/{dataset}/images.npy",
+        samples="<results>/datasets/{dataset}/samples.parquet",
+        card="<results>/datasets/{dataset}/dataset.json",
+    output:
+        latents="<results>/encodings/{dataset}/{autoencoder}{of_fold}/views{copies}/latents.npy",
+        reconstructions="<results>/encodings/{dataset}/{autoencoder}{of_fold}/views{copies}/reconstructions.npy",
+        card="<results>/encodings/{dataset}/{autoencoder}{of_fold}/views{copies}/autoencoder.json",
+    log:
+        "<results>/logs/encode_views/{dataset}.{autoencoder}{of_fold}.views{copies}.log",
+    benchmark:
+        "<results>/benchmarks/encode_views/{dataset}.{autoencoder}{of_fold}.views{copies}.jsonl"
+    wildcard_constraints:
+        autoencoder=one_of(set(config["autoencoders"]) - latent_only()),
+        copies="[1-7]",
+    conda:
+        "../../envs/learnability.yaml"
+    resources:
+        mem_mb=scaled(16000),
+        runtime=runtime_on_images("encode_views", encoder_of),
+        gpu=1,
+    params:
+        entry=recorded_of(encoder_of),
+        unrecorded=unrecorded_of(encoder_of),
+        weights=weights_of,
+        split=fold_split,
+        copies=lambda wildcards: int(wildcards.copies),
+        torch_threads=1,
+        code=code_with_autoencoder("encode_views"),
+    message:
+        "Encoding {wildcards.copies} turned copies of {wildcards.dataset} with {wildcards.autoencoder}{wildcards.of_fold}"
+    script:
+        "../scripts/encode_views.py"
+
+
+use rule encode_views as encode_latent_views with:
+    # The same step, for an autoencoder without a decoder.
+    output:
+        latents="<results>/encodings/{dataset}/{autoencoder}{of_fold}/views{copies}/latents.npy",
+        card="<results>/encodings/{dataset}/{autoencoder}{of_fold}/views{copies}/autoencoder.json",
+    log:
+        "<results>/logs/encode_latent_views/{dataset}.{autoencoder}{of_fold}.views{copies}.log",
+    benchmark:
+        "<results>/benchmarks/encode_latent_views/{dataset}.{autoencoder}{of_fold}.views{copies}.jsonl"
+    wildcard_constraints:
+        autoencoder=one_of(latent_only()),
+        copies="[1-7]",
+    message:
+        "Encoding {wildcards.copies} turned copies of {wildcards.dataset} with {wildcards.autoencoder}: latents alone"

@@ -152,9 +152,9 @@ rule search_recipe:
     output:
         f"{SEARCH}/best.json",
     log:
-        "<results>/logs/search_recipe/{dataset}.{autoencoder}.{recipe}.fold{fold}.log",
+        "<results>/logs/search_recipe/{dataset}.{autoencoder}{of_space}.{recipe}.fold{fold}.log",
     benchmark:
-        "<results>/benchmarks/search_recipe/{dataset}.{autoencoder}.{recipe}.fold{fold}.jsonl"
+        "<results>/benchmarks/search_recipe/{dataset}.{autoencoder}{of_space}.{recipe}.fold{fold}.jsonl"
     wildcard_constraints:
         recipe=one_of(recipes_with("search")),
     conda:
@@ -177,7 +177,7 @@ rule search_recipe:
         torch_threads=1,
         code=code_of("search_recipe", modules_of_training),
     message:
-        "Searching {wildcards.recipe} on {wildcards.dataset} ({wildcards.autoencoder}), training and validation rows of fold {wildcards.fold}"
+        "Searching {wildcards.recipe} on {wildcards.dataset} ({wildcards.autoencoder}{wildcards.of_space}), training and validation rows of fold {wildcards.fold}"
     script:
         "../scripts/search_recipe.py"
 
@@ -190,9 +190,9 @@ use rule search_recipe as assist_search with:
     output:
         f"{SEARCH}/worker{{worker}}.json",
     log:
-        "<results>/logs/assist_search/{dataset}.{autoencoder}.{recipe}.fold{fold}.worker{worker}.log",
+        "<results>/logs/assist_search/{dataset}.{autoencoder}{of_space}.{recipe}.fold{fold}.worker{worker}.log",
     benchmark:
-        "<results>/benchmarks/assist_search/{dataset}.{autoencoder}.{recipe}.fold{fold}.worker{worker}.jsonl"
+        "<results>/benchmarks/assist_search/{dataset}.{autoencoder}{of_space}.{recipe}.fold{fold}.worker{worker}.jsonl"
     params:
         cell=cell_of,
         recipe=recipe_values,
@@ -207,7 +207,7 @@ use rule search_recipe as assist_search with:
         torch_threads=1,
         code=code_of("search_recipe", modules_of_training),
     message:
-        "Helping to search {wildcards.recipe} on {wildcards.dataset} ({wildcards.autoencoder}), fold {wildcards.fold}"
+        "Helping to search {wildcards.recipe} on {wildcards.dataset} ({wildcards.autoencoder}{wildcards.of_space}), fold {wildcards.fold}"
 
 
 rule measure_efficiency:

@@ -18,6 +18,7 @@ from learnability.study.cells import (
     efficiency_run,
     encodings,
     finetuned_pairs,
+    fold_suffix,
     pairs_across,
     recipes_of_gaps,
     rows_of_table4,
@@ -31,11 +32,13 @@ from learnability.study.presentation import (
     footnotes,
     labels,
     labels_of_diagnosed,
+    labels_of_remedies,
     labels_with_controls,
     searched_rows,
 )
 from learnability.study.recipes import resolve_recipe
 from learnability.study.refusals import check_study
+from learnability.study.remedies import remedy_rows
 from learnability.study.study_lists import refuse_smaller_study, study_lists
 from learnability.workflow.hub import weights_to_fetch
 from learnability.workflow.identity import check_own_classes

@@ -1,5 +1,6 @@
 # What explains a gap: how simple a classifier reads a space and from how many images, where in the decoder the gap closes,
-# and what a classifier of one space makes of the other. All of it where a study names recipes for it.
+# what a classifier of one space makes of the other, and which remedies close the gap. All of it where a study names
+# recipes for it.
 
 
 rule score_across_spaces:
@@ -151,3 +152,54 @@ rule make_across_spaces:
         "Classifiers of images on reconstructions, and the reverse"
     script:
         "../scripts/make_across_spaces.py"
+
+
+rule test_remedies:
+    input:
+        study="<results>/study.json",
+        metrics=at_least_one(run_files("metrics.json", "remedies"), "recipes.remedies", "names no such runs"),
+        predictions=run_files("predictions.parquet", "remedies"),
+        cards=dataset_cards("remedies"),
+        samples=dataset_files("samples.parquet", "remedies"),
+        folds=fold_files("remedies"),
+    output:
+        "<results>/significance/remedies.csv",
+    log:
+        "<results>/logs/test_remedies/remedies.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        rows=remedy_rows(config),
+        code=code_of("test_remedies"),
+    message:
+        "What remedies gain, over groups of images"
+    script:
+        "../scripts/test_remedies.py"
+
+
+rule make_table6:
+    input:
+        study="<results>/study.json",
+        metrics=at_least_one(run_files("metrics.json", "remedies"), "recipes.remedies", "names no such runs"),
+        tests="<results>/significance/remedies.csv",
+        fidelity=encodings_of_remedies("fidelity.parquet"),
+        autoencoders=encodings_of_remedies("autoencoder.json"),
+        cards=dataset_cards("remedies"),
+    output:
+        **table_outputs("table6", "Table 6", "What closes the gap, and at what price"),
+    log:
+        "<results>/logs/make_table6/table6.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels_of_remedies(config),
+        folds=config["study"]["folds"],
+        rows=remedy_rows(config),
+        footnotes=lambda wildcards: finetuning_notes(config, scope(config, "remedies")["autoencoders"]),
+        code=code_of("make_table6"),
+    message:
+        "Table 6: what closes the gap, and at what price"
+    script:
+        "../scripts/make_table6.py"

@@ -73,6 +73,26 @@ rule draw_gaps:
         "../scripts/draw_gaps.py"
 
 
+rule draw_gap_decomposition:
+    input:
+        decomposition="<results>/significance/gap_decomposition.csv",
+        cards=dataset_cards("gap_decomposition"),
+    output:
+        **figure_outputs("gap_decomposition", "Parts of the gap", "What of the gap is the encoding's"),
+    log:
+        "<results>/logs/draw_gap_decomposition/gap_decomposition.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config),
+        code=code_of("draw_gap_decomposition"),
+    message:
+        "Figure: what of the gap is the encoding's"
+    script:
+        "../scripts/draw_gap_decomposition.py"
+
+
 rule draw_noise_levels:
     input:
         curves=noise_curves(),
@@ -112,6 +132,26 @@ rule draw_decoder_depth:
         "Figure: balanced accuracy over the decoder's depth"
     script:
         "../scripts/draw_decoder_depth.py"
+
+
+rule draw_remedies:
+    input:
+        tests="<results>/significance/remedies.csv",
+        cards=dataset_cards("remedies"),
+    output:
+        **figure_outputs("remedies", "Remedies", "What closes the gap"),
+    log:
+        "<results>/logs/draw_remedies/remedies.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels_of_remedies(config),
+        code=code_of("draw_remedies"),
+    message:
+        "Figure: the gap with each remedy"
+    script:
+        "../scripts/draw_remedies.py"
 
 
 rule draw_class_recall:

@@ -37,6 +37,18 @@ def information_files(name):
     return in_results(paths.run_file(cell, name) for cell in cells_of_information(config))
 
 
+def files_by_frequency(name):
+    """One file of every run of Table 1 and of the gap's decomposition."""
+    runs = cells(config) + cells(config, "gap_decomposition")
+    return in_results(list(dict.fromkeys(paths.run_file(cell, name) for cell in runs)))
+
+
+def recipes_by_frequency():
+    """Table 1's recipes, and by the name of each matched one its trainings."""
+    matched = config["study"]["recipes"].get("gap_decomposition", [])
+    return recipes_of_gaps(config) | {"matched": {name: [name] for name in matched}}
+
+
 def datasets_of(runs):
     """The datasets of these runs, in the study's order."""
     names = {cell["dataset"] for cell in runs}
@@ -46,6 +58,17 @@ def datasets_of(runs):
 def encoding_files(name):
     """One file of every encoding that has reconstructions."""
     return collect("<results>/encodings/{encoding}/{name}", encoding=encodings(config), name=name)
+
+
+def encodings_of_remedies(name):
+    """One file of every encoding whose latents a remedy is tried on."""
+    latent = [cell for cell in cells(config, "remedies") if cell["space"] == "latent"]
+    names = [fold_suffix(config, cell["autoencoder"], cell["fold"]) for cell in latent]
+    found = [
+        paths.encoding_file(cell["dataset"], cell["autoencoder"] + suffix, name)
+        for cell, suffix in zip(latent, names, strict=True)
+    ]
+    return in_results(list(dict.fromkeys(found)))
 
 
 def dataset_files(name, table="table1", datasets=None):
@@ -111,6 +134,7 @@ def significance_files(tests=(*TESTS, *GROUP_TESTS)):
 def tests_of_study():
     """Every file of tests that the study makes."""
     further = {"ablation": cells(config, "table4"), "gap_decomposition": cells(config, "gap_decomposition")}
+    further |= {"remedies": cells(config, "remedies")}
     further |= {"diagnostics_vs_gap": tests_of_diagnostics()}
     return significance_files() + [f"<results>/significance/{name}.csv" for name, runs in further.items() if runs]
 
@@ -154,12 +178,14 @@ def figure_outputs(name, figure, shows, embedded=True):
 def figure_files():
     """Every figure that the study has runs for."""
     names = [*(["gaps"] if tests_in_table1() else []), *(["figure2"] if encodings(config) else [])]
+    names += ["gap_decomposition"] if cells(config, "gap_decomposition") else []
     names += ["figure3", "class_recall", "training_curves"]
     names += ["noise_levels"] if noise_curves() else []
     names += ["spectra"] if diagnosed(config) else []
     names += ["diagnostics_vs_gap"] if tests_of_diagnostics() else []
     names += ["learning_curves"] if cells(config, "learning_curve") else []
     names += ["decoder_depth"] if cells(config, "decoder_depth") else []
+    names += ["remedies"] if cells(config, "remedies") else []
     return collect("<results>/figures/{name}.{extension}", name=names, extension=["svg", "png"])
 
 

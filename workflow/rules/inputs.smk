@@ -1,18 +1,18 @@
 # Input functions of the rules: what a job reads, by its wildcards.
 from learnability.storage.contracts import CELL
-from learnability.study.recipes import spaces_of
 from learnability.study.cells import BACKBONE, tuned_per_fold, uses_lpips
 
 
 def cell_of(wildcards):
-    """What a run is: its wildcards as they are, the fold a number; a search is of its recipe's one space.
+    """What a run is: its wildcards as they are, the fold a number; the path of a search says its space.
 
     A row of Table 3 is of the run that the study names.
     """
     if "row" in wildcards.keys():
         return efficiency_run(config, wildcards.row)
     named = {key: wildcards[key] for key in CELL if key in wildcards.keys()}
-    return {"space": spaces_of(config, wildcards.recipe)[0]} | named | {"fold": int(wildcards.fold)}
+    space = paths.space_of_search(wildcards.autoencoder, wildcards.get("of_space", ""))
+    return {"space": space} | named | {"fold": int(wildcards.fold)}
 
 
 def files_of(find, cell, *more):

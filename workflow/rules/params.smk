@@ -108,12 +108,13 @@ def backbone_of(wildcards):
 
 
 def recipe_of(wildcards):
-    return recipe_named(cell_of(wildcards)["recipe"])
+    cell = cell_of(wildcards)
+    return recipe_named(cell["recipe"], cell["space"])
 
 
 @functools.cache  # a graph calls it thousands of times
-def recipe_named(name):
-    return resolve_recipe(config, name)
+def recipe_named(name, space):
+    return resolve_recipe(config, name, space)
 
 
 def recipe_values(wildcards):

@@ -7,7 +7,8 @@ from learnability.workflow.job_requests import array_read, images_of, megabytes_
 def memory_of_run(wildcards, input, attempt):
     # Reconstructions on the fly are made from latents, and are as large as stored ones.
     cell = cell_of(wildcards)
-    return attempt * megabytes_of_run(config, cell, array_read(config, cell, input.array).images)
+    copies = recipe_of(wildcards).views.copies if "views" in input.keys() else 0
+    return attempt * megabytes_of_run(config, cell, array_read(config, cell, input.array).images, copies)
 
 
 def runtime_of_classifier(rule):
@@ -28,7 +29,8 @@ def runtime_on_images(rule, find):
         packed = Path(config["results"], paths.dataset_file(wildcards.dataset, "images.npy"))
         images = images_of(config["datasets"][wildcards.dataset], packed)
         array = ArraySize(images, 3, config["image_size"])
-        return attempt * minutes_of_job(rule, {"entry": find(wildcards)}, array)
+        params = {"entry": find(wildcards), "copies": int(wildcards.get("copies", 1))}
+        return attempt * minutes_of_job(rule, params, array)
 
     return minutes
 

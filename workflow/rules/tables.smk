@@ -5,11 +5,13 @@
 # By name, what a table is of; a study without any of it does not have the table.
 TABLES = {
     "gap": tests_in_table1,
+    "gap_by_frequency": tests_in_table1,
     "table1": lambda: cells(config),
     "table2": lambda: encodings(config),
     "table3": lambda: efficiency(config),
     "table4": lambda: cells(config, "table4"),
     "table5": lambda: diagnosed(config),
+    "table6": lambda: cells(config, "remedies"),
     "ablation_controls": lambda: cells(config, "ablation_controls"),
     "decoder_depth": lambda: cells(config, "decoder_depth"),
     "across_spaces": lambda: scores_across(),
@@ -81,6 +83,33 @@ rule make_gap:
         "The gap of every autoencoder and dataset, in one small table"
     script:
         "../scripts/make_gap.py"
+
+
+rule make_gap_by_frequency:
+    input:
+        study="<results>/study.json",
+        metrics=files_by_frequency("metrics.json"),
+        predictions=files_by_frequency("predictions.parquet"),
+        cards=dataset_cards(),
+        samples=dataset_files("samples.parquet"),
+        folds=fold_files(),
+    output:
+        **table_outputs("gap_by_frequency", "The gap by frequency", "The gap on frequent, middle and rare classes"),
+    log:
+        "<results>/logs/make_gap_by_frequency/gap_by_frequency.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels(config),
+        recipes=recipes_by_frequency(),
+        controls={name: control for name, control in controls_of_grids(config).items() if control},
+        footnotes=lambda wildcards: finetuning_notes(config, config["study"]["autoencoders"]),
+        code=code_of("make_gap_by_frequency"),
+    message:
+        "The gap on frequent, middle and rare classes"
+    script:
+        "../scripts/make_gap_by_frequency.py"
 
 
 rule make_table2:

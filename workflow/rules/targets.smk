@@ -1,6 +1,6 @@
-# Named stopping points: gap, table1 to table5, ablation_controls, gap_decomposition, controls, diagnostics, probes,
-# information, learning_curve, decoder_depth, across_spaces, significance, figures, claims, published, summary,
-# train/{dataset}, train/{dataset}/{space}/{autoencoder}.
+# Named stopping points: gap, gap_by_frequency, table1 to table6, ablation_controls, gap_decomposition, controls,
+# diagnostics, probes, information, learning_curve, decoder_depth, across_spaces, significance, figures, claims,
+# published, summary, train/{dataset}, train/{dataset}/{space}/{autoencoder}.
 
 
 for _table in [*TABLES, "claims", "published"]:

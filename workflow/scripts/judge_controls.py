@@ -3,7 +3,7 @@
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.significance.controls import control_verdicts, margin_of
+    from learnability.significance.controls import control_verdicts
     from learnability.significance.predictions import read_all_images, with_right
     from learnability.storage.contracts import read_csv, read_json, read_metrics, write_csv
 
@@ -11,5 +11,4 @@ with job(snakemake.log[0]):
     images = read_all_images(inputs.cards, inputs.samples, inputs.folds, n_splits)
     runs = with_right(read_metrics(inputs.metrics), inputs.predictions, images)
     gaps = [read_csv(path, keep_default_na=False) for path in inputs.gaps]
-    margin = margin_of(gaps[0] if gaps else None)
-    write_csv(control_verdicts(runs, images, snakemake.params.comparisons, margin), snakemake.output[0])
+    write_csv(control_verdicts(runs, images, snakemake.params.comparisons, *gaps), snakemake.output[0])

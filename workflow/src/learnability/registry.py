@@ -44,6 +44,7 @@ MODULES = {
         "augment": "training.augmentation",
         "mask": "training.masking",
         "train_share": "training.share",
+        "views": "training.views",
     },
     # Networks of our own; every other name is timm's.
     "recipes.*.model": dict.fromkeys(
@@ -111,7 +112,7 @@ def modules_of_training(recipe) -> list[str]:
     found = set(modules_of_network(recipe))
     for variant in variants(recipe):
         found.add(find("recipes.*.loss", variant.loss))
-        found |= {find("recipes.*", key) for key in ("distill", "augment", "mask") if getattr(variant, key)}
+        found |= {find("recipes.*", key) for key in ("distill", "augment", "mask", "views") if getattr(variant, key)}
         if variant.train_share < 1:
             found.add(find("recipes.*", "train_share"))
     return sorted(found)

@@ -1,4 +1,4 @@
-"""Stored latents decoded as they are asked for, to images as the paper does for Table 3's image row, or in part."""
+"""Decode stored latents when a classifier asks for them: to images (Table 3's image row), or only in part."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,9 +18,9 @@ from .passes import area_average, decode_batch
 def decoder_of_run(
     name: str, entry: dict, files: Mapping[str, str], device: torch.device, blocks: str | None = None
 ) -> Decode:
-    """Stored latents to images, by the autoencoder `name` that made them; `files` are those of the run's rule.
+    """Decode stored latents to images with the autoencoder `name` that made them; `files` are those of the run's rule.
 
-    With `blocks`, to what the decoder's blocks up to it make of them (FrozenPart).
+    With `blocks`, stop after that block of the decoder (FrozenPart).
     """
     if weights := files.get("decoder"):  # fetched or fine-tuned by the workflow
         entry = entry | {"folder": str(Path(weights).parent)}
@@ -33,17 +33,17 @@ def decoder_of_run(
 
 
 def check_same_weights(name: str, autoencoder: Autoencoder, card: Path) -> None:
-    """Refuse an autoencoder that is not the one which the autoencoder.json `card` is of."""
+    """Refuse an autoencoder whose weights differ from those that `card`, an autoencoder.json, names."""
     digests = {key: value for key, value in autoencoder.provenance.items() if key.endswith("_digest")}
     if difference := other_weights(read_json(card), digests):
         raise InputError(
-            f"autoencoder {name}: {card.parent} was encoded by other weights {difference} than those that it has now; "
+            f"autoencoder {name}: {card.parent} was encoded by other weights {difference} than it has now; "
             "encode anew, or bring back the weights that were used"
         )
 
 
 def image_decoder(name: str, autoencoder: Autoencoder, small: int) -> Decode:
-    """Decode stored latents (n, C, h, w) to uint8 (n, 3, small, small), as encode_dataset makes reconstructions."""
+    """Decode stored latents (n, C, h, w) to uint8 (n, 3, small, small), in the way of encode_dataset."""
 
     def decode(z: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
         return in_chunks(
@@ -54,14 +54,15 @@ def image_decoder(name: str, autoencoder: Autoencoder, small: int) -> Decode:
 
 
 class FrozenPart:
-    """The first part of a decoder, up to the block `blocks`, as what makes a classifier's batches (Decode).
+    """The first part of a decoder, up to the block `blocks`; it makes a classifier's batches (Decode).
 
-    Stored latents (n, C, h, w) to float32 features (n, c, s, s), s at most `largest`; `all` is x_hat in [-1, 1] before
-    it is rounded to 8 bits. `price` has the operations of one latent: of the part, and of the whole decoder.
+    It turns stored latents (n, C, h, w) into float32 features (n, c, s, s), with s at most `largest`. For the block
+    `all` they are x_hat in [-1, 1] before rounding to 8 bits. `price` holds the operations for one latent: of the
+    part, and of the whole decoder.
 
-    Each batch passes it anew. Kept once for all epochs, the features of the first block of the published decoders,
-    512 x 64 x 64 in float32 for an image of 512 px, would be 8 MB an image and 210 GB for 25,000 of them, which fits
-    neither a GPU nor most disks; and small ones, where a study is a tiny one, cost as little to make again.
+    The features are computed again for each batch, not stored. Those of the first block of the published decoders,
+    512 x 64 x 64 in float32 for an image of 512 px, take 8 MB an image: 210 GB for 25,000 images, which fits neither
+    a GPU nor most disks. In a tiny study they would fit, but there they cost little to compute.
     """
 
     def __init__(self, name: str, autoencoder: Autoencoder, blocks: str, image_size: int, largest: int):
@@ -74,26 +75,26 @@ class FrozenPart:
 
 
 def in_chunks(call: Decode, autoencoder: Autoencoder, z: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
-    """What `call` makes of stored latents, at the autoencoder's own precision, also around a classifier in bfloat16.
+    """What `call` makes of stored latents, in the autoencoder's own precision even if the classifier uses bfloat16.
 
-    In chunks of the images that encode_dataset decodes at once: they bound the memory, however large the batch, and
-    on a CPU another size could round the last bit of a value differently.
+    The chunks have as many images as encode_dataset decodes at once. This bounds the memory, however large the batch;
+    and on a CPU another size could round the last bit of a value differently.
     """
     side = z.shape[2] * autoencoder.factor
     chunk = max(1, PIXELS * (GPU_FACTOR if z.device.type == "cuda" else 1) // side**2)
     with torch.inference_mode(), torch.autocast(z.device.type, enabled=False), in_tf32():
         parts = [
-            # As an encoder leaves it: another layout, another last bit.
+            # The layout in which an encoder leaves it: another layout may change the last bit.
             call(part.contiguous(memory_format=torch.channels_last), ids[start : start + chunk])
             for start, part in zip(range(0, len(z), chunk), z.split(chunk), strict=True)
         ]
-    # Joined outside inference mode, so that it may enter a training; in the layout of stored images.
+    # Joined outside inference mode, so that a training may use it; in the layout of stored images.
     return torch.cat(parts).contiguous(memory_format=torch.channels_last)
 
 
 @contextmanager
 def in_tf32() -> Iterator[None]:
-    """Matrix products in TF32 where the GPU has it, as in encode_dataset; a classifier around it keeps float32."""
+    """Matrix products in TF32 if the GPU has it, as in encode_dataset; the classifier that asks keeps float32."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high")
     try:

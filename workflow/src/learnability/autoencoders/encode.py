@@ -1,16 +1,16 @@
 """One pass over a dataset: latents, reconstructions and fidelity of one autoencoder (the step encode_dataset)."""
 
 import math
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 
 from ..errors import InputError
-from ..storage.arrays import PackedFile, as_rgb, open_packed
+from ..storage.arrays import PackedFile, open_packed
 from ..storage.channel_sums import channel_sums
 from ..storage.contracts import (
     FIDELITY,
@@ -24,6 +24,7 @@ from ..storage.contracts import (
     write_parquet,
 )
 from ..storage.partial_arrays import PartialArrays, partial_arrays
+from .ahead import encode_ahead
 from .fidelity import psnr, ssim
 from .interface import Autoencoder, load_autoencoder, scale_input
 from .passes import area_average, decode_batch, encode_posterior, to_grey_levels
@@ -58,36 +59,23 @@ def encode_dataset(
     check_layout(name, entry, autoencoder, size)
     check_repeats(name, entry, autoencoder, images, device)
     packed = packed_arrays(folder, autoencoder, size, small)
-    # Not stored as arrays: they are there for as long as it takes to encode.
-    passing = {"posterior_variance": PackedFile(folder / "posterior_variance.npy", (autoencoder.channels,), "float64")}
-    if autoencoder.decodes:
-        passing["fidelity"] = PackedFile(folder / "fidelity.npy", (2,), "float64")
-    batch = images_at_once(size, device)
+    batch, ids = images_at_once(size, device), samples["sample_id"].tolist()
     described = encoding_card(name, entry, card, autoencoder, packed, device)
-    ids = samples["sample_id"].tolist()
 
-    def encode(x: torch.Tensor, start: int) -> dict[str, np.ndarray]:
-        rows = encode_rows(name, autoencoder, scale_input(x, entry), ids[start : start + batch], small)
+    def encode(x: torch.Tensor, start: int) -> Passed:
+        passed = pass_images(name, autoencoder, scale_input(x, entry), ids[start : start + len(x)])
         print(f"{name}: {start + len(x)} of {len(images)} images", flush=True)
-        return rows
+        return passed
 
     identity = digest([described, entry, batch, device.type, code])
-    with partial_arrays(folder, identity, packed | passing) as partial:
+    with partial_arrays(folder, identity, packed | passing_arrays(folder, autoencoder)) as partial:
         if partial.rows:
             print(f"{name}: resumed after {partial.rows} of {len(images)} images", flush=True)
-        encode_ahead(partial, images, batch, device, encode)
+        encode_ahead(partial, images, batch, device, encode, lambda passed: rows_of(passed, small))
         partial.save()
-        if autoencoder.decodes:
-            measured = fidelity_table(partial.finished("fidelity"), samples)
-            tested = read_folds(folds, samples) == split["fold"] if split else slice(None)
-            write_parquet(measured[tested], folder / "fidelity.parquet")
         # Once more, now with the digests of the whole arrays.
         described = encoding_card(name, entry, card, autoencoder, packed, device)
-        described["posterior_variance"] = mean_variance(partial.finished("posterior_variance"))
-        if autoencoder.decodes:
-            described["digest_fidelity"] = file_digest(folder / "fidelity.parquet")
-        # The fold whose training rows the weights were fine-tuned on; null where they serve all folds.
-        write_json(described | {"fold": split["fold"] if split else None}, folder / "autoencoder.json")
+        write_json(described | measured(partial, folder, samples, folds, split), folder / "autoencoder.json")
         partial.commit(packed)  # last, and without need of space: what fails before it keeps all rows
 
 
@@ -96,29 +84,20 @@ def images_at_once(size: int, device: torch.device) -> int:
     return max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // size**2)
 
 
-def encode_ahead(
-    partial: PartialArrays, images: np.ndarray, batch: int, device: torch.device, encode: Callable[..., dict]
-) -> None:
-    """Write what `encode` makes of the images (N, H, W, C) that `partial` lacks, given x (n, 3, H, W), its first row.
+def measured(
+    partial: PartialArrays, folder: Path, samples: pd.DataFrame, folds: Path | None, split: dict | None
+) -> dict:
+    """Write fidelity.parquet where there is a decoder; returns what autoencoder.json says of all images.
 
-    A thread reads one batch ahead, and another writes and hashes the last one: a GPU waits for neither.
+    Its `fold` is the one whose training rows the weights were fine-tuned on; None where they serve all folds.
     """
-
-    def read(start: int) -> torch.Tensor:
-        x = torch.from_numpy(np.array(as_rgb(images[start : start + batch])))
-        return x.pin_memory() if device.type == "cuda" else x
-
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-        start = partial.rows
-        ahead, written = reader.submit(read, start), writer.submit(int)
-        while start < len(images):
-            x = ahead.result().to(device, non_blocking=True).permute(0, 3, 1, 2)
-            ahead = reader.submit(read, start + batch)
-            rows = encode(x, start)
-            written.result()  # one batch at most waits to be written
-            written = writer.submit(partial.write, rows)
-            start += batch
-        written.result()
+    found = {"posterior_variance": mean_variance(partial.finished("posterior_variance"))}
+    if "fidelity" in partial.arrays:
+        table = fidelity_table(partial.finished("fidelity"), samples)
+        tested = read_folds(folds, samples) == split["fold"] if split else slice(None)
+        write_parquet(table[tested], folder / "fidelity.parquet")
+        found["digest_fidelity"] = file_digest(folder / "fidelity.parquet")
+    return found | {"fold": split["fold"] if split else None}
 
 
 def open_dataset(dataset: Path) -> tuple[dict, np.memmap, pd.DataFrame]:
@@ -153,16 +132,37 @@ def packed_arrays(folder: Path, autoencoder: Autoencoder, size: int, small: int)
     return packed
 
 
+def passing_arrays(folder: Path, autoencoder: Autoencoder) -> dict[str, PackedFile]:
+    """What is kept of each image beside the packed arrays, and only for as long as it takes to encode."""
+    passing = {"posterior_variance": PackedFile(folder / "posterior_variance.npy", (autoencoder.channels,), "float64")}
+    if autoencoder.decodes:
+        passing["fidelity"] = PackedFile(folder / "fidelity.npy", (2,), "float64")
+    return passing
+
+
+class Passed(NamedTuple):
+    """A batch x (n, 3, H, W) in [-1, 1], its latents as stored, the posterior's variance (n, C), uint8 x_hat if any."""
+
+    x: torch.Tensor
+    z: torch.Tensor
+    variance: np.ndarray
+    x_hat: torch.Tensor | None
+
+
 @torch.inference_mode()
-def encode_rows(
-    name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: Sequence[str], small: int
-) -> dict[str, np.ndarray]:
-    """Latents, reconstructions and fidelity of x (n, 3, H, W) in [-1, 1], as they are stored."""
+def pass_images(name: str, autoencoder: Autoencoder, x: torch.Tensor, ids: Sequence[str]) -> Passed:
+    """Encode x (n, 3, H, W) in [-1, 1], and decode the latents as they are stored."""
     z, variance = encode_posterior(name, autoencoder, x, ids)
+    return Passed(x, z, variance, decode_batch(name, autoencoder, z, ids) if autoencoder.decodes else None)
+
+
+@torch.inference_mode()
+def rows_of(passed: Passed, small: int) -> dict[str, np.ndarray]:
+    """Latents, reconstructions and fidelity of a batch, as they are stored."""
+    x, z, variance, x_hat = passed
     rows = {"latents": z.cpu().numpy(), "posterior_variance": variance}
     rows["channel_sums"] = channel_sums(rows["latents"])
-    if autoencoder.decodes:
-        x_hat = decode_batch(name, autoencoder, z, ids)
+    if x_hat is not None:
         rows["reconstructions"] = area_average(x_hat, small).permute(0, 2, 3, 1).cpu().numpy()
         seen = to_grey_levels(x)  # the image itself, or with `input: minmax` the scaled one
         rows["fidelity"] = torch.stack([psnr(seen, x_hat), ssim(seen, x_hat)], dim=1).cpu().numpy()

@@ -15,7 +15,7 @@ from ..datasets.sample import look_at
 from ..datasets.source import Source, describe_left_out, open_source, spread_rows
 from ..storage.arrays import as_rgb
 from ..study.array_sizes import encoding_bytes, packing_bytes
-from ..study.cells import BACKBONE, all_cells, controls_of_grids, efficiency, uses_lpips
+from ..study.cells import BACKBONE, all_cells, efficiency, uses_lpips
 from ..study.recipes import pretrained_weights, resolve_recipe
 from ..study.refusals import check_study
 from ..workflow.hub import weights_to_fetch
@@ -155,8 +155,8 @@ def examine_machine(config: dict, sizes: dict[str, int | None]) -> list[Line]:
 
     known = {name: number for name, number in sizes.items() if number is not None}
     per_image = packing_bytes(config, channels=3)  # grey images take a third of the larger array
-    controls = [name for name in controls_of_grids(config).values() if name]
-    for name in dict.fromkeys([*config["study"]["autoencoders"], *controls, *config["study"]["controls"]]):
+    controls = [cell["autoencoder"] for cell in all_cells(config) if cell["autoencoder"] in config["autoencoders"]]
+    for name in dict.fromkeys([*config["study"]["autoencoders"], *controls]):
         per_image += encoding_bytes(config, name)
     folder = Path(config["results"]).absolute()
     folder = next(path for path in [folder, *folder.parents] if path.is_dir())

@@ -82,7 +82,7 @@ def latent_recipes(config: dict, name: str) -> dict[str, Recipe]:
     """The recipes by which the study trains on an autoencoder's latents."""
     found = [column for table in config["study"]["recipes"] for column in columns(config, table)]
     names = {recipe: None for autoencoder, space, recipe in found if (autoencoder, space) == (name, "latent")}
-    return {recipe: resolve_recipe(config, recipe) for recipe in names}
+    return {recipe: resolve_recipe(config, recipe, "latent") for recipe in names}
 
 
 def check_noise(config: dict, name: str, autoencoder) -> None:

@@ -14,19 +14,20 @@ from ..registry import class_of
 from ..study.array_sizes import row_shape
 from ..study.cells import BACKBONE, resolve_autoencoder
 from ..study.grid import misfit
-from ..study.paths import fetched_file
+from ..study.paths import fetched_file, space_of_search
 from ..study.recipe import Recipe
-from ..study.recipes import pretrained_weights, resolve_recipe, spaces_of
+from ..study.recipes import pretrained_weights, resolve_recipe
 from ..study.sources import is_folder
 from ..workflow.hub import weights_to_fetch, why_missing
 from ..workflow.identity import changed_weights, edited_weights
+from ..workflow.job_work import ENCODING_RULES
 from .missing_data import check_dataset
 
 READ_ENCODINGS = (
     "train_classifier", "train_with_decoder", "search_recipe", "assist_search", "compute_teacher_logits",
     "diagnose_encoding", "score_across_spaces",
 )  # fmt: skip
-WITH_AUTOENCODER = ("encode_dataset", "encode_latents", "train_with_decoder", "diagnose_encoding")  # whose weights
+WITH_AUTOENCODER = (*ENCODING_RULES, "train_with_decoder", "diagnose_encoding")  # whose weights they read
 
 
 def check_python(executable: str) -> list[str]:
@@ -45,8 +46,7 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
         "prepare_dataset": check_dataset,
         "fetch_weights": check_hub,
         "finetune_autoencoder": check_finetuning,
-        "encode_dataset": check_encoding,
-        "encode_latents": check_encoding,
+        **dict.fromkeys(ENCODING_RULES, check_encoding),
         "diagnose_encoding": check_diagnosis,
         "train_classifier": check_training,
         "train_with_decoder": check_training,
@@ -56,7 +56,7 @@ def missing_inputs(config: dict, planned: list[tuple[str, dict]]) -> list[str]:
     for rule, wildcards in planned:
         if rule in checks:
             messages.update(dict.fromkeys(checks[rule](config, wildcards)))
-    encoded = {(w["dataset"], w["autoencoder"]) for rule, w in planned if rule.startswith("encode_")}
+    encoded = {(w["dataset"], w["autoencoder"]) for rule, w in planned if rule in ("encode_dataset", "encode_latents")}
     read = {(w["dataset"], w["autoencoder"]) for rule, w in planned if rule in READ_ENCODINGS}
     for dataset, autoencoder in sorted(read - encoded):  # no job makes these, whatever the rerun triggers are
         if message := changed_weights(config, dataset, autoencoder):
@@ -134,8 +134,8 @@ def check_diagnosis(config: dict, wildcards: dict) -> list[str]:
 def check_training(config: dict, wildcards: dict) -> list[str]:
     """Check that the network fits the grid of its space and that its starting weights are available."""
     name, autoencoder = wildcards["recipe"], wildcards["autoencoder"]
-    recipe, found = resolve_recipe(config, name), []
-    space = wildcards.get("space", spaces_of(config, name)[0])
+    space = wildcards.get("space") or space_of_search(autoencoder, wildcards["of_space"])
+    recipe, found = resolve_recipe(config, name, space), []
     try:
         shape = seen_shape(config, space, autoencoder, name)
     except InputError as error:

@@ -26,7 +26,7 @@ def wrong_networks(config: dict, cells: Iterable[dict]) -> dict[str, str]:
     """What is wrong with the networks of these runs: each message once, with the recipe of the first such run."""
     found = {}
     for cell in cells:
-        recipe = resolve_recipe(config, cell["recipe"])
+        recipe = resolve_recipe(config, cell["recipe"], cell["space"])
         try:
             shape = seen_shape(config, cell["space"], cell["autoencoder"], cell["recipe"])
         except InputError as error:

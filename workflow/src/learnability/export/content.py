@@ -45,6 +45,7 @@ def files_of(results: Path) -> Files:
         files["summary.html"] = results / "summary.html"
     files |= {name: as_card({key: card[key] for key in OF_DATASET if key in card}) for name, card in cards.items()}
     encodings = cards_named(results, "encodings/*/*/autoencoder.json")
+    encodings |= cards_named(results, "encodings/*/*/views*/autoencoder.json")
     files |= {name: as_card(without_folder(card)) for name, card in encodings.items()}
     for name in files:
         if name.endswith("/model.json"):

@@ -21,6 +21,7 @@ MADE_OF = {
     "ablation_controls": "tables/ablation_controls.csv",
     "decoder_depth": "tables/decoder_depth.csv",
     "across_spaces": "tables/across_spaces.csv",
+    "remedies": "tables/table6.csv",
     "probes": "tables/probes.csv",
     "information": "tables/information.csv",
     "learning_curve": "tables/learning_curve.csv",

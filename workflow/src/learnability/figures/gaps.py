@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..significance.level import ALPHA, P_BELOW
-from ..significance.rows import BOTH, HEADLINE_METRIC
+from ..significance.rows import BOTH, HEADLINE_METRIC, of_first_recipe
 from ..study.truths import TABLE1
 from ..tables.gap import PAIR, numbers_of
-from ..tables.labels import Labels, datasets_of, marked
+from ..tables.labels import Labels, datasets_of, marked, recipe_in_words
 from .style import GREYS, PALETTE, QUIET, SMALL, Mark, add_legend, add_note, panels, styled
 
 KINDS = {
@@ -21,7 +21,8 @@ KINDS = {
     "gap_control": ("of the lossless control (matched)", Mark(GREYS[0], "D", filled=False)),
     "gap_encoding": ("of the encoding: matched less control", Mark(PALETTE[2], "^")),
 }
-COLUMNS = [*PAIR, "role", "kind", "gap", "ci_low", "ci_high", "p_corrected", "known", "method"]
+MATCHED = "matched"  # the recipe that the legend means, unless the note names another
+COLUMNS = [*PAIR, "role", "recipe", "kind", "gap", "ci_low", "ci_high", "p_corrected", "known", "method"]
 POINTS = ["gap", "ci_low", "ci_high", "known"]
 NARROW = 4.2  # inches: at the width of a telephone its letters are as large as the page's
 LINE, BETWEEN = 0.17, 0.6  # inches of a line of the figure, and lines between two autoencoders
@@ -32,17 +33,22 @@ def measured(
 ) -> pd.DataFrame:
     """COLUMNS of every line of the figure, in points; `known` is a gap by construction. NaN is what there is not.
 
-    The frames are gap.csv, gap_decomposition.csv and controls.csv, whose cells of Table 1 are in gap.csv or added.
+    The frames are gap.csv, gap_decomposition.csv and controls.csv, whose cells of Table 1 are in gap.csv or added. Of
+    several matched recipes the first is drawn.
     """
-    parts = [numbers_of(gaps).assign(kind="gap_paper")]
+    parts, matched = [numbers_of(gaps).assign(kind="gap_paper")], []
     if decomposition is not None:
-        rows = decomposition[decomposition["metric"] == HEADLINE_METRIC]
+        rows = of_first_recipe(decomposition[decomposition["metric"] == HEADLINE_METRIC])
+        matched = [*rows["recipe"].unique()]
         for kind in [*KINDS][1:]:
             ends = {kind: "gap", f"{kind}_ci_low": "ci_low", f"{kind}_ci_high": "ci_high"}
-            parts.append(rows[[*PAIR, "role", "method", *ends]].rename(columns=ends).assign(kind=kind))
+            parts.append(rows[[*PAIR, "role", "recipe", "method", *ends]].rename(columns=ends).assign(kind=kind))
     if controls is not None:
         names = {"control": "autoencoder", "effect": "gap", "expected_effect": "known"}
         rows = controls.rename(columns=names).drop(columns="p").assign(role="control")
+        judges = [name for name in rows["recipe"].unique() if name != TABLE1]
+        drawn = [name for name in matched if name in judges] or judges[:1]
+        rows = rows[rows["recipe"].isin([TABLE1, *drawn])]
         parts.append(rows.assign(kind=np.where(rows["recipe"] == TABLE1, "gap_paper", "gap_matched")))
     found = pd.concat([part.reindex(columns=COLUMNS) for part in parts], ignore_index=True)
     for name in (*POINTS, "p_corrected"):
@@ -147,6 +153,8 @@ def sentences(lines: pd.DataFrame) -> list[str]:
         said.append("No interval: no two groups of images differ.")
     elif not (lines.loc[lines["ci_low"].notna(), "method"].dropna() == BOTH).all():
         said.append("The variance is only that of sampling: another training would move the gaps further.")
+    recipes = lines.loc[lines["kind"] == "gap_matched", "recipe"].dropna().unique()
+    said += [f"Matched: by the recipe {recipe_in_words(name)}." for name in recipes if name != MATCHED]
     if (lines["p_corrected"] < ALPHA).any():
         said.append(f"∗ differs from 0, {P_BELOW} after Holm's correction over the family pairs.")
     return said

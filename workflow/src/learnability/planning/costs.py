@@ -1,13 +1,14 @@
-"""What the jobs of a plan cost: hours from a measured rate, else an estimate or nothing, and bytes written."""
+"""What the jobs of a plan cost: time from a measured rate, else from an estimate, else unknown; and bytes written."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from ..study.array_sizes import ArraySize, encoding_bytes, packing_bytes, row_shape
+from ..study.array_sizes import ArraySize, encoding_bytes, packing_bytes, row_shape, views_bytes
 from ..study.cells import efficiency_run, resolve_autoencoder
+from ..study.paths import space_of_search
 from ..study.recipe import Recipe
-from ..study.recipes import resolve_recipe, spaces_of
+from ..study.recipes import resolve_recipe
 from ..workflow.job_work import (
     AFTER_BUDGET,
     CLASSIFIER_RULES,
@@ -25,14 +26,15 @@ from .dag import Job
 from .rates import CPU, Rate, Sustained
 from .sizes import Size, dataset_size
 
+LIKE = {"encode_views": "encode_dataset", "encode_latent_views": "encode_latents"}  # a rule with the same pace
 UNKNOWN, SECONDS = "no rate", "seconds"
-TRANSFORMED = 6  # images of one: itself and what diagnostics.equivariance makes of it
+TRANSFORMED = 6  # images that one becomes: itself and its transforms in diagnostics.equivariance
 PREDICTION_BYTES = 8  # per class of a row; predictions compress little
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A job with its wall seconds (None: not known), where that number comes from, and the bytes that it writes."""
+    """A job, its wall seconds (None if not known), where that number comes from, and the bytes that it writes."""
 
     job: Job
     kind: str
@@ -60,11 +62,12 @@ class Plan:
         return Cost(job, work.kind, seconds, origin, self.written(job, params, array))
 
     def time(self, job: Job, params: dict, array: ArraySize, work: Work) -> tuple[float | None, str]:
-        """Seconds, from the budget of its recipe, a measured rate, or an estimate on this device."""
+        """Seconds and where they come from: the recipe's budget, a measured rate, or an estimate for this device."""
         if job.rule in TRAINING_RULES and (budget := params["recipe"].budget_seconds):
             return budget + self.after_budget(job, params["recipe"], array), "budget of the recipe"
         device = self.device if job.rule in GPU_RULES else CPU
-        if rate := self.rates.get((job.rule, work.kind, device)):
+        rate = self.rates.get((job.rule, work.kind, device))
+        if rate := rate or self.rates.get((LIKE.get(job.rule), work.kind, device)):
             return rate.seconds_per_unit * work.units, f"{rate.origin} ({rate.jobs} jobs)"
         operations = self.operations(job, params, array) if self.sustained and job.rule in GPU_RULES else None
         if operations is None:
@@ -75,26 +78,27 @@ class Plan:
         return operations / self.sustained.of_autoencoder(params["entry"]["class"]), "estimate"
 
     def behind_decoder(self, job: Job, params: dict, array: ArraySize) -> float:
-        """Seconds that a training's latents take through the first part of a decoder; 0 without one."""
+        """Seconds in which a training's latents pass the first part of a decoder; 0 if the recipe has no such part."""
         recipe, name = params["recipe"], job.wildcards["autoencoder"]
         if not recipe.decoder_blocks:
             return 0.0
         forward = networks.decoder_part(self.config, name, recipe.decoder_blocks)[0]
         train = params["n_splits"] - 2
-        # Training rows once for their moments, then with the validation rows in every epoch, and both other folds.
+        # Training rows pass once for their moments, then with the validation rows in every epoch; at the end both
+        # other folds pass.
         folds = train + passes(job.rule, params) * (train + 1) + 2
         pace = self.sustained.of_autoencoder(resolve_autoencoder(self.config, name)["class"])
         return forward * folds * array.images / params["n_splits"] / pace
 
     def seen(self, job: Job, recipe: Recipe, array: ArraySize) -> tuple[int, int] | None:
-        """Channels and side of what the network reads: the array's, or behind a part of a decoder what that makes."""
+        """Channels and side of what the network reads: the array, or what the first part of a decoder makes of it."""
         if not recipe.decoder_blocks:
             return array.channels, array.side
         part = networks.decoder_part(self.config, job.wildcards["autoencoder"], recipe.decoder_blocks)
         return part and part[1:]
 
     def after_budget(self, job: Job, recipe: Recipe, array: ArraySize) -> float:
-        """Seconds of a training's predictions after its budget; 0 on an unknown device."""
+        """Seconds that a training's predictions take after its budget; 0 on an unknown device."""
         if not self.sustained:
             return 0.0
         classes = self.size(job.wildcards["dataset"]).classes
@@ -103,15 +107,15 @@ class Plan:
         return forward * images / self.sustained.of_classifier(recipe.model)
 
     def operations(self, job: Job, params: dict, array: ArraySize) -> float | None:
-        """Floating-point operations of a job, three forward passes a training step; None where they are not known."""
+        """Floating-point operations of a job; a training step counts as three forward passes. None if not known."""
         if job.rule in (*ENCODING_RULES, *DIAGNOSING_RULES, "finetune_autoencoder"):
             found = networks.autoencoder_operations(params["entry"], array.side)
             if found is None:
                 return None
             both = found[0] + (found[1] if params["entry"].get("decodes", True) else 0)
             if job.rule in ENCODING_RULES:
-                return both * array.images
-            if job.rule in DIAGNOSING_RULES:  # which pass an image and each of its transforms
+                return both * array.images * params.get("copies", 1)
+            if job.rule in DIAGNOSING_RULES:  # each image passes, and each of its transforms
                 return TRANSFORMED * both * min(params["images"], array.images)
             tuning = params["entry"]["finetune"]  # the discriminator is left out
             lpips = networks.perceptual_operations(array.side) if tuning["perceptual"] == "lpips" else 0
@@ -127,10 +131,10 @@ class Plan:
         if job.rule in ("compute_teacher_logits", "trace_noise_curve", "score_across_spaces"):
             return forward * array.images * repeats
         train = params["n_splits"] - 2
-        return forward * part * (repeats * (3 * train + 1) + 2)  # each epoch validates; both other folds in the end
+        return forward * part * (repeats * (3 * train + 1) + 2)  # each epoch validates; at the end both other folds
 
     def params(self, job: Job) -> dict:
-        """What Snakemake gives the job, as far as its cost depends on it."""
+        """The parameters that Snakemake gives the job, as far as its cost depends on them."""
         names, config = job.wildcards, self.config
         if job.rule == "prepare_dataset":
             return {"entry": config["datasets"][names["dataset"]]}
@@ -138,9 +142,18 @@ class Plan:
             images = config["study"]["diagnostics"]["images"]
             return {"entry": resolve_autoencoder(config, names["autoencoder"]), "images": images}
         if job.rule in (*ENCODING_RULES, "finetune_autoencoder"):
-            return {"entry": resolve_autoencoder(config, names["autoencoder"])}
-        recipe = efficiency_run(config, names["row"])["recipe"] if "row" in names else names["recipe"]
-        return {"recipe": resolve_recipe(config, recipe), "n_splits": config["study"]["n_splits"]}
+            copies = {"copies": int(names["copies"])} if "copies" in names else {}
+            return {"entry": resolve_autoencoder(config, names["autoencoder"])} | copies
+        recipe = resolve_recipe(config, *self.recipe_and_space(job))
+        return {"recipe": recipe, "n_splits": config["study"]["n_splits"]}
+
+    def recipe_and_space(self, job: Job) -> tuple[str, str]:
+        """What a job trains or measures by, and in which space."""
+        names = job.wildcards
+        if "row" in names:
+            cell = efficiency_run(self.config, names["row"])
+            return cell["recipe"], cell["space"]
+        return names["recipe"], names.get("space") or space_of_search(names["autoencoder"], names.get("of_space", ""))
 
     def array(self, job: Job) -> ArraySize:
         """The packed array that the job reads or makes."""
@@ -148,9 +161,7 @@ class Plan:
         size = self.size(names["dataset"])
         if job.rule not in CLASSIFIER_RULES:
             return ArraySize(size.images, size.channels, config["image_size"])
-        cell = efficiency_run(config, names["row"]) if "row" in names else names
-        space = cell.get("space") or spaces_of(config, cell["recipe"])[0]
-        channels, side, _ = row_shape(config, space, cell.get("autoencoder", "original"))
+        channels, side, _ = row_shape(config, self.recipe_and_space(job)[1], names["autoencoder"])
         return ArraySize(size.images, channels, side)
 
     def written(self, job: Job, params: dict, array: ArraySize) -> float:
@@ -158,6 +169,8 @@ class Plan:
         config, size = self.config, self.size(job.wildcards["dataset"])
         if job.rule == "prepare_dataset":
             return array.images * packing_bytes(config, array.channels)
+        if "copies" in params:
+            return array.images * views_bytes(config, job.wildcards["autoencoder"], params["copies"])
         if job.rule in ENCODING_RULES:
             return array.images * encoding_bytes(config, job.wildcards["autoencoder"])
         if job.rule == "finetune_autoencoder":

@@ -105,7 +105,8 @@ def count_ahead(config: dict) -> None:
     with suppress(Exception):
         for space, autoencoder, recipe in {(c["space"], c["autoencoder"], c["recipe"]) for c in all_cells(config)}:
             with suppress(Exception):
-                resolved, (channels, side, _) = resolve_recipe(config, recipe), row_shape(config, space, autoencoder)
+                resolved = resolve_recipe(config, recipe, space)
+                channels, side, _ = row_shape(config, space, autoencoder)
                 if resolved.decoder_blocks:
                     _, channels, side = decoder_part(config, autoencoder, resolved.decoder_blocks)
                 classifier_operations(resolved, channels, side, classes=1)

@@ -104,7 +104,7 @@ def params_of(folder: Path, job: Benchmark) -> dict | None:
 
 def workers_of(folder: Path, names: dict[str, str]) -> int:
     """How many jobs shared a search, judged by their files: benchmarks hold no parameters that change no result."""
-    return 1 + len(list((folder / SEARCH.format(**names)).glob("worker*.json")))
+    return 1 + len(list((folder / SEARCH.format(**{"of_space": ""} | names)).glob("worker*.json")))
 
 
 def array_of(folder: Path, job: Benchmark) -> ArraySize | None:

@@ -9,8 +9,8 @@ from ..study.truths import TABLE1
 from .cells import ANY_CELL, runs_by_cell, runs_of
 from .chance import chance
 from .group_level import GroupTest, excess
-from .predictions import RIGHT, Images, paired_rows, tested_on
-from .rows import HEADLINE_METRIC, NOT_APPLICABLE
+from .predictions import Images, answers, paired_rows, tested_on
+from .rows import HEADLINE_METRIC, NOT_APPLICABLE, of_first_recipe
 
 FOUND, ABSENT, UNDECIDED = "found", "absent", "cannot be told"
 LARGEST_MARGIN = 0.05  # balanced accuracy, within which a gap counts as none
@@ -20,11 +20,15 @@ CONTROL_COLUMNS += ["method", "df", "n_groups", "n_folds"]
 
 
 def control_verdicts(
-    metrics: pd.DataFrame, images: Mapping[str, Images], comparisons: Sequence[dict], margin: float
+    metrics: pd.DataFrame,
+    images: Mapping[str, Images],
+    comparisons: Sequence[dict],
+    decomposition: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row per dataset and comparison (study.controls.comparisons): the gap over groups of images, and a verdict.
 
-    `metrics` are runs with `right` (predictions.with_right), `images` by dataset. Where the second side scores 1 / K by
+    `metrics` are runs with `right` (predictions.with_right), `images` by dataset; of gap_decomposition.csv, where the
+    study has it, is the margin of each recipe. Where the second side scores 1 / K by
     construction, `score` is its balanced accuracy, `chance` is 1 / K of all classes, and `expected_effect` the first
     side's score less that. Comparisons of one dataset and `_kind` share the variance between folds; below three
     folds the test is of sampling only, which is enough where the truth is known.
@@ -41,6 +45,7 @@ def control_verdicts(
             row |= {key: getattr(test, key) for key in ("method", "df", "n_groups", "n_folds")}
             row["expected"] = entry["expected"]
             if entry["recipe"] != TABLE1:
+                margin = margin_of(decomposition, entry["recipe"])
                 row |= {"margin": margin, "verdict": verdict(test, margin)}
             rows.append(row | (_at_chance(test, second, images[dataset]) if entry["at_chance"] else {}))
     return pd.DataFrame(rows, columns=CONTROL_COLUMNS).astype(object).fillna(NOT_APPLICABLE)
@@ -55,13 +60,18 @@ def verdict(test: GroupTest, margin: float) -> str:
     return ABSENT if -margin <= test.ci_low and test.ci_high <= margin else UNDECIDED
 
 
-def margin_of(decomposition: pd.DataFrame | None) -> float:
-    """Half the size of the families' mean matched gap, at most LARGEST_MARGIN, which it is where none was measured."""
+def margin_of(decomposition: pd.DataFrame | None, recipe: str) -> float:
+    """Half the size of the families' mean matched gap by a recipe, at most LARGEST_MARGIN.
+
+    Of a recipe that is not there the gap by the first is taken; LARGEST_MARGIN where none was measured.
+    """
     if decomposition is None:
         return LARGEST_MARGIN
     families = decomposition[(decomposition["role"] == "family") & (decomposition["metric"] == HEADLINE_METRIC)]
     if families.empty:
         return LARGEST_MARGIN
+    own = families[families["recipe"] == recipe]
+    families = of_first_recipe(families) if own.empty else own
     return min(LARGEST_MARGIN, abs(float(families["gap_matched"].astype(float).mean())) / 2)
 
 
@@ -72,9 +82,8 @@ def _kind(entry: dict) -> tuple:
 
 
 def _at_chance(gap: GroupTest, runs: pd.DataFrame, images: Images) -> dict:
-    """The score of a side that should be at chance, with its interval: against a classifier that is never right."""
-    never = runs.assign(**{RIGHT: [np.zeros_like(right) for right in runs[RIGHT]]})
-    rows = paired_rows(images, [runs], [never])
+    """The score of a side that should be at chance, with its interval."""
+    rows = answers(images, runs)
     score = tested_on(images, rows, excess([rows]))
     guess = chance(len(np.unique(images.label)), HEADLINE_METRIC)
     found = {"score": score.effect, "score_ci_low": score.ci_low, "score_ci_high": score.ci_high}

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ..storage.contracts import SCORES
@@ -14,16 +15,16 @@ from .rows import HEADLINE_METRIC, NOT_APPLICABLE
 from .t_tests import corrected_t
 
 GAPS = ["gap_paper", "gap_matched", "gap_control", "gap_encoding"]
-IDENTITY = ["dataset", "autoencoder", "metric", "role", "control", "n", "method"]
+IDENTITY = ["dataset", "autoencoder", "recipe", "trainings", "metric", "role", "control", "n", "method"]
 ENDS = {"ci_low": "_ci_low", "ci_high": "_ci_high", "p": "_p"}
 GAP_COLUMNS = [*IDENTITY, *(f"{gap}{end}" for gap in GAPS for end in ("", *ENDS.values()))]
-Sides = tuple[pd.DataFrame, pd.DataFrame]
+Sides = tuple[list[pd.DataFrame], list[pd.DataFrame]]  # the trainings of each, itself and its replicates
 
 
 class Decomposed(NamedTuple):
     """The runs that the gaps of one row are between, by the name of the gap, fold by fold."""
 
-    labels: dict[str, str]
+    labels: dict[str, str | int]
     control: str
     sides: dict[str, Sides]
 
@@ -37,18 +38,19 @@ class Decomposed(NamedTuple):
 
 
 def gap_decomposition(
-    metrics: pd.DataFrame, recipes: dict[str, str], controls: dict[str, str], images: Mapping[str, Images]
+    metrics: pd.DataFrame, recipes: dict, controls: dict[str, str], images: Mapping[str, Images]
 ) -> pd.DataFrame:
-    """One row per dataset, autoencoder and metric: four gaps, each a mean over folds with its 95 % interval and p.
+    """One row per dataset, autoencoder, metric and matched recipe: four gaps, means over folds, with interval and p.
 
         gap_paper    = reconstruction(image)   - latent(latent)
         gap_matched  = reconstruction(matched) - latent(matched)
         gap_control  = image(matched)          - latent(matched) of the lossless control on the same grid
         gap_encoding = gap_matched - gap_control, image by image or fold by fold
 
-    In brackets stands the recipe: `recipes` gives the names of the study's for `image`, `latent` and `matched`.
+    In brackets stands the recipe: `recipes` gives the names of the study's for `image` and `latent`, and in `matched`
+    by the name of each matched recipe its trainings, the name and its replicates, over which the gaps are averaged.
     `controls` names the lossless control of an autoencoder; its latents are the pixels rearranged, so that its
-    reconstructions would be the images. Rows are the autoencoders with `matched` reconstructions that are no such
+    reconstructions would be the images. Rows are the autoencoders with matched reconstructions that are no such
     control. Without a control gap_control and gap_encoding are "n/a"; so are intervals where nothing varies. A run
     that a gap needs and that is missing is an InputError.
 
@@ -62,28 +64,35 @@ def gap_decomposition(
     Control and latent differ in channels, hence in the width of the stem; steps and learning rate are the same and
     not the best of each side; reconstructions are 8-bit. Folds grouped by patient or lesion are for the study to keep.
     """
-    found = _decomposed(runs_by_cell(metrics, HEADLINE_METRIC, ANY_CELL), recipes, controls)
-    rows = [_row(one, metric, tests) for metric in SCORES for one, tests in _tests(found, metric, images)]
+    runs = runs_by_cell(metrics, HEADLINE_METRIC, ANY_CELL)
+    trainings = {kind: [recipes[kind]] for kind in ("image", "latent")}
+    by_recipe = [_decomposed(runs, trainings | {"matched": names}, controls) for names in recipes["matched"].values()]
+    rows = []
+    for metric in SCORES:
+        for found in by_recipe:
+            rows += [_row(one, metric, tests) for one, tests in _tests(found, metric, images)]
     return pd.DataFrame(rows, columns=GAP_COLUMNS, dtype=object)
 
 
-def _decomposed(runs: Runs, recipes: dict[str, str], controls: dict[str, str]) -> list[Decomposed]:
+def _decomposed(runs: Runs, trainings: dict[str, list[str]], controls: dict[str, str]) -> list[Decomposed]:
     """The sides of every row's gaps; those that need a control only where there is one."""
     lossless, found = set(controls.values()), []
     for dataset, autoencoder, space, recipe in runs:
-        if (space, recipe) == ("reconstruction", recipes["matched"]) and autoencoder not in lossless:
+        if (space, recipe) == ("reconstruction", trainings["matched"][0]) and autoencoder not in lossless:
             control = controls.get(autoencoder)
 
-            def scores(autoencoder: str, space: str, recipe: str, dataset: str = dataset) -> pd.DataFrame:
-                return runs_of(runs, dataset, autoencoder, space, recipes[recipe])
+            def scores(autoencoder: str, space: str, recipe: str, dataset: str = dataset) -> list[pd.DataFrame]:
+                return [runs_of(runs, dataset, autoencoder, space, name) for name in trainings[recipe]]
 
             paper = scores(autoencoder, "reconstruction", "image"), scores(autoencoder, "latent", "latent")
             matched = scores(autoencoder, "reconstruction", "matched"), scores(autoencoder, "latent", "matched")
             sides = {"gap_paper": paper, "gap_matched": matched}
             if control:
                 sides["gap_control"] = scores("original", "image", "matched"), scores(control, "latent", "matched")
-            refuse_other_folds(*chain(*sides.values()))
-            labels = {key: matched[0][key].iloc[0] for key in ("dataset", "autoencoder", "role")}
+            refuse_other_folds(*chain.from_iterable(chain(*sides.values())))
+            first, *again = matched[0]
+            labels = {key: first[key].iloc[0] for key in ("dataset", "autoencoder", "recipe", "role")}
+            labels["trainings"] = 1 + len(again)
             found.append(Decomposed(labels, control or NOT_APPLICABLE, sides))
     return found
 
@@ -98,18 +107,25 @@ def _tests(
 
 
 def _over_folds(sides: dict[str, Sides], metric: str) -> dict[str, dict]:
-    gaps: dict[str, Cell] = {name: paired_differences(*pair, metric) for name, pair in sides.items()}
+    gaps: dict[str, Cell] = {}
+    for name, pair in sides.items():
+        gaps[name] = paired_differences(*(_mean(side, metric) for side in pair), metric)
     if "gap_control" in gaps:
         encoding = gaps["gap_matched"].differences - gaps["gap_control"].differences
         gaps["gap_encoding"] = gaps["gap_matched"]._replace(differences=encoding)
     return {name: corrected_t(gap.differences, gap.test_over_train) for name, gap in gaps.items()}
 
 
+def _mean(trainings: list[pd.DataFrame], metric: str) -> pd.DataFrame:
+    """The first of these runs with the mean score of all, fold by fold."""
+    return trainings[0].assign(**{metric: np.mean([runs[metric] for runs in trainings], axis=0)})
+
+
 def _over_groups(found: Sequence[Decomposed], images: Mapping[str, Images]) -> list[tuple[Decomposed, dict[str, dict]]]:
     """Gaps of one name share the variance between folds with those of the dataset's other autoencoders."""
     rows: list[tuple[Decomposed, dict[str, PairedRows]]] = []
     for one in found:
-        gaps = {name: paired_rows(images[one.dataset], *([side] for side in pair)) for name, pair in one.sides.items()}
+        gaps = {name: paired_rows(images[one.dataset], *pair) for name, pair in one.sides.items()}
         if "gap_control" in gaps:
             encoding = gaps["gap_matched"].difference - gaps["gap_control"].difference
             gaps["gap_encoding"] = gaps["gap_matched"]._replace(difference=encoding)
@@ -126,7 +142,7 @@ def _over_groups(found: Sequence[Decomposed], images: Mapping[str, Images]) -> l
 
 def _row(one: Decomposed, metric: str, tests: dict[str, dict]) -> dict:
     row = dict.fromkeys(GAP_COLUMNS, NOT_APPLICABLE) | one.labels | {"metric": metric, "control": one.control}
-    row |= {"n": len(one.sides["gap_matched"][0]), "method": tests["gap_matched"]["method"]}
+    row |= {"n": len(one.sides["gap_matched"][0][0]), "method": tests["gap_matched"]["method"]}
     for name, test in tests.items():
         row[name] = test["effect"]
         row |= {f"{name}{end}": test[key] for key, end in ENDS.items() if test.get(key) is not None}

@@ -50,9 +50,9 @@ def group_level(cells: Iterable[Compared], images: Mapping[str, Images]) -> pd.D
     for (comparison, dataset, role), of_dataset in _together(cells).items():
         e = excess([cell.rows for cell in of_dataset])
         for cell in of_dataset:
-            rows.append(row(CELL_TEST, comparison, _result(tested_on(images[dataset], cell.rows, e)), **cell.labels))
+            rows.append(row(CELL_TEST, comparison, result_of(tested_on(images[dataset], cell.rows, e)), **cell.labels))
         if role == "family" and _over_families(comparison):
-            result = _result(dataset_test(of_dataset, images[dataset]))
+            result = result_of(dataset_test(of_dataset, images[dataset]))
             rows.append(row(DATASET_TEST, comparison, result, dataset=dataset, role=role))
     return table(rows, together=lambda entry: (entry["test"], entry["comparison"]), columns=GROUP_COLUMNS)
 
@@ -65,7 +65,7 @@ def study_level(cells: Iterable[Compared], images: Mapping[str, Images]) -> pd.D
             comparisons.setdefault(comparison, []).append(dataset_test(of_dataset, images[dataset]))
     rows = []
     for comparison, tests in comparisons.items():
-        of_these = _result(study_test(tests)) | {"n": len(tests)}
+        of_these = result_of(study_test(tests)) | {"n": len(tests)}
         further = dict.fromkeys(VARIANCES, NOT_APPLICABLE) | {"df": len(tests) - 1, "n_folds": of_these["n_folds"]}
         further |= corrected_t([test.effect for test in tests])
         rows.append(row(OF_THESE, comparison, of_these, role="family"))
@@ -91,8 +91,8 @@ def _over_families(comparison: str) -> bool:
     return comparison.startswith("reconstruction_vs_")
 
 
-def _result(test: GroupTest) -> dict:
-    """What a row says of a test."""
+def result_of(test: GroupTest) -> dict:
+    """What a row of TEST_COLUMNS and VARIANCES says of a test."""
     kept = ("effect", "ci_low", "ci_high", "statistic", "p", "method", *VARIANCES)
     shown = {key: getattr(test, key) for key in kept}
     shown = {key: NOT_APPLICABLE if value is None else value for key, value in shown.items()}

@@ -69,6 +69,11 @@ def read_right(path: str | Path, images: Images, fold: int) -> np.ndarray:
     return (predicted == label)[order]
 
 
+def answers(images: Images, runs: pd.DataFrame) -> PairedRows:
+    """Which test images the runs of a cell got right: their difference from a classifier that never is, their score."""
+    return paired_rows(images, [runs], [runs.assign(**{RIGHT: [np.zeros_like(right) for right in runs[RIGHT]]})])
+
+
 def tested_on(images: Images, rows: PairedRows, e: float | None) -> GroupTest:
     """The test of rows of these images, with the `e` that they share and the overlap of the folds that were run."""
     return group_test(rows, e, images.overlap(rows.folds()))

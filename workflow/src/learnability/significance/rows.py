@@ -61,3 +61,9 @@ def holm(p_values: Sequence[float | str], count: int = 0) -> list[float | str]:
         running_maximum = max(running_maximum, min(1.0, (of - smaller) * p))
         corrected[index] = running_maximum
     return corrected
+
+
+def of_first_recipe(decomposition: pd.DataFrame) -> pd.DataFrame:
+    """The rows of gap_decomposition.csv by the study's first recipe, which is shown where one stands for all."""
+    recipe = decomposition["recipe"]
+    return decomposition[recipe == recipe.iloc[0]] if len(recipe) else decomposition

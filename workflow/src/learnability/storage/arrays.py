@@ -216,16 +216,18 @@ def read_packed(array: np.memmap, start: int = 0, rows: int | None = None) -> np
     return read.reshape(part.shape)
 
 
-def read_rows(array: np.memmap, rows: np.ndarray, out: np.ndarray) -> None:
+def read_rows(array: np.memmap, rows: np.ndarray, out: np.ndarray, places: np.ndarray | None = None) -> None:
     """Read rows (n,) of a whole packed array (N, ...) from its file into `out` (n, ...), contiguous: `array[rows]`.
+
+    With `places` (n,), `out` may be longer: `out[places] = array[rows]`.
 
     A memory map would wait for the disk at every 4 kB that are not cached, one after another.
     """
-    size = array.strides[0]
-    content = out.reshape(-1).view(np.uint8).reshape(len(rows), size)
+    size, places = array.strides[0], range(len(rows)) if places is None else places
+    content = out.reshape(-1).view(np.uint8).reshape(len(out), size)
     with open(array.filename, "rb", buffering=0) as file:
         for i in np.argsort(rows):  # the disk is read in one direction
-            left, at = content[i].data, array.offset + int(rows[i]) * size
+            left, at = content[places[i]].data, array.offset + int(rows[i]) * size
             while left:  # a read may end early
                 count = os.preadv(file.fileno(), [left], at)
                 if not count:

@@ -1,5 +1,6 @@
 """Batches of a packed array on the device: its rows stay on a GPU if they fit, else in memory, else on the disk."""
 
+import itertools
 import os
 import weakref
 from collections import deque
@@ -41,13 +42,28 @@ class Buffers:
         return torch.from_numpy(batch)
 
 
+class Stacked:
+    """The rows of several packed arrays, one array after another; they have one type and shape."""
+
+    def __init__(self, *arrays: np.memmap):
+        self.arrays, self.dtype, self.strides = arrays, arrays[0].dtype, arrays[0].strides
+        self.filename, self.nbytes = arrays[0].filename, sum(array.nbytes for array in arrays)
+        self.shape = (sum(map(len, arrays)), *arrays[0].shape[1:])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+
+ON_DISK = (np.memmap, Stacked)
+
+
 class Rows:
     """Random batches of a packed array (N, ...); images (N, H, W, C) come out as (n, C, H, W).
 
     On a CPU, rows are kept in memory. `keep` False leaves memory to the network and reads every batch from the file.
     """
 
-    def __init__(self, array: np.memmap, device: torch.device, channels_last: bool, keep: bool = True):
+    def __init__(self, array: np.memmap | Stacked, device: torch.device, channels_last: bool, keep: bool = True):
         self.array, self.device, self.channels_last = array, device, channels_last
         self.resident = None
         if not keep:
@@ -55,14 +71,14 @@ class Rows:
         if device.type != "cpu" and array.nbytes < SHARE * free_memory(device):
             self.resident = on_device(array, device)
         if self.resident is None and array.nbytes < SHARE * free_memory(torch.device("cpu")):
-            self.array = read_packed(array)
+            self.array = in_memory(array)
 
     @property
     def held_bytes(self) -> int:
         """Bytes of the device's memory that the rows take; 0 if they are read ahead."""
         if self.resident is not None:
             return self.resident.nbytes
-        return self.array.nbytes if self.device.type == "cpu" and not isinstance(self.array, np.memmap) else 0
+        return self.array.nbytes if self.device.type == "cpu" and not isinstance(self.array, ON_DISK) else 0
 
     def batches(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
         """Yield rows `order` (n,) in batches, in their stored dtype, on the device; each may be kept and changed."""
@@ -71,7 +87,7 @@ class Rows:
         if self.resident is not None:
             way = self._resident
         else:
-            at_hand = self.device.type == "cpu" and not isinstance(self.array, np.memmap)
+            at_hand = self.device.type == "cpu" and not isinstance(self.array, ON_DISK)
             way = self._copied if at_hand else self._read_ahead
         for rows in way(order, batch_size):
             # Only the axes are moved: a GPU's convolutions prefer this memory layout anyway.
@@ -146,17 +162,39 @@ def free_memory(device: torch.device) -> int:
     return min([psutil.virtual_memory().available, *groups, *left_of_request(os.environ)])
 
 
-def on_device(array: np.memmap, device: torch.device) -> torch.Tensor | None:
+def on_device(array: np.memmap | Stacked, device: torch.device) -> torch.Tensor | None:
     """Copy a whole packed array to a GPU, block by block; None if its memory no longer suffices."""
     try:
         whole = torch.empty(array.shape, dtype=in_torch(array.dtype), device=device)
     except torch.OutOfMemoryError as error:  # another job took the memory after it was measured
         print(f"{array.filename}: not kept on the GPU, its batches are read ahead: {error}", flush=True)
         return None
-    rows = max(1, BLOCK // array.strides[0])
-    for start in range(0, len(array), rows):
-        whole[start : start + rows].copy_(torch.from_numpy(read_packed(array, start, rows)))
+    fill(whole, array)
     return whole
+
+
+def in_memory(array: np.memmap | Stacked) -> np.ndarray:
+    """The content of packed arrays; of several, without a second copy of any."""
+    if isinstance(array, np.memmap):
+        return read_packed(array)
+    whole = np.empty(array.shape, array.dtype)
+    fill(torch.from_numpy(whole), array)
+    return whole
+
+
+def fill(whole: torch.Tensor, array: np.memmap | Stacked) -> None:
+    """Copy packed arrays from their files into `whole`, block by block."""
+    rows = max(1, BLOCK // array.strides[0])
+    for first, part in parts_of(array):
+        for start in range(0, len(part), rows):
+            block = torch.from_numpy(read_packed(part, start, rows))
+            whole[first + start : first + start + len(block)].copy_(block)
+
+
+def parts_of(array: np.memmap | Stacked) -> list[tuple[int, np.memmap]]:
+    """The packed arrays behind rows, each with the number of its first row."""
+    parts = array.arrays if isinstance(array, Stacked) else (array,)
+    return list(zip(itertools.accumulate(map(len, parts), initial=0), parts, strict=False))
 
 
 def in_torch(dtype: np.dtype) -> torch.dtype:
@@ -169,10 +207,12 @@ def in_batches(order: np.ndarray, batch_size: int) -> list[np.ndarray]:
     return np.split(order, range(batch_size, len(order), batch_size))
 
 
-def gather(array: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
-    """Copy rows (n,) of a packed array (N, ...) into `out` (n, ...), from its file if the array is a memory map."""
-    if isinstance(array, np.memmap):
-        read_rows(array, rows, out)
+def gather(array: np.ndarray | Stacked, rows: np.ndarray, out: np.ndarray) -> None:
+    """Copy rows (n,) of packed arrays (N, ...) into `out` (n, ...), from their files if they are not in memory."""
+    if isinstance(array, ON_DISK):
+        for first, part in parts_of(array):
+            own = np.flatnonzero((rows >= first) & (rows < first + len(part)))
+            read_rows(part, rows[own] - first, out, own)
     else:
         # Several times as fast as indexing in PyTorch, which copies single elements; mode "raise" would copy twice.
         np.take(array, rows, axis=0, out=out, mode="clip")

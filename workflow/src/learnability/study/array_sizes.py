@@ -43,6 +43,12 @@ def encoding_bytes(config: dict, autoencoder: str) -> int:
     return sums + sum(row_bytes(config, space, autoencoder) for space in spaces)
 
 
+def views_bytes(config: dict, autoencoder: str, copies: int) -> int:
+    """Bytes that encode_views stores of one image: latent and reconstruction of each copy."""
+    spaces = ("latent", "reconstruction") if decodes(config, autoencoder) else ("latent",)
+    return copies * sum(row_bytes(config, space, autoencoder) for space in spaces)
+
+
 def packing_bytes(config: dict, channels: int) -> int:
     """Bytes that prepare_dataset stores of one image: at `image_size` with its channels, small in RGB."""
     return channels * config["image_size"] ** 2 + row_bytes(config, "image", "original")

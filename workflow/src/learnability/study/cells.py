@@ -6,9 +6,11 @@ from . import controls
 from .controls import LOSSLESS
 from .recipe import WITH_BLOCKS
 from .recipes import resolve_recipe, spaces_of
-from .truths import CONTROLS
+from .replicates import with_replicates
+from .truths import CONTROLS, REMEDIES
 
 ALL_SPACES = {"image", "latent", "reconstruction"}
+WITH_CONTROLS = ("gap_decomposition", REMEDIES)  # the lossless one of each grid
 WITHOUT = {"table4": "image", "decoder_depth": "image", "across_spaces": "latent"}  # a space that a table has not
 BACKBONE = "vgg16"  # the `pretrained` entry whose features LPIPS compares
 
@@ -64,15 +66,15 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
     """Every (autoencoder, space, recipe) of a table, in the order of its rows: image first, then LS and RS.
 
     Table 4 and the decoder's depth have no image space, scores across spaces no latent space. The gap's decomposition
-    adds the lossless control of each autoencoder's grid; without all three spaces there is none.
+    and the remedies add the lossless control of each autoencoder's grid; without all three spaces there is neither.
     """
     study, found = config["study"], []
     if table == CONTROLS:
         return controls.control_columns(config)
-    if table == "gap_decomposition" and set(study["spaces"]) != ALL_SPACES:
+    if table in WITH_CONTROLS and set(study["spaces"]) != ALL_SPACES:
         return []
     autoencoders = scope(config, table)["autoencoders"]
-    if table in ("gap_decomposition", *WITHOUT):  # which compare with reconstructions
+    if table in (*WITH_CONTROLS, *WITHOUT):  # which compare with reconstructions
         autoencoders = [name for name in autoencoders if decodes(config, name)]
     for autoencoder in ["original", *autoencoders] if autoencoders else []:
         for recipe in study["recipes"].get(table, []):
@@ -85,10 +87,27 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
                     found.append((autoencoder, space, recipe))
     order = {"image": 0, "latent": 1, "reconstruction": 2}
     found = sorted(found, key=lambda row: (["original", *study["autoencoders"]].index(row[0]), order[row[1]]))
-    if table == "gap_decomposition":
-        matched = [recipe for _, space, recipe in found if space == "latent"]
-        found += [(name, "latent", recipe) for name in controls_of_grids(config).values() for recipe in matched if name]
+    if table in WITH_CONTROLS:
+        used = dict.fromkeys(recipe for _, space, recipe in found if space == "latent")
+        lossless = dict.fromkeys(filter(None, controls_of_grids(config, table).values()))
+        found += [(name, "latent", recipe) for name in lossless for recipe in used]
+    if table == REMEDIES:
+        found = [run for run in found if is_tried(config, *run)]
     return list(dict.fromkeys(found))
+
+
+def is_tried(config: dict, autoencoder: str, space: str, recipe: str) -> bool:
+    """Whether Table 6 has this run of its autoencoders and recipes.
+
+    A fine-tuned autoencoder is a remedy itself, or the neighbour of one: it has no other. What a lossless control
+    decodes to are the images. Controls whose decoder has no known blocks have no row of these.
+    """
+    entry, remedies = config["autoencoders"].get(autoencoder, {}), resolve_recipe(config, recipe).remedies
+    if "finetune" in entry:
+        return not remedies
+    if entry.get("class") == LOSSLESS and space == "reconstruction":
+        return False
+    return not (entry.get("role") == "control" and "decoder_blocks" in remedies and not has_blocks(config, autoencoder))
 
 
 def blocks_of(config: dict) -> dict[str, str | None]:
@@ -111,12 +130,12 @@ def all_cells(config: dict) -> list[dict]:
     return list({tuple(cell[key] for key in CELL): cell for cell in found}.values())
 
 
-def controls_of_grids(config: dict) -> dict[str, str | None]:
-    """The lossless control on the grid of every autoencoder whose gap is decomposed; None where there is none."""
+def controls_of_grids(config: dict, table: str = "gap_decomposition") -> dict[str, str | None]:
+    """The lossless control on the grid of every autoencoder of a table; None where there is none."""
     lossless = {
         entry["factor"]: name for name, entry in config["autoencoders"].items() if entry.get("class") == LOSSLESS
     }
-    names = scope(config, "gap_decomposition")["autoencoders"]
+    names = scope(config, table)["autoencoders"]
     return {name: lossless.get(resolve_autoencoder(config, name)["factor"]) for name in names}
 
 
@@ -127,11 +146,14 @@ def rows_of_table4(config: dict) -> dict[str, tuple[str, str]]:
     return dict(sorted(rows.items(), key=lambda row: row[0] != "reconstruction"))
 
 
-def recipes_of_gaps(config: dict) -> dict[str, str | None]:
-    """The recipes of the gaps: Table 1's in reconstruction (`image`) and latent space, and the matched one, or None."""
+def recipes_of_gaps(config: dict) -> dict[str, str | dict[str, list[str]] | None]:
+    """The recipes of the gaps: Table 1's in reconstruction (`image`) and latent space or None, and the matched ones.
+
+    `matched` has the trainings of each, itself and its replicates, by its name.
+    """
     recipes = config["study"]["recipes"]
     of_space = {space: name for name in recipes["table1"] for space in spaces_of(config, name)}
-    matched = next(iter(recipes.get("gap_decomposition", [])), None)
+    matched = with_replicates(config, recipes.get("gap_decomposition", []))
     return {"image": of_space.get("reconstruction"), "latent": of_space.get("latent"), "matched": matched}
 
 

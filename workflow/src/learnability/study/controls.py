@@ -1,8 +1,8 @@
 """Controls, which show whether a study finds existing gaps and only those: which runs they are."""
 
 from ..errors import InputError
-from .recipe import KEYS
 from .recipes import resolve_recipe, spaces_of
+from .replicates import ALIKE, check_seeds, with_replicates
 from .truths import CONTROLS, GAP, NO_GAP, TABLE1, UNKNOWN
 
 LOSSLESS = "pixel_unshuffle"  # the class of the controls that lose nothing and hide nothing
@@ -29,16 +29,17 @@ def comparisons(config: dict) -> list[dict]:
     image space. `recipe` is that of both sides, or `table1`; `expected` is "n/a" where nothing is known, which is what
     the protocol of Table 1 makes of a lossless control. `at_chance`: the second side scores 1 / K, however trained.
     """
-    found, (recipe, *replicates) = [], config["study"]["recipes"].get(CONTROLS) or [None]
     if not config["study"]["controls"]:
         return []
-    image = ("original", "image", recipe)
-    for name in config["study"]["controls"]:
-        entry = config["autoencoders"][name]
-        at_chance = entry["class"] == ENCIPHERED and share(entry) == 1
-        found.append(_comparison(name, recipe, truth(entry), image, (name, "latent", recipe), at_chance))
-    for replicate in replicates:
-        found.append(_comparison(replicate, recipe, NO_GAP, image, ("original", "image", replicate)))
+    found = []
+    for recipe, (_, *replicates) in with_replicates(config, config["study"]["recipes"].get(CONTROLS, [])).items():
+        image = ("original", "image", recipe)
+        for name in config["study"]["controls"]:
+            entry = config["autoencoders"][name]
+            at_chance = entry["class"] == ENCIPHERED and share(entry) == 1
+            found.append(_comparison(name, recipe, truth(entry), image, (name, "latent", recipe), at_chance))
+        for replicate in replicates:
+            found.append(_comparison(replicate, recipe, NO_GAP, image, ("original", "image", replicate)))
     of_space = {space: name for name in config["study"]["recipes"][TABLE1] for space in spaces_of(config, name)}
     if {"image", "latent"} <= of_space.keys():
         first = ("original", "image", of_space["image"])  # that of reconstructions may be of their space alone
@@ -77,26 +78,23 @@ def check_controls(config: dict) -> None:
             f"study.recipes.{CONTROLS}: names no recipe, and study.controls names {names}; write one of image and "
             "latent space, then replicates of it: [matched, image_again]"
         )
-    recipe, *replicates = recipes
-    if not {"image", "latent"} <= set(spaces_of(config, recipe)):
-        raise InputError(
-            f"study.recipes.{CONTROLS} is {recipes}; its first recipe judges the controls and must be used in image "
-            f"and latent space, and {recipe} is used in {spaces_of(config, recipe)}"
-        )
-    for replicate in replicates:
-        check_replicate(config, replicate, recipe)
+    check_seeds(config, CONTROLS)
+    for recipe, (_, *replicates) in with_replicates(config, recipes).items():
+        check_judge(config, recipe, recipes[0])
+        for name in replicates:
+            if "image" not in spaces_of(config, name):
+                raise InputError(
+                    f"study.recipes.{CONTROLS}: {name} is compared in image space; add it to recipes.{name}.spaces"
+                )
 
 
-def check_replicate(config: dict, name: str, base: str) -> None:
-    """Refuse a replicate that is none of `base`."""
-    first, again = resolve_recipe(config, base), resolve_recipe(config, name)
-    if other := first.unlike(again, set(KEYS) - {"replicate"}):
-        raise InputError(
-            f"study.recipes.{CONTROLS}: {name} is not a replicate of {base}: it has another {sorted(other)[0]}"
-        )
-    if first.replicate == again.replicate:
-        raise InputError(f"study.recipes.{CONTROLS}: {name} has the seeds of {base}; give it another `replicate`")
-    if "image" not in spaces_of(config, name):
-        raise InputError(
-            f"study.recipes.{CONTROLS}: {name} is compared in image space; add it to recipes.{name}.spaces"
-        )
+def check_judge(config: dict, name: str, first: str) -> None:
+    """Refuse a recipe that is no replicate and cannot judge the controls; `first` is the first of the list."""
+    if {"image", "latent"} <= set(spaces_of(config, name)):
+        return
+    unlike = sorted(resolve_recipe(config, first).unlike(resolve_recipe(config, name), ALIKE))
+    why = f"{name} is not a replicate of {first}: it has another {unlike[0]}. " if unlike else ""
+    raise InputError(
+        f"study.recipes.{CONTROLS}: {why}A recipe judges the controls, or is a replicate of one that does; to judge it "
+        f"must be used in image and latent space, and {name} is used in {spaces_of(config, name)}"
+    )

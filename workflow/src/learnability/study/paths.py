@@ -13,7 +13,7 @@ from .recipes import pretrained_weights, resolve_recipe, start_run, teacher_run
 
 RUN = "runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
 ACROSS = "across_spaces/{dataset}/{autoencoder}/{recipe}/fold{fold}.csv"
-SEARCH = "searches/{dataset}/{autoencoder}/{recipe}/fold{fold}"
+SEARCH = "searches/{dataset}/{autoencoder}{of_space}/{recipe}/fold{fold}"
 
 
 def dataset_file(dataset: str, name: str) -> str:
@@ -55,6 +55,10 @@ def files_of_run(config: dict, fetched: Collection[str], cell: dict, is_search: 
     files = array_of_run(config, fetched, cell)
     if cell["space"] == "latent" and not recipe.decoder_blocks:  # behind a decoder other channels are normalised
         files["channel_sums"] = files["array"].replace("latents.npy", "channel_sums.npy")
+    if recipe.views and cell["space"] != "image":  # images are turned when they are drawn
+        folder, _, file = files["array"].rpartition("/")
+        copies = f"{folder}/views{recipe.views.copies}"
+        files |= {"views": f"{copies}/{file}", "views_card": f"{copies}/autoencoder.json"}
     if recipe.reconstructions == "on_the_fly":  # for training alone: what was decoded before is the same
         files["stored"] = files["array"].replace("latents.npy", "reconstructions.npy")
     if pretrained_weights(config, recipe):
@@ -64,8 +68,15 @@ def files_of_run(config: dict, fetched: Collection[str], cell: dict, is_search: 
     if start := start_run(config, cell):
         files["start"] = run_file(start, "model.safetensors")
     if recipe.search and not is_search:
-        files["best"] = f"{SEARCH}/best.json".format(**cell | {"fold": recipe.search.fold_of(cell["fold"])})
+        of_space = "@reconstruction" if cell["space"] == "reconstruction" else ""
+        searched = cell | {"fold": recipe.search.fold_of(cell["fold"]), "of_space": of_space}
+        files["best"] = f"{SEARCH}/best.json".format(**searched)
     return files
+
+
+def space_of_search(autoencoder: str, of_space: str) -> str:
+    """The space of a search by its path: `original` has the images alone, and only reconstructions say so."""
+    return of_space.removeprefix("@") or ("image" if autoencoder == "original" else "latent")
 
 
 def array_of_run(config: dict, fetched: Collection[str], cell: dict) -> dict[str, str]:

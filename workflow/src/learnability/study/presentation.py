@@ -1,13 +1,27 @@
 """What tables and pages show beside their numbers: labels for identifiers, marks, footnotes, from the configuration."""
 
 from ..storage.contracts import digest
-from .cells import diagnosed, efficiency, recipes_of_gaps, resolve_autoencoder, rows_of_table4, scope, tuned_per_fold
+from .cells import (
+    columns,
+    diagnosed,
+    efficiency,
+    recipes_of_gaps,
+    resolve_autoencoder,
+    rows_of_table4,
+    scope,
+    tuned_per_fold,
+)
 from .entries import recorded
 from .recipe import CONFOUNDS
 from .recipes import resolve_recipe
 from .sources import is_folder
+from .truths import REMEDIES
 
 ENTRIES = ("datasets", "autoencoders", "pretrained")
+SEARCHED = {
+    "fold": "in each fold and space on training and validation rows",
+    "fold0": "in each space on fold 0, whose validation rows are test rows of another fold",
+}
 
 
 def labels(config: dict, table: str = "table1") -> dict[str, dict[str, str]]:
@@ -46,6 +60,15 @@ def labels_of_diagnosed(config: dict) -> dict[str, dict[str, str]]:
     }
 
 
+def labels_of_remedies(config: dict) -> dict[str, dict[str, str]]:
+    """Those of Table 1, and after them those of the lossless controls that remedies are tried on."""
+    found = labels(config)
+    names = [name for name, space, _ in columns(config, REMEDIES) if space == "latent"]
+    return found | {
+        "autoencoders": found["autoencoders"] | {name: config["autoencoders"][name]["label"] for name in names}
+    }
+
+
 def not_shareable(config: dict) -> list[str]:
     """Labels of the study's datasets whose images must not be passed on: no phantoms, and not `shareable`."""
     entries = [config["datasets"][name] for name in config["study"]["datasets"]]
@@ -57,18 +80,25 @@ def footnotes(config: dict, table: str) -> list[str]:
     shown = scope(config, table)["autoencoders"]
     if table == "table3":
         shown = [part["autoencoder"]] if (part := efficiency(config)) else []
-    notes = search_notes(config) if table == "table4" else []
-    return config["tables"][table]["footnotes"] + notes + finetuning_notes(config, shown)
+    return config["tables"][table]["footnotes"] + search_notes(config, table) + finetuning_notes(config, shown)
 
 
-def search_notes(config: dict) -> list[str]:
-    """One footnote per searched row of Table 4: what was searched, and in how many trials."""
+def search_notes(config: dict, table: str) -> list[str]:
+    """One footnote per searched recipe of a table: what was searched, and in how many trials.
+
+    Rows of Table 4 are marked, with the scope of their search; elsewhere the note has it.
+    """
+    if table == "table4":
+        rows = {row: recipe for row, (_, recipe) in rows_of_table4(config).items()}
+    else:
+        rows = {recipe: recipe for *_, recipe in columns(config, table)}
     notes = []
-    for row, (_, recipe) in rows_of_table4(config).items():
+    for row, recipe in rows.items():
         if search := resolve_recipe(config, recipe).search:
             space = "; ".join(f"{key} {in_words(values)}" for key, values in search.space.items())
-            label = config["tables"]["table4"]["labels"].get(row, row)
-            notes.append(f"⋆ {label}: {search.trials} trials, {space}; the values found are in searches/.")
+            label = config["tables"][table].get("labels", {}).get(row, row.replace("_", " "))
+            label = f"⋆ {label}" if table == "table4" else f"{label}, searched {SEARCHED[search.scope]}"
+            notes.append(f"{label}: {search.trials} trials, {space}; the values found are in searches/.")
     return notes
 
 
@@ -108,7 +138,8 @@ def confounds(config: dict) -> list[str]:
     names = recipes_of_gaps(config)
     if None in (names["image"], names["latent"]):
         return []
-    pixels, latent = (resolve_recipe(config, names[side]) for side in ("image", "latent"))
+    pixels = resolve_recipe(config, names["image"], "reconstruction")
+    latent = resolve_recipe(config, names["latent"], "latent")
     found = [part for part, keys in CONFOUNDS.items() if pixels.unlike(latent, keys)]
     factors = {resolve_autoencoder(config, name)["factor"] for name in config["study"]["autoencoders"]}
     if any(config["image_size"] // factor != config["classifier_size"] for factor in factors):

@@ -71,12 +71,19 @@ class Search:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Views:
+    """Flipped and turned copies of each training image, of which one, or the image itself, is drawn at a step."""
+
+    copies: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A resolved recipe: every key has its value."""
 
     model: str = field(metadata=NETWORK)
     model_options: dict = field(metadata=NETWORK)
-    stem_patch: Literal[1, 2, 4] | None = field(metadata=NETWORK)
+    stem_patch: Literal[1, 2, 4] | dict | None = field(metadata=NETWORK)  # a dict: by space (recipes.resolve_recipe)
     head: Literal["linear", "cosine"] = field(metadata=NETWORK)
     init: Literal["imagenet", "random"] = field(metadata=said("starting weights", described=True))
     loss: Literal["ldam_drw", "cross_entropy"] = field(metadata=said("loss"))
@@ -107,6 +114,7 @@ class Recipe:
     train_share: float = field(default=1.0, metadata=said("training images"))  # of the groups of the training rows
     transform: dict | None = field(default=None, metadata=said("transform", same_network=True))  # study/options.py
     decoder_blocks: str | None = field(default=None, metadata=said())  # how much of the decoder stands in front
+    views: Views | None = field(default=None, metadata=said("augmentation"))
 
     @classmethod
     def from_values(cls, values: dict, where: str = "recipe") -> Self:
@@ -162,6 +170,12 @@ class Recipe:
         return self.reconstructions == "on_the_fly" or self.decoder_blocks is not None
 
     @property
+    def remedies(self) -> list[str]:
+        """What it does against the gap: the kind of its transform, and the keys `views` and `decoder_blocks`."""
+        kind = [self.transform["kind"]] if self.transform else []
+        return kind + [key for key in ("views", "decoder_blocks") if getattr(self, key)]
+
+    @property
     def logit_scale(self) -> float:
         """Factor between the network's logits and those of cross-entropy: LDAM learns at 1/s (docs/protocol.md)."""
         return float(self.scale) if self.loss == "ldam_drw" else 1.0
@@ -176,7 +190,7 @@ def _built(kind: type, values: dict, where: str):
         raise InputError(f"{where}: missing {missing}; write them, or name a `base` that has them")
     built = dict(values)
     for name, (part, may_be_none) in parts.items():
-        if values[name] is None and may_be_none:
+        if values.get(name) is None and may_be_none:
             continue
         if not isinstance(values[name], dict):
             raise InputError(f"{where}.{name} is {values[name]!r}; expected its keys, {sorted(_shape(part)[0])}")

@@ -10,8 +10,11 @@ from .search_space import check_search
 PLACE = {"base", "spaces"}  # what a recipe inherits and where it is used; all else is the recipe
 
 
-def resolve_recipe(config: dict, name: str) -> Recipe:
-    """Return a recipe with what it inherits from its `base`; every training key must be there in the end."""
+def resolve_recipe(config: dict, name: str, space: str | None = None) -> Recipe:
+    """Return a recipe with what it inherits from its `base`; every training key must be there in the end.
+
+    With a `space`, `stem_patch` is that of the space; without one it stays as the recipe has it.
+    """
     recipes, seen = config["recipes"], []
     resolved: dict = {}
     while name is not None:
@@ -21,6 +24,8 @@ def resolve_recipe(config: dict, name: str) -> Recipe:
         resolved = recipes[name] | resolved
         name = recipes[name].get("base")
     values = {key: value for key, value in resolved.items() if key not in PLACE}
+    if space and isinstance(values.get("stem_patch"), dict):
+        values["stem_patch"] = values["stem_patch"][space]
     if values.get("noise") is not None:
         values["noise"] = naming(seen[0], noise_options, values["noise"])  # a job looks no default up
     return Recipe.from_values(values, f"recipes.{seen[0]}")
@@ -84,10 +89,12 @@ def check_recipe(config: dict, name: str) -> None:
         )
     if recipe.decoder_blocks:
         check_blocks(name, recipe, spaces)
-    if recipe.search and len(spaces) != 1:
-        raise InputError(f"recipes.{name}.search: a search is of one space; `spaces` names {spaces}")
+    if recipe.views:
+        check_views(name, recipe)
+    if isinstance(recipe.stem_patch, dict) and (missing := [one for one in spaces if one not in recipe.stem_patch]):
+        raise InputError(f"recipes.{name}.stem_patch has nothing for {missing[0]} space; one value, or one a space")
     if recipe.search:
-        check_search(recipe, name)
+        check_search(resolve_recipe(config, name, spaces[0]), name)
     for after in built_on(config, name):
         check_recipe(config, after)
         if resolve_recipe(config, after).decoder_blocks:
@@ -109,6 +116,23 @@ def check_blocks(name: str, recipe: Recipe, spaces: list[str]) -> None:
     for key in ("noise", "film", "search", "start_from", "transform"):
         if getattr(recipe, key):
             raise InputError(f"{where} goes without {key}; write `{key}: {'false' if key == 'film' else 'null'}`")
+
+
+def check_views(name: str, recipe: Recipe) -> None:
+    """Refuse what goes without turned copies of the images."""
+    refused = {
+        "augment": ("[]", "views are the flips and turns, the same ones in every space"),
+        "distill": ("null", "a teacher's logits are of the images alone, not of their copies"),
+        "decoder_blocks": ("null", "the blocks would pass every copy in every epoch"),
+    }
+    for key, (nothing, why) in refused.items():
+        if getattr(recipe, key):
+            raise InputError(f"recipes.{name}.views goes without {key}: {why}; write `{key}: {nothing}`")
+    if recipe.reconstructions == "on_the_fly":
+        raise InputError(
+            f"recipes.{name}.views: reconstructions of copies are stored beside the others; write "
+            "`reconstructions: cached`"
+        )
 
 
 def check_teacher(config: dict, name: str, teacher: Teacher) -> None:

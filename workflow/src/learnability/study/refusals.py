@@ -17,6 +17,8 @@ from .cells import (
 from .names import check_names
 from .recipe import KEYS, WITH_BLOCKS
 from .recipes import built_on, check_recipe, resolve_recipe, spaces_of
+from .remedies import check_remedies
+from .replicates import check_seeds
 from .sources import is_folder
 
 
@@ -48,6 +50,7 @@ def check_study(config: dict) -> None:
     check_across(config)
     if columns(config, "gap_decomposition"):
         check_gaps(config)
+    check_remedies(config)
     check_bits(config)
     if part := efficiency(config):
         check_efficiency(config, part)
@@ -146,8 +149,12 @@ def check_gaps(config: dict) -> None:
     """Refuse a decomposition of the gap that lacks a side."""
     recipes = config["study"]["recipes"]
     names = recipes["gap_decomposition"]
-    if len(names) != 1 or set(spaces_of(config, names[0])) != ALL_SPACES:
-        raise InputError(f"study.recipes.gap_decomposition is {names}; expected one recipe of all three spaces")
+    if fewer := [name for name in names if set(spaces_of(config, name)) != ALL_SPACES]:
+        raise InputError(
+            f"study.recipes.gap_decomposition is {names}; expected recipes of all three spaces, and {fewer[0]} is used "
+            f"in {spaces_of(config, fewer[0])}"
+        )
+    check_seeds(config, "gap_decomposition")
     if None in recipes_of_gaps(config).values():
         raise InputError(
             f"study.recipes.table1 is {recipes['table1']}; the gap's decomposition needs its reconstruction and latent "

@@ -7,11 +7,12 @@ from ..errors import InputError
 from .configuration import wrong_in_recipe
 from .options import noise_options
 from .recipe import Recipe
+from .search_grid import combinations
 
 WHOLE = {"batch_size", "epochs", "patience", "stem_patch", "drw.after_epoch", "noise.steps", "transform.seed"}
 # A job's files, seed and training rows follow from these, and are there before any value is tried.
 GRAPH = ("model", "init", "start_from", "reconstructions", "distill.teacher", "search", "replicate", "decoder_blocks",
-         "train_share")  # fmt: skip
+         "train_share", "views")  # fmt: skip
 OWN_KEYS = ("noise.family", "noise.draw", "transform.kind")  # each goes with other keys, which a search could not give
 
 
@@ -35,6 +36,8 @@ def check_search(recipe: Recipe, name: str) -> None:
             raise InputError(f"{where}.space.{key} has {sorted(declared)}; either low and high (and log), or choices")
         check_bounds(declared, key, f"{where}.space.{key}")
     check_noise(recipe, f"{where}.space")
+    if search.trials > (count := combinations(search.space)):
+        raise InputError(f"{where}.trials is {search.trials}; its choices have {count} combinations: write {count}")
 
 
 def check_bounds(declared: dict, key: str, where: str) -> None:

@@ -10,8 +10,10 @@ from ..paper.verdicts import in_words
 from ..significance.group_level import FEWEST_FOLDS
 from ..significance.groups import OF_THESE
 from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
+from ..significance.rows import of_first_recipe
 from ..study.truths import NO_GAP, TABLE1
 from ..tables.caveats import Spoiled
+from ..tables.labels import recipe_in_words
 from ..tables.layout import counted, listed, points
 from .controls import WRONG, Said
 from .spoiled import WORDS
@@ -43,7 +45,8 @@ def _first(findings: Findings, cells: list[Effect]) -> str:
 def _of_the_control(findings: Findings) -> str:
     """How much of the gap a lossless control has too: with one recipe in every space, else by those of Table 1."""
     rows = findings.rows("gap_decomposition", metric="balanced_accuracy", role="family")
-    rows = rows[rows["gap_control"].notna()] if len(rows) else rows
+    recipes = rows["recipe"].nunique() if len(rows) else 0
+    rows = of_first_recipe(rows[rows["gap_control"].notna()]) if len(rows) else rows
     if len(rows):
         kinds = ("gap_matched", "gap_control", "gap_encoding")
         matched, control, encoding = (_one_or_range(rows, kind) for kind in kinds)
@@ -52,9 +55,10 @@ def _of_the_control(findings: Findings) -> str:
             where = f"for {findings.pair(first['autoencoder'], first['dataset'])}"
         else:
             where = f"over {counted(len(rows), 'pair')}"
+        named = f" ({recipe_in_words(first['recipe'])})" if recipes > 1 else ""
         return (
-            f"With one recipe in every space the gap is {matched} {where}; the lossless control has {control} of it, "
-            f"and the encoding itself {encoding}."
+            f"With one recipe in every space{named} the gap is {matched} {where}; the lossless control has {control} "
+            f"of it, and the encoding itself {encoding}."
         )
     frame = findings.frames.get("controls")
     shown = [] if frame is None else frame[(frame["recipe"] == TABLE1) & frame["effect"].notna()].to_dict("records")

@@ -9,6 +9,7 @@ from ..significance.group_level import FEWEST_FOLDS
 from ..significance.groups import OF_THESE
 from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
 from ..significance.visible import POWER, seen_by
+from ..tables.labels import recipe_in_words
 from ..tables.layout import counted, listed, points, whole_points
 from .diagnostics import diagnostics_in_words
 
@@ -134,7 +135,8 @@ def _of_confounds(findings: Findings, differing: list[str], may: list[str], may_
             for gap, cell in cells.items()
             if not np.isnan(cell.effect)
         ]
-        may.append(f"Gap, {findings.pair(row['autoencoder'], row['dataset'])}: {'; '.join(gap_words)}.")
+        named = f", {recipe_in_words(row['recipe'])}" if rows["recipe"].nunique() > 1 else ""
+        may.append(f"Gap, {findings.pair(row['autoencoder'], row['dataset'])}{named}: {'; '.join(gap_words)}.")
 
 
 def _of_data(findings: Findings) -> list[str]:

@@ -14,7 +14,7 @@ from ..significance.controls import ABSENT, FOUND
 from ..significance.rows import SAMPLING
 from ..study.study_file import read_study
 from ..study.truths import CONTROLS, GAP, NO_GAP, TABLE1
-from ..tables.labels import labels_of_controls
+from ..tables.labels import labels_of_controls, recipe_in_words
 from ..tables.layout import points
 
 RIGHT, WRONG, OPEN = "supported", "refuted", "open"  # kinds, which the page colours as it does verdicts of claims
@@ -52,9 +52,11 @@ def controls_in_words(
     if controls is None or controls.empty:
         return Said(OPEN, NOT_RUN, [])
     names = labels_of_controls(controls["control"], autoencoders)
-    rows = [
-        row | {"where": f"{names[row['control']]} on {dataset(row['dataset'])}"} for row in controls.to_dict("records")
-    ]
+    rows = controls.to_dict("records")
+    several = len({row["recipe"] for row in rows} - {TABLE1}) > 1
+    for row in rows:
+        by = f" by {recipe_in_words(row['recipe'])}" if several and row["recipe"] != TABLE1 else ""
+        row["where"] = f"{names[row['control']]} on {dataset(row['dataset'])}{by}"
     judged = [row for row in rows if row["recipe"] != TABLE1]
     for row, wrong in zip(judged, failures(judged), strict=True):
         row |= {"wrong": wrong, "kind": _kind(row, wrong)}

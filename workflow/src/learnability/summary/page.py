@@ -28,7 +28,7 @@ from .spoiled import spoiled
 
 CAPTIONS = ROOT / "workflow" / "report"
 LARGEST_SVG = 300_000  # bytes; a figure with more is taken as a PNG, if that is smaller
-FIRST = "gaps"  # the figure that leads
+FIRST = ("gap_decomposition", "gaps")  # the first of them that a study has leads
 IMAGES = ("figure3",)  # figures that show images of the datasets themselves
 VERDICTS = {SUPPORTED: "supported", NOT_SUPPORTED: "refuted", UNTESTABLE: "open"}
 
@@ -88,8 +88,8 @@ def render_summary(findings: Findings, material: Material) -> str:
         kinds=VERDICTS,
         published=tables_of(material.published) if of_the_paper(findings) else [],
         tables=[table for path in sorted(material.tables, key=table_order) for table in tables_of(path)],
-        leading=[figure for figure in figures if figure["name"] == FIRST],
-        figures=[figure for figure in figures if figure["name"] != FIRST],
+        leading=[figure for figure in figures[:1] if figure["name"] in FIRST],
+        figures=[figure for i, figure in enumerate(figures) if i or figure["name"] not in FIRST],
         not_shareable=material.not_shareable,
         provenance={
             "written": material.written,
@@ -138,13 +138,13 @@ def tables_of(path: Path) -> list[dict]:
 
 
 def embedded(material: Material) -> list[Path]:
-    """The SVGs of the figures that the page holds, that of the gaps first.
+    """The SVGs of the figures that the page holds, those of the gaps first.
 
     One of images is among them only if all of these may be passed on.
     """
     left_out = IMAGES if material.not_shareable else ()
     shown = [path for path in material.figures if path.suffix == ".svg" and path.stem not in left_out]
-    return sorted(shown, key=lambda path: path.stem != FIRST)
+    return sorted(shown, key=lambda path: FIRST.index(path.stem) if path.stem in FIRST else len(FIRST))
 
 
 def picture(path: Path, number: int, material: Material) -> dict:

@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from ..errors import InputError
-from ..study.truths import TABLE1
+from ..study.truths import DECODER_BLOCKS, EQUIVARIANCE, LOW_PASS, NONE, ROTATE, TABLE1, VIEWS, WHITEN
 
 AGAIN = "Same training with another seed"
+REMEDY_WORDS = {
+    NONE: "none", WHITEN: "whitened channels", ROTATE: "rotated channels (null)", LOW_PASS: "low frequencies alone",
+    VIEWS: "views", DECODER_BLOCKS: "decoder's first blocks", EQUIVARIANCE: "equivariant fine-tuning",
+}  # fmt: skip
 PHANTOM_NOTICE = "Phantom data: synthetic images, not patients."
 
 

@@ -97,6 +97,8 @@ def train(
     model = model.to(data.rows.device, memory_format=torch.channels_last)
     if model.transform is not None:
         fit_transform(model, data)
+    if recipe.views and cell["space"] == "image":
+        data = load("recipes.*", "views").with_turned_images(data, recipe.views.copies)
     torch.set_float32_matmul_precision("highest")  # no TF32 in what stays in float32 beside bfloat16
     loss = build_loss(recipe, class_counts(data), inputs.teacher_scale)
     found = fit(model, data, recipe, seed, identity, checkpoint, loss)
@@ -176,12 +178,14 @@ def train_epoch(
     order = np.random.default_rng([seed, epoch]).permutation(len(train))
     if len(order) % batch_size == 1 and len(order) > 1:
         order = order[:-1]  # batch norm cannot train on a batch of one
-    labels = torch.from_numpy(data.label[train[order]]).to(device)
+    labels, rows = torch.from_numpy(data.label[train[order]]).to(device), train[order]
+    if recipe.views:
+        rows = load("recipes.*", "views").draw_views(rows, len(data.label), recipe.views.copies, seed, epoch)
     teacher = None if data.teacher is None else data.teacher[torch.from_numpy(order).to(device)]
     done = checkpointer.take_up() or {"seen": 0, "total": 0.0}
     total = torch.tensor(done["total"], device=device)  # summed on the device: reading it would make the host wait
     seen = done["seen"]
-    left = data.rows.batches(train[order[seen:]], batch_size) if seen < len(order) else ()
+    left = data.rows.batches(rows[seen:], batch_size) if seen < len(order) else ()
     for step, x in enumerate(left, start=1):
         batch = slice(seen, seen + len(x))
         soft = None if teacher is None else teacher[batch]

@@ -13,6 +13,7 @@ import torch
 from ..classifiers.weights import CONFIG
 from ..datasets.splits import check_split
 from ..errors import InputError
+from ..registry import load
 from ..storage.arrays import open_packed
 from ..storage.batches import Decode, DecodedRows, Rows
 from ..storage.channel_sums import channel_moments, channel_sums
@@ -36,11 +37,12 @@ class Inputs:
     teacher_scale: float = 1.0  # of those logits (Recipe.logit_scale)
     decode: Decode | None = None  # stored latents to uint8 images, for reconstructions made on the fly
     stored: Path | None = None  # reconstructions that were decoded before: what is validated and tested then
+    views: Path | None = None  # encodings of turned copies of the images, which train too
 
     @classmethod
     def of_job(cls, files: Mapping[str, str], **more) -> Self:
         """The inputs of a job; `files` are those of its rule by name (study/paths.py), `more` other fields."""
-        named = ("array", "channel_sums", "folds", "start", "teacher_logits", "stored")
+        named = ("array", "channel_sums", "folds", "start", "teacher_logits", "stored", "views")
         paths = {name: Path(files[name]) for name in named if name in files}
         card = Path(files["autoencoder"]) if "autoencoder" in files else None
         return cls(dataset=Path(files["samples"]).parent, autoencoder_card=card, **paths, **more)
@@ -54,7 +56,8 @@ class Inputs:
 
     def cards(self) -> list[str]:
         """Digests of the cards, in which are those of the arrays."""
-        paths = (self.dataset / "dataset.json", self.autoencoder_card)
+        paths = [self.dataset / "dataset.json", self.autoencoder_card]
+        paths += [self.views.with_name("autoencoder.json")] if self.views else []
         return [file_digest(path) if path else "none" for path in paths]
 
 
@@ -108,7 +111,10 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
     label, classes = samples["label"].to_numpy(), card["classes"]
     check_split(label, split, classes, card["positive"], f"{folds}: fold {cell['fold']}")
     say_absent(label, split, classes)
-    rows = Rows(packed, device, channels_last=cell["space"] != "latent" and not inputs.decode, keep=keep)
+    whole = packed
+    if inputs.views:
+        whole, source["views"] = load("recipes.*", "views").with_stored_copies(packed, inputs)
+    rows = Rows(whole, device, channels_last=cell["space"] != "latent" and not inputs.decode, keep=keep)
     sums, features = read_channel_sums(inputs), None
     if inputs.decode:
         rows = DecodedRows(rows, samples["sample_id"].to_numpy(), inputs.decode)

@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ..errors import InputError
 from ..study.recipe import Search
+from ..study.search_grid import grid
 from .search_journal import JOURNAL, begin_study, held, load_study, lock_of, recorded
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # run_trials prints the line of a trial itself
@@ -99,11 +100,13 @@ def start_trial(folder: Path, study: optuna.Study, search: Search, seed: int, wo
 
 
 def propose(trials: list[FrozenTrial], search: Search, seed: int) -> dict:
-    """Values for the next trial, by TPE (the first ten are random), given all before it.
+    """Values for the next trial: of a grid the next, else by TPE (the first ten are random), given all before it.
 
     The sampler is made for this one trial, from the seed and the number of trials before it. One sampler for the
     search would have drawn other random numbers after a restart: its generator begins anew, the trials do not.
     """
+    if values := grid(search):
+        return values[len(trials)]
     sampler = TPESampler(seed=seed + len(trials), constant_liar=search.workers > 1)
     past = optuna.create_study(sampler=sampler, direction="maximize")  # in memory: the journal gets whole trials only
     past.add_trials(trials)

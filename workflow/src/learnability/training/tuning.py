@@ -6,6 +6,7 @@ import torch
 
 from ..storage.contracts import digest
 from ..study.recipe import Recipe
+from ..study.search_grid import grid
 from .engine import train, with_share
 from .fold_data import Inputs, load_fold
 from .search import best, run_trials
@@ -36,9 +37,8 @@ def search_recipe(
         _, _, history, *_ = train(cell, recipe.with_values(values), seed, n_splits, code, inputs, data, checkpoint)
         return max(row["validation_balanced_accuracy"] for row in history)
 
-    same = recipe.recorded() | {
-        "search": recipe.search.space
-    }  # a search of more trials goes on with those that are done
+    # A search of more trials goes on with those that are done; a grid only with its own.
+    same = recipe.recorded() | {"search": [recipe.search.space, bool(grid(recipe.search))]}
     identity = digest([cell, same, seed, n_splits, code, data.source, data.card["digest"], inputs.identity()])
     run_trials(folder, recipe.search, SEED_STRIDE * seed, worker, objective, identity)
     return {"worker": worker} if worker else cell | best(folder, recipe.search, identity)

@@ -1,7 +1,7 @@
-"""What a job has to do: a kind that its rate is of, and units that its time is proportional to.
+"""How much work a job is: its kind, which has a rate, and units, to which its time is proportional.
 
-The same functions describe a planned job, from the configuration, one that ran, from its benchmark, and one that asks a
-cluster for its time.
+The same functions describe a planned job (from the configuration), a job that ran (from its benchmark), and a job that
+asks a cluster for time.
 """
 
 import json
@@ -20,15 +20,15 @@ CLASSIFIER_RULES = (
     "trace_noise_curve",
     "measure_efficiency",
 )
-ENCODING_RULES = ("encode_dataset", "encode_latents")
+ENCODING_RULES = ("encode_dataset", "encode_latents", "encode_views", "encode_latent_views")
 DIAGNOSING_RULES = ("diagnose_encoding",)
 GPU_RULES = (*CLASSIFIER_RULES, *ENCODING_RULES, *DIAGNOSING_RULES, "finetune_autoencoder")
-AFTER_BUDGET = 2  # folds that a training predicts after its budget: the epoch that it cut is validated, then the test
+AFTER_BUDGET = 2  # folds predicted after a training's budget: validation (the budget cut that epoch short), then test
 COSTLY_RULES = (*GPU_RULES, "prepare_dataset")  # those with a benchmark; the others take seconds
 
 
 class Work(NamedTuple):
-    """The kind of a job and its units: a rate of the same rule and kind, in seconds per unit, gives its time."""
+    """The kind of a job and its units. Units times the rate of its rule and kind, in seconds per unit, are its time."""
 
     kind: str
     units: float
@@ -37,18 +37,18 @@ class Work(NamedTuple):
 def describe_work(rule: str, params: dict, array: ArraySize, name: str = "", epochs: int | None = None) -> Work:
     """The work of a costly rule from its parameters and the array that it reads or makes.
 
-    `name` is its autoencoder. Units are megapixels of the array, as often as the job passes over it (`passes`).
+    `name` is its autoencoder. The units are the megapixels of the array, times the job's passes over it (`passes`).
     """
     if rule == "prepare_dataset":
         return Work(params["entry"]["format"], array.megapixels)
     if rule in (*ENCODING_RULES, *DIAGNOSING_RULES):
-        return Work(kind_of_autoencoder(name, params["entry"]), array.megapixels)
+        return Work(kind_of_autoencoder(name, params["entry"]), array.megapixels * params.get("copies", 1))
     if rule == "finetune_autoencoder":
         tuning = params["entry"]["finetune"]
         images = ArraySize(tuning["steps"] * tuning["batch_size"], array.channels, array.side)
         return Work(f"{kind_of_autoencoder(name, params['entry'])}, {tuning['perceptual']}", images.megapixels)
     recipe = params["recipe"]
-    if rule == "measure_efficiency":  # its batches are its own, however many images there are
+    if rule == "measure_efficiency":  # it makes its own batches, however many images there are
         return Work(kind_of_classifier(recipe, array.channels, name), array.side**2 / 1e6)
     return Work(kind_of_classifier(recipe, array.channels, name), passes(rule, params, epochs) * array.megapixels)
 
@@ -56,8 +56,8 @@ def describe_work(rule: str, params: dict, array: ArraySize, name: str = "", epo
 def passes(rule: str, params: dict, epochs: int | None = None) -> float:
     """How often a classifier's job goes over its array.
 
-    Without `epochs`, those that were run, a training is taken to run to the end of its recipe: early stopping makes it
-    shorter, never longer.
+    `epochs` are those that a training ran. Without them, it is taken to run to the end of its recipe: early stopping
+    makes it shorter, never longer.
     """
     recipe = params["recipe"]
     if rule in TRAINING_RULES:
@@ -74,7 +74,7 @@ def passes(rule: str, params: dict, epochs: int | None = None) -> float:
 
 
 def of_an_epoch(recipe: Recipe, params: dict) -> float:
-    """The part of an epoch that is left where a share of the rows trains; a row costs a third of a step to validate."""
+    """Cost of an epoch on a share of the rows, relative to one on all. Validating a row costs a third of a step."""
     if recipe.train_share == 1 or recipe.budget_seconds:
         return 1.0
     train = 3 * (params["n_splits"] - 2)
@@ -86,7 +86,7 @@ def kind_of_autoencoder(name: str, entry: dict) -> str:
 
 
 def kind_of_classifier(recipe: Recipe, channels: int, name: str) -> str:
-    """The network and how it is fed: what its speed depends on; `name` is its autoencoder."""
+    """The network and its input, on which its speed depends; `name` is its autoencoder."""
     options = json.dumps(recipe.model_options, sort_keys=True) if recipe.model_options else ""
     parts = [recipe.model, options, f"stem {recipe.stem_patch}" if recipe.stem_patch else ""]
     parts += [f"{channels} channels", "on the fly" if recipe.reconstructions == "on_the_fly" else ""]

@@ -36,7 +36,7 @@ class DiffusersAutoencoder:
             self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
         except (RuntimeError, ValueError, TypeError, AttributeError) as error:
             if isinstance(error, torch.OutOfMemoryError) or re.search("CUDA|CUBLAS|cuDNN", str(error)):
-                raise  # the GPU's doing, not the class's
+                raise  # the GPU failed, not the class
             found = f"{type(error).__name__}: {error}"
             raise InputError(f"{entry['class']} cannot encode images of 3 channels ({found}); {OF_IMAGES}") from error
         self.provenance = {
@@ -47,9 +47,9 @@ class DiffusersAutoencoder:
 
     @staticmethod
     def load(entry: dict) -> torch.nn.Module:
-        """The model of a config entry; every tensor of model and weights must have its match.
+        """The model of a config entry. The weights must hold exactly the tensors of the model.
 
-        float32 (TF32 on a GPU) unless `torch_dtype` says otherwise: bfloat16 costs enough PSNR to blur Table 2.
+        float32 (TF32 on a GPU) unless `torch_dtype` says otherwise: bfloat16 lowers PSNR enough to blur Table 2.
         """
         import diffusers
 
@@ -81,7 +81,7 @@ class DiffusersAutoencoder:
         return self.posterior(x)[0]
 
     def posterior(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Latents of images as `encode` gives them, and the variance around each value; None without a posterior."""
+        """The latents that `encode` gives, and the posterior's variance of each value; None without a posterior."""
         z, variance = code_with_variance(self.model, to_image_channels(x, self.model).to(self.model.dtype))
         return (self.packing.pack(z.float()), None) if self.packing else (z.float(), variance)
 
@@ -91,7 +91,7 @@ class DiffusersAutoencoder:
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         z = self.to_model(z)
-        # A VQModel would quantise again what is quantised already.
+        # Without this option a VQModel would quantise the code a second time.
         options = {"force_not_quantize": True} if hasattr(self.model, "quantize") else {}
         return self.model.decode(z, **options).sample.float().expand(-1, 3, -1, -1)  # grey to RGB; RGB stays
 
@@ -101,7 +101,7 @@ def build(entry: dict, device: torch.device) -> DiffusersAutoencoder:
 
 
 def what_it_takes(model: torch.nn.Module) -> str | None:
-    """What a model reads, by its first convolution, if not an image of one or three channels; else None."""
+    """What a model reads, judged by its first convolution; None if it reads images of one or three channels."""
     if "num_frames" in signature(model.decode).parameters:
         return "video"
     kinds = {torch.nn.Conv1d: "audio", torch.nn.Conv3d: "video", torch.nn.Conv2d: None}
@@ -114,7 +114,7 @@ def what_it_takes(model: torch.nn.Module) -> str | None:
 
 
 def to_image_channels(x: torch.Tensor, model: torch.nn.Module) -> torch.Tensor:
-    """RGB (N, 3, H, W) as `model` wants it: the mean of the channels, (N, 1, H, W), where it has one."""
+    """RGB images (N, 3, H, W), or their channel mean (N, 1, H, W) if `model` reads one channel."""
     return x.mean(dim=1, keepdim=True) if getattr(model.config, "in_channels", 3) == 1 else x
 
 
@@ -124,7 +124,7 @@ def raw_code(model: torch.nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 
 def code_with_variance(model: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The code of images without randomness, and the variance of a posterior or None: classes name both differently."""
+    """The code of images without randomness, and the posterior's variance or None; classes name both differently."""
     code = model.encode(x)
     if hasattr(code, "latent_dist"):
         return code.latent_dist.mode(), code.latent_dist.logvar.float().exp()
@@ -133,9 +133,9 @@ def code_with_variance(model: torch.nn.Module, x: torch.Tensor) -> tuple[torch.T
 
 
 class Packing:
-    """FLUX.2's latent as its transformer sees it: 2 x 2 positions in one, normalised by stored statistics.
+    """FLUX.2's latent as its transformer sees it: 2 x 2 positions become one, normalised by stored statistics.
 
-    (N, 32, h, w) <-> (N, 128, h / 2, w / 2), with mean and variance of the model's batch norm.
+    (N, 32, h, w) <-> (N, 128, h / 2, w / 2), with the mean and variance of the model's batch norm.
     """
 
     def __init__(self, model: torch.nn.Module):
