@@ -1,6 +1,7 @@
 """Encoding: what is stored is the family's own code, and reconstructions are decoded from what is stored."""
 
 import json
+import logging
 
 import numpy as np
 import pandas as pd
@@ -291,3 +292,21 @@ def test_a_failure_of_the_gpu_is_not_taken_for_a_wrong_class(tmp_path, monkeypat
     with pytest.raises(shown) as raised:
         load_autoencoder(entry, CPU)
     assert type(raised.value) is shown
+
+
+def test_what_diffusers_writes_itself_is_no_warning_and_what_others_write_is(tmp_path):
+    """It saves block_out_channels of AutoencoderTiny, and says of it that nobody expects it."""
+    entry, said = save("tae", tmp_path), []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logger = logging.getLogger("diffusers.configuration_utils")
+    logger.addHandler(handler)
+    try:
+        load_autoencoder(entry, CPU)
+        assert said == []
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"unheard_of": 1}))
+        load_autoencoder(entry, CPU)
+    finally:
+        logger.removeHandler(handler)
+    assert ["unheard_of" in text for text in said] == [True]

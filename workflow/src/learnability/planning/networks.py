@@ -13,6 +13,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..autoencoders.families.architectures import configuration
+from ..autoencoders.families.diffusers_weights import hush_own_key
 from ..classifiers.classifier import build_network, build_transform
 from ..study.array_sizes import row_shape
 from ..study.cells import all_cells, resolve_autoencoder
@@ -127,6 +128,7 @@ def build_model(entry: dict) -> torch.nn.Module | None:
     if kind is None or entry.get("layout") == "packed":
         return None
     known = configuration(entry)
+    hush_own_key()
     return known and kind.from_config(known)
 
 

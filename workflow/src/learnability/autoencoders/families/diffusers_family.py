@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from ...errors import InputError
 from ...study.sources import shown_source
 from ..latent_units import IDENTITY, pipeline_units
-from .diffusers_weights import card_digests, weights_folder
+from .diffusers_weights import card_digests, hush_own_key, weights_folder
 from .layout import measure_layout
 
 OF_IMAGES = "name an autoencoder of images"
@@ -53,6 +53,7 @@ class DiffusersAutoencoder:
         """
         import diffusers
 
+        hush_own_key()
         folder, dtype = weights_folder(entry), getattr(torch, entry.get("torch_dtype", "float32"))
         try:
             model, loading = getattr(diffusers, entry["class"]).from_pretrained(

@@ -1,5 +1,7 @@
 """The weights of an entry in diffusers format: config.json and a safetensors file, in one folder."""
 
+import logging
+import re
 from pathlib import Path
 
 from ...errors import InputError
@@ -8,6 +10,7 @@ from .folders import base_folder, unset_variable
 
 STEM, SUFFIX = "diffusion_pytorch_model", ".safetensors"
 WHOLE = "max_shard_size='1TB'"
+OWN_KEY = re.compile(r"The config attributes \{'block_out_channels': \[[\d, ]+\]\} were passed to AutoencoderTiny")
 
 
 def weight_files(entry: dict) -> list[str]:
@@ -67,3 +70,12 @@ def card_digests(entry: dict) -> dict[str, str]:
     """Digests of the weights and of config.json, because no tensor holds scale, normalisation or activations."""
     files = files_read(entry)
     return {"weights_digest": digest([file_digest(files["weights"])]), "config_digest": file_digest(files["config"])}
+
+
+def hush_own_key() -> None:
+    """Keep away the warning that AutoencoderTiny has a key too many: diffusers itself writes it when it saves one."""
+    logging.getLogger("diffusers.configuration_utils").addFilter(is_of_others)  # the same one is added once
+
+
+def is_of_others(record: logging.LogRecord) -> bool:
+    return not OWN_KEY.match(record.getMessage())
