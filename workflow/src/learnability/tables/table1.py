@@ -12,14 +12,9 @@ from .caveats import Spoiled, chance_row, sentences
 from .formats import render
 from .frames import cells_by, corrected_p, named, score_rows
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
-from .layout import MISSING, SCORE_HEADS, Best, Block, Layout, best_of, cell_text, listed, values_over_folds
+from .layout import MISSING, SCORE_HEADS, Best, Block, Layout, best_of, cell_text, listed, scores_over_folds
 
 IDENTITY = ["dataset", "autoencoder", "role", "space", "recipe"]
-NAMED = {
-    "balanced_accuracy": "balanced accuracy (bACC)",
-    "auc": "AUC",
-    "mcc": "Matthews correlation coefficient (MCC)",
-}
 OVER_FOLDS_IN_WORDS = "two-sided t-test paired by fold with Nadeau and Bengio's correction"
 MARK = "‡"  # as in Table 4: differs from reconstruction space
 
@@ -88,7 +83,7 @@ def _caption(table: pd.DataFrame, metrics: Sequence[str], with_sd: bool, bold: b
     """What the numbers are, and what bold and the mark mean where they can occur."""
     caption = (
         "Classifiers in image space, latent space (LS) and reconstruction space (RS): "
-        f"{listed([NAMED[metric] for metric in metrics])}, {values_over_folds(table, with_sd)}."
+        f"{scores_over_folds(table, with_sd, metrics)}."
     )
     caption += " Bold: the best autoencoder of each space." if bold else ""
     if tests is not None and len(tests) and table["n_folds"].max() > 1:
