@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from ..significance.rows import HEADLINE_METRIC
-from ..tables.labels import Labels, datasets_of, marked, present
+from ..tables.labels import Labels, autoencoders_of, datasets_of
 from .style import SPACES, Mark, add_legend, add_note, dataset_panels, draw_chance, marks_of, styled
 
 LINES = {"image": "-", "reconstruction": "--", "latent": "-"}
@@ -22,14 +22,13 @@ def draw_learning_curves(table: pd.DataFrame, chance: dict[str, float], labels: 
     """
     curves = table[table["metric"] == HEADLINE_METRIC]
     curves = curves.astype(dict.fromkeys(["n_images", "mean", "sd"], float))
-    datasets, roles = datasets_of(curves, labels), dict(zip(curves["autoencoder"], curves["role"], strict=True))
-    named, marks = present(roles.keys() - {"original"}, labels.autoencoders), marks_of(labels, roles)
+    datasets, (families, controls) = datasets_of(curves, labels), autoencoders_of(curves, labels)
+    marks = marks_of(labels, dict(zip(curves["autoencoder"], curves["role"], strict=True)))
     figure, grid = dataset_panels(datasets, 2, 2.3, "training images", "balanced accuracy")
     for dataset, axes in grid.items():
         own = curves[curves["dataset"] == dataset]
         for (autoencoder, space), curve in own.groupby(["autoencoder", "space"], sort=False):
-            name = named.get(autoencoder, "")
-            name = marked(name, "control") if roles[autoencoder] == "control" else name
+            name = (families | controls).get(autoencoder)
             shown = f"{name}, {space}s" if name else "images"
             draw_curve(axes, curve.sort_values("n_images"), mark_of(marks[autoencoder], space), LINES[space], shown)
         draw_chance(axes, chance[dataset])

@@ -152,12 +152,6 @@ def folds_in_words(number: int) -> str:
     return f"{number} folds" if number > 1 else "one fold"
 
 
-def score(value: float, decimals: int = 2) -> str:
-    """A score or correlation as '.52' or '−.07'."""
-    text = f"{round(value, decimals) + 0.0:.{decimals}f}"
-    return text.replace("0.", ".", 1).replace("-", "−") if abs(value) < 1 else text.replace("-", "−")
-
-
 def save(figure: Figure, svg: str | Path, png: str | Path) -> None:
     """Write both files, whole or not at all; without dates, so that the same figure is the same bytes.
 

@@ -51,6 +51,11 @@ def number(*shown: float, decimals: int = 3) -> str:
     return " ± ".join(re.sub(r"^(-?)0\.", r"\1.", text) for text in texts)
 
 
+def score(value: float, decimals: int = 2) -> str:
+    """A score or correlation of any sign as '.52' or '−.07'."""
+    return number(value, decimals=decimals).replace("-", "−")
+
+
 def points(value: float, decimals: int = 1) -> str:
     """A difference of scores in points of a hundred, as '3.1' or '−3.1'."""
     return f"{round(100 * value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
