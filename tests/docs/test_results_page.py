@@ -10,8 +10,9 @@ from learnability.significance.remedies import REMEDY_COLUMNS
 from learnability.significance.rows import TEST_COLUMNS
 from learnability.storage.contracts import CELL, FIDELITY, FOLDS, PREDICTIONS, SAMPLES, SCORES, write_json
 from learnability.study.study_lists import study_lists
+from learnability.tables.frames import SCORE_COLUMNS
 from learnability.tables.learning_curve import CURVE_COLUMNS
-from learnability.tables.probes import INFORMATION_COLUMNS, PROBE_COLUMNS
+from learnability.tables.probes import INFORMATION_COLUMNS
 from learnability.tables.table6 import TABLE6_COLUMNS
 from learnability.training.engine import OUTPUTS
 from tests.documented import RUN, agree, documented_columns, documented_files, undocumented
@@ -33,7 +34,8 @@ def test_columns_are_those_of_the_contracts():
         assert COLUMNS_OF[f"significance/{test}.csv"] == TEST_COLUMNS
     assert COLUMNS_OF["significance/group_level.csv"] == COLUMNS_OF["significance/study_level.csv"] == GROUP_COLUMNS
     for table, columns in (
-        ("probes", PROBE_COLUMNS),
+        ("table1", SCORE_COLUMNS),
+        ("probes", SCORE_COLUMNS),
         ("information", INFORMATION_COLUMNS),
         ("learning_curve", CURVE_COLUMNS),
         ("table6", TABLE6_COLUMNS),

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from learnability.autoencoders.encode import encode_dataset
 from learnability.diagnostics import encoding
 from learnability.diagnostics.encoding import DIAGNOSTICS, SPECTRUM, diagnose_encoding
-from learnability.diagnostics.latents import stratified
+from learnability.diagnostics.samples import stratified
 from learnability.errors import InputError
 from learnability.storage.contracts import SAMPLES, read_json, write_json, write_parquet
 from tests.autoencoders import save, write_dataset

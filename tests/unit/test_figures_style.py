@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from learnability.figures import style
 from learnability.figures.gaps import KINDS
-from learnability.figures.style import GREYS, PALETTE, SPACES, add_note, marks_of, panels, score, styled
+from learnability.figures.style import GREYS, PALETTE, SPACES, add_note, marks_of, panels, styled
 from learnability.tables.labels import Labels
+from learnability.tables.layout import score
 from tests.drawn import files_of, tick_labels, words
 from tests.unit.test_layering import FILES, imports
 

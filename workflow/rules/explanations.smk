@@ -55,12 +55,8 @@ rule make_probes:
 
 rule make_information:
     input:
+        **predictions_of(cells_of_information(config), "recipes.probes"),
         study="<results>/study.json",
-        metrics=at_least_one(information_files("metrics.json"), "recipes.probes"),
-        predictions=information_files("predictions.parquet"),
-        cards=dataset_files("dataset.json", datasets=datasets_of(cells_of_information(config))),
-        samples=dataset_files("samples.parquet", datasets=datasets_of(cells_of_information(config))),
-        folds=fold_files(datasets=datasets_of(cells_of_information(config))),
     output:
         **table_outputs("information", "Information", "Usable information in bits, and its gap"),
     log:
@@ -81,12 +77,8 @@ rule make_information:
 
 rule make_learning_curve:
     input:
+        **predictions_of(cells(config, "learning_curve"), "recipes.learning_curve"),
         study="<results>/study.json",
-        metrics=at_least_one(run_files("metrics.json", "learning_curve"), "recipes.learning_curve"),
-        predictions=run_files("predictions.parquet", "learning_curve"),
-        cards=dataset_cards("learning_curve"),
-        samples=dataset_files("samples.parquet", "learning_curve"),
-        folds=fold_files("learning_curve"),
     output:
         **table_outputs("learning_curve", "Learning curve", "Whether a gap is a wall or a price in samples"),
     log:

@@ -32,27 +32,24 @@ def noise_curves(name="noise_curve.parquet"):
     return in_results(paths.run_file(cell, name) for cell in noisy)
 
 
-def information_files(name):
-    """One file of every run whose information is in bits."""
-    return in_results(paths.run_file(cell, name) for cell in cells_of_information(config))
-
-
-def files_by_frequency(name):
-    """One file of every run of Table 1 and of the gap's decomposition."""
+def runs_by_frequency():
+    """Every run of Table 1 and of the gap's decomposition, each once."""
     runs = cells(config) + cells(config, "gap_decomposition")
-    return in_results(list(dict.fromkeys(paths.run_file(cell, name) for cell in runs)))
+    return [run for number, run in enumerate(runs) if run not in runs[:number]]
 
 
-def recipes_by_frequency():
-    """Table 1's recipes, and by the name of each matched one its trainings."""
-    matched = config["study"]["recipes"].get("gap_decomposition", [])
-    return recipes_of_gaps(config) | {"matched": {name: [name] for name in matched}}
-
-
-def datasets_of(runs):
-    """The datasets of these runs, in the study's order."""
+def predictions_of(runs, *refusal):
+    """Inputs by name: what these runs say of every image, and the images; `refusal` as in at_least_one."""
     names = {cell["dataset"] for cell in runs}
-    return [name for name in config["study"]["datasets"] if name in names]
+    names = [name for name in config["study"]["datasets"] if name in names]
+    metrics = in_results(paths.run_file(cell, "metrics.json") for cell in runs)
+    return {
+        "metrics": at_least_one(metrics, *refusal) if refusal else metrics,
+        "predictions": in_results(paths.run_file(cell, "predictions.parquet") for cell in runs),
+        "cards": dataset_files("dataset.json", datasets=names),
+        "samples": dataset_files("samples.parquet", datasets=names),
+        "folds": fold_files(datasets=names),
+    }
 
 
 def encoding_files(name):

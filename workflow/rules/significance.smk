@@ -26,12 +26,8 @@ rule test_significance:
 
 rule test_groups:
     input:
+        **predictions_of(cells(config)),
         study="<results>/study.json",
-        metrics=run_files("metrics.json"),
-        predictions=run_files("predictions.parquet"),
-        cards=dataset_cards(),
-        samples=dataset_files("samples.parquet"),
-        folds=fold_files(),
     output:
         cells="<results>/significance/group_level.csv",
         study="<results>/significance/study_level.csv",
@@ -71,15 +67,8 @@ rule test_ablation:
 
 rule decompose_gap:
     input:
+        **predictions_of(cells_of_gaps(config), "limited_to.gap_decomposition"),
         study="<results>/study.json",
-        metrics=at_least_one(
-            in_results(paths.run_file(cell, "metrics.json") for cell in cells_of_gaps(config)),
-            "limited_to.gap_decomposition",
-        ),
-        predictions=in_results(paths.run_file(cell, "predictions.parquet") for cell in cells_of_gaps(config)),
-        cards=dataset_cards("gap_decomposition"),
-        samples=dataset_files("samples.parquet", "gap_decomposition"),
-        folds=fold_files("gap_decomposition"),
     output:
         "<results>/significance/gap_decomposition.csv",
     log:
@@ -121,12 +110,8 @@ rule test_diagnostics:
 
 rule judge_controls:
     input:
+        **predictions_of(cells(config, "controls"), "controls", "names none"),
         study="<results>/study.json",
-        metrics=at_least_one(run_files("metrics.json", "controls"), "controls", "names none"),
-        predictions=run_files("predictions.parquet", "controls"),
-        cards=dataset_cards("controls"),
-        samples=dataset_files("samples.parquet", "controls"),
-        folds=fold_files("controls"),
         gaps=["<results>/significance/gap_decomposition.csv"] if cells(config, "gap_decomposition") else [],
     output:
         "<results>/significance/controls.csv",

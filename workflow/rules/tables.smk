@@ -87,12 +87,8 @@ rule make_gap:
 
 rule make_gap_by_frequency:
     input:
+        **predictions_of(runs_by_frequency()),
         study="<results>/study.json",
-        metrics=files_by_frequency("metrics.json"),
-        predictions=files_by_frequency("predictions.parquet"),
-        cards=dataset_cards(),
-        samples=dataset_files("samples.parquet"),
-        folds=fold_files(),
     output:
         **table_outputs("gap_by_frequency", "The gap by frequency", "The gap on frequent, middle and rare classes"),
     log:
@@ -102,7 +98,7 @@ rule make_gap_by_frequency:
         "../../envs/learnability.yaml"
     params:
         labels=labels(config),
-        recipes=recipes_by_frequency(),
+        recipes=recipes_of_gaps(config),
         controls={name: control for name, control in controls_of_grids(config).items() if control},
         footnotes=lambda wildcards: finetuning_notes(config, config["study"]["autoencoders"]),
         code=code_of("make_gap_by_frequency"),

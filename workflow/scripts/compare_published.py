@@ -6,7 +6,8 @@ with job(snakemake.log[0]):
     from learnability.paper.findings import read_findings
     from learnability.paper.layouts import render_published
     from learnability.paper.published_numbers import compare_published
-    from learnability.storage.contracts import read_json, write_csv, write_text
+    from learnability.storage.contracts import read_json
+    from learnability.tables.formats import write_table
     from learnability.tables.labels import labels_of
 
     params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]
@@ -14,7 +15,4 @@ with job(snakemake.log[0]):
     n_splits = read_json(snakemake.input.study)["n_splits"]
     findings = read_findings(snakemake.input.results, cards, labels, params.margin, n_splits, params.names)
     numbers = compare_published(findings)
-    write_csv(numbers, snakemake.output.csv)
-    text = render_published(numbers, findings)
-    for extension in ("md", "html", "tex"):
-        write_text(text[extension], snakemake.output[extension])
+    write_table(numbers, render_published(numbers, findings), snakemake.output)

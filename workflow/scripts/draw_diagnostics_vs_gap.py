@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
     from learnability.storage.contracts import read_csv, read_json
     from learnability.tables.labels import labels_of
 
-    labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
+    labels = labels_of(snakemake.params.labels, map(read_json, snakemake.input.cards))
     table, gaps, tests = (
         read_csv(snakemake.input[name], keep_default_na=False, dtype=str) for name in ("table5", "gaps", "tests")
     )

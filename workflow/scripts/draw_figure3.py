@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
     from learnability.tables.labels import labels_of
 
     files, params = snakemake.input, snakemake.params
-    labels = labels_of(params.labels, [read_json(path) for path in files.cards])
+    labels = labels_of(params.labels, map(read_json, files.cards))
     originals = read_originals(files.cards, files.samples, files.folds, files.images, params.folds)
     decoded = read_reconstructions(originals, files.autoencoders, files.reconstructions, files.fidelity)
     save(draw_figure3(originals, decoded, labels), snakemake.output.svg, snakemake.output.png)

@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
     from learnability.tables.labels import labels_of
 
     files = snakemake.input
-    labels = labels_of(snakemake.params.labels, [read_json(path) for path in files.cards])
+    labels = labels_of(snakemake.params.labels, map(read_json, files.cards))
     gaps = read_csv(files.gaps, keep_default_na=False, dtype=str)
     decomposition, controls = (
         read_csv(paths[0], keep_default_na=False) if paths else None

@@ -10,6 +10,6 @@ with job(snakemake.log[0]):
     from learnability.tables.labels import labels_of
 
     files = snakemake.input
-    labels = labels_of(snakemake.params.labels, [read_json(path) for path in files.cards])
+    labels = labels_of(snakemake.params.labels, map(read_json, files.cards))
     spectra = read_spectra(files.spectra, [read_json(path) for path in files.encodings])
     save(draw_spectra(spectra, labels), snakemake.output.svg, snakemake.output.png)

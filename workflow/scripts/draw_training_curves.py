@@ -8,7 +8,7 @@ with job(snakemake.log[0]):
     from learnability.storage.contracts import read_csv, read_json, refuse_damaged
     from learnability.tables.labels import labels_of
 
-    labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
+    labels = labels_of(snakemake.params.labels, map(read_json, snakemake.input.cards))
     runs = [read_json(path) for path in snakemake.input.metrics]
     for run, history in zip(runs, snakemake.input.histories, strict=True):
         refuse_damaged(history, run)

@@ -6,7 +6,8 @@ with job(snakemake.log[0]):
     from learnability.paper.claims import judge_claims
     from learnability.paper.findings import read_findings
     from learnability.paper.layouts import render_claims
-    from learnability.storage.contracts import read_json, write_csv, write_text
+    from learnability.storage.contracts import read_json
+    from learnability.tables.formats import write_table
     from learnability.tables.labels import data_notes, labels_of
 
     params, cards = snakemake.params, [read_json(path) for path in snakemake.input.cards]
@@ -14,7 +15,4 @@ with job(snakemake.log[0]):
     n_splits = read_json(snakemake.input.study)["n_splits"]
     findings = read_findings(snakemake.input.results, cards, labels, params.margin, n_splits, params.names)
     claims = judge_claims(findings)
-    write_csv(claims, snakemake.output.csv)
-    text = render_claims(claims, data_notes(labels.leaking, labels))
-    for extension in ("md", "html", "tex"):
-        write_text(text[extension], snakemake.output[extension])
+    write_table(claims, render_claims(claims, data_notes(labels.leaking, labels)), snakemake.output)

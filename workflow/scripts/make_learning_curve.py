@@ -5,7 +5,8 @@ from learnability.workflow.jobs import job
 with job(snakemake.log[0]):
     from learnability.significance.information import with_bits
     from learnability.significance.predictions import read_all_images
-    from learnability.storage.contracts import read_json, read_metrics, write_csv, write_text
+    from learnability.storage.contracts import read_json, read_metrics
+    from learnability.tables.formats import write_table
     from learnability.tables.labels import labels_of
     from learnability.tables.learning_curve import learning_curve, render_learning_curve
 
@@ -15,7 +16,5 @@ with job(snakemake.log[0]):
     classes = {card["dataset"]: card["classes"] for card in cards}
     runs = with_bits(read_metrics(inputs.metrics), inputs.predictions, images, classes)
     table = learning_curve(runs, params.shares, params.folds)
-    write_csv(table, snakemake.output.csv)
     text = render_learning_curve(table, labels_of(params.labels, cards), params.footnotes)
-    for extension in ("md", "html", "tex"):
-        write_text(text[extension], snakemake.output[extension])
+    write_table(table, text, snakemake.output)

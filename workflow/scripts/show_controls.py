@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
     from learnability.tables.controls import render_controls
     from learnability.tables.labels import datasets_of, labels_of
 
-    labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
+    labels = labels_of(snakemake.params.labels, map(read_json, snakemake.input.cards))
     controls = read_csv(snakemake.input.controls, keep_default_na=False, dtype=str)
     write_text(render_controls(controls, labels), snakemake.output.page)
     numbers, datasets = read_numbers(snakemake.input.controls), datasets_of(controls, labels)

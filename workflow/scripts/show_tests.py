@@ -9,7 +9,7 @@ with job(snakemake.log[0]):
     from learnability.tables.labels import labels_of
     from learnability.tables.tests import render_tests
 
-    labels = labels_of(snakemake.params.labels, [read_json(path) for path in snakemake.input.cards])
+    labels = labels_of(snakemake.params.labels, map(read_json, snakemake.input.cards))
     for source, page in zip(snakemake.input.tests, snakemake.output, strict=True):
         tests = read_csv(source, keep_default_na=False, dtype=str)
         write_text(render_tests(Path(source).stem, tests, labels), page)

@@ -1,7 +1,6 @@
 """The command `learnability diagnose`: describes an autoencoder's latents of a folder of images, without labels."""
 
 import argparse
-import html
 import os
 from pathlib import Path
 
@@ -17,23 +16,22 @@ from ..study.cells import resolve_autoencoder
 from ..study.configuration import read_config
 from ..study.sources import is_folder
 from ..tables.diagnostic_labels import label_of
+from ..tables.formats import render
+from ..tables.layout import MISSING, Layout
 from .new_autoencoder import controls_of, find_autoencoder
 
 IMAGES = "images"  # the images themselves, at the latent's grid
-SHOWN = {  # what is printed, and what it is called
-    key: label_of(*key)
-    for key in (
-        *SUSPECTS[:2],
-        ("radial_slope", "normalised"),
-        ("effective_rank", "normalised"),
-        ("mle_dimension", "normalised"),
-        ("lds", "normalised;near=1,far=6"),
-        SUSPECTS[2],
-        ("equivariance_encoder", "normalised;transform=flip"),
-        ("equivariance_decoder", "normalised;transform=turn"),
-        ("posterior_noise_share", "raw"),
-    )
-}
+SHOWN = (
+    *SUSPECTS[:2],
+    ("radial_slope", "normalised"),
+    ("effective_rank", "normalised"),
+    ("mle_dimension", "normalised"),
+    ("lds", "normalised;near=1,far=6"),
+    SUSPECTS[2],
+    ("equivariance_encoder", "normalised;transform=flip"),
+    ("equivariance_decoder", "normalised;transform=turn"),
+    ("posterior_noise_share", "raw"),
+)
 
 
 def add_diagnose(commands: argparse._SubParsersAction) -> None:
@@ -69,7 +67,7 @@ def diagnose(chosen: argparse.Namespace) -> None:
     table = pd.concat(tables(images, names, entries, str(chosen.images)), ignore_index=True)
     write_csv(table, chosen.out / "diagnostics.csv")
     write_text(page(table, name, len(images), size), chosen.out / "diagnostics.html")
-    Console().print(console_table(wide(table)))
+    Console().print(console_table(table))
     print(f"{len(images)} images of {size} px; every number beside its null: {chosen.out}/diagnostics.html and .csv")
 
 
@@ -109,17 +107,16 @@ def tables(images: np.ndarray, names: list[str], entries: dict[str, dict], datas
     from ..autoencoders.interface import load_autoencoder
     from ..diagnostics.encoder import noise_share
     from ..diagnostics.encoding import SAMPLE, Seen, as_table, diagnose_array, diagnose_sample
-    from ..diagnostics.latents import sample
-    from ..storage.arrays import area_average
+    from ..diagnostics.images import AtGrid
+    from ..diagnostics.samples import sample
     from ..storage.channel_sums import channel_sums
     from ..workflow.jobs import choose_device
 
     device = choose_device(os.cpu_count())
     alone, chosen = np.arange(len(images)), sample(len(images), SAMPLE)
     seen = Seen(chosen, images[chosen])
-    factor = next(iter(entries.values()))["factor"]
-    small = np.ascontiguousarray(area_average(images, images.shape[1] // factor).transpose(0, 3, 1, 2))
-    of_images = diagnose_array(small, channel_sums(small), seen, alone, device)
+    pixels = AtGrid(images, images.shape[1] // next(iter(entries.values()))["factor"])
+    of_images = diagnose_array(pixels, channel_sums(pixels[:]), seen, alone, device)
     found = [as_table(of_images.rows, dataset, IMAGES, "baseline")]
     for name, entry in entries.items():
         autoencoder = load_autoencoder(entry, device)
@@ -141,7 +138,7 @@ def encoded(
     from ..autoencoders.encode import images_at_once, mean_variance
     from ..autoencoders.interface import scale_input
     from ..autoencoders.passes import encode_posterior
-    from ..diagnostics.encoding import blocks
+    from ..diagnostics.latents import blocks
 
     at_once = images_at_once(images.shape[1], device)
     of_batches = [names[start : start + at_once] for start in range(0, len(names), at_once)]
@@ -154,48 +151,48 @@ def encoded(
     return torch.cat(z).cpu().numpy(), mean_variance(np.concatenate(variance))
 
 
-def wide(table: pd.DataFrame) -> pd.DataFrame:
-    """The shown numbers: a row per number of SHOWN, a column per encoding."""
-    by_name = table.set_index(["diagnostic", "variant", "autoencoder"])["value"].unstack("autoencoder", sort=False)
-    names = list(table["autoencoder"].unique())
-    return pd.DataFrame(
-        [[text, *(by_name.get(name, {}).get(key, "–") for name in names)] for key, text in SHOWN.items()],
-        columns=["", *names],
-    )
-
-
 def shown(value: object) -> str:
-    if not isinstance(value, float):
-        return "–" if str(value).startswith("n/a") else str(value)
-    return "–" if np.isnan(value) else f"{value:.2f}"
+    return f"{value:.2f}" if isinstance(value, float) else MISSING
 
 
-def console_table(found: pd.DataFrame):
+def lines(table: pd.DataFrame) -> list[tuple[str, list[str]]]:
+    """The shown numbers: what each is called, and of every encoding in order."""
+    found = table.set_index(["autoencoder", "diagnostic", "variant"])["value"]
+    names = table["autoencoder"].unique()
+    return [(label_of(*key), [shown(found.get((name, *key))) for name in names]) for key in SHOWN]
+
+
+def console_table(table: pd.DataFrame):
     from rich.table import Table
 
-    table = Table(title="What the latents are like, beside the images at the same grid and both controls")
-    for column in found.columns:
-        table.add_column(column, justify="left" if not column else "right")
-    for row in found.itertuples(index=False):
-        table.add_row(*map(shown, row))
-    return table
+    console = Table("", title="What the latents are like, beside the images at the same grid and both controls")
+    for name in table["autoencoder"].unique():
+        console.add_column(name, justify="right")
+    for label, values in lines(table):
+        console.add_row(label, *values)
+    return console
 
 
 def page(table: pd.DataFrame, name: str, number: int, size: int) -> str:
     """A light page: the shown numbers, and every number beside its null."""
-    every = table.drop(columns=["dataset", "role"]).round(4)
-    title = f"Latents of {html.escape(name)}"
-    style = (
-        "body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
-        "table{border-collapse:collapse}td,th{border-bottom:1px solid #ddd;padding:.3rem .6rem;text-align:left}"
-        "div{overflow-x:auto}"
+    about = (
+        f"{number} images of {size} px, without labels. In the column {IMAGES} are the images themselves at the "
+        "latent's grid."
     )
-    return (
-        f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
-        f"<title>{title}</title><style>{style}</style><h1>{title}</h1>"
-        f"<p>{number} images of {size} px, without labels. <b>{IMAGES}</b> are the images themselves at the latent's "
-        "grid. The null of a number is what it would be if cells, channels or neighbours had nothing to do with each "
-        "other.</p>"
-        f"<div>{wide(table).map(shown).to_html(index=False, border=0)}</div><h2>Every number</h2>"
-        f"<div>{every.to_html(index=False, border=0)}</div></html>"
+    null = (
+        "The null of a number is what it would be if cells, channels or neighbours had nothing to do with each other."
     )
+    shown_numbers = [(label, [values]) for label, values in lines(table)]
+    every = [
+        [(name, rows[["diagnostic", "variant", "value", "null", "n"]].map(in_full).to_numpy().tolist())]
+        for name, rows in table.groupby("autoencoder", sort=False)
+    ]
+    heads = [("Encoding", [*table["autoencoder"].unique()])]
+    return render(
+        Layout(f"Latents of {name}", about, [""], heads, [shown_numbers], []),
+        Layout("Every number", null, ["Encoding", "Number", "Variant"], [("Of it", ["value", "null", "n"])], every, []),
+    )["html"]
+
+
+def in_full(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,12 +1,14 @@
 """How the classes lie in pooled latents (n, C)."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
 
-from .latents import NEIGHBOURS, Row, or_absent, stratified
-from .neighbours import nearest, neighbour_consistency
+from .neighbours import MOST, nearest, neighbour_consistency
+from .rows import Row, row
+from .samples import stratified
 
 KS = (5, 20)
 FEWEST = 4  # images of a class whose covariance is taken
@@ -43,27 +45,24 @@ def diagnose_classes(variant: str, pooled: torch.Tensor, label: np.ndarray, grou
 
     Neighbours are sought in a sample stratified by class; the shares of variance are of all rows.
     """
-    dealt = labels_by_chance(label, group)
+    pair, features = (label, labels_by_chance(label, group)), pooled.cpu().numpy()
     one = "one class" if len(np.unique(label)) < 2 else None
-    yield from consistency(variant, pooled, (label, dealt), group, one)
-    features = pooled.cpu().numpy()
-    shares = [None if one else within_share(features, labels) for labels in (label, dealt)]
-    yield Row("within_share", variant, *(or_absent(share, one or "no variance") for share in shares), len(label))
-    spreads = [None if one else within_class_spread(features, labels) for labels in (label, dealt)]
-    few = one or f"no class of {FEWEST} images"
-    yield Row("viv", variant, *(or_absent(spread, few) for spread in spreads), len(label))
+    yield from consistency(variant, pooled, pair, group, one)
+    yield row("within_share", variant, len(label), partial(within_share, features), pair, "no variance", one)
+    few = f"no class of {FEWEST} images"
+    yield row("viv", variant, len(label), partial(within_class_spread, features), pair, few, one)
 
 
 def consistency(
     variant: str, pooled: torch.Tensor, pair: tuple[np.ndarray, np.ndarray], group: np.ndarray, one: str | None
 ) -> Iterator[Row]:
     """LNC of both labels (N,), with each number of neighbours; `one` is why there is none."""
-    chosen = stratified(pair[0], NEIGHBOURS)
-    of_both, group = [labels[chosen] for labels in pair], group[chosen]
-    unit = torch.nn.functional.normalize(pooled[torch.from_numpy(chosen).to(pooled.device)], dim=1)  # nearest by cosine
+    chosen = stratified(pair[0], MOST)
+    pair, group = [labels[chosen] for labels in pair], group[chosen]
+    unit = torch.nn.functional.normalize(pooled[chosen], dim=1)  # nearest by cosine
     largest = np.bincount(np.unique(group, return_inverse=True)[1]).max()
     for k in KS:
         few = one or ("fewer images than neighbours" if len(group) - largest < k else None)
         found = None if few else nearest(unit, group, k)[1]
-        values = [None if few else neighbour_consistency(found, labels, group) for labels in of_both]
-        yield Row("lnc", f"{variant};k={k}", *(or_absent(value, few or "") for value in values), len(group))
+        of_labels = partial(neighbour_consistency, found, group=group)
+        yield row("lnc", f"{variant};k={k}", len(group), of_labels, pair, "", few)

@@ -1,6 +1,6 @@
 """Every number about one encoding as a table, from arrays as they are stored (the step diagnose_encoding)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,22 +8,23 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..autoencoders.encode import images_at_once, open_dataset
-from ..autoencoders.interface import Autoencoder, load_autoencoder, scale_input
+from ..autoencoders.encode import open_dataset
+from ..autoencoders.interface import load_autoencoder
 from ..errors import InputError
 from ..storage.arrays import as_rgb, open_packed
 from ..storage.channel_sums import channel_moments, channel_sums
 from ..storage.contracts import read_json, refuse_damaged, write_csv
 from .classes import diagnose_classes
-from .encoder import diagnose_autoencoder, noise_share
-from .images import at_grid, image_profiles
-from .latents import Row, diagnose_latents, stratified
+from .encoder import diagnose_sample, noise_share
+from .images import AtGrid, image_profiles
+from .latents import blocks, diagnose_latents
+from .rows import Row
+from .samples import stratified
 from .teacher import diagnose_likeness, teacher_features
 
 DIAGNOSTICS = ["dataset", "autoencoder", "role", "diagnostic", "variant", "value", "null", "n"]
 SPECTRUM = ["dataset", "autoencoder", "role", "frequency", "power"]
 IMAGES = {"autoencoder": "original", "role": "baseline"}  # the images themselves, at the latent's grid
-ROWS = 64  # latents of a block
 SAMPLE = 128  # images that `learnability diagnose` encodes again
 
 
@@ -49,64 +50,29 @@ class Labelled(NamedTuple):
     features: torch.Tensor | None = None
 
 
-def blocks(array: np.ndarray, rows: int = ROWS) -> Iterator[torch.Tensor]:
-    """The rows of an array (N, ...), in order."""
-    for start in range(0, len(array), rows):
-        yield torch.from_numpy(np.array(array[start : start + rows]))
-
-
-def diagnose_blocks(
-    latents: Callable[[], Iterable[torch.Tensor]],
+def diagnose_array(
+    z: np.ndarray | AtGrid,
     sums: np.ndarray,
     seen: Seen,
     group: np.ndarray,
     device: torch.device,
     labelled: Labelled | None = None,
 ) -> Described:
-    """What needs no autoencoder: of `latents` in blocks (n, C, h, w), with sums (N, 2, C) and groups (N,).
+    """What needs no autoencoder: of latents z (N, C, h, w), with sums (N, 2, C) and groups (N,).
 
     The images that are `seen` are compared with their latents by spectrum. What needs labels or a teacher is left out
     where they are not given.
     """
-    grid = tuple(next(iter(latents())).shape[2:])
+    grid = z[:1].shape[2:]
     profiles = image_profiles(torch.from_numpy(seen.images).movedim(-1, 1), grid)
     mean, std = channel_moments(sums, np.arange(len(sums)), grid[0] * grid[1])
-    variants, rows = diagnose_latents(latents(), mean, std, device), []
+    variants, rows = diagnose_latents(blocks(z), mean, std, device), []
     for found in variants:
         rows += found.rows(group, seen.rows, profiles)
         if labelled:
             rows += diagnose_classes(found.variant, found.pooled, labelled.label, group)
             rows += diagnose_likeness(found.variant, found.pooled[seen.rows], labelled.features)
     return Described(std, rows, variants[0].spectrum())
-
-
-def diagnose_array(
-    z: np.ndarray, sums: np.ndarray, seen: Seen, group: np.ndarray, device: torch.device, labelled=None
-) -> Described:
-    """The same of latents z (N, C, h, w) as one array."""
-    return diagnose_blocks(lambda: blocks(z), sums, seen, group, device, labelled)
-
-
-def diagnose_images(
-    images: np.ndarray, side: int, seen: Seen, group: np.ndarray, device: torch.device, labelled: Labelled
-) -> Described:
-    """The same of images uint8 (N, H, W, C) themselves, on a grid of `side` cells."""
-
-    def on_grid() -> Iterator[torch.Tensor]:
-        return at_grid(images, side, ROWS)
-
-    sums = np.concatenate([channel_sums(x.numpy()) for x in on_grid()])
-    return diagnose_blocks(on_grid, sums, seen, group, device, labelled)
-
-
-def diagnose_sample(
-    autoencoder: Autoencoder, entry: dict, images: np.ndarray, sums: np.ndarray, cells: int, device: torch.device
-) -> list[Row]:
-    """What needs the autoencoder: of RGB images uint8 (n, H, W, 3)."""
-    mean, std = channel_moments(sums, np.arange(len(sums)), cells)
-    at_once = images_at_once(images.shape[1], device)
-    batches = (scale_input(x.to(device).movedim(-1, 1), entry) for x in blocks(images, at_once))
-    return diagnose_autoencoder(autoencoder, batches, mean, std)
 
 
 def diagnose_encoding(
@@ -129,17 +95,17 @@ def diagnose_encoding(
     described, z, sums = open_encoding(encoding, len(samples))
     label, group = samples["label"].to_numpy(), samples["group"].to_numpy()
     chosen = stratified(label, number)
-    seen, labelled = Seen(chosen, images[chosen]), Labelled(label)
+    seen, features = Seen(chosen, images[chosen]), None
     if teacher:
-        small = open_packed(dataset / "images_small.npy")[chosen]
-        labelled = Labelled(label, teacher_features(*teacher, small, device))
-    of_latents = diagnose_array(z, sums, seen, group, device, labelled)
+        features = teacher_features(*teacher, open_packed(dataset / "images_small.npy")[chosen], device)
+    of_latents = diagnose_array(z, sums, seen, group, device, Labelled(label, features))
     why = "no posterior" if "posterior_variance" in described else "encoded by an earlier version"
     of_latents.rows.append(noise_share(described.get("posterior_variance"), of_latents.std, len(z), why))
-    print(f"{described['autoencoder']}: {len(z)} latents described", flush=True)
     autoencoder = load_autoencoder(entry, device)
     of_latents.rows.extend(diagnose_sample(autoencoder, entry, as_rgb(seen.images), sums, z[0, 0].size, device))
-    of_images = diagnose_images(images, z.shape[2], seen, group, device, labelled)
+    pixels = AtGrid(images, z.shape[2])
+    sums = np.concatenate([channel_sums(x.numpy()) for x in blocks(pixels)])
+    of_images = diagnose_array(pixels, sums, seen, group, device, Labelled(label, features))
     name = {key: described[key] for key in ("dataset", "autoencoder", "role")}
     both = [(of_latents, name), (of_images, name | IMAGES)]
     curves = [as_spectrum(found.spectrum, **names) for found, names in both]

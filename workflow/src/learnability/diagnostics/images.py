@@ -1,7 +1,6 @@
 """The images themselves as the reference of latents: brought to the latent's grid, and their spectra there."""
 
 import math
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -29,11 +28,21 @@ class Setting(NamedTuple):
 SETTINGS = (Setting(), Setting(delta=0.0), Setting(bins=8), Setting(bins=32), Setting(blur=0.6), Setting(blur=2.4))
 
 
-def at_grid(images: np.ndarray, side: int, rows: int) -> Iterator[torch.Tensor]:
-    """Images uint8 (N, H, W, C) as (n, C, side, side), `rows` at once: the mean of the pixels of each cell."""
-    for start in range(0, len(images), rows):
-        small = area_average(np.array(images[start : start + rows]), side)
-        yield torch.from_numpy(np.ascontiguousarray(small.transpose(0, 3, 1, 2)))
+class AtGrid:
+    """Images uint8 (N, H, W, C) as if they were latents (N, C, side, side), made where a slice of them is read.
+
+    A cell is the mean of its pixels.
+    """
+
+    def __init__(self, images: np.ndarray, side: int) -> None:
+        self.images, self.side = images, side
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        small = area_average(np.array(self.images[rows]), self.side)
+        return np.ascontiguousarray(small.transpose(0, 3, 1, 2))
 
 
 def image_profiles(images: torch.Tensor, grid: tuple[int, int]) -> dict[Setting, torch.Tensor]:

@@ -1,10 +1,9 @@
 """Nearest neighbours of pooled latents, none of them of the same group: dimension, and whether they share the class."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 
+MOST = 5000  # rows among which neighbours are sought: distances of all pairs grow with the square
 BLOCK = 1024  # rows whose distances to all others are held at once
 DROPPED = 0.1  # of the largest ratios, whose neighbours are too far to be local
 
@@ -15,19 +14,12 @@ def nearest(features: torch.Tensor, group: np.ndarray, k: int) -> tuple[torch.Te
     Rows of a group are no independent neighbours: two images of one lesion make any space look low-dimensional.
     """
     codes = torch.from_numpy(np.unique(group, return_inverse=True)[1]).to(features.device)
-    distances, rows = zip(*_blocks(features, codes, k), strict=True)
-    return torch.cat(distances), torch.cat(rows)
-
-
-def _blocks(features: torch.Tensor, codes: torch.Tensor, k: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    for start in range(0, len(features), BLOCK):
+    found = []
+    for rows, own in zip(features.split(BLOCK), codes.split(BLOCK), strict=True):
         # Not by a matrix product: near neighbours would be differences of large numbers.
-        distance = torch.cdist(
-            features[start : start + BLOCK], features, compute_mode="donot_use_mm_for_euclid_dist"
-        )  # (b, n)
-        distance[codes[start : start + BLOCK, None] == codes] = torch.inf
-        found = distance.topk(k, largest=False)
-        yield found.values, found.indices
+        distance = torch.cdist(rows, features, compute_mode="donot_use_mm_for_euclid_dist")  # (b, n)
+        found.append(distance.masked_fill_(own[:, None] == codes, torch.inf).topk(k, largest=False))
+    return tuple(torch.cat(parts) for parts in zip(*found, strict=True))
 
 
 def ratios(distances: torch.Tensor) -> torch.Tensor:

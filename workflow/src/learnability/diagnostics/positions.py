@@ -16,7 +16,7 @@ def similarity_by_distance(z: torch.Tensor) -> torch.Tensor:
         down = (unit[:, :, d:] * unit[:, :, :-d]).sum(dim=1).mean()
         across = (unit[:, :, :, d:] * unit[:, :, :, :-d]).sum(dim=1).mean()
         found.append((down + across) / 2)
-    return torch.stack(found).double()
+    return torch.stack(found).double() if found else torch.zeros(0)
 
 
 def near_minus_far(similarity: Sequence[float], near: int = NEAR, far: int = FAR) -> float | None:

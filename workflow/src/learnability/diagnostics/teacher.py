@@ -1,6 +1,7 @@
 """Whether latents see the same images as alike as a teacher does, a network with the weights of another task."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from ..classifiers.classifier import layers_called
 from ..classifiers.weights import load_weights, read_weights, trained_moments
 from ..errors import InputError
-from .latents import Row, absent, or_absent
+from .rows import Row, row
 from .similarity import cka, cknna
 
 KS = (5, 10)
@@ -40,11 +41,8 @@ def diagnose_likeness(variant: str, pooled: torch.Tensor, features: torch.Tensor
     number = len(pooled)
     order = torch.randperm(number, generator=torch.Generator().manual_seed(0)).to(pooled.device)
     functions = {("cka", ""): (FEWEST, cka)}
-    functions |= {("cknna", f";k={k}"): (k + 1, lambda x, y, k=k: cknna(x, y, k)) for k in KS}
+    functions |= {("cknna", f";k={k}"): (max(k + 1, FEWEST), partial(cknna, neighbours=k)) for k in KS}
     for (name, parameter), (fewest, function) in functions.items():
-        pair = [absent("no teacher")] * 2
-        if features is not None:
-            few = "fewer images than neighbours" if number < max(fewest, FEWEST) else None
-            found = [None if few else function(pooled, other) for other in (features, features[order])]
-            pair = [or_absent(value, few or "equal features") for value in found]
-        yield Row(name, f"{variant}{parameter}", *pair, number)
+        unless = "no teacher" if features is None else "fewer images than neighbours" if number < fewest else None
+        pair = [] if unless else [features, features[order]]
+        yield row(name, variant + parameter, number, partial(function, pooled), pair, "equal features", unless)

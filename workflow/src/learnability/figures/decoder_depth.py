@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from ..errors import InputError
 from ..tables.depth import DEPTHS, NONE, STORED
 from ..tables.labels import Labels, datasets_of, present
-from .style import QUIET, SPACES, Mark, add_legend, add_note, folds_in_words, marks_of, panels, styled, width_of
+from .style import DASHED, DOTTED, QUIET, SPACES, Mark, add_legend, add_note, dataset_panels, marks_of, styled
 
 SHOWN = {NONE: "z", "conv_in": "conv in", "all": "x̂"}  # the ends of the axis; other blocks by their names
 
@@ -25,25 +25,18 @@ def draw_decoder_depth(table: pd.DataFrame, labels: Labels) -> Figure:
     datasets, names = datasets_of(rows, labels), present(rows["autoencoder"], labels.autoencoders)
     marks = marks_of(labels, dict(zip(rows["autoencoder"], rows["role"], strict=True)))
     depths = [depth for depth in DEPTHS if depth != STORED and (rows["blocks"] == depth).any()]
-    columns = min(4, len(datasets))
-    figure, grid = panels(len(datasets), columns, width_of(columns) / columns, 2.3, sharey=True, sharex=True)
-    for axes, (dataset, label) in zip(grid, datasets.items(), strict=True):
-        axes.set_title(label, loc="left")
+    figure, grid = dataset_panels(datasets, 4, 2.3, "decoder up to", "balanced accuracy", sharex=True)
+    for dataset, axes in grid.items():
         for name in names:
             own = rows[(rows["dataset"] == dataset) & (rows["autoencoder"] == name)].set_index("blocks")
             if len(own):
                 draw_line(axes, own, depths, marks[name], names[name], len(names) == 1)
         shown = [SHOWN.get(depth, depth.replace("_", " ")) for depth in depths]
         axes.set_xticks(range(len(depths)), shown, rotation=45, ha="right", rotation_mode="anchor")
-    for axes in grid[-columns:]:
-        axes.set_xlabel("decoder up to")
-    for axes in grid[::columns]:
-        axes.set_ylabel("balanced accuracy")
-    add_legend(figure, grid)
-    folds = folds_in_words(int(rows["n_folds"].max()))
-    add_note(
-        figure, [f"Mean over {folds}; bars: one standard deviation." if "folds" in folds else ""], labels, datasets
-    )
+    add_legend(figure, grid.values())
+    folds = int(rows["n_folds"].max())
+    said = [f"Mean over {folds} folds; bars: one standard deviation."] if folds > 1 else []
+    add_note(figure, said, labels, datasets)
     return figure
 
 
@@ -55,11 +48,8 @@ def draw_line(axes: Axes, own: pd.DataFrame, depths: list[str], mark: Mark, labe
         places, means, [row["sd"] for _, row in there], fmt="none", ecolor=mark.colour, elinewidth=0.7, capsize=1.5
     )
     axes.plot(places, means, **mark.points(4) | {"linestyle": "-"}, label=label, gid="depth")
-    for depth, space, line in ((NONE, "latent", (0, (1, 1.5))), (STORED, "reconstruction", (0, (4, 2)))):
+    for depth, space, line in ((NONE, "latent", DOTTED), (STORED, "reconstruction", DASHED)):
         if depth in own.index:
-            colour = SPACES[space].colour if alone else mark.colour
-            shown = f"{space}s" if alone else None
-            axes.axhline(own.loc[depth, "mean"], color=colour, linewidth=0.9, linestyle=line, label=shown, gid=space)
-    if not alone:
-        for space, line in (("latents", (0, (1, 1.5))), ("reconstructions", (0, (4, 2)))):
-            axes.plot([], [], color=QUIET, linewidth=0.9, linestyle=line, label=space)
+            look, colour = {"linewidth": 0.9, "linestyle": line}, SPACES[space].colour
+            axes.axhline(own.loc[depth, "mean"], color=colour if alone else mark.colour, **look, gid=space)
+            axes.plot([], [], color=colour if alone else QUIET, **look, label=f"{space}s")

@@ -9,15 +9,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..significance.diagnostics import IMAGES, NUMBER, as_numbers
+from ..significance.diagnostics import IMAGES, NUMBER, as_numbers, is_of
 from ..significance.diagnostics_vs_gap import FEWEST_PAIRS, of_table1
 from ..significance.macro import MACRO
 from ..tables.diagnostic_labels import IN_TABLE5
 from ..tables.labels import Labels, autoencoders_of, datasets_of
-from ..tables.layout import listed
+from ..tables.layout import listed, score
 from ..tables.table5 import SAME, macro_gaps, partly, without_p
 from .figure2 import p_value
-from .style import FAINT, QUIET, SMALL, Mark, add_legend, add_note, marks_of, panels, score, styled
+from .style import FAINT, QUIET, SMALL, Mark, add_legend, add_note, marks_of, panels, styled
 
 COLUMNS, NARROW = 2, 4.2  # inches: at the width of a telephone its letters are as large as the page's
 LINE = 0.135  # inches of a line of names
@@ -65,11 +65,6 @@ def draw_diagnostics_vs_gap(table5: pd.DataFrame, gap: pd.DataFrame, tests: pd.D
     over = f"Means over {listed([*datasets.values()])}." if len(datasets) > 1 else f"On {listed([*datasets.values()])}."
     add_note(figure, [over, *sentences(tests, shown), *partly(cells, labels)], labels, datasets)
     return figure
-
-
-def is_of(rows: pd.DataFrame, key: tuple[str, str]) -> pd.Series:
-    """Which rows are of this diagnostic and variant."""
-    return (rows[NUMBER] == list(key)).all(axis=1)
 
 
 def names_of(rows: pd.DataFrame, labels: Labels, wrapped: bool = True) -> dict[str, str]:

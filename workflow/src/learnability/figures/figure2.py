@@ -8,7 +8,8 @@ from scipy.special import stdtrit
 
 from ..significance.level import ALPHA
 from ..tables.labels import Labels, autoencoders_of, datasets_of
-from .style import FAINT, QUIET, SMALL, WIDTH, add_note, folds_in_words, marks_of, score, styled
+from ..tables.layout import score
+from .style import FAINT, QUIET, SMALL, WIDTH, add_note, folds_in_words, marks_of, styled
 
 LINES = ["-", "--", ":", "-."]  # of the datasets
 

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, NullLocator
 
 from ..significance.rows import HEADLINE_METRIC
-from ..tables.labels import Labels, datasets_of, marked, present
-from .style import QUIET, SPACES, Mark, add_legend, add_note, folds_in_words, marks_of, panels, styled, width_of
+from ..tables.labels import Labels, autoencoders_of, datasets_of
+from .style import SPACES, Mark, add_legend, add_note, dataset_panels, draw_chance, marks_of, styled
 
 LINES = {"image": "-", "reconstruction": "--", "latent": "-"}
 LEAST_APART = 1.6  # of two sizes whose numbers are both at the axis
@@ -22,29 +22,21 @@ def draw_learning_curves(table: pd.DataFrame, chance: dict[str, float], labels: 
     """
     curves = table[table["metric"] == HEADLINE_METRIC]
     curves = curves.astype(dict.fromkeys(["n_images", "mean", "sd"], float))
-    datasets, roles = datasets_of(curves, labels), dict(zip(curves["autoencoder"], curves["role"], strict=True))
-    named, marks = present(roles.keys() - {"original"}, labels.autoencoders), marks_of(labels, roles)
-    columns = min(2, len(datasets))
-    figure, grid = panels(len(datasets), columns, width_of(columns) / columns, 2.3, sharey=True)
-    for axes, (dataset, label) in zip(grid, datasets.items(), strict=True):
-        axes.set_title(label, loc="left")
+    datasets, (families, controls) = datasets_of(curves, labels), autoencoders_of(curves, labels)
+    marks = marks_of(labels, dict(zip(curves["autoencoder"], curves["role"], strict=True)))
+    figure, grid = dataset_panels(datasets, 2, 2.3, "training images", "balanced accuracy")
+    for dataset, axes in grid.items():
         own = curves[curves["dataset"] == dataset]
         for (autoencoder, space), curve in own.groupby(["autoencoder", "space"], sort=False):
-            name = named.get(autoencoder, "")
-            name = marked(name, "control") if roles[autoencoder] == "control" else name
+            name = (families | controls).get(autoencoder)
             shown = f"{name}, {space}s" if name else "images"
             draw_curve(axes, curve.sort_values("n_images"), mark_of(marks[autoencoder], space), LINES[space], shown)
-        guess = {"color": QUIET, "linewidth": 0.9, "linestyle": (0, (1, 1.5))}
-        axes.axhline(chance[dataset], **guess, label="chance", gid="chance")
+        draw_chance(axes, chance[dataset])
         number_axis(axes, np.unique(own["n_images"]))
-    for axes in grid[-columns:]:
-        axes.set_xlabel("training images")
-    for axes in grid[::columns]:
-        axes.set_ylabel("balanced accuracy")
-    add_legend(figure, grid, columns=2)
+    add_legend(figure, grid.values(), columns=2)
     folds = int(curves["n_folds"].max())
-    bars = " and a standard deviation to either side" if folds > 1 else ""
-    add_note(figure, [f"Mean over {folds_in_words(folds)}{bars}." if folds > 1 else "One fold."], labels, datasets)
+    said = f"Mean over {folds} folds and a standard deviation to either side." if folds > 1 else "One fold."
+    add_note(figure, [said], labels, datasets)
     return figure
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from ..errors import InputError
 from ..tables.labels import Labels, datasets_of, present
-from .style import LETTERS, QUIET, Mark, add_legend, add_note, marks_of, panels, styled, width_of
+from .style import LETTERS, Mark, add_legend, add_note, dataset_panels, draw_chance, marks_of, styled
 
 BESIDE = 0.45  # inches of a panel that its y axis and the gap to the next one take at most
 LINES = ["-", "--", ":", "-."]  # of the recipes
@@ -40,12 +40,10 @@ def draw_noise_levels(curves: pd.DataFrame, roles: dict[str, str], chance: dict[
     datasets, recipes = datasets_of(curves, labels), present(curves["recipe"], labels.rows)
     autoencoders = present(curves["autoencoder"], labels.autoencoders)
     marks = marks_of(labels, roles)
-    columns = min(4, len(datasets))
-    width = width_of(columns) / columns
-    figure, grid = panels(len(datasets), columns, width, 2.2, sharey=True, sharex=True)
+    figure, grid = dataset_panels(datasets, 4, 2.2, "noise level σ", "balanced accuracy", sharex=True)
+    width = figure.get_figwidth() / min(4, len(datasets))
     summary = summary_of(curves)
-    for axes, (dataset, label) in zip(grid, datasets.items(), strict=True):
-        axes.set_title(label, loc="left")
+    for dataset, axes in grid.items():
         for place, recipe in enumerate(recipes):
             for name in autoencoders:
                 chosen = summary[["dataset", "autoencoder", "recipe"]] == [dataset, name, recipe]
@@ -53,13 +51,9 @@ def draw_noise_levels(curves: pd.DataFrame, roles: dict[str, str], chance: dict[
                 if len(curve):
                     shown = f"{autoencoders[name]}, {recipes[recipe]}"
                     draw_curve(axes, curve, marks[name], LINES[place % len(LINES)], shown)
-        axes.axhline(chance[dataset], color=QUIET, linewidth=0.9, linestyle=(0, (1, 1.5)), label="chance", gid="chance")
+        draw_chance(axes, chance[dataset])
         draw_axis(axes, summary["sigma"].to_numpy(), width - BESIDE)
-    for axes in grid[-columns:]:
-        axes.set_xlabel("noise level σ")
-    for axes in grid[::columns]:
-        axes.set_ylabel("balanced accuracy")
-    add_legend(figure, grid)
+    add_legend(figure, grid.values())
     add_note(figure, [], labels, datasets)
     return figure
 

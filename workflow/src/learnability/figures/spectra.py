@@ -8,7 +8,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from ..significance.diagnostics import BASELINE, IMAGES
 from ..tables.labels import Labels, autoencoders_of, datasets_of
-from .style import SPACES, Mark, add_legend, add_note, marks_of, panels, styled
+from .style import SPACES, Mark, add_legend, add_note, dataset_panels, marks_of, styled
 
 LINES = ["-", "--", ":", "-."]  # of the images, by the grid
 NARROW = 4.2  # inches: at the width of a telephone its letters are as large as the page's
@@ -26,10 +26,9 @@ def draw_spectra(spectra: pd.DataFrame, labels: Labels) -> Figure:
     marks = marks_of(labels, dict(zip(spectra["autoencoder"], spectra["role"], strict=True)))
     families, controls = autoencoders_of(spectra, labels)
     grids = sorted(spectra.loc[spectra["role"] == BASELINE, "factor"].unique())
-    columns = min(2, max(len(datasets), 1))
-    figure, grid = panels(max(len(datasets), 1), columns, NARROW / columns, 2.1, sharex=True, sharey=True)
-    for axes, (dataset, label) in zip(grid, datasets.items(), strict=False):
-        axes.set_title(label, loc="left")
+    named = "frequency (cycles per cell)", "share of power"
+    figure, grid = dataset_panels(datasets, 2, 2.1, *named, width=NARROW, sharex=True)
+    for dataset, axes in grid.items():
         own = spectra[spectra["dataset"] == dataset]
         for place, factor in enumerate(grids):
             name = f"images, 1/{factor}" if len(grids) > 1 else "images"
@@ -38,12 +37,8 @@ def draw_spectra(spectra: pd.DataFrame, labels: Labels) -> Figure:
         for name, shown in (families | controls).items():
             line = "--" if name in controls else "-"
             draw_line(axes, own[own["autoencoder"] == name], marks[name], line, shown)
-    draw_axes(grid, spectra)
-    for axes in grid[-columns:]:
-        axes.set_xlabel("frequency (cycles per cell)")
-    for axes in grid[::columns]:
-        axes.set_ylabel("share of power")
-    add_legend(figure, grid, columns=2)
+    draw_axes(figure.axes, spectra)
+    add_legend(figure, figure.axes, columns=2)
     add_note(figure, [], labels, datasets)
     return figure
 

@@ -17,6 +17,7 @@ DPI = 200  # of the PNG, and of what an SVG holds as pixels
 SMALL = 7  # points; nothing is printed smaller
 LETTERS = 72 / (SMALL * 0.53)  # of that size in an inch, on average
 QUIET, FAINT = "#555555", "#bbbbbb"
+DOTTED, DASHED = (0, (1, 1.5)), (0, (4, 2))
 RC = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -100,6 +101,30 @@ def panels(number: int, columns: int, width: float, height: float, **options) ->
     return figure, list(axes[:number])
 
 
+def dataset_panels(
+    datasets: Mapping[str, str], most: int, height: float, across: str, up: str, width: float = 0.0, **options
+) -> tuple[Figure, dict[str, Axes]]:
+    """A figure with a panel per dataset, by its name: `most` side by side, the axes named at the edges alone.
+
+    A figure of no dataset has one empty panel.
+    """
+    columns = min(most, max(len(datasets), 1))
+    each = (width or width_of(columns)) / columns
+    figure, grid = panels(max(len(datasets), 1), columns, each, height, sharey=True, **options)
+    for axes in grid[-columns:]:
+        axes.set_xlabel(across)
+    for axes in grid[::columns]:
+        axes.set_ylabel(up)
+    for axes, label in zip(grid, datasets.values(), strict=False):
+        axes.set_title(label, loc="left")
+    return figure, dict(zip(datasets, grid, strict=False))
+
+
+def draw_chance(axes: Axes, score: float) -> None:
+    """The score of guessing."""
+    axes.axhline(score, color=QUIET, linewidth=0.9, linestyle=DOTTED, label="chance", gid="chance")
+
+
 def width_of(columns: int) -> float:
     """Inches of a figure with so many panels side by side: the page's width from three on."""
     return {1: 4.6, 2: 6.0}.get(columns, WIDTH)
@@ -125,12 +150,6 @@ def add_note(figure: Figure, sentences: Iterable[str], labels: Labels, datasets:
 
 def folds_in_words(number: int) -> str:
     return f"{number} folds" if number > 1 else "one fold"
-
-
-def score(value: float, decimals: int = 2) -> str:
-    """A score or correlation as '.52' or '−.07'."""
-    text = f"{round(value, decimals) + 0.0:.{decimals}f}"
-    return text.replace("0.", ".", 1).replace("-", "−") if abs(value) < 1 else text.replace("-", "−")
 
 
 def save(figure: Figure, svg: str | Path, png: str | Path) -> None:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..tables.labels import Labels, autoencoders_of, datasets_of
-from .style import QUIET, SPACES, Mark, add_legend, add_note, marks_of, styled, width_of
+from .style import DOTTED, QUIET, SPACES, Mark, add_legend, add_note, marks_of, styled, width_of
 
 RUN = ["dataset", "autoencoder", "role", "space", "fold", "best_epoch"]
 SCORE = "validation_balanced_accuracy"
@@ -50,7 +50,7 @@ def draw_training_curves(history: pd.DataFrame, reweighting: dict[str, int], lab
                 draw_runs(axes, panel[panel["autoencoder"] == name], marks[name], names[name])
             if space in reweighting:
                 begins = reweighting[space] + 0.5
-                axes.axvline(begins, color=QUIET, linewidth=0.8, linestyle=(0, (1, 1.5)), gid="reweighting")
+                axes.axvline(begins, color=QUIET, linewidth=0.8, linestyle=DOTTED, gid="reweighting")
         row[0].set_ylabel(f"{space} space")
     for axes, label in zip(grid[0], datasets.values(), strict=True):
         axes.set_title(label, loc="left")

@@ -49,6 +49,11 @@ def stacked(paths: Iterable[str | Path], cards: Sequence[Mapping], key: list[str
     return frame
 
 
+def is_of(rows: pd.DataFrame, number: Sequence[str]) -> pd.Series:
+    """Which rows are of this diagnostic and variant."""
+    return (rows[NUMBER] == list(number)).all(axis=1)
+
+
 def as_numbers(texts: pd.Series) -> pd.Series:
     """Finite numbers, NaN for the rest."""
     return pd.to_numeric(texts, errors="coerce").replace([np.inf, -np.inf], np.nan)

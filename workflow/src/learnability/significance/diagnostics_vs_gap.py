@@ -14,7 +14,7 @@ import pandas as pd
 from scipy import stats
 
 from .correlation import correlation
-from .diagnostics import NUMBER, as_numbers
+from .diagnostics import NUMBER, as_numbers, is_of
 from .macro import MACRO
 from .rows import CELL_TEST, DEGENERATE, HEADLINE_METRIC, NOT_APPLICABLE, TEST_COLUMNS, of_first_recipe, row, table
 from .t_tests import ROUNDING
@@ -65,7 +65,8 @@ def diagnostics_vs_gap(diagnostics: pd.DataFrame, gaps: Mapping[str, pd.DataFram
             x = found.assign(value=as_numbers(found["value"]))
             cells = x.pivot(index="autoencoder", columns="dataset", values="value")
             rows += list(_rows(number, name, *_shared(cells, y)))
-    return table(rows, together=_suspected, columns=VS_GAP_COLUMNS, count=len(SUSPECTS))
+    # One family: of all rows only the three that are tested have a p.
+    return table(rows, together=lambda entry: (), columns=VS_GAP_COLUMNS, count=len(SUSPECTS))
 
 
 def _shared(x: pd.DataFrame, y: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -109,11 +110,6 @@ def _tested(x: pd.Series, y: pd.Series) -> dict:
     )
 
 
-def _suspected(entry: dict) -> tuple:
-    """One family: of all rows only the three that are tested have a p."""
-    return ()
-
-
 def of_table1(tests: pd.DataFrame) -> pd.DataFrame:
     """The rows of diagnostics_vs_gap.csv over autoencoders with Table 1's gap, on all datasets."""
     return tests[(tests["test"] == OVER_AUTOENCODERS) & tests["comparison"].str.endswith(f"_vs_{GAP}")]
@@ -122,4 +118,4 @@ def of_table1(tests: pd.DataFrame) -> pd.DataFrame:
 def suspects_of(tests: pd.DataFrame, *suspects: tuple[str, str]) -> pd.DataFrame:
     """Those of what the paper suspects, in the order of SUSPECTS, or of these alone."""
     rows = of_table1(tests)
-    return pd.concat([rows[(rows[NUMBER] == list(suspect)).all(axis=1)] for suspect in suspects or SUSPECTS])
+    return pd.concat([rows[is_of(rows, suspect)] for suspect in suspects or SUSPECTS])

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
 from ..storage.contracts import PREDICTIONS, read_predictions, split_rows
 from .predictions import Images
@@ -50,20 +51,14 @@ def bits_of_run(path: str | Path, images: Images, classes: list[str], fold: int)
 
 def cross_entropy(logits: np.ndarray, label: np.ndarray, temperature: float = 1.0) -> float:
     """Mean -log2 of the probability of the true class; `logits` (n, K) up to a constant per row, `label` (n,)."""
-    scaled = logits / temperature
-    scaled = scaled - scaled.max(axis=1, keepdims=True)
-    log_probability = scaled[np.arange(len(label)), label] - np.log(np.exp(scaled).sum(axis=1))
+    log_probability = log_softmax(logits / temperature, axis=1)[np.arange(len(label)), label]
     return float(-log_probability.mean() / np.log(2))
 
 
 def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
     """The temperature within TEMPERATURES that minimises the cross-entropy, which is convex in its inverse."""
-    low, high = np.log(TEMPERATURES)
-    options = {"xatol": 1e-8}
-    found = minimize_scalar(
-        lambda x: cross_entropy(logits, label, np.exp(x)), bounds=(low, high), method="bounded", options=options
-    )
-    return float(np.exp(found.x))
+    how = {"bounds": np.log(TEMPERATURES), "method": "bounded", "options": {"xatol": 1e-8}}
+    return float(np.exp(minimize_scalar(lambda x: cross_entropy(logits, label, np.exp(x)), **how).x))
 
 
 def surplus_description_length(n: Sequence[float], loss: Sequence[float], eps: float) -> float:
@@ -76,5 +71,4 @@ def surplus_description_length(n: Sequence[float], loss: Sequence[float], eps: f
 
 def sample_complexity(n: Sequence[float], loss: Sequence[float], eps: float) -> float | None:
     """eSC: the least n whose loss is eps or less; None where none is."""
-    reached = [size for size, bits in zip(n, loss, strict=True) if bits <= eps]
-    return min(reached) if reached else None
+    return min((size for size, bits in zip(n, loss, strict=True) if bits <= eps), default=None)

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from ..paper.findings import read_numbers
+from ..significance.diagnostics import is_of
 from ..significance.diagnostics_vs_gap import FEWEST, FEWEST_PAIRS, LEFT_OUT, NUMBER, OVER_AUTOENCODERS, suspects_of
 from ..significance.level import ALPHA, P_BELOW
 from ..tables.diagnostic_labels import label_of
-from ..tables.layout import counted, listed, number
+from ..tables.layout import counted, listed, number, score
 
 
 def diagnostics_in_words(tests: pd.DataFrame | None) -> tuple[bool, str] | None:
@@ -57,17 +58,13 @@ def _described(row: dict, tests: pd.DataFrame) -> str:
         having = counted(int(row["n"]), "autoencoder")
         same = f"it, or the gap, is the same in all {having}"
         return f"{name} (no correlation: {same if row['n'] >= FEWEST_PAIRS else f'only {having} have both'})"
-    same = (tests[NUMBER] == [row[key] for key in NUMBER]).all(axis=1) & (tests["comparison"] == row["comparison"])
+    same = is_of(tests, [row[key] for key in NUMBER]) & (tests["comparison"] == row["comparison"])
     others = tests.loc[same & (tests["test"] == OVER_AUTOENCODERS + LEFT_OUT), "effect"].dropna()
-    said = [f"ρ = {_score(row['effect'])}"]
+    said = [f"ρ = {score(row['effect'])}"]
     if len(others):
-        said.append(f"{_score(others.min())} to {_score(others.max())} with one data set left out")
+        said.append(f"{score(others.min())} to {score(others.max())} with one data set left out")
     if not np.isnan(row["p_corrected"]):
         said.append(f"p = {number(row['p_corrected'], decimals=3)}")
     elif row["n"] < FEWEST:
         said.append(f"no p from {int(row['n'])} autoencoders")
     return f"{name} ({', '.join(said)})"
-
-
-def _score(value: float) -> str:
-    return number(value, decimals=2).replace("-", "−")

@@ -4,12 +4,10 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from ..storage.contracts import SCORES
-from .caveats import chance_row
-from .formats import render
-from .frames import cells_by, score_rows
-from .labels import Labels, data_notes, datasets_of, notice, present
-from .layout import MISSING, SCORE_HEADS, Block, Layout, cell_text, values_over_folds
+from .frames import score_rows
+from .labels import Labels
+from .layout import scores_over_folds
+from .scores import render_scores
 
 IDENTITY = ["dataset", "autoencoder", "role", "trained_on", "tested_on", "recipe"]
 ACROSS_COLUMNS = [*IDENTITY, "metric", "mean", "sd", "n_folds"]
@@ -41,35 +39,14 @@ def across_spaces(metrics: pd.DataFrame, scores: pd.DataFrame, folds: Sequence[i
 
 def render_across_spaces(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] = ()) -> dict[str, str]:
     """The table as md, html and tex: four rows per autoencoder and recipe."""
-    keys = ["autoencoder", "recipe", "trained_on", "tested_on"]
-    cells, datasets = cells_by(table, ["dataset", *keys, "metric"]), datasets_of(table, labels)
-
-    def block(autoencoder: str, label: str) -> Block:
-        own = table.loc[table["autoencoder"] == autoencoder, keys].drop_duplicates()
-        return label, [
-            [
-                recipe.replace("_", " "),
-                *(f"{space}s" for space in spaces),
-                *(
-                    cell_text(cells.get((dataset, autoencoder, recipe, *spaces, metric)), True)
-                    for dataset in datasets
-                    for metric in SCORES
-                ),
-            ]
-            for _, recipe, *spaces in own.itertuples(index=False, name=None)
-        ]
-
     caption = (
-        "Classifiers of images and of reconstructions, tested on the same test rows as both: balanced accuracy (bACC), "
-        f"AUC and Matthews correlation coefficient (MCC), {values_over_folds(table, True)}. A classifier of images "
-        "that loses on reconstructions, where one of reconstructions does not, has met another domain; what both lose "
-        "is gone from the reconstructions."
-        f"{notice(datasets, labels)}"
+        "Classifiers of images and of reconstructions, tested on the same test rows as both: "
+        f"{scores_over_folds(table)}. A classifier of images that loses on reconstructions, where one of "
+        "reconstructions does not, has met another domain; what both lose is gone from the reconstructions."
     )
-    spanners = [(name, [*SCORE_HEADS.values()]) for name in datasets.values()]
-    guess = chance_row([MISSING] * 3, datasets, SCORES, labels)
-    blocks = [block(*pair) for pair in present(table["autoencoder"], labels.autoencoders).items()]
-    heads = ["Autoencoder", "Recipe", "Trained on", "Tested on"]
-    sections = [*([guess] if guess else []), *([each] for each in blocks)]
-    notes = [*footnotes, *data_notes(datasets, labels)]
-    return render(Layout("Across spaces", caption, heads, spanners, sections, notes))
+    stubs = {
+        "Recipe": lambda row: row["recipe"].replace("_", " "),
+        "Trained on": lambda row: f"{row['trained_on']}s",
+        "Tested on": lambda row: f"{row['tested_on']}s",
+    }
+    return render_scores("Across spaces", caption, table, labels, IDENTITY[3:], stubs, footnotes)

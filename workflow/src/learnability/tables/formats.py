@@ -2,8 +2,11 @@
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
+from ..storage.contracts import write_csv, write_text
 from .latex import as_latex
 from .layout import Best, Layout, flat
 
@@ -31,6 +34,13 @@ def render(*layouts: Layout) -> dict[str, str]:
         "html": _html(layouts),
         "tex": "\n".join(map(as_latex, layouts)),
     }
+
+
+def write_table(table: pd.DataFrame, text: Mapping[str, str], files: Mapping[str, str]) -> None:
+    """Write a table as CSV, and as `render` gave it; `files` are paths by extension."""
+    write_csv(table, files["csv"])
+    for extension, shown in text.items():
+        write_text(shown, files[extension])
 
 
 def _markdown(layout: Layout) -> str:

@@ -10,7 +10,20 @@ from ..significance.rows import BOTH, CELL_TEST
 from ..storage.contracts import SCORES
 
 CELL = ["dataset", "autoencoder", "metric", "comparison"]
+IDENTITY = ["dataset", "autoencoder", "role", "space", "recipe"]
+SCORE_COLUMNS = [*IDENTITY, "metric", "mean", "sd", "n_folds"]
 OVER_FOLDS = "corrected_paired_t"
+
+
+def mean_scores(metrics: pd.DataFrame, folds: Sequence[int], title: str) -> pd.DataFrame:
+    """SCORE_COLUMNS: mean and sd (ddof 1) over folds per cell; a single fold gives sd 0.0, and n_folds 1 says why."""
+    if metrics.empty:
+        raise InputError(f"{title}: no metrics; expected one row per cell and fold; train the runs first")
+    rows = []
+    for key, runs in metrics.groupby(IDENTITY, sort=False, dropna=False):
+        where = f"{title}: {named(zip(IDENTITY, key, strict=True))}"
+        rows += [(*key, *scores) for scores in score_rows(runs, folds, where)]
+    return pd.DataFrame(rows, columns=SCORE_COLUMNS)
 
 
 def score_rows(runs: pd.DataFrame, folds: Sequence[int], where: str) -> list[tuple]:

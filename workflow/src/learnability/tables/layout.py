@@ -1,14 +1,21 @@
 """A table as text before it has a format: heads, sections of blocks of rows, and numbers as the paper prints them."""
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from ..storage.contracts import SCORES
+
 MISSING = "–"
 SCORE_HEADS = {"balanced_accuracy": "bACC", "auc": "AUC", "mcc": "MCC"}
+SCORES_IN_WORDS = {
+    "balanced_accuracy": "balanced accuracy (bACC)",
+    "auc": "AUC",
+    "mcc": "Matthews correlation coefficient (MCC)",
+}
 Block = tuple[str, list[list[str]]]
 
 
@@ -44,6 +51,11 @@ def number(*shown: float, decimals: int = 3) -> str:
     return " ± ".join(re.sub(r"^(-?)0\.", r"\1.", text) for text in texts)
 
 
+def score(value: float, decimals: int = 2) -> str:
+    """A score or correlation of any sign as '.52' or '−.07'."""
+    return number(value, decimals=decimals).replace("-", "−")
+
+
 def points(value: float, decimals: int = 1) -> str:
     """A difference of scores in points of a hundred, as '3.1' or '−3.1'."""
     return f"{round(100 * value, decimals) + 0.0:.{decimals}f}".replace("-", "−")
@@ -54,7 +66,7 @@ def whole_points(value: float) -> str:
     return f"{100 * value:.3g}"
 
 
-def cell_text(cell: dict | None, with_sd: bool) -> str:
+def cell_text(cell: dict | None, with_sd: bool = True) -> str:
     """The mean of a cell, with the sd where it is wanted and more than one fold gives a spread to show."""
     if cell is None:
         return MISSING
@@ -72,10 +84,15 @@ def amount(value: float) -> str:
     return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"
 
 
-def values_over_folds(table: pd.DataFrame, with_sd: bool) -> str:
+def values_over_folds(table: pd.DataFrame, with_sd: bool = True) -> str:
     """What a caption says of the numbers of a table."""
     folds = table["n_folds"].max()
     return f"{'mean ± sd' if with_sd else 'mean'} over {folds} folds" if folds > 1 else "one fold"
+
+
+def scores_over_folds(table: pd.DataFrame, with_sd: bool = True, metrics: Iterable[str] = SCORES) -> str:
+    """What a caption says of a table's scores."""
+    return f"{listed([SCORES_IN_WORDS[metric] for metric in metrics])}, {values_over_folds(table, with_sd)}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -37,7 +37,7 @@ def learning_curve(runs: pd.DataFrame, shares: Mapping[str, float], folds: Seque
             (*known, metric, *[NOT_APPLICABLE] * 2, *mean_and_sd(own[metric]), len(own)) for metric in CURVE_METRICS
         ]
     table = pd.DataFrame(rows, columns=CURVE_COLUMNS)
-    table = table.sort_values("train_share", kind="stable").sort_values([*IDENTITY[:2], "space"], kind="stable")
+    table = table.sort_values([*IDENTITY[:2], "space", "train_share"], kind="stable")
     return pd.concat([table, _prices(table)], ignore_index=True).astype(object)
 
 
@@ -81,7 +81,7 @@ def render_learning_curve(table: pd.DataFrame, labels: Labels, footnotes: Iterab
     priced = (table["eps_of"] == "reconstruction").any()
     caption = (
         "Learning curves: balanced accuracy (bACC) and cross-entropy in bits, at the temperature fitted on validation "
-        f"rows, over the share of the training groups, {values_over_folds(shown, True)}."
+        f"rows, over the share of the training groups, {values_over_folds(shown)}."
         f"{price if priced else ''}{notice(table['dataset'], labels)}"
     )
     heads = [("Training rows", ["share", "images", "groups"]), ("Test rows", ["bACC", "bits"]),
@@ -98,7 +98,7 @@ def _lines(own: pd.DataFrame, autoencoder: str, space: str, name: str) -> list[l
     for share, rows in steps.groupby("train_share", sort=False):
         cells = rows.set_index("metric").to_dict("index")
         sizes = [f"{float(rows[key].iloc[0]):,.0f}" for key in ("n_images", "n_groups")]
-        scores = [cell_text(cells[metric], True) for metric in CURVE_METRICS]
+        scores = [cell_text(cells[metric]) for metric in CURVE_METRICS]
         lines.append([name, SPACES[space], f"{float(share):.0%}", *sizes, *scores, "", ""])
     if SDL in prices:
         lines[-1][-2:] = [number(float(prices[SDL]), decimals=0), _count(prices[ESC])]

@@ -1,6 +1,6 @@
 """The probe ladder: what each of a row of classifiers reads from every space, and how many bits that is."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -9,24 +9,19 @@ from ..significance.information import BITS
 from ..significance.rows import HEADLINE_METRIC, NOT_APPLICABLE
 from ..significance.t_tests import corrected_t
 from .formats import render
-from .frames import cells_by, mean_and_sd, refuse_wrong_folds, score_rows
+from .frames import IDENTITY, cells_by, mean_and_sd, mean_scores, refuse_wrong_folds
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
 from .layout import MISSING, Layout, cell_text, number, points, values_over_folds
 
-PROBE_COLUMNS = ["dataset", "autoencoder", "role", "space", "recipe", "metric", "mean", "sd", "n_folds"]
-INFORMATION_COLUMNS = [*PROBE_COLUMNS[:5], "quantity", "mean", "sd", "ci_low", "ci_high", "n_folds"]
+INFORMATION_COLUMNS = [*IDENTITY, "quantity", "mean", "sd", "ci_low", "ci_high", "n_folds"]
+ROW = ["dataset", "autoencoder", "recipe"]
 GAP = "reconstruction_vs_latent"  # in place of a space: the difference of two
 SPACES = {"image": "IS", "reconstruction": "RS", "latent": "LS"}
 
 
 def probes(metrics: pd.DataFrame, folds: Sequence[int]) -> pd.DataFrame:
     """Mean and sd (ddof 1) over folds of every dataset, autoencoder, space and recipe; each has all of `folds`."""
-    rows = []
-    for key, runs in runs_by_cell(metrics, cell=ANY_CELL).items():
-        where = "Probes: dataset {}, autoencoder {}, space {}, recipe {}".format(*key)
-        identity = (*key[:2], runs["role"].iloc[0], *key[2:])
-        rows += [(*identity, *score) for score in score_rows(runs.reset_index(), folds, where)]
-    return pd.DataFrame(rows, columns=PROBE_COLUMNS)
+    return mean_scores(metrics, folds, "Probes")
 
 
 def information(runs: pd.DataFrame, folds: Sequence[int]) -> pd.DataFrame:
@@ -55,78 +50,62 @@ def information(runs: pd.DataFrame, folds: Sequence[int]) -> pd.DataFrame:
 def render_probes(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] = ()) -> dict[str, str]:
     """Balanced accuracy as md, html and tex: a block per autoencoder, a row per rung, the gap beside both spaces."""
     table = table[table["metric"] == HEADLINE_METRIC]
+    means = table.pivot(index=ROW, columns="space", values="mean").reindex(columns=[*SPACES])
+    gaps = (means["reconstruction"] - means["latent"]).dropna().map(points).to_dict()
     caption = (
         "The probe ladder: balanced accuracy of classifiers trained with cross-entropy, in image space (IS), "
-        f"reconstruction space (RS) and latent space (LS), {values_over_folds(table, True)}"
-        f"{'; RS − LS in points' if _has_gap(table) else ''}."
+        f"reconstruction space (RS) and latent space (LS), {values_over_folds(table)}"
+        f"{'; RS − LS in points' if gaps else ''}."
     )
-    cells = cells_by(table, ["dataset", "autoencoder", "space", "recipe"])
-
-    def gap(dataset: str, autoencoder: str, recipe: str) -> str:
-        sides = [cells.get((dataset, autoencoder, space, recipe)) for space in ("reconstruction", "latent")]
-        return points(sides[0]["mean"] - sides[1]["mean"]) if all(sides) else MISSING
-
-    def shown(dataset: str, autoencoder: str, space: str, recipe: str) -> str:
-        return cell_text(cells.get((dataset, autoencoder, space, recipe)), True)
-
-    return _ladder("Probes", caption, table, labels, shown, gap, footnotes)
+    return _ladder("Probes", caption, table, labels, gaps, footnotes)
 
 
 def render_information(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] = ()) -> dict[str, str]:
     """Usable information as md, html and tex, laid out as the probes."""
     table = table[table["quantity"] == "information"]
-    gaps = table[table["space"] == GAP]
-    interval = " with its 95 % interval" if (gaps["ci_low"] != NOT_APPLICABLE).any() else ""
+    differences = table[table["space"] == GAP]
+    gaps = {tuple(row[key] for key in ROW): _in_bits(row) for row in differences.to_dict("records")}
+    interval = " with its 95 % interval" if (differences["ci_low"] != NOT_APPLICABLE).any() else ""
     caption = (
         "Usable information (V-information) in bits: what classifiers of each kind, trained with cross-entropy, learn "
         "about the class from images (IS), reconstructions (RS) and latents (LS), "
-        f"{values_over_folds(table, True)}{f'; RS − LS{interval}' if _has_gap(table) else ''}."
+        f"{values_over_folds(table)}{f'; RS − LS{interval}' if gaps else ''}."
     )
-    cells = cells_by(table, ["dataset", "autoencoder", "space", "recipe"])
-
-    def gap(dataset: str, autoencoder: str, recipe: str) -> str:
-        cell = cells.get((dataset, autoencoder, GAP, recipe))
-        if cell is None:
-            return MISSING
-        ends = [cell["ci_low"], cell["ci_high"]]
-        interval = "" if NOT_APPLICABLE in ends else " [{}, {}]".format(*(number(float(end)) for end in ends))
-        return (number(cell["mean"]) + interval).replace("-", "−")
-
-    def shown(dataset: str, autoencoder: str, space: str, recipe: str) -> str:
-        return cell_text(cells.get((dataset, autoencoder, space, recipe)), True).replace("-", "−")
-
-    return _ladder("Information", caption, table, labels, shown, gap, footnotes)
+    return _ladder("Information", caption, table, labels, gaps, footnotes)
 
 
-def _has_gap(table: pd.DataFrame) -> bool:
-    return {"reconstruction", "latent"} <= set(table["space"])
+def _in_bits(gap: dict) -> str:
+    """'−.021 [−.050, .008]', or without an interval where there is none."""
+    ends = gap["ci_low"], gap["ci_high"]
+    interval = "" if NOT_APPLICABLE in ends else " [{}, {}]".format(*(number(float(end)) for end in ends))
+    return (number(gap["mean"]) + interval).replace("-", "−")
 
 
 def _ladder(
-    title: str, caption: str, table: pd.DataFrame, labels: Labels, shown: Callable[..., str], gap: Callable[..., str],
-    footnotes: Iterable[str],
-) -> dict[str, str]:  # fmt: skip
-    """A block per autoencoder and a row per recipe; a study of images alone has one block of these."""
+    title: str, caption: str, table: pd.DataFrame, labels: Labels, gaps: dict[tuple, str], footnotes: Iterable[str]
+) -> dict[str, str]:
+    """A block per autoencoder and a row per recipe; a study of images alone has one block of these.
+
+    `gaps` say what stands beside both spaces, by dataset, autoencoder and recipe.
+    """
     datasets, (families, controls) = datasets_of(table, labels), autoencoders_of(table, labels)
-    named = families | controls or {"original": "Image Space"}
+    cells = cells_by(table, [*ROW, "space"])
     spaces = {space: head for space, head in SPACES.items() if space in set(table["space"])}
-    has_gap = _has_gap(table)
 
     def row(autoencoder: str, recipe: str) -> list[str]:
         texts = [labels.rows.get(recipe, recipe.replace("_", " "))]
         for dataset in datasets:
-            texts += [shown(dataset, "original" if s == "image" else autoencoder, s, recipe) for s in spaces]
-            texts += [gap(dataset, autoencoder, recipe)] if has_gap else []
+            keys = [(dataset, "original" if space == "image" else autoencoder, recipe, space) for space in spaces]
+            texts += [cell_text(cells.get(key)).replace("-", "−") for key in keys]
+            texts += [gaps.get((dataset, autoencoder, recipe), MISSING)] if gaps else []
         return texts
 
-    heads = [*spaces.values(), *(["RS − LS"] if has_gap else [])]
-    recipes = [*dict.fromkeys(table["recipe"])]
-    recipes = [
-        *(name for name in labels.rows if name in recipes),
-        *(name for name in recipes if name not in labels.rows),
-    ]
+    heads = [*spaces.values(), *(["RS − LS"] if gaps else [])]
+    there = set(table["recipe"])
+    recipes = [name for name in dict.fromkeys([*labels.rows, *table["recipe"]]) if name in there]
+    named = families | controls or {"original": "Image Space"}
     sections = [[(name, [row(key, recipe) for recipe in recipes])] for key, name in named.items()]
-    notes = [*footnotes, *data_notes(table["dataset"], labels)]
-    caption += notice(table["dataset"], labels)
+    notes = [*footnotes, *data_notes(datasets, labels)]
+    spanners = [(name, heads) for name in datasets.values()]
     stubs = ["Autoencoder", "Classifier"]
-    return render(Layout(title, caption, stubs, [(name, heads) for name in datasets.values()], sections, notes))
+    return render(Layout(title, caption + notice(datasets, labels), stubs, spanners, sections, notes))

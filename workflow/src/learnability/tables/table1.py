@@ -10,29 +10,17 @@ from ..significance.rows import CELL_TEST, HEADLINE_METRIC
 from ..storage.contracts import SCORES
 from .caveats import Spoiled, chance_row, sentences
 from .formats import render
-from .frames import cells_by, corrected_p, named, score_rows
+from .frames import cells_by, corrected_p, mean_scores
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
-from .layout import MISSING, SCORE_HEADS, Best, Block, Layout, best_of, cell_text, listed, values_over_folds
+from .layout import MISSING, SCORE_HEADS, Best, Block, Layout, best_of, cell_text, listed, scores_over_folds
 
-IDENTITY = ["dataset", "autoencoder", "role", "space", "recipe"]
-NAMED = {
-    "balanced_accuracy": "balanced accuracy (bACC)",
-    "auc": "AUC",
-    "mcc": "Matthews correlation coefficient (MCC)",
-}
 OVER_FOLDS_IN_WORDS = "two-sided t-test paired by fold with Nadeau and Bengio's correction"
 MARK = "‡"  # as in Table 4: differs from reconstruction space
 
 
 def table1(metrics: pd.DataFrame, folds: Sequence[int]) -> pd.DataFrame:
     """Mean and sd (ddof 1) over folds per cell; a single fold gives sd 0.0, and n_folds 1 says why."""
-    if metrics.empty:
-        raise InputError("Table 1: no metrics; expected one row per cell and fold; train the runs first")
-    rows = []
-    for key, runs in metrics.groupby(IDENTITY, sort=False, dropna=False):
-        where = "Table 1: " + named(zip(IDENTITY, key, strict=True))
-        rows += [(*key, *scores) for scores in score_rows(runs, folds, where)]
-    return pd.DataFrame(rows, columns=[*IDENTITY, "metric", "mean", "sd", "n_folds"])
+    return mean_scores(metrics, folds, "Table 1")
 
 
 def render_table1(
@@ -88,7 +76,7 @@ def _caption(table: pd.DataFrame, metrics: Sequence[str], with_sd: bool, bold: b
     """What the numbers are, and what bold and the mark mean where they can occur."""
     caption = (
         "Classifiers in image space, latent space (LS) and reconstruction space (RS): "
-        f"{listed([NAMED[metric] for metric in metrics])}, {values_over_folds(table, with_sd)}."
+        f"{scores_over_folds(table, with_sd, metrics)}."
     )
     caption += " Bold: the best autoencoder of each space." if bold else ""
     if tests is not None and len(tests) and table["n_folds"].max() > 1:

@@ -7,12 +7,10 @@ import pandas as pd
 from ..errors import InputError
 from ..significance.level import ALPHA, P_BELOW
 from ..significance.macro import MACRO, with_macro
-from ..storage.contracts import SCORES
-from .caveats import chance_row
-from .formats import render
-from .frames import cells_by, corrected_p, score_rows
-from .labels import Labels, data_notes, datasets_of, notice, present
-from .layout import MISSING, SCORE_HEADS, Best, Block, Layout, best_of, cell_text, values_over_folds
+from .frames import corrected_p, score_rows
+from .labels import Labels, present
+from .layout import Best, best_of, cell_text, scores_over_folds
+from .scores import render_scores
 
 TABLE4_COLUMNS = ["dataset", "autoencoder", "row", "space", "recipe", "metric", "mean", "sd", "n_folds"]
 CELL_OF_TABLE4 = ["dataset", "autoencoder", "row", "space", "metric"]
@@ -86,28 +84,16 @@ def render_table4(
                 found += mark if p_values[key] < ALPHA else ""
         return found
 
-    def stubs(row: str, space: str) -> list[str]:
-        mark = SEARCHED[searched[row]] if row in searched else ""
-        return [f"{shown[row]} {mark}".strip()]
+    def name(row: dict) -> str:
+        return f"{shown[row['row']]} {SEARCHED.get(searched.get(row['row']), '')}".strip()
 
     caption = (
-        "Classifiers of latents and what they gain from distillation, search and noise conditioning: balanced "
-        f"accuracy (bACC), AUC and Matthews correlation coefficient (MCC), {values_over_folds(table, with_sd)}. "
-        "Bold: the best latent classifier."
+        "Classifiers of latents and what they gain from distillation, search and noise conditioning: "
+        f"{scores_over_folds(table, with_sd)}. Bold: the best latent classifier."
     )
     caption += _legend(rows, shown, {searched[row] for row in rows if row in searched}, table["n_folds"].max())
-    spanners, sections = _body(table, labels, stubs, marks, with_sd, [MISSING])
-    caption += notice(table["dataset"], labels)
-    return render(
-        Layout(
-            "Table 4",
-            caption,
-            ["Autoencoder", "Row"],
-            spanners,
-            sections,
-            [*footnotes, *data_notes(table["dataset"], labels)],
-        )
-    )
+    text = _best_in_bold(table, with_sd, marks)
+    return render_scores("Table 4", caption, table, labels, ["row", "space"], {"Row": name}, footnotes, text)
 
 
 def render_ablation_controls(
@@ -117,20 +103,11 @@ def render_ablation_controls(
     shown = present(table["row"], labels.rows)
     caption = (
         "Classifiers that differ in one thing, in image space (IS), latent space (LS) and reconstruction space (RS): "
-        "balanced accuracy (bACC), AUC and Matthews correlation coefficient (MCC), "
-        f"{values_over_folds(table, with_sd)}. Bold: the best latent classifier.{notice(table['dataset'], labels)}"
+        f"{scores_over_folds(table, with_sd)}. Bold: the best latent classifier."
     )
-
-    def stubs(row: str, space: str) -> list[str]:
-        return [shown[row], SPACES[space]]
-
-    spanners, sections = _body(table, labels, stubs, lambda *cell: "", with_sd, [MISSING, MISSING])
-    heads = ["Autoencoder", "Classifier", "Sp."]
-    return render(
-        Layout(
-            "Ablation controls", caption, heads, spanners, sections, [*footnotes, *data_notes(table["dataset"], labels)]
-        )
-    )
+    stubs = {"Classifier": lambda row: shown[row["row"]], "Sp.": lambda row: SPACES[row["space"]]}
+    text = _best_in_bold(table, with_sd)
+    return render_scores("Ablation controls", caption, table, labels, ["row", "space"], stubs, footnotes, text)
 
 
 def _legend(rows: list[str], shown: dict[str, str], scopes: set[str], n_folds: int) -> str:
@@ -152,49 +129,17 @@ def _legend(rows: list[str], shown: dict[str, str], scopes: set[str], n_folds: i
     return text
 
 
-def _body(
-    table: pd.DataFrame,
-    labels: Labels,
-    stubs: Callable[[str, str], list[str]],
-    marks: Callable[..., str],
-    with_sd: bool,
-    blank: list[str],
-) -> tuple[list, list]:
-    """Spanners, the macro average last where it is one of several datasets, and sections: chance, each autoencoder.
+def _best_in_bold(
+    table: pd.DataFrame, with_sd: bool, marks: Callable[..., str] = lambda *key: ""
+) -> Callable[[tuple, dict | None], str]:
+    """What a cell shows, with its marks; that of the best latent classifier of each autoencoder is bold."""
+    best = set()
+    for _, rows in table[table["space"] == "latent"].groupby(["dataset", "autoencoder", "metric"]):
+        keys = rows[CELL_OF_TABLE4].itertuples(index=False, name=None)
+        best |= best_of(dict(zip(keys, rows["mean"], strict=True)))
 
-    `blank` are the words of the row of chance.
-    """
-    cells = cells_by(table, CELL_OF_TABLE4)
-    datasets = datasets_of(table[table["dataset"] != MACRO], labels)
-    if len(datasets) > 1 and MACRO in set(table["dataset"]):
-        datasets[MACRO] = "Macro"
-
-    best = _best(table)
-
-    def text(*key: str) -> str:
-        shown = cell_text(cells.get(key), with_sd) + (marks(*key) if key in cells else "")
+    def text(key: tuple, cell: dict | None) -> str:
+        shown = cell_text(cell, with_sd) + (marks(*key) if cell else "")
         return Best(shown) if key in best else shown
 
-    def scores(autoencoder: str, row: str, space: str) -> list[str]:
-        return [text(dataset, autoencoder, row, space, metric) for dataset in datasets for metric in SCORES]
-
-    def block(autoencoder: str, name: str) -> Block:
-        own = table.loc[table["autoencoder"] == autoencoder, ["row", "space"]].drop_duplicates()
-        return name, [[*stubs(*pair), *scores(autoencoder, *pair)] for pair in own.itertuples(index=False, name=None)]
-
-    named = present(table["autoencoder"], {"original": "Image Space"} | labels.autoencoders)
-    guess = chance_row(blank, datasets, SCORES, labels)
-    return [(name, [*SCORE_HEADS.values()]) for name in datasets.values()], [
-        *([guess] if guess else []),
-        *([block(*pair)] for pair in named.items()),
-    ]
-
-
-def _best(table: pd.DataFrame) -> set[tuple[str, ...]]:
-    """Cells of the best latent classifier of each autoencoder."""
-    found = set()
-    latent = table[table["space"] == "latent"]
-    for _, rows in latent.groupby(["dataset", "autoencoder", "metric"]):
-        keys = rows[CELL_OF_TABLE4].itertuples(index=False, name=None)
-        found |= best_of(dict(zip(keys, rows["mean"], strict=True)))
-    return found
+    return text

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 
 from ..errors import InputError
-from ..significance.diagnostics import BASELINE, FRAME, IMAGES, NUMBER, as_numbers, on_some, over_datasets
+from ..significance.diagnostics import BASELINE, FRAME, IMAGES, NUMBER, as_numbers, is_of, on_some, over_datasets
 from ..significance.diagnostics_vs_gap import FEWEST, GAP, SUSPECTS, TOO_FEW, of_table1, suspects_of
 from ..significance.level import ALPHA, P_BELOW
 from ..significance.macro import MACRO
@@ -13,7 +13,7 @@ from ..significance.rows import DEGENERATE
 from .diagnostic_labels import IN_TABLE5, amount_of
 from .formats import render
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
-from .layout import MISSING, Block, Layout, counted, listed, number, points
+from .layout import MISSING, Block, Layout, counted, listed, points, score
 
 TABLE5_COLUMNS = [*FRAME[:3], *NUMBER, "value", "null", "factor"]
 SUSPECTED = "The paper's suspects"
@@ -85,7 +85,7 @@ def render_table5(
 
 def _null_of(encoded: pd.DataFrame, key: tuple[str, str]) -> str:
     """A number under its null: one for all autoencoders, or from the least to the most."""
-    nulls = as_numbers(encoded.loc[(encoded[NUMBER] == list(key)).all(axis=1), "null"]).dropna()
+    nulls = as_numbers(encoded.loc[is_of(encoded, key), "null"]).dropna()
     ends = dict.fromkeys(amount_of(end) for end in (nulls.min(), nulls.max())) if len(nulls) else {}
     return "–".join(ends) or MISSING
 
@@ -94,7 +94,7 @@ def _correlations(tests: pd.DataFrame) -> dict[tuple[str, str], str]:
     """Spearman's rho of Table 1's gap over autoencoders, with a star where it is significant."""
     rows = of_table1(tests)
     found = rows.assign(effect=as_numbers(rows["effect"]), p=as_numbers(rows["p_corrected"])).dropna(subset="effect")
-    return {(row["diagnostic"], row["variant"]): number(row["effect"], decimals=2).replace("-", "−")
+    return {(row["diagnostic"], row["variant"]): score(row["effect"])
             + ("*" if row["p"] < ALPHA else "") for row in found.to_dict("records")}  # fmt: skip
 
 
