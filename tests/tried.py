@@ -9,7 +9,7 @@ from learnability.study.cells import cells
 from learnability.study.remedies import remedy_rows
 from tests.published import published
 
-FOLDS, CLASSES, EACH = 5, 2, 40  # images of a class in a fold, each a group of its own
+FOLDS, CLASSES, EACH = 5, 2, 80  # images of a class in a fold, each a group of its own
 PLAIN = {"epochs": 1}
 TUNED = {"images": "all_images", "steps": 1, "adversarial": None}
 EQ = {"probability": 0.5, "scales": [0.25, 0.97], "turns": True, "reduced": 0.25}
@@ -31,7 +31,7 @@ def config_of(recipes=RECIPES, autoencoders=("sd14", "flux1", "sd14_ft", "sd14_e
 def runs_of(config: dict, share, seed=0) -> tuple[pd.DataFrame, dict[str, Images]]:
     """Metrics with `right`: of every class and fold the easiest `share(cell)` of the images, as this run sees them."""
     rng, images, rows = np.random.default_rng(seed), {}, []
-    hard = rng.random(CLASSES * EACH)
+    hard = rng.random((FOLDS, CLASSES * EACH))
     count = FOLDS * CLASSES * EACH
     for dataset in config["study"]["datasets"]:
         label, fold = np.arange(count) % CLASSES, np.arange(count) // (CLASSES * EACH)
@@ -39,7 +39,7 @@ def runs_of(config: dict, share, seed=0) -> tuple[pd.DataFrame, dict[str, Images
     for cell in cells(config, "remedies"):
         entry = config["autoencoders"].get(cell["autoencoder"], {"role": "baseline"})
         label, many = images[cell["dataset"]].label[: CLASSES * EACH], round(share(cell) * EACH)
-        seen, right = hard + rng.normal(0, 0.03, len(hard)), np.zeros(len(label), dtype=bool)
+        seen, right = hard[cell["fold"]] + rng.normal(0, 0.015, len(label)), np.zeros(len(label), dtype=bool)
         for k in range(CLASSES):
             own = np.flatnonzero(label == k)
             right[own[np.argsort(seen[own])[:many]]] = True

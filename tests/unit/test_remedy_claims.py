@@ -54,7 +54,7 @@ def test_half_of_the_gap_closed_by_whitening_and_nothing_of_the_controls_support
 
 
 def test_what_the_control_or_the_rotation_gains_as_well_is_not_the_suspects():
-    control = only(claims_of(latents(control=0.7, whiten=0.75, control_whiten=0.85)), claim=CORRELATIONS)
+    control = only(claims_of(latents(control=0.6, whiten=0.75, control_whiten=0.75)), claim=CORRELATIONS)
     assert control["verdict"] == "not supported"
     assert "gain of whiten less that of the lossless control" in control["reason"]
     rotation = only(claims_of(latents(whiten=0.75, rotate=0.75)), claim=CORRELATIONS)
@@ -70,7 +70,9 @@ def test_a_remedy_that_harms_is_the_opposite_of_the_suspicion():
 
 def test_one_cutoff_is_enough_and_one_that_is_open_keeps_the_suspicion_open():
     assert only(claims_of(latents(low_pass_25=0.75)), claim=FREQUENCIES)["verdict"] == "supported"
-    one = only(claims_of(latents(low_pass_50=0.5, low_pass_25=0.625)), claim=FREQUENCIES)
+    # What the control gains, it gains on other images: as much, but the interval is wide.
+    shares = latents(control=0.7, control_low_pass_25=0.8, low_pass_25=0.7, low_pass_50=0.5)
+    one = only(claims_of(shares), claim=FREQUENCIES)
     assert one["verdict"] == "cannot be told"
     assert "low pass 25" in one["measured"]
 

@@ -14,7 +14,7 @@ from ..study.truths import NONE
 from ..tables.labels import REMEDY_WORDS, Labels, autoencoders_of, datasets_of
 from .style import QUIET, Mark, add_legend, add_note, marks_of, panels, styled, width_of
 
-LINE = 0.13  # inches of one autoencoder
+LINE = 0.1  # inches of one autoencoder
 
 
 @styled
