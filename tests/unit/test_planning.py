@@ -220,6 +220,21 @@ def test_an_estimate_is_operations_over_what_the_gpu_sustains(published):
     assert encoded.written == 6558 * (32 * 64 * 64 * 2 + 2 * 32 * 8 + 256 * 256 * 3)
 
 
+def test_a_search_is_planned_on_the_array_of_its_space_with_all_its_trials(published):
+    plan = Plan(published, "NVIDIA H200", [], {"NVIDIA H200": H200})
+    sizes, operations = {}, {}
+    for autoencoder, of_space in (("original", ""), ("flux2", ""), ("flux2", "@reconstruction")):
+        names = {"dataset": "isic2019", "autoencoder": autoencoder, "recipe": "matched_tuned", "fold": "0"}
+        searching = Job("search_recipe", names | {"of_space": of_space}, 2, (), ())
+        space = of_space[1:] or ("image" if autoencoder == "original" else "latent")
+        training = Job("train_classifier", names | {"space": space}, 2, (), ())
+        sizes[space] = plan.array(searching)
+        assert sizes[space] == plan.array(training)
+        operations[space] = plan.cost(searching).seconds / plan.cost(training).seconds
+    assert [(size.channels, size.side) for size in sizes.values()] == [(3, 256), (32, 64), (3, 256)]
+    assert all(ratio == pytest.approx(3, rel=0.01) for ratio in operations.values())
+
+
 def test_diagnostics_cost_their_sample_and_write_nothing_that_counts(published):
     plan = Plan(published, "NVIDIA H200", [], {"NVIDIA H200": H200})
     found = plan.cost(job("diagnose_encoding", dataset="cardium", autoencoder="flux2", of_fold=""))
