@@ -28,7 +28,8 @@ from learnability.study.configuration import read_config
 from learnability.study.recipes import resolve_recipe
 from learnability.training import engine
 from learnability.training.evaluation import EVALUATION_BATCH, predict
-from learnability.training.fold_data import describe_run, load_fold
+from learnability.training.described import describe_run
+from learnability.training.fold_data import load_fold
 from learnability.training.losses import build_loss
 
 NETWORK = {"model": "convnext_tiny", "model_options": {"depths": [2, 2, 2, 2], "dims": [24, 48, 96, 192]}}

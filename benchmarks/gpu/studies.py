@@ -16,7 +16,8 @@ from learnability.study.configuration import read_config
 from learnability.study.recipe import Recipe
 from learnability.study.recipes import resolve_recipe
 from learnability.training import engine
-from learnability.training.fold_data import Fold, Inputs, describe_run, load_fold
+from learnability.training.described import describe_run
+from learnability.training.fold_data import Fold, Inputs, load_fold
 from learnability.training.losses import build_loss
 
 from ..noise_study import CELL, CLASSES, SMALL, write_samples
