@@ -27,8 +27,8 @@ from learnability.classifiers.classifier import build_classifier
 from learnability.study.configuration import read_config
 from learnability.study.recipes import resolve_recipe
 from learnability.training import engine
-from learnability.training.evaluation import EVALUATION_BATCH, predict
 from learnability.training.described import describe_run
+from learnability.training.evaluation import EVALUATION_BATCH, predict
 from learnability.training.fold_data import load_fold
 from learnability.training.losses import build_loss
 
