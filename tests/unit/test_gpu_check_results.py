@@ -23,7 +23,7 @@ from learnability.planning.costs import Plan
 from learnability.planning.dag import Job
 from learnability.planning.rates import GPUS, Sustained, sustained_operations
 from learnability.study.configuration import read_config
-from learnability.training.fold_data import describe_run
+from learnability.training.described import describe_run
 from tests.conftest import run
 from tests.devices import compute_on
 
