@@ -57,7 +57,7 @@ def test_findings_are_read_from_the_files_of_tables_and_tests(tmp_path):
 def test_every_claim_has_one_row_and_a_reason(faithful):
     assert list(faithful.columns) == CLAIM_COLUMNS
     assert faithful["claim"].is_unique
-    assert len(faithful) == 33
+    assert len(faithful) == 34
     assert set(faithful["verdict"]) == {SUPPORTED, NOT_SUPPORTED, UNTESTABLE}
     assert (faithful["reason"].str.len() > 5).all()
 
