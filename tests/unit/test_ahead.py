@@ -55,17 +55,18 @@ def test_what_is_made_of_a_batch_is_finished_in_another_thread():
     assert here not in written.threads
 
 
-def test_an_error_of_the_other_thread_ends_the_encoding():
+@pytest.mark.parametrize(("wrong", "kept"), [(3, 2), (6, 6)])  # in the second batch, and in the last
+def test_an_error_of_the_other_thread_ends_the_encoding(wrong, kept):
     written = Written()
 
     def finish(made: dict) -> dict:
-        if 3 in made["value"]:
-            raise InputError("the fourth image")
+        if wrong in made["value"]:
+            raise InputError(f"image {wrong}")
         return made
 
-    with pytest.raises(InputError, match="the fourth image"):
+    with pytest.raises(InputError, match=f"image {wrong}"):
         encode_ahead(written, IMAGES, 2, CPU, values, finish)
-    assert written.values == [0, 1]
+    assert written.values == list(range(kept))
 
 
 def test_a_batch_that_does_not_fit_passes_by_halves_and_so_do_those_after_it(capsys):

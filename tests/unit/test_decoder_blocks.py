@@ -16,8 +16,10 @@ from learnability.autoencoders.interface import load_autoencoder
 from learnability.classifiers.saved import load_classifier
 from learnability.errors import InputError
 from learnability.planning import networks
+from learnability.storage.channel_sums import channel_sums
 from learnability.storage.contracts import read_json, write_json
 from learnability.training import engine as training
+from learnability.training.fold_data import sums_of_tensor
 from tests.autoencoders import build, save
 from tests.lights import TRAIN, inputs, interrupt, train, write_study
 from tests.recipes import LATENT, recipe_of
@@ -164,6 +166,9 @@ def test_no_row_outside_training_decides_the_moments(frozen):
     data = training.load_fold(**given)
     assert asked == [f"image{i:03d}" for i in TRAIN]
     assert not data.sums[np.setdiff1d(np.arange(100), TRAIN)].any()
+    x = torch.cat([*data.rows.batches(np.array(TRAIN), 32)])
+    assert np.array_equal(data.sums[TRAIN], channel_sums(x.numpy()))
+    np.testing.assert_allclose(sums_of_tensor(x), data.sums[TRAIN], rtol=1e-12)  # as on a GPU
 
 
 def test_a_training_that_was_stopped_ends_with_the_same_bytes(frozen):

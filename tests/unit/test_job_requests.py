@@ -6,7 +6,14 @@ import torch
 
 from learnability.storage import batches
 from learnability.study.array_sizes import ArraySize
-from learnability.workflow.job_requests import BASE, array_read, images_of, megabytes_of_run, minutes_of_job
+from learnability.workflow.job_requests import (
+    BASE,
+    array_read,
+    images_of,
+    megabytes_of_features,
+    megabytes_of_run,
+    minutes_of_job,
+)
 from tests.recipes import recipe_of
 
 RECIPE = recipe_of(epochs=60, search={"space": {}, "trials": 20, "workers": 4, "scope": "fold"})
@@ -56,7 +63,22 @@ def test_decoding_on_the_fly_takes_half_a_round_trip_per_sample():
 def test_behind_blocks_of_a_decoder_the_network_sees_up_to_images_whatever_the_latent_is():
     params = {"recipe": recipe_of(epochs=60, decoder_blocks="up_1"), "image_size": 512, "classifier_size": 256}
     latents = ArraySize(100_000, 32, 64)
-    assert minutes_of_job("train_with_decoder", params | {"n_splits": 5}, latents) == 30 + 250 + 12_500
+    minutes = 30 + 250 + 12_500 + 208  # the last are the moments of the training rows, before the first epoch
+    assert minutes_of_job("train_with_decoder", params | {"n_splits": 5}, latents) == minutes
+
+
+def test_a_budget_behind_blocks_of_a_decoder_leaves_time_for_moments_and_predictions():
+    recipe = recipe_of(decoder_blocks="up_1", budget_seconds=6000)
+    params = {"recipe": recipe, "image_size": 512, "classifier_size": 256, "n_splits": 5}
+    latents = ArraySize(100_000, 32, 64)  # a pass of all through the decoder takes 208 minutes
+    assert minutes_of_job("train_with_decoder", params, latents) == 30 + 120 + 291
+
+
+def test_memory_behind_blocks_of_a_decoder_holds_a_batch_of_features_and_its_copy():
+    behind = recipe_of(decoder_blocks="up_1")
+    assert megabytes_of_features(CONFIG, behind) == 2 * 32 * 134.217728 // 1  # 512 x 256 x 256 in float32 each
+    assert megabytes_of_features(CONFIG | {"classifier_size": 32}, behind) == 134
+    assert megabytes_of_features(CONFIG, RECIPE) == 0
 
 
 def test_a_worker_of_a_search_takes_its_share_of_the_trials():

@@ -213,6 +213,7 @@ def test_an_estimate_is_operations_over_what_the_gpu_sustains(published):
     forward = classifier_operations(resolve_recipe(published, "latent"), 32, 64, 2)[0]
     fold = 6558 / 5
     by_hand = forward * fold * (60 * (3 * 3 + 1) + 2) / 1e14  # 3 folds train thrice forward, 1 validates; 2 in the end
+    by_hand += 6558 * 32 * 64 * 64 * 2 / 5e8  # bytes that are read
     assert (cost.origin, cost.seconds) == ("estimate", pytest.approx(by_hand))
     encoded = plan.cost(job("encode_dataset", dataset="cardium", autoencoder="flux2", of_fold=""))
     both = sum(autoencoder_operations(resolve_autoencoder(published, "flux2"), 512)[:2])
@@ -256,13 +257,41 @@ def test_a_training_behind_blocks_of_a_decoder_counts_them_in_every_epoch(publis
     decoder = (
         part * fold * (3 + 60 * 4 + 2) / 2e13
     )  # moments of 3 folds; each epoch 3 train and 1 validates; 2 in the end
-    assert (behind.origin, behind.seconds) == ("estimate", pytest.approx(network + decoder))
+    read = 6558 * 32 * 64 * 64 * 2 / 5e8
+    assert (behind.origin, behind.seconds) == ("estimate", pytest.approx(network + decoder + read))
     whole = networks.decoder_part(published, "flux2", "all")[0]
     assert whole == autoencoder_operations(resolve_autoencoder(published, "flux2"), 512)[1]
     assert part < whole / 2
     assert behind.kind.endswith("behind mid, decoder of flux2")  # another decoder has another pace
     unknown = job("train_with_decoder", dataset="cardium", autoencoder="pixel_unshuffle_8", recipe="behind_mid")
     assert plan.cost(unknown).seconds is None
+
+
+def test_a_budget_behind_blocks_of_a_decoder_counts_the_moments_and_what_is_predicted(published):
+    recipes = published["recipes"] | {"short": {"base": "behind_mid", "budget_seconds": 600}}
+    plan = Plan(published | {"recipes": recipes}, "NVIDIA H200", [], {"NVIDIA H200": H200})
+    found = plan.cost(job("train_with_decoder", dataset="cardium", autoencoder="flux2", recipe="short"))
+    part, channels, side = networks.decoder_part(published, "flux2", "mid")
+    forward = classifier_operations(resolve_recipe(published, "matched"), channels, side, 2)[0]
+    fold = 6558 / 5
+    expected = 600 + 2 * fold * forward / 1e14 + (3 + 2) * fold * part / 2e13 + 6558 * 32 * 64 * 64 * 2 / 5e8
+    assert (found.origin, found.seconds) == ("budget of the recipe", pytest.approx(expected))
+
+
+def test_fine_tuning_of_a_decoder_alone_passes_the_encoder_once(published):
+    tuning = {"steps": 10, "batch_size": 2, "perceptual": "none"}
+    kinds = []
+    for further in ({}, {"train": "all"}, {"train": "decoder"}, {"equivariance": {"scales": None, "turns": True}}):
+        entry = {"base": "flux2", "finetune": tuning | further}
+        config = published | {"autoencoders": published["autoencoders"] | {"mine": entry}}
+        plan = Plan(config, "NVIDIA H200", [], {"NVIDIA H200": H200})
+        found = plan.cost(job("finetune_autoencoder", dataset="cardium", autoencoder="mine", of_fold=""))
+        encoder, decoder = autoencoder_operations(resolve_autoencoder(published, "flux2"), 512)[:2]
+        passes = 1 if further.get("train") == "decoder" else 3
+        assert found.seconds == pytest.approx(20 * (passes * encoder + 3 * decoder) / 2e13)
+        kinds.append(found.kind)
+    assert kinds[0] == kinds[1]
+    assert [kind.removeprefix(kinds[0]) for kind in kinds[2:]] == [", decoder alone", ", equivariance"]
 
 
 def test_a_measured_rate_goes_before_an_estimate_and_another_device_does_not(published):
@@ -296,10 +325,12 @@ def test_a_training_with_a_budget_costs_its_budget(published):
     recipe = resolve_recipe(published, "timed_image")
     forward = classifier_operations(recipe, 3, 256, 1000)[0]
     cost = Plan(published, "NVIDIA H200", [], {"NVIDIA H200": H200}).cost(timed)
-    assert cost.seconds == pytest.approx(86400 + forward * 1_281_167 * 2 / 5 / H200.bfloat16)  # two folds are predicted
+    read = 1_281_167 * 256 * 256 * 3 / 5e8
+    predicted = forward * 1_281_167 * 2 / 5 / H200.bfloat16  # two folds
+    assert cost.seconds == pytest.approx(86400 + read + predicted)
     measured = replace(H200, networks={recipe.model: H200.bfloat16 / 2})
     slower = Plan(published, "NVIDIA H200", [], {"NVIDIA H200": measured}).cost(timed)
-    assert slower.seconds - 86400 == pytest.approx(2 * (cost.seconds - 86400))
+    assert slower.seconds == pytest.approx(86400 + read + 2 * predicted)
 
 
 def test_a_network_that_cannot_be_counted_ahead_leaves_the_others(published, monkeypatch):

@@ -60,7 +60,7 @@ rule train_with_decoder:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=memory_of_run,
+        mem_mb=memory_with_decoder,
         runtime=runtime_of_classifier("train_classifier"),
         gpu=1,
         slot=1,

@@ -1,7 +1,13 @@
 # The memory and minutes that jobs request, from their work and the size of the array that they read. Every further
 # attempt requests more.
 from learnability.study.array_sizes import ArraySize
-from learnability.workflow.job_requests import array_read, images_of, megabytes_of_run, minutes_of_job
+from learnability.workflow.job_requests import (
+    array_read,
+    images_of,
+    megabytes_of_features,
+    megabytes_of_run,
+    minutes_of_job,
+)
 
 
 def memory_of_run(wildcards, input, attempt):
@@ -20,6 +26,11 @@ def runtime_of_classifier(rule):
         return attempt * minutes_of_job(rule, params, array_read(config, cell_of(wildcards), input.array))
 
     return minutes
+
+
+def memory_with_decoder(wildcards, input, attempt):
+    features = megabytes_of_features(config, recipe_of(wildcards))
+    return memory_of_run(wildcards, input, attempt) + attempt * features
 
 
 def runtime_on_images(rule, find):

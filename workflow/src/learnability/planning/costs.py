@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from ..study.array_sizes import ArraySize, encoding_bytes, packing_bytes, row_shape, views_bytes
+from ..study.array_sizes import ArraySize, encoding_bytes, packing_bytes, row_bytes, row_shape, views_bytes
 from ..study.cells import efficiency_run, resolve_autoencoder
 from ..study.paths import space_of_search
 from ..study.recipe import Recipe
@@ -29,6 +29,7 @@ from .sizes import Size, dataset_size
 LIKE = {"encode_views": "encode_dataset", "encode_latent_views": "encode_latents"}  # a rule with the same pace
 UNKNOWN, SECONDS = "no rate", "seconds"
 TRANSFORMED = 6  # images that one becomes: itself and its transforms in diagnostics.equivariance
+READ = 5e8  # bytes of an array a second: read for its digest, and again to the device, at a gigabyte a second each
 PREDICTION_BYTES = 8  # per class of a row; predictions compress little
 
 
@@ -74,21 +75,28 @@ class Plan:
             return None, UNKNOWN
         if job.rule in CLASSIFIER_RULES:
             seconds = operations / self.sustained.of_classifier(params["recipe"].model)
-            return seconds + self.behind_decoder(job, params, array), "estimate"
+            return seconds + self.behind_decoder(job, params, array) + self.reading(job, array), "estimate"
         return operations / self.sustained.of_autoencoder(params["entry"]["class"]), "estimate"
 
     def behind_decoder(self, job: Job, params: dict, array: ArraySize) -> float:
-        """Seconds in which a training's latents pass the first part of a decoder; 0 if the recipe has no such part."""
-        recipe, name = params["recipe"], job.wildcards["autoencoder"]
-        if not recipe.decoder_blocks:
-            return 0.0
-        forward = networks.decoder_part(self.config, name, recipe.decoder_blocks)[0]
+        """Seconds that a training's latents take through the first part of a decoder; 0 without one."""
         train = params["n_splits"] - 2
-        # Training rows pass once for their moments, then with the validation rows in every epoch; at the end both
-        # other folds pass.
-        folds = train + passes(job.rule, params) * (train + 1) + 2
+        # Training rows once for their moments, then with the validation rows in every epoch, and both other folds.
+        return self.decoding(job, params["recipe"], array, train + passes(job.rule, params) * (train + 1) + 2)
+
+    def decoding(self, job: Job, recipe: Recipe, array: ArraySize, folds: float) -> float:
+        """Seconds that so many folds take through the decoder's blocks of a recipe; 0 without any, or if unknown."""
+        name = job.wildcards["autoencoder"]
+        part = recipe.decoder_blocks and networks.decoder_part(self.config, name, recipe.decoder_blocks)
+        if not part:
+            return 0.0
         pace = self.sustained.of_autoencoder(resolve_autoencoder(self.config, name)["class"])
-        return forward * folds * array.images / params["n_splits"] / pace
+        return part[0] * folds * array.images / self.config["study"]["n_splits"] / pace
+
+    def reading(self, job: Job, array: ArraySize) -> float:
+        """Seconds before a classifier's job computes, in which its array is read."""
+        space = self.recipe_and_space(job)[1]
+        return array.images * row_bytes(self.config, space, job.wildcards["autoencoder"]) / READ
 
     def seen(self, job: Job, recipe: Recipe, array: ArraySize) -> tuple[int, int] | None:
         """Channels and side of what the network reads: the array, or what the first part of a decoder makes of it."""
@@ -98,13 +106,15 @@ class Plan:
         return part and part[1:]
 
     def after_budget(self, job: Job, recipe: Recipe, array: ArraySize) -> float:
-        """Seconds that a training's predictions take after its budget; 0 on an unknown device."""
+        """Seconds of a training beside its budget, mostly for its predictions after it; 0 on an unknown device."""
         if not self.sustained:
             return 0.0
         classes = self.size(job.wildcards["dataset"]).classes
         forward = networks.classifier_operations(recipe, *(self.seen(job, recipe, array) or array[1:]), classes)[0]
-        images = AFTER_BUDGET / self.config["study"]["n_splits"] * array.images
-        return forward * images / self.sustained.of_classifier(recipe.model)
+        splits = self.config["study"]["n_splits"]
+        predicted = forward * AFTER_BUDGET / splits * array.images / self.sustained.of_classifier(recipe.model)
+        decoded = self.decoding(job, recipe, array, splits - 2 + AFTER_BUDGET)  # moments come before the budget
+        return self.reading(job, array) + predicted + decoded
 
     def operations(self, job: Job, params: dict, array: ArraySize) -> float | None:
         """Floating-point operations of a job; a training step counts as three forward passes. None if not known."""
@@ -119,7 +129,8 @@ class Plan:
                 return TRANSFORMED * both * min(params["images"], array.images)
             tuning = params["entry"]["finetune"]  # the discriminator is left out
             lpips = networks.perceptual_operations(array.side) if tuning["perceptual"] == "lpips" else 0
-            return 3 * (both + lpips) * tuning["steps"] * tuning["batch_size"]
+            encoded = 1 if tuning.get("train", "all") == "decoder" else 3  # a frozen encoder has no backward pass
+            return (encoded * found[0] + 3 * (found[1] + lpips)) * tuning["steps"] * tuning["batch_size"]
         recipe, size = params["recipe"], self.size(job.wildcards["dataset"])
         if job.rule == "measure_efficiency" or recipe.reconstructions == "on_the_fly":
             return None

@@ -9,7 +9,7 @@ from rich.table import Table
 from ..commands.visible_gaps import most_of_variance, reading, visible_gaps
 from ..tables.layout import points
 from ..workflow.job_work import COSTLY_RULES
-from .costs import Cost, Plan
+from .costs import READ, Cost, Plan
 from .rates import CPU
 from .totals import per_rule, wall_hours, without_rate
 
@@ -94,7 +94,7 @@ def assumptions(costs: list[Cost], plan: Plan) -> list[str]:
         known = [f"{pace / 1e12:.0f} in {network}" for network, pace in sustained.networks.items()]
         lines.append(
             f"Estimate, {'no job' if known else 'nothing'} measured: operations of the network counted by torch "
-            "(training: three forward passes; reading data, start-up and FiLM not counted) over "
+            f"(training: three forward passes; its array at {READ / 1e9:.1f} GB/s; start-up and FiLM not counted) over "
             f"{sustained.bfloat16 / 1e12:.0f} TFLOP/s in bfloat16, {sustained.tf32 / 1e12:.0f} in TF32 for autoencoders"
             f"{''.join(', ' + each for each in known)} ({sustained.source})."
         )

@@ -180,9 +180,16 @@ def sums_of_features(rows: DecodedRows, train: np.ndarray, number: int) -> tuple
                 "what the decoder's first blocks make of the training rows has NaN or infinity; set torch_dtype of the "
                 "autoencoder to float32, and check that its weights belong to its class"
             )
-        sums[train[start : start + len(x)]] = channel_sums(x.cpu().numpy())
-        start += len(x)
+        for row in x.split(1):  # features are large; sums of one row do not depend on others
+            sums[train[start]] = channel_sums(row.numpy()) if row.device.type == "cpu" else sums_of_tensor(row)
+            start += 1
     return sums, shape
+
+
+def sums_of_tensor(x: torch.Tensor) -> np.ndarray:
+    """channel_sums of x (n, C, h, w), added up on its device; the last bit may be another."""
+    wide = x.double()
+    return torch.stack([wide.sum((2, 3)), wide.square_().sum((2, 3))], dim=1).cpu().numpy()
 
 
 def read_teacher_logits(path: Path | None, rows: int, classes: int, device: torch.device) -> torch.Tensor | None:

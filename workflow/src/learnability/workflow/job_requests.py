@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..storage.arrays import open_packed
 from ..storage.memory_limits import SHARE
 from ..study.array_sizes import ArraySize, row_bytes, row_shape
+from ..study.recipe import Recipe
 from .job_work import AFTER_BUDGET, DIAGNOSING_RULES, ENCODING_RULES, describe_work, passes
 
 TRAINED = 400 * 256**2 / 1e6  # megapixels a second: samples of 256 x 256, forward and backward
@@ -22,6 +23,7 @@ PACKED = 20  # images a second: read from a busy file system, decoded, resized a
 START = 30  # minutes to import, load, evaluate and write, on a busy file system
 BASE = 6000  # megabytes for libraries, CUDA's context and Snakemake itself
 MOST = 120_000  # megabytes for rows; an array that does not fit is kept on the GPU, or read batch by batch
+FEATURES = 2 * 32 * 512 * 4  # bytes a pixel of a batch of a decoder's features: 32 rows of 512 channels, and a copy
 UNKNOWN = 100_000  # images taken for a dataset that is not packed yet and has no published number
 
 
@@ -56,6 +58,11 @@ def megabytes_of_run(config: dict, cell: dict, images: int, copies: int = 0) -> 
     return BASE + int(min(stored / SHARE / 1e6, MOST))
 
 
+def megabytes_of_features(config: dict, recipe: Recipe) -> int:
+    """Memory of a batch behind blocks of a decoder, the largest that there is; 0 for recipes without."""
+    return int(FEATURES * config["classifier_size"] ** 2 / 1e6) if recipe.decoder_blocks else 0
+
+
 def minutes_of_job(rule: str, params: dict, array: ArraySize) -> int:
     """Minutes for a rule of workflow/job_work.py; `params` and `array` as `describe_work` takes them."""
     if rule == "prepare_dataset":
@@ -69,11 +76,18 @@ def minutes_of_job(rule: str, params: dict, array: ArraySize) -> int:
     if recipe.budget_seconds:  # for each training, whatever its epochs; a prediction is a third of a training step
         trainings, folds = passes(rule, params) / recipe.epochs, AFTER_BUDGET / params["n_splits"]
         seconds = 1.2 * recipe.budget_seconds + folds * array.megapixels / (3 * TRAINED)
+        if recipe.decoder_blocks:  # the moments before the budget, and what is predicted after it
+            seconds += (1 + folds) * decoding_seconds(params, array)
         return START + int(trainings * seconds / 60)
     seconds = units / TRAINED
     if recipe.decoder_blocks:  # their features are up to as large as images
         pixels = array.images * params["classifier_size"] ** 2 / 1e6
-        seconds = passes(rule, params) * pixels / TRAINED
-    if recipe.runs_decoder:  # half a round trip of every image in every pass
-        seconds += passes(rule, params) * array.images * params["image_size"] ** 2 / 1e6 / 2 / ENCODED
+        seconds = passes(rule, params) * pixels / TRAINED + decoding_seconds(params, array)  # once for moments
+    if recipe.runs_decoder:  # as often as it is asked for
+        seconds += passes(rule, params) * decoding_seconds(params, array)
     return START + int(seconds / 60)
+
+
+def decoding_seconds(params: dict, array: ArraySize) -> float:
+    """Seconds to decode all images: half a round trip."""
+    return array.images * params["image_size"] ** 2 / 1e6 / 2 / ENCODED

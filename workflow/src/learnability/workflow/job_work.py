@@ -46,7 +46,10 @@ def describe_work(rule: str, params: dict, array: ArraySize, name: str = "", epo
     if rule == "finetune_autoencoder":
         tuning = params["entry"]["finetune"]
         images = ArraySize(tuning["steps"] * tuning["batch_size"], array.channels, array.side)
-        return Work(f"{kind_of_autoencoder(name, params['entry'])}, {tuning['perceptual']}", images.megapixels)
+        parts = [kind_of_autoencoder(name, params["entry"]), tuning["perceptual"]]
+        parts += ["decoder alone" if tuning.get("train", "all") == "decoder" else ""]
+        parts += ["equivariance" if tuning.get("equivariance") else ""]
+        return Work(", ".join(filter(None, parts)), images.megapixels)
     recipe = params["recipe"]
     if rule == "measure_efficiency":  # it makes its own batches, however many images there are
         return Work(kind_of_classifier(recipe, array.channels, name), array.side**2 / 1e6)
