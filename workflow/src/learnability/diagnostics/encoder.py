@@ -40,19 +40,23 @@ def diagnose_autoencoder(
         for one in () if autoencoder.stochastic else measured:
             one.add(x, z, encode, decode if autoencoder.decodes else None)
         number += len(x)
-    rows = []
-    for one in measured:
-        name = f"normalised;transform={one.transform.name}"
-        pair, psnr = [absent("draws at random")] * 2, absent("draws at random")
-        if not autoencoder.stochastic:
-            why = "latents are not finite" if varies.any() else "constant channels"
-            pair = [or_absent(value, why) for value in (one.encoder(), one.null())]
-            psnr = absent("no decoder")
-        if one.decoded:
-            psnr = or_absent(float(np.mean(one.decoded)), "images come back equal")
-        rows.append(Row("equivariance_encoder", name, *pair, number))
-        rows.append(Row("equivariance_decoder", name, psnr, absent("no null"), number))
-    return rows
+    return [row for one in measured for row in rows_of(one, number, bool(varies.any()), autoencoder.stochastic)]
+
+
+def rows_of(one: Equivariance, number: int, varies: bool, stochastic: bool) -> tuple[Row, Row]:
+    """The two numbers about a transform, of encoder and decoder, on `number` images; `varies`: some channel does."""
+    name = f"normalised;transform={one.transform.name}"
+    pair, psnr = [absent("draws at random")] * 2, absent("draws at random")
+    if not stochastic:
+        why = "latents are not finite" if varies else "constant channels"
+        pair = [or_absent(value, why) for value in (one.encoder(), one.null())]
+        psnr = absent("no decoder")
+    if one.decoded:
+        psnr = or_absent(float(np.mean(one.decoded)), "images come back equal")
+    return (
+        Row("equivariance_encoder", name, *pair, number),
+        Row("equivariance_decoder", name, psnr, absent("no null"), number),
+    )
 
 
 def noise_share(variance: Sequence[float] | None, std: np.ndarray, number: int, why: str = "no posterior") -> Row:
