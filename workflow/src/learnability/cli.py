@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 from rich.markup import escape
+from rich.table import Table
 
 from .commands.diagnose import add_diagnose
 from .errors import InputError
@@ -27,7 +28,6 @@ SPACE_NAMES = {"image": "image", "latent": "LS", "reconstruction": "RS"}
 def show(folder: Path) -> None:
     """Print the verdicts of the controls, balanced accuracy in every space, and where to find the other results."""
     from rich.console import Console
-    from rich.table import Table
 
     from .summary.controls import controls_of
     from .summary.diagnostics import diagnostics_of
@@ -40,7 +40,26 @@ def show(folder: Path) -> None:
     datasets = list(dict.fromkeys(scores["dataset"]))
     cards = [read_json(folder / dataset_file(name, "dataset.json")) | {"dataset": name} for name in datasets]
     labels = labels_of(named_in(folder, datasets), cards)
-    synthetic = labels.synthetic
+    console = Console()
+    said = controls_of(folder)
+    for text in [said.lead, *(f"  {line.verdict}: {line.text}" for line in said.lines)]:
+        console.print(text, markup=False)
+    console.print(grid_of(scores, labels))
+    for text in [*caveats_of(folder, scores, labels), *filter(None, [diagnostics_of(folder)])]:
+        console.print(text, soft_wrap=True, highlight=False)
+    if labels.synthetic:
+        console.print("Phantom data: synthetic images, not patients.")
+    if (page := folder / "summary.html").is_file():
+        console.print(f"Summary page for a browser: {page}", soft_wrap=True)
+    console.print(f"All tables (csv, md, html, tex): {folder / 'tables'}", soft_wrap=True)
+    console.print(
+        f"Significance: {folder / 'significance'}   runs: {folder / 'runs'}   logs: {folder / 'logs'}", soft_wrap=True
+    )
+
+
+def grid_of(scores: pd.DataFrame, labels: Labels) -> Table:
+    """The balanced accuracies of Table 1, a column per data set, as the terminal shows them."""
+    datasets = list(dict.fromkeys(scores["dataset"]))
     grid = Table(
         title=f"Table 1, balanced accuracy, mean over {scores['n_folds'].max()} folds", pad_edge=False, show_edge=False
     )
@@ -48,7 +67,7 @@ def show(folder: Path) -> None:
     grid.add_column("space")
     for name in datasets:
         shown = labels.datasets[name]
-        shown = marked(shown, "phantom") if name in synthetic else shown
+        shown = marked(shown, "phantom") if name in labels.synthetic else shown
         longest = max(map(len, shown.split()))  # words may go on the next line, their letters not
         grid.add_column(escape(shown), justify="right", overflow="fold", min_width=longest)
     for name, rows in chance_row(["–"], datasets, ["balanced_accuracy"], labels):
@@ -58,21 +77,7 @@ def show(folder: Path) -> None:
         cells = [f"{mean[name]:.3f}" if name in mean else "–" for name in datasets]
         shown = escape(labels.autoencoders.get(autoencoder, autoencoder))
         grid.add_row(shown, SPACE_NAMES[space], *cells, end_section=space != "latent")
-    console = Console()
-    said = controls_of(folder)
-    for text in [said.lead, *(f"  {line.verdict}: {line.text}" for line in said.lines)]:
-        console.print(text, markup=False)
-    console.print(grid)
-    for text in [*caveats_of(folder, scores, labels), *filter(None, [diagnostics_of(folder)])]:
-        console.print(text, soft_wrap=True, highlight=False)
-    if synthetic:
-        console.print("Phantom data: synthetic images, not patients.")
-    if (page := folder / "summary.html").is_file():
-        console.print(f"Summary page for a browser: {page}", soft_wrap=True)
-    console.print(f"All tables (csv, md, html, tex): {folder / 'tables'}", soft_wrap=True)
-    console.print(
-        f"Significance: {folder / 'significance'}   runs: {folder / 'runs'}   logs: {folder / 'logs'}", soft_wrap=True
-    )
+    return grid
 
 
 def named_in(folder: Path, datasets: Iterable[str]) -> dict[str, dict[str, str]]:

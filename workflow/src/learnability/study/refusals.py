@@ -25,23 +25,8 @@ from .sources import is_folder
 def check_study(config: dict) -> None:
     """Refuse a study that names undefined entries, or whose numbers cannot work; each message names the key."""
     check_names(config)
-    study = config["study"]
-    for key in ("datasets", "autoencoders"):
-        unknown = [name for name in study[key] if name not in config[key]]
-        if unknown:
-            raise InputError(f"study.{key}: {unknown} not defined under {key}; known are {sorted(config[key])}")
-    if study["n_splits"] < 3:
-        raise InputError(f"study.n_splits is {study['n_splits']}; at least 3: train, validation and test")
-    outside = [fold for fold in study["folds"] if fold not in range(study["n_splits"])]
-    if outside:
-        raise InputError(f"study.folds: {outside} outside 0..{study['n_splits'] - 1} (folds count from 0)")
-    if config["image_size"] % config["classifier_size"]:
-        raise InputError("image_size must be a multiple of classifier_size, so that area averaging is exact")
-    for table, limits in study["limited_to"].items():
-        for kind, names in limits.items():
-            if unknown := [name for name in names if name not in config[kind]]:
-                raise InputError(f"study.limited_to.{table}.{kind}: {unknown} not defined under {kind}")
-    for name in {name: None for names in study["recipes"].values() for name in names}:
+    check_lists(config)
+    for name in {name: None for names in config["study"]["recipes"].values() for name in names}:
         check_recipe(config, name)
     controls.check_controls(config)
     check_table1(config)
@@ -60,7 +45,32 @@ def check_study(config: dict) -> None:
     check_diagnostics(config)
     check_own_folders(config)
     check_equivariance(config)
-    for name in [*study["autoencoders"], *study["controls"]]:
+    check_factors(config)
+
+
+def check_lists(config: dict) -> None:
+    """Refuse names that are not defined, and folds and sizes that do not fit each other."""
+    study = config["study"]
+    for key in ("datasets", "autoencoders"):
+        unknown = [name for name in study[key] if name not in config[key]]
+        if unknown:
+            raise InputError(f"study.{key}: {unknown} not defined under {key}; known are {sorted(config[key])}")
+    if study["n_splits"] < 3:
+        raise InputError(f"study.n_splits is {study['n_splits']}; at least 3: train, validation and test")
+    outside = [fold for fold in study["folds"] if fold not in range(study["n_splits"])]
+    if outside:
+        raise InputError(f"study.folds: {outside} outside 0..{study['n_splits'] - 1} (folds count from 0)")
+    if config["image_size"] % config["classifier_size"]:
+        raise InputError("image_size must be a multiple of classifier_size, so that area averaging is exact")
+    for table, limits in study["limited_to"].items():
+        for kind, names in limits.items():
+            if unknown := [name for name in names if name not in config[kind]]:
+                raise InputError(f"study.limited_to.{table}.{kind}: {unknown} not defined under {kind}")
+
+
+def check_factors(config: dict) -> None:
+    """Refuse an autoencoder whose grid does not divide the images."""
+    for name in [*config["study"]["autoencoders"], *config["study"]["controls"]]:
         factor = resolve_autoencoder(config, name)["factor"]
         if config["image_size"] % factor:
             raise InputError(

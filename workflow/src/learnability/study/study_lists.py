@@ -33,6 +33,19 @@ def refuse_smaller_study(config: dict, results: str) -> None:
         return
     if missing := {"datasets", "autoencoders", "spaces", "folds", "recipes"} - before.keys():
         raise InputError(f"{path}: damaged, {sorted(missing)} missing; delete it and run again")
+    dropped = dropped_rows(before, now)
+    if TABLE5 not in now["tables"] and Path(results, f"tables/{TABLE5}.csv").is_file():
+        dropped.append("table5, which study.diagnostics makes,")
+    if dropped:
+        raise InputError(
+            f"{path}: this study is smaller than the one whose tables exist there; without {', '.join(dropped)} "
+            "rows would vanish from them. Ask for a part by target (train/<dataset>, any file), or give this study "
+            f"its own folder with `--config results=...`, or remove {Path(results) / 'tables'} on purpose"
+        )
+
+
+def dropped_rows(before: dict, now: dict) -> list[str]:
+    """What the lists of a study.json had and those of now have not, in words."""
     dropped = [
         f"{key} {value!r}"
         for key in ("datasets", "autoencoders", "spaces", "folds")
@@ -56,11 +69,4 @@ def refuse_smaller_study(config: dict, results: str) -> None:
     ]
     part, kept = before.get("efficiency") or {}, now["efficiency"] or {}
     dropped += [f"table3 of {part[key]}" for key in ("dataset", "autoencoder") if part and part[key] != kept.get(key)]
-    if TABLE5 not in now["tables"] and Path(results, f"tables/{TABLE5}.csv").is_file():
-        dropped.append("table5, which study.diagnostics makes,")
-    if dropped:
-        raise InputError(
-            f"{path}: this study is smaller than the one whose tables exist there; without {', '.join(dropped)} "
-            "rows would vanish from them. Ask for a part by target (train/<dataset>, any file), or give this study "
-            f"its own folder with `--config results=...`, or remove {Path(results) / 'tables'} on purpose"
-        )
+    return dropped

@@ -91,20 +91,25 @@ def render_summary(findings: Findings, material: Material) -> str:
         leading=[figure for figure in figures[:1] if figure["name"] in FIRST],
         figures=[figure for i, figure in enumerate(figures) if i or figure["name"] not in FIRST],
         not_shareable=material.not_shareable,
-        provenance={
-            "written": material.written,
-            "command": material.command,
-            "changed": material.changed,
-            "config": material.config_digest,
-            "code": sources.code(),
-            "software": sources.software(),
-            "hardware": sources.hardware(material.metrics, findings),
-            "data": sources.data_sources(findings),
-            "weights": sources.weight_sources(material.autoencoders, findings),
-            "fetched": sources.fetched_weights(material.results),
-            "hours": sources.hours(material.results),
-        },
+        provenance=provenance(findings, material),
     )
+
+
+def provenance(findings: Findings, material: Material) -> dict:
+    """From what the study was made, by which code, on which hardware and in how many hours."""
+    return {
+        "written": material.written,
+        "command": material.command,
+        "changed": material.changed,
+        "config": material.config_digest,
+        "code": sources.code(),
+        "software": sources.software(),
+        "hardware": sources.hardware(material.metrics, findings),
+        "data": sources.data_sources(findings),
+        "weights": sources.weight_sources(material.autoencoders, findings),
+        "fetched": sources.fetched_weights(material.results),
+        "hours": sources.hours(material.results),
+    }
 
 
 def of_the_paper(findings: Findings) -> bool:
