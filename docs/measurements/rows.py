@@ -26,7 +26,7 @@ from learnability.training.metrics import area_under_curve, balanced_accuracy, m
 
 # Steps of ln(p / p of the last class): of test rows the first that keeps the run's AUC, of validation rows, which only
 # decide a temperature, one that does not show in it.
-STEPS, OF_VALIDATION = (0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001, 0.00001), 0.1
+STEPS, OF_VALIDATION = (0.01, 0.005, 0.002, 0.001, 0.0005, 0.0002, 0.0001, 0.00001), 0.02
 LARGEST = 32000  # steps; an int16 holds some more
 AUC_MAY_DIFFER = 0.001  # balanced accuracy and MCC may not, because the largest probability stays so
 RUN = ["space", "autoencoder", "recipe", "fold", "split"]

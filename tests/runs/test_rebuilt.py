@@ -60,7 +60,7 @@ def test_what_is_rebuilt_equals_what_the_study_makes(study):
     assert {name for name in expected if found[name] != expected[name]} <= ROUNDED
     for name in (name for name in ROUNDED if name.endswith(".csv")):
         tables = [pd.read_csv(study / "results" / one / "tables" / name) for one in ("made_up", "made_up_rebuilt")]
-        pd.testing.assert_frame_equal(*tables, rtol=2e-3, atol=1e-4)
+        pd.testing.assert_frame_equal(*tables, rtol=5e-3, atol=5e-3)  # of folds of some thirty images
 
 
 def test_parts_add_up_and_have_nothing_twice(study):

@@ -30,7 +30,8 @@ def test_the_relative_error_of_odds_is_half_a_step():
     p = odds / odds.sum(axis=1, keepdims=True)
     found = as_probabilities(as_steps(p, 0.01), 0.01)
     error = np.log(found[:, :-1] / found[:, -1:]) - np.log(p[:, :-1] / p[:, -1:])
-    assert np.abs(error).max() == pytest.approx(0.005, rel=0.02)
+    assert 0.0045 < np.quantile(np.abs(error), 0.98) < 0.00501  # but where the most probable class needs a step more
+    assert np.abs(error).max() < 0.016
 
 
 def run_of(label, probability):
