@@ -131,6 +131,12 @@ def decomposition_of(datasets, matched=0.08, encoding=0.06, half=0.02, recipe="m
     return pd.DataFrame(rows)
 
 
+def with_means(frame):
+    """Such rows behind those of the mean over the families of each dataset, whose gaps have the other sign."""
+    gaps = [column for column in frame if column.startswith("gap_") and not column.endswith("_p")]
+    return pd.concat([frame.assign(autoencoder="n/a", **-frame[gaps]), frame])
+
+
 def controls_of(scores, folds=5):
     """The macro average of ablation_controls of FLUX.2: (mean, sd) of balanced accuracy by space and row."""
     rows = [("macro", "flux2", row, space, row, "balanced_accuracy", *score, folds) for (space, row), score in scores]

@@ -21,7 +21,7 @@ from learnability.paper.verdicts import (
 )
 from learnability.significance.t_tests import corrected_t, tost
 from learnability.storage.contracts import write_csv
-from tests.findings import GAPS, SHAPE, controls_of, decomposition_of, judged, made_up, table3_of
+from tests.findings import GAPS, SHAPE, controls_of, decomposition_of, judged, made_up, table3_of, with_means
 from tests.rendered import latex_rows
 from tests.scored_runs import only
 
@@ -220,6 +220,8 @@ def test_the_gap_against_the_lossless_control(encoding, half, verdict):
     other = decomposition_of(["isic2019", "cardium"], encoding=-encoding, half=half, recipe="another")
     both = judged("gap_encoding", decomposition=pd.concat([frame, other]))
     assert both["verdict"].tolist() == [verdict]  # by the first recipe
+    of_means = judged("gap_encoding", decomposition=with_means(frame))
+    pd.testing.assert_frame_equal(of_means, judged("gap_encoding", decomposition=frame))
 
 
 def test_efficiency_is_a_matter_of_a_factor_of_two_on_a_gpu(faithful):

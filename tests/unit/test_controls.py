@@ -285,12 +285,15 @@ def test_the_margin_is_half_of_what_the_study_measures_and_at_most_five_points(g
     rows = [{"role": "family", "metric": "balanced_accuracy", "gap_matched": str(gap)} for gap in gaps]
     rows += [{"role": "control", "metric": "balanced_accuracy", "gap_matched": "0.9"}]
     rows += [{"role": "family", "metric": "auc", "gap_matched": "0.9"}]
-    assert margin_of(pd.DataFrame(rows).assign(recipe="matched"), "matched") == pytest.approx(margin)
+    table = pd.DataFrame(rows).assign(recipe="matched", autoencoder="flux2")
+    mean = table.head(1).assign(autoencoder="n/a", gap_matched="0.001")  # over the families, and none of them
+    assert margin_of(pd.concat([table, mean]), "matched") == pytest.approx(margin)
 
 
 def test_the_margin_of_a_recipe_is_of_its_own_gap_and_of_the_first_where_it_has_none():
     rows = [("matched", "0.04"), ("matched_tuned", "0.02")]
     table = pd.DataFrame(rows, columns=["recipe", "gap_matched"]).assign(role="family", metric="balanced_accuracy")
+    table["autoencoder"] = "flux2"
     margins = {name: margin_of(table, name) for name in ("matched", "matched_tuned", "another")}
     assert margins == pytest.approx({"matched": 0.02, "matched_tuned": 0.01, "another": 0.02})
     runs, images = study(100)
@@ -305,7 +308,7 @@ def test_the_margin_of_a_recipe_is_of_its_own_gap_and_of_the_first_where_it_has_
 
 def test_a_study_that_measures_no_matched_gap_has_the_largest_margin():
     assert margin_of(None, "matched") == LARGEST_MARGIN
-    empty = pd.DataFrame({"recipe": [], "role": [], "metric": [], "gap_matched": []})
+    empty = pd.DataFrame({"recipe": [], "autoencoder": [], "role": [], "metric": [], "gap_matched": []})
     assert margin_of(empty, "matched") == LARGEST_MARGIN
 
 

@@ -161,6 +161,7 @@ def test_the_gaps_are_those_of_the_tests_over_groups_and_of_the_decomposition():
     ]).assign(effect=["0.25", "0.1", "0.2"])  # fmt: skip
     rows = [common | {"autoencoder": "sd14", "metric": metric, "gap_matched": "0.2", "gap_encoding": encoding}
             for metric, encoding in (("balanced_accuracy", "n/a"), ("auc", "0.4"))]  # fmt: skip
+    rows.append(rows[0] | {"autoencoder": "n/a", "gap_matched": "0.3"})  # the mean over the families
     got = gaps_of(groups, pd.DataFrame(rows))
     assert {name: frame["gap"].tolist() for name, frame in got.items()} == {"gap": [0.25], "gap_matched": [0.2]}
     assert [*gaps_of(groups)] == ["gap"]

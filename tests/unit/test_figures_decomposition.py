@@ -23,6 +23,11 @@ def decomposition(**changes):
     return pd.DataFrame([row | changes, row | changes | {"metric": "auc", "gap_matched": 0.5}]).astype(object)
 
 
+def test_the_mean_over_the_families_is_no_line():
+    both = pd.concat([decomposition(autoencoder="n/a"), decomposition()])
+    pd.testing.assert_frame_equal(parts_of_gap(both), parts_of_gap(decomposition()))
+
+
 def test_every_gap_is_drawn_in_points_with_its_interval_its_number_and_its_name():
     figure = draw_gap_decomposition(parts_of_gap(decomposition()), LABELS)
     axes = panel(figure, "ISIC-2019")

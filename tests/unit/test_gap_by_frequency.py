@@ -97,6 +97,18 @@ def test_of_all_classes_it_is_the_interval_of_the_decomposition(study):
         assert [row["gap"], row["ci_low"], row["ci_high"]] == pytest.approx(values, abs=1e-12)
 
 
+def test_the_gap_of_the_encoding_is_cut_at_two():
+    metrics, images = answered(scored_runs(CELLS, datasets=["isic2019"]))
+    rng = np.random.default_rng(0)
+    wrong = ((metrics["space"] == "latent") & (metrics["role"] == "family")) | (metrics["space"] == "image")
+    shares = zip(metrics["right"], wrong, strict=True)
+    metrics["right"] = [rng.random(len(own)) < (0.05 if few else 0.95) for own, few in shares]
+    table = gap_by_frequency(metrics, images, CARDS, RECIPES, {"sd14": "unshuffle", "flux2": "unshuffle"})
+    rows = table[table["kind"] == "gap_encoding"]
+    assert (rows["ci_high"] > rows["gap"]).all()
+    assert (rows["gap"] > 1).all()
+
+
 def test_the_table_names_the_classes_and_every_kind(table):
     labels = Labels({"isic2019": "ISIC-2019"}, {"sd14": "SD 1.4", "flux2": "Flux.2"}, counts={"isic2019": COUNTS})
     text = render_gap_by_frequency(table, labels)

@@ -9,6 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from learnability.significance import group_level
 from learnability.significance.group_level import PairedRows, averaged, excess, group_test, study_test, training_overlap
+from learnability.significance.rows import limit_of
 
 
 def drawn(seed=0, groups=60, folds=5, classes=3, gap=0.0, mixed=True):
@@ -132,8 +133,24 @@ def test_where_nothing_varies_there_is_no_verdict(difference):
 
 def test_interval_stays_in_the_possible_range():
     rows = drawn(0, groups=8, gap=0.5)[0]
-    test = group_test(rows, 2.0, 0.5)
+    test = group_test(rows, 1.0, 0.5)
     assert (test.ci_low, test.ci_high) == (-1.0, 1.0)
+    half = stats.t.ppf(0.975, test.df) * np.sqrt(test.variance_sampling + 1.2)
+    assert 2 < half - test.effect < half + test.effect < 4
+    two, four = (group_test(rows, 1.0, 0.5, limit) for limit in (2.0, 4.0))
+    assert (two.ci_low, two.ci_high) == (-2.0, 2.0)
+    assert (four.ci_low, four.ci_high) == pytest.approx((test.effect - half, test.effect + half))
+    assert study_test([two])[1:3] == (-1.0, 1.0)
+    assert study_test([two], 4.0)[1:3] == pytest.approx((four.ci_low, four.ci_high))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "limit"),
+    [("latent", 1), ("gap", 1), ("gap_paper", 1), ("gap_control", 1), ("gap_encoding", 2), ("gain", 2),
+     ("gain_vs_control", 4), ("gain_vs_rotate", 4), ("gain_vs_finetuning", 4)],
+)  # fmt: skip
+def test_the_largest_size_of_an_effect(quantity, limit):
+    assert limit_of(quantity) == limit
 
 
 def test_planted_gap_is_found_and_none_is_not():

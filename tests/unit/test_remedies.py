@@ -144,6 +144,19 @@ def test_two_folds_give_intervals_of_sampling_alone():
     assert np.isfinite(tests["effect"].astype(float)).all()
 
 
+def test_a_gain_less_the_controls_is_cut_at_four():
+    def share(cell: dict) -> float:
+        of_control = cell["autoencoder"].startswith("pixel_unshuffle")
+        return 0.95 if cell["space"] != "latent" or (cell["recipe"] == "whiten") != of_control else 0.05
+
+    tests = planted(share, recipes=["matched", "whiten"], autoencoders=["sd14", "flux1"])[1]
+    found = tests[tests["comparison"] == "gain_vs_control"]
+    assert found["test"].tolist() == ["paired_groups"] * 2 + ["paired_groups_dataset", "these_datasets"]
+    assert found["effect"].tolist() == pytest.approx([1.8] * 4)
+    assert (found["ci_low"] < 1.8).all()
+    assert (found["ci_high"] > 1.8).all()
+
+
 # ---- What is refused ----
 
 

@@ -27,7 +27,7 @@ from learnability.summary.page import CAPTIONS, Material, caption, render_summar
 from learnability.tables.caveats import Spoiled
 from learnability.tables.labels import Labels
 from learnability.tables.table1 import render_table1
-from tests.findings import GAPS, card_of, decomposition_of, made_up, metrics_of
+from tests.findings import GAPS, card_of, decomposition_of, made_up, metrics_of, with_means
 from tests.published import STUDIES, published
 
 DIFFERING = confounds(published())
@@ -238,6 +238,10 @@ def test_the_gap_without_confounds_is_told_where_it_was_measured():
     text = " ".join(conclusions(made_up(decomposition=frame), DIFFERING)["may"])
     assert "of the encoding itself 6.0 points [4.0, 8.0]" in text
     assert "Gap, Flux.2 on ISIC-2019: " in text
+    means = made_up(decomposition=with_means(frame))
+    assert " ".join(conclusions(means, DIFFERING)["may"]) == text
+    of_one, of_both = (answer(found, Said("open", NOT_RUN, []), []) for found in (made_up(decomposition=frame), means))
+    assert of_one == of_both
     tuned = decomposition_of(["isic2019"], matched=0.05, encoding=0.01, recipe="matched_tuned")
     both = made_up(decomposition=pd.concat([tuned, frame]))
     gaps = [line for line in conclusions(both, DIFFERING)["may"] if line.startswith("Gap, ")]

@@ -11,7 +11,7 @@ from learnability.significance.rows import TEST_COLUMNS
 from learnability.study.presentation import all_labels
 from learnability.tables.labels import Labels
 from learnability.tables.tests import TITLES, render_tests
-from tests.findings import GAPS, decomposition_of, frames_of_table1
+from tests.findings import GAPS, decomposition_of, frames_of_table1, with_means
 from tests.grouped import write_study
 from tests.published import published
 from tests.rendered import html_grid
@@ -67,7 +67,7 @@ def grouped(tmp_path_factory):
 def test_every_file_of_tests_has_a_page(grouped):
     pairs = tuple((name, tuple(values)) for name, values in GAPS.items())
     frames = frames_of_table1(pairs, 0.002, 5, 0.0, 0.0, (34.3, 40.2, 41.4, 29.9, 38.9))
-    frames = frames | {"gap_decomposition": decomposition_of(GAPS)} | grouped
+    frames = frames | {"gap_decomposition": with_means(decomposition_of(GAPS))} | grouped
     for name in TITLES.keys() - {"ablation", "diagnostics_vs_gap"}:
         text = render_tests(name, as_read(frames[name]), Labels(**NAMES, synthetic=frozenset({"cardium"})))
         assert len(html_grid(text)) == 2 + len(frames[name]), name
@@ -75,3 +75,9 @@ def test_every_file_of_tests_has_a_page(grouped):
         level = {"wilcoxon": None, "equivalence": "90"}.get(name, "95")
         assert re.findall(r"In square brackets: (\d+) % intervals", text) == [level] * bool(level), name
         assert "Phantom data: synthetic images, not patients." in text, name
+
+
+def test_the_mean_over_the_families_stands_apart_from_the_gaps_of_each():
+    tests = as_read({"gap_decomposition": with_means(decomposition_of(["isic2019"]))})["gap_decomposition"]
+    text = render_tests("gap_decomposition", tests, Labels(**NAMES))
+    assert [row[:2] for row in html_grid(text)[2:]] == [["mean of the families", "n/a"], ["gaps", "Flux.2"]]

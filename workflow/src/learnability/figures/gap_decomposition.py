@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..significance.rows import BOTH, HEADLINE_METRIC
+from ..significance.rows import BOTH, headline_cells
 from ..tables.gap import PAIR
 from ..tables.labels import Labels, autoencoders_of, datasets_of, recipe_in_words
 from .gaps import draw_line, limits
@@ -24,9 +24,9 @@ WIDTH, LINE, HEAD = 4.2, 0.19, 1.25  # inches of the figure and of a line; lines
 def parts_of_gap(decomposition: pd.DataFrame) -> pd.DataFrame:
     """COLUMNS of every line of the figure, in points, of the recipe that leads, which is the first in the file.
 
-    NaN is what there is not; a gap without a control has two lines.
+    NaN is what there is not; a gap without a control has two lines, the mean over autoencoders none.
     """
-    rows = decomposition[decomposition["metric"] == HEADLINE_METRIC]
+    rows = headline_cells(decomposition)
     if "recipe" in rows and len(rows):
         rows = rows[rows["recipe"] == rows["recipe"].iloc[0]]
     ends = {kind: {kind: "gap", f"{kind}_ci_low": "ci_low", f"{kind}_ci_high": "ci_high"} for kind in WORDS}

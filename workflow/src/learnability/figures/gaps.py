@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..significance.level import ALPHA, P_BELOW
-from ..significance.rows import BOTH, HEADLINE_METRIC, of_first_recipe
+from ..significance.rows import BOTH, headline_cells, of_first_recipe
 from ..study.truths import TABLE1
 from ..tables.gap import PAIR, numbers_of
 from ..tables.labels import Labels, datasets_of, marked, recipe_in_words
@@ -38,7 +38,7 @@ def measured(
     """
     parts, matched = [numbers_of(gaps).assign(kind="gap_paper")], []
     if decomposition is not None:
-        rows = of_first_recipe(decomposition[decomposition["metric"] == HEADLINE_METRIC])
+        rows = of_first_recipe(headline_cells(decomposition))
         matched = [*rows["recipe"].unique()]
         for kind in [*KINDS][1:]:
             ends = {kind: "gap", f"{kind}_ci_low": "ci_low", f"{kind}_ci_high": "ci_high"}

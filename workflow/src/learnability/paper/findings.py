@@ -10,9 +10,9 @@ from scipy.special import stdtrit  # of single numbers, a twentieth of the time 
 
 from ..errors import InputError
 from ..significance.group_level import SAMPLING
-from ..significance.groups import DATASET_TEST
 from ..significance.level import ALPHA
 from ..significance.macro import MACRO
+from ..significance.rows import NOT_APPLICABLE
 from ..storage.contracts import read_csv
 from ..study.configuration import ROOT
 from ..tables.labels import Labels, marked
@@ -23,6 +23,7 @@ PAPER_DATASETS = ("ct_rate", "isic2019", "mimic_cxr_lt", "cardium")
 PAPER_AUTOENCODERS = ("sd14", "flux1", "flux2", "medvae", "medvae_ft")
 NUMBERS = ("n", "identical", "statistic", "p", "p_corrected", "effect", "mean", "sd", "value", "high", "batch_size")
 NUMBERS += ("df", "variance_sampling", "variance_training", "margin", "expected_effect", "score", "score_df", "chance")
+WITH_MEANS = {"group_level", "gap_decomposition"}  # tests with a row for the mean over a dataset's families
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ class Findings:
         rows, table1 = self.rows(name), self.frames["table1"]
         if rows.empty:
             return [], []
-        others = {"original", *table1.loc[table1["role"] != "family", "autoencoder"]}
+        others = {"original", NOT_APPLICABLE, *table1.loc[table1["role"] != "family", "autoencoder"]}
         datasets, autoencoders = dict.fromkeys(rows["dataset"]), dict.fromkeys(rows["autoencoder"])
         return [name for name in datasets if name != MACRO], [name for name in autoencoders if name not in others]
 
@@ -140,9 +141,14 @@ class Findings:
             name: frame[~frame["autoencoder"].isin(others)] if "autoencoder" in frame else frame
             for name, frame in self.frames.items()
         }
-        if others and "group_level" in frames:
-            frames["group_level"] = frames["group_level"].loc[lambda rows: rows["test"] != DATASET_TEST]
+        for name in WITH_MEANS & frames.keys() if others else ():
+            frames[name] = frames[name].loc[lambda rows: rows["autoencoder"] != NOT_APPLICABLE]
         return replace(self, frames=frames)
+
+    def decomposed(self) -> pd.DataFrame:
+        """The rows of gap_decomposition.csv that claims and summary read: balanced accuracy of every family alone."""
+        families = self.of("gap_decomposition")[1]
+        return self.rows("gap_decomposition", metric="balanced_accuracy", role="family", autoencoder=families)
 
     def tested(
         self, name: str, test: str, comparison: str, metric: str = "balanced_accuracy", role: str = "family", **where

@@ -32,7 +32,7 @@ def over_datasets(findings: Findings) -> Verdict:
 
 def decomposed(gap: str, findings: Findings) -> Verdict:
     """One gap of gap_decomposition.csv in every cell, by the first recipe."""
-    rows = findings.rows("gap_decomposition", metric="balanced_accuracy", role="family")
+    rows = findings.decomposed()
     rows = of_first_recipe(rows) if len(rows) else rows
     cells = [_cell(row, gap, findings) for row in rows.to_dict("records") if not np.isnan(row[gap])]
     if not cells:

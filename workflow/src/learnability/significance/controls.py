@@ -10,7 +10,7 @@ from .cells import ANY_CELL, runs_by_cell, runs_of
 from .chance import chance
 from .group_level import GroupTest, excess
 from .predictions import Images, answers, paired_rows, tested_on
-from .rows import HEADLINE_METRIC, NOT_APPLICABLE, of_first_recipe
+from .rows import HEADLINE_METRIC, NOT_APPLICABLE, headline_cells, of_first_recipe
 
 FOUND, ABSENT, UNDECIDED = "found", "absent", "cannot be told"
 LARGEST_MARGIN = 0.05  # balanced accuracy, within which a gap counts as none
@@ -67,7 +67,8 @@ def margin_of(decomposition: pd.DataFrame | None, recipe: str) -> float:
     """
     if decomposition is None:
         return LARGEST_MARGIN
-    families = decomposition[(decomposition["role"] == "family") & (decomposition["metric"] == HEADLINE_METRIC)]
+    families = headline_cells(decomposition)
+    families = families[families["role"] == "family"]
     if families.empty:
         return LARGEST_MARGIN
     own = families[families["recipe"] == recipe]

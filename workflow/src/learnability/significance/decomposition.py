@@ -9,15 +9,16 @@ import pandas as pd
 
 from ..storage.contracts import SCORES
 from .cells import ANY_CELL, Cell, Runs, paired_differences, refuse_other_folds, runs_by_cell, runs_of
-from .group_level import PairedRows, excess
+from .group_level import PairedRows, averaged, excess
 from .predictions import Images, paired_rows, tested_on
-from .rows import HEADLINE_METRIC, NOT_APPLICABLE
+from .rows import HEADLINE_METRIC, NOT_APPLICABLE, holm, limit_of
 from .t_tests import corrected_t
 
 GAPS = ["gap_paper", "gap_matched", "gap_control", "gap_encoding"]
 IDENTITY = ["dataset", "autoencoder", "recipe", "trainings", "metric", "role", "control", "n", "method"]
 ENDS = {"ci_low": "_ci_low", "ci_high": "_ci_high", "p": "_p"}
-GAP_COLUMNS = [*IDENTITY, *(f"{gap}{end}" for gap in GAPS for end in ("", *ENDS.values()))]
+CORRECTED = "gap_encoding_p_corrected"
+GAP_COLUMNS = [*IDENTITY, *(f"{gap}{end}" for gap in GAPS for end in ("", *ENDS.values())), CORRECTED]
 Sides = tuple[list[pd.DataFrame], list[pd.DataFrame]]  # the trainings of each, itself and its replicates
 
 
@@ -56,7 +57,11 @@ def gap_decomposition(
 
     Of balanced accuracy intervals and p are those of the test over groups of images: `metrics` has `right`
     (predictions.with_right), `images` are by dataset. Of AUC and MCC they are Nadeau and Bengio's over folds, which
-    count that training sets overlap. `method` says which, and of what the variance is.
+    count that training sets overlap. `method` says which, and of what the variance is. Holm's correction of the p of
+    gap_encoding is over the family cells of a recipe and metric, on all datasets.
+
+    Of balanced accuracy every dataset has a row more: the mean over its families, image by image, of the gaps that all
+    of them have, whose `autoencoder` is "n/a" as in group_level.csv.
 
     Limits. One network, start, augmentation (none) and masking (none) stand on both sides of gap_matched, and the
     control stands on the latent grid with the same stem, so gap_encoding is free of these. It equals latent(control)
@@ -70,7 +75,7 @@ def gap_decomposition(
     rows = []
     for metric in SCORES:
         for found in by_recipe:
-            rows += [_row(one, metric, tests) for one, tests in _tests(found, metric, images)]
+            rows += _corrected([_row(one, metric, tests) for one, tests in _tests(found, metric, images)])
     return pd.DataFrame(rows, columns=GAP_COLUMNS, dtype=object)
 
 
@@ -122,22 +127,50 @@ def _mean(trainings: list[pd.DataFrame], metric: str) -> pd.DataFrame:
 
 
 def _over_groups(found: Sequence[Decomposed], images: Mapping[str, Images]) -> list[tuple[Decomposed, dict[str, dict]]]:
-    """Gaps of one name share the variance between folds with those of the dataset's other autoencoders."""
-    rows: list[tuple[Decomposed, dict[str, PairedRows]]] = []
-    for one in found:
-        gaps = {name: paired_rows(images[one.dataset], *pair) for name, pair in one.sides.items()}
-        if "gap_control" in gaps:
-            encoding = gaps["gap_matched"].difference - gaps["gap_control"].difference
-            gaps["gap_encoding"] = gaps["gap_matched"]._replace(difference=encoding)
-        rows.append((one, gaps))
-    tested = []
-    for one, gaps in rows:
-        tests = {}
-        for name, gap in gaps.items():
-            e = excess([other[name] for near, other in rows if near.shares_variance(one) and name in other])
-            tests[name] = tested_on(images[one.dataset], gap, e)._asdict()
-        tested.append((one, tests))
+    """Every row, then every dataset's mean over its families.
+
+    Gaps of one name share the variance between folds with those of the dataset's other autoencoders.
+    """
+    gaps = [_image_by_image(one, images[one.dataset]) for one in found]
+    tested, families = [], {}
+    for one, own in zip(found, gaps, strict=True):
+        near = [other for beside, other in zip(found, gaps, strict=True) if beside.shares_variance(one)]
+        tested.append((one, _averaged_test([own], near, images[one.dataset])))
+        if one.labels["role"] == "family":
+            families.setdefault(one.dataset, []).append((one, near))
+    for dataset, cells in families.items():
+        (_, near), *_ = cells
+        tested.append((_mean_of([one for one, _ in cells]), _averaged_test(near, near, images[dataset])))
     return tested
+
+
+def _image_by_image(one: Decomposed, images: Images) -> dict[str, PairedRows]:
+    gaps = {name: paired_rows(images, *pair) for name, pair in one.sides.items()}
+    if "gap_control" in gaps:
+        encoding = gaps["gap_matched"].difference - gaps["gap_control"].difference
+        gaps["gap_encoding"] = gaps["gap_matched"]._replace(difference=encoding)
+    return gaps
+
+
+def _averaged_test(
+    cells: Sequence[dict[str, PairedRows]], near: Sequence[dict[str, PairedRows]], images: Images
+) -> dict[str, dict]:
+    """The test of the mean over `cells` of every gap that all of them have; `near` share the variance between folds."""
+    tests = {}
+    for name in GAPS:
+        if all(name in gaps for gaps in cells):
+            e = excess([gaps[name] for gaps in near if name in gaps])
+            mean = averaged([gaps[name] for gaps in cells])
+            tests[name] = tested_on(images, mean, e, limit_of(name))._asdict()
+    return tests
+
+
+def _mean_of(families: Sequence[Decomposed]) -> Decomposed:
+    """The row of a dataset's mean; it has a control where all have the same."""
+    first, *others = families
+    same = all(other.control == first.control for other in others)
+    labels = first.labels | {"autoencoder": NOT_APPLICABLE}
+    return first._replace(labels=labels, control=first.control if same else NOT_APPLICABLE)
 
 
 def _row(one: Decomposed, metric: str, tests: dict[str, dict]) -> dict:
@@ -147,3 +180,11 @@ def _row(one: Decomposed, metric: str, tests: dict[str, dict]) -> dict:
         row[name] = test["effect"]
         row |= {f"{name}{end}": test[key] for key, end in ENDS.items() if test.get(key) is not None}
     return row
+
+
+def _corrected(rows: list[dict]) -> list[dict]:
+    """The rows of one recipe and metric, with Holm's correction over the family cells that have a p."""
+    cells = [row for row in rows if row["role"] == "family" and row["autoencoder"] != NOT_APPLICABLE]
+    for row, p in zip(cells, holm([row["gap_encoding_p"] for row in cells]), strict=True):
+        row[CORRECTED] = p
+    return rows

@@ -16,7 +16,7 @@ from scipy import stats
 from .correlation import correlation
 from .diagnostics import NUMBER, as_numbers, is_of
 from .macro import MACRO
-from .rows import CELL_TEST, DEGENERATE, HEADLINE_METRIC, NOT_APPLICABLE, TEST_COLUMNS, of_first_recipe, row, table
+from .rows import CELL_TEST, DEGENERATE, NOT_APPLICABLE, TEST_COLUMNS, headline_cells, of_first_recipe, row, table
 from .t_tests import ROUNDING
 
 SUSPECTS = [
@@ -44,7 +44,7 @@ def gaps_of(over_groups: pd.DataFrame, decomposition: pd.DataFrame | None = None
     of_gap = (over_groups["test"] == CELL_TEST) & (over_groups["comparison"] == "reconstruction_vs_latent")
     found = {GAP: over_groups[of_gap].rename(columns={"effect": GAP})}
     if decomposition is not None:
-        rows = of_first_recipe(decomposition[decomposition["metric"] == HEADLINE_METRIC])
+        rows = of_first_recipe(headline_cells(decomposition))
         found |= {name: rows.drop(columns=GAP, errors="ignore").rename(columns={name: GAP}) for name in DECOMPOSED}
     numbers = {name: rows.assign(gap=as_numbers(rows[GAP]))[[*PAIR, "role", GAP]] for name, rows in found.items()}
     return {name: rows for name, rows in numbers.items() if name == GAP or rows[GAP].notna().any()}

@@ -9,7 +9,7 @@ import pandas as pd
 from .cells import ANY_CELL, Runs, runs_by_cell, runs_of
 from .group_level import PairedRows, excess
 from .predictions import Images, paired_rows, tested_on
-from .rows import NOT_APPLICABLE
+from .rows import NOT_APPLICABLE, limit_of
 
 PARTS = ("head", "middle", "tail")
 IDENTITY = ["dataset", "autoencoder", "role", "recipe", "kind"]
@@ -97,7 +97,8 @@ def _tested(
     named = {"part": part, "classes": ", ".join(classes)}
     if not np.isin(gap.rows.label, kept).any():
         return named | dict.fromkeys(FREQUENCY_COLUMNS[len(IDENTITY) + 2 :], NOT_APPLICABLE)
-    test = tested_on(images, of_classes(gap.rows, kept), excess([of_classes(rows, kept) for rows in near]))
+    e = excess([of_classes(rows, kept) for rows in near])
+    test = tested_on(images, of_classes(gap.rows, kept), e, limit_of(gap.labels["kind"]))
     shown = {"n_groups": test.n_groups, "gap": test.effect, "ci_low": test.ci_low, "ci_high": test.ci_high}
     shown |= {"n_folds": test.n_folds, "method": test.method}
     return named | {key: NOT_APPLICABLE if value is None else value for key, value in shown.items()}

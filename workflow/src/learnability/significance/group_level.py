@@ -26,7 +26,8 @@ LEAST_ALONE = 1 / 15
 class PairedRows(NamedTuple):
     """One dataset and autoencoder: arrays over the test images of all folds that were run, each image once."""
 
-    difference: np.ndarray  # (N,) float64 in [-1, 1]: 1[first side right] - 1[second side right], mean over replicates
+    # (N,) float64: 1[first side right] - 1[second side right], mean over replicates, in [-1, 1]; or less another such
+    difference: np.ndarray
     label: np.ndarray  # (N,) int
     fold: np.ndarray  # (N,) int: the fold that the image is in the test part of
     group: np.ndarray  # (N,) int codes; a group lies in one fold
@@ -62,24 +63,25 @@ class Sampled(NamedTuple):
     n_groups: int
 
 
-def group_test(rows: PairedRows, e: float | None, overlap: float) -> GroupTest:
+def group_test(rows: PairedRows, e: float | None, overlap: float, limit: float = 1.0) -> GroupTest:
     """Is the difference of balanced accuracies zero? A t-test by Satterthwaite's degrees of freedom.
 
     With `e` from `excess` and `overlap` from `training_overlap`, V = V_sampling + e (1 + (k-1) overlap) / (k (1 -
     overlap)) for k folds, the second part with k - 1 degrees of freedom; where `e` is None, V_sampling alone. Where
-    nothing varies p is 1 and there is no interval.
+    nothing varies p is 1 and there is no interval. An effect lies within ± `limit` (rows.limit_of), and so does its
+    interval.
     """
     sampled, k = sample(rows), len(rows.folds())
     training = None if e is None else e * (1 + (k - 1) * overlap) / (k * (1 - overlap))
     parts = [(sampled.variance, sampled.df), (training or 0.0, k - 1)]
-    return _tested(sampled.effect, parts, sampled.variance, sampled.df, training, sampled.n_groups, k)
+    return _tested(sampled.effect, parts, sampled.variance, sampled.df, training, sampled.n_groups, k, limit)
 
 
-def study_test(tests: Sequence[GroupTest]) -> GroupTest:
+def study_test(tests: Sequence[GroupTest], limit: float = 1.0) -> GroupTest:
     """The mean over the datasets of these tests: V = sum of theirs / D². It speaks of these datasets, of no further.
 
     Degrees of freedom by Satterthwaite over all parts of all datasets; one dataset without the variance of training
-    makes it "sampling only". `n_folds` is the smallest, `n_groups` the sum.
+    makes it "sampling only". `n_folds` is the smallest, `n_groups` the sum, `limit` that of `group_test`.
     """
     count = len(tests)
     sampling = [(test.variance_sampling / count**2, test.df_sampling) for test in tests]
@@ -93,6 +95,7 @@ def study_test(tests: Sequence[GroupTest]) -> GroupTest:
         sum(variance for variance, _ in training) if len(training) == count else None,
         sum(test.n_groups for test in tests),
         min(test.n_folds for test in tests),
+        limit,
     )
 
 
@@ -197,13 +200,14 @@ def _tested(
     training: float | None,
     n_groups: int,
     n_folds: int,
+    limit: float,
 ) -> GroupTest:
-    """The t-test of an effect whose variance is the sum of `parts`; its interval stays within [-1, 1]."""
+    """The t-test of an effect whose variance is the sum of `parts`; its interval stays within ± `limit`."""
     df, error = satterthwaite(parts), float(np.sqrt(sum(variance for variance, _ in parts)))
     statistic, p, low, high = 0.0, 1.0, None, None
     if df is not None:
         statistic, half = effect / error, error * float(stdtrit(df, 1 - ALPHA / 2))
         p = float(2 * stdtr(df, -abs(statistic)))
-        low, high = max(-1.0, effect - half), min(1.0, effect + half)
+        low, high = max(-limit, effect - half), min(limit, effect + half)
     method = SAMPLING if training is None else BOTH
     return GroupTest(effect, low, high, statistic, p, df, sampling, df_sampling, training, n_groups, n_folds, method)

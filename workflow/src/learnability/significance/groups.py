@@ -73,10 +73,10 @@ def study_level(cells: Iterable[Compared], images: Mapping[str, Images]) -> pd.D
     return table(rows, columns=GROUP_COLUMNS)
 
 
-def dataset_test(cells: Iterable[Compared], images: Images) -> GroupTest:
+def dataset_test(cells: Iterable[Compared], images: Images, limit: float = 1.0) -> GroupTest:
     """One dataset, every image averaged over the cells, which are autoencoders and share the variance of training."""
     rows = [cell.rows for cell in cells]
-    return tested_on(images, averaged(rows), excess(rows))
+    return tested_on(images, averaged(rows), excess(rows), limit)
 
 
 def _together(cells: Iterable[Compared]) -> dict[tuple[str, str, str], list[Compared]]:

@@ -74,9 +74,9 @@ def answers(images: Images, runs: pd.DataFrame) -> PairedRows:
     return paired_rows(images, [runs], [runs.assign(**{RIGHT: [np.zeros_like(right) for right in runs[RIGHT]]})])
 
 
-def tested_on(images: Images, rows: PairedRows, e: float | None) -> GroupTest:
-    """The test of rows of these images, with the `e` that they share and the overlap of the folds that were run."""
-    return group_test(rows, e, images.overlap(rows.folds()))
+def tested_on(images: Images, rows: PairedRows, e: float | None, limit: float = 1.0) -> GroupTest:  # noqa: PT028
+    """The test of rows of these images, with the `e` that they share, the overlap of the folds run, and `limit`."""
+    return group_test(rows, e, images.overlap(rows.folds()), limit)
 
 
 def paired_rows(images: Images, first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame]) -> PairedRows:

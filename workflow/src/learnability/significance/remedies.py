@@ -9,7 +9,7 @@ from .cells import ANY_CELL, runs_by_cell, runs_of
 from .group_level import PairedRows, excess, study_test
 from .groups import GROUP_COLUMNS, OF_THESE, Compared, dataset_test, result_of
 from .predictions import Images, answers, paired_rows, tested_on
-from .rows import CELL_TEST, DATASET_TEST, HEADLINE_METRIC, NOT_APPLICABLE, row, table
+from .rows import CELL_TEST, DATASET_TEST, HEADLINE_METRIC, NOT_APPLICABLE, limit_of, row, table
 
 SCORE, GAP, GAIN = "latent", "gap", "gain"  # comparisons; further ones are the gain less that of a row in `against`
 REMEDY_COLUMNS = ["remedy", "recipe", "base", *GROUP_COLUMNS]
@@ -35,18 +35,17 @@ def remedies(metrics: pd.DataFrame, images: Mapping[str, Images], rows: Sequence
         found += _of_dataset(dataset, runs, images[dataset], rows)
     tested, over = [], {}
     for (remedy, recipe, dataset, role, comparison), cells in _together(found).items():
-        e = excess([cell.rows for cell in cells])
+        e, limit = excess([cell.rows for cell in cells]), limit_of(comparison)
         labels = {"remedy": remedy, "recipe": recipe, "base": NOT_APPLICABLE, "role": role}
         for cell in cells:
-            tested.append(
-                row(CELL_TEST, comparison, result_of(tested_on(images[dataset], cell.rows, e)), **cell.labels)
-            )
+            result = result_of(tested_on(images[dataset], cell.rows, e, limit))
+            tested.append(row(CELL_TEST, comparison, result, **cell.labels))
         if role == "family" and comparison != SCORE:
-            mean = dataset_test(cells, images[dataset])
+            mean = dataset_test(cells, images[dataset], limit)
             tested.append(row(DATASET_TEST, comparison, result_of(mean), dataset=dataset, **labels))
             over.setdefault((comparison, tuple(labels.items())), []).append(mean)
     for (comparison, labels), tests in over.items():
-        result = result_of(study_test(tests)) | {"n": len(tests)}
+        result = result_of(study_test(tests, limit_of(comparison))) | {"n": len(tests)}
         tested.append(row(OF_THESE, comparison, result, **dict(labels)))
     return table(tested, together=_corrected, columns=REMEDY_COLUMNS)
 

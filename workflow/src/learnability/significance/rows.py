@@ -13,6 +13,7 @@ NOT_APPLICABLE = "n/a"
 CELL_TEST, DATASET_TEST = "paired_groups", "paired_groups_dataset"  # over groups of images
 BOTH, SAMPLING = "sampling and training", "sampling only"  # their method: what their variance is of
 DEGENERATE = {"method": "degenerate"}
+OF_TWO_GAPS, OF_TWO_GAINS = ("gap_encoding", "gain"), "gain_vs_"  # differences of two gaps, and of two gains
 
 
 def row(test: str, comparison: str, result: dict, **labels: str) -> dict:
@@ -61,6 +62,19 @@ def holm(p_values: Sequence[float | str], count: int = 0) -> list[float | str]:
         running_maximum = max(running_maximum, min(1.0, (of - smaller) * p))
         corrected[index] = running_maximum
     return corrected
+
+
+def limit_of(quantity: str) -> float:
+    """The largest size of an effect of this name: 1 of a score or gap, 2 of two gaps, 4 of two gains."""
+    if quantity.startswith(OF_TWO_GAINS):
+        return 4.0
+    return 2.0 if quantity in OF_TWO_GAPS else 1.0
+
+
+def headline_cells(decomposition: pd.DataFrame) -> pd.DataFrame:
+    """The rows of gap_decomposition.csv of balanced accuracy and one autoencoder each, without the means."""
+    is_cell = decomposition["autoencoder"] != NOT_APPLICABLE
+    return decomposition[is_cell & (decomposition["metric"] == HEADLINE_METRIC)]
 
 
 def of_first_recipe(decomposition: pd.DataFrame) -> pd.DataFrame:

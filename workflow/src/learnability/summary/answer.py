@@ -44,7 +44,7 @@ def _first(findings: Findings, cells: list[Effect]) -> str:
 
 def _of_the_control(findings: Findings) -> str:
     """How much of the gap a lossless control has too: with one recipe in every space, else by those of Table 1."""
-    rows = findings.rows("gap_decomposition", metric="balanced_accuracy", role="family")
+    rows = findings.decomposed()
     recipes = rows["recipe"].nunique() if len(rows) else 0
     rows = of_first_recipe(rows[rows["gap_control"].notna()]) if len(rows) else rows
     if len(rows):

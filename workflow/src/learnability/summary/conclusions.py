@@ -117,7 +117,7 @@ def _of_equivalence(findings: Findings, may: list[str], may_not: list[str]) -> N
 
 
 def _of_confounds(findings: Findings, differing: list[str], may: list[str], may_not: list[str]) -> None:
-    rows = findings.rows("gap_decomposition", metric="balanced_accuracy", role="family")
+    rows = findings.decomposed()
     if differing and set(findings.frames["table1"]["space"]) >= SIDES:
         may_not.append(
             f"Classifiers of reconstructions and of latents differ in {listed(differing)}, so the gap of Table 1 "
