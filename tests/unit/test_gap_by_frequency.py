@@ -21,6 +21,7 @@ CELLS = [
     ("original", "image", "again"), ("unshuffle", "latent", "again"),
 ]  # fmt: skip
 COUNTS = {"a": 10, "b": 100, "c": 50}
+DECOMPOSED = {"datasets": ["isic2019"], "autoencoders": ["sd14", "flux2"]}
 CARDS = {"isic2019": {"classes": CLASSES, "counts": COUNTS}}
 
 
@@ -31,7 +32,7 @@ def study():
 
 @pytest.fixture(scope="module")
 def table(study):
-    return gap_by_frequency(*study, CARDS, RECIPES, {"sd14": "unshuffle", "flux2": "unshuffle"})
+    return gap_by_frequency(*study, CARDS, RECIPES, DECOMPOSED, {"sd14": "unshuffle", "flux2": "unshuffle"})
 
 
 def recall(study, label, *cell):
@@ -89,7 +90,7 @@ def test_of_all_classes_it_is_the_interval_of_the_decomposition(study):
     )
     split = pytest.MonkeyPatch()
     split.setattr("learnability.significance.frequency.parts_of", lambda counts: {"head": [*counts]})
-    found = gap_by_frequency(*study, one, recipes, controls)
+    found = gap_by_frequency(*study, one, recipes, DECOMPOSED, controls)
     split.undo()
     for kind in ("gap_paper", "gap_matched", "gap_control", "gap_encoding"):
         row = only(found, autoencoder="flux2", kind=kind)
@@ -103,10 +104,29 @@ def test_the_gap_of_the_encoding_is_cut_at_two():
     wrong = ((metrics["space"] == "latent") & (metrics["role"] == "family")) | (metrics["space"] == "image")
     shares = zip(metrics["right"], wrong, strict=True)
     metrics["right"] = [rng.random(len(own)) < (0.05 if few else 0.95) for own, few in shares]
-    table = gap_by_frequency(metrics, images, CARDS, RECIPES, {"sd14": "unshuffle", "flux2": "unshuffle"})
+    table = gap_by_frequency(metrics, images, CARDS, RECIPES, DECOMPOSED, {"sd14": "unshuffle", "flux2": "unshuffle"})
     rows = table[table["kind"] == "gap_encoding"]
     assert (rows["ci_high"] > rows["gap"]).all()
     assert (rows["gap"] > 1).all()
+
+
+def test_outside_of_the_decomposition_a_matched_recipe_of_table_1_has_its_gap_alone():
+    spaces = ("latent", "reconstruction")
+    runs = scored_runs([(name, space, "matched") for name in ("sd14", "flux2") for space in spaces], ["isic2019"])
+    sides = [("original", "image", "matched"), ("unshuffle", "latent", "matched")]
+    metrics, images = answered(pd.concat([runs, scored_runs(sides, ["isic2019"])], ignore_index=True))
+    recipes = {"image": "matched", "latent": "matched", "matched": {"matched": ["matched"]}}
+    controls = {"sd14": "unshuffle", "flux2": "unshuffle"}
+    inside = DECOMPOSED | {"autoencoders": ["flux2"]}
+    found = gap_by_frequency(metrics, images, CARDS, recipes, inside, controls)
+    kinds = ["gap_paper", "gap_matched", "gap_control", "gap_encoding"]
+    assert list(found.loc[found["autoencoder"] == "sd14", "kind"].unique()) == kinds[:1]
+    assert list(found.loc[found["autoencoder"] == "flux2", "kind"].unique()) == kinds
+    # A study of two spaces has no run of the images, and decomposes nothing.
+    metrics, images = answered(runs)
+    nothing = {"datasets": [], "autoencoders": []}
+    found = gap_by_frequency(metrics, images, CARDS, recipes, nothing, controls)
+    assert set(found["kind"]) == {"gap_paper"}
 
 
 def test_the_table_names_the_classes_and_every_kind(table):
@@ -128,6 +148,6 @@ def test_a_part_without_a_test_image_has_no_gap(study):
     fewer = {"isic2019": images["isic2019"]._replace(**columns)}
     right = [run["right"][kept[images["isic2019"].fold == run["fold"]]] for run in metrics.to_dict("records")]
     metrics = metrics.assign(right=pd.Series(right, index=metrics.index))
-    found = gap_by_frequency(metrics, fewer, CARDS, RECIPES, {})
+    found = gap_by_frequency(metrics, fewer, CARDS, RECIPES, DECOMPOSED, {})
     assert set(found.loc[found["part"] == "tail", "gap"]) == {"n/a"}
     assert "n/a" not in set(found.loc[found["part"] == "head", "gap"])

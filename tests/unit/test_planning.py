@@ -236,6 +236,22 @@ def test_a_search_is_planned_on_the_array_of_its_space_with_all_its_trials(publi
     assert all(ratio == pytest.approx(3, rel=0.01) for ratio in operations.values())
 
 
+def test_scores_across_spaces_are_planned_on_images_and_found_among_the_rates(published):
+    stems = {"image": 4, "reconstruction": 4}
+    pixels = {"base": "matched", "spaces": ["image", "reconstruction"], "stem_patch": stems}
+    config = published | {"recipes": published["recipes"] | {"pixels": pixels}}
+    names = {"dataset": "isic2019", "autoencoder": "flux2", "recipe": "pixels", "fold": "0"}
+    scoring = Job("score_across_spaces", names, 2, (), ())
+    plan = Plan(config, "NVIDIA H200", [], {"NVIDIA H200": H200})
+    array = plan.array(scoring)
+    assert (array.channels, array.side) == (3, 256)
+    forward = classifier_operations(resolve_recipe(config, "pixels", "reconstruction"), 3, 256, 8)[0]
+    seconds = forward * array.images * 2 / 5 / 1e14 + array.images * 3 * 256 * 256 / 5e8
+    assert plan.cost(scoring).seconds == pytest.approx(seconds)
+    ran = describe_work("score_across_spaces", plan.params(scoring), ArraySize(10, 3, 256), "flux2")
+    assert plan.cost(scoring).kind == ran.kind
+
+
 def test_diagnostics_cost_their_sample_and_write_nothing_that_counts(published):
     plan = Plan(published, "NVIDIA H200", [], {"NVIDIA H200": H200})
     found = plan.cost(job("diagnose_encoding", dataset="cardium", autoencoder="flux2", of_fold=""))

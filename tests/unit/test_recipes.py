@@ -36,6 +36,24 @@ def test_a_stem_can_be_of_the_space():
     assert resolve_recipe(config, "matched", "latent").stem_patch == 4
 
 
+def test_a_space_without_a_stem_is_named_with_its_key():
+    stems = {"image": 4, "reconstruction": 4}
+    config = published(recipes={"a": {"base": "matched", "spaces": list(stems), "stem_patch": stems}})
+    check_recipe(config, "a")
+    message = "recipes.a.stem_patch has nothing for latent space; one value, or one a space"
+    assert message_of(resolve_recipe, config, "a", "latent") == message
+
+
+def test_a_start_has_the_stem_of_its_spaces_however_it_is_written():
+    stems = {"image": 4, "reconstruction": 4, "latent": 1}
+    recipes = {"by_space": {"base": "matched", "stem_patch": stems}}
+    recipes["one"] = {"base": "matched", "spaces": ["latent"], "stem_patch": 1, "start_from": "by_space"}
+    check_recipe(published(recipes=recipes), "one")
+    recipes["one"] = {"base": "matched", "spaces": ["latent", "image"], "stem_patch": 1, "start_from": "by_space"}
+    message = "recipes.one.start_from: by_space has another stem_patch; its weights do not fit"
+    assert message_of(check_recipe, published(recipes=recipes), "one") == message
+
+
 def test_a_resolved_recipe_says_nothing_of_where_it_is_used():
     assert list(resolve_recipe(PUBLISHED, "latent").values()) == [key for key in KEYS if key not in DEFAULTS]
     assert not {"base", "spaces"} & set(KEYS)
@@ -142,6 +160,10 @@ DISTILL = {"teacher": TEACHER, "hard_weight": 0.5, "loss": "mse", "temperature":
         (
             {"base": "image", "reconstructions": "on_the_fly"},  # of image space too
             "recipes.mine.reconstructions: on_the_fly decodes latents, so `spaces` must be [reconstruction]",
+        ),
+        (
+            {"base": "matched_tuned", "spaces": ["reconstruction"], "reconstructions": "on_the_fly"},
+            "recipes.mine.reconstructions: on_the_fly goes without search",
         ),
         (
             {"base": "latent", "search": {"space": {}, "trials": 2, "workers": 1, "scope": "fold"}},

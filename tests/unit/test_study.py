@@ -11,6 +11,7 @@ from learnability.study.cells import (
     cells_of_gaps,
     columns,
     controls_of_grids,
+    decomposed,
     efficiency,
     efficiency_run,
     encodings,
@@ -22,7 +23,7 @@ from learnability.study.cells import (
     tuned_per_fold,
 )
 from learnability.study.entries import recorded
-from learnability.study.paths import files_of_run, space_of_search
+from learnability.study.paths import ACROSS, files_of_run, space_of_job
 from learnability.study.presentation import finetuning_notes, footnotes
 from learnability.study.refusals import check_study
 from learnability.study.sources import is_folder
@@ -229,7 +230,13 @@ def test_each_space_of_a_recipe_has_a_search_of_its_own_and_that_of_latents_is_w
     }
     for space, path in found.items():  # which the rule reads back from the path
         autoencoder, of_space = re.fullmatch(r"searches/cardium/(\w+)(@\w+|)/matched_tuned/.*", path).groups()
-        assert space_of_search(autoencoder, of_space) == space
+        assert space_of_job({"autoencoder": autoencoder, "of_space": of_space}) == space
+
+
+def test_scores_across_spaces_go_by_the_run_in_reconstruction_space():
+    names = re.findall(r"{(\w+)}", ACROSS)
+    assert space_of_job(dict.fromkeys(names, "flux2")) == "reconstruction"
+    assert space_of_job(dict.fromkeys(names, "flux2") | {"space": "latent"}) == "latent"
 
 
 def test_table_4_is_of_flux_2_and_adds_60_runs_to_table_1():
@@ -327,6 +334,28 @@ def test_the_gaps_are_those_of_table_1_beside_the_matched_one():
     table1 = {run for run in cells_of(PUBLISHED, "table1") if run[1] == "flux2"}
     assert runs == cells_of(PUBLISHED, "gap_decomposition") | table1
     assert len(cells_of_gaps(PUBLISHED)) == len(runs) == 80 + 40
+
+
+@pytest.mark.parametrize(
+    ("study", "datasets", "autoencoders"),
+    [
+        ({"spaces": ["latent", "reconstruction"], "recipes": {"table1": ["matched"]}, "controls": []}, [], []),
+        ({"recipes": {"gap_decomposition": []}}, [], []),
+        (
+            {"recipes": {"table1": ["matched"]}, "limited_to": {"gap_decomposition": {"datasets": ["isic2019"]}}},
+            ["isic2019"],
+            ["flux2"],
+        ),
+    ],
+)
+def test_a_gap_is_decomposed_where_all_its_runs_are(study, datasets, autoencoders):
+    config = published(study=study)
+    assert decomposed(config) == {"datasets": datasets, "autoencoders": autoencoders}
+    runs = cells_of(config, "table1") | cells_of(config, "gap_decomposition")
+    for dataset in datasets:
+        needed = {(dataset, "original", "image"), (dataset, "flux2", "reconstruction"), (dataset, "flux2", "latent")}
+        needed.add((dataset, "pixel_unshuffle_8", "latent"))
+        assert needed <= {run[:3] for run in runs if run[3] == "matched"}
 
 
 def test_recipes_that_differ_in_their_replicate_alone_are_one_of_the_gaps_and_each_is_trained():

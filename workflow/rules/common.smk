@@ -13,6 +13,7 @@ from learnability.study.cells import (
     columns,
     controls_of_grids,
     decodes,
+    decomposed,
     diagnosed,
     efficiency,
     efficiency_run,

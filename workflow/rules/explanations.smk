@@ -20,7 +20,7 @@ rule score_across_spaces:
         runtime=scaled(60),
         gpu=1,
     params:
-        cell=pair_of,
+        cell=cell_of,
         n_splits=config["study"]["n_splits"],
         torch_threads=1,
         code=code_of("score_across_spaces", modules_of_network),

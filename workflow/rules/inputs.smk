@@ -4,14 +4,14 @@ from learnability.study.cells import BACKBONE, tuned_per_fold, uses_lpips
 
 
 def cell_of(wildcards):
-    """What a run is: its wildcards as they are, the fold a number; the path of a search says its space.
+    """What a run is: its wildcards as they are, the fold a number; the path says its space.
 
     A row of Table 3 is of the run that the study names.
     """
     if "row" in wildcards.keys():
         return efficiency_run(config, wildcards.row)
     named = {key: wildcards[key] for key in CELL if key in wildcards.keys()}
-    space = paths.space_of_search(wildcards.autoencoder, wildcards.get("of_space", ""))
+    space = paths.space_of_job(dict(wildcards.items()))
     return {"space": space} | named | {"fold": int(wildcards.fold)}
 
 
@@ -34,14 +34,9 @@ def files_of_trained_run(wildcards):
     return files_of(paths.array_of_run, cell) | in_results(paths.model_of_run(cell))
 
 
-def pair_of(wildcards):
-    """The run in reconstruction space of a pair of classifiers that are scored on each other's images."""
-    return cell_of(wildcards) | {"space": "reconstruction"}
-
-
 def files_of_pair(wildcards):
     """Both arrays of a dataset, and both classifiers of a recipe."""
-    return files_of(paths.files_across, pair_of(wildcards))
+    return files_of(paths.files_across, cell_of(wildcards))
 
 
 def files_of_efficiency(wildcards):

@@ -114,7 +114,7 @@ def recipe_of(wildcards):
 
 @functools.cache  # a graph calls it thousands of times
 def recipe_named(name, space):
-    return resolve_recipe(config, name, space)
+    return as_workflow_error(resolve_recipe, config, name, space)
 
 
 def recipe_values(wildcards):

@@ -99,6 +99,7 @@ rule make_gap_by_frequency:
     params:
         labels=labels(config),
         recipes=recipes_of_gaps(config),
+        decomposed=decomposed(config),
         controls={name: control for name, control in controls_of_grids(config).items() if control},
         footnotes=lambda wildcards: finetuning_notes(config, config["study"]["autoencoders"]),
         code=code_of("make_gap_by_frequency"),

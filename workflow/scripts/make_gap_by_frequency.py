@@ -13,7 +13,7 @@ with job(snakemake.log[0]):
     cards = {card["dataset"]: card for card in map(read_json, inputs.cards)}
     images = read_all_images(inputs.cards, inputs.samples, inputs.folds, read_json(inputs.study)["n_splits"])
     runs = with_right(read_metrics(inputs.metrics), inputs.predictions, images)
-    table = gap_by_frequency(runs, images, cards, params.recipes, params.controls)
+    table = gap_by_frequency(runs, images, cards, params.recipes, params.decomposed, params.controls)
     write_csv(table, snakemake.output.csv)
     text = render_gap_by_frequency(table, labels_of(params.labels, cards.values()), params.footnotes)
     for extension in ("md", "html", "tex"):

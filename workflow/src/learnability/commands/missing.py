@@ -14,7 +14,7 @@ from ..registry import class_of
 from ..study.array_sizes import row_shape
 from ..study.cells import BACKBONE, resolve_autoencoder
 from ..study.grid import misfit
-from ..study.paths import fetched_file, space_of_search
+from ..study.paths import fetched_file, space_of_job
 from ..study.recipe import Recipe
 from ..study.recipes import pretrained_weights, resolve_recipe
 from ..study.sources import is_folder
@@ -134,7 +134,7 @@ def check_diagnosis(config: dict, wildcards: dict) -> list[str]:
 def check_training(config: dict, wildcards: dict) -> list[str]:
     """Check that the network fits the grid of its space and that its starting weights are available."""
     name, autoencoder = wildcards["recipe"], wildcards["autoencoder"]
-    space = wildcards.get("space") or space_of_search(autoencoder, wildcards["of_space"])
+    space = space_of_job(wildcards)
     recipe, found = resolve_recipe(config, name, space), []
     try:
         shape = seen_shape(config, space, autoencoder, name)

@@ -6,7 +6,7 @@ from functools import cache
 
 from ..study.array_sizes import ArraySize, encoding_bytes, packing_bytes, row_bytes, row_shape, views_bytes
 from ..study.cells import efficiency_run, resolve_autoencoder
-from ..study.paths import space_of_search
+from ..study.paths import space_of_job
 from ..study.recipe import Recipe
 from ..study.recipes import resolve_recipe
 from ..workflow.job_work import (
@@ -164,7 +164,7 @@ class Plan:
         if "row" in names:
             cell = efficiency_run(self.config, names["row"])
             return cell["recipe"], cell["space"]
-        return names["recipe"], names.get("space") or space_of_search(names["autoencoder"], names.get("of_space", ""))
+        return names["recipe"], space_of_job(names)
 
     def array(self, job: Job) -> ArraySize:
         """The packed array that the job reads or makes."""

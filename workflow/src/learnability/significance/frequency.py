@@ -39,20 +39,25 @@ def gap_by_frequency(
     images: Mapping[str, Images],
     cards: Mapping[str, dict],
     recipes: dict,
+    decomposed: Mapping[str, Sequence[str]],
     controls: dict[str, str],
 ) -> pd.DataFrame:
     """FREQUENCY_COLUMNS: the mean over folds of the difference of mean recalls over the classes of each part.
 
     `metrics` are runs with `right` (predictions.with_right); `images` and `cards` are by dataset. `recipes` has those
     of Table 1, `image` in reconstruction and `latent` in latent space, and in `matched` by the name of each matched
-    recipe its trainings, over which a gap is averaged. `controls` names the lossless control of an autoencoder. The
-    kinds are those of gap_decomposition.csv. Test rows are those of the part's classes alone; gaps of a dataset, kind,
-    recipe and role share the variance between folds. "n/a" where nothing varies.
+    recipe its trainings, over which a gap is averaged. `decomposed` has the `datasets` and `autoencoders` of the gap's
+    decomposition: others have the gap of Table 1 alone, also where its recipe is a matched one. `controls` names the
+    lossless control of an autoencoder. The kinds are those of gap_decomposition.csv. Test rows are those of the part's
+    classes alone; gaps of a dataset, kind, recipe and role share the variance between folds. "n/a" where nothing
+    varies.
     """
     runs, found = runs_by_cell(metrics, cell=ANY_CELL), []
     for dataset, autoencoder, space, recipe in runs:
         if space == "reconstruction":
-            for labels, rows in _gaps(runs, images[dataset], (dataset, autoencoder), recipe, recipes, controls):
+            inside = dataset in decomposed["datasets"] and autoencoder in decomposed["autoencoders"]
+            named = recipes if inside else recipes | {"matched": {}}
+            for labels, rows in _gaps(runs, images[dataset], (dataset, autoencoder), recipe, named, controls):
                 found.append(Gap(dict(zip(IDENTITY, labels, strict=True)), rows))
     rows = []
     for gap in found:

@@ -157,6 +157,13 @@ def recipes_of_gaps(config: dict) -> dict[str, str | dict[str, list[str]] | None
     return {"image": of_space.get("reconstruction"), "latent": of_space.get("latent"), "matched": matched}
 
 
+def decomposed(config: dict) -> dict[str, list[str]]:
+    """Datasets and autoencoders whose gap is decomposed; none where the study has no recipes or spaces for it."""
+    if not columns(config, "gap_decomposition"):
+        return {"datasets": [], "autoencoders": []}
+    return scope(config, "gap_decomposition")
+
+
 def cells_of_gaps(config: dict) -> list[dict]:
     """Every run that the gap's decomposition reads: the matched ones, and those of Table 1."""
     scoped = scope(config, "gap_decomposition")

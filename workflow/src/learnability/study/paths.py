@@ -4,7 +4,7 @@ Paths are relative to the results folder. `fetched` names the weights that fetch
 the user's are no input of a job.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import partial
 
 from ..errors import InputError
@@ -74,9 +74,17 @@ def files_of_run(config: dict, fetched: Collection[str], cell: dict, is_search: 
     return files
 
 
-def space_of_search(autoencoder: str, of_space: str) -> str:
-    """The space of a search by its path: `original` has the images alone, and only reconstructions say so."""
-    return of_space.removeprefix("@") or ("image" if autoencoder == "original" else "latent")
+def space_of_job(wildcards: Mapping[str, str]) -> str:
+    """The space of a classifier's job by its path.
+
+    In the path of a search, `original` has the images alone, and only reconstructions say so. Scores across spaces name
+    no space: their pair goes by its run in reconstruction space, and images have the same shape.
+    """
+    if "space" in wildcards:
+        return wildcards["space"]
+    if "of_space" not in wildcards:
+        return "reconstruction"
+    return wildcards["of_space"].removeprefix("@") or ("image" if wildcards["autoencoder"] == "original" else "latent")
 
 
 def array_of_run(config: dict, fetched: Collection[str], cell: dict) -> dict[str, str]:

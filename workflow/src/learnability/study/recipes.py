@@ -13,7 +13,8 @@ PLACE = {"base", "spaces"}  # what a recipe inherits and where it is used; all e
 def resolve_recipe(config: dict, name: str, space: str | None = None) -> Recipe:
     """Return a recipe with what it inherits from its `base`; every training key must be there in the end.
 
-    With a `space`, `stem_patch` is that of the space; without one it stays as the recipe has it.
+    With a `space`, `stem_patch` is that of the space; without one it stays as the recipe has it. Raises InputError for
+    a space of which the recipe has none.
     """
     recipes, seen = config["recipes"], []
     resolved: dict = {}
@@ -24,8 +25,10 @@ def resolve_recipe(config: dict, name: str, space: str | None = None) -> Recipe:
         resolved = recipes[name] | resolved
         name = recipes[name].get("base")
     values = {key: value for key, value in resolved.items() if key not in PLACE}
-    if space and isinstance(values.get("stem_patch"), dict):
-        values["stem_patch"] = values["stem_patch"][space]
+    if space and isinstance(stems := values.get("stem_patch"), dict):
+        if space not in stems:
+            raise InputError(f"recipes.{seen[0]}.stem_patch has nothing for {space} space; one value, or one a space")
+        values["stem_patch"] = stems[space]
     if values.get("noise") is not None:
         values["noise"] = naming(seen[0], noise_options, values["noise"])  # a job looks no default up
     return Recipe.from_values(values, f"recipes.{seen[0]}")
@@ -80,6 +83,7 @@ def check_recipe(config: dict, name: str) -> None:
     recipe, spaces = resolve_recipe(config, name), spaces_of(config, name)
     pretrained_weights(config, recipe)
     for space in spaces:
+        resolve_recipe(config, name, space)
         options = {"model": recipe.model, "head": recipe.head, "film": recipe.film, "noise": recipe.noise}
         options["transform"] = recipe.transform
         naming(name, check_options, space=space, **options)
@@ -87,12 +91,15 @@ def check_recipe(config: dict, name: str) -> None:
         raise InputError(
             f"recipes.{name}.reconstructions: on_the_fly decodes latents, so `spaces` must be [reconstruction]"
         )
+    if recipe.reconstructions == "on_the_fly" and recipe.search:
+        raise InputError(
+            f"recipes.{name}.reconstructions: on_the_fly goes without search, whose trials read stored arrays; write "
+            "`search: null`, or `reconstructions: cached`"
+        )
     if recipe.decoder_blocks:
         check_blocks(name, recipe, spaces)
     if recipe.views:
         check_views(name, recipe)
-    if isinstance(recipe.stem_patch, dict) and (missing := [one for one in spaces if one not in recipe.stem_patch]):
-        raise InputError(f"recipes.{name}.stem_patch has nothing for {missing[0]} space; one value, or one a space")
     if recipe.search:
         check_search(resolve_recipe(config, name, spaces[0]), name)
     for after in built_on(config, name):
@@ -151,8 +158,10 @@ def check_start(config: dict, name: str, recipe: Recipe) -> None:
     where = f"recipes.{name}.start_from: {start}"
     if missing := [space for space in spaces_of(config, name) if space not in used]:
         raise InputError(f"{where} is not used in {missing[0]} space; take one of {used}")
-    if unlike := recipe.unlike(other, SAME_NETWORK):
-        raise InputError(f"{where} has another {unlike[0]}; its weights do not fit")
+    for space in spaces_of(config, name):
+        own, its = (resolve_recipe(config, one, space) for one in (name, start))
+        if unlike := own.unlike(its, SAME_NETWORK):
+            raise InputError(f"{where} has another {unlike[0]}; its weights do not fit")
     if other.film and not recipe.film:
         raise InputError(f"{where} has FiLM and this recipe has not; its weights do not fit")
 
