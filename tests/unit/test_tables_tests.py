@@ -78,6 +78,6 @@ def test_every_file_of_tests_has_a_page(grouped):
 
 
 def test_the_mean_over_the_families_stands_apart_from_the_gaps_of_each():
-    tests = as_read({"gap_decomposition": with_means(decomposition_of(["isic2019"]))})["gap_decomposition"]
+    tests = as_read(with_means(decomposition_of(["isic2019"])))
     text = render_tests("gap_decomposition", tests, Labels(**NAMES))
     assert [row[:2] for row in html_grid(text)[2:]] == [["mean of the families", "n/a"], ["gaps", "Flux.2"]]
