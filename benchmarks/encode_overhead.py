@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "workflow" / "src"))
 from noise_study import write_images
 from ratio import Ratio, as_markdown
 
-from learnability.autoencoders.encode import GPU_FACTOR, PIXELS, encode_dataset
+from learnability.autoencoders.encode import encode_dataset, images_a_pass
 from learnability.autoencoders.interface import load_autoencoder
 from learnability.storage.arrays import open_packed
 
@@ -41,7 +41,7 @@ def save_untrained(kind: str, folder: Path) -> dict:
 def forward_passes(autoencoder, dataset: Path, device: torch.device) -> float:
     """Seconds of bare encode and decode in the batches of encode_dataset; nothing is read back or kept."""
     images = open_packed(dataset / "images.npy")
-    batch = max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // images.shape[1] ** 2)
+    batch = images_a_pass(images.shape[1], device)
     started = time.perf_counter()
     for start in range(0, len(images), batch):
         x = torch.from_numpy(np.array(images[start : start + batch])).to(device).permute(0, 3, 1, 2).float() / 127.5 - 1

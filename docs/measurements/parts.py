@@ -27,8 +27,9 @@ from learnability.storage.vouched import files_matching
 from learnability.study.configuration import ROOT
 from learnability.study.paths import run_file
 from learnability.study.study_file import read_study
+from learnability.workflow.job_work import COSTLY_RULES
 
-from .rows import restore_fidelity, restore_runs, write_fidelity, write_runs
+from .rows import kept_rows, restore_fidelity, restore_runs, write_fidelity, write_runs
 
 PLAIN = (
     "datasets/*/dataset.json", "datasets/*/samples.parquet", "folds/*.parquet", "encodings/*/*/autoencoder.json",
@@ -38,11 +39,7 @@ PLAIN = (
 METRICS, FILES = "metrics.jsonl", "files.tar.xz"
 RUNS_OF, FIDELITY_OF = "predictions.{}.parquet", "fidelity.{}.parquet"
 WITH_VALIDATION = ("probes", "learning_curve")  # their bits are at a temperature that validation rows decide
-NEED_MORE = {  # rules that read images, latents or networks
-    "prepare_dataset", "make_folds", "fetch_weights", "finetune_autoencoder", "encode_dataset", "encode_latents",
-    "diagnose_encoding", "train_classifier", "train_with_decoder", "compute_teacher_logits", "trace_noise_curve",
-    "search_recipe", "assist_search", "measure_efficiency", "score_across_spaces", "draw_figure3",
-}  # fmt: skip
+NEED_MORE = {*COSTLY_RULES, "make_folds", "fetch_weights", "draw_figure3"}  # they read images, latents or networks
 DATA = Path("docs/measurements/data")
 
 
@@ -52,16 +49,17 @@ def pack(results: Path, part: Path) -> int:
     InputError where a file differs from that of another part, or names a folder of this machine.
     """
     refuse_place(results, part)
-    files, runs = new_files(results, part.parent), new_runs(results, part.parent)
-    if not files and not runs:
+    files, rows = new_files(results, part.parent), new_rows(results, part.parent)
+    if not files and not rows:
         raise InputError(f"{results}: the parts in {part.parent} have all of it; there is nothing to pack")
     with tempfile.TemporaryDirectory() as plain:
         write_files({name: results / name for name in files}, Path(plain))
         refuse_folders_of_machine(Path(plain), [results.absolute(), results.resolve(), ROOT, Path.home()])
     with folder_written_whole(part) as folder:
-        write_text("".join(json.dumps(run, ensure_ascii=False) + "\n" for run in runs), folder / METRICS)
+        lines = [json.dumps(run, ensure_ascii=False) + "\n" for run, splits in rows if "test" in splits]
+        write_text("".join(lines), folder / METRICS)
         write_archive(files, results, folder / FILES)
-        write_rows(files, runs, results, folder)
+        write_rows(files, rows, results, folder)
     return sum(path.stat().st_size for path in part.iterdir())
 
 
@@ -75,27 +73,29 @@ def new_files(results: Path, study: Path) -> list[str]:
     return [name for name in names if name not in known]
 
 
-def new_runs(results: Path, study: Path) -> list[dict]:
-    """The metrics of runs that no part has."""
+def new_rows(results: Path, study: Path) -> list[tuple[dict, list[str]]]:
+    """The metrics of runs, each with its splits whose rows are in no part; `validation` where a table needs it."""
+    recipes = read_study(results)["recipes"]
+    both = {recipe for table in WITH_VALIDATION for recipe in recipes.get(table, [])}
     known = {identity(run): run for part in parts_of(study) for run in runs_in(part)}
-    found = [read_json(path) for path in files_matching(results, "runs/*/*/*/*/*/metrics.json")]
-    for run in found:
+    packed = {rows for part in parts_of(study) for rows in rows_in(part)}
+    found = []
+    for run in [read_json(path) for path in files_matching(results, "runs/*/*/*/*/*/metrics.json")]:
         if known.get(identity(run), run) != run:
             raise InputError(
                 f"{results / run_file(run, '')}: differs from that of a part in {study}; it was trained anew"
             )
-    return [run for run in found if identity(run) not in known]
+        needed = ["test", "validation"] if run["recipe"] in both else ["test"]
+        if lacking := [split for split in needed if (*identity(run), split) not in packed]:
+            found.append((run, lacking))
+    return found
 
 
-def write_rows(files: list[str], runs: list[dict], results: Path, folder: Path) -> None:
+def write_rows(files: list[str], rows: list[tuple[dict, list[str]]], results: Path, folder: Path) -> None:
     """What has a row for each image, by dataset."""
-    recipes = read_study(results)["recipes"]
-    both = {recipe for table in WITH_VALIDATION for recipe in recipes.get(table, [])}
     for path in files_matching(results, "datasets/*/dataset.json"):
         dataset, (images, card) = path.parent.name, images_of(results, path.parent.name)
-        own = [
-            (run, ["test", "validation"][: 1 + (run["recipe"] in both)]) for run in runs if run["dataset"] == dataset
-        ]
+        own = [(run, splits) for run, splits in rows if run["dataset"] == dataset]
         write_runs(own, images, card, results, folder / RUNS_OF.format(dataset))
         encoded = [results / name for name in files if Path(name).match(f"encodings/{dataset}/*/autoencoder.json")]
         write_fidelity(encoded, images, folder / FIDELITY_OF.format(dataset))
@@ -110,12 +110,12 @@ def unpack(study: Path, results: Path) -> None:
     with folder_written_whole(results) as folder:
         for part in parts:
             write_files(dict(members(part / FILES)), folder)
-        for part in parts:
-            for dataset in [path.parent.name for path in files_matching(folder, "datasets/*/dataset.json")]:
-                images, card = images_of(folder, dataset)
+        for dataset in [path.parent.name for path in files_matching(folder, "datasets/*/dataset.json")]:
+            images, card = images_of(folder, dataset)
+            for part in parts:
                 restore_fidelity(part / FIDELITY_OF.format(dataset), images, folder / "encodings" / dataset)
-                runs = [run for run in runs_in(part) if run["dataset"] == dataset]
-                restore_runs(runs, part / RUNS_OF.format(dataset), images, card, folder)
+            runs = [run for part in parts for run in runs_in(part) if run["dataset"] == dataset]
+            restore_runs(runs, study.glob(f"*/{RUNS_OF.format(dataset)}"), images, card, folder)
 
 
 def rebuild(name: str, targets: list[str]) -> int:
@@ -144,6 +144,13 @@ def parts_of(study: Path) -> list[Path]:
 
 def runs_in(part: Path) -> list[dict]:
     return [json.loads(line) for line in (part / METRICS).read_text(encoding="utf-8").splitlines()]
+
+
+def rows_in(part: Path) -> Iterator[tuple]:
+    """The splits of runs whose rows a part has: the identity of the run, then the split."""
+    for path in part.glob(RUNS_OF.format("*")):
+        dataset = path.name.removeprefix("predictions.").removesuffix(".parquet")
+        yield from ((dataset, *rows) for rows in kept_rows(path))
 
 
 def identity(run: dict) -> tuple:

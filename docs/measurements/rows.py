@@ -13,6 +13,7 @@ from learnability.errors import InputError
 from learnability.significance.predictions import Images
 from learnability.storage.arrays import written_whole
 from learnability.storage.contracts import (
+    CELL,
     file_digest,
     read_fidelity,
     read_json,
@@ -89,22 +90,29 @@ def step_of(test: pd.DataFrame, run: dict, card: dict, path: Path) -> float:
     raise InputError(f"{path}: its scores are not those of {path.with_name('metrics.json')}; train the run again")
 
 
-def restore_runs(runs: Iterable[dict], path: Path, images: Images, card: dict, results: Path) -> None:
-    """Write predictions and metrics of runs of one dataset, and compare one with the other."""
-    if not path.is_file():
-        return
-    found = dict(list(pd.read_parquet(path).groupby(RUN, observed=True)))
+def kept_rows(path: Path) -> list[tuple]:
+    """The runs of one dataset that have rows in a part, and which: the cell but for the dataset, then the split."""
+    return list(pd.read_parquet(path)[[*CELL[1:], "split"]].drop_duplicates().itertuples(index=False, name=None))
+
+
+def restore_runs(runs: Iterable[dict], paths: Iterable[Path], images: Images, card: dict, results: Path) -> None:
+    """Write predictions and metrics of runs of one dataset, and compare one with the other.
+
+    The rows of a run may lie in several of `paths`, a split in each.
+    """
+    found = {run: (rows, path) for path in paths for run, rows in pd.read_parquet(path).groupby(RUN, observed=True)}
     for run in runs:
-        parts = []
+        own, parts = tuple(run[key] for key in RUN[:-1]), []
         for split in ("test", "validation"):
             rows = split_rows(images.fold, run["fold"], images.n_splits)[split]
-            steps = found.get((*(run[key] for key in RUN[:-1]), split))
-            if steps is not None:
+            if (*own, split) in found:
+                steps, _ = found[*own, split]
                 probability = as_probabilities(steps[card["classes"][:-1]].to_numpy(), steps["step"].iloc[0])
                 who = {"sample_id": images.sample_id[rows], "label": images.label[rows], "split": split}
                 parts.append(pd.DataFrame(who | dict(zip(card["classes"], probability.T, strict=True))))
         frame = pd.concat(parts, ignore_index=True)
         test = frame[frame["split"] == "test"]
+        path = found[*own, "test"][1]
         if wrong := unlike(test["label"].to_numpy(), test[card["classes"]].to_numpy(), run, card):
             raise InputError(f"{path}: {wrong} of {run_file(run, '')} is not what its metrics say; take the part anew")
         predictions = results / run_file(run, "predictions.parquet")

@@ -95,6 +95,24 @@ def test_a_run_that_was_trained_anew_is_refused_and_so_is_a_part_with_nothing(st
         pack(other, data / "c")
 
 
+def test_a_run_of_an_earlier_part_that_a_later_table_takes_has_its_validation_rows_in_a_later_part(study, tmp_path):
+    """Say its recipe was in the gap's decomposition first, and the learning curve came later."""
+    results = shutil.copytree(study / "results/made_up", tmp_path / "results")
+    recipe, data = "matched_cross_entropy", tmp_path / "data"
+    write_json({"recipes": {"gap_decomposition": [recipe]}}, results / "study.json")
+    pack(results, data / "first")
+    write_json({"recipes": {"learning_curve": [recipe]}}, results / "study.json")
+    pack(results, data / "a_later")  # read before the other
+    assert (data / "a_later" / METRICS).read_text() == ""
+    with pytest.raises(InputError, match="there is nothing to pack"):
+        pack(results, data / "c")
+    unpack(data, tmp_path / "unpacked")
+    for cell in map(json.loads, (data / "first" / METRICS).read_text().splitlines()):
+        frame = pd.read_parquet(tmp_path / "unpacked" / run_file(cell, "predictions.parquet"))
+        assert set(frame["split"]) == ({"test", "validation"} if cell["recipe"] == recipe else {"test"})
+        assert frame["sample_id"].is_unique
+
+
 def test_scores_that_the_rows_do_not_give_are_refused(study, tmp_path):
     data = shutil.copytree(study / "docs/measurements/data/made_up", tmp_path / "data")
     lines = (data / "b" / METRICS).read_text().splitlines()

@@ -1,13 +1,14 @@
 """Images pass in batches that the device bears, and what is made of them is finished beside the next pass."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from learnability.autoencoders import ahead
-from learnability.autoencoders.ahead import BatchSize, encode_ahead
+from learnability.autoencoders.ahead import encode_ahead
+from learnability.autoencoders.encode import images_a_pass
 from learnability.errors import InputError
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -22,6 +23,7 @@ class Written:
 
     def write(self, rows: dict) -> None:
         self.values += rows["value"]
+        self.rows += len(rows["value"])
         self.threads.add(threading.get_ident())
 
 
@@ -73,7 +75,7 @@ def test_a_batch_that_does_not_fit_passes_by_halves_and_so_do_those_after_it(cap
     written, seen = Written(), []
     encode_ahead(written, IMAGES, 5, CPU, out_of_memory(2, seen))
     assert written.values == [0, 1, 2, 3, 4, 5, 6]
-    assert seen == [5, 2, 2, 1, 2]  # the next five were read already
+    assert seen == [5, 2, 2, 2, 1]
     assert "5 images at once are too many, 2 from now on: CUDA out of memory." in capsys.readouterr().out
 
 
@@ -84,30 +86,51 @@ def test_memory_that_does_not_suffice_for_one_image_is_an_error():
     assert seen == [4, 2, 1]
 
 
-@pytest.mark.parametrize(("free", "number"), [(3e9, 4), (8e9, 4), (14e9, 8), (21e9, 12), (1e12, 16)])
-def test_a_gpu_takes_as_many_images_as_its_memory_has_room_for(monkeypatch, free, number):
-    monkeypatch.setattr(ahead, "reachable", lambda device: free)
+def test_memory_that_does_not_suffice_to_finish_a_batch_halves_it_too():
+    written, seen = Written(), []
+
+    def finish(made: dict) -> dict:
+        if 2 in made["value"] and len(made["value"]) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return made
+
+    encode_ahead(written, IMAGES, 2, CPU, lambda x, start: seen.append((start, len(x))) or values(x, start), finish)
+    assert written.values == [0, 1, 2, 3, 4, 5, 6]
+    assert seen == [
+        (0, 2),
+        (2, 2),
+        (4, 2),
+        *((start, 1) for start in range(2, 7)),
+    ]  # from the first that is not written
+
+
+def test_a_signal_that_the_writing_heard_ends_the_encoding_even_if_the_next_batch_does_not_fit():
+    written, ends = Written(), [SystemExit(143)]
+
+    def finish(made: dict) -> dict:
+        if ends:
+            raise ends.pop()  # once, as after SIGTERM when the rows are saved
+        return made
+
+    def encode(x: torch.Tensor, start: int) -> dict:
+        return out_of_memory(1 if start else 2, [])(x, start)
+
+    with pytest.raises(SystemExit):
+        encode_ahead(written, IMAGES, 2, CPU, encode, finish)
+    assert written.values == []
+
+
+@pytest.mark.parametrize(("size", "total", "number"), [
+    (512, 8e9, 4), (512, 25.3e9, 4), (512, 42.3e9, 8), (512, 65e9, 8), (512, 84.9e9, 16), (512, 150e9, 16),
+    (96, 25.3e9, 64), (2048, 150e9, 4),
+])  # fmt: skip
+def test_a_gpu_passes_as_many_images_as_the_memory_of_the_whole_card_bears(monkeypatch, size, total, number):
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=total))
     monkeypatch.setattr(
-        ahead, "taken", lambda device: 4e9
-    )  # of the first four: a gigabyte an image, .6 of what is free
-    size, x, given = BatchSize(4, GPU), torch.zeros(40, 1), []
-    assert sum(rows for rows, _ in size.passes(lambda part, start: given.append(len(part)) or [start], x, 0)) == 40
-    assert given[:2] == [4, number]
-    assert size.number == number
+        torch.cuda, "mem_get_info", lambda device: pytest.fail("what is free may differ when it goes on")
+    )
+    assert images_a_pass(size, GPU) == number
 
 
-def test_a_cpu_always_takes_the_same_number_of_images(monkeypatch):
-    monkeypatch.setattr(ahead, "reachable", lambda device: 1e12)
-    given = []
-    encode_ahead(Written(), IMAGES, 3, CPU, lambda x, start: given.append(len(x)) or values(x, start))
-    assert given == [3, 3, 1]
-
-
-def test_after_an_image_too_many_a_gpu_grows_no_more(monkeypatch):
-    monkeypatch.setattr(ahead, "reachable", lambda device: 1e12)
-    monkeypatch.setattr(ahead, "taken", lambda device: 4e9)
-    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
-    seen = []
-    size, x = BatchSize(4, GPU), torch.from_numpy(IMAGES).permute(0, 3, 1, 2)
-    assert [rows for rows, _ in size.passes(out_of_memory(2, seen), x, 0)] == [2, 2, 2, 1]
-    assert seen == [4, 2, 2, 2, 1]
+def test_a_cpu_always_passes_the_same_number_of_images():
+    assert [images_a_pass(size, CPU) for size in (96, 128, 512)] == [14, 8, 1]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from learnability.autoencoders import decoding, encode, randomness
+from learnability.autoencoders import encode, randomness
 from learnability.autoencoders.decoding import decoder_of_run
 from learnability.autoencoders.encode import encode_dataset
 from learnability.autoencoders.randomness import check_repeats
@@ -207,7 +207,7 @@ def test_a_stochastic_encoding_that_was_stopped_goes_on_to_the_same_bytes(tmp_pa
 def test_what_is_decoded_on_the_fly_is_what_a_stochastic_decoder_stored(tmp_path, dataset, monkeypatch):
     entry, folder = entry_of("Both", stochastic=True), tmp_path / "encoding"
     encoded(entry, dataset, folder)
-    monkeypatch.setattr(decoding, "PIXELS", 3 * 64 * 64)
+    monkeypatch.setattr(encode, "PIXELS", 3 * 64 * 64)
     files = {"card": str(dataset / "dataset.json"), "autoencoder": str(folder / "autoencoder.json")}
     ids = np.array([f"image{i}" for i in range(9)])
     latents = Rows(open_packed(folder / "latents.npy"), CPU, channels_last=False)

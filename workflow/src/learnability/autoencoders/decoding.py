@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..storage.batches import Decode
 from ..storage.contracts import read_json
 from .decoder_blocks import LAST, cost_of_decoder, features, first_steps
-from .encode import GPU_FACTOR, PIXELS
+from .encode import images_at_once
 from .interface import Autoencoder, load_autoencoder, other_weights
 from .passes import area_average, decode_batch
 
@@ -77,11 +77,11 @@ class FrozenPart:
 def in_chunks(call: Decode, autoencoder: Autoencoder, z: torch.Tensor, ids: Sequence[str]) -> torch.Tensor:
     """What `call` makes of stored latents, in the autoencoder's own precision even if the classifier uses bfloat16.
 
-    The chunks have as many images as encode_dataset decodes at once. This bounds the memory, however large the batch;
-    and on a CPU another size could round the last bit of a value differently.
+    The chunks bound the memory, however large the batch. On a CPU they have as many images as encode_dataset decodes
+    at once, because another size could round the last bit of a value differently. A GPU keeps to the same few, however
+    large it is: the classifier needs its memory too, and Table 3 measures it.
     """
-    side = z.shape[2] * autoencoder.factor
-    chunk = max(1, PIXELS * (GPU_FACTOR if z.device.type == "cuda" else 1) // side**2)
+    chunk = images_at_once(z.shape[2] * autoencoder.factor, z.device)
     with torch.inference_mode(), torch.autocast(z.device.type, enabled=False), in_tf32():
         parts = [
             # The layout in which an encoder leaves it: another layout may change the last bit.

@@ -32,6 +32,10 @@ from .randomness import check_repeats
 
 PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones take twice the time
 GPU_FACTOR = 8  # on a GPU: four images at the paper's size
+CARD = (
+    20e9  # bytes of a GPU for each four of them: four or five times what the published decoders take, for it is shared
+)
+LARGEST = 4  # times four: a decoder's largest tensor then has half of the 2^31 values that can be indexed
 
 
 def encode_dataset(
@@ -50,7 +54,8 @@ def encode_dataset(
     fidelity is measured there, against the image as the autoencoder saw it; then they are area-averaged exactly as
     images_small.npy is. For weights fine-tuned on the training rows of one fold (`folds`, `split`), fidelity is that
     of the fold's test images alone. Without a decoder there are latents, their sums and the card alone. `code` is the
-    digest of the code. An encoding goes on where one of the same identity was killed, and ends with the same bytes.
+    digest of the code. An encoding goes on where one of the same identity was killed, and ends with the same bytes; on
+    a GPU, as long as the memory that other jobs leave suffices for images_a_pass.
     """
     card, images, samples = open_dataset(dataset)
     torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
@@ -59,7 +64,7 @@ def encode_dataset(
     check_layout(name, entry, autoencoder, size)
     check_repeats(name, entry, autoencoder, images, device)
     packed = packed_arrays(folder, autoencoder, size, small)
-    batch, ids = images_at_once(size, device), samples["sample_id"].tolist()
+    batch, ids = images_a_pass(size, device), samples["sample_id"].tolist()
     described = encoding_card(name, entry, card, autoencoder, packed, device)
 
     def encode(x: torch.Tensor, start: int) -> Passed:
@@ -82,6 +87,19 @@ def encode_dataset(
 def images_at_once(size: int, device: torch.device) -> int:
     """Images of `size` pixels a side that make a batch."""
     return max(1, PIXELS * (GPU_FACTOR if device.type == "cuda" else 1) // size**2)
+
+
+def images_a_pass(size: int, device: torch.device) -> int:
+    """Images of `size` pixels a side that an encoding passes at once: on a GPU more, by all the memory of the card.
+
+    What other jobs leave of it does not count: a card gives the same bytes each time. The number is a power of two
+    there, so that batches that are halved, and go on after a kill, begin at the same images.
+    """
+    few = images_at_once(size, device)
+    if device.type != "cuda":
+        return few
+    times = min(max(int(torch.cuda.get_device_properties(device).total_memory / CARD), 1), LARGEST)
+    return 1 << (few * times).bit_length() - 1
 
 
 def measured(

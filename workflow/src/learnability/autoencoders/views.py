@@ -7,7 +7,7 @@ import torch
 
 from ..storage.contracts import digest, write_json
 from ..storage.partial_arrays import partial_arrays
-from .encode import check_layout, encode_ahead, encoding_card, images_at_once, open_dataset, packed_arrays
+from .encode import check_layout, encode_ahead, encoding_card, images_a_pass, open_dataset, packed_arrays
 from .interface import Autoencoder, load_autoencoder, scale_input
 from .passes import area_average, decode_batch, encode_batch
 from .randomness import check_repeats
@@ -51,7 +51,7 @@ def encode_views(
     check_repeats(name, entry, autoencoder, images, device)
     packed = packed_arrays(folder, autoencoder, size, small)
     del packed["channel_sums"]  # copies are normalised as the images themselves
-    batch, whole = images_at_once(size, device), Copies(images, copies)
+    batch, whole = images_a_pass(size, device), Copies(images, copies)
     ids = samples["sample_id"].repeat(copies).tolist()
     codes = codes_of_copies(samples["sample_id"], copies).reshape(-1)
 

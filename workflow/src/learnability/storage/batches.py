@@ -134,8 +134,9 @@ class Rows:
 
 
 class DecodedRows:
-    """Batches of images decoded from rows of latents; they equal those of `Rows` over reconstructions.npy.
+    """Batches of images decoded from rows of latents, as those of `Rows` over reconstructions.npy.
 
+    On a CPU they are equal; a GPU may decode other numbers of images at once, and round a grey level differently.
     `ids` (N,) are the sample_ids of all rows.
     """
 
