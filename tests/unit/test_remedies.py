@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
+from learnability.classifiers.classifier import build_transform
+from learnability.planning.networks import count
 from learnability.significance.group_level import excess, group_test
 from learnability.significance.predictions import paired_rows
 from learnability.significance.remedies import REMEDY_COLUMNS, remedies
@@ -186,13 +189,27 @@ def test_two_remedies_at_once_and_views_on_one_side_are_refused():
     assert message_of(check_study, config).startswith("recipes.both.spaces is ['latent']; views in")
 
 
-def test_views_are_on_both_sides_of_the_gap_and_have_the_bytes_of_their_latents():
+def test_a_transform_costs_what_torch_counts():
+    config = config_of()
+    channels, grid = {"flux1": 16, "pixel_unshuffle_8": 192}, [64, 64]
+    for row in remedy_rows(config):
+        transform, many = config["recipes"][row["recipe"]].get("transform"), channels.get(row["autoencoder"], 4)
+        network = build_transform({"transform": transform, "in_channels": many, "grid": grid})
+        counted = count(network, torch.zeros(1, many, *grid)) if network else 0
+        assert row["gflop"] == counted / 1e9
+    gflop = {(row["autoencoder"], row["recipe"]): row["gflop"] for row in remedy_rows(config)}
+    assert gflop["flux1", "rotate"] == 2 * 16**2 * 64**2 / 1e9
+    assert gflop["pixel_unshuffle_8", "low_pass_25"] == 8 * 192 * 64**3 / 1e9
+
+
+def test_views_are_on_both_sides_of_the_gap_and_have_the_bytes_of_both():
     rows = {row["autoencoder"]: row for row in remedy_rows(config_of(["matched", "views"])) if row["recipe"] == "views"}
     assert [*rows] == ["sd14", "flux1", "pixel_unshuffle_8"]
     assert rows["sd14"]["gap"] == [["sd14", "reconstruction", "views"], ["sd14", "latent", "views"]]
     assert rows["pixel_unshuffle_8"]["gap"][0] == ["original", "image", "views"]
-    assert rows["sd14"]["mb"] == 4 * (4 * 64 * 64 * 2) / 1e6  # four copies, float16
-    assert rows["pixel_unshuffle_8"]["mb"] == 4 * (192 * 64 * 64) / 1e6  # bytes
+    assert rows["sd14"]["mb"] == 4 * (4 * 64 * 64 * 2 + 3 * 256**2) / 1e6  # four copies, float16 and bytes
+    assert rows["pixel_unshuffle_8"]["mb"] == 4 * (192 * 64 * 64 + 3 * 256**2) / 1e6  # bytes
+    assert {row["gflop"] for row in rows.values()} == {0}
 
 
 def test_an_equivariant_autoencoder_without_its_base_is_refused():

@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 
 from learnability.paper.suspicion_claims import over_trials
+from learnability.significance.remedies import remedies
+from learnability.study.remedies import remedy_rows
 from learnability.study.truths import REMEDIES
 from tests.findings import as_read, judged, made_up
 from tests.scored_runs import only
-from tests.tried import half_by_whitening, planted
+from tests.tried import config_of, half_by_whitening, planted, runs_of
 
 CORRELATIONS, FREQUENCIES, EQUIVARIANCE = "channel_correlations", "high_frequencies", "equivariance"
 SUSPICIONS = (CORRELATIONS, FREQUENCIES, EQUIVARIANCE)
@@ -112,6 +114,21 @@ def test_without_a_rotation_nothing_is_told():
     row = only(claims_of(recipes=["matched", "whiten"]), claim=CORRELATIONS)
     assert (row["verdict"], row["measured"]) == ("cannot be told", "n/a")
     assert row["reason"] == "whiten cannot be compared with the rotation: not in this study"
+
+
+@pytest.mark.parametrize(("without", "words"), [("control", "the lossless control"), ("rotate", "the rotation")])
+def test_means_over_other_families_are_not_compared(without, words):
+    config = config_of(["matched", "whiten", "rotate"], ["sd14", "flux1"], DATASETS)
+    metrics, images = runs_of(config, half_by_whitening)
+    rows = remedy_rows(config)
+    (row,) = [row for row in rows if (row["autoencoder"], row["recipe"]) == ("flux1", "whiten")]
+    row["against"].pop(without)
+    frames = as_read({REMEDIES: remedies(metrics, images, rows)})
+    found = made_up(folds=5)
+    claim = only(judged(CORRELATIONS, found=replace(found, frames=found.frames | frames)), claim=CORRELATIONS)
+    assert claim["verdict"] == "cannot be told"
+    assert claim["reason"] == f"whiten is compared with {words} in a part of its cells: means over others"
+    assert "gain of whiten" in claim["measured"]
 
 
 def test_phantoms_and_two_folds_tell_nothing_and_are_shown():

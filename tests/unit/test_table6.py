@@ -37,7 +37,7 @@ def test_every_row_has_its_gap_that_without_it_and_the_price(made):
     assert [whitened[key] for key in ("mean", "gap", "gap_without")] == pytest.approx([0.75, 0.15, 0.3])
     score = only(tests, autoencoder="sd14", recipe="whiten", comparison="latent")
     assert [whitened["ci_low"], whitened["ci_high"]] == [score["ci_low"], score["ci_high"]]
-    assert [whitened[key] for key in ("gflop", "mb", "psnr", "n_folds")] == [0.0, 0.0, 30.0, 5]
+    assert [whitened[key] for key in ("gflop", "mb", "psnr", "n_folds")] == [2 * 4**2 * 64**2 / 1e9, 0.0, 30.0, 5]
     assert only(table, autoencoder="sd14", recipe="behind_mid", metric="auc")["gflop"] == 2.5
     none = only(table, autoencoder="sd14", remedy="none", metric="mcc")
     assert none["gap"] == none["gap_without"] == pytest.approx(0.3)
@@ -100,6 +100,8 @@ def test_the_table_in_words_has_the_controls_last_and_says_what_is_synthetic(mad
     whitened = next(line for line in rows if "whitened channels" in line)
     assert "| .750 \\[." in whitened
     assert whitened.endswith("| 15.0 | 50 % | 30.0 |")
+    assert "| whitened channels | whiten | 0.0001 | 0 |" in whitened
+    assert "| 0.0084 | 0 |" in next(line for line in rows if "low pass 25" in line)
     assert next(line for line in rows if "| none |" in line).endswith("| 30.0 | – | 30.0 |")
     assert "Phantom data" in text["md"]
     assert "A note." in text["html"]

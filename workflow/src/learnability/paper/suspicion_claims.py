@@ -72,16 +72,26 @@ def over_trials(trials: dict[Trial, dict[str, Effect]]) -> dict[Trial, dict[str,
 
 
 def tried(trial: Trial, cells: dict[str, Effect], findings: Findings) -> Verdict:
-    """The verdict of one remedy; what is not there to be compared with leaves it open."""
+    """The verdict of one remedy; what is not there to be compared with, or not in every cell, leaves it open."""
     control = "finetuning" if trial[0] == EQUIVARIANCE else "control"
     if missing := [AGAINST[key] for key in (f"{GAIN}_vs_{control}", f"{GAIN}_vs_rotate") if key not in cells]:
         return untestable(f"{named(trial)} cannot be compared with {' and '.join(missing)}: not in this study")
     found = all_positive([*cells.values()], findings.margin, "points", findings.margin, TEST)
+    if partial_means := [AGAINST[key] for key in cells if _many(trial, key, findings) < _many(trial, GAIN, findings)]:
+        some = " and ".join(partial_means)
+        return untestable(f"{named(trial)} is compared with {some} in a part of its cells: means over others", found)
     left = findings.rows(REMEDIES, test=OF_THESE, remedy=trial[0], recipe=trial[1], comparison=GAP)
     gap = effect_of(left.iloc[0].to_dict(), "")
     if found.verdict == SUPPORTED and gap.p < ALPHA and gap.effect > 0:
         return replace(found, reason=f"{found.reason}; a gap of {in_words(gap, 'points')} stays")
     return found
+
+
+def _many(trial: Trial, comparison: str, findings: Findings) -> int:
+    """Over how many families and datasets a mean of this remedy is."""
+    remedy, recipe = trial
+    family = {"test": CELL_TEST, "role": "family", "comparison": comparison}
+    return len(findings.rows(REMEDIES, remedy=remedy, recipe=recipe, **family))
 
 
 def named(trial: Trial) -> str:

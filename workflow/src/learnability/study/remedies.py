@@ -1,12 +1,12 @@
 """Remedies against the gap: which rows Table 6 has, what each is compared with, and what cannot be compared."""
 
 from ..errors import InputError
-from .array_sizes import row_bytes
+from .array_sizes import row_shape, views_bytes
 from .cells import ALL_SPACES, columns, controls_of_grids, scope
 from .controls import LOSSLESS
 from .recipe import KEYS
 from .recipes import resolve_recipe, spaces_of
-from .truths import EQUIVARIANCE, NONE, REMEDIES, ROTATE
+from .truths import EQUIVARIANCE, LOW_PASS, NONE, REMEDIES, ROTATE
 
 WHAT_DIFFERS = {"transform", "decoder_blocks", "views"}  # between the recipes of remedies
 
@@ -16,7 +16,8 @@ def remedy_rows(config: dict) -> list[dict]:
 
     `gap` has the runs on reconstructions and on latents, each (autoencoder, space, recipe); of a lossless control the
     first is of the images, which it decodes to byte for byte. `without` is the row whose gap is to be closed. `against`
-    has by name what must gain less: the row of another remedy, and that without it. `mb` is stored more of one image.
+    has by name what must gain less: the row of another remedy, and that without it. Of one image `gflop` is 10^9
+    operations of a transform, and `mb` 10^6 bytes that encode_views stores; else 0.
     """
     names = config["study"]["recipes"].get(REMEDIES, [])
     remedies = {name: (resolve_recipe(config, name).remedies or [NONE])[0] for name in names}
@@ -25,7 +26,8 @@ def remedy_rows(config: dict) -> list[dict]:
 
 
 def _row(config: dict, name: str, recipe: str, remedies: dict[str, str], tried: list[tuple[str, str]]) -> dict:
-    entry, views = config["autoencoders"][name], resolve_recipe(config, recipe).views
+    entry, resolved = config["autoencoders"][name], resolve_recipe(config, recipe)
+    views = resolved.views
     plain, rotated = (next((one for one in remedies if remedies[one] == kind), None) for kind in (NONE, ROTATE))
     both = recipe if "reconstruction" in spaces_of(config, recipe) else plain
     pixels = ["original", "image", both] if entry.get("class") == LOSSLESS else [name, "reconstruction", both]
@@ -41,8 +43,17 @@ def _row(config: dict, name: str, recipe: str, remedies: dict[str, str], tried: 
         "autoencoder": name, "remedy": remedy, "recipe": recipe, "gap": [pixels, [name, "latent", recipe]],
         "without": [base, plain],
         "against": {key: [list(row) for row in pair] for key, pair in against.items() if {*pair} <= others},
-        "mb": (views.copies if views else 0) * row_bytes(config, "latent", name) / 1e6,
+        "gflop": _operations(resolved.transform, *row_shape(config, "latent", name)) / 1e9,
+        "mb": views_bytes(config, name, views.copies if views else 0) / 1e6,
     }  # fmt: skip
+
+
+def _operations(transform: dict | None, channels: int, height: int, width: int) -> int:
+    """Operations of a transform of one latent: a matrix over the channels, or two over each side, there and back."""
+    if transform is None:
+        return 0
+    along = 2 * (height + width) if transform["kind"] == LOW_PASS else channels
+    return 2 * channels * height * width * along
 
 
 def _neighbour(config: dict, name: str, tried: list[tuple[str, str]]) -> str | None:

@@ -45,7 +45,7 @@ def table6(
         for entry in rows:
             name, recipe, remedy = (entry[key] for key in ("autoencoder", "recipe", "remedy"))
             identity, (_, latent) = (dataset, name, remedy, recipe), sides[name, recipe]
-            gflop = latent["decoder_blocks_gflop"].iloc[0] if remedy == DECODER_BLOCKS else 0.0
+            gflop = latent["decoder_blocks_gflop"].iloc[0] if remedy == DECODER_BLOCKS else entry["gflop"]
             price = gflop, entry["mb"], fidelity[dataset, name], len(latent)
             for metric in SCORES:
                 over_folds = corrected_t(latent[metric], float((latent["n_test"] / latent["n_train"]).mean()))
@@ -119,14 +119,14 @@ def _caption(table: pd.DataFrame, tests: pd.DataFrame) -> str:
         f"groups of images{', whose variance is that of sampling alone' if alone else ''}; the gap in points, "
         "reconstructions less latents by one recipe in every space; and the part of the gap that the remedy closes, "
         f"n/a where the {CONFIDENCE} interval of the gap without it includes 0. Price: GFLOP in front of the "
-        "classifier and MB stored more, of one image; dB, the PSNR of reconstructions. Equivariant fine-tuning is to "
-        "close the gap of its base, and more of it than fine-tuning alone, which has its own block. What a lossless "
-        "control (below) gains is not the encoding's."
+        "classifier and MB stored more, of one image (latents and reconstructions of its views); dB, the PSNR of "
+        "reconstructions. Equivariant fine-tuning is to close the gap of its base, and more of it than fine-tuning "
+        "alone, which has its own block. What a lossless control (below) gains is not the encoding's."
     )
 
 
 def _price(row: dict) -> list[str]:
-    return [amount(float(row["gflop"])), amount(float(row["mb"]))]
+    return [amount(round(float(row["gflop"]), 4)), amount(float(row["mb"]))]
 
 
 def _shown(cell: dict | None, closed: float | str | None) -> list[str]:
