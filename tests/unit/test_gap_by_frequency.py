@@ -84,9 +84,8 @@ def test_of_all_classes_it_is_the_interval_of_the_decomposition(study):
     one = {"isic2019": {"classes": CLASSES, "counts": COUNTS}}
     recipes = RECIPES | {"matched": {"matched": ["matched"]}}
     controls = {"sd14": "unshuffle", "flux2": "unshuffle"}
-    names = {"image": "image", "latent": "latent", "matched": "matched"}
     whole = only(
-        gap_decomposition(study[0], names, controls, study[1]), autoencoder="flux2", metric="balanced_accuracy"
+        gap_decomposition(study[0], recipes, controls, study[1]), autoencoder="flux2", metric="balanced_accuracy"
     )
     split = pytest.MonkeyPatch()
     split.setattr("learnability.significance.frequency.parts_of", lambda counts: {"head": [*counts]})
@@ -138,7 +137,7 @@ def test_the_table_names_the_classes_and_every_kind(table):
     assert rows[4][-2].replace("−", "-") == f"{100 * tail['gap']:.1f}"
     assert "ISIC-2019: head b (100); middle c (50); tail a (10) (images)." in text["md"]
     assert "sampling and of training" in text["html"]
-    assert "The gap by frequency" in render_gap_by_frequency(table.head(0), labels)["tex"]
+    assert "The gap on frequent, middle and rare classes" in render_gap_by_frequency(table.head(0), labels)["tex"]
 
 
 def test_a_part_without_a_test_image_has_no_gap(study):
