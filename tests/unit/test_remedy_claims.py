@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from learnability.paper.suspicion_claims import over_trials
+from learnability.significance.groups import OF_THESE
 from learnability.significance.remedies import remedies
 from learnability.study.remedies import remedy_rows
 from learnability.study.truths import REMEDIES
@@ -55,6 +56,17 @@ def test_half_of_the_gap_closed_by_whitening_and_nothing_of_the_controls_support
     assert only(claims, claim=STAYS)["verdict"] == "supported"
 
 
+@pytest.mark.parametrize("left", [{"p": 0.2}, {"effect": -0.1}])
+def test_a_gap_that_may_be_none_or_is_below_zero_is_not_said_to_stay(left):
+    tests = planted(recipes=["matched", "whiten", "rotate"], datasets=DATASETS, autoencoders=["sd14", "flux1"])[1]
+    own = (tests["test"] == OF_THESE) & (tests["comparison"] == "gap") & (tests["recipe"] == "whiten")
+    tests.loc[own, [*left]] = [*left.values()]
+    found = made_up(folds=5)
+    found = replace(found, frames=found.frames | as_read({REMEDIES: tests}))
+    row = only(judged(CORRELATIONS, found=found), claim=CORRELATIONS)
+    assert (row["verdict"], row["reason"]) == ("supported", "above zero, p < .05")
+
+
 def test_what_the_control_or_the_rotation_gains_as_well_is_not_the_suspects():
     control = only(claims_of(latents(control=0.6, whiten=0.75, control_whiten=0.75)), claim=CORRELATIONS)
     assert control["verdict"] == "not supported"
@@ -77,6 +89,9 @@ def test_one_cutoff_is_enough_and_one_that_is_open_keeps_the_suspicion_open():
     one = only(claims_of(shares), claim=FREQUENCIES)
     assert one["verdict"] == "cannot be told"
     assert "low pass 25" in one["measured"]
+    # Also beside a cutoff that is open: one that closes the gap is enough.
+    open_too = latents(control=0.7, control_low_pass_25=0.8, low_pass_25=0.7, low_pass_50=0.85)
+    assert only(claims_of(open_too), claim=FREQUENCIES)["verdict"] == "supported"
 
 
 def test_holm_is_over_the_remedies_of_a_suspicion_each_by_its_largest_p():
