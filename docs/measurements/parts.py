@@ -123,12 +123,18 @@ def rebuild(name: str, targets: list[str]) -> int:
     results = Path(f"results/{name}_rebuilt")
     shutil.rmtree(results, ignore_errors=True)
     unpack(ROOT / DATA / name, results)
-    return make(ROOT / f"workflow/studies/{name}.yaml", results, targets)
+    return make(configfiles(name), results, targets)
 
 
-def make(study: Path, results: Path, targets: list[str]) -> int:
+def configfiles(name: str) -> list[str]:
+    """The files that make up the configuration of a committed study: those that it lists, or its own among studies."""
+    listed = ROOT / DATA / name / "configfiles.txt"
+    return listed.read_text(encoding="utf-8").split() if listed.exists() else [f"workflow/studies/{name}.yaml"]
+
+
+def make(studies: list[str], results: Path, targets: list[str]) -> int:
     """Make targets, of which one with a slash lies in the results, without any rule that trains or encodes."""
-    command = [sys.executable, "-m", "snakemake", "--configfile", str(study), "--config", f"results={results}"]
+    command = [sys.executable, "-m", "snakemake", "--configfile", *studies, "--config", f"results={results}"]
     listed = subprocess.run([*command, "--list-rules"], capture_output=True, text=True, check=True).stdout.split()
     allowed = [rule for rule in listed if rule not in NEED_MORE]
     asked = [str(results / target) if "/" in target else target for target in targets]

@@ -51,7 +51,7 @@ def bytes_of(results: Path) -> dict[str, bytes]:
 
 def test_what_is_rebuilt_equals_what_the_study_makes(study):
     made = "import sys; from docs.measurements.parts import *; "
-    made += f"sys.exit(make(Path('{STUDY}'), Path('results/made_up'), sys.argv[1:]))"
+    made += f"sys.exit(make(['{STUDY}'], Path('results/made_up'), sys.argv[1:]))"
     run(sys.executable, "-c", made, *TARGETS, folder=study)
     output = run(sys.executable, "-m", "docs.measurements.parts", "rebuild", "made_up", *TARGETS, folder=study)
     assert "train_classifier" not in output
@@ -77,7 +77,7 @@ def test_a_target_whose_runs_are_in_no_part_says_which_and_trains_none(study):
     unpack(study / "docs/measurements/data/made_up", path)
     shutil.rmtree(path / "runs/spots/latent/second/matched/fold2")
     made = "import sys; from docs.measurements.parts import *; "
-    made += f"sys.exit(make(Path('{STUDY}'), Path('results/less'), ['gap_decomposition']))"
+    made += f"sys.exit(make(['{STUDY}'], Path('results/less'), ['gap_decomposition']))"
     output = run(sys.executable, "-c", made, folder=study, code=1)
     assert "MissingInputException" in output
     assert "runs/spots/latent/second/matched/fold2/metrics.json" in output
