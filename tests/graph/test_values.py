@@ -35,9 +35,12 @@ def script_of(name: str, rules: dict[str, str]) -> str | None:
     return script_of(base[1], rules) if base else None
 
 
-def params_of(block: str) -> set[str]:
-    """The names of a rule's parameters."""
-    section = re.search(r"^    params:\n((?:        .*\n|\n)*)", block, flags=re.MULTILINE)
+def params_of(name: str, rules: dict[str, str]) -> set[str]:
+    """The names of a rule's parameters, its own or those of the rule that it uses again."""
+    section = re.search(r"^    params:\n((?:        .*\n|\n)*)", rules[name], flags=re.MULTILINE)
+    base = re.match(r"use rule (\w+) as", rules[name])
+    if base and not section:
+        return params_of(base[1], rules)
     return set(re.findall(r"^        (\w+)=", section[1], flags=re.MULTILINE)) if section else set()
 
 
@@ -74,11 +77,11 @@ def test_a_rule_asks_for_a_gpu_where_its_script_takes_one_and_the_plan_counts_it
 
 def test_every_parameter_is_read_by_the_script_and_no_other():
     rules, compared = blocks(), []
-    for name, block in rules.items():
+    for name in rules:
         script = script_of(name, rules)
         if script is None:
             continue
-        given, read = params_of(block), names_read(SCRIPTS[script])
+        given, read = params_of(name, rules), names_read(SCRIPTS[script])
         compared.append((name, sorted(given - read - TRIGGERS), sorted(read - given)))
     assert len(compared) > 25
     assert [found for found in compared if found[1] or found[2]] == []
