@@ -59,7 +59,7 @@ ELSEWHERE = {
         "export ISIC2019_ROOT=/data/isic2019 CT_RATE_ROOT=... MIMIC_CXR_LT_ROOT=... CARDIUM_ROOT=... "
         "IMAGENET_ROOT=... HF_TOKEN=...",
         "export HAM10000_ROOT=<folder with HAM10000_metadata.csv and images/>",
-        "export TAE_WEIGHTS=<folder with taesd/ and taef1/>",
+        "export TAE_WEIGHTS=<folder with taesd/, taef1/ and taef2/>",
     ],
     "`make test` runs them": [
         "python -m pytest tests/unit/test_metrics.py", "ruff check .", "ruff format .",
