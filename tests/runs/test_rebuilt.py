@@ -49,6 +49,12 @@ def bytes_of(results: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for pattern in patterns for path in results.glob(pattern)}
 
 
+def as_numbers(table: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The numbers of a table, and what is none, as text."""
+    numbers = table.apply(pd.to_numeric, errors="coerce")
+    return numbers, table.astype(str).where(numbers.isna(), "")
+
+
 def test_what_is_rebuilt_equals_what_the_study_makes(study):
     made = "import sys; from docs.measurements.parts import *; "
     made += f"sys.exit(make(['{STUDY}'], Path('results/made_up'), sys.argv[1:]))"
@@ -60,7 +66,9 @@ def test_what_is_rebuilt_equals_what_the_study_makes(study):
     assert {name for name in expected if found[name] != expected[name]} <= ROUNDED
     for name in (name for name in ROUNDED if name.endswith(".csv")):
         tables = [pd.read_csv(study / "results" / one / "tables" / name) for one in ("made_up", "made_up_rebuilt")]
-        pd.testing.assert_frame_equal(*tables, rtol=5e-3, atol=5e-3)  # of folds of some thirty images
+        numbers, words = zip(*map(as_numbers, tables), strict=True)
+        pd.testing.assert_frame_equal(*words)
+        pd.testing.assert_frame_equal(*numbers, rtol=1e-2, atol=5e-3)  # of folds of some thirty images
 
 
 def test_parts_add_up_and_have_nothing_twice(study):
