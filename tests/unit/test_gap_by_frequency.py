@@ -137,11 +137,7 @@ def test_the_table_names_the_classes_and_every_kind(table):
     assert rows[4][-2].replace("−", "-") == f"{100 * tail['gap']:.1f}"
     assert "ISIC-2019: head b (100); middle c (50); tail a (10) (images)." in text["md"]
     assert "sampling and of training" in text["html"]
-<<<<<<< HEAD
-    assert "The gap on frequent, middle and rare classes" in render_gap_by_frequency(table.head(0), labels)["tex"]
-=======
     assert "Autoencoder & Gap" in render_gap_by_frequency(table.head(0), labels)["tex"]  # of a study without a decoder
->>>>>>> s22-page
 
 
 def test_a_part_without_a_test_image_has_no_gap(study):
