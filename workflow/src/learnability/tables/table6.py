@@ -71,14 +71,15 @@ def _gap(sides: list[pd.DataFrame], metric: str) -> float:
 def shares_closed(table: pd.DataFrame, tests: pd.DataFrame) -> dict[tuple, float | None]:
     """1 - gap / gap_without by the ROW of Table 6, of balanced accuracy; `tests` is significance/remedies.csv.
 
-    None where the interval of the gap without the remedy includes 0, or there is none. The row without a remedy is that
-    gap, and is left out.
+    None where the interval of the gap without the remedy does not lie above 0: then there need be no gap to close. The
+    row without a remedy is that gap, and is left out.
     """
     gaps = tests[(tests["test"] == CELL_TEST) & (tests["comparison"] == GAP)]
     bases, plain = gaps.set_index(ROW)["base"].to_dict(), gaps[gaps["remedy"] == NONE]
-    ends = [pd.to_numeric(plain[end], errors="coerce") for end in ("ci_low", "ci_high")]
-    excludes = zip(plain["dataset"], plain["autoencoder"], (ends[0] > 0) | (ends[1] < 0), strict=True)
-    sure = {(dataset, name) for dataset, name, excluded in excludes if excluded}
+    above = zip(
+        plain["dataset"], plain["autoencoder"], pd.to_numeric(plain["ci_low"], errors="coerce") > 0, strict=True
+    )
+    sure = {(dataset, name) for dataset, name, is_above in above if is_above}
     return {
         key: 1 - row["gap"] / row["gap_without"] if (key[0], bases[key]) in sure else None
         for key, row in cells_by(table[table["metric"] == HEADLINE_METRIC], ROW).items()
@@ -118,7 +119,7 @@ def _caption(table: pd.DataFrame, tests: pd.DataFrame) -> str:
         f"What closes the gap: balanced accuracy on latents (LS, mean {over}) with its {CONFIDENCE} interval over "
         f"groups of images{', whose variance is that of sampling alone' if alone else ''}; the gap in points, "
         "reconstructions less latents by one recipe in every space; and the part of the gap that the remedy closes, "
-        f"n/a where the {CONFIDENCE} interval of the gap without it includes 0. Price: GFLOP in front of the "
+        f"n/a where the {CONFIDENCE} interval of the gap without it does not lie above 0. Price: GFLOP in front of the "
         "classifier and MB stored more, of one image (latents and reconstructions of its views); dB, the PSNR of "
         "reconstructions. Equivariant fine-tuning is to close the gap of its base, and more of it than fine-tuning "
         "alone, which has its own block. What a lossless control (below) gains is not the encoding's."
