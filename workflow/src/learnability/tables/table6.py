@@ -76,9 +76,8 @@ def shares_closed(table: pd.DataFrame, tests: pd.DataFrame) -> dict[tuple, float
     """
     gaps = tests[(tests["test"] == CELL_TEST) & (tests["comparison"] == GAP)]
     bases, plain = gaps.set_index(ROW)["base"].to_dict(), gaps[gaps["remedy"] == NONE]
-    above = zip(
-        plain["dataset"], plain["autoencoder"], pd.to_numeric(plain["ci_low"], errors="coerce") > 0, strict=True
-    )
+    positive = pd.to_numeric(plain["ci_low"], errors="coerce") > 0
+    above = zip(plain["dataset"], plain["autoencoder"], positive, strict=True)
     sure = {(dataset, name) for dataset, name, is_above in above if is_above}
     return {
         key: 1 - row["gap"] / row["gap_without"] if (key[0], bases[key]) in sure else None
