@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from .neighbours import MOST, nearest, neighbour_consistency
+from .neighbours import NEIGHBOURS, nearest, neighbour_consistency
 from .rows import Row, row
 from .samples import stratified
 
@@ -57,7 +57,7 @@ def consistency(
     variant: str, pooled: torch.Tensor, pair: tuple[np.ndarray, np.ndarray], group: np.ndarray, one: str | None
 ) -> Iterator[Row]:
     """LNC of both labels (N,), with each number of neighbours; `one` is why there is none."""
-    chosen = stratified(pair[0], MOST)
+    chosen = stratified(pair[0], NEIGHBOURS)
     pair, group = [labels[chosen] for labels in pair], group[chosen]
     unit = torch.nn.functional.normalize(pooled[chosen], dim=1)  # nearest by cosine
     largest = np.bincount(np.unique(group, return_inverse=True)[1]).max()

@@ -9,7 +9,7 @@ import torch
 
 from .channels import condition, covariance, effective_rank, eigenvalues, mean_correlation, participation
 from .images import SETTINGS, Setting
-from .neighbours import MOST, mle_dimension, nearest, ratios, twonn
+from .neighbours import NEIGHBOURS, mle_dimension, nearest, ratios, twonn
 from .positions import FAR, NEAR, STEPS, decay, near_minus_far, similarity_by_distance
 from .rows import Row, row
 from .samples import sample
@@ -159,7 +159,7 @@ class Diagnosis:
         yield self.row("srss", "", None, pair, "", "needs masks of regions")
 
     def dimensions(self, group: np.ndarray) -> Iterator[Row]:
-        chosen = sample(len(group), MOST)
+        chosen = sample(len(group), NEIGHBOURS)
         pooled, group = self.pooled[chosen], group[chosen]
         noise = torch.randn(pooled.shape, generator=self.generator, dtype=torch.float64).to(pooled.device)
         few = f"fewer than {FEWEST_GROUPS} groups" if len(np.unique(group)) < FEWEST_GROUPS else None

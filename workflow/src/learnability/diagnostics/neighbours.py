@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-MOST = 5000  # rows among which neighbours are sought: distances of all pairs grow with the square
+NEIGHBOURS = 5000  # rows among which neighbours are sought: distances of all pairs grow with the square
 BLOCK = 1024  # rows whose distances to all others are held at once
 DROPPED = 0.1  # of the largest ratios, whose neighbours are too far to be local
 
