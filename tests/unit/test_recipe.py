@@ -35,6 +35,8 @@ def of_schema(content: dict) -> set:
     """The same of a property of the schema."""
     if "enum" in content:
         return {"null" if value is None else ("value", value) for value in content["enum"]}
+    if "anyOf" in content:
+        return set().union(*map(of_schema, content["anyOf"]))
     if content["type"] == "array":
         return {("items", kind) for kind in of_schema(content["items"])}
     return {content["type"]} if isinstance(content["type"], str) else set(content["type"])

@@ -11,7 +11,7 @@ from ..significance.level import CONFIDENCE
 from ..significance.remedies import GAP
 from ..significance.rows import CELL_TEST
 from ..study.truths import NONE
-from ..tables.labels import REMEDY_WORDS, Labels, autoencoders_of, datasets_of
+from ..tables.labels import Labels, autoencoders_of, datasets_of, remedies_in_words
 from .style import QUIET, Mark, add_legend, add_note, marks_of, panels, styled, width_of
 
 LINE = 0.1  # inches of one autoencoder
@@ -32,7 +32,10 @@ def draw_remedies(tests: pd.DataFrame, labels: Labels) -> Figure:
     datasets, named = datasets_of(rows, labels), {}
     for group in autoencoders_of(rows, labels):
         named |= group
-    marks, remedies = marks_of(labels, dict(zip(rows["autoencoder"], rows["role"], strict=True))), words_of(rows)
+    marks, remedies = (
+        marks_of(labels, dict(zip(rows["autoencoder"], rows["role"], strict=True))),
+        remedies_in_words(zip(rows["remedy"], rows["recipe"], strict=True)),
+    )
     columns, height = min(4, len(datasets)), 1.0 + LINE * (len(named) + 1) * len(remedies)
     figure, grid = panels(len(datasets), columns, width_of(columns) / columns, height, sharey=True, sharex=True)
     for axes, (dataset, label) in zip(grid, datasets.items(), strict=True):
@@ -52,16 +55,6 @@ def draw_remedies(tests: pd.DataFrame, labels: Labels) -> Figure:
     said += ["The variance is only that of sampling."] if (rows["method"] == SAMPLING).any() else []
     add_note(figure, said, labels, datasets)
     return figure
-
-
-def words_of(rows: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """Remedy and recipe in words, by both; the recipe where a remedy has several."""
-    pairs = [*dict.fromkeys(zip(rows["remedy"], rows["recipe"], strict=True))]
-    several = [remedy for remedy, _ in pairs]
-    return {
-        (remedy, recipe): recipe.replace("_", " ") if several.count(remedy) > 1 else REMEDY_WORDS[remedy]
-        for remedy, recipe in sorted(pairs, key=lambda pair: pair[0] != NONE)
-    }
 
 
 def draw_autoencoder(

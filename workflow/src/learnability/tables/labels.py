@@ -97,3 +97,13 @@ def data_notes(datasets: Iterable[str], labels: Labels) -> list[str]:
 def notice(datasets: Iterable[str], labels: Labels) -> str:
     """The end of a caption if a dataset is synthetic."""
     return f" {PHANTOM_NOTICE}" if labels.synthetic & set(datasets) else ""
+
+
+def remedies_in_words(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Remedy and recipe in words, by both, the row without a remedy first; the recipe where a remedy has several."""
+    known = [*dict.fromkeys(pairs)]
+    several = [remedy for remedy, _ in known]
+    return {
+        (remedy, recipe): recipe.replace("_", " ") if several.count(remedy) > 1 else REMEDY_WORDS[remedy]
+        for remedy, recipe in sorted(known, key=lambda pair: pair[0] != NONE)
+    }

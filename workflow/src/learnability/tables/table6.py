@@ -14,7 +14,7 @@ from ..storage.contracts import SCORES
 from ..study.truths import DECODER_BLOCKS, NONE
 from .formats import render
 from .frames import cells_by, refuse_wrong_folds
-from .labels import REMEDY_WORDS, Labels, autoencoders_of, data_notes, datasets_of, notice
+from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice, remedies_in_words
 from .layout import MISSING, Block, Layout, amount, number, points
 
 TABLE6_COLUMNS = [
@@ -92,6 +92,7 @@ def render_table6(
     """Balanced accuracy as md, html and tex: a block per autoencoder, families first, a row per remedy and recipe."""
     table, closed = table[table["metric"] == HEADLINE_METRIC], shares_closed(table, tests)
     cells, datasets = cells_by(table, ROW), datasets_of(table, labels)
+    words = remedies_in_words(zip(table["remedy"], table["recipe"], strict=True))
     groups = autoencoders_of(tests[tests["autoencoder"] != NOT_APPLICABLE], labels)
 
     def block(autoencoder: str, label: str) -> Block:
@@ -100,13 +101,13 @@ def render_table6(
         for row in own.to_dict("records"):
             keys = [(dataset, autoencoder, row["remedy"], row["recipe"]) for dataset in datasets]
             shown = [text for key in keys for text in _shown(cells.get(key), closed.get(key, MISSING))]
-            lines.append([REMEDY_WORDS[row["remedy"]], row["recipe"].replace("_", " "), *_price(row), *shown])
+            lines.append([words[row["remedy"], row["recipe"]], *_price(row), *shown])
         return label, lines
 
     spanners = [(name, HEADS) for name in datasets.values()]
     notes = [*footnotes, *data_notes(datasets, labels)]
     sections = [[block(*pair) for pair in group.items()] for group in groups]
-    stubs = ["Autoencoder", "Remedy", "Recipe", "GFLOP", "MB"]
+    stubs = ["Autoencoder", "Remedy", "GFLOP", "MB"]
     caption = _caption(table, tests) + notice(datasets, labels)
     return render(Layout("Table 6", caption, stubs, spanners, sections, notes))
 
