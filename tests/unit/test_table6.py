@@ -114,14 +114,14 @@ def test_the_table_in_words_has_the_controls_last_and_says_what_is_synthetic(mad
     text = render_table6(*made[:2], LABELS, ["A note."])
     md = text["md"].splitlines()
     rows = [line for line in md if line.startswith("|")]
-    assert rows[0].startswith("| Autoencoder | Remedy | Recipe | GFLOP | MB | ISIC (phantom) LS |")
+    assert rows[0].startswith("| Autoencoder | Remedy | GFLOP | MB | ISIC (phantom) LS |")
     assert [line.split(" | ")[0].strip("| ") for line in rows[2:] if not line.startswith("|  |")] == [
         "SD 1.4", "Flux.1", "SD 1.4, tuned", "SD 1.4-EQ", "Pixel unshuffle 8 (control)"
     ]  # fmt: skip
-    whitened = next(line for line in rows if "whitened channels" in line)
+    whitened = next(line for line in rows if "whitened" in line)
     assert "| .750 \\[." in whitened
     assert whitened.endswith("| 15.0 | 50 % | 30.0 |")
-    assert "| whitened channels | whiten | 0.0001 | 0 |" in whitened
+    assert "| whitened | 0.0001 | 0 |" in whitened
     assert "| 0.0084 | 0 |" in next(line for line in rows if "low pass 25" in line)
     assert next(line for line in rows if "| none |" in line).endswith("| 30.0 | – | 30.0 |")
     assert "Phantom data" in text["md"]
@@ -146,8 +146,8 @@ def test_the_figure_has_every_gap_in_the_row_of_its_remedy(made, tmp_path):
     assert len(lines(axes, "interval")) == len(lines(axes, "gap")) == 2 * 6 + 2 + 5
     shown = [label.get_text() for label in axes.get_yticklabels()]
     assert shown == [
-        "none", "whitened channels", "rotated channels (null)", "low pass 50", "low pass 25",
-        "decoder's first blocks", "equivariant fine-tuning",
+        "none", "whitened", "rotated (null)", "low pass 50", "low pass 25",
+        "decoder's blocks", "equivariant tuning",
     ]  # fmt: skip
     for word in ("SD 1.4-EQ", "Pixel unshuffle 8 (control)", "gap (points)", "Phantom data"):
         assert word in words(figure)

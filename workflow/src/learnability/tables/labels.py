@@ -10,8 +10,8 @@ from ..study.truths import DECODER_BLOCKS, EQUIVARIANCE, LOW_PASS, NONE, ROTATE,
 
 AGAIN = "Same training with another seed"
 REMEDY_WORDS = {
-    NONE: "none", WHITEN: "whitened channels", ROTATE: "rotated channels (null)", LOW_PASS: "low frequencies alone",
-    VIEWS: "views", DECODER_BLOCKS: "decoder's first blocks", EQUIVARIANCE: "equivariant fine-tuning",
+    NONE: "none", WHITEN: "whitened", ROTATE: "rotated (null)", LOW_PASS: "low frequencies",
+    VIEWS: "views", DECODER_BLOCKS: "decoder's blocks", EQUIVARIANCE: "equivariant tuning",
 }  # fmt: skip
 PHANTOM_NOTICE = "Phantom data: synthetic images, not patients."
 
