@@ -68,7 +68,7 @@ def test_every_file_of_tests_has_a_page(grouped):
     pairs = tuple((name, tuple(values)) for name, values in GAPS.items())
     frames = frames_of_table1(pairs, 0.002, 5, 0.0, 0.0, (34.3, 40.2, 41.4, 29.9, 38.9))
     frames = frames | {"gap_decomposition": with_means(decomposition_of(GAPS))} | grouped
-    for name in TITLES.keys() - {"ablation", "diagnostics_vs_gap"}:
+    for name in TITLES.keys() - {"ablation", "diagnostics_vs_gap", "remedies"}:
         text = render_tests(name, as_read(frames[name]), Labels(**NAMES, synthetic=frozenset({"cardium"})))
         assert len(html_grid(text)) == 2 + len(frames[name]), name
         assert f"significance/{name}.csv" in text
