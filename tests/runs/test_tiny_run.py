@@ -182,7 +182,7 @@ def test_the_controls_are_judged_and_said_first(results):
 
 def test_every_table_parses_and_compiles_as_latex(results, tmp_path):
     texts = [path.read_text(encoding="utf-8") for path in sorted(results.glob("tables/*.tex"))]
-    assert len(texts) == 15  # gap (2), five tables, controls, probes (3), decoders (2), claims, published
+    assert len(texts) == 16  # gap (2), six tables, controls, probes (3), decoders (2), claims, published
     assert_good_latex(texts, tmp_path)
 
 
