@@ -333,14 +333,23 @@ def test_the_mean_over_the_families_of_a_dataset_by_hand():
             for first, second in (("matched", "matched"), ("image", "latent"))
         )
         encoding = [rows._replace(difference=rows.difference - control.difference) for rows in matched]
-        gaps = {"gap_paper": paper, "gap_matched": matched, "gap_control": [control] * 2, "gap_encoding": encoding}
+        gaps = {"gap_paper": paper, "gap_matched": matched, "gap_control": [control], "gap_encoding": encoding}
         for name, cells in gaps.items():
             each = [only(table, dataset=dataset, autoencoder=other, metric="balanced_accuracy")[name] for other in TWO]
-            mean = cells[0]._replace(difference=(cells[0].difference + cells[1].difference) / 2)
+            mean = cells[0]._replace(difference=sum(cell.difference for cell in cells) / len(cells))
             test = group_test(mean, excess(cells), 0.5, 2.0)
             found = [row[f"{name}{end}"] for end in ("", "_ci_low", "_ci_high", "_p")]
             assert found[0] == pytest.approx(sum(each) / 2, abs=1e-12), name
             assert found == pytest.approx([test.effect, test.ci_low, test.ci_high, test.p]), name
+
+
+def test_a_control_that_two_autoencoders_share_is_one_cell(monkeypatch):
+    monkeypatch.setattr("learnability.significance.group_level.LEAST_ALONE", 50.0)  # so that it decides
+    metrics, images = answered(scored_runs(GAP_CELLS, datasets=["cardium"]))
+    shared, alone = (gap_decomposition(metrics, RECIPES, controls, images) for controls in (TWO, CONTROLS))
+    rows = [only(table, autoencoder="flux2", metric="balanced_accuracy") for table in (shared, alone)]
+    assert rows[0]["gap_control_ci_low"] == rows[1]["gap_control_ci_low"]
+    assert rows[0]["gap_encoding_ci_low"] != rows[1]["gap_encoding_ci_low"]
 
 
 def test_the_mean_has_the_gaps_that_every_family_has_and_no_control_in_it():

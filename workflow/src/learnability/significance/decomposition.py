@@ -134,13 +134,13 @@ def _over_groups(found: Sequence[Decomposed], images: Mapping[str, Images]) -> l
     gaps = [_image_by_image(one, images[one.dataset]) for one in found]
     tested, families = [], {}
     for one, own in zip(found, gaps, strict=True):
-        near = [other for beside, other in zip(found, gaps, strict=True) if beside.shares_variance(one)]
+        near = [pair for pair in zip(found, gaps, strict=True) if pair[0].shares_variance(one)]
         tested.append((one, _averaged_test([own], near, images[one.dataset])))
         if one.labels["role"] == "family":
-            families.setdefault(one.dataset, []).append((one, near))
-    for dataset, cells in families.items():
-        (_, near), *_ = cells
-        tested.append((_mean_of([one for one, _ in cells]), _averaged_test(near, near, images[dataset])))
+            families[one.dataset] = near
+    for dataset, near in families.items():
+        mean = _averaged_test([own for _, own in near], near, images[dataset])
+        tested.append((_mean_of([one for one, _ in near]), mean))
     return tested
 
 
@@ -153,13 +153,19 @@ def _image_by_image(one: Decomposed, images: Images) -> dict[str, PairedRows]:
 
 
 def _averaged_test(
-    cells: Sequence[dict[str, PairedRows]], near: Sequence[dict[str, PairedRows]], images: Images
+    cells: Sequence[dict[str, PairedRows]], near: Sequence[tuple[Decomposed, dict[str, PairedRows]]], images: Images
 ) -> dict[str, dict]:
     """The test of the mean over `cells` of every gap that all of them have; `near` share the variance between folds."""
     tests = {}
     for name in GAPS:
         if all(name in gaps for gaps in cells):
-            e = excess([gaps[name] for gaps in near if name in gaps])
+            # A control that several autoencoders share is one cell, as in controls.csv.
+            distinct = {
+                one.control if name == "gap_control" else one.labels["autoencoder"]: gaps[name]
+                for one, gaps in near
+                if name in gaps
+            }
+            e = excess([*distinct.values()])
             mean = averaged([gaps[name] for gaps in cells])
             tests[name] = tested_on(images, mean, e, limit_of(name))._asdict()
     return tests

@@ -61,7 +61,10 @@ def gap_by_frequency(
                 found.append(Gap(dict(zip(IDENTITY, labels, strict=True)), rows))
     rows = []
     for gap in found:
-        near = [other.rows for other in found if _shares_variance(gap, other)]
+        shared = {other.labels["autoencoder"]: other.rows for other in found if _shares_variance(gap, other)}
+        if gap.labels["kind"] == "gap_control":  # one cell for each control, as in gap_decomposition.csv
+            shared = {controls[name]: rows for name, rows in shared.items()}
+        near = [*shared.values()]
         card = cards[gap.labels["dataset"]]
         for part, classes in parts_of(card["counts"]).items():
             kept = [card["classes"].index(name) for name in classes]
