@@ -32,9 +32,8 @@ from .randomness import check_repeats
 
 PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones take twice the time
 GPU_FACTOR = 8  # on a GPU: four images at the paper's size
-CARD = (
-    20e9  # bytes of a GPU for each four of them: four or five times what the published decoders take, for it is shared
-)
+# Bytes of a GPU for each four of them: an estimate of four or five times what the published decoders take, for it is shared.
+CARD = 20e9
 LARGEST = 4  # times four: a decoder's largest tensor then has half of the 2^31 values that can be indexed
 
 
