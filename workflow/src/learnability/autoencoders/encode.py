@@ -32,7 +32,7 @@ from .randomness import check_repeats
 
 PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones take twice the time
 GPU_FACTOR = 8  # on a GPU: four images at the paper's size
-# Bytes of a GPU for each four of them: an estimate of four or five times what the published decoders take, for it is shared.
+# Bytes of a GPU for each four: by estimate four or five times what the published decoders take, because it is shared.
 CARD = 20e9
 LARGEST = 4  # times four: a decoder's largest tensor then has half of the 2^31 values that can be indexed
 
@@ -56,12 +56,8 @@ def encode_dataset(
     digest of the code. An encoding goes on where one of the same identity was killed, and ends with the same bytes; on
     a GPU, as long as the memory that other jobs leave suffices for images_a_pass.
     """
-    card, images, samples = open_dataset(dataset)
-    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
-    autoencoder = load_autoencoder(entry, device)
+    card, images, samples, autoencoder = open_both(name, entry, dataset, device)
     size, small = card["image_size"], card["classifier_size"]
-    check_layout(name, entry, autoencoder, size)
-    check_repeats(name, entry, autoencoder, images, device)
     packed = packed_arrays(folder, autoencoder, size, small)
     batch, ids = images_a_pass(size, device), samples["sample_id"].tolist()
     described = encoding_card(name, entry, card, autoencoder, packed, device)
@@ -115,6 +111,18 @@ def measured(
         write_parquet(table[tested], folder / "fidelity.parquet")
         found["digest_fidelity"] = file_digest(folder / "fidelity.parquet")
     return found | {"fold": split["fold"] if split else None}
+
+
+def open_both(
+    name: str, entry: dict, dataset: Path, device: torch.device
+) -> tuple[dict, np.memmap, pd.DataFrame, Autoencoder]:
+    """What open_dataset gives, and the autoencoder, which must fit the images and repeat itself."""
+    card, images, samples = open_dataset(dataset)
+    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
+    autoencoder = load_autoencoder(entry, device)
+    check_layout(name, entry, autoencoder, card["image_size"])
+    check_repeats(name, entry, autoencoder, images, device)
+    return card, images, samples, autoencoder
 
 
 def open_dataset(dataset: Path) -> tuple[dict, np.memmap, pd.DataFrame]:

@@ -7,10 +7,10 @@ import torch
 
 from ..storage.contracts import digest, write_json
 from ..storage.partial_arrays import partial_arrays
-from .encode import check_layout, encode_ahead, encoding_card, images_a_pass, open_dataset, packed_arrays
-from .interface import Autoencoder, load_autoencoder, scale_input
+from .ahead import encode_ahead
+from .encode import encoding_card, images_a_pass, open_both, packed_arrays
+from .interface import Autoencoder, scale_input
 from .passes import area_average, decode_batch, encode_batch
-from .randomness import check_repeats
 from .symmetries import codes_of_copies, turn
 
 
@@ -43,12 +43,8 @@ def encode_views(
     as encode_dataset does the image; without a decoder there are latents alone. `split` and `code` are as there, and a
     job that was killed goes on in the same way.
     """
-    card, images, samples = open_dataset(dataset)
-    torch.set_float32_matmul_precision("high")  # TF32 where the GPU has it
-    autoencoder = load_autoencoder(entry, device)
+    card, images, samples, autoencoder = open_both(name, entry, dataset, device)
     size, small = card["image_size"], card["classifier_size"]
-    check_layout(name, entry, autoencoder, size)
-    check_repeats(name, entry, autoencoder, images, device)
     packed = packed_arrays(folder, autoencoder, size, small)
     del packed["channel_sums"]  # copies are normalised as the images themselves
     batch, whole = images_a_pass(size, device), Copies(images, copies)
