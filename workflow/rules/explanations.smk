@@ -148,12 +148,8 @@ rule make_across_spaces:
 
 rule test_remedies:
     input:
+        **predictions_of(cells(config, "remedies"), "recipes.remedies", "names no such runs"),
         study="<results>/study.json",
-        metrics=at_least_one(run_files("metrics.json", "remedies"), "recipes.remedies", "names no such runs"),
-        predictions=run_files("predictions.parquet", "remedies"),
-        cards=dataset_cards("remedies"),
-        samples=dataset_files("samples.parquet", "remedies"),
-        folds=fold_files("remedies"),
     output:
         "<results>/significance/remedies.csv",
     log:
