@@ -64,6 +64,7 @@ class TAEF2(nn.Module):
         )  # fmt: skip
         for name, part in (("encoder", self.encoder), ("decoder", self.decoder)):
             part.load_state_dict(load_file(Path(source, f"{name}.safetensors")))
+        self.to(memory_format=torch.channels_last)  # a seventh faster on a CPU
 
     def encode(self, x):
         return self.encoder((x + 1) / 2)
