@@ -128,6 +128,30 @@ def test_all_tables_of_a_study_fit_the_page(tmp_path):
     assert_good_latex([text["tex"] for text in texts], tmp_path)
 
 
+def test_numbers_that_are_longer_than_a_page_continue_in_further_floats(tmp_path):
+    """Three spanners of which one fits beside the names, 20 autoencoders of 4 rows: floats of whole autoencoders."""
+    names = [f"autoencoder with a long name, number {i:02}" for i in range(20)]
+    rows = [[f"r{i}", *(f"{spanner}{i}.0" for spanner in range(3))] for i in range(4)]
+    sections = [[(name, rows) for name in part] for part in (names[:15], names[15:])]
+    spanners = [(name, ["a" * 38]) for name in "ABC"]
+    layout = Layout("Long", "All of it. And more.", ["Autoencoder", "Kind"], spanners, sections, ["A note."])
+    text = as_latex(layout)
+    floats = text.split(r"\begin{table}")[1:]
+    assert [[name in part for part in floats] for name in ("{c}{A}", "{c}{B}", "{c}{C}")] == [
+        [block == i // 2 for i in range(6)] for block in range(3)
+    ]
+    for column in range(3):
+        own = floats[2 * column] + floats[2 * column + 1]
+        assert [own.count(f" {column}{i}.0 ") for i in range(4)] == [20] * 4
+    assert all(part.count("& r0 &") == part.count("& r3 &") for part in floats)  # none is cut within a name
+    assert text.count("A note.") == floats[-1].count("A note.") == 1
+    assert [part.count("continued") for part in floats] == [0, 1, 1, 1, 1, 1]
+    assert len(set(re.findall(r"label\{(.*)\}", text))) == 6
+    assert_good_latex([text], tmp_path)
+    short = replace(layout, sections=[[(names[0], rows * 2)]])
+    assert as_latex(short).count(r"\begin{table}") == 1  # three blocks of 8 rows fit
+
+
 def gaps_of(datasets: list[str], low: float) -> str:
     """The LaTeX of the gap of three autoencoders, one of them a control, on these datasets."""
     cells = [(name, space, "r") for name in LONG for space in ("latent", "reconstruction")]

@@ -31,6 +31,7 @@ SIZE = r"\fontsize{7}{8.4}\selectfont"
 TEXT = 12.2 / 2.54 * 72.27  # points, the text of an LNCS page
 GAP, WIDE_GAP = 2, 3  # points at either side of a column, of numbers and of sentences
 PAGE = 50  # lines of a table, which leaves room for a caption and notes
+HEAD_LINES = 4  # lines that the heads and rules of a block of numbers take
 RAGGED = 1.15  # how much longer text is that is broken between words
 BOLD = 1.14  # how much wider bold digits are
 # Points of the characters of Computer Modern at 7 points, by the widest of each group; other fonts are narrower.
@@ -56,9 +57,13 @@ OTHER = 6.3  # points of a character that is not among them
 def as_latex(layout: Layout) -> str:
     """A table float that needs the package booktabs and nothing else, as wide as the text of an LNCS page at most.
 
-    Sentences that are longer than a page continue in further floats.
+    What is longer than a page continues in further floats; notes are below the last.
     """
-    return "\n".join(map(_float, _pages(layout) if layout.widths else [layout]))
+    first, *others = (_pages if layout.widths else _pages_of_numbers)(layout)
+    more = f"{layout.caption.split('.')[0]} (continued)."
+    pages = [first, *(replace(page, title=f"{page.title}-{i}", caption=more) for i, page in enumerate(others, 2))]
+    pages[:-1] = [replace(page, footnotes=[]) for page in pages[:-1]]
+    return "\n".join(map(_float, pages))
 
 
 def _float(layout: Layout) -> str:
@@ -87,9 +92,38 @@ def _pages(layout: Layout) -> list[Layout]:
                 pages, left = [*pages, []], PAGE
             pages[-1].append((name, [row]))
             left -= tall
-    first, *others = [replace(layout, sections=[page]) for page in pages] or [layout]
-    more = f"{layout.caption.split('.')[0]} (continued)."
-    return [first, *(replace(page, title=f"{page.title}-{i}", caption=more) for i, page in enumerate(others, 2))]
+    return [replace(layout, sections=[page]) for page in pages] or [layout]
+
+
+def _pages_of_numbers(layout: Layout) -> list[Layout]:
+    """A table of numbers; if its blocks do not fit on a page, each begins one, and is cut between named rows."""
+    blocks = _blocks(_folded(layout))
+    most = max(PAGE - HEAD_LINES, 1)
+    if len(blocks) * (HEAD_LINES + sum(len(flat(section)) for section in layout.sections)) <= PAGE:
+        return [layout]
+    return [_with_spanners(replace(layout, sections=page), block) for block in blocks for page in _cut(layout, most)]
+
+
+def _cut(layout: Layout, most: int) -> list[list[list[Block]]]:
+    """The sections in pages of at most so many rows; rows of one name stay together."""
+    pages: list[list[list[Block]]] = [[]]
+    left = most
+    for section in layout.sections:
+        pages[-1].append([])
+        for name, rows in section:
+            if len(rows) > left and left < most:
+                pages, left = [*pages, [[]]], most
+            pages[-1][-1].append((name, rows))
+            left -= len(rows)
+    return pages
+
+
+def _with_spanners(layout: Layout, chosen: Sequence[int]) -> Layout:
+    """The layout with these spanners alone, by number."""
+    starts, names = _starts(layout), len(layout.stubs) - 1  # a row has no cell for the first stub
+    kept = [*range(names), *(column - 1 for i in chosen for column in range(starts[i], starts[i + 1]))]
+    sections = [[(name, [[row[i] for i in kept] for row in rows]) for name, rows in part] for part in layout.sections]
+    return replace(layout, spanners=[layout.spanners[i] for i in chosen], sections=sections)
 
 
 def opening(gap: float = GAP) -> str:
