@@ -19,7 +19,7 @@ def find_module(name: str) -> Path:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # Python adds it for `python -m`, not for the job of a rule
     try:
-        found = importlib.util.find_spec(module)
+        found = importlib.util.find_spec(module) if module != "__main__" else None  # that is the program itself
     except (ModuleNotFoundError, ValueError):  # ValueError: not a module name
         found = None
     except Exception as error:  # importing the package around the module may raise anything
