@@ -26,6 +26,7 @@ from ratio import Ratio, as_markdown
 from learnability.autoencoders.encode import encode_dataset, images_a_pass
 from learnability.autoencoders.interface import load_autoencoder
 from learnability.storage.arrays import open_packed
+from learnability.workflow.jobs import keep_freed_memory
 
 
 def save_untrained(kind: str, folder: Path) -> dict:
@@ -52,7 +53,8 @@ def forward_passes(autoencoder, dataset: Path, device: torch.device) -> float:
 
 
 def measure(name: str, entry: dict, size: int, images: int, repetitions: int, folder: Path) -> Ratio:
-    """Compare encode_dataset with the bare passes of an autoencoder, on the available device."""
+    """Compare encode_dataset with the bare passes of an autoencoder, on the available device, with a job's memory."""
+    keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     entry = entry | {"role": "family", "factor": 8}
     autoencoder = load_autoencoder(entry, device)

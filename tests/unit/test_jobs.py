@@ -1,6 +1,7 @@
 """What surrounds the one call of a script: all output goes to the log, with one message for what a user can mend."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,19 @@ def test_the_log_of_an_earlier_attempt_is_replaced(tmp_path):
     (tmp_path / "logs/rule").mkdir(parents=True)
     (tmp_path / "logs/rule/job.log").write_text("of the first attempt\n" * 9)
     assert run_job(tmp_path, "print('second')", 0)[2] == "second\n"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the C library is another")
+def test_memory_that_a_batch_freed_is_not_cleared_again_for_the_next(tmp_path):
+    """Four arrays of 16 MB a batch: their pages, 16,384 of 4 kB, are new to the first batch alone."""
+    body = (
+        "import resource, numpy as np\n"
+        "def batch():\n"
+        "    return len([np.ones(2**24, np.uint8) for _ in range(4)])\n"
+        "batch()\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "[batch() for _ in range(5)]\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)"
+    )
+    _, _, log = run_job(tmp_path, body, 0)
+    assert int(log) < 1000

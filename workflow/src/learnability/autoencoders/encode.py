@@ -30,8 +30,9 @@ from .interface import Autoencoder, load_autoencoder, scale_input
 from .passes import area_average, decode_batch, encode_posterior, to_grey_levels
 from .randomness import check_repeats
 
-PIXELS = 32 * 64 * 64  # of a batch on a CPU: what its caches bear; larger ones take twice the time
-GPU_FACTOR = 8  # on a GPU: four images at the paper's size
+# Of a batch on a CPU. Its caches bear twice as many, but 64 channels of them are more than jobs.MAPPED bytes.
+PIXELS = 16 * 64 * 64
+GPU_FACTOR = 16  # on a GPU: four images at the paper's size
 # Bytes of a GPU for each four: by estimate four or five times what the published decoders take, because it is shared.
 CARD = 20e9
 LARGEST = 4  # times four: a decoder's largest tensor then has half of the 2^31 values that can be indexed
