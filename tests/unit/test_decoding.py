@@ -93,7 +93,7 @@ def test_chunks_bound_what_is_decoded_at_once_in_float32_also_inside_a_bfloat16_
     with torch.autocast("cpu", torch.bfloat16):
         x = decode(torch.zeros(19, 3, 128, 128, dtype=torch.float16), list(range(19)))
     assert x.shape == (19, 3, 128, 128)
-    assert noted.chunks == [(n, torch.float32, torch.float32) for n in (4, 4, 4, 4, 3)]  # 4 of 128 px, as in the encoding
+    assert noted.chunks == [(n, torch.float32, torch.float32) for n in (4, 4, 4, 4, 3)]  # as in the encoding
     assert decode(torch.zeros(2, 3, 512, 512), [0, 1]).shape == (2, 3, 128, 128)
     assert [n for n, *_ in noted.chunks[5:]] == [1, 1]  # at least one, however large
 
