@@ -41,6 +41,7 @@ RUNS_OF, FIDELITY_OF = "predictions.{}.parquet", "fidelity.{}.parquet"
 WITH_VALIDATION = ("probes", "learning_curve")  # their bits are at a temperature that validation rows decide
 NEED_MORE = {*COSTLY_RULES, "make_folds", "fetch_weights", "draw_figure3"}  # they read images, latents or networks
 DATA = Path("docs/measurements/data")
+ROUNDED = ("digest_", "card_digest", "posterior_variance")  # of the card of an encoding
 
 
 def pack(results: Path, part: Path) -> int:
@@ -64,13 +65,31 @@ def pack(results: Path, part: Path) -> int:
 
 
 def new_files(results: Path, study: Path) -> list[str]:
-    """The small files that no part has; of a benchmark, which a job run again has anew, the first is kept."""
+    """The small files that no part has; of a benchmark, which a job run again has anew, the first is kept.
+
+    So is the card of an encoding that was made again, for a later part, on another machine.
+    """
     known = {name: content for part in parts_of(study) for name, content in members(part / FILES)}
     names = [path.relative_to(results).as_posix() for pattern in PLAIN for path in files_matching(results, pattern)]
     for name in names:
-        if not name.startswith("benchmarks/") and known.get(name, content := (results / name).read_bytes()) != content:
+        if name in known and differ(name, known[name], (results / name).read_bytes()):
             raise InputError(f"{results / name}: differs from that of a part in {study}; pack results of one study")
     return [name for name in names if name not in known]
+
+
+def differ(name: str, first: bytes, second: bytes) -> bool:
+    """Whether a file is another than in an earlier part, and not only by what another machine rounds differently."""
+    if name.startswith("benchmarks/"):
+        return False
+    if name.startswith("encodings/"):
+        return of_any_machine(first) != of_any_machine(second)
+    return first != second
+
+
+def of_any_machine(card: bytes) -> dict:
+    """What the card of an encoding says of its weights, data and layout, without what all bits of it decide."""
+    said = json.loads(card)
+    return {key: said[key] for key in said if not key.startswith(ROUNDED)}
 
 
 def new_rows(results: Path, study: Path) -> list[tuple[dict, list[str]]]:

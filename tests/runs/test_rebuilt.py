@@ -103,6 +103,18 @@ def test_a_run_that_was_trained_anew_is_refused_and_so_is_a_part_with_nothing(st
         pack(other, data / "c")
 
 
+def test_an_encoding_made_again_on_another_machine_is_that_of_the_earlier_part_unless_its_weights_differ(study, tmp_path):
+    results = shutil.copytree(study / "results/made_up", tmp_path / "results")
+    data = shutil.copytree(study / "docs/measurements/data/made_up", tmp_path / "data")
+    (card,) = results.glob("encodings/*/first/autoencoder.json")
+    write_json(read_json(card) | {"digest_latents": "of other bits", "card_digest": "another"}, card)
+    with pytest.raises(InputError, match="there is nothing to pack"):
+        pack(results, data / "c")
+    write_json(read_json(card) | {"weights_digest": "of other weights"}, card)
+    with pytest.raises(InputError, match="autoencoder.json: differs"):
+        pack(results, data / "c")
+
+
 def test_a_run_of_an_earlier_part_that_a_later_table_takes_has_its_validation_rows_in_a_later_part(study, tmp_path):
     """Say its recipe was in the gap's decomposition first, and the learning curve came later."""
     results = shutil.copytree(study / "results/made_up", tmp_path / "results")
