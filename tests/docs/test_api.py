@@ -11,6 +11,8 @@ import torch
 
 from learnability import cli
 from learnability.autoencoders.interface import load_autoencoder
+from learnability.planning.hours import HOURS_COLUMNS
+from learnability.planning.totals import PLAN_COLUMNS
 from learnability.study.configuration import ROOT
 from tests.documented import RUN, documented_columns, names_of
 from tests.pages import commands_of, words
@@ -73,7 +75,7 @@ def test_targets_are_those_of_the_list():
     targets = {word for command in asked for word in command if re.fullmatch(r"[a-z_0-9]+|train/.+", word)}
     rules = (ROOT / "workflow/rules/targets.smk").read_text(encoding="utf-8")
     named = set(re.findall(r"^rule (\w+):", rules, flags=re.MULTILINE))
-    tables = re.findall(r'^    "(\w+)": lambda', (ROOT / "workflow/rules/tables.smk").read_text(), flags=re.MULTILINE)
+    tables = re.findall(r'^    "(\w+)": \w', (ROOT / "workflow/rules/tables.smk").read_text(), flags=re.MULTILINE)
     assert len(tables) >= 5
     there = named | {*tables, "claims", "published"}
     assert {target for target in targets - {"slurm"} if not target.startswith("train/")} == there
@@ -91,6 +93,15 @@ def test_files_and_columns_are_those_of_the_list():
     }
     assert len(promised) > 25
     assert listed == promised
+
+
+def test_columns_of_what_commands_write_are_those_of_the_list():
+    named = {"hours": HOURS_COLUMNS, "plan": PLAN_COLUMNS}
+    listed = {command: names_of(columns) for file, columns in rows("Files of commands") for command in names_of(file)}
+    assert {command: listed[command] for command in named} == named
+    of_filter = [*listed["filter"], *listed["{out}_acceptance.csv"]]
+    code = (ROOT / "workflow/src/learnability/generation/filtering.py").read_text(encoding="utf-8")
+    assert [name for name in of_filter if f'"{name}"' not in code] == []
 
 
 @pytest.mark.parametrize("source", [None, "weights"])

@@ -130,7 +130,10 @@ def add_new(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("new", help="write a study file for your images and your autoencoder, and check it")
     parser.add_argument("study", type=Path, metavar="STUDY.yaml", help="the file; one that exists is not overwritten")
     parser.add_argument(
-        "--images", type=Path, required=True, help="a folder of class folders, or a CSV above its images"
+        "--images",
+        type=Path,
+        required=True,
+        help="a folder of class folders, or a CSV in the folder that holds its images",
     )
     parser.add_argument(
         "--autoencoder",

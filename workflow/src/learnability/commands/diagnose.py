@@ -39,9 +39,15 @@ def add_diagnose(commands: argparse._SubParsersAction) -> None:
     add = parser.add_argument
     add("--autoencoder", required=True, metavar="ENTRY", help="a name of the configuration, a folder, module:Class")
     add("--images", required=True, type=Path, metavar="FOLDER", help="a folder of images, with those of its folders")
-    add("--number", type=int, default=256, metavar="N", help="images, evenly drawn from the folder (256)")
-    add("--size", type=int, default=128, metavar="PIXELS", help="of a side, to which images are brought (128)")
-    add("--out", type=Path, default=Path("diagnosis"), metavar="FOLDER", help="for the CSV and the page (diagnosis)")
+    add("--number", type=int, default=256, metavar="N", help="how many images, drawn evenly from the folder (256)")
+    add("--size", type=int, default=128, metavar="PIXELS", help="side to which images are resized (128)")
+    add(
+        "--out",
+        type=Path,
+        default=Path("diagnosis"),
+        metavar="FOLDER",
+        help="where the CSV and the page go (diagnosis)",
+    )
     add("--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files, with entries")
     parser.set_defaults(run=diagnose)
 

@@ -125,10 +125,10 @@ def reading(config: dict, found: list[Visible]) -> list[str]:
     folds, n_splits = len(config["study"]["folds"]), config["study"]["n_splits"]
     tests = sum(each.autoencoders for each in found)
     added = (ALONE if all(each.autoencoders == 1 for each in found) else TRAINING) - 1
-    corrected = f"p of {tests} under Holm's correction a gap must be {times_corrected(tests):.1f} times as large."
+    corrected = f"p of {tests} under Holm's correction, a gap must be {times_corrected(tests):.1f} times as large."
     lines = [
         f"Seen means found in {POWER:.0%} of studies by a single two-sided test over groups."
-        + (f" As the smallest {corrected}" if tests > 1 else ""),
+        + (f" To be found as the smallest {corrected}" if tests > 1 else ""),
         f"Assumed before training: two classifiers differ on {DISAGREEMENT:.0%} of the images, differences "
         f"that correlate by {WITHIN_GROUP:g} within a group; training adds {added:.0%} to the variance; gaps of "
         f"two autoencoders on a dataset correlate by {SHARED:g}. After a run the summary has the measured values.",
