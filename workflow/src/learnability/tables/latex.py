@@ -57,13 +57,12 @@ OTHER = 6.3  # points of a character that is not among them
 def as_latex(layout: Layout) -> str:
     """A table float that needs the package booktabs and nothing else, as wide as the text of an LNCS page at most.
 
-    What is longer than a page continues in further floats; notes are below the last.
+    What is longer than a page continues in further floats, each with its notes.
     """
     first, *others = (_pages if layout.widths else _pages_of_numbers)(layout)
     more = f"{layout.caption.split('.')[0]} (continued)."
-    pages = [first, *(replace(page, title=f"{page.title}-{i}", caption=more) for i, page in enumerate(others, 2))]
-    pages[:-1] = [replace(page, footnotes=[]) for page in pages[:-1]]
-    return "\n".join(map(_float, pages))
+    others = [replace(page, title=f"{page.title}-{i}", caption=more) for i, page in enumerate(others, 2)]
+    return "\n".join(map(_float, [first, *others]))
 
 
 def _float(layout: Layout) -> str:
