@@ -6,7 +6,7 @@ import pandas as pd
 
 from ..study.truths import NONE
 from .cells import ANY_CELL, runs_by_cell, runs_of
-from .group_level import PairedRows, excess, study_test
+from .group_level import excess, less, study_test
 from .groups import GROUP_COLUMNS, OF_THESE, Compared, dataset_test, result_of
 from .predictions import Images, answers, paired_rows, tested_on
 from .rows import CELL_TEST, DATASET_TEST, HEADLINE_METRIC, NOT_APPLICABLE, limit_of, row, table
@@ -67,11 +67,6 @@ def _of_dataset(dataset: str, runs: dict, images: Images, rows: Sequence[dict]) 
         labels |= {"dataset": dataset, "base": entry["without"][0], "role": latent["role"].iloc[0]}
         found += [Compared(comparison, labels, paired) for comparison, paired in compared.items()]
     return found
-
-
-def less(first: PairedRows, second: PairedRows) -> PairedRows:
-    """The difference of two differences, image by image."""
-    return first._replace(difference=first.difference - second.difference)
 
 
 def _together(cells: Iterable[Compared]) -> dict[tuple[str, ...], list[Compared]]:
