@@ -8,7 +8,7 @@ from ..study.truths import NONE
 from .cells import ANY_CELL, runs_by_cell, runs_of
 from .group_level import excess, less, study_test
 from .groups import GROUP_COLUMNS, OF_THESE, Compared, dataset_test, result_of
-from .predictions import Images, answers, paired_rows, tested_on
+from .predictions import Images, answers, as_score, paired_rows, tested_on
 from .rows import CELL_TEST, DATASET_TEST, HEADLINE_METRIC, NOT_APPLICABLE, limit_of, row, table
 
 SCORE, GAP, GAIN = "latent", "gap", "gain"  # comparisons; further ones are the gain less that of a row in `against`
@@ -38,7 +38,8 @@ def remedies(metrics: pd.DataFrame, images: Mapping[str, Images], rows: Sequence
         e, limit = excess([cell.rows for cell in cells]), limit_of(comparison)
         labels = {"remedy": remedy, "recipe": recipe, "base": NOT_APPLICABLE, "role": role}
         for cell in cells:
-            result = result_of(tested_on(images[dataset], cell.rows, e, limit))
+            test = tested_on(images[dataset], cell.rows, e, limit)
+            result = result_of(as_score(test) if comparison == SCORE else test)
             tested.append(row(CELL_TEST, comparison, result, **cell.labels))
         if role == "family" and comparison != SCORE:
             mean = dataset_test(cells, images[dataset], limit)
