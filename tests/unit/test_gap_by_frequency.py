@@ -152,6 +152,13 @@ def test_the_caption_says_what_the_intervals_are_of(table):
     assert caption_of(none) == caption_of(both)
 
 
+def test_two_classes_are_not_called_thirds(table):
+    two = table[table["part"] != "middle"].assign(dataset="cardium")
+    assert "The parts are thirds of the classes in order of their number of images. Lossless" in caption_of(table)
+    said = "The parts are thirds of the classes in order of their number of images; two classes are head and tail. Loss"
+    assert said in caption_of(pd.concat([table, two]))
+
+
 def test_a_part_without_a_test_image_has_no_gap(study):
     metrics, images = study
     kept = images["isic2019"].label != 0
