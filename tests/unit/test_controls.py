@@ -351,6 +351,11 @@ def test_controls_that_come_out_as_they_must_are_reported_as_such():
     ]  # fmt: skip
 
 
+def test_of_several_recipes_the_widest_margin_is_the_one_that_all_lie_within():
+    narrow = LOSSLESS | {"recipe": "matched_tuned", "margin": 0.02}
+    assert said(narrow, LOSSLESS, CIPHER).lead.endswith("where there is none it is absent, within ±5.0 points.")
+
+
 def test_what_cannot_be_told_is_never_called_absent():
     found = said(LOSSLESS, CIPHER, AGAIN)
     assert found.kind == "open"

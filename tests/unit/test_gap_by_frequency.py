@@ -6,7 +6,7 @@ import pytest
 
 from learnability.significance.decomposition import gap_decomposition
 from learnability.significance.frequency import FREQUENCY_COLUMNS, gap_by_frequency, parts_of
-from learnability.tables.gap_by_frequency import render_gap_by_frequency
+from learnability.tables.gap_by_frequency import caption_of, render_gap_by_frequency
 from learnability.tables.labels import Labels
 from tests.grouped import CLASSES, answered
 from tests.rendered import markdown_rows
@@ -138,6 +138,25 @@ def test_the_table_names_the_classes_and_every_kind(table):
     assert "ISIC-2019: head b (100); middle c (50); tail a (10) (images)." in text["md"]
     assert "sampling and of training" in text["html"]
     assert "Autoencoder & Gap" in render_gap_by_frequency(table.head(0), labels)["tex"]  # of a study without a decoder
+
+
+def test_the_caption_says_what_the_intervals_are_of(table):
+    both, alone = (table.assign(method=method) for method in ("sampling and training", "sampling only"))
+    assert "whose variance is that of sampling and of training. The parts" in caption_of(both)
+    assert "whose variance is that of sampling alone. The parts" in caption_of(alone)
+    rare = both.assign(method=both["method"].where(both["part"] != "tail", "sampling only"))
+    assert caption_of(rare) == caption_of(both).replace(
+        "of training.", "of training (of parts with test images in fewer than three folds, of sampling alone)."
+    )
+    none = both.assign(method=both["method"].where(both["part"] != "tail", "n/a"))
+    assert caption_of(none) == caption_of(both)
+
+
+def test_two_classes_are_not_called_thirds(table):
+    two = table[table["part"] != "middle"].assign(dataset="cardium")
+    assert "The parts are thirds of the classes in order of their number of images. Lossless" in caption_of(table)
+    said = "The parts are thirds of the classes in order of their number of images; two classes are head and tail. Loss"
+    assert said in caption_of(pd.concat([table, two]))
 
 
 def test_a_part_without_a_test_image_has_no_gap(study):

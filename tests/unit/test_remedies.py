@@ -147,6 +147,16 @@ def test_two_folds_give_intervals_of_sampling_alone():
     assert np.isfinite(tests["effect"].astype(float)).all()
 
 
+def test_the_interval_of_a_score_ends_at_zero_and_that_of_a_gap_does_not():
+    config = config_of(["matched", "whiten"], ["sd14"])
+    config["study"]["folds"] = [0]
+    tests = remedies(*runs_of(config, lambda cell: 1 / 80), remedy_rows(config))
+    scores, gaps = (tests[tests["comparison"] == name] for name in ("latent", "gap"))
+    assert (scores["ci_low"] == 0).all()
+    assert (scores["effect"] > 0).all()
+    assert (gaps["ci_low"] < 0).all()
+
+
 def test_a_gain_less_the_controls_is_cut_at_four():
     def share(cell: dict) -> float:
         of_control = cell["autoencoder"].startswith("pixel_unshuffle")

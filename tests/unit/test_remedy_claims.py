@@ -146,6 +146,18 @@ def test_means_over_other_families_are_not_compared(without, words):
     assert "gain of whiten" in claim["measured"]
 
 
+def test_an_equivariant_tuning_without_its_neighbour_is_seen_where_table_1_has_the_tuned_ones_too():
+    shares = {"sd14": 0.6, "sd14_ft": 0.7, "sd14_eq": 0.8, "flux1": 0.6, "flux1_eq": 0.8}
+    config = config_of(["matched", "rotate"], [*shares], DATASETS)
+    config["autoencoders"]["flux1_eq"] = config["autoencoders"]["sd14_eq"] | {"base": "flux1"}
+    runs = runs_of(config, lambda cell: shares.get(cell["autoencoder"], 0.9) if cell["space"] == "latent" else 0.9)
+    frames = as_read({REMEDIES: remedies(*runs, remedy_rows(config))})
+    found = made_up(dict.fromkeys(DATASETS, [0.1] * 5), folds=5, autoencoders=tuple(shares))
+    claim = only(judged(EQUIVARIANCE, found=replace(found, frames=found.frames | frames)), claim=EQUIVARIANCE)
+    assert claim["verdict"] == "cannot be told"
+    assert claim["reason"].startswith("equivariant fine-tuning is compared with fine-tuning alone in a part of its")
+
+
 def test_phantoms_and_two_folds_tell_nothing_and_are_shown():
     phantom = only(claims_of(synthetic=DATASETS), claim=CORRELATIONS)
     assert phantom["reason"] == "phantom data: synthetic images, not patients"
@@ -157,6 +169,17 @@ def test_a_gap_that_a_remedy_closes_does_not_stay():
     row = only(claims_of(latents(whiten=0.9, plain=0.6)), claim=STAYS)
     assert row["verdict"] == "not supported"
     assert "whiten, SD 1.4 on ISIC-2019" in row["reason"]
+
+
+def test_a_gap_that_stays_behind_a_tuned_autoencoder_is_named_by_its_remedy():
+    shares = {"sd14": 0.6, "sd14_ft": 0.7, "sd14_eq": 0.8}
+
+    def share(cell: dict) -> float:
+        return shares.get(cell["autoencoder"], 0.9) if cell["space"] == "latent" else 0.9
+
+    study = {"recipes": ["matched", "rotate"], "autoencoders": [*shares], "datasets": ["isic2019"]}
+    row = only(claims_of(share, **study), claim=STAYS)
+    assert "least favourable: equivariant fine-tuning, sd14_eq on ISIC-2019, 10.0 points [" in row["measured"]
 
 
 def test_a_study_without_remedies_says_what_it_said():

@@ -336,6 +336,12 @@ def test_the_gaps_are_those_of_table_1_beside_the_matched_one():
     assert len(cells_of_gaps(PUBLISHED)) == len(runs) == 80 + 40
 
 
+def test_a_run_that_is_in_table_1_and_in_the_decomposition_is_read_once():
+    config = published(study={"recipes": {"table1": ["matched"]}})
+    runs = [tuple(cell.values()) for cell in cells_of_gaps(config)]
+    assert len(runs) == len(set(runs)) == 80
+
+
 @pytest.mark.parametrize(
     ("study", "datasets", "autoencoders"),
     [

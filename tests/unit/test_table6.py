@@ -131,6 +131,14 @@ def test_the_table_in_words_has_the_controls_last_and_says_what_is_synthetic(mad
     assert "sampling alone" not in text["md"]
 
 
+def test_a_remedy_that_closes_nothing_closes_no_negative_zero(made):
+    table, tests, _ = made
+    own = (table["autoencoder"] == "sd14") & (table["recipe"] == "rotate")
+    wider = table.assign(gap=table["gap"].where(~own, 1.001 * table["gap_without"]))
+    (line, *_) = [line for line in render_table6(wider, tests, LABELS)["md"].splitlines() if "rotated (null)" in line]
+    assert line.endswith("| 30.0 | 0 % | 30.0 |")
+
+
 def test_a_missing_fold_is_refused():
     metrics, tests, rows = planted(recipes=["matched", "whiten"], autoencoders=["sd14"])
     gone = metrics[(metrics["recipe"] != "whiten") | (metrics["fold"] < 4)]

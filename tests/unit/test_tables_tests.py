@@ -15,6 +15,7 @@ from tests.findings import GAPS, decomposition_of, frames_of_table1, with_means
 from tests.grouped import write_study
 from tests.published import published
 from tests.rendered import html_grid
+from tests.tried import planted
 
 NAMES = all_labels(published())
 
@@ -26,6 +27,15 @@ def as_read(frame: pd.DataFrame) -> pd.DataFrame:
 
 def row_of(**values) -> dict:
     return dict.fromkeys(TEST_COLUMNS, "n/a") | {key: str(value) for key, value in values.items()}
+
+
+def test_the_page_of_remedies_is_about_their_data_sets_alone():
+    labels = [Labels(**NAMES, synthetic=frozenset({name}), leaking={name: 2}) for name in ("isic2019", "cardium")]
+    tests = as_read(planted(recipes=["matched", "whiten"], autoencoders=["sd14"])[1])
+    theirs, of_another = (render_tests("remedies", tests, own) for own in labels)
+    for said in ("Phantom data: synthetic images, not patients.", "an identical copy in another group"):
+        assert said in theirs
+        assert said not in of_another
 
 
 def test_a_page_has_labels_and_intervals_and_says_once_what_is_the_same():

@@ -15,6 +15,7 @@ from learnability.study.cells import (
     decodes,
     decomposed,
     diagnosed,
+    each_once,
     efficiency,
     efficiency_run,
     encodings,

@@ -34,8 +34,7 @@ def noise_curves(name="noise_curve.parquet"):
 
 def runs_by_frequency():
     """Every run of Table 1 and of the gap's decomposition, each once."""
-    runs = cells(config) + cells(config, "gap_decomposition")
-    return [run for number, run in enumerate(runs) if run not in runs[:number]]
+    return each_once(cells(config) + cells(config, "gap_decomposition"))
 
 
 def predictions_of(runs, *refusal):

@@ -134,13 +134,12 @@ class Findings:
     def only(self, autoencoders: Sequence[str]) -> "Findings":
         """Without the rows of other families, and of the means of a dataset that these are in.
 
-        Tests over all data sets and families stay as they are.
+        Tests over all data sets and families stay as they are. A fine-tuning that is a remedy is of its base.
         """
-        others = [name for name in self.families() if name not in autoencoders]
-        frames = {
-            name: frame[~frame["autoencoder"].isin(others)] if "autoencoder" in frame else frame
-            for name, frame in self.frames.items()
-        }
+        others, frames = [name for name in self.families() if name not in autoencoders], {}
+        for name, frame in self.frames.items():
+            whose = next((column for column in ("base", "autoencoder") if column in frame), None)
+            frames[name] = frame[~frame[whose].isin(others)] if whose else frame
         for name in WITH_MEANS & frames.keys() if others else ():
             frames[name] = frames[name].loc[lambda rows: rows["autoencoder"] != NOT_APPLICABLE]
         return replace(self, frames=frames)

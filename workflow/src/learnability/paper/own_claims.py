@@ -13,6 +13,7 @@ from ..study.truths import DECODER_BLOCKS, NONE, REMEDIES
 from .claim import Claim, of_table
 from .findings import Effect, Findings, effect_of
 from .gap_claims import TABLE1, over_study
+from .suspicion_claims import named
 from .verdicts import NO_CELL, Verdict, all_positive, in_words, untestable
 
 PART = "Beyond the paper"
@@ -51,7 +52,9 @@ def despite(findings: Findings) -> Verdict:
     """The gap with each remedy, in every cell; behind all of the decoder latents are reconstructions, so not there."""
     rows = findings.rows(REMEDIES, test=CELL_TEST, comparison=GAP, role="family")
     rows = [row for row in rows.to_dict("records") if row["remedy"] not in (NONE, DECODER_BLOCKS)]
-    names = [f"{row['recipe'].replace('_', ' ')}, {findings.pair(row['autoencoder'], row['dataset'])}" for row in rows]
+    names = [
+        f"{named((row['remedy'], row['recipe']))}, {findings.pair(row['autoencoder'], row['dataset'])}" for row in rows
+    ]
     return all_positive(list(map(effect_of, rows, names)), findings.margin, "points", findings.margin)
 
 

@@ -95,6 +95,7 @@ def _many(trial: Trial, comparison: str, findings: Findings) -> int:
 
 
 def named(trial: Trial) -> str:
+    """What is tried, in words: the recipe, but of a fine-tuned autoencoder what it is tuned for."""
     remedy, recipe = trial
     return "equivariant fine-tuning" if remedy == EQUIVARIANCE else recipe.replace("_", " ")
 

@@ -9,7 +9,7 @@ from ..study.truths import TABLE1
 from .cells import ANY_CELL, runs_by_cell, runs_of
 from .chance import chance
 from .group_level import GroupTest, excess
-from .predictions import Images, answers, paired_rows, tested_on
+from .predictions import Images, answers, as_score, paired_rows, tested_on
 from .rows import HEADLINE_METRIC, NOT_APPLICABLE, headline_cells, of_first_recipe
 
 FOUND, ABSENT, UNDECIDED = "found", "absent", "cannot be told"
@@ -85,7 +85,7 @@ def _kind(entry: dict) -> tuple:
 def _at_chance(gap: GroupTest, runs: pd.DataFrame, images: Images) -> dict:
     """The score of a side that should be at chance, with its interval."""
     rows = answers(images, runs)
-    score = tested_on(images, rows, excess([rows]))
+    score = as_score(tested_on(images, rows, excess([rows])))
     guess = chance(len(np.unique(images.label)), HEADLINE_METRIC)
     found = {"score": score.effect, "score_ci_low": score.ci_low, "score_ci_high": score.ci_high}
     found |= {"score_df": score.df, "chance": guess}

@@ -8,18 +8,17 @@ import numpy as np
 import pandas as pd
 
 from ..storage.contracts import SCORES
-from .cells import ANY_CELL, Cell, Runs, paired_differences, refuse_other_folds, runs_by_cell, runs_of
-from .group_level import PairedRows, averaged, excess
-from .predictions import Images, paired_rows, tested_on
+from .cells import ANY_CELL, Cell, Runs, paired_differences, refuse_other_folds, runs_by_cell
+from .gap_kinds import CONTROL, ENCODING, KINDS, MATCHED, Sides, excess_of, image_by_image, sides_of_gaps
+from .group_level import PairedRows, averaged
+from .predictions import Images, tested_on
 from .rows import HEADLINE_METRIC, NOT_APPLICABLE, holm, limit_of
 from .t_tests import corrected_t
 
-GAPS = ["gap_paper", "gap_matched", "gap_control", "gap_encoding"]
 IDENTITY = ["dataset", "autoencoder", "recipe", "trainings", "metric", "role", "control", "n", "method"]
 ENDS = {"ci_low": "_ci_low", "ci_high": "_ci_high", "p": "_p"}
-CORRECTED = "gap_encoding_p_corrected"
-GAP_COLUMNS = [*IDENTITY, *(f"{gap}{end}" for gap in GAPS for end in ("", *ENDS.values())), CORRECTED]
-Sides = tuple[list[pd.DataFrame], list[pd.DataFrame]]  # the trainings of each, itself and its replicates
+CORRECTED = f"{ENCODING}_p_corrected"
+GAP_COLUMNS = [*IDENTITY, *(f"{gap}{end}" for gap in KINDS for end in ("", *ENDS.values())), CORRECTED]
 
 
 class Decomposed(NamedTuple):
@@ -41,15 +40,11 @@ class Decomposed(NamedTuple):
 def gap_decomposition(
     metrics: pd.DataFrame, recipes: dict, controls: dict[str, str], images: Mapping[str, Images]
 ) -> pd.DataFrame:
-    """One row per dataset, autoencoder, metric and matched recipe: four gaps, means over folds, with interval and p.
+    """One row per dataset, autoencoder, metric and matched recipe: the gaps of gap_kinds, with interval and p.
 
-        gap_paper    = reconstruction(image)   - latent(latent)
-        gap_matched  = reconstruction(matched) - latent(matched)
-        gap_control  = image(matched)          - latent(matched) of the lossless control on the same grid
-        gap_encoding = gap_matched - gap_control, image by image or fold by fold
-
-    In brackets stands the recipe: `recipes` gives the names of the study's for `image` and `latent`, and in `matched`
-    by the name of each matched recipe its trainings, the name and its replicates, over which the gaps are averaged.
+    Gaps are means over folds; gap_encoding is a difference image by image, of AUC and MCC fold by fold. `recipes` gives
+    the names of the study's for `image` and `latent`, and in `matched` by the name of each matched recipe its
+    trainings, the name and its replicates, over which the gaps are averaged.
     `controls` names the lossless control of an autoencoder; its latents are the pixels rearranged, so that its
     reconstructions would be the images. Rows are the autoencoders with matched reconstructions that are no such
     control. Without a control gap_control and gap_encoding are "n/a"; so are intervals where nothing varies. A run
@@ -85,17 +80,9 @@ def _decomposed(runs: Runs, trainings: dict[str, list[str]], controls: dict[str,
     for dataset, autoencoder, space, recipe in runs:
         if (space, recipe) == ("reconstruction", trainings["matched"][0]) and autoencoder not in lossless:
             control = controls.get(autoencoder)
-
-            def scores(autoencoder: str, space: str, recipe: str, dataset: str = dataset) -> list[pd.DataFrame]:
-                return [runs_of(runs, dataset, autoencoder, space, name) for name in trainings[recipe]]
-
-            paper = scores(autoencoder, "reconstruction", "image"), scores(autoencoder, "latent", "latent")
-            matched = scores(autoencoder, "reconstruction", "matched"), scores(autoencoder, "latent", "matched")
-            sides = {"gap_paper": paper, "gap_matched": matched}
-            if control:
-                sides["gap_control"] = scores("original", "image", "matched"), scores(control, "latent", "matched")
+            sides = sides_of_gaps(runs, dataset, autoencoder, trainings, control)
             refuse_other_folds(*chain.from_iterable(chain(*sides.values())))
-            first, *again = matched[0]
+            first, *again = sides[MATCHED][0]
             labels = {key: first[key].iloc[0] for key in ("dataset", "autoencoder", "recipe", "role")}
             labels["trainings"] = 1 + len(again)
             found.append(Decomposed(labels, control or NOT_APPLICABLE, sides))
@@ -115,9 +102,9 @@ def _over_folds(sides: dict[str, Sides], metric: str) -> dict[str, dict]:
     gaps: dict[str, Cell] = {}
     for name, pair in sides.items():
         gaps[name] = paired_differences(*(_mean(side, metric) for side in pair), metric)
-    if "gap_control" in gaps:
-        encoding = gaps["gap_matched"].differences - gaps["gap_control"].differences
-        gaps["gap_encoding"] = gaps["gap_matched"]._replace(differences=encoding)
+    if CONTROL in gaps:
+        encoding = gaps[MATCHED].differences - gaps[CONTROL].differences
+        gaps[ENCODING] = gaps[MATCHED]._replace(differences=encoding)
     return {name: corrected_t(gap.differences, gap.test_over_train) for name, gap in gaps.items()}
 
 
@@ -131,7 +118,7 @@ def _over_groups(found: Sequence[Decomposed], images: Mapping[str, Images]) -> l
 
     Gaps of one name share the variance between folds with those of the dataset's other autoencoders.
     """
-    gaps = [_image_by_image(one, images[one.dataset]) for one in found]
+    gaps = [image_by_image(one.sides, images[one.dataset]) for one in found]
     tested, families = [], {}
     for one, own in zip(found, gaps, strict=True):
         near = [pair for pair in zip(found, gaps, strict=True) if pair[0].shares_variance(one)]
@@ -144,28 +131,14 @@ def _over_groups(found: Sequence[Decomposed], images: Mapping[str, Images]) -> l
     return tested
 
 
-def _image_by_image(one: Decomposed, images: Images) -> dict[str, PairedRows]:
-    gaps = {name: paired_rows(images, *pair) for name, pair in one.sides.items()}
-    if "gap_control" in gaps:
-        encoding = gaps["gap_matched"].difference - gaps["gap_control"].difference
-        gaps["gap_encoding"] = gaps["gap_matched"]._replace(difference=encoding)
-    return gaps
-
-
 def _averaged_test(
     cells: Sequence[dict[str, PairedRows]], near: Sequence[tuple[Decomposed, dict[str, PairedRows]]], images: Images
 ) -> dict[str, dict]:
     """The test of the mean over `cells` of every gap that all of them have; `near` share the variance between folds."""
-    tests = {}
-    for name in GAPS:
+    tests, controls = {}, {one.labels["autoencoder"]: one.control for one, _ in near}
+    for name in KINDS:
         if all(name in gaps for gaps in cells):
-            # A control that several autoencoders share is one cell, as in controls.csv.
-            distinct = {
-                one.control if name == "gap_control" else one.labels["autoencoder"]: gaps[name]
-                for one, gaps in near
-                if name in gaps
-            }
-            e = excess([*distinct.values()])
+            e = excess_of(name, {one.labels["autoencoder"]: gaps[name] for one, gaps in near if name in gaps}, controls)
             mean = averaged([gaps[name] for gaps in cells])
             tests[name] = tested_on(images, mean, e, limit_of(name))._asdict()
     return tests
@@ -181,7 +154,7 @@ def _mean_of(families: Sequence[Decomposed]) -> Decomposed:
 
 def _row(one: Decomposed, metric: str, tests: dict[str, dict]) -> dict:
     row = dict.fromkeys(GAP_COLUMNS, NOT_APPLICABLE) | one.labels | {"metric": metric, "control": one.control}
-    row |= {"n": len(one.sides["gap_matched"][0][0]), "method": tests["gap_matched"]["method"]}
+    row |= {"n": len(one.sides[MATCHED][0][0]), "method": tests[MATCHED]["method"]}
     for name, test in tests.items():
         row[name] = test["effect"]
         row |= {f"{name}{end}": test[key] for key, end in ENDS.items() if test.get(key) is not None}
@@ -191,6 +164,6 @@ def _row(one: Decomposed, metric: str, tests: dict[str, dict]) -> dict:
 def _corrected(rows: list[dict]) -> list[dict]:
     """The rows of one recipe and metric, with Holm's correction over the family cells that have a p."""
     cells = [row for row in rows if row["role"] == "family" and row["autoencoder"] != NOT_APPLICABLE]
-    for row, p in zip(cells, holm([row["gap_encoding_p"] for row in cells]), strict=True):
+    for row, p in zip(cells, holm([row[f"{ENCODING}_p"] for row in cells]), strict=True):
         row[CORRECTED] = p
     return rows

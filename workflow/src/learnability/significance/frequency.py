@@ -6,9 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from .cells import ANY_CELL, Runs, runs_by_cell, runs_of
-from .group_level import PairedRows, excess
-from .predictions import Images, paired_rows, tested_on
+from ..study.truths import TABLE1
+from .cells import ANY_CELL, Runs, runs_by_cell
+from .gap_kinds import excess_of, image_by_image, sides_of_gaps
+from .group_level import PairedRows
+from .predictions import Images, tested_on
 from .rows import NOT_APPLICABLE, limit_of
 
 PARTS = ("head", "middle", "tail")
@@ -57,41 +59,32 @@ def gap_by_frequency(
         if space == "reconstruction":
             inside = dataset in decomposed["datasets"] and autoencoder in decomposed["autoencoders"]
             named = recipes if inside else recipes | {"matched": {}}
-            for labels, rows in _gaps(runs, images[dataset], (dataset, autoencoder), recipe, named, controls):
-                found.append(Gap(dict(zip(IDENTITY, labels, strict=True)), rows))
+            found += _gaps(runs, images[dataset], (dataset, autoencoder), recipe, named, controls)
     rows = []
     for gap in found:
-        shared = {other.labels["autoencoder"]: other.rows for other in found if _shares_variance(gap, other)}
-        if gap.labels["kind"] == "gap_control":  # one cell for each control, as in gap_decomposition.csv
-            shared = {controls[name]: rows for name, rows in shared.items()}
-        near = [*shared.values()]
+        near = {other.labels["autoencoder"]: other.rows for other in found if _shares_variance(gap, other)}
         card = cards[gap.labels["dataset"]]
         for part, classes in parts_of(card["counts"]).items():
             kept = [card["classes"].index(name) for name in classes]
-            rows.append(gap.labels | _tested(gap, near, images[gap.labels["dataset"]], kept, part, classes))
+            tested = _tested(gap, near, controls, images[gap.labels["dataset"]], kept)
+            rows.append(gap.labels | {"part": part, "classes": ", ".join(classes)} | tested)
     return pd.DataFrame(rows, columns=FREQUENCY_COLUMNS, dtype=object)
 
 
-def _gaps(runs: Runs, images: Images, pair: tuple[str, str], recipe: str, recipes: dict, controls: dict[str, str]):
-    """The labels of IDENTITY and the rows of every gap that an autoencoder's reconstructions by a recipe begin."""
-    dataset, name = pair
-
-    def side(autoencoder: str, space: str, trainings: Sequence[str]) -> list[pd.DataFrame]:
-        return [runs_of(runs, dataset, autoencoder, space, training) for training in trainings]
-
-    role = runs[(*pair, "reconstruction", recipe)]["role"].iloc[0]
+def _gaps(
+    runs: Runs, images: Images, pair: tuple[str, str], recipe: str, recipes: dict, controls: Mapping[str, str]
+) -> list[Gap]:
+    """Every gap that an autoencoder's reconstructions by a recipe begin."""
+    role, sides = runs[(*pair, "reconstruction", recipe)]["role"].iloc[0], {}
     if recipe == recipes["image"] and (*pair, "latent", recipes["latent"]) in runs:
-        rows = paired_rows(images, side(name, "reconstruction", [recipe]), side(name, "latent", [recipes["latent"]]))
-        yield (*pair, role, "table1", "gap_paper"), rows
-    if recipe in recipes["matched"]:
-        trainings = recipes["matched"][recipe]
-        matched = paired_rows(images, side(name, "reconstruction", trainings), side(name, "latent", trainings))
-        yield (*pair, role, recipe, "gap_matched"), matched
-        if control := controls.get(name):
-            lossless = paired_rows(images, side("original", "image", trainings), side(control, "latent", trainings))
-            yield (*pair, role, recipe, "gap_control"), lossless
-            rest = matched._replace(difference=matched.difference - lossless.difference)
-            yield (*pair, role, recipe, "gap_encoding"), rest
+        sides[TABLE1] = sides_of_gaps(runs, *pair, {"image": [recipe], "latent": [recipes["latent"]]})
+    if trainings := recipes["matched"].get(recipe):
+        sides[recipe] = sides_of_gaps(runs, *pair, {"matched": trainings}, controls.get(pair[1]))
+    return [
+        Gap(dict(zip(IDENTITY, (*pair, role, name, kind), strict=True)), rows)
+        for name, of_name in sides.items()
+        for kind, rows in image_by_image(of_name, images).items()
+    ]
 
 
 def _shares_variance(gap: Gap, other: Gap) -> bool:
@@ -99,17 +92,16 @@ def _shares_variance(gap: Gap, other: Gap) -> bool:
 
 
 def _tested(
-    gap: Gap, near: Sequence[PairedRows], images: Images, kept: list[int], part: str, classes: list[str]
+    gap: Gap, near: Mapping[str, PairedRows], controls: Mapping[str, str], images: Images, kept: list[int]
 ) -> dict:
-    """What a row says of one part of the classes."""
-    named = {"part": part, "classes": ", ".join(classes)}
+    """What a row says of the gap on these classes; `near` share the variance between folds, by autoencoder."""
     if not np.isin(gap.rows.label, kept).any():
-        return named | dict.fromkeys(FREQUENCY_COLUMNS[len(IDENTITY) + 2 :], NOT_APPLICABLE)
-    e = excess([of_classes(rows, kept) for rows in near])
-    test = tested_on(images, of_classes(gap.rows, kept), e, limit_of(gap.labels["kind"]))
+        return dict.fromkeys(FREQUENCY_COLUMNS[len(IDENTITY) + 2 :], NOT_APPLICABLE)
+    kind, shared = gap.labels["kind"], {name: of_classes(rows, kept) for name, rows in near.items()}
+    test = tested_on(images, of_classes(gap.rows, kept), excess_of(kind, shared, controls), limit_of(kind))
     shown = {"n_groups": test.n_groups, "gap": test.effect, "ci_low": test.ci_low, "ci_high": test.ci_high}
     shown |= {"n_folds": test.n_folds, "method": test.method}
-    return named | {key: NOT_APPLICABLE if value is None else value for key, value in shown.items()}
+    return {key: NOT_APPLICABLE if value is None else value for key, value in shown.items()}
 
 
 def of_classes(rows: PairedRows, kept: Sequence[int]) -> PairedRows:

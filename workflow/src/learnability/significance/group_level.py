@@ -112,6 +112,11 @@ def averaged(cells: Sequence[PairedRows]) -> PairedRows:
     return first._replace(difference=np.mean([cell.difference for cell in cells], axis=0))
 
 
+def less(first: PairedRows, second: PairedRows) -> PairedRows:
+    """The difference of two differences, image by image, so that what both share cancels."""
+    return first._replace(difference=first.difference - second.difference)
+
+
 def excess(cells: Sequence[PairedRows]) -> float | None:
     """What the gap varies by from fold to fold beyond the sampling of images; None below three folds.
 

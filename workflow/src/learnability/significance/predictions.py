@@ -79,6 +79,11 @@ def tested_on(images: Images, rows: PairedRows, e: float | None, limit: float = 
     return group_test(rows, e, images.overlap(rows.folds()), limit)
 
 
+def as_score(test: GroupTest) -> GroupTest:
+    """The test of `answers`: a score is at least 0, and so is its interval."""
+    return test if test.ci_low is None else test._replace(ci_low=max(0.0, test.ci_low))
+
+
 def paired_rows(images: Images, first: Sequence[pd.DataFrame], second: Sequence[pd.DataFrame]) -> PairedRows:
     """First minus second of every test image; a side is one frame of runs by fold for each of its replicates."""
     refuse_other_folds(*first, *second)

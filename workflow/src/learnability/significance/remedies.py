@@ -6,9 +6,9 @@ import pandas as pd
 
 from ..study.truths import NONE
 from .cells import ANY_CELL, runs_by_cell, runs_of
-from .group_level import PairedRows, excess, study_test
+from .group_level import excess, less, study_test
 from .groups import GROUP_COLUMNS, OF_THESE, Compared, dataset_test, result_of
-from .predictions import Images, answers, paired_rows, tested_on
+from .predictions import Images, answers, as_score, paired_rows, tested_on
 from .rows import CELL_TEST, DATASET_TEST, HEADLINE_METRIC, NOT_APPLICABLE, limit_of, row, table
 
 SCORE, GAP, GAIN = "latent", "gap", "gain"  # comparisons; further ones are the gain less that of a row in `against`
@@ -38,7 +38,8 @@ def remedies(metrics: pd.DataFrame, images: Mapping[str, Images], rows: Sequence
         e, limit = excess([cell.rows for cell in cells]), limit_of(comparison)
         labels = {"remedy": remedy, "recipe": recipe, "base": NOT_APPLICABLE, "role": role}
         for cell in cells:
-            result = result_of(tested_on(images[dataset], cell.rows, e, limit))
+            test = tested_on(images[dataset], cell.rows, e, limit)
+            result = result_of(as_score(test) if comparison == SCORE else test)
             tested.append(row(CELL_TEST, comparison, result, **cell.labels))
         if role == "family" and comparison != SCORE:
             mean = dataset_test(cells, images[dataset], limit)
@@ -67,11 +68,6 @@ def _of_dataset(dataset: str, runs: dict, images: Images, rows: Sequence[dict]) 
         labels |= {"dataset": dataset, "base": entry["without"][0], "role": latent["role"].iloc[0]}
         found += [Compared(comparison, labels, paired) for comparison, paired in compared.items()]
     return found
-
-
-def less(first: PairedRows, second: PairedRows) -> PairedRows:
-    """The difference of two differences, image by image."""
-    return first._replace(difference=first.difference - second.difference)
 
 
 def _together(cells: Iterable[Compared]) -> dict[tuple[str, ...], list[Compared]]:

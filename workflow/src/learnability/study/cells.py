@@ -127,7 +127,12 @@ def all_cells(config: dict) -> list[dict]:
     found = [cell for table in config["study"]["recipes"] for cell in cells(config, table)]
     if part := efficiency(config):
         found += [efficiency_run(config, row) for row in part["rows"]]
-    return list({tuple(cell[key] for key in CELL): cell for cell in found}.values())
+    return each_once(found)
+
+
+def each_once(runs: list[dict]) -> list[dict]:
+    """These runs without repetitions, in the order in which they first come."""
+    return list({tuple(run[key] for key in CELL): run for run in runs}.values())
 
 
 def controls_of_grids(config: dict, table: str = "gap_decomposition") -> dict[str, str | None]:
@@ -165,22 +170,21 @@ def decomposed(config: dict) -> dict[str, list[str]]:
 
 
 def cells_of_gaps(config: dict) -> list[dict]:
-    """Every run that the gap's decomposition reads: the matched ones, and those of Table 1."""
+    """Every run that the gap's decomposition reads: the matched ones, and those of Table 1 that are none of these."""
     scoped = scope(config, "gap_decomposition")
     table1 = [
         cell
         for cell in cells(config)
         if cell["dataset"] in scoped["datasets"] and cell["autoencoder"] in scoped["autoencoders"]
     ]
-    return cells(config, "gap_decomposition") + table1
+    return each_once(cells(config, "gap_decomposition") + table1)
 
 
 def cells_of_information(config: dict) -> list[dict]:
     """Every run whose information is given in bits: the probes, and of the learning curve those with all rows."""
     whole = {name for name, share in shares_of_curve(config).items() if share == 1}
     curve = [cell for cell in cells(config, "learning_curve") if cell["recipe"] in whole]
-    probes = cells(config, "probes")
-    return probes + [cell for cell in curve if cell not in probes]
+    return each_once(cells(config, "probes") + curve)
 
 
 def shares_of_curve(config: dict) -> dict[str, float]:

@@ -153,7 +153,8 @@ def _lead(rows: list[dict]) -> str:
         parts.append(f"whether this study sees a gap where there is none cannot be told from so few images ({number})")
     elif without:
         absent = "absent, " if all(row["verdict"] == ABSENT for row in without) else ""
-        parts.append(f"where there is none it is {absent}within ±{_points(without[0]['margin'])}")
+        widest = max(row["margin"] for row in without)  # a recipe has its own
+        parts.append(f"where there is none it is {absent}within ±{_points(widest)}")
     text = "; ".join(parts)
     return f"Controls: {text}."
 

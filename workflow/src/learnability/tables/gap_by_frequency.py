@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..significance.frequency import PARTS, parts_of
 from ..significance.level import CONFIDENCE
-from ..significance.rows import BOTH
+from ..significance.rows import BOTH, SAMPLING
 from .formats import render
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice, recipe_in_words
 from .layout import MISSING, Block, Layout, listed, points
@@ -67,9 +67,12 @@ def classes_in_words(dataset: str, counts: Mapping[str, int]) -> str:
 
 def caption_of(table: pd.DataFrame) -> str:
     variance = "sampling and of training" if (table["method"] == BOTH).any() else "sampling alone"
+    if {BOTH, SAMPLING} <= {*table["method"]}:  # a part of rare classes, which a fold may lack
+        variance += " (of parts with test images in fewer than three folds, of sampling alone)"
+    two = "; two classes are head and tail" if (table.groupby("dataset")["part"].nunique() == 2).any() else ""
     return (
         "The gap on frequent, middle and rare classes: mean recall over the classes of a part on reconstructions less "
         f"that on latents, in points, with {CONFIDENCE} intervals over groups of images, whose variance is that of "
-        f"{variance}. The parts are thirds of the classes in order of their number of images. Lossless control: its "
-        "gap by the same recipe; encoding: the rest."
+        f"{variance}. The parts are thirds of the classes in order of their number of images{two}. Lossless control: "
+        "its gap by the same recipe; encoding: the rest."
     )

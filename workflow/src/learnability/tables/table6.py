@@ -136,6 +136,6 @@ def _shown(cell: dict | None, closed: float | str | None) -> list[str]:
         return [MISSING] * len(HEADS)
     ends = [cell["ci_low"], cell["ci_high"]]
     interval = "" if NOT_APPLICABLE in ends else " [{}, {}]".format(*(number(float(end)) for end in ends))
-    part = NOT_APPLICABLE if closed is None else closed if closed == MISSING else f"{100 * closed:.0f} %"
+    part = NOT_APPLICABLE if closed is None else closed if closed == MISSING else f"{round(100 * closed)} %"
     texts = [number(cell["mean"]) + interval, points(cell["gap"]), part, number(cell["psnr"], decimals=1)]
     return [text.replace("-", "−") for text in texts]

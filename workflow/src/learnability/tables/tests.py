@@ -126,14 +126,8 @@ def _words(name: str) -> str:
     return name.replace("_vs_", " less ").replace("_", " ")
 
 
-OVER_ALL = {
-    "study_level",
-    "wilcoxon",
-    "fidelity_vs_gap",
-    "diagnostics_vs_gap",
-    "equivalence",
-    "remedies",
-}  # over all datasets, which their rows do not name
+# Over all datasets, which their rows do not name.
+OVER_ALL = {"study_level", "wilcoxon", "fidelity_vs_gap", "diagnostics_vs_gap", "equivalence"}
 
 
 def _dataset(name: str, labels: Labels) -> str:
