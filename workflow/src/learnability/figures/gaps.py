@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ..significance.level import ALPHA, P_BELOW
 from ..significance.rows import BOTH, headline_cells, of_first_recipe
 from ..study.truths import TABLE1
-from ..tables.gap import PAIR, numbers_of
+from ..tables.gap import PAIR
 from ..tables.labels import Labels, datasets_of, marked, recipe_in_words
 from .style import GREYS, PALETTE, QUIET, SMALL, Mark, add_legend, add_note, panels, styled
 
@@ -36,7 +36,7 @@ def measured(
     The frames are gap.csv, gap_decomposition.csv and controls.csv, whose cells of Table 1 are in gap.csv or added. Of
     several matched recipes the first is drawn.
     """
-    parts, matched = [numbers_of(gaps).assign(kind="gap_paper")], []
+    parts, matched = [gaps.assign(kind="gap_paper")], []
     if decomposition is not None:
         rows = of_first_recipe(headline_cells(decomposition))
         matched = [*rows["recipe"].unique()]

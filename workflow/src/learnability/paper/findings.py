@@ -170,6 +170,11 @@ def chosen(frame: pd.DataFrame, **where) -> pd.DataFrame:
     return frame
 
 
+def without_nan(row: dict) -> dict:
+    """A row of claims.csv or published.csv: "n/a" for NaN."""
+    return {key: NOT_APPLICABLE if isinstance(each, float) and np.isnan(each) else each for key, each in row.items()}
+
+
 def read_findings(
     tables: Iterable[str | Path], cards: Sequence[dict], labels: Labels, margin: float, n_splits: int, names: dict
 ) -> Findings:

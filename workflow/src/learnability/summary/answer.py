@@ -90,7 +90,8 @@ def _effect(value: float, low: float, high: float) -> Effect:
 
 
 def _suspicious(findings: Findings, controls: Said, found: Sequence[Spoiled]) -> str:
-    said = [f"{_lower(controls.lead).split('. ')[0].rstrip('.')}"] if controls.kind == WRONG else []
+    lead = controls.lead.split(". ")[0].rstrip(".")
+    said = [lead[:1].lower() + lead[1:]] if controls.kind == WRONG else []
     counts: dict[str, int] = {}
     for each in found:
         words = WORDS.get((each.kind, each.space), each.kind)
@@ -102,7 +103,3 @@ def _suspicious(findings: Findings, controls: Said, found: Sequence[Spoiled]) ->
     phantoms = [findings.dataset(name) for name in findings.datasets() if findings.synthetic(name)]
     said += [f"{listed(phantoms)}: synthetic images, not patients"] if phantoms else []
     return f"Look at this first: {'; '.join(said)}." if said else "Nothing was found that makes these numbers mislead."
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]

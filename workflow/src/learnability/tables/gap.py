@@ -43,16 +43,12 @@ def gap_table(
     return rows[GAP_COLUMNS].astype(object)
 
 
-def numbers_of(table: pd.DataFrame) -> pd.DataFrame:
-    """The same with numbers instead of texts, NaN if there is none."""
-    return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in NUMBERS})
-
-
 def render_gap(
     table: pd.DataFrame, table1: pd.DataFrame, labels: Labels, n_splits: int, footnotes: Iterable[str] = ()
 ) -> dict[str, str]:
     """The gaps as md and html, and as a tex that is a tabular alone, for a column of 8.4 cm."""
-    datasets, numbers = datasets_of(table, labels), numbers_of(table)
+    datasets = datasets_of(table, labels)
+    numbers = table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in NUMBERS})
     cells = {(row["dataset"], row["autoencoder"]): row for row in numbers.to_dict("records")}
     families, controls = autoencoders_of(table, labels)
 

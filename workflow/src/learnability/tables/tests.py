@@ -11,20 +11,9 @@ from .labels import PHANTOM_NOTICE, REMEDY_WORDS, Labels, data_notes, marked, re
 from .layout import MISSING, Block, Layout
 
 WORDS = [
-    "remedy",
-    "recipe",
-    "comparison",
-    "dataset",
-    "autoencoder",
-    "base",
-    "trainings",
-    "metric",
-    "role",
-    "alternative",
-    "method",
-    "correction",
-    "control",
-]
+    "remedy", "recipe", "comparison", "dataset", "autoencoder", "base", "trainings", "metric", "role", "alternative",
+    "method", "correction", "control",
+]  # fmt: skip
 TITLES = {
     "latent_vs_reconstruction": "The gap of every cell",
     "group_level": "The gap over groups of images",
@@ -39,6 +28,8 @@ TITLES = {
     "diagnostics_vs_gap": "What latents are like against the gap",
 }
 
+# Over all datasets, which their rows do not name.
+OVER_ALL = {"study_level", "wilcoxon", "fidelity_vs_gap", "diagnostics_vs_gap", "equivalence", "remedies"}
 IN_RECONSTRUCTION = "_in_reconstruction"  # how the comparison of fine-tuning in that space ends
 NOTES = {
     "group_level": "Sampling only: fewer than three folds were run, so the test decides nothing.",
@@ -124,16 +115,6 @@ def compared(comparison: str, labels: Labels) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_vs_", " less ").replace("_", " ")
-
-
-OVER_ALL = {
-    "study_level",
-    "wilcoxon",
-    "fidelity_vs_gap",
-    "diagnostics_vs_gap",
-    "equivalence",
-    "remedies",
-}  # over all datasets, which their rows do not name
 
 
 def _dataset(name: str, labels: Labels) -> str:
