@@ -4,10 +4,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..significance.rows import BOTH, headline_cells
+from ..significance.rows import BOTH, headline_cells, of_first_recipe
 from ..tables.gap import PAIR
 from ..tables.labels import Labels, autoencoders_of, datasets_of, recipe_in_words
-from .gaps import draw_line, limits
+from .gaps import draw_frame, draw_line, limits
 from .style import QUIET, SMALL, add_note, panels, styled
 
 WORDS = {
@@ -26,9 +26,7 @@ def parts_of_gap(decomposition: pd.DataFrame) -> pd.DataFrame:
 
     NaN is what there is not; a gap without a control has two lines, the mean over autoencoders none.
     """
-    rows = headline_cells(decomposition)
-    if "recipe" in rows and len(rows):
-        rows = rows[rows["recipe"] == rows["recipe"].iloc[0]]
+    rows = of_first_recipe(headline_cells(decomposition))
     ends = {kind: {kind: "gap", f"{kind}_ci_low": "ci_low", f"{kind}_ci_high": "ci_high"} for kind in WORDS}
     parts = [rows.rename(columns=names).assign(kind=kind).reindex(columns=COLUMNS) for kind, names in ends.items()]
     found = pd.concat(parts, ignore_index=True)
@@ -43,15 +41,9 @@ def draw_gap_decomposition(lines: pd.DataFrame, labels: Labels) -> Figure:
     heights, names = rows_of(lines, families)
     bottom = max([*heights.values(), *names.values()], default=0.0)
     figure, grid = panels(max(len(datasets), 1), 1, WIDTH, 0.6 + LINE * (bottom + 2), sharex=True)
-    low, high = limits(lines)
     for axes, (dataset, label) in zip(grid, datasets.items(), strict=False):
-        axes.set_title(label, loc="left")
-        axes.set_xlim(low, high)
+        draw_frame(axes, label, limits(lines))
         axes.set_ylim(bottom + 0.8, -0.8)
-        axes.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
-        axes.spines["left"].set_visible(False)
-        axes.tick_params(axis="y", length=0)
-        axes.grid(visible=False, axis="y")
         axes.set_yticks([*names.values(), *heights.values()], [*names, *(WORDS[kind] for _, kind in heights)])
         for text in axes.get_yticklabels()[: len(names)]:
             text.set_fontweight("bold")

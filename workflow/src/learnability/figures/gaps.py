@@ -68,14 +68,8 @@ def draw_gaps(lines: pd.DataFrame, labels: Labels) -> Figure:
     figure, grid = panels(
         max(len(datasets), 1), columns, NARROW / columns, 0.6 + LINE * (bottom + 2), sharey=True, sharex=True
     )
-    low, high = limits(lines)
     for axes, (dataset, label) in zip(grid, datasets.items(), strict=False):
-        axes.set_title(label, loc="left")
-        axes.set_xlim(low, high)
-        axes.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
-        axes.spines["left"].set_visible(False)
-        axes.tick_params(axis="y", length=0)
-        axes.grid(visible=False, axis="y")
+        draw_frame(axes, label, limits(lines))
         for row in lines[lines["dataset"] == dataset].to_dict("records"):
             draw_line(axes, row, heights[row["autoencoder"], row["kind"]])
         if controls_from is not None:
@@ -124,6 +118,16 @@ def limits(lines: pd.DataFrame) -> tuple[float, float]:
     low = max(low - 0.75 * room, np.nanmin([low, *lines["ci_low"]]))
     high = min(high + 0.75 * room, np.nanmax([high, *lines["ci_high"]]))
     return low - 0.08 * room, high + 0.08 * room
+
+
+def draw_frame(axes: Axes, title: str, of_gaps: tuple[float, float]) -> None:
+    """An axis of gaps with its zero, and words in place of the other axis."""
+    axes.set_title(title, loc="left")
+    axes.set_xlim(*of_gaps)
+    axes.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
 
 
 def draw_line(axes: Axes, row: dict, height: float) -> None:

@@ -17,6 +17,7 @@ DPI = 200  # of the PNG, and of what an SVG holds as pixels
 SMALL = 7  # points; nothing is printed smaller
 LETTERS = 72 / (SMALL * 0.53)  # of that size in an inch, on average
 QUIET, FAINT = "#555555", "#bbbbbb"
+LINES = ["-", "--", ":", "-."]  # of what shares a colour, in order
 DOTTED, DASHED = (0, (1, 1.5)), (0, (4, 2))
 RC = {
     "font.size": 8,
@@ -146,10 +147,6 @@ def add_note(figure: Figure, sentences: Iterable[str], labels: Labels, datasets:
     Synthetic data is called so.
     """
     figure.set_label((" ".join(sentences) + notice(datasets, labels)).strip())
-
-
-def folds_in_words(number: int) -> str:
-    return f"{number} folds" if number > 1 else "one fold"
 
 
 def save(figure: Figure, svg: str | Path, png: str | Path) -> None:

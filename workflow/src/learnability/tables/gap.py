@@ -13,7 +13,7 @@ from .formats import render
 from .frames import deciding_tests
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
 from .latex_gap import narrow_tabular
-from .layout import MISSING, Block, Layout, points
+from .layout import MISSING, Block, Layout, points, values_over_folds
 
 GAP = "reconstruction_vs_latent"
 PAIR = ["dataset", "autoencoder"]
@@ -79,13 +79,12 @@ def in_words(cell: dict | None, decimals: int = 1) -> tuple[str, str]:
 
 
 def caption_of(table1: pd.DataFrame) -> str:
-    folds = int(table1["n_folds"].max())
-    both = folds >= FEWEST_FOLDS
+    both = table1["n_folds"].max() >= FEWEST_FOLDS
     variance = "sampling and of training" if both else f"sampling alone, because of fewer than {FEWEST_FOLDS} folds"
     by = "" if both else ", by the t-test over folds"
     return (
         "The learnability gap: balanced accuracy on reconstructions less that on latents, in points, "
-        f"{f'mean over {folds} folds' if folds > 1 else 'one fold'}, with {CONFIDENCE} intervals over groups of "
+        f"{values_over_folds(table1, with_sd=False)}, with {CONFIDENCE} intervals over groups of "
         f"images, whose variance is that of {variance}. * {P_BELOW} after Holm's correction over the families' "
         f"cells{by}."
     )

@@ -79,6 +79,14 @@ def best_of(values: dict[Hashable, float], decimals: int = 3, lowest: bool = Fal
     return {key for key, value in printed.items() if value == max(printed.values())} if len(printed) > 1 else set()
 
 
+def best_cells(rows: pd.DataFrame, by: list[str], key: list[str], decimals: int = 3) -> set[tuple]:
+    """The `key` of the row with the best mean of each group that is alike in `by`."""
+    found = set()
+    for _, group in rows.groupby(by):
+        found |= best_of(dict(zip(group[key].itertuples(index=False, name=None), group["mean"], strict=True)), decimals)
+    return found
+
+
 def amount(value: float) -> str:
     """Samples per second, megabytes, ratios: three digits or whole, as '50.3' or '3,200'."""
     return f"{value:,.0f}" if value >= 99.95 else f"{value:.3g}"

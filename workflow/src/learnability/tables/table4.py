@@ -9,7 +9,7 @@ from ..significance.level import ALPHA, P_BELOW
 from ..significance.macro import MACRO, with_macro
 from .frames import corrected_p, score_rows
 from .labels import Labels, present
-from .layout import Best, best_of, cell_text, scores_over_folds
+from .layout import Best, best_cells, cell_text, scores_over_folds
 from .scores import render_scores
 
 TABLE4_COLUMNS = ["dataset", "autoencoder", "row", "space", "recipe", "metric", "mean", "sd", "n_folds"]
@@ -133,10 +133,8 @@ def _best_in_bold(
     table: pd.DataFrame, with_sd: bool, marks: Callable[..., str] = lambda *key: ""
 ) -> Callable[[tuple, dict | None], str]:
     """What a cell shows, with its marks; that of the best latent classifier of each autoencoder is bold."""
-    best = set()
-    for _, rows in table[table["space"] == "latent"].groupby(["dataset", "autoencoder", "metric"]):
-        keys = rows[CELL_OF_TABLE4].itertuples(index=False, name=None)
-        best |= best_of(dict(zip(keys, rows["mean"], strict=True)))
+    latent = table[table["space"] == "latent"]
+    best = best_cells(latent, ["dataset", "autoencoder", "metric"], CELL_OF_TABLE4)
 
     def text(key: tuple, cell: dict | None) -> str:
         shown = cell_text(cell, with_sd) + (marks(*key) if cell else "")
