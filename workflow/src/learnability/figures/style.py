@@ -9,7 +9,7 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..storage.arrays import written_whole
+from ..storage.whole_files import written_whole
 from ..tables.labels import Labels, notice
 
 WIDTH = 7.0  # inches, of a page's text
