@@ -7,7 +7,7 @@ from ..significance.level import CONFIDENCE, CONFIDENCE_TOST
 from ..significance.macro import MACRO
 from .diagnostic_labels import label_of
 from .formats import render
-from .labels import PHANTOM_NOTICE, REMEDY_WORDS, Labels, data_notes, marked, recipe_in_words
+from .labels import PHANTOM_NOTICE, REMEDY_WORDS, Labels, data_notes, recipe_in_words
 from .layout import MISSING, Block, Layout
 
 WORDS = [
@@ -62,12 +62,10 @@ def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
     if name == "diagnostics_vs_gap":
         tests = _over_autoencoders(tests)
     shown = {
-        "dataset": lambda name: _dataset(name, labels),
-        "autoencoder": lambda name: labels.autoencoders.get(name, name),
-        "base": lambda name: labels.autoencoders.get(name, name),
+        "dataset": lambda name: "macro average" if name == MACRO else labels.dataset(name),
+        **dict.fromkeys(("autoencoder", "base", "control"), lambda name: labels.autoencoders.get(name, name)),
         "remedy": lambda name: REMEDY_WORDS[name],
         "recipe": recipe_in_words,
-        "control": lambda name: labels.autoencoders.get(name, name),
         "comparison": lambda name: compared(name, labels),
     }
     frame = tests.assign(**{column: tests[column].map(label) for column, label in shown.items() if column in tests})
@@ -115,13 +113,6 @@ def compared(comparison: str, labels: Labels) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_vs_", " less ").replace("_", " ")
-
-
-def _dataset(name: str, labels: Labels) -> str:
-    if name == MACRO:
-        return "macro average"
-    label = labels.datasets.get(name, name)
-    return marked(label, "phantom") if name in labels.synthetic else label
 
 
 def _with_interval(row: dict, column: str) -> str:
