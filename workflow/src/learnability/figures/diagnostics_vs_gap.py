@@ -17,9 +17,9 @@ from ..tables.labels import Labels, autoencoders_of, datasets_of
 from ..tables.layout import listed, score
 from ..tables.table5 import SAME, macro_gaps, partly, without_p
 from .figure2 import p_value
-from .style import FAINT, QUIET, SMALL, Mark, add_legend, add_note, marks_of, panels, styled
+from .style import FAINT, NARROW, QUIET, SMALL, Mark, add_legend, add_note, marks_of, panels, styled
 
-COLUMNS, NARROW = 2, 4.2  # inches: at the width of a telephone its letters are as large as the page's
+COLUMNS = 2
 LINE = 0.135  # inches of a line of names
 AXES, AROUND = 1.0, 0.75  # inches of a panel: its axes are as high at least, and its title and ticks
 BEYOND = 0.75  # of the range of the points: the room beside them, for what has no gap

@@ -13,7 +13,7 @@ from ..significance.rows import BOTH, headline_cells, of_first_recipe
 from ..study.truths import TABLE1
 from ..tables.gap import PAIR
 from ..tables.labels import Labels, datasets_of, marked, recipe_in_words
-from .style import GREYS, PALETTE, QUIET, SMALL, Mark, add_legend, add_note, panels, styled
+from .style import GREYS, NARROW, PALETTE, QUIET, SMALL, Mark, add_legend, add_note, panels, styled
 
 KINDS = {
     "gap_paper": ("with the paper's recipes", Mark(PALETTE[1], "o")),
@@ -24,7 +24,6 @@ KINDS = {
 MATCHED = "matched"  # the recipe that the legend means, unless the note names another
 COLUMNS = [*PAIR, "role", "recipe", "kind", "gap", "ci_low", "ci_high", "p_corrected", "known", "method"]
 POINTS = ["gap", "ci_low", "ci_high", "known"]
-NARROW = 4.2  # inches: at the width of a telephone its letters are as large as the page's
 LINE, BETWEEN = 0.17, 0.6  # inches of a line of the figure, and lines between two autoencoders
 
 

@@ -13,6 +13,7 @@ from ..storage.whole_files import written_whole
 from ..tables.labels import Labels, notice
 
 WIDTH = 7.0  # inches, of a page's text
+NARROW = 4.2  # inches: at the width of a telephone its letters are as large as the page's
 DPI = 200  # of the PNG, and of what an SVG holds as pixels
 SMALL = 7  # points; nothing is printed smaller
 LETTERS = 72 / (SMALL * 0.53)  # of that size in an inch, on average

@@ -11,6 +11,7 @@ from ..storage.contracts import SCORES
 
 MISSING = "–"
 SCORE_HEADS = {"balanced_accuracy": "bACC", "auc": "AUC", "mcc": "MCC"}
+SPACE_HEADS = {"image": "IS", "reconstruction": "RS", "latent": "LS"}
 SCORES_IN_WORDS = {
     "balanced_accuracy": "balanced accuracy (bACC)",
     "auc": "AUC",
