@@ -14,13 +14,13 @@ from pathlib import Path
 
 from learnability.paper.verdicts import SUPPORTED
 
-from .page import deciding, failing, judged, page, wrong_verdicts
+from .page import deciding, failing, page, wrong_verdicts
 from .rates import encoding, equivalence, false_positives, fidelity, misses, of_controls, of_scores, power, shares
 from .raw import controlled_studies, judged_studies, scored_studies, simulated_studies
 from .scenarios import CONTROLLED, GAPS, MAIN, OTHERS, POWER, SCORED, in_words
 from .simulated import Simulated
 from .studies import Scenario
-from .verdicts import CASES, CURVES
+from .verdicts import CASES, CURVES, judged
 
 PAGE = Path("docs/measurements/error_rates.md")
 # Shares of `--studies`; a level is estimated from all of them.

@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-import pandas as pd
-
 from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
 from learnability.significance.group_level import LEAST_ALONE
 
 from .controls import CIPHER
 from .designs import N_SPLITS
-from .rates import ALONE, LEAST_LEFT_OUT, OWN_MEAN, Rate, rate
+from .rates import ALONE, LEAST_LEFT_OUT, OWN_MEAN, Rate
 from .simulated import FEW
-from .verdicts import CASES, CURVE, NOISE, truth
+from .verdicts import CURVE, NOISE
 
 SHARE, FOLD_SD, CORRELATION = "share of training", "fold sd", "correlation"
 # Wanted in the set-up of the first scenario at a gap of 8.2 points, in percent.
@@ -19,15 +17,9 @@ GOALS = {"cell": 42, "dataset": 60, "study": 95}
 WANTED_AT = 0.082
 # Shown for comparison: they decide no verdict, except that on controls of two folds.
 DECIDES_NOTHING = (
-    OWN_MEAN,
-    LEAST_LEFT_OUT,
-    "sampling only",
-    "signed ranks",
-    "spearman",
-    "TOST over dataset means",
-)
+    OWN_MEAN, LEAST_LEFT_OUT, "sampling only", "signed ranks", "spearman", "TOST over dataset means",
+)  # fmt: skip
 TRUTH = {True: "true", False: "false", None: "at the margin"}
-WRONG = {True: (NOT_SUPPORTED,), False: (SUPPORTED,), None: (SUPPORTED, NOT_SUPPORTED)}
 FAIL = "the controls fail"
 OF_FEW = "control found, 2 folds, sampling only"
 
@@ -61,13 +53,8 @@ def deciding(results: Mapping) -> dict[str, Mapping[str, Rate]]:
     others = {"gap_encoding": "encoding", "gap as large as the margin": "equivalence", "PSNR": "fidelity"}
     controls = {name: _wrong_of_controls(name, rates) for name, rates in results["controls"].items()}
     scores = {f"over folds, {name}": rates for name, rates in results["scores"].items()}
-    return {
-        **results["levels"],
-        **intervals,
-        **{name: results[key] for name, key in others.items()},
-        **controls,
-        **scores,
-    }
+    others = {name: results[key] for name, key in others.items()}
+    return results["levels"] | intervals | others | controls | scores
 
 
 def _wrong_of_controls(name: str, rates: Mapping[str, Rate]) -> dict[str, Rate]:
@@ -196,27 +183,25 @@ def _scores(scores: Mapping[str, Mapping[str, Rate]]) -> str:
 
 
 def _encoding(rates: Mapping[str, Rate]) -> str:
-    rows = [[name, str(of), str(of.studies)] for name, of in rates.items()]
-    return (
-        "## The gap less that of a control, where both are zero\n\nPercent, in the set-up of the first scenario.\n\n"
-        + table(["`gap_encoding`", "found", "studies"], rows)
-    )
+    text = "## The gap less that of a control, where both are zero\n\nPercent, in the set-up of the first scenario."
+    return f"{text}\n\n{_table_of(rates, ['`gap_encoding`', 'found', 'studies'])}"
 
 
 def _equivalence(rates: Mapping[str, Rate]) -> str:
-    rows = [[name, str(of), str(of.studies)] for name, of in rates.items()]
-    return "## A gap as large as the margin: how often it is called smaller\n\nPercent.\n\n" + table(
-        ["", "called smaller", "studies"], rows
-    )
+    text = "## A gap as large as the margin: how often it is called smaller\n\nPercent."
+    return f"{text}\n\n{_table_of(rates, ['', 'called smaller', 'studies'])}"
 
 
 def _fidelity(rates: Mapping[str, Rate]) -> str:
-    rows = [[name, str(of), str(of.studies)] for name, of in rates.items()]
     return (
         "## PSNR that says nothing of the gap: how often p < .05\n\nPercent. Correlations within data sets, p by "
         "permutation of the autoencoders jointly over data sets. Autoencoders have gaps of their own, whose spread is "
-        "given in units of that of cells.\n\n" + table(["", "found", "studies"], rows)
+        f"given in units of that of cells.\n\n{_table_of(rates, ['', 'found', 'studies'])}"
     )
+
+
+def _table_of(rates: Mapping[str, Rate], head: Sequence[str]) -> str:
+    return table(head, [[name, str(of), str(of.studies)] for name, of in rates.items()])
 
 
 def wrong_verdicts(verdicts: Mapping[str, Mapping[str, Rate]]) -> list[str]:
@@ -258,16 +243,6 @@ def _curves(curves: Mapping[str, Mapping[float, float]]) -> str:
         "standard deviation of a gap over folds.\n\n"
         + table(["", *(f"{100 * noise:g} points" for noise in CURVE)], rows)
     )
-
-
-def judged(frame: pd.DataFrame, name: str) -> dict[str, dict]:
-    """For every claim of a case: whether it is true, the shares of verdicts, and the rates of wrong ones."""
-    known = truth(next(case for case in CASES if case.name == name))
-    return {
-        claim: {"true": true, "wrong": {verdict: rate((frame[claim] == verdict).to_numpy()) for verdict in WRONG[true]}}
-        | {verdict: float((frame[claim] == verdict).mean()) for verdict in (SUPPORTED, UNTESTABLE, NOT_SUPPORTED)}
-        for claim, true in known.items()
-    }
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -8,8 +8,10 @@ import pandas as pd
 
 from learnability.paper.gap_claims import CLAIMS
 from learnability.paper.own_claims import CLAIMS as BEYOND
+from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
 
 from .claims import MARGIN, findings_of
+from .rates import rate
 
 PUBLISHED = {
     "ct_rate": (0.05, 0.06, 0.07, 0.08, 0.09),
@@ -55,6 +57,8 @@ CURVES = tuple(
     for name in ("isic2019", "mimic_cxr_lt")
     for noise in CURVE
 )
+# The wrong verdicts on a claim that is true, false, or neither.
+WRONG = {True: (NOT_SUPPORTED,), False: (SUPPORTED,), None: (SUPPORTED, NOT_SUPPORTED)}
 JUDGED = {claim.key: claim.judge for claim in (*CLAIMS, *BEYOND)}
 
 
@@ -67,6 +71,16 @@ def verdicts(case: Case, studies: int, seed: Sequence[int]) -> pd.DataFrame:
         findings = findings_of(gaps, case.noise, case.folds, random, case.loss)
         rows.append({key: JUDGED[key](findings).verdict for key in claims})
     return pd.DataFrame(rows)
+
+
+def judged(frame: pd.DataFrame, name: str) -> dict[str, dict]:
+    """For every claim of a case: whether it is true, the shares of verdicts, and the rates of wrong ones."""
+    known = truth(next(case for case in CASES if case.name == name))
+    return {
+        claim: {"true": true, "wrong": {verdict: rate((frame[claim] == verdict).to_numpy()) for verdict in WRONG[true]}}
+        | {verdict: float((frame[claim] == verdict).mean()) for verdict in (SUPPORTED, UNTESTABLE, NOT_SUPPORTED)}
+        for claim, true in known.items()
+    }
 
 
 def truth(case: Case) -> dict[str, bool | None]:

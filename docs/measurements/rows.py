@@ -11,7 +11,6 @@ import pandas as pd
 
 from learnability.errors import InputError
 from learnability.significance.predictions import Images
-from learnability.storage.arrays import written_whole
 from learnability.storage.contracts import (
     CELL,
     file_digest,
@@ -22,6 +21,7 @@ from learnability.storage.contracts import (
     write_json,
     write_parquet,
 )
+from learnability.storage.whole_files import written_whole
 from learnability.study.paths import run_file
 from learnability.training.metrics import area_under_curve, balanced_accuracy, matthews_correlation
 

@@ -59,10 +59,10 @@ WORDS = {
     "storage/checkpoints.py": ("import errno\n", "import errno\nimport io  # noqa: F401\n"),
     "storage/arrays.py": ("array, content = open_packed(path), hashlib.sha256()",
                  "array, content = (\n        open_packed(path),\n        hashlib.sha256(),\n    )"),
-    "storage/contracts.py": ("every image must appear once", "each image must appear once"),
+    "storage/contracts.py": ("a score is not a number", "a score is no number"),
     "datasets/prepare.py": ("exact duplicates: ", "equal images: "),
     "significance/gap.py": ("import pandas as pd\n", "import pandas as pd\nimport math  # noqa: F401\n"),
-    "registry.py": ('"classifiers.noise.vp",', '"classifiers.noise.vp",\n        "new": "classifiers.noise.new",'),
+    "registry.py": ('"recipes.*.loss": {', '"recipes.*.loss": {"new": "training.losses.new", '),
 }  # fmt: skip
 UNUSED = [
     *(f"datasets/formats/{name}.py" for name in ("cardium", "table")),

@@ -103,7 +103,9 @@ def test_a_run_that_was_trained_anew_is_refused_and_so_is_a_part_with_nothing(st
         pack(other, data / "c")
 
 
-def test_an_encoding_made_again_on_another_machine_is_that_of_the_earlier_part_unless_its_weights_differ(study, tmp_path):
+def test_an_encoding_made_again_on_another_machine_is_that_of_an_earlier_part_unless_its_weights_differ(
+    study, tmp_path
+):
     results = shutil.copytree(study / "results/made_up", tmp_path / "results")
     data = shutil.copytree(study / "docs/measurements/data/made_up", tmp_path / "data")
     (card,) = results.glob("encodings/*/first/autoencoder.json")
@@ -111,7 +113,7 @@ def test_an_encoding_made_again_on_another_machine_is_that_of_the_earlier_part_u
     with pytest.raises(InputError, match="there is nothing to pack"):
         pack(results, data / "c")
     write_json(read_json(card) | {"weights_digest": "of other weights"}, card)
-    with pytest.raises(InputError, match="autoencoder.json: differs"):
+    with pytest.raises(InputError, match=r"autoencoder\.json: differs"):
         pack(results, data / "c")
 
 

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.calibration import raw, scores, simulated
 from benchmarks.calibration.controls import CIPHER, LOSSLESS, controlled
 from benchmarks.calibration.designs import N_SPLITS, SMALL, designs
-from benchmarks.calibration.page import deciding, failing, judged, wrong_verdicts
+from benchmarks.calibration.page import deciding, failing, wrong_verdicts
 from benchmarks.calibration.rates import (
     ALONE,
     LEAST_LEFT_OUT,
@@ -25,7 +25,7 @@ from benchmarks.calibration.rates import (
 )
 from benchmarks.calibration.scenarios import CONTROLLED, MAIN, OTHERS, POWER, SCORED, in_words
 from benchmarks.calibration.simulated import ONE, ONE_WITHOUT, TWO, UNITS, paired, simulate
-from benchmarks.calibration.verdicts import CASES, CURVES, truth, verdicts
+from benchmarks.calibration.verdicts import CASES, CURVES, judged, truth, verdicts
 from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE
 from learnability.significance.group_level import FEWEST_FOLDS, excess, group_test
 from learnability.significance.groups import Compared, dataset_test

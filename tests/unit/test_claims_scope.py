@@ -100,16 +100,16 @@ def test_no_rise_is_one_sided(effect, spread, one_sided, two_sided):
     cell = Effect("", effect, result["ci_low"], result["ci_high"], result["p"], 5)
     p = stats.ttest_1samp(differences, 0.02, alternative="less").pvalue
     assert within_margin_p(cell, 0.02, one_sided=True) == pytest.approx(p)
-    assert no_effect([cell], 0.02, "points", one_sided=True).verdict == one_sided
-    assert no_effect([cell], 0.02, "points").verdict == two_sided
+    assert no_effect([cell], 0.02, one_sided=True).verdict == one_sided
+    assert no_effect([cell], 0.02).verdict == two_sided
 
 
 def test_a_fall_is_no_evidence_of_a_rise():
     """Nor does it exclude one here: the other cell is not shown to be below the margin."""
     half = 0.01 * stats.t.ppf(0.975, 4)
     fall, other = (Effect("", effect, effect - half, effect + half, p, 5) for effect, p in ((-0.05, 0.007), (0.0, 1.0)))
-    assert no_effect([fall, other], 0.001, "points", one_sided=True).verdict == UNTESTABLE
-    assert no_effect([fall, other], 0.001, "points").verdict == NOT_SUPPORTED
+    assert no_effect([fall, other], 0.001, one_sided=True).verdict == UNTESTABLE
+    assert no_effect([fall, other], 0.001).verdict == NOT_SUPPORTED
 
 
 @pytest.mark.parametrize("folds", [3, 5])

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from learnability.datasets.source import check_samples
 from learnability.errors import InputError
 from learnability.storage.contracts import (
-    check_samples,
     digest,
     file_digest,
     read_encodings,

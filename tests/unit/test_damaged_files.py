@@ -7,9 +7,10 @@ import pytest
 from learnability.classifiers.weights import read_weights
 from learnability.commands.damage import damaged_results
 from learnability.errors import InputError
-from learnability.storage.arrays import open_packed, unwritten, written_whole
+from learnability.storage.arrays import open_packed
 from learnability.storage.checkpoints import write_tensors
 from learnability.storage.contracts import read_csv, read_json, read_parquet, write_csv, write_json, write_parquet
+from learnability.storage.whole_files import unwritten, written_whole
 from learnability.workflow import job_requests
 from learnability.workflow.job_requests import UNKNOWN, images_of
 

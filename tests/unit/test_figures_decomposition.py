@@ -17,7 +17,7 @@ VALUES = {"gap_paper": 0.2, "gap_matched": 0.11, "gap_control": 0.04, "gap_encod
 def decomposition(**changes):
     """A row as it is read from the file, and one of another metric."""
     row = {"dataset": "isic2019", "autoencoder": "flux2", "metric": "balanced_accuracy", "role": "family"}
-    row |= {"method": "sampling and training"}
+    row |= {"recipe": "matched", "method": "sampling and training"}
     for kind, gap in VALUES.items():
         row |= {kind: gap, f"{kind}_ci_low": gap - 0.02, f"{kind}_ci_high": gap + 0.03, f"{kind}_p": 0.1}
     return pd.DataFrame([row | changes, row | changes | {"metric": "auc", "gap_matched": 0.5}]).astype(object)

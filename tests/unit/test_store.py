@@ -19,8 +19,8 @@ from learnability.storage.arrays import (
     open_packed,
     read_packed,
     read_rows,
-    written_whole,
 )
+from learnability.storage.whole_files import written_whole
 from tests.stopping import exit_code, in_child
 
 ROWS = np.random.default_rng(0).integers(0, 256, (37, 4, 5, 3), dtype=np.uint8)

@@ -8,9 +8,8 @@ with job(snakemake.log[0]):
     from learnability.classifiers.weights import pretrained_file
     from learnability.diagnostics.encoding import diagnose_encoding
 
-    params, entry = snakemake.params, whole(snakemake.params.entry, snakemake.params.unrecorded)
-    if weights := snakemake.input.get("weights"):  # fetched or fine-tuned by the workflow
-        entry["folder"] = str(Path(weights).parent)
+    params = snakemake.params
+    entry = whole(params.entry, params.unrecorded, snakemake.input.get("weights"))
     pretrained = whole(params.pretrained, params.unrecorded_pretrained)
     teacher = pretrained and (params.teacher, pretrained_file(pretrained, snakemake.input.get("teacher")))
     diagnose_encoding(

@@ -7,9 +7,8 @@ from learnability.workflow.jobs import choose_device, job, whole
 with job(snakemake.log[0]):
     from learnability.autoencoders.encode import encode_dataset
 
-    params, entry = snakemake.params, whole(snakemake.params.entry, snakemake.params.unrecorded)
-    if weights := snakemake.input.get("weights"):  # fetched or fine-tuned by the workflow
-        entry["folder"] = str(Path(weights).parent)
+    params = snakemake.params
+    entry = whole(params.entry, params.unrecorded, snakemake.input.get("weights"))
     encode_dataset(
         name=snakemake.wildcards.autoencoder,
         entry=entry,

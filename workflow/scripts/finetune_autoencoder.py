@@ -8,9 +8,8 @@ with job(snakemake.log[0]):
     from learnability.autoencoders.finetuning.tuning import finetune_autoencoder
     from learnability.classifiers.weights import pretrained_file
 
-    params, entry = snakemake.params, whole(snakemake.params.entry, snakemake.params.unrecorded)
-    if weights := snakemake.input.get("weights"):  # of the base, fetched by the workflow
-        entry["folder"] = str(Path(weights).parent)
+    params = snakemake.params
+    entry = whole(params.entry, params.unrecorded, snakemake.input.get("weights"))
     features = whole(params.backbone, params.unrecorded_backbone)
     finetune_autoencoder(
         entry=entry,

@@ -20,7 +20,7 @@ from .storage.contracts import read_csv, read_json
 from .study.paths import dataset_file
 from .study.study_file import read_study
 from .tables.caveats import at_chance, below_psnr, chance_row, sentences
-from .tables.labels import Labels, labels_of, marked
+from .tables.labels import PHANTOM_NOTICE, Labels, labels_of
 
 SPACE_NAMES = {"image": "image", "latent": "LS", "reconstruction": "RS"}
 
@@ -48,7 +48,7 @@ def show(folder: Path) -> None:
     for text in [*caveats_of(folder, scores, labels), *filter(None, [diagnostics_of(folder)])]:
         console.print(text, soft_wrap=True, highlight=False)
     if labels.synthetic:
-        console.print("Phantom data: synthetic images, not patients.")
+        console.print(PHANTOM_NOTICE)
     if (page := folder / "summary.html").is_file():
         console.print(f"Summary page for a browser: {page}", soft_wrap=True)
     console.print(f"All tables (csv, md, html, tex): {folder / 'tables'}", soft_wrap=True)
@@ -66,8 +66,7 @@ def grid_of(scores: pd.DataFrame, labels: Labels) -> Table:
     grid.add_column("autoencoder", no_wrap=True, overflow="fold")  # a name that is cut could be another's
     grid.add_column("space")
     for name in datasets:
-        shown = labels.datasets[name]
-        shown = marked(shown, "phantom") if name in labels.synthetic else shown
+        shown = labels.dataset(name)
         longest = max(map(len, shown.split()))  # words may go on the next line, their letters not
         grid.add_column(escape(shown), justify="right", overflow="fold", min_width=longest)
     for name, rows in chance_row(["–"], datasets, ["balanced_accuracy"], labels):

@@ -27,15 +27,9 @@ MODULES = {
     },
     "recipes.*.loss": {"ldam_drw": "training.losses.ldam_drw", "cross_entropy": "training.losses.cross_entropy"},
     "recipes.*.head": {"linear": "classifiers.heads.linear", "cosine": "classifiers.heads.cosine"},
-    "recipes.*.noise.family": {
-        "edm": "classifiers.noise.edm",
-        "flow": "classifiers.noise.flow",
-        "vp": "classifiers.noise.vp",
-    },
+    "recipes.*.noise.family": {name: f"classifiers.noise.{name}" for name in ("edm", "flow", "vp")},
     "recipes.*.transform.kind": {
-        "whiten": "classifiers.transforms.whiten",
-        "rotate": "classifiers.transforms.rotate",
-        "low_pass": "classifiers.transforms.low_pass",
+        name: f"classifiers.transforms.{name}" for name in ("whiten", "rotate", "low_pass")
     },
     # What a recipe has or has not.
     "recipes.*": {

@@ -91,7 +91,7 @@ def to_grey_levels(x: torch.Tensor) -> torch.Tensor:
 
 
 def area_average(x: torch.Tensor, size: int) -> torch.Tensor:
-    """store.area_average on the device: uint8 (n, C, H, W) to (n, C, size, size), the mean rounded half up."""
+    """storage.arrays.area_average on the device: uint8 (n, C, H, W) to (n, C, size, size), the mean rounded half up."""
     height, width = x.shape[2:]
     if height % size or width % size:
         raise ValueError(f"images of {height} x {width} pixels cannot be averaged to {size}: not a multiple")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..datasets.class_sizes import published_classes
 from ..datasets.classes import rare_classes
+from ..datasets.published_sizes import published_classes
 from ..datasets.source import open_source, opens_at_once
 from ..significance.group_level import FEWEST_FOLDS
 from ..significance.visible import (

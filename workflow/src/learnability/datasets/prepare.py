@@ -11,14 +11,14 @@ from PIL import Image
 
 from ..errors import InputError
 from ..storage.arrays import PackedWriter, area_average, as_rgb
-from ..storage.contracts import SAMPLES, check_samples, file_digest, write_csv, write_json, write_parquet, write_text
+from ..storage.contracts import SAMPLES, file_digest, write_csv, write_json, write_parquet, write_text
 from .classes import check_classes, rare_classes, with_labels
 from .duplicates import check_choice, count_duplicates, digest_image, refuse_duplicates, warnings_of_duplicates
 from .folds import largest_group
 from .names import doubtful_names, warnings_of
 from .published_counts import describe_published
 from .selection import Selection, select
-from .source import Source, check_images_exist, describe_left_out, open_source
+from .source import Source, check_images_exist, check_samples, describe_left_out, open_source
 
 BLOCK = 64  # images decoded before they are written; limits the memory and the useful number of threads
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # PIL's, for missing and broken files

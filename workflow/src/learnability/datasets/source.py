@@ -13,7 +13,6 @@ import pandas as pd
 
 from ..errors import InputError
 from ..registry import load
-from ..storage.contracts import check_samples
 from .formats.files import differs, has_colour
 from .names import add_counts, strip, unify
 
@@ -84,6 +83,26 @@ def settle_names(source: Source, origin: str) -> None:
     source.names = names
     if names["stripped"] or names["unified"]:
         check_samples(source.samples, origin)
+
+
+def check_samples(samples: pd.DataFrame, origin: str) -> None:
+    """Refuse duplicate ids, empty labels and empty groups; `origin` names the source in messages."""
+    if samples.empty:
+        raise InputError(f"{origin}: no labelled image found; expected at least one row")
+    ids = samples["sample_id"]
+    hashes = np.fromiter(map(hash, ids), np.int64, len(ids))  # pandas would hold a Python string for every id at once
+    duplicated = ids[ids.duplicated()] if len(np.unique(hashes)) < len(ids) else ids[:0]
+    if len(duplicated):
+        raise InputError(
+            f"{origin}: {len(duplicated)} duplicate sample ids, the first is {duplicated.iloc[0]!r}; "
+            "every image must appear once: remove the repeated rows"
+        )
+    for column in ("label_name", "group"):
+        missing = samples[column].isna() | (samples[column].astype(str) == "")
+        if missing.any():
+            first = samples.loc[missing, "sample_id"].iloc[0]
+            advice = "fill them in, or take them out"
+            raise InputError(f"{origin}: {missing.sum()} rows without {column}, the first is {first!r}; {advice}")
 
 
 def describe_left_out(source: Source) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import InputError
-from ..storage.arrays import own_temporary, remove_abandoned, unwritten
+from ..storage.whole_files import own_temporary, remove_abandoned, unwritten
 from ..study.configuration import ROOT
 from .content import Files, files_of
 from .crate import write_crate

@@ -17,9 +17,9 @@ from ..tables.labels import Labels, autoencoders_of, datasets_of
 from ..tables.layout import listed, score
 from ..tables.table5 import SAME, macro_gaps, partly, without_p
 from .figure2 import p_value
-from .style import FAINT, QUIET, SMALL, Mark, add_legend, add_note, marks_of, panels, styled
+from .style import FAINT, NARROW, QUIET, SMALL, Mark, add_legend, add_note, marks_of, panels, styled
 
-COLUMNS, NARROW = 2, 4.2  # inches: at the width of a telephone its letters are as large as the page's
+COLUMNS = 2
 LINE = 0.135  # inches of a line of names
 AXES, AROUND = 1.0, 0.75  # inches of a panel: its axes are as high at least, and its title and ticks
 BEYOND = 0.75  # of the range of the points: the room beside them, for what has no gap
@@ -40,7 +40,8 @@ def draw_diagnostics_vs_gap(table5: pd.DataFrame, gap: pd.DataFrame, tests: pd.D
     encoded = macro[macro["autoencoder"].isin(gaps)]
     shown = [key for key in IN_TABLE5 if is_of(encoded, key).any()]
     marks = marks_of(labels, dict(zip(encoded["autoencoder"], encoded["role"], strict=True)))
-    names = names_of(encoded, labels)
+    named = names_of(encoded, labels).items()
+    names = {name: textwrap.fill(label, WRAP, break_on_hyphens=False) for name, label in named}
     low, high = limits([0.0, *(gaps[name] for name in names)], 0.08)
     height = max(AXES, LINE * sum(name.count("\n") + 1 for name in names.values()))
     number = max(len(shown), 1)
@@ -67,13 +68,10 @@ def draw_diagnostics_vs_gap(table5: pd.DataFrame, gap: pd.DataFrame, tests: pd.D
     return figure
 
 
-def names_of(rows: pd.DataFrame, labels: Labels, wrapped: bool = True) -> dict[str, str]:
-    """Labels, in lines if `wrapped`, families first, controls called so."""
+def names_of(rows: pd.DataFrame, labels: Labels) -> dict[str, str]:
+    """Labels, families first, controls called so."""
     families, controls = autoencoders_of(rows, labels)
-    named = families | controls
-    if not wrapped:
-        return named
-    return {name: textwrap.fill(label, WRAP, break_on_hyphens=False) for name, label in named.items()}
+    return families | controls
 
 
 def limits(values: Iterable[float], share: float) -> tuple[float, float]:
@@ -87,7 +85,7 @@ def draw_without_gap(axes: Axes, rows: pd.DataFrame, labels: Labels) -> None:
     """Images, and what else has no gap in Table 1: on the axis, as an arrowhead where they lie beyond the panel."""
     low, high = axes.get_xlim()
     marks = marks_of(labels, dict(zip(rows["autoencoder"], rows["role"], strict=True)))
-    named = {name: f"{label}: no gap in Table 1" for name, label in names_of(rows, labels, wrapped=False).items()}
+    named = {name: f"{label}: no gap in Table 1" for name, label in names_of(rows, labels).items()}
     named[IMAGES] = "the images themselves on the latents' grid: no gap"
     for name, label in named.items():
         values = rows.loc[rows["autoencoder"] == name, "value"].to_numpy()

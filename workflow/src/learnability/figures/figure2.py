@@ -9,9 +9,7 @@ from scipy.special import stdtrit
 from ..significance.level import ALPHA
 from ..tables.labels import Labels, autoencoders_of, datasets_of
 from ..tables.layout import score
-from .style import FAINT, QUIET, SMALL, WIDTH, add_note, folds_in_words, marks_of, styled
-
-LINES = ["-", "--", ":", "-."]  # of the datasets
+from .style import FAINT, LINES, QUIET, SMALL, WIDTH, add_note, marks_of, styled
 
 
 def pairs_of(table2: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
@@ -131,9 +129,9 @@ def p_value(p: float) -> str:
 def sentences(pairs: pd.DataFrame, finite: pd.DataFrame, drawn: bool) -> list[str]:
     """What the note says of these pairs."""
     number = "One pair" if len(finite) == 1 else f"{len(finite)} pairs"
-    said = [f"{number} of autoencoder family and dataset."]
-    if len(pairs):
-        said[0] = f"{number} of autoencoder family and dataset, each the mean over {folds_in_words(pairs['n'].max())}."
+    folds = pairs["n"].max() if len(pairs) else 0
+    over = f", each the mean over {f'{folds} folds' if folds > 1 else 'one fold'}" if folds else ""
+    said = [f"{number} of autoencoder family and dataset{over}."]
     if len(finite) < len(pairs):
         said.append(f"{len(pairs) - len(finite)} left out because all images came back identical (infinite PSNR).")
     if identical := int(finite["identical"].sum()):

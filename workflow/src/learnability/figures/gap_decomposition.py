@@ -4,11 +4,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..significance.rows import BOTH, headline_cells
+from ..significance.rows import BOTH, headline_cells, of_first_recipe
 from ..tables.gap import PAIR
 from ..tables.labels import Labels, autoencoders_of, datasets_of, recipe_in_words
-from .gaps import draw_line, limits
-from .style import QUIET, SMALL, add_note, panels, styled
+from .gaps import MATCHED, draw_frame, draw_line, limits
+from .style import NARROW, QUIET, SMALL, add_note, panels, styled
 
 WORDS = {
     "gap_paper": "with the paper's recipes",
@@ -16,9 +16,8 @@ WORDS = {
     "gap_control": "of the lossless control",
     "gap_encoding": "of the encoding itself",
 }
-MATCHED = "matched"  # the recipe that the words mean, unless the note names another
 COLUMNS = [*PAIR, "role", "recipe", "kind", "gap", "ci_low", "ci_high", "method"]
-WIDTH, LINE, HEAD = 4.2, 0.19, 1.25  # inches of the figure and of a line; lines from the last gap to the next name
+LINE, HEAD = 0.19, 1.25  # inches of a line; lines from the last gap to the next name
 
 
 def parts_of_gap(decomposition: pd.DataFrame) -> pd.DataFrame:
@@ -26,9 +25,7 @@ def parts_of_gap(decomposition: pd.DataFrame) -> pd.DataFrame:
 
     NaN is what there is not; a gap without a control has two lines, the mean over autoencoders none.
     """
-    rows = headline_cells(decomposition)
-    if "recipe" in rows and len(rows):
-        rows = rows[rows["recipe"] == rows["recipe"].iloc[0]]
+    rows = of_first_recipe(headline_cells(decomposition))
     ends = {kind: {kind: "gap", f"{kind}_ci_low": "ci_low", f"{kind}_ci_high": "ci_high"} for kind in WORDS}
     parts = [rows.rename(columns=names).assign(kind=kind).reindex(columns=COLUMNS) for kind, names in ends.items()]
     found = pd.concat(parts, ignore_index=True)
@@ -42,16 +39,10 @@ def draw_gap_decomposition(lines: pd.DataFrame, labels: Labels) -> Figure:
     datasets, families = datasets_of(lines, labels), autoencoders_of(lines, labels)[0]
     heights, names = rows_of(lines, families)
     bottom = max([*heights.values(), *names.values()], default=0.0)
-    figure, grid = panels(max(len(datasets), 1), 1, WIDTH, 0.6 + LINE * (bottom + 2), sharex=True)
-    low, high = limits(lines)
+    figure, grid = panels(max(len(datasets), 1), 1, NARROW, 0.6 + LINE * (bottom + 2), sharex=True)
     for axes, (dataset, label) in zip(grid, datasets.items(), strict=False):
-        axes.set_title(label, loc="left")
-        axes.set_xlim(low, high)
+        draw_frame(axes, label, limits(lines))
         axes.set_ylim(bottom + 0.8, -0.8)
-        axes.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
-        axes.spines["left"].set_visible(False)
-        axes.tick_params(axis="y", length=0)
-        axes.grid(visible=False, axis="y")
         axes.set_yticks([*names.values(), *heights.values()], [*names, *(WORDS[kind] for _, kind in heights)])
         for text in axes.get_yticklabels()[: len(names)]:
             text.set_fontweight("bold")

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from ..significance.level import ALPHA, P_BELOW
 from ..significance.rows import BOTH, headline_cells, of_first_recipe
 from ..study.truths import TABLE1
-from ..tables.gap import PAIR, numbers_of
+from ..tables.gap import PAIR
 from ..tables.labels import Labels, datasets_of, marked, recipe_in_words
-from .style import GREYS, PALETTE, QUIET, SMALL, Mark, add_legend, add_note, panels, styled
+from .style import GREYS, NARROW, PALETTE, QUIET, SMALL, Mark, add_legend, add_note, panels, styled
 
 KINDS = {
     "gap_paper": ("with the paper's recipes", Mark(PALETTE[1], "o")),
@@ -24,7 +24,6 @@ KINDS = {
 MATCHED = "matched"  # the recipe that the legend means, unless the note names another
 COLUMNS = [*PAIR, "role", "recipe", "kind", "gap", "ci_low", "ci_high", "p_corrected", "known", "method"]
 POINTS = ["gap", "ci_low", "ci_high", "known"]
-NARROW = 4.2  # inches: at the width of a telephone its letters are as large as the page's
 LINE, BETWEEN = 0.17, 0.6  # inches of a line of the figure, and lines between two autoencoders
 
 
@@ -36,7 +35,7 @@ def measured(
     The frames are gap.csv, gap_decomposition.csv and controls.csv, whose cells of Table 1 are in gap.csv or added. Of
     several matched recipes the first is drawn.
     """
-    parts, matched = [numbers_of(gaps).assign(kind="gap_paper")], []
+    parts, matched = [gaps.assign(kind="gap_paper")], []
     if decomposition is not None:
         rows = of_first_recipe(headline_cells(decomposition))
         matched = [*rows["recipe"].unique()]
@@ -68,14 +67,8 @@ def draw_gaps(lines: pd.DataFrame, labels: Labels) -> Figure:
     figure, grid = panels(
         max(len(datasets), 1), columns, NARROW / columns, 0.6 + LINE * (bottom + 2), sharey=True, sharex=True
     )
-    low, high = limits(lines)
     for axes, (dataset, label) in zip(grid, datasets.items(), strict=False):
-        axes.set_title(label, loc="left")
-        axes.set_xlim(low, high)
-        axes.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
-        axes.spines["left"].set_visible(False)
-        axes.tick_params(axis="y", length=0)
-        axes.grid(visible=False, axis="y")
+        draw_frame(axes, label, limits(lines))
         for row in lines[lines["dataset"] == dataset].to_dict("records"):
             draw_line(axes, row, heights[row["autoencoder"], row["kind"]])
         if controls_from is not None:
@@ -124,6 +117,16 @@ def limits(lines: pd.DataFrame) -> tuple[float, float]:
     low = max(low - 0.75 * room, np.nanmin([low, *lines["ci_low"]]))
     high = min(high + 0.75 * room, np.nanmax([high, *lines["ci_high"]]))
     return low - 0.08 * room, high + 0.08 * room
+
+
+def draw_frame(axes: Axes, title: str, of_gaps: tuple[float, float]) -> None:
+    """An axis of gaps with its zero, and words in place of the other axis."""
+    axes.set_title(title, loc="left")
+    axes.set_xlim(*of_gaps)
+    axes.axvline(0, color=QUIET, linewidth=0.8, zorder=1)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
 
 
 def draw_line(axes: Axes, row: dict, height: float) -> None:

@@ -7,10 +7,9 @@ from matplotlib.figure import Figure
 
 from ..errors import InputError
 from ..tables.labels import Labels, datasets_of, present
-from .style import LETTERS, Mark, add_legend, add_note, dataset_panels, draw_chance, marks_of, styled
+from .style import LETTERS, LINES, Mark, add_legend, add_note, dataset_panels, draw_chance, marks_of, styled
 
 BESIDE = 0.45  # inches of a panel that its y axis and the gap to the next one take at most
-LINES = ["-", "--", ":", "-."]  # of the recipes
 
 
 def summary_of(curves: pd.DataFrame) -> pd.DataFrame:

@@ -8,10 +8,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from ..significance.diagnostics import BASELINE, IMAGES
 from ..tables.labels import Labels, autoencoders_of, datasets_of
-from .style import SPACES, Mark, add_legend, add_note, dataset_panels, marks_of, styled
-
-LINES = ["-", "--", ":", "-."]  # of the images, by the grid
-NARROW = 4.2  # inches: at the width of a telephone its letters are as large as the page's
+from .style import LINES, NARROW, SPACES, Mark, add_legend, add_note, dataset_panels, marks_of, styled
 
 
 @styled

@@ -9,14 +9,16 @@ import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..storage.arrays import written_whole
+from ..storage.whole_files import written_whole
 from ..tables.labels import Labels, notice
 
 WIDTH = 7.0  # inches, of a page's text
+NARROW = 4.2  # inches: at the width of a telephone its letters are as large as the page's
 DPI = 200  # of the PNG, and of what an SVG holds as pixels
 SMALL = 7  # points; nothing is printed smaller
 LETTERS = 72 / (SMALL * 0.53)  # of that size in an inch, on average
 QUIET, FAINT = "#555555", "#bbbbbb"
+LINES = ["-", "--", ":", "-."]  # of what shares a colour, in order
 DOTTED, DASHED = (0, (1, 1.5)), (0, (4, 2))
 RC = {
     "font.size": 8,
@@ -146,10 +148,6 @@ def add_note(figure: Figure, sentences: Iterable[str], labels: Labels, datasets:
     Synthetic data is called so.
     """
     figure.set_label((" ".join(sentences) + notice(datasets, labels)).strip())
-
-
-def folds_in_words(number: int) -> str:
-    return f"{number} folds" if number > 1 else "one fold"
 
 
 def save(figure: Figure, svg: str | Path, png: str | Path) -> None:

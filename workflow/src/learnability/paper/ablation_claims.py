@@ -47,7 +47,7 @@ def costs_little(findings: Findings) -> Verdict:
     """The published loss is a seventh of the margin, so the claim denies a loss above it; a gain is no loss."""
     cells = [cell.negated() for cell in macro(findings, "noise_conditioned_vs_tuned", "balanced_accuracy")]
     losses = [replace(cell, name=f"tuned less noise-conditioned, {cell.name}") for cell in cells]
-    return no_effect(losses, findings.margin, "points", one_sided=True, over="over folds, Nadeau and Bengio")
+    return no_effect(losses, findings.margin, one_sided=True, over="over folds, Nadeau and Bengio")
 
 
 def residual(findings: Findings) -> Verdict:
@@ -55,7 +55,7 @@ def residual(findings: Findings) -> Verdict:
     cells = findings.tested(
         "ablation", "corrected_paired_t", "noise_conditioned_vs_reconstruction", dataset=table4(findings)[0]
     )
-    return within([cell.negated() for cell in cells], low, high, "points")
+    return within([cell.negated() for cell in cells], low, high)
 
 
 def persists(findings: Findings) -> Verdict:

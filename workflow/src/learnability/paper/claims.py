@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from . import ablation_claims as ablation
@@ -12,7 +11,7 @@ from . import gap_claims as gap
 from . import own_claims as beyond
 from . import suspicion_claims as suspicion
 from .claim import Claim, judged
-from .findings import Findings
+from .findings import Findings, without_nan
 
 CLAIMS = [*gap.CLAIMS, *finetuning.CLAIMS, *ablation.CLAIMS, *efficiency.CLAIMS, *suspicion.CLAIMS, *beyond.CLAIMS]
 CLAIM_COLUMNS = [
@@ -40,13 +39,7 @@ def _row(claim: Claim, findings: Findings) -> dict:
     row |= {key: getattr(verdict, key) for key in ("measured", "test", "verdict", "reason")}
     row |= numbers | {"claim": claim.key, "p": verdict.p, "data": _data(claim, findings)}
     row |= {"published": claim.published(findings)}
-    return dict.fromkeys(CLAIM_COLUMNS, "n/a") | {
-        key: "n/a" if _undefined(value) else value for key, value in row.items()
-    }
-
-
-def _undefined(value) -> bool:
-    return isinstance(value, float) and bool(np.isnan(value))
+    return dict.fromkeys(CLAIM_COLUMNS, "n/a") | without_nan(row)
 
 
 def _data(claim: Claim, findings: Findings) -> str:

@@ -71,6 +71,15 @@ def effect_of(row: dict, name: str) -> Effect:
     return Effect(name, *ends, p_values[0], int(row["n"]), row.get("df", np.nan), p_values[1])
 
 
+def decomposed_effect(row: dict, gap: str, name: str = "") -> Effect:
+    """One gap of a row of gap_decomposition.csv.
+
+    Its degrees of freedom are not in the file; the folds' are fewer and on the safe side.
+    """
+    low, high, p = (row[f"{gap}_{end}"] for end in ("ci_low", "ci_high", "p"))
+    return Effect(name, row[gap], low, high, np.nan if row["method"] == SAMPLING else p, int(row["n"]))
+
+
 @dataclass(frozen=True)
 class Findings:
     """Tables and tests by the name of their file (what a study does not make is missing), dataset cards, labels.
@@ -167,6 +176,11 @@ def chosen(frame: pd.DataFrame, **where) -> pd.DataFrame:
     for column, wanted in where.items():
         frame = frame[frame[column].isin(wanted if isinstance(wanted, list | tuple) else [wanted])]
     return frame
+
+
+def without_nan(row: dict) -> dict:
+    """A row of claims.csv or published.csv: "n/a" for NaN."""
+    return {key: NOT_APPLICABLE if isinstance(each, float) and np.isnan(each) else each for key, each in row.items()}
 
 
 def read_findings(

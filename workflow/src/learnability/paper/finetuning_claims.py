@@ -81,7 +81,7 @@ def tuned_against_base(findings: Findings, space: str, **where) -> list[Effect]:
 def leaves_latents(findings: Findings) -> Verdict:
     """No rise in latent space above the margin, but for the one dataset on which the paper has one."""
     cells = tuned_against_base(findings, "latent", dataset=tuned_but_mimic(findings)[0])
-    return no_effect(cells, findings.margin, "points", one_sided=True)
+    return no_effect(cells, findings.margin, one_sided=True)
 
 
 def rises(space: str, dataset: str, findings: Findings) -> Verdict:

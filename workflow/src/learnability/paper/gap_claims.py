@@ -44,7 +44,7 @@ def over_study(findings: Findings, test: str, comparison: str) -> Effect | None:
 def reconstructions_equal_images(findings: Findings) -> Verdict:
     """TOST of the mean over the study's datasets."""
     cell = over_study(findings, OF_THESE, "reconstruction_vs_image")
-    found = no_effect([cell] if cell else [], findings.margin, "points")
+    found = no_effect([cell] if cell else [], findings.margin)
     if cell is None:
         return found
     text = f"{in_words(cell, 'points')} over {cell.n} data set{'s' if cell.n > 1 else ''}"
@@ -58,7 +58,7 @@ def latents_below_everywhere(findings: Findings) -> Verdict:
 
 def in_range(dataset: str, findings: Findings) -> Verdict:
     low, high = findings.known(kind="gap", dataset=dataset, autoencoder="n/a", place=LARGE)
-    return within(gaps(findings, dataset=dataset), low, high, "points")
+    return within(gaps(findings, dataset=dataset), low, high)
 
 
 def significant(dataset: str, findings: Findings) -> Verdict:
@@ -159,7 +159,7 @@ CLAIMS = [
           lambda findings: "largest of four data sets", largest),
     Claim("cardium_no_gap", PART, "On Cardium there is no significant gap.", LARGE,
           lambda findings: "not significant",
-          lambda findings: no_effect(gaps(findings, dataset="cardium"), findings.margin, "points"), ("cardium",)),
+          lambda findings: no_effect(gaps(findings, dataset="cardium"), findings.margin), ("cardium",)),
     Claim("psnr_predicts_nothing", PART, "PSNR does not predict the gap.",
           f"{HERE}Reconstruction fidelity does not predict learnability", lambda findings: "no relationship",
           not_predicted_by_psnr, where=TABLE1),

@@ -5,13 +5,12 @@ from functools import partial
 
 import numpy as np
 
-from ..significance.group_level import SAMPLING
 from ..significance.groups import OF_A_FURTHER, OF_THESE
 from ..significance.remedies import GAP
 from ..significance.rows import CELL_TEST, of_first_recipe
 from ..study.truths import DECODER_BLOCKS, NONE, REMEDIES
 from .claim import Claim, of_table
-from .findings import Effect, Findings, effect_of
+from .findings import Findings, decomposed_effect, effect_of
 from .gap_claims import TABLE1, over_study
 from .suspicion_claims import named
 from .verdicts import NO_CELL, Verdict, all_positive, in_words, untestable
@@ -35,17 +34,14 @@ def decomposed(gap: str, findings: Findings) -> Verdict:
     """One gap of gap_decomposition.csv in every cell, by the first recipe."""
     rows = findings.decomposed()
     rows = of_first_recipe(rows) if len(rows) else rows
-    cells = [_cell(row, gap, findings) for row in rows.to_dict("records") if not np.isnan(row[gap])]
+    cells = [
+        decomposed_effect(row, gap, findings.pair(row["autoencoder"], row["dataset"]))
+        for row in rows.to_dict("records")
+        if not np.isnan(row[gap])
+    ]
     if not cells:
         return untestable("the gap is not decomposed in this study, or has no lossless control")
     return all_positive(cells, findings.margin, "points", findings.margin)
-
-
-def _cell(row: dict, gap: str, findings: Findings) -> Effect:
-    """One gap of a row. Its degrees of freedom are not in the file; the folds' are fewer and on the safe side."""
-    low, high, p = (row[f"{gap}_{end}"] for end in ("ci_low", "ci_high", "p"))
-    name = findings.pair(row["autoencoder"], row["dataset"])
-    return Effect(name, row[gap], low, high, np.nan if row["method"] == SAMPLING else p, int(row["n"]))
 
 
 def despite(findings: Findings) -> Verdict:

@@ -1,14 +1,12 @@
 """Every known number of the paper beside the one that this study measured."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
 from ..significance.macro import MACRO
 from .claim import lacking
 from .efficiency_claims import MEMORY, SPEED, as_published, rows
-from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Findings
+from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Findings, without_nan
 from .gap_claims import gaps
 
 IDENTITY = ["kind", "dataset", "autoencoder", "row", "metric", "place"]
@@ -23,7 +21,7 @@ def compare_published(findings: Findings) -> pd.DataFrame:
 
     `status` is `measured`, or says in words why there is no number; phantom data give no difference.
     """
-    lines = [_line(line, findings) for line in findings.published.to_dict("records")]
+    lines = [without_nan(_line(line, findings)) for line in findings.published.to_dict("records")]
     return pd.DataFrame(lines, columns=NUMBER_COLUMNS, dtype=object)
 
 
@@ -31,28 +29,25 @@ def _line(line: dict, findings: Findings) -> dict:
     known = {"published": line["value"], "published_high": line["high"]}
     row = dict.fromkeys(NUMBER_COLUMNS, "n/a") | {key: line[key] for key in IDENTITY} | known
     names = datasets_of(line)
-    if absent := _absent(line, names, findings):
-        return _shown(row | {"status": absent})
-    found = MEASURE[line["kind"]](line, findings)
+    if missing := lacking(names, autoencoders_of(line), findings):
+        return row | {"status": f"not in this study: {', '.join(missing)}"}
+    measure, without = MEASURE[line["kind"]]
+    found = measure(line, findings)
     if not found or np.isnan(found["measured"]):
-        return _shown(row | {"status": f"not in this study: {LACKING[line['kind']]}"})
+        return row | {"status": f"not in this study: {without}"}
     identical = found.pop("identical", 0)
     row |= found
     if any(map(findings.synthetic, names)):
-        return _shown(row | {"status": PHANTOM})
+        return row | {"status": PHANTOM}
     row["difference"] = row["measured"] - line["value"]
     if np.isfinite(line["high"]):
         row["difference_high"] = found.get("measured_high", row["measured"]) - line["high"]
     if line["metric"] == MEMORY and "image" in line["row"]:
-        return _shown(row | {"status": CHUNKED})
+        return row | {"status": CHUNKED}
     subsets = [findings.dataset(name) for name in names if findings.cards[name].get("subset")]
     limits = [f"on a part of {', '.join(subsets)}"] if subsets else []
     limits += [f"without {identical:,} that came back identical"] if identical and np.isfinite(row["measured"]) else []
-    return _shown(row | {"status": " ".join([AS_MEASURED, ", ".join(limits)]).strip()})
-
-
-def _shown(row: dict) -> dict:
-    return {key: "n/a" if isinstance(value, float) and np.isnan(value) else value for key, value in row.items()}
+    return row | {"status": " ".join([AS_MEASURED, ", ".join(limits)]).strip()}
 
 
 def datasets_of(line: dict) -> list[str]:
@@ -65,12 +60,6 @@ def autoencoders_of(line: dict) -> list[str]:
     if line["autoencoder"] == "n/a" and line["kind"] in ("gap", "p_value"):
         return [*PAPER_AUTOENCODERS]
     return [] if line["autoencoder"] == "n/a" else [line["autoencoder"]]
-
-
-def _absent(line: dict, names: Sequence[str], findings: Findings) -> str:
-    """Which datasets and autoencoders of a number are not in the study, in words."""
-    missing = lacking(names, autoencoders_of(line), findings)
-    return f"not in this study: {', '.join(missing)}" if missing else ""
 
 
 def _fidelity(line: dict, findings: Findings) -> dict:
@@ -93,10 +82,9 @@ def _ablation(line: dict, findings: Findings) -> dict:
     if set(findings.rows("table4").get("dataset", [])) != {*PAPER_DATASETS, MACRO}:
         return {}  # a macro average over other datasets is another number
     found = findings.rows("table4", dataset=MACRO, **where)
-    return {} if found.empty else _means(found.iloc[0])
-
-
-def _means(row: pd.Series) -> dict:
+    if found.empty:
+        return {}
+    row = found.iloc[0]
     return {"measured": row["mean"], "sd": row["sd"], "n": int(row["n_folds"])}
 
 
@@ -148,27 +136,16 @@ def _imbalance(line: dict, findings: Findings) -> dict:
     return {"measured": findings.cards[line["dataset"]]["imbalance_ratio"], "n": 1}
 
 
-MEASURE = {
-    "fidelity": _fidelity,
-    "score": _score,
-    "ablation": _ablation,
-    "gap": _gap,
-    "residual_gap": _residual,
-    "efficiency": _efficiency,
-    "gain": _latent_to_image,
-    "ratio": _latent_to_image,
-    "p_value": _p_value,
-    "imbalance_ratio": _imbalance,
-}
-LACKING = {
-    "fidelity": "that reconstruction",
-    "score": "Table 1 on all four data sets",
-    "ablation": "Table 4 over all four data sets",
-    "gap": "that gap",
-    "residual_gap": "Table 4 over all four data sets",
-    "efficiency": "Table 3 on ImageNet by an autoencoder of the paper",
-    "gain": "Table 3 on ImageNet by an autoencoder of the paper",
-    "ratio": "Table 3 on ImageNet by an autoencoder of the paper",
-    "p_value": "the twenty pairs",
-    "imbalance_ratio": "its counts",
+OF_TABLE3 = "Table 3 on ImageNet by an autoencoder of the paper"
+MEASURE = {  # by kind: what measures it, and what a study lacks that has nothing to measure
+    "fidelity": (_fidelity, "that reconstruction"),
+    "score": (_score, "Table 1 on all four data sets"),
+    "ablation": (_ablation, "Table 4 over all four data sets"),
+    "gap": (_gap, "that gap"),
+    "residual_gap": (_residual, "Table 4 over all four data sets"),
+    "efficiency": (_efficiency, OF_TABLE3),
+    "gain": (_latent_to_image, OF_TABLE3),
+    "ratio": (_latent_to_image, OF_TABLE3),
+    "p_value": (_p_value, "the twenty pairs"),
+    "imbalance_ratio": (_imbalance, "its counts"),
 }

@@ -16,6 +16,7 @@ from .findings import Effect
 
 SUPPORTED, NOT_SUPPORTED, UNTESTABLE = "supported", "not supported", "cannot be told"
 CORRELATION_MARGIN = 0.3
+PRINTED = 0.005  # balanced accuracy, by which the paper rounds the ends of a range at most
 NO_CELL = "this study has no such comparison"
 OVER_GROUPS = "paired t over groups, every cell at the level"
 OVER_FOLDS = "t over folds, Nadeau and Bengio, every cell at the level"
@@ -101,9 +102,7 @@ def _undecided(cells: Sequence[Effect], size: float, unit: str) -> str:
     return f"neither shown nor excluded: {_each(cells, unit)}"
 
 
-def no_effect(
-    cells: Sequence[Effect], margin: float, unit: str, one_sided: bool = False, over: str = "over groups"
-) -> Verdict:
+def no_effect(cells: Sequence[Effect], margin: float, one_sided: bool = False, over: str = "over groups") -> Verdict:
     """No effect beyond ±margin in every cell, `one_sided` none above it: one-sided t-tests, each cell at the level.
 
     One-sided, an effect below zero never contradicts the claim, however large. "Some cell is beyond the margin" is a
@@ -112,19 +111,19 @@ def no_effect(
     if not cells:
         return untestable(NO_CELL)
     p_values = [within_margin_p(cell, margin, one_sided) for cell in cells]
-    worst, bound = int(np.argmax(p_values)), f"{shown(margin, unit)} {unit}".strip()
+    worst, bound = int(np.argmax(p_values)), f"{points(margin)} points"
     decisive, size = cells[worst], f"below {bound}" if one_sided else f"equal within ±{bound}"
     test = f"{'one-sided t' if one_sided else 'TOST'} {over}, every cell at the level"
-    found = Verdict(SUPPORTED, size, in_words_of(cells, unit, decisive), decisive, test, p_values[worst])
+    found = Verdict(SUPPORTED, size, in_words_of(cells, "points", decisive), decisive, test, p_values[worst])
     still_open = [cell for cell, p in zip(cells, p_values, strict=True) if not p < ALPHA]
     ends = {cell: cell.interval(len(cells)) for cell in still_open if cell.p >= 0}
     different = [cell for cell, (low, high) in ends.items() if low > margin or (high < -margin and not one_sided)]
     if different:
         kind = f"an effect above {bound}" if one_sided else f"a difference of more than {bound}"
-        found = replace(found, verdict=NOT_SUPPORTED, reason=f"{kind} is found: {_each(different, unit)}")
+        found = replace(found, verdict=NOT_SUPPORTED, reason=f"{kind} is found: {_each(different, 'points')}")
     elif still_open:
         sides = f"above nor {size}" if one_sided else f"a difference of more nor equality within ±{bound}"
-        found = replace(found, verdict=UNTESTABLE, reason=f"neither {sides} is shown: {_each(still_open, unit)}")
+        found = replace(found, verdict=UNTESTABLE, reason=f"neither {sides} is shown: {_each(still_open, 'points')}")
     return found
 
 
@@ -137,37 +136,31 @@ def within_margin_p(cell: Effect, margin: float, one_sided: bool = False) -> flo
     return float(stdtr(cell.freedom, (size - margin) / cell.error)) if cell.error > 0 else 1.0
 
 
-def within(cells: Sequence[Effect], low: float, high: float, unit: str, rounding: float = 0.005) -> Verdict:
+def within(cells: Sequence[Effect], low: float, high: float) -> Verdict:
     """Every effect lies in the published range, widened on both sides by the rounding of its printing.
 
     Inside is what every interval is, outside what a simultaneous interval is.
     """
     if not cells:
         return untestable(NO_CELL)
-    least, most = low - rounding, high + rounding
+    least, most = low - PRINTED, high + PRINTED
     decisive = max(cells, key=lambda cell: np.nan_to_num(max(least - cell.low, cell.high - most), nan=np.inf))
     test = f"{CONFIDENCE} intervals against the range"
-    found = Verdict(SUPPORTED, "every interval lies in the range", in_words_of(cells, unit, decisive), decisive, test)
+    text = in_words_of(cells, "points", decisive)
+    found = Verdict(SUPPORTED, "every interval lies in the range", text, decisive, test)
     ends = [(cell, *cell.interval(len(cells))) for cell in cells]
     sides = {
-        f"smaller than published, against {_end(low, unit)} or more": [
-            cell for cell, _, upper in ends if upper < least
-        ],
-        f"larger than published, against {_end(high, unit)} or less": [cell for cell, lower, _ in ends if lower > most],
+        f"smaller than published, against {whole_points(low)} or more": [one for one, _, end in ends if end < least],
+        f"larger than published, against {whole_points(high)} or less": [one for one, end, _ in ends if end > most],
     }
-    outside = [f"{said}: {_each(beyond, unit)}" for said, beyond in sides.items() if beyond]
+    outside = [f"{said}: {_each(beyond, 'points')}" for said, beyond in sides.items() if beyond]
     across = [cell for cell in cells if not (cell.low >= least and cell.high <= most)]
     if outside:
         found = replace(found, verdict=NOT_SUPPORTED, reason="; ".join(outside))
     elif across:
-        reason = f"the interval is neither inside the range nor outside of it: {_each(across, unit)}"
+        reason = f"the interval is neither inside the range nor outside of it: {_each(across, 'points')}"
         found = replace(found, verdict=UNTESTABLE, reason=reason)
     return found
-
-
-def _end(value: float, unit: str) -> str:
-    """An end of a range as the paper prints it: '18', '27.8'."""
-    return whole_points(value) if unit == "points" else f"{value:.3g}"
 
 
 def of_one_size(measured: float, published: float, text: str) -> Verdict:

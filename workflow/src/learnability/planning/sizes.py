@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..commands.missing_data import open_checked
-from ..datasets.sizes import published_size
+from ..datasets.published_sizes import published_size
 from ..datasets.source import opens_at_once
 from ..errors import InputError
 from ..storage.contracts import read_json

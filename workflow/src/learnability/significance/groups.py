@@ -51,7 +51,7 @@ def group_level(cells: Iterable[Compared], images: Mapping[str, Images]) -> pd.D
         e = excess([cell.rows for cell in of_dataset])
         for cell in of_dataset:
             rows.append(row(CELL_TEST, comparison, result_of(tested_on(images[dataset], cell.rows, e)), **cell.labels))
-        if role == "family" and _over_families(comparison):
+        if role == "family" and comparison.startswith("reconstruction_vs_"):
             result = result_of(dataset_test(of_dataset, images[dataset]))
             rows.append(row(DATASET_TEST, comparison, result, dataset=dataset, role=role))
     return table(rows, together=lambda entry: (entry["test"], entry["comparison"]), columns=GROUP_COLUMNS)
@@ -85,10 +85,6 @@ def _together(cells: Iterable[Compared]) -> dict[tuple[str, str, str], list[Comp
     for cell in cells:
         found.setdefault((cell.comparison, cell.labels["dataset"], cell.labels["role"]), []).append(cell)
     return found
-
-
-def _over_families(comparison: str) -> bool:
-    return comparison.startswith("reconstruction_vs_")
 
 
 def result_of(test: GroupTest) -> dict:

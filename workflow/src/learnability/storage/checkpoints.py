@@ -10,8 +10,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from .arrays import remove_abandoned, written_whole
 from .interruption import Interruption
+from .whole_files import remove_abandoned, written_whole
 
 MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # of Adam
 SECONDS_BETWEEN_SAVES = 600  # within an epoch, because a save takes a second or two

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from .arrays import packed_digest, written_whole
+from .arrays import packed_digest
+from .whole_files import written_whole
 
 SAMPLES = ["sample_id", "label", "label_name", "group"]
 FOLDS = ["sample_id", "fold"]
@@ -137,26 +138,6 @@ def _read(path: str | Path, columns: list[str]) -> pd.DataFrame:
     if list(frame.columns) != columns:
         raise InputError(f"{path}: columns {list(frame.columns)}, expected {columns}; delete it and run again")
     return frame
-
-
-def check_samples(samples: pd.DataFrame, origin: str) -> None:
-    """Refuse duplicate ids, empty labels and empty groups; `origin` names the source in messages."""
-    if samples.empty:
-        raise InputError(f"{origin}: no labelled image found; expected at least one row")
-    ids = samples["sample_id"]
-    hashes = np.fromiter(map(hash, ids), np.int64, len(ids))  # pandas would hold a Python string for every id at once
-    duplicated = ids[ids.duplicated()] if len(np.unique(hashes)) < len(ids) else ids[:0]
-    if len(duplicated):
-        raise InputError(
-            f"{origin}: {len(duplicated)} duplicate sample ids, the first is {duplicated.iloc[0]!r}; "
-            "every image must appear once: remove the repeated rows"
-        )
-    for column in ("label_name", "group"):
-        missing = samples[column].isna() | (samples[column].astype(str) == "")
-        if missing.any():
-            first = samples.loc[missing, "sample_id"].iloc[0]
-            advice = "fill them in, or take them out"
-            raise InputError(f"{origin}: {missing.sum()} rows without {column}, the first is {first!r}; {advice}")
 
 
 def read_samples(path: str | Path) -> pd.DataFrame:

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .arrays import PackedFile, unwritten
+from .arrays import PackedFile
 from .interruption import Interruption
+from .whole_files import unwritten
 
 SECONDS_BETWEEN_SAVES = 60  # a save waits for the disk and writes a journal of a few lines
 JOURNAL, RELEASED = "journal.json", "released"

@@ -79,9 +79,9 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
     for autoencoder in ["original", *autoencoders] if autoencoders else []:
         for recipe in study["recipes"].get(table, []):
             for space in spaces_of(config, recipe):
-                if space not in study["spaces"] or (space == "image") != (autoencoder == "original"):
+                if space not in {*study["spaces"]} - {WITHOUT.get(table)}:
                     continue
-                if space == WITHOUT.get(table):
+                if (space == "image") != (autoencoder == "original"):
                     continue
                 if space != "reconstruction" or decodes(config, autoencoder):
                     found.append((autoencoder, space, recipe))
@@ -171,12 +171,8 @@ def decomposed(config: dict) -> dict[str, list[str]]:
 
 def cells_of_gaps(config: dict) -> list[dict]:
     """Every run that the gap's decomposition reads: the matched ones, and those of Table 1 that are none of these."""
-    scoped = scope(config, "gap_decomposition")
-    table1 = [
-        cell
-        for cell in cells(config)
-        if cell["dataset"] in scoped["datasets"] and cell["autoencoder"] in scoped["autoencoders"]
-    ]
+    datasets, autoencoders = scope(config, "gap_decomposition").values()
+    table1 = [run for run in cells(config) if run["dataset"] in datasets and run["autoencoder"] in autoencoders]
     return each_once(cells(config, "gap_decomposition") + table1)
 
 

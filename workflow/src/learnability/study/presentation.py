@@ -46,27 +46,23 @@ def all_labels(config: dict) -> dict[str, dict[str, str]]:
 
 def labels_with_controls(config: dict) -> dict[str, dict[str, str]]:
     """Those of Table 1, and after them those of the controls that are not in it."""
-    found = labels(config)
-    controls = {name: config["autoencoders"][name]["label"] for name in config["study"]["controls"]}
-    return found | {"autoencoders": found["autoencoders"] | controls}
+    return _with_further(config, config["study"]["controls"])
 
 
 def labels_of_diagnosed(config: dict) -> dict[str, dict[str, str]]:
     """Those of Table 1, and after them those of the other autoencoders whose latents are diagnosed."""
-    found = labels(config)
-    names = [encoding.partition("/")[2].partition("@")[0] for encoding in diagnosed(config)]
-    return found | {
-        "autoencoders": found["autoencoders"] | {name: config["autoencoders"][name]["label"] for name in names}
-    }
+    return _with_further(config, [encoding.partition("/")[2].partition("@")[0] for encoding in diagnosed(config)])
 
 
 def labels_of_remedies(config: dict) -> dict[str, dict[str, str]]:
     """Those of Table 1, and after them those of the lossless controls that remedies are tried on."""
+    return _with_further(config, [name for name, space, _ in columns(config, REMEDIES) if space == "latent"])
+
+
+def _with_further(config: dict, autoencoders: list[str]) -> dict[str, dict[str, str]]:
     found = labels(config)
-    names = [name for name, space, _ in columns(config, REMEDIES) if space == "latent"]
-    return found | {
-        "autoencoders": found["autoencoders"] | {name: config["autoencoders"][name]["label"] for name in names}
-    }
+    further = {name: config["autoencoders"][name]["label"] for name in autoencoders}
+    return found | {"autoencoders": found["autoencoders"] | further}
 
 
 def not_shareable(config: dict) -> list[str]:

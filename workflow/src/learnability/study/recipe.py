@@ -99,9 +99,7 @@ class Recipe:
     rotate_degrees: float = field(metadata=said())
     mask: float = field(metadata=said("masking"))
     film: bool = field(metadata=said("noise", described=True))
-    noise: dict | None = field(
-        metadata=said("noise")
-    )  # its keys depend on its family: classifiers/options.py checks them
+    noise: dict | None = field(metadata=said("noise"))  # its keys depend on its family (options.py)
     noise_space: Literal["normalised", "autoencoder"] = field(metadata=said(described=True))
     latent_std: float = field(metadata=said(described=True))
     distill: Distill | None = field(metadata=said("distillation"))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..paper.findings import Effect, Findings
+from ..paper.findings import Effect, Findings, decomposed_effect
 from ..paper.gap_claims import gaps, over_study
 from ..paper.verdicts import in_words
 from ..significance.group_level import FEWEST_FOLDS
@@ -63,11 +63,9 @@ def _of_the_control(findings: Findings) -> str:
     frame = findings.frames.get("controls")
     shown = [] if frame is None else frame[(frame["recipe"] == TABLE1) & frame["effect"].notna()].to_dict("records")
     if shown:
-        said = [
-            f"{in_words(_effect(row['effect'], row['ci_low'], row['ci_high']), 'points')} on "
-            f"{findings.dataset(row['dataset'])}"
-            for row in shown
-        ]
+        effects = (Effect("", row["effect"], row["ci_low"], row["ci_high"], np.nan, 0) for row in shown)
+        names = (findings.dataset(row["dataset"]) for row in shown)
+        said = [f"{in_words(effect, 'points')} on {name}" for effect, name in zip(effects, names, strict=True)]
         return f"With the recipes of Table 1 a lossless control has a gap too: {', '.join(said)}."
     if frame is not None and (frame["expected"] == NO_GAP).any():
         return "The study did not measure how much of it the protocol causes with the recipes of Table 1."
@@ -80,17 +78,12 @@ def _one_or_range(rows, kind: str) -> str:
     if len(rows) > 1:
         ends = dict.fromkeys(points(end) for end in (values.min(), values.max()))
         return f"{'from ' if len(ends) > 1 else ''}{' to '.join(ends)} points"
-    row = rows.iloc[0]
-    ends = [row[f"{kind}_ci_low"], row[f"{kind}_ci_high"]]
-    return in_words(_effect(values.iloc[0], *ends), "points")
-
-
-def _effect(value: float, low: float, high: float) -> Effect:
-    return Effect("", value, low, high, np.nan, 0)
+    return in_words(decomposed_effect(rows.iloc[0].to_dict(), kind), "points")
 
 
 def _suspicious(findings: Findings, controls: Said, found: Sequence[Spoiled]) -> str:
-    said = [f"{_lower(controls.lead).split('. ')[0].rstrip('.')}"] if controls.kind == WRONG else []
+    lead = controls.lead.split(". ")[0].rstrip(".")
+    said = [lead[:1].lower() + lead[1:]] if controls.kind == WRONG else []
     counts: dict[str, int] = {}
     for each in found:
         words = WORDS.get((each.kind, each.space), each.kind)
@@ -102,7 +95,3 @@ def _suspicious(findings: Findings, controls: Said, found: Sequence[Spoiled]) ->
     phantoms = [findings.dataset(name) for name in findings.datasets() if findings.synthetic(name)]
     said += [f"{listed(phantoms)}: synthetic images, not patients"] if phantoms else []
     return f"Look at this first: {'; '.join(said)}." if said else "Nothing was found that makes these numbers mislead."
-
-
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..paper.findings import PAPER_DATASETS, Effect, Findings
+from ..paper.findings import PAPER_DATASETS, Findings, decomposed_effect
 from ..paper.gap_claims import gaps, over_study
 from ..paper.verdicts import in_words, within_margin_p
 from ..significance.group_level import FEWEST_FOLDS
@@ -126,14 +126,10 @@ def _of_confounds(findings: Findings, differing: list[str], may: list[str], may_
         if rows.empty:
             may_not[-1] += " The gap without these differences was not measured in this study."
     for row in rows.to_dict("records"):
-        cells = {
-            gap: Effect("", *(row[f"{gap}{end}"] for end in ("", "_ci_low", "_ci_high")), np.nan, 0)
-            for gap in GAPS_IN_WORDS
-        }
         gap_words = [
-            f"{GAPS_IN_WORDS[gap]} {in_words(cell, 'points')}"
-            for gap, cell in cells.items()
-            if not np.isnan(cell.effect)
+            f"{words} {in_words(decomposed_effect(row, gap), 'points')}"
+            for gap, words in GAPS_IN_WORDS.items()
+            if not np.isnan(row[gap])
         ]
         named = f", {recipe_in_words(row['recipe'])}" if rows["recipe"].nunique() > 1 else ""
         may.append(f"Gap, {findings.pair(row['autoencoder'], row['dataset'])}{named}: {'; '.join(gap_words)}.")

@@ -13,7 +13,7 @@ from .formats import render
 from .frames import deciding_tests
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
 from .latex_gap import narrow_tabular
-from .layout import MISSING, Block, Layout, points
+from .layout import MISSING, Block, Layout, points, values_over_folds
 
 GAP = "reconstruction_vs_latent"
 PAIR = ["dataset", "autoencoder"]
@@ -43,16 +43,12 @@ def gap_table(
     return rows[GAP_COLUMNS].astype(object)
 
 
-def numbers_of(table: pd.DataFrame) -> pd.DataFrame:
-    """The same with numbers instead of texts, NaN if there is none."""
-    return table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in NUMBERS})
-
-
 def render_gap(
     table: pd.DataFrame, table1: pd.DataFrame, labels: Labels, n_splits: int, footnotes: Iterable[str] = ()
 ) -> dict[str, str]:
     """The gaps as md and html, and as a tex that is a tabular alone, for a column of 8.4 cm."""
-    datasets, numbers = datasets_of(table, labels), numbers_of(table)
+    datasets = datasets_of(table, labels)
+    numbers = table.assign(**{name: pd.to_numeric(table[name], errors="coerce") for name in NUMBERS})
     cells = {(row["dataset"], row["autoencoder"]): row for row in numbers.to_dict("records")}
     families, controls = autoencoders_of(table, labels)
 
@@ -83,13 +79,12 @@ def in_words(cell: dict | None, decimals: int = 1) -> tuple[str, str]:
 
 
 def caption_of(table1: pd.DataFrame) -> str:
-    folds = int(table1["n_folds"].max())
-    both = folds >= FEWEST_FOLDS
+    both = table1["n_folds"].max() >= FEWEST_FOLDS
     variance = "sampling and of training" if both else f"sampling alone, because of fewer than {FEWEST_FOLDS} folds"
     by = "" if both else ", by the t-test over folds"
     return (
         "The learnability gap: balanced accuracy on reconstructions less that on latents, in points, "
-        f"{f'mean over {folds} folds' if folds > 1 else 'one fold'}, with {CONFIDENCE} intervals over groups of "
+        f"{values_over_folds(table1, with_sd=False)}, with {CONFIDENCE} intervals over groups of "
         f"images, whose variance is that of {variance}. * {P_BELOW} after Holm's correction over the families' "
         f"cells{by}."
     )

@@ -28,6 +28,11 @@ class Labels:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)  # images of each class of a dataset
     groups: dict[str, int] = field(default_factory=dict)  # of a dataset
 
+    def dataset(self, name: str) -> str:
+        """The label of a dataset, or its name where it has none; a synthetic one is called phantom."""
+        label = self.datasets.get(name, name)
+        return marked(label, "phantom") if name in self.synthetic else label
+
 
 def labels_of(labels: dict[str, dict[str, str]], cards: Iterable[dict]) -> Labels:
     """The configured labels; that a dataset is synthetic, or has equal images in two groups, its card alone knows."""
@@ -56,8 +61,7 @@ def present(names: Iterable[str], labels: dict[str, str]) -> dict[str, str]:
 
 def datasets_of(table: pd.DataFrame, labels: Labels) -> dict[str, str]:
     """Labels of a table's datasets by identifier; synthetic ones are called phantoms."""
-    datasets = present(table["dataset"], labels.datasets)
-    return datasets | {name: marked(datasets[name], "phantom") for name in labels.synthetic & datasets.keys()}
+    return {name: labels.dataset(name) for name in present(table["dataset"], labels.datasets)}
 
 
 def autoencoders_of(table: pd.DataFrame, labels: Labels) -> tuple[dict[str, str], dict[str, str]]:

@@ -14,16 +14,8 @@ LATEX_ESCAPES = str.maketrans(
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     | {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "[": "{[}", "*": "{*}"}
     | {"±": r"$\pm$", "∞": r"$\infty$", "×": r"$\times$", "≤": r"$\leq$", "≥": r"$\geq$"}
-    | {
-        "–": "--",
-        "−": "$-$",
-        "†": r"$\dagger$",
-        "‡": r"$\ddagger$",
-        "⋆": r"$\star$",
-        "⋄": r"$\diamond$",
-        "≈": r"$\approx$",
-        "ρ": r"$\rho$",
-    }
+    | {"†": r"$\dagger$", "‡": r"$\ddagger$", "⋆": r"$\star$", "⋄": r"$\diamond$", "≈": r"$\approx$"}
+    | {"–": "--", "−": "$-$", "ρ": r"$\rho$"}
 )
 
 NEGATIVE = re.compile(r"^-(?=[.\d])")  # the minus of a number

@@ -11,6 +11,7 @@ from ..storage.contracts import SCORES
 
 MISSING = "–"
 SCORE_HEADS = {"balanced_accuracy": "bACC", "auc": "AUC", "mcc": "MCC"}
+SPACE_HEADS = {"image": "IS", "reconstruction": "RS", "latent": "LS"}
 SCORES_IN_WORDS = {
     "balanced_accuracy": "balanced accuracy (bACC)",
     "auc": "AUC",
@@ -77,6 +78,14 @@ def best_of(values: dict[Hashable, float], decimals: int = 3, lowest: bool = Fal
     """Keys of the best value as it is printed; without two values to compare, none."""
     printed = {key: round(-value if lowest else value, decimals) for key, value in values.items()}
     return {key for key, value in printed.items() if value == max(printed.values())} if len(printed) > 1 else set()
+
+
+def best_cells(rows: pd.DataFrame, by: list[str], key: list[str], decimals: int = 3) -> set[tuple]:
+    """The `key` of the row with the best mean of each group that is alike in `by`."""
+    found = set()
+    for _, group in rows.groupby(by):
+        found |= best_of(dict(zip(group[key].itertuples(index=False, name=None), group["mean"], strict=True)), decimals)
+    return found
 
 
 def amount(value: float) -> str:

@@ -11,8 +11,7 @@ from ..significance.rows import HEADLINE_METRIC, NOT_APPLICABLE
 from .formats import render
 from .frames import mean_and_sd, refuse_wrong_folds
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
-from .layout import MISSING, Layout, cell_text, number, values_over_folds
-from .probes import SPACES
+from .layout import MISSING, SPACE_HEADS, Layout, cell_text, number, values_over_folds
 
 CURVE_METRICS = [HEADLINE_METRIC, "cross_entropy"]
 IDENTITY = ["dataset", "autoencoder", "role", "space"]
@@ -70,7 +69,7 @@ def render_learning_curve(table: pd.DataFrame, labels: Labels, footnotes: Iterab
     sections = []
     for dataset, name in datasets_of(table, labels).items():
         own = table[table["dataset"] == dataset]
-        keys = [(a, s) for a in named for s in SPACES if ((own["autoencoder"] == a) & (own["space"] == s)).any()]
+        keys = [(a, s) for a in named for s in SPACE_HEADS if ((own["autoencoder"] == a) & (own["space"] == s)).any()]
         lines = [line for key in keys for line in _lines(own, *key, named[key[0]])]
         sections.append([(name, lines)])
     shown = table[table["sd"] != NOT_APPLICABLE]
@@ -99,7 +98,7 @@ def _lines(own: pd.DataFrame, autoencoder: str, space: str, name: str) -> list[l
         cells = rows.set_index("metric").to_dict("index")
         sizes = [f"{float(rows[key].iloc[0]):,.0f}" for key in ("n_images", "n_groups")]
         scores = [cell_text(cells[metric]) for metric in CURVE_METRICS]
-        lines.append([name, SPACES[space], f"{float(share):.0%}", *sizes, *scores, "", ""])
+        lines.append([name, SPACE_HEADS[space], f"{float(share):.0%}", *sizes, *scores, "", ""])
     if SDL in prices:
         lines[-1][-2:] = [number(float(prices[SDL]), decimals=0), _count(prices[ESC])]
     return [[cell or MISSING for cell in line] for line in lines]

@@ -11,12 +11,11 @@ from ..significance.t_tests import corrected_t
 from .formats import render
 from .frames import IDENTITY, cells_by, mean_and_sd, mean_scores, refuse_wrong_folds
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
-from .layout import MISSING, Layout, cell_text, number, points, values_over_folds
+from .layout import MISSING, SPACE_HEADS, Layout, cell_text, number, points, values_over_folds
 
 INFORMATION_COLUMNS = [*IDENTITY, "quantity", "mean", "sd", "ci_low", "ci_high", "n_folds"]
 ROW = ["dataset", "autoencoder", "recipe"]
 GAP = "reconstruction_vs_latent"  # in place of a space: the difference of two
-SPACES = {"image": "IS", "reconstruction": "RS", "latent": "LS"}
 
 
 def probes(metrics: pd.DataFrame, folds: Sequence[int]) -> pd.DataFrame:
@@ -50,7 +49,7 @@ def information(runs: pd.DataFrame, folds: Sequence[int]) -> pd.DataFrame:
 def render_probes(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] = ()) -> dict[str, str]:
     """Balanced accuracy as md, html and tex: a block per autoencoder, a row per rung, the gap beside both spaces."""
     table = table[table["metric"] == HEADLINE_METRIC]
-    means = table.pivot(index=ROW, columns="space", values="mean").reindex(columns=[*SPACES])
+    means = table.pivot(index=ROW, columns="space", values="mean").reindex(columns=[*SPACE_HEADS])
     gaps = (means["reconstruction"] - means["latent"]).dropna().map(points).to_dict()
     caption = (
         "The probe ladder: balanced accuracy of classifiers trained with cross-entropy, in image space (IS), "
@@ -90,7 +89,7 @@ def _ladder(
     """
     datasets, (families, controls) = datasets_of(table, labels), autoencoders_of(table, labels)
     cells = cells_by(table, [*ROW, "space"])
-    spaces = {space: head for space, head in SPACES.items() if space in set(table["space"])}
+    spaces = {space: head for space, head in SPACE_HEADS.items() if space in set(table["space"])}
 
     def row(autoencoder: str, recipe: str) -> list[str]:
         texts = [labels.rows.get(recipe, recipe.replace("_", " "))]

@@ -12,9 +12,10 @@ from .caveats import Spoiled, chance_row, sentences
 from .formats import render
 from .frames import cells_by, corrected_p, mean_scores
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
-from .layout import MISSING, SCORE_HEADS, Best, Block, Layout, best_of, cell_text, listed, scores_over_folds
+from .layout import MISSING, SCORE_HEADS, Best, Block, Layout, best_cells, cell_text, listed, scores_over_folds
 
 OVER_FOLDS_IN_WORDS = "two-sided t-test paired by fold with Nadeau and Bengio's correction"
+CELL = ["dataset", "autoencoder", "space", "metric"]
 MARK = "‡"  # as in Table 4: differs from reconstruction space
 
 
@@ -40,9 +41,10 @@ def render_table1(
     differ from reconstruction are marked; a family's cell without its test is an InputError.
     """
     metrics = [metric for metric in SCORES if metric in metrics]
-    cells = cells_by(table, ["dataset", "autoencoder", "space", "metric"])
+    cells = cells_by(table, CELL)
     datasets = datasets_of(table, labels)
-    best, differing = _best(table), _differing(table, tests)
+    differing, families = _differing(table, tests), table[table["role"] == "family"]
+    best = best_cells(families, ["dataset", "space", "metric"], CELL)
 
     def text(*key: str) -> str:
         shown = cell_text(cells.get(key), with_sd) + (MARK if key in differing else "")
@@ -88,18 +90,6 @@ def _caption(table: pd.DataFrame, metrics: Sequence[str], with_sd: bool, bold: b
             said = by_folds
         caption += f" {MARK} differs from RS: {P_BELOW}, {said}, Holm's over all cells of the metric."
     return caption
-
-
-def _best(table: pd.DataFrame) -> set[tuple[str, ...]]:
-    """Cells of the best family in latent and in reconstruction space."""
-    families = table[table["role"] == "family"]
-    found = set()
-    for (dataset, space, metric), rows in families.groupby(["dataset", "space", "metric"]):
-        means = {
-            (dataset, name, space, metric): mean for name, mean in zip(rows["autoencoder"], rows["mean"], strict=True)
-        }
-        found |= best_of(means)
-    return found
 
 
 def _differing(table: pd.DataFrame, tests: pd.DataFrame | None) -> set[tuple[str, ...]]:

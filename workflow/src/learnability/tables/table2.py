@@ -11,8 +11,9 @@ from .caveats import below_psnr, sentences
 from .formats import render
 from .frames import cells_by, mean_and_sd, named
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice, present
-from .layout import MISSING, Best, Block, Layout, best_of, number
+from .layout import MISSING, Best, Block, Layout, best_cells, number
 
+CELL = ["dataset", "autoencoder", "metric"]
 HEADS = {"ssim": "SSIM", "psnr": "PSNR"}
 DECIMALS = {"ssim": 3, "psnr": 1}
 
@@ -40,8 +41,10 @@ def table2(fidelity: pd.DataFrame) -> pd.DataFrame:
 
 def render_table2(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] = ()) -> dict[str, str]:
     """Table 2 as md, html and tex: mean SSIM and PSNR per autoencoder, families first, then the controls."""
-    cells = cells_by(table, ["dataset", "autoencoder", "metric"])
-    datasets, best = datasets_of(table, labels), _best(table)
+    cells, datasets = cells_by(table, CELL), datasets_of(table, labels)
+    families = table[table["role"] == "family"]
+    of_metric = (best_cells(families[families["metric"] == name], ["dataset"], CELL, DECIMALS[name]) for name in HEADS)
+    best = set().union(*of_metric)
 
     def block(autoencoder: str, name: str) -> Block:
         keys = [(dataset, autoencoder, metric) for dataset in datasets for metric in HEADS]
@@ -70,12 +73,3 @@ def left_out(table: pd.DataFrame, labels: Labels) -> list[str]:
     ]
     said = "Images that came back identical have no finite PSNR and are not in its mean: "
     return [f"{said}{'; '.join(counts)}."] if counts else []
-
-
-def _best(table: pd.DataFrame) -> set[tuple[str, ...]]:
-    """Cells of the best family."""
-    found = set()
-    for (dataset, metric), rows in table[table["role"] == "family"].groupby(["dataset", "metric"]):
-        keys = [(dataset, name, metric) for name in rows["autoencoder"]]
-        found |= best_of(dict(zip(keys, rows["mean"], strict=True)), DECIMALS[metric])
-    return found

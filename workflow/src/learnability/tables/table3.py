@@ -94,7 +94,8 @@ def render_table3(table: pd.DataFrame, labels: Labels, footnotes: Iterable[str] 
             [shown[row], *(_value(metric, cells[metric], row in best[metric]) for metric in METRICS)]
             for row, cells in rows.items()
         ]
-        guess = [[*row, *([MISSING] * (len(METRICS) - len(SCORES)))] for row in _guess(dataset, labels)]
+        chance = (guessed for _, (guessed,) in chance_row(["Chance"], [dataset], SCORES, labels))
+        guess = [[*row, *([MISSING] * (len(METRICS) - len(SCORES)))] for row in chance]
         sections.append([(f"{datasets[dataset]}, {autoencoders[autoencoder]}", [*guess, *lines])])
         ratios = [
             [f"{shown['latent']} : {shown[image]}", *_ratios(rows["latent"], rows[image])]
@@ -123,11 +124,6 @@ def headline(table: pd.DataFrame) -> dict[tuple, dict[str, float]]:
         if size is None or int(line["batch_size"]) == size:
             found.setdefault(tuple(line[key] for key in MEASURED_RUN), {})[line["metric"]] = line["value"]
     return found
-
-
-def _guess(dataset: str, labels: Labels) -> list[list[str]]:
-    """What guessing scores, as a row; none where the classes are not known."""
-    return [rows[0] for _, rows in chance_row(["Chance"], [dataset], SCORES, labels)]
 
 
 def _best(metric: str, rows: dict[str, dict[str, float]]) -> set[str]:

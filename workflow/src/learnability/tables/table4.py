@@ -9,12 +9,11 @@ from ..significance.level import ALPHA, P_BELOW
 from ..significance.macro import MACRO, with_macro
 from .frames import corrected_p, score_rows
 from .labels import Labels, present
-from .layout import Best, best_of, cell_text, scores_over_folds
+from .layout import SPACE_HEADS, Best, best_cells, cell_text, scores_over_folds
 from .scores import render_scores
 
 TABLE4_COLUMNS = ["dataset", "autoencoder", "row", "space", "recipe", "metric", "mean", "sd", "n_folds"]
 CELL_OF_TABLE4 = ["dataset", "autoencoder", "row", "space", "metric"]
-SPACES = {"image": "IS", "latent": "LS", "reconstruction": "RS"}
 MARKS = {"latent": "†", "reconstruction": "‡"}  # the row that a marked score differs from
 SEARCHED = {"fold": "⋆", "fold0": "⋆⋄"}  # by the scope of the search
 Row = tuple[str, str, str, str]  # name, space, recipe, autoencoder
@@ -105,7 +104,7 @@ def render_ablation_controls(
         "Classifiers that differ in one thing, in image space (IS), latent space (LS) and reconstruction space (RS): "
         f"{scores_over_folds(table, with_sd)}. Bold: the best latent classifier."
     )
-    stubs = {"Classifier": lambda row: shown[row["row"]], "Sp.": lambda row: SPACES[row["space"]]}
+    stubs = {"Classifier": lambda row: shown[row["row"]], "Sp.": lambda row: SPACE_HEADS[row["space"]]}
     text = _best_in_bold(table, with_sd)
     return render_scores("Ablation controls", caption, table, labels, ["row", "space"], stubs, footnotes, text)
 
@@ -133,10 +132,8 @@ def _best_in_bold(
     table: pd.DataFrame, with_sd: bool, marks: Callable[..., str] = lambda *key: ""
 ) -> Callable[[tuple, dict | None], str]:
     """What a cell shows, with its marks; that of the best latent classifier of each autoencoder is bold."""
-    best = set()
-    for _, rows in table[table["space"] == "latent"].groupby(["dataset", "autoencoder", "metric"]):
-        keys = rows[CELL_OF_TABLE4].itertuples(index=False, name=None)
-        best |= best_of(dict(zip(keys, rows["mean"], strict=True)))
+    latent = table[table["space"] == "latent"]
+    best = best_cells(latent, ["dataset", "autoencoder", "metric"], CELL_OF_TABLE4)
 
     def text(key: tuple, cell: dict | None) -> str:
         shown = cell_text(cell, with_sd) + (marks(*key) if cell else "")

@@ -100,8 +100,9 @@ def render_table6(
         lines = []
         for row in own.to_dict("records"):
             keys = [(dataset, autoencoder, row["remedy"], row["recipe"]) for dataset in datasets]
+            price = amount(round(float(row["gflop"]), 4)), amount(float(row["mb"]))
             shown = [text for key in keys for text in _shown(cells.get(key), closed.get(key, MISSING))]
-            lines.append([words[row["remedy"], row["recipe"]], *_price(row), *shown])
+            lines.append([words[row["remedy"], row["recipe"]], *price, *shown])
         return label, lines
 
     spanners = [(name, HEADS) for name in datasets.values()]
@@ -124,10 +125,6 @@ def _caption(table: pd.DataFrame, tests: pd.DataFrame) -> str:
         "reconstructions. Equivariant fine-tuning is to close the gap of its base, and more of it than fine-tuning "
         "alone, which has its own block. What a lossless control (below) gains is not the encoding's."
     )
-
-
-def _price(row: dict) -> list[str]:
-    return [amount(round(float(row["gflop"]), 4)), amount(float(row["mb"]))]
 
 
 def _shown(cell: dict | None, closed: float | str | None) -> list[str]:

@@ -7,24 +7,13 @@ from ..significance.level import CONFIDENCE, CONFIDENCE_TOST
 from ..significance.macro import MACRO
 from .diagnostic_labels import label_of
 from .formats import render
-from .labels import PHANTOM_NOTICE, REMEDY_WORDS, Labels, data_notes, marked, recipe_in_words
+from .labels import PHANTOM_NOTICE, REMEDY_WORDS, Labels, data_notes, recipe_in_words
 from .layout import MISSING, Block, Layout
 
 WORDS = [
-    "remedy",
-    "recipe",
-    "comparison",
-    "dataset",
-    "autoencoder",
-    "base",
-    "trainings",
-    "metric",
-    "role",
-    "alternative",
-    "method",
-    "correction",
-    "control",
-]
+    "remedy", "recipe", "comparison", "dataset", "autoencoder", "base", "trainings", "metric", "role", "alternative",
+    "method", "correction", "control",
+]  # fmt: skip
 TITLES = {
     "latent_vs_reconstruction": "The gap of every cell",
     "group_level": "The gap over groups of images",
@@ -39,6 +28,8 @@ TITLES = {
     "diagnostics_vs_gap": "What latents are like against the gap",
 }
 
+# Over all datasets, which their rows do not name.
+OVER_ALL = {"study_level", "wilcoxon", "fidelity_vs_gap", "diagnostics_vs_gap", "equivalence"}
 IN_RECONSTRUCTION = "_in_reconstruction"  # how the comparison of fine-tuning in that space ends
 NOTES = {
     "group_level": "Sampling only: fewer than three folds were run, so the test decides nothing.",
@@ -71,12 +62,10 @@ def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
     if name == "diagnostics_vs_gap":
         tests = _over_autoencoders(tests)
     shown = {
-        "dataset": lambda name: _dataset(name, labels),
-        "autoencoder": lambda name: labels.autoencoders.get(name, name),
-        "base": lambda name: labels.autoencoders.get(name, name),
+        "dataset": lambda name: "macro average" if name == MACRO else labels.dataset(name),
+        **dict.fromkeys(("autoencoder", "base", "control"), lambda name: labels.autoencoders.get(name, name)),
         "remedy": lambda name: REMEDY_WORDS[name],
         "recipe": recipe_in_words,
-        "control": lambda name: labels.autoencoders.get(name, name),
         "comparison": lambda name: compared(name, labels),
     }
     frame = tests.assign(**{column: tests[column].map(label) for column, label in shown.items() if column in tests})
@@ -124,17 +113,6 @@ def compared(comparison: str, labels: Labels) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_vs_", " less ").replace("_", " ")
-
-
-# Over all datasets, which their rows do not name.
-OVER_ALL = {"study_level", "wilcoxon", "fidelity_vs_gap", "diagnostics_vs_gap", "equivalence"}
-
-
-def _dataset(name: str, labels: Labels) -> str:
-    if name == MACRO:
-        return "macro average"
-    label = labels.datasets.get(name, name)
-    return marked(label, "phantom") if name in labels.synthetic else label
 
 
 def _with_interval(row: dict, column: str) -> str:

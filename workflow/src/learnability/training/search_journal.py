@@ -10,7 +10,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from ..errors import InputError
-from ..storage.arrays import unwritten, written_whole
+from ..storage.whole_files import unwritten, written_whole
 
 JOURNAL = "journal.log"
 GRACE_SECONDS = 30  # a lock that stays so long was left by a process that was killed: it is held for milliseconds

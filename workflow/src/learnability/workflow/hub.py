@@ -9,8 +9,8 @@ from ..autoencoders.families.weights import weight_files
 from ..classifiers.weights import CONFIG
 from ..classifiers.weights import FILE as PRETRAINED
 from ..errors import InputError
-from ..storage.arrays import written_whole
 from ..storage.contracts import file_digest, write_json
+from ..storage.whole_files import written_whole
 from ..study.sources import is_folder
 
 

@@ -8,7 +8,7 @@ import functools
 import sys
 from pathlib import Path
 
-from ..datasets.sizes import published_size
+from ..datasets.published_sizes import published_size
 from ..errors import InputError
 from ..storage.arrays import open_packed
 from ..storage.memory_limits import SHARE

@@ -13,13 +13,9 @@ from ..study.recipe import Recipe
 TRAINING_RULES = ("train_classifier", "train_with_decoder")
 SEARCH_RULES = ("search_recipe", "assist_search")
 CLASSIFIER_RULES = (
-    *TRAINING_RULES,
-    *SEARCH_RULES,
-    "compute_teacher_logits",
-    "score_across_spaces",
-    "trace_noise_curve",
+    *TRAINING_RULES, *SEARCH_RULES, "compute_teacher_logits", "score_across_spaces", "trace_noise_curve",
     "measure_efficiency",
-)
+)  # fmt: skip
 ENCODING_RULES = ("encode_dataset", "encode_latents", "encode_views", "encode_latent_views")
 DIAGNOSING_RULES = ("diagnose_encoding",)
 GPU_RULES = (*CLASSIFIER_RULES, *ENCODING_RULES, *DIAGNOSING_RULES, "finetune_autoencoder")

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
+from ..storage.whole_files import ADVICE, unwritten
 from .gpu_leases import VISIBLE, take_card
 
 DEVICE, ALLOCATED = "LEARNABILITY_DEVICE", "SLURM_JOB_GPUS"
@@ -70,8 +71,6 @@ def keep_freed_memory() -> None:
 
 def with_advice(error: Exception, log: str) -> Exception:
     """Add the job's log and advice to a failed write that names no file, such as that of a figure or the log."""
-    from ..storage.arrays import ADVICE, unwritten  # here, because it imports NumPy
-
     if isinstance(error, OSError) and error.errno in ADVICE and "could not be written" not in str(error):
         return unwritten(error.filename or f"{log}, or another file of this job,", error)
     return error
@@ -137,6 +136,11 @@ def driver() -> str:
     return f"driver {lines[0]}" if asked.returncode == 0 else f"nvidia-smi: {lines[0]}"
 
 
-def whole(recorded: dict | None, unrecorded: dict | None) -> dict | None:
-    """Join an entry of the configuration from its two parameters (workflow/rules/params.smk), or return None."""
-    return None if recorded is None else recorded | unrecorded
+def whole(recorded: dict | None, unrecorded: dict | None, weights: str | None = None) -> dict | None:
+    """Join an entry of the configuration from its two parameters (workflow/rules/params.smk), or return None.
+
+    `weights` is a file of the weights that the workflow fetches or fine-tunes, whose folder the entry then names.
+    """
+    if recorded is None:
+        return None
+    return recorded | unrecorded | ({"folder": str(Path(weights).parent)} if weights else {})

@@ -12,9 +12,8 @@ ABSOLUTE = r"(?<![\w.~/])/(?!/)[^\s,:}\]\"']+"  # also in results=/scratch/me/st
 def shown_command(words: Iterable[str], here: Path) -> str:
     """`snakemake` with these arguments; a path becomes its place below `here`, or else its last part."""
     words = [word.replace(f"{here}/", "") for word in words]
-    words = [Path(word).name if os.path.isabs(word) else without_folders(word) for word in words]
+    words = [
+        Path(word).name if os.path.isabs(word) else re.sub(ABSOLUTE, lambda path: Path(path[0]).name, word)
+        for word in words
+    ]
     return shlex.join(["snakemake", *words])
-
-
-def without_folders(word: str) -> str:
-    return re.sub(ABSOLUTE, lambda path: Path(path[0]).name, word)

@@ -61,7 +61,8 @@ def check_requests(requests: dict[Request, list[str]], attempts: int = 1) -> tup
                 )
             continue
         text = f"{asked}: {why}"
-        if never and request.estimated and judge(without_size(request.command), limits) == (False, ""):
+        without_size = re.sub(r" (-t|--mem|--mem-per-cpu) \S+", "", request.command)
+        if never and request.estimated and judge(without_size, limits) == (False, ""):
             warnings.append(f"{text}. Time and memory are an estimate, until the job's own input is there")
         elif never:
             refused.append(f"{text}. The rule or the profile asks for it")
@@ -99,11 +100,6 @@ def unavailable_nodes(partition: str | None) -> list[str]:
     """The nodes of a partition (or of all) that are down or drained, with their names as sinfo shortens them."""
     chosen = ["-p", partition] if partition else []
     return ask("sinfo", "--noheader", "--states=down,drain", "--format=%N", *chosen).stdout.split()
-
-
-def without_size(command: str) -> str:
-    """The command without minutes and memory."""
-    return re.sub(r" (-t|--mem|--mem-per-cpu) \S+", "", command)
 
 
 def asked_for(command: str) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ...errors import InputError
-from ...storage.arrays import open_packed, own_temporary, remove_abandoned, written_whole
+from ...storage.arrays import open_packed
 from ...storage.batches import Rows
 from ...storage.checkpoints import Checkpointer, remove_checkpoint
 from ...storage.contracts import (
@@ -24,6 +24,7 @@ from ...storage.contracts import (
     write_csv,
 )
 from ...storage.vouched import write_tuning_record
+from ...storage.whole_files import own_temporary, remove_abandoned, written_whole
 from ..families.diffusers_family import to_image_channels
 from ..interface import load_autoencoder, scale_input
 from . import lpips_heads

@@ -6,10 +6,9 @@ from pathlib import Path
 import pandas as pd
 
 from ...errors import InputError
-from ...storage.contracts import check_samples
 from ..names import own_groups, strip_columns
 from ..published_counts import compare_counts
-from ..source import Source
+from ..source import Source, check_samples
 from .files import image_names, listing_digest, read_image, resolve_root
 
 OPENS_AT_ONCE = True

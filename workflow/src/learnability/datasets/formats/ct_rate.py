@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from ...errors import InputError
-from ...storage.contracts import check_samples, file_digest
+from ...storage.contracts import file_digest
 from ..published_counts import compare_counts
-from ..source import Source
+from ..source import Source, check_samples
 from .files import read_image, resolve_root
 from .table import check_class_columns, one_hot, read_table
 

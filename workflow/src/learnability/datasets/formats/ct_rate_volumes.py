@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ...errors import InputError
-from ...storage.contracts import check_samples, file_digest
-from ..source import Source
+from ...storage.contracts import file_digest
+from ..source import Source, check_samples
 from .ct_rate import CLASSES, FINDINGS, patients
 from .files import resolve_root
 from .nifti import Volumes, crossed_slices, read_header

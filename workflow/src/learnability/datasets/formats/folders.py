@@ -7,9 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from ...errors import InputError
-from ...storage.contracts import check_samples
 from ..names import own_groups, strip, unify
-from ..source import Source
+from ..source import Source, check_samples
 from .files import listing_digest, read_image, resolve_root
 from .folder_tree import Tree, find_class_folders, same_text
 from .table import check_known

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ...errors import InputError
-from ...storage.contracts import check_samples
 from ..published_counts import compare_counts
-from ..source import Source
+from ..source import Source, check_samples
 from .files import image_names, listing_digest, read_image, require, resolve_root
 
 OPENS_AT_ONCE = False  # every file is looked at

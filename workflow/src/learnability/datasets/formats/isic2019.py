@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from ...errors import InputError
-from ...storage.contracts import check_samples, file_digest
+from ...storage.contracts import file_digest
 from ..names import own_groups
 from ..published_counts import compare_counts
-from ..source import Source
+from ..source import Source, check_samples
 from .files import read_image, require, resolve_root
 from .table import check_class_columns, join_table, one_hot, read_table
 

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from ...errors import InputError
-from ...storage.contracts import check_samples, digest
+from ...storage.contracts import digest
 from ..published_counts import compare_counts
-from ..source import Source
+from ..source import Source, check_samples
 from .files import resolve_root
 
 OPENS_AT_ONCE = True

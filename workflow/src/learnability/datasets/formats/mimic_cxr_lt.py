@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ...storage.contracts import check_samples, file_digest
+from ...storage.contracts import file_digest
 from ..names import add_counts, own_groups
 from ..published_counts import compare_counts
-from ..source import Source
+from ..source import Source, check_samples
 from .files import read_image, require, resolve_root
 from .table import Table, check_class_columns, one_hot, read_table
 

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from ...errors import InputError, quoted
-from ...storage.contracts import check_samples, file_digest
+from ...storage.contracts import file_digest
 from ..names import add_counts, is_missing, own_groups, strip_columns, unify
-from ..source import Source
+from ..source import Source, check_samples
 from .csv_rows import read_columns
 from .files import read_image, resolve_root
 

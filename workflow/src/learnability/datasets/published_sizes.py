@@ -1,7 +1,6 @@
-"""Published numbers of images and groups per class, so that a plan needs no data."""
+"""Published numbers of images, classes and groups, for plans and requests that have no data yet."""
 
-from .formats import cardium, isic2019
-from .sizes import published_size
+from .formats import cardium, imagenet, isic2019, mimic_cxr_lt
 
 # Counted in the metadata of ISIC 2019; an image whose lesion is blank is a group of its own.
 LESIONS = {"AK": 324, "BCC": 1310, "BKL": 1467, "DF": 113, "MEL": 1676, "NV": 8644, "SCC": 262, "VASC": 135}
@@ -19,6 +18,21 @@ PUBLISHED = {  # images of each class, and groups if they are known
     "cardium": (cardium.PUBLISHED_COUNTS, PATIENTS),
     "mimic_cxr_lt": (MIMIC_TRAINING, None),
 }
+PUBLISHED_SIZES = {
+    "ct_rate": (22305, 13),  # rows of the published study's slice table; its finding classes
+    "isic2019": (sum(isic2019.PUBLISHED_COUNTS.values()), len(isic2019.PUBLISHED_COUNTS)),
+    "mimic_cxr_lt": (mimic_cxr_lt.PUBLISHED_COUNTS["images"], 19),
+    "cardium": (sum(cardium.PUBLISHED_COUNTS.values()), len(cardium.PUBLISHED_COUNTS)),
+    "imagenet": (imagenet.PUBLISHED_COUNTS["images"], imagenet.PUBLISHED_COUNTS["classes"]),
+}
+
+
+def published_size(entry: dict) -> tuple[int, int] | None:
+    """Images and classes of a `datasets` entry, as published for its format; None if nothing was published."""
+    if entry["format"] not in PUBLISHED_SIZES:
+        return None
+    images, classes = PUBLISHED_SIZES[entry["format"]]
+    return min(images, entry.get("subset", {}).get("images", images)), classes
 
 
 def published_classes(entry: dict) -> tuple[dict[str, float], dict[str, float], str, bool] | None:
