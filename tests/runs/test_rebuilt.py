@@ -103,9 +103,7 @@ def test_a_run_that_was_trained_anew_is_refused_and_so_is_a_part_with_nothing(st
         pack(other, data / "c")
 
 
-def test_an_encoding_made_again_elsewhere_is_that_of_an_earlier_part_unless_its_weights_differ(
-    study, tmp_path
-):
+def test_an_encoding_made_again_elsewhere_is_that_of_an_earlier_part_unless_its_weights_differ(study, tmp_path):
     results = shutil.copytree(study / "results/made_up", tmp_path / "results")
     data = shutil.copytree(study / "docs/measurements/data/made_up", tmp_path / "data")
     (card,) = results.glob("encodings/*/first/autoencoder.json")
