@@ -68,6 +68,7 @@ ELSEWHERE = {
     "tests/runs/test_gpu_check.py runs it": ["python -m benchmarks.gpu"],
     "tests/runs/test_rebuilt.py packs a study": [
         "python -m docs.measurements.parts pack results/ham10000 docs/measurements/data/ham10000/table1",
+        "python -m docs.measurements.parts unpack docs/measurements/data/ham10000 results/ham10000",
     ],
     "minutes of measurement": [
         "python benchmarks/classifier_speed.py", "python benchmarks/feed.py", "python benchmarks/memory.py",

@@ -272,8 +272,8 @@ def test_claims_as_they_are_read(faithful):
 
 def test_footnotes_stand_below_every_part_of_the_claims(faithful):
     rendered, parts = render_claims(faithful, ["A note."]), spoken_of(faithful)[0]["part"].nunique()
-    assert [rendered[kind].count("A note.") for kind in ("md", "html", "tex")] == [parts] * 3
-    assert rendered["tex"].count(r"\begin{table}") > parts  # a part that is longer than a page has them below its last
+    assert [rendered[kind].count("A note.") for kind in ("md", "html")] == [parts] * 2
+    assert rendered["tex"].count("A note.") == rendered["tex"].count(r"\begin{table}") > parts  # some are cut
 
 
 @pytest.mark.parametrize(
