@@ -106,6 +106,7 @@ def test_a_run_that_was_trained_anew_is_refused_and_so_is_a_part_with_nothing(st
 def test_an_encoding_made_again_elsewhere_is_that_of_an_earlier_part_unless_its_weights_differ(study, tmp_path):
     results = shutil.copytree(study / "results/made_up", tmp_path / "results")
     data = shutil.copytree(study / "docs/measurements/data/made_up", tmp_path / "data")
+    write_json({"recipes": {}}, results / "study.json")
     (card,) = results.glob("encodings/*/first/autoencoder.json")
     write_json(read_json(card) | {"digest_latents": "of other bits", "card_digest": "another"}, card)
     with pytest.raises(InputError, match="there is nothing to pack"):
