@@ -89,16 +89,15 @@ def _pages(layout: Layout) -> list[Layout]:
 def _pages_of_numbers(layout: Layout) -> list[Layout]:
     """A table of numbers; if its blocks do not fit on a page, each begins one, and is cut between named rows."""
     blocks = _blocks(_folded(layout))
-    most = max(PAGE - HEAD_LINES, 1)
     if len(blocks) * (HEAD_LINES + sum(len(flat(section)) for section in layout.sections)) <= PAGE:
         return [layout]
-    return [_with_spanners(replace(layout, sections=page), block) for block in blocks for page in _cut(layout, most)]
+    return [_with_spanners(replace(layout, sections=page), block) for block in blocks for page in _cut(layout)]
 
 
-def _cut(layout: Layout, most: int) -> list[list[list[Block]]]:
-    """The sections in pages of at most so many rows; rows of one name stay together."""
+def _cut(layout: Layout) -> list[list[list[Block]]]:
+    """The sections in pages; the rows of one name stay together."""
     pages: list[list[list[Block]]] = [[]]
-    left = most
+    left = most = PAGE - HEAD_LINES
     for section in layout.sections:
         pages[-1].append([])
         for name, rows in section:

@@ -29,7 +29,7 @@ class DiffusersAutoencoder:
     def __init__(self, entry: dict, device: torch.device):
         self.model = self.load(entry).eval().requires_grad_(False).to(device)
         for layer in self.model.modules():
-            if isinstance(layer, torch.nn.Conv2d):  # on a CPU a tenth faster or more; what is five-dimensional stays
+            if isinstance(layer, torch.nn.Conv2d):  # on a CPU faster by 3 to 14 %; what has five dimensions stays
                 layer.to(memory_format=torch.channels_last)
         self.packing = Packing(self.model) if entry.get("layout") == "packed" else None
         self.pipeline = IDENTITY if self.packing else pipeline_units(self.model)  # packed latents are normalised
