@@ -66,7 +66,8 @@ def full_gpu(monkeypatch):
 
     def resident(*given, **named):
         data = load(*given, **named)
-        data.rows.array, data.rows.resident = data.array, torch.from_numpy(data.array[:].copy())
+        data.rows.array = data.array
+        data.rows.resident = torch.from_numpy(data.array[:].copy()).to(data.rows.device)
         steps.append(data.rows)
         return data
 
