@@ -22,8 +22,9 @@ NOT_RUN = """**Nothing has run on a GPU yet.** Of the CUDA path tests check, on 
 and types agree in training steps, passes and fine-tuning, and that a step does not wait for the device. The rates of
 `learnability plan` are estimates, whose source stands in `workflow/resources/gpus.yaml`. That the parts below run is
 tested on a CPU. What only a device can decide is not decided: trainings use neither a CUDA graph nor `torch.compile`,
-which part `step` tries; convolutions of autoencoders lie channels last, as on a CPU, and `autoencoders` tries the
-other layout. The batch of an encoding follows from the memory of the card; tests invent the sizes of that memory."""
+which parts `step` and `compiled` try; convolutions of autoencoders lie channels last, as on a CPU, and `autoencoders`
+tries the other layout. The batch of an encoding follows from the memory of the card; tests invent the sizes of that
+memory."""
 TINY = "**A tiny run: it says whether the commands run. Its figures are no measurement, and none of a GPU.**"
 ON_CPU = "**Measured on a CPU: none of these figures is of a GPU.**"
 

@@ -21,10 +21,6 @@ def figures(setting: Setting) -> Iterator[Figure]:
         for kind in (LATENTS, IMAGES):  # after all else, because a graph that cannot be recorded may spoil the process
             step = stepper(setting, kind)
             yield from attempted("CUDA graph, times as fast", kind, lambda step=step: graph_gain(setting, step))
-        step = stepper(setting, LATENTS)  # last, because it may compile for a minute
-        base = setting.rate(step, len(step.x))
-        step.model.network = torch.compile(step.model.network)
-        yield from attempted("torch.compile, times as fast", LATENTS, lambda: setting.rate(step, len(step.x)) / base)
 
 
 def ways(setting: Setting, kind: str, step: Stepper) -> Iterator[Figure]:
