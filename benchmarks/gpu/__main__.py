@@ -11,6 +11,7 @@ rates of `learnability plan` from existing files.
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -53,15 +54,25 @@ def main() -> int:
         parser.error(f"no part {unknown[0]}; there are {', '.join(PARTS)}")
     if chosen.device == "cuda" and not chosen.write and not torch.cuda.is_available():
         parser.error("CUDA finds no GPU here; to try the commands on a CPU: make gpu-check DEVICE=cpu TINY=1")
+    # So that a part ends with this command, and what it has measured is written.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     measures = chosen.write or (chosen.device == "cuda" and not chosen.tiny)
     raw = chosen.raw or (MEASURED if measures else TRIED)
-    failed = [] if chosen.write else check(chosen, raw)
-    written = chosen.page or raw.with_suffix(".md")
+    try:
+        failed = [] if chosen.write else check(chosen, raw)
+    finally:
+        write_pages(raw, chosen.page or raw.with_suffix(".md"))
+    for line in failed:
+        print(line)
+    return 1 if failed else 0
+
+
+def write_pages(raw: Path, written: Path) -> None:
+    """Write the page of the results in the folder `raw`, and the rates of measured GPUs from those that are kept."""
     write_text(page(stored(raw)), written)
     if raw == MEASURED:
         write_text(with_measured(GPUS.read_text(encoding="utf-8"), stored(raw)), GPUS)
-    print(f"{written} is written", *failed, sep="\n")
-    return 1 if failed else 0
+    print(f"{written} is written")
 
 
 def check(chosen: argparse.Namespace, raw: Path) -> list[str]:

@@ -22,7 +22,7 @@ from .setting import Figure, Setting
 
 HERE = Path(__file__).parent
 PARTS = ("machine", "train", "step", "syncs", "autoencoders", "encode", "agreement", "inference", "start", "resume",
-         "unit", "together")  # by worth: what comes last is what a short time leaves out  # fmt: skip
+         "unit", "together", "compiled")  # by worth: what comes last is what a short time leaves out  # fmt: skip
 LEAST_SECONDS = 15  # with less time left, no part begins
 # Imported once in the process from which the parts are forked; missing packages are skipped. Not diffusers: it queries
 # the GPUs when imported, and after that CUDA does not work in a fork.

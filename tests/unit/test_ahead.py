@@ -1,6 +1,8 @@
 """Images pass in batches that the device bears, and what is made of them is finished beside the next pass."""
 
+import gc
 import threading
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -33,13 +35,22 @@ def values(x: torch.Tensor, start: int) -> dict:
     return {"value": x[:, 0, 0, 0].tolist()}
 
 
-def out_of_memory(at_most: int, seen: list[int]):
+OUT_OF_MEMORY = (
+    torch.OutOfMemoryError("CUDA out of memory."),
+    torch.AcceleratorError("CUDA error: out of memory"),
+    RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"),
+    RuntimeError("GET was unable to find an engine to execute this computation"),
+)
+
+
+def out_of_memory(at_most: int, seen: list[int], error: RuntimeError = OUT_OF_MEMORY[0]):
     """An encoder for which the memory suffices for `at_most` images; `seen` is how many it was given."""
 
     def encode(x: torch.Tensor, start: int) -> dict:
         seen.append(len(x))
         if len(x) > at_most:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+            raise error
         return values(x, start)
 
     return encode
@@ -71,12 +82,22 @@ def test_an_error_of_the_other_thread_ends_the_encoding(wrong, kept):
     assert written.values == list(range(kept))
 
 
-def test_a_batch_that_does_not_fit_passes_by_halves_and_so_do_those_after_it(capsys):
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=str)
+def test_a_batch_that_does_not_fit_passes_by_halves_and_so_do_those_after_it(capsys, error):
+    """Memory that a library takes beside PyTorch's own runs out in words of the library."""
     written, seen = Written(), []
-    encode_ahead(written, IMAGES, 5, CPU, out_of_memory(2, seen))
+    encode_ahead(written, IMAGES, 5, CPU, out_of_memory(2, seen, error))
     assert written.values == [0, 1, 2, 3, 4, 5, 6]
     assert seen == [5, 2, 2, 2, 1]
-    assert "5 images at once are too many, 2 from now on: CUDA out of memory." in capsys.readouterr().out
+    assert f"5 images at once are too many, 2 from now on: {error}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("said", ["CUDA error: an illegal memory access", "DefaultCPUAllocator: can't allocate memory"])
+def test_other_errors_and_the_memory_of_a_host_halve_nothing(said):
+    seen = []
+    with pytest.raises(RuntimeError, match=said):
+        encode_ahead(Written(), IMAGES, 4, CPU, out_of_memory(0, seen, RuntimeError(said)))
+    assert seen == [4]
 
 
 def test_memory_that_does_not_suffice_for_one_image_is_an_error():
@@ -102,6 +123,37 @@ def test_memory_that_does_not_suffice_to_finish_a_batch_halves_it_too():
         (4, 2),
         *((start, 1) for start in range(2, 7)),
     ]  # from the first that is not written
+
+
+@pytest.mark.parametrize("fails_in", ["encode", "finish"])
+def test_a_pass_that_did_not_fit_leaves_nothing_in_memory(fails_in):
+    made, left = [], []
+
+    def fail_in(place: str, value: torch.Tensor) -> None:
+        large = torch.zeros(len(value))  # such as what SSIM is made of
+        made.append(weakref.ref(large))
+        if fails_in == place and len(value) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    def encode(x: torch.Tensor, start: int) -> torch.Tensor:
+        if start == 0 and made:  # begun anew
+            left.append([value() is None for value in made])
+        value = x[:, 0, 0, 0].clone()
+        made.append(weakref.ref(value))
+        fail_in("encode", value)
+        return value
+
+    def finish(value: torch.Tensor) -> dict:
+        fail_in("finish", value)
+        return {"value": value.tolist()}
+
+    gc.disable()  # the memory is needed at once
+    try:
+        encode_ahead(written := Written(), IMAGES, 5, CPU, encode, finish)
+    finally:
+        gc.enable()
+    assert written.values == [0, 1, 2, 3, 4, 5, 6]
+    assert all(left[0])
 
 
 def test_a_signal_that_the_writing_heard_ends_the_encoding_even_if_the_next_batch_does_not_fit():

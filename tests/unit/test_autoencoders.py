@@ -281,6 +281,7 @@ def test_weights_with_the_old_names_of_attention_are_read(tmp_path, dataset):
 @pytest.mark.parametrize(("error", "shown"), [
     (torch.OutOfMemoryError("no memory left"), torch.OutOfMemoryError),
     (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED"), RuntimeError),
+    (RuntimeError("GET was unable to find an engine to execute this computation"), RuntimeError),
     (RuntimeError("shapes do not fit"), InputError),
 ])  # fmt: skip
 def test_a_failure_of_the_gpu_is_not_taken_for_a_wrong_class(tmp_path, monkeypatch, error, shown):

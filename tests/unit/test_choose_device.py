@@ -46,8 +46,8 @@ def test_a_gpu_that_was_given_and_cannot_be_used_is_refused_with_the_reason(brok
     assert str(caught.value) == (
         f"{name}={given[name]} gives this job a GPU, and PyTorch cannot use it: The NVIDIA driver on your system is "
         "too old (found version 11040). Please update your GPU driver "
-        f"(torch {torch.__version__}, built for CUDA 12.8; driver 470.57.02). Install the PyTorch whose CUDA "
-        "this driver knows, or update the driver; to compute on the CPU anyway, set LEARNABILITY_DEVICE=cpu"
+        f"(torch {torch.__version__}, built for CUDA 12.8; driver 470.57.02). Install the PyTorch whose CUDA this "
+        "driver and this GPU know, or update the driver; to compute on the CPU anyway, set LEARNABILITY_DEVICE=cpu"
     )
 
 
@@ -80,6 +80,45 @@ def test_a_card_of_this_machine_that_cannot_be_used_is_said_in_the_log(broken, c
     assert first == "GPU 0"
     assert second.startswith("PyTorch cannot use it: The NVIDIA driver on your system is too old")
     assert second.endswith("; this job runs on the CPU")
+
+
+@pytest.fixture
+def too_old(broken, monkeypatch):
+    """A machine whose GPU CUDA knows and this PyTorch has no kernels for; returns what `broken` does."""
+
+    def no_kernel(*_, device):
+        raise torch.AcceleratorError("CUDA error: no kernel image is available for execution on the device\nSearch for")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_90"])
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla V100-SXM2-32GB")
+    monkeypatch.setattr(torch, "zeros", no_kernel)
+    return broken
+
+
+WITHOUT_KERNELS = "PyTorch cannot use it: it has kernels for sm_75 sm_90, and Tesla V100-SXM2-32GB is none of these ("
+
+
+def test_a_gpu_that_pytorch_has_no_kernels_for_is_refused_before_any_work(too_old):
+    too_old({"SLURM_JOB_GPUS": "3"})
+    with pytest.raises(InputError) as caught:
+        choose_device(1)
+    assert WITHOUT_KERNELS in str(caught.value)
+
+
+def test_such_a_card_of_this_machine_is_said_in_the_log(too_old, capsys):
+    too_old({"LEARNABILITY_CARDS": "0", "LEARNABILITY_JOBS_PER_CARD": "1"})
+    assert choose_device(1) == torch.device("cpu")
+    assert WITHOUT_KERNELS in capsys.readouterr().out
+
+
+def test_a_gpu_that_fails_in_another_way_ends_the_job_with_its_own_error(too_old, monkeypatch):
+    too_old({"LEARNABILITY_CARDS": "0", "LEARNABILITY_JOBS_PER_CARD": "1"})
+    busy = torch.AcceleratorError("CUDA error: CUDA-capable device(s) is/are busy or unavailable")
+    monkeypatch.setattr(torch, "zeros", lambda *_, device: (_ for _ in ()).throw(busy))
+    with pytest.raises(RuntimeError, match="busy or unavailable"):
+        choose_device(1)
 
 
 def test_a_build_for_cpus_alone_says_so(broken, monkeypatch):

@@ -13,6 +13,7 @@ import yaml
 from benchmarks.gpu import runner, studies
 from benchmarks.gpu.__main__ import MEASURED, PAGE
 from benchmarks.gpu.page import NOT_RUN, ON_CPU, TINY, page
+from benchmarks.gpu.parts import autoencoders
 from benchmarks.gpu.parts.unit import read
 from benchmarks.gpu.rates import with_measured
 from benchmarks.gpu.results import DONE, Results, figures_of, stored
@@ -83,6 +84,36 @@ def test_a_part_for_which_no_time_is_left_is_not_begun(setting, tmp_path, capsys
     assert "well: left out, 5 s are left" in capsys.readouterr().out
 
 
+STOPPED = """
+import os, pathlib, signal, sys, time
+from benchmarks.gpu import __main__ as command
+from benchmarks.gpu.results import Results
+from benchmarks.gpu.setting import Figure
+
+def check(chosen, raw):
+    results = Results(raw, "CPU", tiny=True)
+    results.begin("step", "of this code")
+    results.add("step", Figure("a", "b", 2.0))
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)  # as at the end of an allocation
+        time.sleep(60)
+    finally:
+        print("the part is ended")
+
+command.check = check
+sys.argv[1:] = ["--device", "cpu", "--tiny", "--raw", sys.argv[1]]
+sys.exit(command.main())
+"""
+
+
+def test_a_command_that_is_stopped_ends_its_part_and_writes_what_there_is(tmp_path):
+    said = run(sys.executable, "-c", STOPPED, tmp_path / "raw", code=143)
+    assert "the part is ended" in said
+    shown = (tmp_path / "raw.md").read_text()
+    assert "**killed**" in shown
+    assert "| a | 2 |" in shown
+
+
 def test_a_figure_that_fails_says_how_and_the_next_is_tried():
     def fail():
         raise RuntimeError("CUDA error\nand more")
@@ -107,6 +138,20 @@ print([studies.given(setting, kind) and studies.recipe_for(setting, kind).model 
 def test_no_process_that_is_forked_has_asked_for_a_gpu(tmp_path):
     """Otherwise CUDA would not work in the fork. Parts are forked, and some parts fork trainings."""
     assert "convnext_tiny" in run(sys.executable, "-c", ASKS_FOR_A_GPU, tmp_path)
+
+
+def test_autoencoders_are_measured_in_the_memory_layout_of_the_study(tmp_path, monkeypatch):
+    laid_out = []
+
+    def noted(setting, name, model):
+        convolutions = [layer for layer in model.model.modules() if isinstance(layer, torch.nn.Conv2d)]
+        laid_out.append(all(each.weight.is_contiguous(memory_format=torch.channels_last) for each in convolutions))
+        return ()
+
+    monkeypatch.setattr(autoencoders, "precisions", noted)
+    figures = list(autoencoders.figures(Setting(torch.device("cpu"), True, tmp_path)))
+    assert laid_out == [True] * len(autoencoders.NAMES)
+    assert [figure.what for figure in figures] == ["channels first, times as fast"]
 
 
 def test_the_outcomes_of_unit_tests_are_read_from_one_process_and_from_several():

@@ -14,6 +14,7 @@ import torch
 
 from learnability.errors import InputError
 from learnability.storage.batches import free_memory
+from learnability.workflow import jobs as jobs_of_rules
 from learnability.workflow.gpu_leases import find_cards, offer_cards, take_card, withdraw_cards
 from learnability.workflow.jobs import choose_device
 
@@ -145,6 +146,7 @@ def test_a_script_has_its_card_before_cuda_starts_and_its_part_of_the_memory(
     monkeypatch.setattr(os, "environ", {"CUDA_VISIBLE_DEVICES": "5,6", "CUDA_DEVICE_ORDER": "FASTEST_FIRST"})
     seen, set_parts = [], []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: seen.append(dict(os.environ)) or True)
+    monkeypatch.setattr(jobs_of_rules, "has_kernels", lambda: True)
     monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", set_parts.append)
     assert offer_cards(os.environ, jobs_per_card) == 2 * jobs_per_card
     assert choose_device(1, alone) == torch.device("cuda")
@@ -193,7 +195,7 @@ def test_the_cards_are_the_visible_ones_by_number(smi, given, cards):
     assert find_cards(given) == cards
 
 
-@pytest.mark.parametrize("program", [None, "#!/bin/sh\necho no devices were found\nexit 6\n"])
+@pytest.mark.parametrize("program", [None, *(f"#!/bin/sh\necho No devices were found\nexit {n}\n" for n in (0, 6))])
 def test_a_machine_without_a_card_offers_none(tmp_path, monkeypatch, program):
     monkeypatch.setenv("PATH", str(tmp_path))
     if program:

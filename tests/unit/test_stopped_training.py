@@ -1,4 +1,4 @@
-"""A training, stopped by a signal within an epoch in its own process, ends in the same bytes when it continues."""
+"""A training that is stopped within an epoch, by a signal or for want of memory, ends in the same bytes."""
 
 import json
 import os
@@ -15,6 +15,7 @@ from learnability.storage.checkpoints import Checkpointer, remove_checkpoint
 from learnability.storage.contracts import read_json
 from learnability.storage.interruption import Interruption
 from learnability.training import engine as training
+from learnability.training import tuning
 from learnability.training.tuning import search_recipe
 from tests.lights import inputs, train, write_study
 from tests.recipes import IMAGE, LATENT, recipe_of
@@ -56,6 +57,65 @@ def test_sigterm_within_an_epoch_saves_and_the_next_start_ends_in_the_same_bytes
     assert train(study, "stopped", recipe) == whole
     assert capsys.readouterr().out.startswith("resumed in epoch 2, after 32 training rows\n")
     assert sorted(files(study)) == sorted(path.name for path in (study / "whole").iterdir())
+
+
+@pytest.fixture
+def full_gpu(monkeypatch):
+    """A GPU that has room for the rows, and for the network only until a step: returns how many steps there were."""
+    load, step, steps = training.load_fold, training.train_step, []
+
+    def resident(*given, **named):
+        data = load(*given, **named)
+        data.rows.array = data.array
+        data.rows.resident = torch.from_numpy(data.array[:].copy()).to(data.rows.device)
+        steps.append(data.rows)
+        return data
+
+    def short(*given):
+        steps.append("step")
+        if steps[0].resident is not None and len(steps) > STEPS + 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return step(*given)
+
+    monkeypatch.setattr(training, "load_fold", resident)
+    monkeypatch.setattr(tuning, "load_fold", resident)
+    monkeypatch.setattr(training, "train_step", short)
+    return steps
+
+
+NO_ROOM = "no room on the GPU for the network beside the rows, which are read ahead now: CUDA out of memory.\n"
+
+
+@pytest.mark.parametrize("epoch_is_saved", [True, False], ids=["goes on", "begins anew"])
+def test_rows_leave_a_gpu_that_has_no_room_for_the_network_beside_them(
+    study, request, monkeypatch, capsys, epoch_is_saved
+):
+    whole = train(study, "whole", LATENT)
+    if epoch_is_saved:
+        monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN_EPOCHS", 0)
+    steps = request.getfixturevalue("full_gpu")
+    capsys.readouterr()
+    assert train(study, "full", LATENT) == whole
+    assert NO_ROOM in (said := capsys.readouterr().out)
+    assert ("resumed after epoch 1\n" in said) == epoch_is_saved
+    assert steps.count("step") == 4 * STEPS + (2 if epoch_is_saved else STEPS + 2)
+    assert read_json(study / "full/metrics.json")["resident_mb"] == steps[0].held_bytes / 1e6
+
+
+def test_the_trials_of_a_search_have_that_room_too(study, full_gpu, capsys):
+    given = inputs(study, LATENT)
+    recipe = recipe_of(LATENT | {"epochs": 2, "search": SEARCH | {"trials": 1}})
+    search_recipe(recipe=recipe, seed=1, code="code", folder=study / "search", worker=0, **given)
+    assert NO_ROOM in capsys.readouterr().out
+
+
+def test_a_network_that_does_not_fit_without_the_rows_either_is_an_error(study, monkeypatch):
+    def full(*given):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(training, "train_step", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        train(study, "full", LATENT)
 
 
 def test_control_c_saves_as_sigterm_does(study, capsys):

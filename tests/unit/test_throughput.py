@@ -113,6 +113,7 @@ def test_a_gpu_is_timed_by_events_with_one_wait_and_its_peak_begins_after_the_wa
     "error",
     [
         torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
         MemoryError(),
         RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"),
     ],

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import torch
 
 from learnability.autoencoders.families.architectures import ON_THE_HUB
+from learnability.autoencoders.interface import Autoencoder, load_autoencoder
 from learnability.planning.networks import count
 from learnability.study.cells import resolve_autoencoder
 from learnability.study.configuration import read_config
@@ -13,9 +14,9 @@ from learnability.study.configuration import read_config
 from ..setting import Figure, Setting
 from .machine import peaks
 
-SECONDS = 70
+SECONDS = 80
 NAMES = ("flux2", "sd14", "flux1")
-BATCH = 4  # images at 512 px, as encode_dataset takes them
+BATCH = 4  # images at 512 px, as a training decodes them; encode_dataset takes as many or more
 NARROW = {"block_out_channels": [8, 8, 16, 16], "layers_per_block": 1, "norm_num_groups": 4}
 
 
@@ -30,22 +31,48 @@ def network(setting: Setting, name: str) -> torch.nn.Module:
     return built.eval().requires_grad_(False)
 
 
+def entry_of(setting: Setting, name: str) -> dict:
+    """The entry of an autoencoder with random weights, in a folder that the first part to ask for it writes."""
+    folder = setting.scratch / "weights" / name
+    if not folder.is_dir():
+        network(setting, name).save_pretrained(folder)
+    published = resolve_autoencoder(read_config(), name)
+    return {key: published[key] for key in ("class", "role", "channels", "factor")} | {"source": str(folder)}
+
+
 def figures(setting: Setting) -> Iterator[Figure]:
     for name in NAMES:
-        yield from precisions(setting, name)
+        model = load_autoencoder(entry_of(setting, name), setting.device)  # as the study lays it out in memory
+        yield from precisions(setting, name, model)
+        if name == NAMES[0]:
+            yield from channels_first(setting, name, model)
+        del model
         if setting.cuda:
             torch.cuda.empty_cache()
 
 
-def precisions(setting: Setting, name: str) -> Iterator[Figure]:
-    model, x = network(setting, name).to(setting.device), images(setting)
+def channels_first(setting: Setting, name: str, model: Autoencoder) -> Iterator[Figure]:
+    """What the other layout of convolutions gives; `model` keeps it."""
+    rates, x = [], images(setting)
+    for layout in (torch.channels_last, torch.contiguous_format):
+        for layer in model.model.modules():
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.to(memory_format=layout)
+        given = x.contiguous(memory_format=layout)
+        with Precision(setting, "TF32"), torch.inference_mode():
+            rates.append(setting.rate(lambda x=given: round_trip(model, x), len(x)))
+    yield Figure(f"{name} in TF32", "channels first, times as fast", rates[1] / rates[0])
+
+
+def precisions(setting: Setting, name: str, model: Autoencoder) -> Iterator[Figure]:
+    x = images(setting)
     z, truth = outputs(setting, model, x, "float32")
     forward = operations(setting, name)
     promised = peaks(setting)
     for precision in ("TF32", "bfloat16", "float32"):
         of = f"{name} in {precision}"
         found_z, found = outputs(setting, model, x, precision)
-        yield Figure(of, "class", type(model).__name__)
+        yield Figure(of, "class", type(model.model).__name__)
         yield Figure(of, "PSNR against float32, dB", psnr_over_range(truth, found))
         yield Figure(of, "relative error of z", float((found_z - z).norm() / z.norm()))
         with Precision(setting, precision), torch.inference_mode():
@@ -89,14 +116,14 @@ def images(setting: Setting) -> torch.Tensor:
     return x.to(setting.device).contiguous(memory_format=torch.channels_last)
 
 
-def round_trip(model: torch.nn.Module, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    z = model.encode(x).latent_dist.mode()
-    return z, model.decode(z).sample
+def round_trip(model: Autoencoder, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    z = model.encode(x)
+    return z, model.decode(z)
 
 
-def outputs(setting: Setting, model: torch.nn.Module, x: torch.Tensor, precision: str) -> tuple[torch.Tensor, ...]:
+def outputs(setting: Setting, model: Autoencoder, x: torch.Tensor, precision: str) -> tuple[torch.Tensor, ...]:
     with Precision(setting, precision), torch.inference_mode():
-        return tuple(found.float() for found in round_trip(model, x))
+        return round_trip(model, x)
 
 
 def psnr_over_range(truth: torch.Tensor, found: torch.Tensor) -> float:

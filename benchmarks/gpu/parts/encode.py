@@ -9,15 +9,13 @@ import numpy as np
 import torch
 
 from learnability.autoencoders.decoding import image_decoder
-from learnability.autoencoders.encode import encode_dataset
+from learnability.autoencoders.encode import encode_dataset, images_a_pass
 from learnability.autoencoders.interface import load_autoencoder
 from learnability.storage.arrays import open_packed
-from learnability.study.cells import resolve_autoencoder
-from learnability.study.configuration import read_config
 
 from ...noise_study import write_images
 from ..setting import Figure, Setting
-from .autoencoders import BATCH, network
+from .autoencoders import entry_of
 
 SECONDS = 60
 NAME = "flux2"
@@ -28,9 +26,7 @@ def figures(setting: Setting) -> Iterator[Figure]:
     dataset = setting.scratch / "encoded"
     dataset.mkdir()
     write_images(dataset, number, size)
-    network(setting, NAME).save_pretrained(dataset / "weights")
-    entry = {"class": resolve_autoencoder(read_config(), NAME)["class"], "source": str(dataset / "weights")}
-    entry |= {"role": "family", "factor": 8, "channels": 32}
+    entry = entry_of(setting, NAME)
     autoencoder = load_autoencoder(entry, setting.device)
     images = open_packed(dataset / "images.npy")
     passes(setting, autoencoder, images)  # warm-up
@@ -54,8 +50,9 @@ def figures(setting: Setting) -> Iterator[Figure]:
 @torch.inference_mode()
 def passes(setting: Setting, autoencoder, images: np.ndarray) -> None:
     """Encode and decode alone; nothing is read back or kept."""
-    for start in range(0, len(images), BATCH):
-        x = torch.from_numpy(np.array(images[start : start + BATCH])).to(setting.device).permute(0, 3, 1, 2)
+    batch = images_a_pass(images.shape[1], setting.device)  # as the study passes them
+    for start in range(0, len(images), batch):
+        x = torch.from_numpy(np.array(images[start : start + batch])).to(setting.device).permute(0, 3, 1, 2)
         autoencoder.decode(autoencoder.encode(x.float() / 127.5 - 1))
 
 

@@ -16,7 +16,7 @@ from learnability.training.engine import OUTPUTS, train_classifier
 from ..setting import Figure, Setting
 from ..studies import CHANNELS, given, recipe_for
 
-SECONDS = 75
+SECONDS = 90
 SMALLEST = min(CHANNELS, key=CHANNELS.get)
 SAID = "epoch 1/"  # by the engine, after its first epoch
 
@@ -62,7 +62,7 @@ def train(setting: Setting, folder: Path, deterministic: bool, log: Path) -> Non
     if deterministic:
         os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"  # as torch asks for
         torch.use_deterministic_algorithms(True)
-    recipe = recipe_for(setting, SMALLEST, epochs=setting.size(12, 4))
+    recipe = recipe_for(setting, SMALLEST, epochs=setting.size(6, 4))
     train_classifier(recipe=recipe, seed=1, code="", folder=folder, **given(setting, SMALLEST))
 
 

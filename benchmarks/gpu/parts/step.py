@@ -17,11 +17,10 @@ STEPS = 10
 def figures(setting: Setting) -> Iterator[Figure]:
     for kind in (LATENTS, IMAGES):
         yield from ways(setting, kind, stepper(setting, kind))
-    if setting.cuda:  # last, because it may compile for a minute
-        step = stepper(setting, LATENTS)
-        base = setting.rate(step, len(step.x))
-        step.model.network = torch.compile(step.model.network)
-        yield from attempted("torch.compile, times as fast", LATENTS, lambda: setting.rate(step, len(step.x)) / base)
+    if setting.cuda:
+        for kind in (LATENTS, IMAGES):  # after all else, because a graph that cannot be recorded may spoil the process
+            step = stepper(setting, kind)
+            yield from attempted("CUDA graph, times as fast", kind, lambda step=step: graph_gain(setting, step))
 
 
 def ways(setting: Setting, kind: str, step: Stepper) -> Iterator[Figure]:
@@ -46,8 +45,6 @@ def ways(setting: Setting, kind: str, step: Stepper) -> Iterator[Figure]:
     yield from attempted("cudnn.benchmark, times as fast", kind, lambda: gain(step, benchmark=True))
     yield from attempted("cudnn.deterministic, times as fast", kind, lambda: gain(step, deterministic=True))
     yield from attempted("timm's fast_norm, times as fast", kind, with_fast_norm)
-    if setting.cuda:
-        yield from attempted("CUDA graph, times as fast", kind, lambda: gain(graph_of(step).replay))
 
 
 def host_seconds(setting: Setting, step: Stepper) -> float:
@@ -66,6 +63,11 @@ def set_fast_norm(model: torch.nn.Module, fast: bool) -> None:
     for module in model.modules():
         if hasattr(module, "_fast_norm"):
             module._fast_norm = fast
+
+
+def graph_gain(setting: Setting, step: Stepper) -> float:
+    base = setting.rate(step, len(step.x))
+    return setting.rate(graph_of(step).replay, len(step.x)) / base
 
 
 def graph_of(step: Stepper) -> torch.cuda.CUDAGraph:

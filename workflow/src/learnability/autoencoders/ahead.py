@@ -1,5 +1,6 @@
 """Images through an autoencoder: read ahead, passed in batches that the device bears, and written meanwhile."""
 
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 
 from ..storage.arrays import as_rgb
+from ..storage.out_of_memory import ran_out_of_gpu_memory
 from ..storage.partial_arrays import PartialArrays
 
 
@@ -27,12 +29,14 @@ def encode_ahead(
     while True:
         try:
             return pass_on(partial, images, batch, device, encode, finish)
-        except torch.OutOfMemoryError as error:
-            if batch == 1:
+        except RuntimeError as error:
+            if batch == 1 or not ran_out_of_gpu_memory(error):
                 raise
             print(f"{batch} images at once are too many, {batch // 2} from now on: {error}", flush=True)
+            # The error holds all tensors of the pass, and where it came from the writer, its Future holds the error.
+            traceback.clear_frames(error.__traceback__)
             batch //= 2
-        torch.cuda.empty_cache()  # here, because the error holds all tensors of the pass
+        torch.cuda.empty_cache()
 
 
 def pass_on(
@@ -43,7 +47,7 @@ def pass_on(
     encode: Callable[..., object],
     finish: Callable[[object], dict],
 ) -> None:
-    """As encode_ahead, in batches of `batch` images alone; an OutOfMemoryError leaves whole batches in `partial`."""
+    """As encode_ahead, in batches of `batch` images alone; an error leaves whole batches in `partial`."""
 
     def read(start: int) -> torch.Tensor:
         x = torch.from_numpy(np.array(as_rgb(images[start : start + batch])))
@@ -60,7 +64,7 @@ def pass_on(
             ahead = reader.submit(read, start + batch)
             try:
                 made = encode(x.to(device, non_blocking=True).permute(0, 3, 1, 2), start)
-            except torch.OutOfMemoryError:
+            except RuntimeError:
                 written.result()  # what ends the writing ends the encoding
                 raise
             written.result()  # one batch at most waits to be written

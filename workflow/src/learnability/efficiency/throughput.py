@@ -15,6 +15,7 @@ import psutil
 import torch
 
 from ..storage.batches import free_memory
+from ..storage.out_of_memory import ran_out_of_gpu_memory
 
 PROCESS = Path("/proc/self")
 
@@ -68,8 +69,8 @@ def sweep(
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory ran out: PyTorch has an error of its own for a GPU, but only a RuntimeError for a CPU."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)
+    """Whether memory ran out, of a GPU or of the host: PyTorch has only a RuntimeError for the latter."""
+    return ran_out_of_gpu_memory(error) or isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def measure(step: Step, batch_size: int, timing: Timing, device: torch.device) -> Measured:

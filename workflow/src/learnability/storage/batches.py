@@ -70,8 +70,20 @@ class Rows:
             return
         if device.type != "cpu" and array.nbytes < SHARE * free_memory(device):
             self.resident = on_device(array, device)
-        if self.resident is None and array.nbytes < SHARE * free_memory(torch.device("cpu")):
-            self.array = in_memory(array)
+        if self.resident is None:
+            self._keep_on_the_host()
+
+    def _keep_on_the_host(self) -> None:
+        if self.array.nbytes < SHARE * free_memory(torch.device("cpu")):
+            self.array = in_memory(self.array)
+
+    def leave_gpu(self) -> bool:
+        """Free a GPU of the rows, whose batches are read ahead from now on; returns whether they were there."""
+        if self.resident is None:
+            return False
+        self.resident = None
+        self._keep_on_the_host()
+        return True
 
     @property
     def held_bytes(self) -> int:
@@ -142,7 +154,12 @@ class DecodedRows:
 
     def __init__(self, rows: Rows, ids: np.ndarray, decode: Decode):
         self.rows, self.ids, self.decode, self.device = rows, ids, decode, rows.device
-        self.held_bytes = rows.held_bytes
+        self.leave_gpu = rows.leave_gpu
+
+    @property
+    def held_bytes(self) -> int:
+        """As of the latents."""
+        return self.rows.held_bytes
 
     def batches(self, order: np.ndarray, batch_size: int) -> Iterator[torch.Tensor]:
         """Yield the images of rows `order` (n,) in batches, uint8 (n, 3, s, s), on the device."""

@@ -19,7 +19,7 @@ from .described import describe_run, with_moments_of, without_moments
 from .epochs import note_epoch, say_where, start_epoch
 from .evaluation import autocast, predict, score_file, write_predictions
 from .fold_data import Fold, Inputs, load_fold
-from .hardware import device_name, kind_of_device, peak_megabytes
+from .hardware import device_name, kind_of_device, peak_megabytes, with_room
 from .losses import build_loss
 from .metrics import balanced_accuracy
 
@@ -49,7 +49,9 @@ def train_classifier(
         return
     data = with_share(load_fold(cell, n_splits, inputs, device), recipe, seed)
     checkpoint = folder / "checkpoint.safetensors"
-    model, description, history, speed, best = train(cell, recipe, seed, n_splits, code, inputs, data, checkpoint)
+    model, description, history, speed, best = with_room(
+        lambda: train(cell, recipe, seed, n_splits, code, inputs, data, checkpoint), data
+    )
     write_predictions(model, data, folder / "predictions.parquet", best)
     write_csv(pd.DataFrame(history), folder / "history.csv")
     write_tensors(model.state_dict(), folder / "model.safetensors")

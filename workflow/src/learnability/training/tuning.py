@@ -9,6 +9,7 @@ from ..study.recipe import Recipe
 from ..study.search_grid import grid
 from .engine import train, with_share
 from .fold_data import Inputs, load_fold
+from .hardware import with_room
 from .search import best, run_trials
 
 SEED_STRIDE = 1000  # a trial's seed is this times the run's, plus its number: no two folds draw the same values
@@ -34,7 +35,8 @@ def search_recipe(
     data = with_share(load_fold(cell, n_splits, inputs, device), recipe, seed)
 
     def objective(values: dict, checkpoint: Path) -> float:
-        _, _, history, *_ = train(cell, recipe.with_values(values), seed, n_splits, code, inputs, data, checkpoint)
+        tried = recipe.with_values(values)
+        _, _, history, *_ = with_room(lambda: train(cell, tried, seed, n_splits, code, inputs, data, checkpoint), data)
         return max(row["validation_balanced_accuracy"] for row in history)
 
     # A search of more trials goes on with those that are done; a grid only with its own.

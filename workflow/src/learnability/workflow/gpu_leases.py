@@ -48,7 +48,7 @@ def numbered_cards() -> dict[str, str]:
     command = ["nvidia-smi", "--query-gpu=uuid,index", "--format=csv,noheader"]
     listed = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = listed.stdout.splitlines() if listed.returncode == 0 else []
-    return dict(line.split(", ", 1) for line in lines)
+    return dict(line.split(", ", 1) for line in lines if ", " in line)  # others say that no devices were found
 
 
 def offer_cards(environment: MutableMapping[str, str], jobs_per_card: int) -> int:

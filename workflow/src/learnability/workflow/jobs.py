@@ -91,11 +91,12 @@ def choose_device(threads: int, alone: bool = False):
     torch.set_num_threads(threads)
     if os.environ.get(DEVICE) == "cpu":
         return torch.device("cpu")
-    if not torch.cuda.is_available():
+    if not (torch.cuda.is_available() and has_kernels()):
         if given:
             raise InputError(
                 f"{given} gives this job a GPU, and PyTorch cannot use it: {why_no_gpu()}. Install the PyTorch whose "
-                f"CUDA this driver knows, or update the driver; to compute on the CPU anyway, set {DEVICE}=cpu"
+                f"CUDA this driver and this GPU know, or update the driver; to compute on the CPU anyway, set "
+                f"{DEVICE}=cpu"
             )
         if given_gpu(os.environ):  # true only now: take_card leased a GPU of this machine
             print(f"PyTorch cannot use it: {why_no_gpu()}; this job runs on the CPU", flush=True)
@@ -113,13 +114,27 @@ def given_gpu(environment: Mapping[str, str]) -> str:
     return f"{VISIBLE}={visible}" if visible.strip() else f"{ALLOCATED}={allocated}" if allocated else ""
 
 
+def has_kernels() -> bool:
+    """Whether PyTorch has kernels for the GPU that CUDA finds: each of its builds leaves out older ones."""
+    import torch
+
+    try:
+        torch.zeros(1, device="cuda").add_(1)
+    except RuntimeError as error:
+        if "no kernel image" not in str(error):
+            raise
+        return False
+    return True
+
+
 def why_no_gpu() -> str:
-    """PyTorch's message when CUDA starts, its build, and the installed driver."""
+    """What PyTorch says of the GPU, its build, and the installed driver."""
     import torch
 
     try:
         torch.cuda.init()
-        said = "torch.cuda.is_available() is false"
+        known = " ".join(torch.cuda.get_arch_list())
+        said = f"it has kernels for {known}, and {torch.cuda.get_device_name()} is none of these"
     except (RuntimeError, AssertionError) as error:
         said = " ".join(str(error).split()).rstrip(".")
     build = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "for CPUs alone"

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 
 from ...errors import InputError
+from ...storage.out_of_memory import ran_out_of_gpu_memory
 from ...study.sources import shown_source
 from ..latent_units import IDENTITY, pipeline_units
 from .diffusers_weights import card_digests, hush_own_key, weights_folder
@@ -38,7 +39,7 @@ class DiffusersAutoencoder:
         try:
             self.channels, self.factor = measure_layout(self.encode, entry["factor"], device)
         except (RuntimeError, ValueError, TypeError, AttributeError) as error:
-            if isinstance(error, torch.OutOfMemoryError) or re.search("CUDA|CUBLAS|cuDNN", str(error)):
+            if ran_out_of_gpu_memory(error) or re.search("CUDA|CUBLAS|cuDNN", str(error)):
                 raise  # the GPU failed, not the class
             found = f"{type(error).__name__}: {error}"
             raise InputError(f"{entry['class']} cannot encode images of 3 channels ({found}); {OF_IMAGES}") from error
