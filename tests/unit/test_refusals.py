@@ -3,8 +3,9 @@
 import pytest
 
 from learnability.errors import InputError
-from learnability.study.cells import cells, cells_of_information, diagnosed, shares_of_curve
+from learnability.study.cells import cells, cells_of_information, shares_of_curve
 from learnability.study.configuration import read_config
+from learnability.study.encodings import diagnosed
 from learnability.study.refusals import check_study
 from tests.published import published
 from tests.unit.test_readiness import PHANTOM

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..storage.contracts import SCORES, digest
-from .cells import cells, cells_of_information, diagnosed, efficiency, scope
+from .cells import cells, cells_of_information, efficiency, scope
+from .encodings import diagnosed
 from .study_file import SCHEMA, read_study
 from .truths import CONTROLS
 
