@@ -94,6 +94,14 @@ def flat(network: torch.nn.Module, gradients: bool = False) -> torch.Tensor:
     return torch.cat([(w.grad if gradients else w.detach()).reshape(-1) for w in network.parameters()])
 
 
+def assert_gradients(network: torch.nn.Module, by_hand: torch.nn.Module) -> None:
+    """Two copies of a network must have the same gradients."""
+    expected = flat(by_hand, gradients=True)
+    torch.testing.assert_close(
+        flat(network, gradients=True), expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max())
+    )
+
+
 class Scaled:
     """Stands in for LPIPS: a distance that can be worked out by hand."""
 
@@ -145,13 +153,7 @@ def test_a_step_of_the_autoencoder_takes_the_gradient_of_the_whole_formula():
     assert curves["adversarial_weight"].item() == pytest.approx(weight.item(), rel=1e-4)
     assert curves["generator_loss"].item() == pytest.approx(generator.item(), rel=1e-4)
     assert curves["kl"].item() == pytest.approx(kl.item(), rel=1e-5)
-    expected = flat(model, gradients=True)
-    torch.testing.assert_close(
-        flat(tuned.networks["autoencoder"], gradients=True),
-        expected,
-        rtol=1e-3,
-        atol=1e-4 * float(expected.abs().max()),
-    )
+    assert_gradients(tuned.networks["autoencoder"], model)
     assert all(weight.grad is None for weight in tuned.networks["discriminator"].parameters())
     assert 1e-4 < norms[0] / norms[1] < 1e4  # nothing is clipped: the two terms pull equally hard, but for the 0.5
 
