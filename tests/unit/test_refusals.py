@@ -15,7 +15,7 @@ TABLE = {
     "label": "Mine", "format": "table", "root": "/data", "table": "a.csv", "image_column": "id", "image_path": "{id}",
     "label_column": "dx",
 }  # fmt: skip
-AUTOENCODER = {"label": "Mine", "role": "family", "class": "pixel_unshuffle", "channels": 48, "factor": 4}
+AUTOENCODER = {"label": "Mine", "role": "family", "class": "area_downsample", "channels": 3, "factor": 4}
 
 
 def refusal(tmp_path, text: str) -> str:
