@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from learnability.storage.contracts import file_digest, write_csv, write_json, write_parquet
-from learnability.study.cells import all_cells, encodings
+from learnability.study.cells import all_cells
+from learnability.study.encodings import encodings
 from learnability.study.paths import run_file
 from learnability.training.metrics import area_under_curve, balanced_accuracy, matthews_correlation
 

@@ -12,14 +12,8 @@ import pytest
 from learnability.storage.contracts import SCORES, read_json
 from tests.chromium import ask
 from tests.conftest import CHECKOUT, snakemake
+from tests.findings import ROWS
 
-SPACES = {  # of the rows of Table 4, with the recipe of each
-    "reconstruction": ("reconstruction", "image"),
-    "latent": ("latent", "latent"),
-    "distilled": ("latent", "distilled"),
-    "tuned": ("latent", "tuned"),
-    "noise_conditioned": ("latent", "noise_conditioned"),
-}
 DEMO = {"results": "results/demo", "dataset": "phantom_skin", "autoencoder": "tiny_flux2"}  # what the pages name
 
 
@@ -33,11 +27,11 @@ def assert_table4(results: Path, datasets: set[str], autoencoder: str) -> None:
     """Every row must have the mean of the runs that it names, on every data set; two rows must equal Table 1's."""
     table = pd.read_csv(results / "tables/table4.csv")
     found = table.groupby(["dataset", "row"])["metric"].apply(set)
-    assert set(found.index) == {(dataset, row) for dataset in (*datasets, "macro") for row in SPACES}
+    assert set(found.index) == {(dataset, row) for dataset in (*datasets, "macro") for row in ROWS}
     assert all(metrics == set(SCORES) for metrics in found)
     assert (table["n_folds"] == 2).all()
     for (dataset, row), part in table[table["dataset"] != "macro"].groupby(["dataset", "row"]):
-        space, recipe = SPACES[row]
+        space, recipe = ROWS[row]
         assert set(zip(part["space"], part["recipe"], strict=True)) == {(space, recipe)}
         means = scores(results, dataset, space, autoencoder, recipe).mean()
         np.testing.assert_allclose(part.set_index("metric")["mean"][SCORES], means, rtol=1e-12)

@@ -1,4 +1,4 @@
-"""What all unit tests share: a fixed number of threads, and a full disk for those that need one."""
+"""What all unit tests share: a fixed number of threads; a user's module and a full disk for those that need one."""
 
 import os
 import resource
@@ -21,6 +21,22 @@ def one_thread():
     """Use one thread: repeatable bits need a fixed number, and with two each, test processes wait for each other."""
     if "torch" in sys.modules:  # every test module that computes with torch has imported it
         sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    """Writes a module (name, text) as a user does, into the folder in which a study starts; forgets it afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    names = []
+
+    def write(name: str, text: str) -> None:
+        (tmp_path / f"{name}.py").write_text(text)
+        names.append(name)
+
+    yield write
+    for name in names:
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """What the cards of a results folder vouch for, before its results are taken over."""
 
-import os
 from pathlib import Path
-from types import SimpleNamespace as Namespace
 
 import numpy as np
 import pytest
@@ -10,11 +8,9 @@ import pytest
 from learnability.autoencoders.families.weights import card_digests
 from learnability.errors import InputError
 from learnability.storage.arrays import PackedWriter, packed_digest
-from learnability.storage.contracts import digest, file_digest, read_json, write_json
-from learnability.workflow import adoption
+from learnability.storage.contracts import file_digest, read_json, write_json
 from learnability.workflow.adoption import adopt, vouched
 from tests.autoencoders import save
-from tests.lights import teach, write_study
 
 
 def packed(path: Path, rows: int) -> str:
@@ -63,22 +59,6 @@ def test_one_flipped_bit_is_found_and_nothing_is_taken_over(results, name):
         adopt({"results": str(results)}, [])
 
 
-def test_tuned_weights_are_compared_with_an_encoding_by_them_and_not_with_one_that_is_older(results):
-    tuned = results / "weights/skin/flux2/diffusion_pytorch_model.safetensors"
-    tuned.parent.mkdir(parents=True)
-    tuned.write_bytes(b"tuned")
-    card = results / "encodings/skin/flux2/autoencoder.json"
-    write_json(read_json(card) | {"weights_digest": digest([file_digest(tuned)])}, card)
-    (compared,) = [file for file in vouched(results) if file.path == tuned]
-    assert compared.expected == compared.found
-    tuned.write_bytes(b"damaged")
-    os.utime(tuned, ns=(10**18, 10**18))  # a disk that forgets leaves the time as it was
-    (compared,) = [file for file in vouched(results) if file.path == tuned]
-    assert compared.expected != compared.found
-    os.utime(tuned, ns=(4 * 10**18, 4 * 10**18))  # tuned again, and not yet encoded by
-    assert [file for file in vouched(results) if file.path == tuned] == []
-
-
 def test_an_encoding_by_weights_that_have_changed_is_not_taken_over(results):
     entry = save("sd", results / "sd")
     card = results / "encodings/skin/flux2/autoencoder.json"
@@ -87,23 +67,6 @@ def test_an_encoding_by_weights_that_have_changed_is_not_taken_over(results):
     (results / "sd/config.json").write_text((results / "sd/config.json").read_text().replace("0.18215", "0.6924"))
     with pytest.raises(InputError, match=r"flux2 was encoded by other weights \(config_digest .*remove that folder"):
         adopt(config, [])
-
-
-def test_logits_that_an_earlier_version_left_without_a_card_are_given_the_one_that_their_job_writes(
-    tmp_path, monkeypatch
-):
-    study = write_study(tmp_path)
-    logits = teach(study, "teacher")
-    card = logits.with_suffix(".json")
-    written = card.read_bytes()
-    card.unlink()
-    touched = []
-    monkeypatch.setattr(
-        adoption.subprocess, "run", lambda *_, **__: touched.append(card.is_file()) or Namespace(returncode=0)
-    )
-    adopt({"results": str(study)}, [])
-    assert touched == [True]
-    assert card.read_bytes() == written
 
 
 def test_a_folder_without_results_is_named(tmp_path):

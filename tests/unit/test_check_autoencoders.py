@@ -1,7 +1,5 @@
 """`learnability check` with autoencoders that take no images, or raise: each gets a line, and so do all others."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -83,13 +81,10 @@ class Blocks:
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
+def own(own_module):
     """A class of one's own, as an entry."""
-    (tmp_path / "my_own.py").write_text(OWN)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield {"label": "Mine", "role": "family", "class": "my_own:Blocks", "channels": 12, "factor": 2}
-    sys.modules.pop("my_own", None)
+    own_module("my_own", OWN)
+    return {"label": "Mine", "role": "family", "class": "my_own:Blocks", "channels": 12, "factor": 2}
 
 
 def of_own(entry: dict) -> dict:

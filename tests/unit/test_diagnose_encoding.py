@@ -11,7 +11,7 @@ from learnability.diagnostics import encoding
 from learnability.diagnostics.encoding import DIAGNOSTICS, SPECTRUM, diagnose_encoding
 from learnability.diagnostics.samples import stratified
 from learnability.errors import InputError
-from learnability.storage.contracts import SAMPLES, read_json, write_json, write_parquet
+from learnability.storage.contracts import SAMPLES, write_parquet
 from tests.autoencoders import save, write_dataset
 
 CPU = torch.device("cpu")
@@ -107,17 +107,6 @@ def test_nothing_is_written_where_it_fails(tmp_path, dataset, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         diagnosed(tmp_path, dataset, CONTROLS["area_downsample_8"])
     assert not list(tmp_path.glob("*.csv"))
-
-
-def test_an_encoding_of_an_earlier_version_has_no_moments_of_a_posterior(tmp_path, dataset):
-    entry = CONTROLS["area_downsample_8"] | {"role": "control"}
-    encode_dataset("mine", entry, dataset, tmp_path / "encoding", CPU)
-    card = read_json(tmp_path / "encoding" / "autoencoder.json")
-    del card["posterior_variance"]
-    write_json(card, tmp_path / "encoding" / "autoencoder.json")
-    diagnose_encoding(entry, dataset, tmp_path / "encoding", 4, CPU, tmp_path / "a.csv", tmp_path / "b.csv")
-    table = pd.read_csv(tmp_path / "a.csv").set_index("diagnostic")
-    assert table.loc["posterior_noise_share", "value"] == "n/a (encoded by an earlier version)"
 
 
 def test_damaged_latents_are_refused(tmp_path, dataset):

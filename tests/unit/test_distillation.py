@@ -13,7 +13,7 @@ from learnability.classifiers.classifier import build_classifier
 from learnability.classifiers.saved import load_classifier, load_start
 from learnability.errors import InputError
 from learnability.storage.arrays import PackedWriter, open_packed
-from learnability.storage.contracts import read_json
+from learnability.storage.contracts import read_json, write_json
 from learnability.training import engine as training
 from learnability.training.evaluation import predict_logits
 from learnability.training.fold_data import load_fold
@@ -37,6 +37,7 @@ def taught(tmp_path_factory) -> Path:
 def rewrite(path: Path, rows: np.ndarray) -> Path:
     with PackedWriter(path, rows.shape[1:], rows.dtype.name) as file:
         file.write(rows)
+    write_json({"digest": file.digest}, path.with_suffix(".json"))
     return path
 
 

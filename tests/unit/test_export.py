@@ -105,7 +105,9 @@ def write_made_study(folder: Path, synthetic: bool = False) -> Path:
     for cell, description in RUNS.items():
         write_trained(folder, cell, description)
     lists = {"datasets": ["clinic"], "autoencoders": ["tiny"], "folds": [0], "recipes": {"table1": ["image", "latent"]}}
-    write_json(lists | {"scopes": {}, "efficiency": None}, folder / "study.json")
+    scope = {"datasets": ["clinic"], "autoencoders": ["tiny"]}
+    lists |= {"scopes": {"table1": scope}, "spaces": ["image", "latent"], "efficiency": None, "tables": ["table1"]}
+    write_json(lists, folder / "study.json")
     for name in ("tables", "figures", "diagnostics/clinic", "logs/train", "searches/clinic/tiny/tuned/fold0"):
         (folder / name).mkdir(parents=True)
     rows = [["clinic", *cell.split("/")] for cell in RUNS]
@@ -239,7 +241,7 @@ def test_the_same_results_give_the_same_bytes(study, exported, tmp_path):
 def test_a_card_says_of_weights_in_a_folder_that_they_are(exported):
     card = read_json(exported / "encodings/clinic/tiny/autoencoder.json")
     assert card["source"] == "a folder, fine-tuned"
-    for source in ("/data/mueller_vae", shown_source("/data/mueller_vae")):  # as the first versions wrote it, and later
+    for source in ("/data/mueller_vae", shown_source("/data/mueller_vae")):
         assert without_folder({"source": source}) == {"source": "a folder"}
     assert without_folder({"source": "owner/vae"}) == {"source": "owner/vae"}
     assert "provenance" not in read_json(exported / "datasets/clinic/dataset.json")
@@ -277,16 +279,13 @@ def test_another_study_within_the_results_stays(study, exported, tmp_path):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"tables": ["table1"], "recipes": {"table1": ["image", "latent"], "gap_decomposition": ["matched"]}},
-        {"spaces": ["image", "latent"], "recipes": {"table1": ["image"], "gap_decomposition": ["matched"]}},
-        {"scopes": {"table1": {"datasets": ["clinic"], "autoencoders": ["tiny"]}}, "autoencoders": ["tiny", "other"]},
-        {"spaces": ["image"], "autoencoders": ["another"]},
-        {"scopes": None, "efficiency": None},  # of the first versions
+        {"recipes": {"table1": ["image", "latent"], "gap_decomposition": ["matched"]}},
+        {"autoencoders": ["tiny", "other"]},  # the other is not in Table 1's scope
+        {"spaces": ["image"], "scopes": {"table1": {"datasets": ["clinic"], "autoencoders": ["another"]}}},
     ],
 )
 def test_a_table_without_rows_is_not_missing(study, changes):
     lists = read_json(study / "study.json") | changes
-    lists = {key: value for key, value in lists.items() if value is not None}
     assert [*missing_files(study, lists)] == []
     if "gap_decomposition" in lists["recipes"]:
         lists |= {"tables": [*lists["recipes"]]}
@@ -295,11 +294,9 @@ def test_a_table_without_rows_is_not_missing(study, changes):
 
 def test_probes_curves_and_diagnostics_that_are_asked_for_are_missing(study):
     recipes = {"probes": ["probe_linear"], "learning_curve": ["matched_cross_entropy"]}
-    lists = read_json(study / "study.json") | {"recipes": recipes}
-    probes = ["tables/probes.csv", "tables/learning_curve.csv"]
-    assert [*missing_files(study, lists)][:2] == probes  # as earlier versions wrote it
-    lists |= {"tables": [*recipes, "table5", "information"]}
-    expected = [probes[0], "tables/information.csv", probes[1], "tables/table5.csv"]
+    tables = {"tables": [*recipes, "table5", "information"]}
+    lists = read_json(study / "study.json") | {"recipes": recipes} | tables
+    expected = ["tables/probes.csv", "tables/information.csv", "tables/learning_curve.csv", "tables/table5.csv"]
     assert [*missing_files(study, lists)][:4] == expected
 
 
@@ -340,8 +337,8 @@ def test_a_study_that_is_not_finished_says_what_is_missing(study, tmp_path):
     run = "runs/clinic/latent/tiny/latent/fold0"
     (made / run / "model.safetensors").unlink()
     (made / "summary.html").unlink()
-    lists = read_json(made / "study.json")
-    write_json(lists | {"autoencoders": ["tiny", "other"], "folds": [0, 1]}, made / "study.json")
+    lists, scope = read_json(made / "study.json"), {"datasets": ["clinic"], "autoencoders": ["tiny", "other"]}
+    write_json(lists | {"scopes": {"table1": scope}, "folds": [0, 1]}, made / "study.json")
     with pytest.raises(InputError, match="the study is not finished") as raised:
         export(made, tmp_path / "out")
     lines = [line.strip() for line in str(raised.value).splitlines()[1:]]

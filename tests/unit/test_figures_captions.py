@@ -8,7 +8,8 @@ import pytest
 
 from tests.published import CHECKOUT, published
 
-RULES = (CHECKOUT / "workflow/rules/figures.smk").read_text(encoding="utf-8")
+RULES = "\n".join(path.read_text(encoding="utf-8") for path in sorted((CHECKOUT / "workflow/rules").glob("*.smk")))
+DRAWING = [rule for rule in re.split(r"^(?=rule |def )", RULES, flags=re.MULTILINE) if rule.startswith("rule draw_")]
 CAPTIONS = re.findall(r'\*\*figure_outputs\(\s*"(\w+)"', RULES)
 
 
@@ -20,11 +21,11 @@ def caption(name, config, **params):
 
 
 def test_every_figure_has_a_caption():
-    assert len(CAPTIONS) == len(set(CAPTIONS)) == RULES.count("rule draw_") == 12
+    assert len(CAPTIONS) == len(set(CAPTIONS)) == len(DRAWING) == 12
 
 
 def test_the_report_holds_images_only_if_they_may_be_passed_on():
-    for rule in RULES.split("rule draw_")[1:]:
+    for rule in DRAWING:
         shows_images = "images_small.npy" in rule or "reconstructions.npy" in rule
         assert ("embedded=not not_shareable(config)" in rule) == shows_images
     assert RULES.count("embedded=not not_shareable(config)") == 1

@@ -50,12 +50,12 @@ def test_colours_can_be_told_apart(colours, kind):
 def test_an_autoencoder_looks_the_same_whatever_else_is_shown():
     labels = Labels({}, NAMES)
     roles = {name: "control" if name in ("a6", "a7") else "family" for name in NAMES}
-    every = marks_of(labels, roles)
+    every = marks_of(labels, {"autoencoder": [*roles], "role": [*roles.values()]})
     assert len({(mark.colour, mark.marker) for mark in every.values()}) == len(NAMES)
     for name, role in roles.items():
-        assert marks_of(labels, {name: role}) == {name: every[name]}
+        assert marks_of(labels, {"autoencoder": [name], "role": [role]}) == {name: every[name]}
         assert every[name].filled == (role == "family")
-    assert marks_of(labels, {"original": "baseline"}) == {"original": SPACES["image"]}
+    assert marks_of(labels, {"autoencoder": ["original"], "role": ["baseline"]}) == {"original": SPACES["image"]}
 
 
 def test_spaces_differ_in_marker_too():

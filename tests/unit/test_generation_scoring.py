@@ -1,6 +1,5 @@
 """Scores of generated latents and images: equal to calling the model, and what is refused."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -159,17 +158,14 @@ def test_fetched_and_fine_tuned_weights_are_found_where_the_study_put_them(run, 
 
 
 def test_a_stochastic_autoencoder_gives_an_image_the_same_latent_by_whatever_path_it_is_named(
-    run, study, tmp_path, monkeypatch
+    run, study, tmp_path, own_module
 ):
-    (tmp_path / "drawing.py").write_text(DRAWING)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    own_module("drawing", DRAWING)
     config = read_config(study[0])
     mine = {"role": "family", "class": "drawing:Sampled", "channels": 4, "factor": 8, "stochastic": True}
     config["autoencoders"]["tiny"] = mine | {"label": "Mine", "decodes": False}
     sources = [tmp_path / "images", Path("images"), Path("images/image0.png")]
     frames = [score(run, [source], tmp_path / "o.parquet", config, "tiny") for source in sources]
-    sys.modules.pop("drawing")
     first, *others = [frame[CLASSES].to_numpy() for frame in frames]
     assert len(np.unique(first[:, 0])) == 5  # each image by a seed of its own
     for other in others:

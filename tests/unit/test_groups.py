@@ -13,6 +13,7 @@ from learnability.significance.rows import TEST_COLUMNS
 from learnability.storage.contracts import write_csv, write_parquet
 from learnability.tables.table1 import table1
 from tests.grouped import FAMILIES, write_study
+from tests.scored_runs import only
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +26,6 @@ def study(tmp_path_factory):
 def tables(study):
     cells = compared(*study, [("medvae_ft", "flux1")])
     return group_level(cells, study[1]), study_level(cells, study[1])
-
-
-def only(table, **labels):
-    found = table[(table[list(labels)] == list(labels.values())).all(axis=1)]
-    assert len(found) == 1, f"{len(found)} rows for {labels}"
-    return found.iloc[0]
 
 
 def test_effect_of_every_cell_is_the_difference_of_table_1(study, tables):

@@ -1,6 +1,5 @@
 """`learnability new`: the study that it writes for someone's images and autoencoder."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +23,11 @@ OWN += "    def __init__(self, size):\n        self.size = size\n\n    def encod
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path, monkeypatch, own_module):
     """The folder in which the command is given, with a class that the user wrote; no GPU."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    (tmp_path / "my_pool.py").write_text(OWN)
-    yield tmp_path
-    sys.modules.pop("my_pool", None)
+    own_module("my_pool", OWN)
+    return tmp_path
 
 
 def save_noise(path, number, mode="RGB", size=(150, 200)):
@@ -434,11 +430,10 @@ def test_names_become_names_of_the_configuration():
         assert slug(name, {}) == f"own_{name.casefold()}"
 
 
-def test_an_autoencoder_has_no_name_of_fetched_weights(here):
-    (here / "resnet50.py").write_text(OWN.replace("class Pool", "class ResNet50"))
+def test_an_autoencoder_has_no_name_of_fetched_weights(own_module):
+    own_module("resnet50", OWN.replace("class Pool", "class ResNet50"))
     name, _ = new_autoencoder.find_autoencoder("resnet50:ResNet50", read_config())
     assert name == "resnet50_own"
-    sys.modules.pop("resnet50", None)
 
 
 def test_every_lossless_control_of_config_yaml_has_one_on_the_grid():

@@ -1,7 +1,5 @@
 """One config entry brings any autoencoder: other classes of diffusers, a class of the user's, the controls."""
 
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -52,13 +50,10 @@ def images(tmp_path) -> torch.Tensor:
 
 
 @pytest.fixture
-def own(tmp_path, monkeypatch):
+def own(own_module):
     """A module that the user wrote, in the folder in which the study starts."""
-    (tmp_path / "my_autoencoder.py").write_text(OWN)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield {"role": "family", "class": "my_autoencoder:Shrink", "channels": 3, "factor": 4}
-    sys.modules.pop("my_autoencoder", None)
+    own_module("my_autoencoder", OWN)
+    return {"role": "family", "class": "my_autoencoder:Shrink", "channels": 3, "factor": 4}
 
 
 @pytest.mark.parametrize("name", ["asymmetric", "vq", "dc", "grey"])

@@ -242,6 +242,7 @@ TRAINING = [
 CLASSIFIERS = ["classifiers/__init__", "classifiers/classifier", "study/grid", "classifiers/weights"]
 READING = [
     "study/cells",
+    "study/encodings",
     "study/recipes",
     "study/search_space",
     "study/entries",

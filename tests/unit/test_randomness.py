@@ -1,7 +1,6 @@
 """An autoencoder that gives different results is refused; if it may be random, each image has its own seed."""
 
 import signal
-import sys
 
 import numpy as np
 import pytest
@@ -106,14 +105,11 @@ UNSEEDED, BUILT = "gives something else the next time, from the same seed", "dif
 
 
 @pytest.fixture
-def dataset(tmp_path, monkeypatch):
+def dataset(tmp_path, monkeypatch, own_module):
     """Nine images, encoded in batches of two, in a folder with the classes."""
-    (tmp_path / "drawing.py").write_text(CLASSES)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
+    own_module("drawing", CLASSES)
     monkeypatch.setattr(encode, "PIXELS", 2 * 64 * 64)
-    yield write_dataset(tmp_path / "dataset", number=9)
-    sys.modules.pop("drawing", None)
+    return write_dataset(tmp_path / "dataset", number=9)
 
 
 def entry_of(name: str, **more) -> dict:

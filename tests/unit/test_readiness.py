@@ -1,7 +1,6 @@
 """`learnability check`: a line for everything a study needs, a round trip if weights are there, an exit code."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -251,12 +250,9 @@ RANGES = {"[-1, 1]": (-1, 1), "[0, 1]": (0, 1), "[0, 255]": (0, 255)}
 
 
 @pytest.fixture
-def blocks(tmp_path, monkeypatch):
-    (tmp_path / "my_blocks.py").write_text(OWN)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    yield {"label": "Mine", "role": "family", "class": "my_blocks:Blocks", "channels": 12, "factor": 2}
-    sys.modules.pop("my_blocks", None)
+def blocks(own_module):
+    own_module("my_blocks", OWN)
+    return {"label": "Mine", "role": "family", "class": "my_blocks:Blocks", "channels": 12, "factor": 2}
 
 
 def warnings_of(entry, images) -> list[str]:

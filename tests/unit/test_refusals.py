@@ -3,8 +3,9 @@
 import pytest
 
 from learnability.errors import InputError
-from learnability.study.cells import cells, cells_of_information, diagnosed, shares_of_curve
+from learnability.study.cells import cells, cells_of_information, shares_of_curve
 from learnability.study.configuration import read_config
+from learnability.study.encodings import diagnosed
 from learnability.study.refusals import check_study
 from tests.published import published
 from tests.unit.test_readiness import PHANTOM
@@ -14,7 +15,7 @@ TABLE = {
     "label": "Mine", "format": "table", "root": "/data", "table": "a.csv", "image_column": "id", "image_path": "{id}",
     "label_column": "dx",
 }  # fmt: skip
-AUTOENCODER = {"label": "Mine", "role": "family", "class": "pixel_unshuffle", "channels": 48, "factor": 4}
+AUTOENCODER = {"label": "Mine", "role": "family", "class": "area_downsample", "channels": 3, "factor": 4}
 
 
 def refusal(tmp_path, text: str) -> str:

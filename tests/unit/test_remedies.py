@@ -15,7 +15,7 @@ from learnability.study.remedies import remedy_rows
 from learnability.study.study_lists import study_lists
 from tests.published import PUBLISHED, message_of
 from tests.scored_runs import only
-from tests.tried import RECIPES, config_of, planted, runs_of
+from tests.tried import RECIPES, TUNED_SHARES, by_tuning, config_of, planted, runs_of
 
 # ---- Which runs ----
 
@@ -125,12 +125,7 @@ def test_the_gain_is_tested_image_by_image_with_the_variance_of_its_own_cell():
 
 
 def test_equivariance_must_beat_the_tuning_beside_it():
-    shares = {"sd14": 0.6, "sd14_ft": 0.7, "sd14_eq": 0.75}
-
-    def share(cell: dict) -> float:
-        return shares.get(cell["autoencoder"], 0.9) if cell["space"] == "latent" else 0.9
-
-    tests = planted(share, recipes=["matched", "rotate"], autoencoders=[*shares])[1]
+    tests = planted(by_tuning, recipes=["matched", "rotate"], autoencoders=[*TUNED_SHARES])[1]
     own = tests[(tests["autoencoder"] == "sd14_eq")].set_index("comparison")["effect"]
     assert own["gain"] == pytest.approx(0.15)
     assert own["gain_vs_finetuning"] == pytest.approx(0.05)

@@ -99,7 +99,7 @@ def test_results_of_another_folder_are_not_taken_for_ones_own(tmp_path, monkeypa
     results = tmp_path / "results"
     refuse_unknown_results(results)  # nothing there yet
     results.mkdir()
-    refuse_unknown_results(results)  # an earlier version left no token
+    refuse_unknown_results(results)  # unpacked results have no token
     begin_run(results)
     let_go()
     monkeypatch.chdir(tmp_path / "there")

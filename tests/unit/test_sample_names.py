@@ -31,10 +31,6 @@ def write_table(root, rows, header="id,dx,patient", **changes):
     return TABLE | {"root": str(root)} | changes
 
 
-def groups_of(entry):
-    return open_source(entry).samples["group"].tolist()
-
-
 def texts(*values):
     return pd.Series(values, dtype="str")
 

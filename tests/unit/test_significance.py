@@ -13,6 +13,7 @@ from learnability.significance import correlation as correlation_tests
 from learnability.significance import gap as gap_tests
 from learnability.significance import ranks, t_tests
 from learnability.significance.rows import holm
+from tests.scored_runs import only
 
 DATASETS = ("ct_rate", "isic2019", "mimic_cxr_lt", "cardium")
 FAMILIES = ("sd14", "flux1", "flux2", "medvae", "medvae_ft")
@@ -91,13 +92,6 @@ def scores(metrics, dataset, autoencoder, space, metric="balanced_accuracy"):
     """The scores of one cell in the order of the folds."""
     names = metrics[["dataset", "autoencoder", "space"]]
     return metrics[(names == [dataset, autoencoder, space]).all(axis=1)].sort_values("fold")[metric].to_numpy()
-
-
-def only(table, **labels):
-    """The single row with these labels."""
-    found = table[(table[list(labels)] == list(labels.values())).all(axis=1)]
-    assert len(found) == 1, f"{len(found)} rows for {labels}"
-    return found.iloc[0]
 
 
 def all_tables(metrics, fidelity):

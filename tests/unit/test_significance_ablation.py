@@ -15,16 +15,12 @@ from learnability.significance.macro import with_macro
 from learnability.significance.predictions import paired_rows
 from learnability.significance.rows import TEST_COLUMNS, holm, of_first_recipe
 from learnability.storage.contracts import write_csv
+from tests import findings
 from tests.grouped import answered
 from tests.scored_runs import SCORES, of, only, scored_runs, without
 
 DATASETS = ("ct_rate", "isic2019", "cardium")
-ROWS = {
-    "reconstruction": ("reconstruction", "image"),
-    "latent": ("latent", "latent"),
-    "distilled": ("latent", "distilled"),
-    "tuned": ("latent", "tuned"),
-}
+ROWS = {name: row for name, row in findings.ROWS.items() if name != "noise_conditioned"}
 FLUX2 = [("flux2", space, recipe) for space, recipe in ROWS.values()]
 BOTH = [*FLUX2, *(("sd14", space, recipe) for space, recipe in ROWS.values())]
 

@@ -56,7 +56,7 @@ def test_stored_images_that_are_damaged_or_too_few_are_refused(study):
     with pytest.raises(InputError, match=r"reconstructions\.npy: damaged, not what digest_reconstructions"):
         train(study, "run", IMAGE, **given)
     card = read_json(study / "autoencoder.json")
-    del card["digest_reconstructions"]  # of an earlier version
+    del card["digest_reconstructions"]  # what it does not name is not compared
     write_json(card, study / "autoencoder.json")
     np.save(path, whole[:99])
     with pytest.raises(InputError, match=r"reconstructions\.npy: 99 rows for 100 samples"):

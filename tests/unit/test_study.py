@@ -14,14 +14,11 @@ from learnability.study.cells import (
     decomposed,
     efficiency,
     efficiency_run,
-    encodings,
-    finetuned_pairs,
-    fold_suffix,
     recipes_of_gaps,
     resolve_autoencoder,
     rows_of_table4,
-    tuned_per_fold,
 )
+from learnability.study.encodings import encodings, finetuned_pairs, fold_suffix, tuned_per_fold
 from learnability.study.entries import recorded
 from learnability.study.paths import ACROSS, files_of_run, space_of_job
 from learnability.study.presentation import finetuning_notes, footnotes
@@ -314,10 +311,18 @@ def test_the_gap_is_decomposed_with_the_lossless_control_of_the_grid():
 def test_a_grid_without_a_lossless_control_gets_none():
     config = published()
     del config["autoencoders"]["pixel_unshuffle_8"]
-    assert controls_of_grids(config) == {"flux2": None}
+    assert controls_of_grids(config) == {}
     assert [name for name, *_ in columns(config, "gap_decomposition")] == ["original", "flux2", "flux2"]
     average = published(autoencoders={"pixel_unshuffle_8": {"class": "area_downsample"}})  # on the grid, not lossless
-    assert controls_of_grids(average) == {"flux2": None}
+    assert controls_of_grids(average) == {}
+
+
+def test_two_lossless_controls_on_the_grid_of_a_gap_are_refused():
+    mine = PUBLISHED["autoencoders"]["pixel_unshuffle_8"] | {"label": "Mine"}
+    said = "autoencoders: pixel_unshuffle_8 and mine are both of class pixel_unshuffle and factor 8; expected one"
+    assert said in message_of(check_study, published(autoencoders={"mine": mine}))
+    coarse = mine | {"channels": 3 * 32**2, "factor": 32}
+    check_study(published(autoencoders={"mine": coarse, "ours": coarse}))  # no autoencoder has this grid
 
 
 def test_a_control_that_is_in_the_study_is_not_trained_twice():

@@ -3,8 +3,8 @@
 import pytest
 
 from learnability.errors import InputError
-from learnability.storage.contracts import read_json, write_json, write_text
-from learnability.study.study_file import SCHEMA, read_study
+from learnability.storage.contracts import write_json, write_text
+from learnability.study.study_file import SCHEMA
 from learnability.study.study_lists import refuse_smaller_study, study_lists
 from learnability.summary.controls import controls_of
 from tests.published import PUBLISHED, message_of, published
@@ -132,24 +132,6 @@ def test_a_study_that_had_no_table_3_may_get_one(tmp_path):
     write_json(study_lists(small), tmp_path / "study.json")
     write_text("dataset\n", tmp_path / "tables/table1.csv")
     refuse_smaller_study(PUBLISHED, str(tmp_path))
-
-
-def test_a_study_recorded_before_there_were_scopes_may_grow(results, tmp_path):
-    before = read_json(tmp_path / "study.json")
-    old = {key: value for key, value in before.items() if key not in ("scopes", "efficiency")}
-    write_json(old | {"recipes": {"table1": ["image", "latent"]}}, tmp_path / "study.json")
-    refuse_smaller_study(PUBLISHED, results)
-    assert "folds 4" in message_of(refuse_smaller_study, published(study={"folds": [0, 1, 2, 3]}), results)
-
-
-def test_a_study_json_says_its_schema_and_one_from_before_that_is_read(results, tmp_path):
-    now = read_study(tmp_path)
-    assert now["schema"] == SCHEMA
-    before = {key: value for key, value in now.items() if key != "schema"}
-    write_json(before, tmp_path / "study.json")
-    assert read_study(tmp_path) == before
-    refuse_smaller_study(PUBLISHED, results)
-    assert "folds 4" in message_of(refuse_smaller_study, published(study={"folds": [0, 1, 2, 3]}), results)
 
 
 def test_a_study_json_of_a_newer_schema_is_refused_by_all_that_read_it(results, tmp_path):

@@ -12,7 +12,7 @@ from learnability.tables.labels import Labels
 from learnability.tables.table6 import TABLE6_COLUMNS, render_table6, shares_closed, table6
 from tests.drawn import assert_legible, files_of, lines, words
 from tests.scored_runs import only
-from tests.tried import config_of, half_by_whitening, planted, runs_of
+from tests.tried import TUNED_SHARES, by_tuning, config_of, half_by_whitening, planted, runs_of
 
 NAMES = {"sd14": "SD 1.4", "flux1": "Flux.1", "sd14_ft": "SD 1.4, tuned", "sd14_eq": "SD 1.4-EQ",
          "pixel_unshuffle_8": "Pixel unshuffle 8"}  # fmt: skip
@@ -56,15 +56,9 @@ def test_scores_but_balanced_accuracy_have_intervals_over_folds(made):
     assert row["ci_low"] == truth["ci_low"] < row["mean"] < truth["ci_high"] == row["ci_high"]
 
 
-def test_an_equivariant_one_is_to_close_the_gap_of_its_base(made):
-    table = made[0][made[0]["metric"] == "balanced_accuracy"]
-    shares = {"sd14": 0.6, "sd14_ft": 0.7, "sd14_eq": 0.75}
-
-    def share(cell: dict) -> float:
-        return shares.get(cell["autoencoder"], 0.9) if cell["space"] == "latent" else 0.9
-
-    metrics, tests, rows = planted(share, recipes=["matched"], autoencoders=[*shares])
-    table = table6(metrics, tests, psnr_of([*shares, "pixel_unshuffle_8"]), rows, range(5))
+def test_an_equivariant_one_is_to_close_the_gap_of_its_base():
+    metrics, tests, rows = planted(by_tuning, recipes=["matched"], autoencoders=[*TUNED_SHARES])
+    table = table6(metrics, tests, psnr_of([*TUNED_SHARES, "pixel_unshuffle_8"]), rows, range(5))
     table = table[table["metric"] == "balanced_accuracy"].set_index("autoencoder")
     assert table["remedy"].to_dict() == {
         "sd14": "none", "sd14_ft": "none", "sd14_eq": "equivariance", "pixel_unshuffle_8": "none"

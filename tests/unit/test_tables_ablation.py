@@ -247,19 +247,22 @@ def test_what_has_no_label_is_refused(gone):
         rendered_table4(labels=Labels(**kept))
 
 
-def test_equal_images_that_were_kept_are_a_footnote():
-    labels = Labels(LABELS.datasets, LABELS.autoencoders, rows=LABELS.rows, leaking={"cardium": 7})
+def both_rendered(labels: Labels) -> list[str]:
+    """Table 4 and the controls in every format."""
     metrics = scored_runs([(name, space, recipe) for space, recipe, name in CONTROL_ROWS])
     controls = render_ablation_controls(ablation_controls(metrics, CONTROL_ROWS, FOLDS), labels)
-    for text in (*rendered_table4(labels=labels).values(), *controls.values()):
+    return [*rendered_table4(labels=labels).values(), *controls.values()]
+
+
+def test_equal_images_that_were_kept_are_a_footnote():
+    labels = Labels(LABELS.datasets, LABELS.autoencoders, rows=LABELS.rows, leaking={"cardium": 7})
+    for text in both_rendered(labels):
         assert "Cardium: 7 images have an identical copy in another group and were kept" in text
 
 
 def test_phantoms_are_named_as_such():
     labels = Labels(LABELS.datasets, LABELS.autoencoders, frozenset({"cardium"}), LABELS.rows)
-    metrics = scored_runs([(name, space, recipe) for space, recipe, name in CONTROL_ROWS])
-    controls = render_ablation_controls(ablation_controls(metrics, CONTROL_ROWS, FOLDS), labels)
-    for text in (*rendered_table4(labels=labels).values(), *controls.values()):
+    for text in both_rendered(labels):
         assert "Cardium (phantom)" in text
         assert "Phantom data: synthetic images, not patients." in text
     assert "hantom" not in rendered_table4()["html"]

@@ -73,40 +73,20 @@ rule encode_dataset:
         "../scripts/encode_dataset.py"
 
 
-rule encode_latents:
+use rule encode_dataset as encode_latents with:
     # The same step, for an autoencoder without a decoder.
-    input:
-        unpack(autoencoder_weights),
-        images="<results>/datasets/{dataset}/images.npy",
-        samples="<results>/datasets/{dataset}/samples.parquet",
-        card="<results>/datasets/{dataset}/dataset.json",
     output:
-        latents="<results>/encodings/{dataset}/{autoencoder}/latents.npy",
-        sums="<results>/encodings/{dataset}/{autoencoder}/channel_sums.npy",
-        card="<results>/encodings/{dataset}/{autoencoder}/autoencoder.json",
+        latents="<results>/encodings/{dataset}/{autoencoder}{of_fold}/latents.npy",
+        sums="<results>/encodings/{dataset}/{autoencoder}{of_fold}/channel_sums.npy",
+        card="<results>/encodings/{dataset}/{autoencoder}{of_fold}/autoencoder.json",
     log:
-        "<results>/logs/encode_latents/{dataset}.{autoencoder}.log",
+        "<results>/logs/encode_latents/{dataset}.{autoencoder}{of_fold}.log",
     benchmark:
-        "<results>/benchmarks/encode_latents/{dataset}.{autoencoder}.jsonl"
+        "<results>/benchmarks/encode_latents/{dataset}.{autoencoder}{of_fold}.jsonl"
     wildcard_constraints:
         autoencoder=one_of(latent_only()),
-    conda:
-        "../../envs/learnability.yaml"
-    resources:
-        mem_mb=scaled(16000),
-        runtime=runtime_on_images("encode_dataset", encoder_of),
-        gpu=1,
-    params:
-        entry=recorded_of(encoder_of),
-        unrecorded=unrecorded_of(encoder_of),
-        weights=weights_of,
-        split=None,
-        torch_threads=1,
-        code=code_with_autoencoder("encode_dataset"),
     message:
         "Encoding {wildcards.dataset} with {wildcards.autoencoder}: latents alone, there is no decoder"
-    script:
-        "../scripts/encode_dataset.py"
 
 
 rule encode_views:

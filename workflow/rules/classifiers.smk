@@ -173,7 +173,7 @@ rule search_recipe:
         workers=lambda wildcards, threads: recipe_of(wildcards).search.workers,
         seed=seed_of_fold,
         n_splits=config["study"]["n_splits"],
-        worker=0,
+        worker=lambda wildcards: int(wildcards.get("worker", 0)),  # 0 writes best.json
         torch_threads=1,
         code=code_of("search_recipe", modules_of_training),
     message:
@@ -193,19 +193,6 @@ use rule search_recipe as assist_search with:
         "<results>/logs/assist_search/{dataset}.{autoencoder}{of_space}.{recipe}.fold{fold}.worker{worker}.log",
     benchmark:
         "<results>/benchmarks/assist_search/{dataset}.{autoencoder}{of_space}.{recipe}.fold{fold}.worker{worker}.jsonl"
-    params:
-        cell=cell_of,
-        recipe=recipe_values,
-        pretrained=recorded_of(start_of),
-        unrecorded_pretrained=unrecorded_of(start_of),
-        weights=weights_of_start,
-        teacher_scale=teacher_scale,
-        workers=lambda wildcards, threads: recipe_of(wildcards).search.workers,
-        seed=seed_of_fold,
-        n_splits=config["study"]["n_splits"],
-        worker=lambda wildcards: int(wildcards.worker),
-        torch_threads=1,
-        code=code_of("search_recipe", modules_of_training),
     message:
         "Helping to search {wildcards.recipe} on {wildcards.dataset} ({wildcards.autoencoder}{wildcards.of_space}), fold {wildcards.fold}"
 

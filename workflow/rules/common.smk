@@ -14,19 +14,16 @@ from learnability.study.cells import (
     controls_of_grids,
     decodes,
     decomposed,
-    diagnosed,
     each_once,
     efficiency,
     efficiency_run,
-    encodings,
-    finetuned_pairs,
-    fold_suffix,
     pairs_across,
     recipes_of_gaps,
     rows_of_table4,
     scope,
     shares_of_curve,
 )
+from learnability.study.encodings import diagnosed, encodings, finetuned_pairs, fold_suffix
 from learnability.study.configuration import find_results, find_shipped_weights
 from learnability.study.controls import comparisons
 from learnability.study.presentation import (

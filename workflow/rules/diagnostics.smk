@@ -1,4 +1,5 @@
-# What each latent space is like: numbers about encodings, without any training.
+# What each latent space is like: numbers about encodings, without any training; whether it goes with the gap, and both as a
+# table and figures.
 
 
 rule diagnose_encoding:
@@ -38,3 +39,92 @@ rule diagnose_encoding:
         "Describing the latents of {wildcards.dataset} with {wildcards.autoencoder}{wildcards.of_fold}"
     script:
         "../scripts/diagnose_encoding.py"
+
+
+rule test_diagnostics:
+    input:
+        study="<results>/study.json",
+        diagnostics=at_least_one(diagnostics_files(""), "diagnostics", "is null, or no run reads latents"),
+        encodings=diagnosed_cards(),
+        gaps="<results>/significance/group_level.csv",
+        decomposition=gap_decomposition(),
+    output:
+        "<results>/significance/diagnostics_vs_gap.csv",
+    log:
+        "<results>/logs/test_diagnostics/diagnostics_vs_gap.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        code=code_of("test_diagnostics"),
+    message:
+        "How what latents are like goes with the gap"
+    script:
+        "../scripts/test_diagnostics.py"
+
+
+rule make_table5:
+    input:
+        study="<results>/study.json",
+        diagnostics=at_least_one(diagnostics_files(""), "diagnostics", "is null, or no run reads latents"),
+        encodings=diagnosed_cards(),
+        gaps=gaps_in_groups(),
+        tests=tests_of_diagnostics(),
+        cards=dataset_cards(),
+    output:
+        **table_outputs("table5", "Table 5", "What latents are like, and which of it goes with the gap"),
+    log:
+        "<results>/logs/make_table5/table5.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels_of_diagnosed(config),
+        code=code_of("make_table5"),
+    message:
+        "Table 5: what latents are like, and which of it goes with the gap"
+    script:
+        "../scripts/make_table5.py"
+
+
+rule draw_spectra:
+    input:
+        spectra=at_least_one(diagnostics_files("_spectrum"), "diagnostics", "is null, or no run reads latents"),
+        encodings=diagnosed_cards(),
+        cards=dataset_cards(),
+    output:
+        **figure_outputs("spectra", "Spectra", "Power of images and latents over spatial frequencies"),
+    log:
+        "<results>/logs/draw_spectra/spectra.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels_of_diagnosed(config),
+        code=code_of("draw_spectra"),
+    message:
+        "Figure: power of images and latents over spatial frequencies"
+    script:
+        "../scripts/draw_spectra.py"
+
+
+rule draw_diagnostics_vs_gap:
+    input:
+        table5="<results>/tables/table5.csv",
+        gaps="<results>/significance/group_level.csv",
+        tests="<results>/significance/diagnostics_vs_gap.csv",
+        cards=dataset_cards(),
+    output:
+        **figure_outputs("diagnostics_vs_gap", "Diagnostics", "Does what latents are like go with the gap?"),
+    log:
+        "<results>/logs/draw_diagnostics_vs_gap/diagnostics_vs_gap.log",
+    localrule: True
+    conda:
+        "../../envs/learnability.yaml"
+    params:
+        labels=labels_of_diagnosed(config),
+        code=code_of("draw_diagnostics_vs_gap"),
+    message:
+        "Figure: what latents are like against the gap"
+    script:
+        "../scripts/draw_diagnostics_vs_gap.py"

@@ -45,7 +45,7 @@ rule make_probes:
     params:
         labels=labels(config, "probes"),
         folds=config["study"]["folds"],
-        footnotes=lambda wildcards: footnotes(config, "probes"),  # braces in a note are no wildcards
+        footnotes=notes_of("probes"),
         code=code_of("make_probes"),
     message:
         "The probe ladder"
@@ -67,7 +67,7 @@ rule make_information:
     params:
         labels=labels(config, "probes"),
         folds=config["study"]["folds"],
-        footnotes=lambda wildcards: footnotes(config, "probes"),  # braces in a note are no wildcards
+        footnotes=notes_of("probes"),
         code=code_of("make_information"),
     message:
         "Usable information of every space"
@@ -90,7 +90,7 @@ rule make_learning_curve:
         labels=labels(config, "probes"),
         folds=config["study"]["folds"],
         shares=shares_of_curve(config),
-        footnotes=lambda wildcards: footnotes(config, "learning_curve"),  # braces in a note are no wildcards
+        footnotes=notes_of("learning_curve"),
         code=code_of("make_learning_curve"),
     message:
         "Learning curves"

@@ -1,4 +1,5 @@
-# Figures: cheap steps of the head node, from the files of runs, encodings, tables and tests.
+# Figures: cheap steps of the head node, from the files of runs, encodings, tables and tests; those of diagnostics stand
+# with these.
 
 
 rule draw_figure2:
@@ -28,7 +29,7 @@ rule draw_figure3:
         cards=dataset_cards(),
         samples=dataset_files("samples.parquet"),
         images=dataset_files("images_small.npy"),
-        folds=collect("<results>/folds/{dataset}.parquet", dataset=config["study"]["datasets"]),
+        folds=fold_files(config["study"]["datasets"]),
         autoencoders=encoding_files("autoencoder.json"),
         reconstructions=encoding_files("reconstructions.npy"),
         fidelity=encoding_files("fidelity.parquet"),
@@ -54,7 +55,7 @@ rule draw_figure3:
 rule draw_gaps:
     input:
         gaps="<results>/tables/gap.csv",
-        decomposition=["<results>/significance/gap_decomposition.csv"] if cells(config, "gap_decomposition") else [],
+        decomposition=gap_decomposition(),
         controls=controls_of_study("significance/controls.csv"),
         cards=dataset_cards(),
     output:
@@ -173,49 +174,6 @@ rule draw_class_recall:
         "Figure: recall of every class, from head to tail"
     script:
         "../scripts/draw_class_recall.py"
-
-
-rule draw_spectra:
-    input:
-        spectra=at_least_one(diagnostics_files("_spectrum"), "diagnostics", "is null, or no run reads latents"),
-        encodings=diagnosed_cards(),
-        cards=dataset_cards(),
-    output:
-        **figure_outputs("spectra", "Spectra", "Power of images and latents over spatial frequencies"),
-    log:
-        "<results>/logs/draw_spectra/spectra.log",
-    localrule: True
-    conda:
-        "../../envs/learnability.yaml"
-    params:
-        labels=labels_of_diagnosed(config),
-        code=code_of("draw_spectra"),
-    message:
-        "Figure: power of images and latents over spatial frequencies"
-    script:
-        "../scripts/draw_spectra.py"
-
-
-rule draw_diagnostics_vs_gap:
-    input:
-        table5="<results>/tables/table5.csv",
-        gaps="<results>/significance/group_level.csv",
-        tests="<results>/significance/diagnostics_vs_gap.csv",
-        cards=dataset_cards(),
-    output:
-        **figure_outputs("diagnostics_vs_gap", "Diagnostics", "Does what latents are like go with the gap?"),
-    log:
-        "<results>/logs/draw_diagnostics_vs_gap/diagnostics_vs_gap.log",
-    localrule: True
-    conda:
-        "../../envs/learnability.yaml"
-    params:
-        labels=labels_of_diagnosed(config),
-        code=code_of("draw_diagnostics_vs_gap"),
-    message:
-        "Figure: what latents are like against the gap"
-    script:
-        "../scripts/draw_diagnostics_vs_gap.py"
 
 
 rule draw_training_curves:

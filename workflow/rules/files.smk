@@ -47,7 +47,7 @@ def predictions_of(runs, *refusal):
         "predictions": in_results(paths.run_file(cell, "predictions.parquet") for cell in runs),
         "cards": dataset_files("dataset.json", datasets=names),
         "samples": dataset_files("samples.parquet", datasets=names),
-        "folds": fold_files(datasets=names),
+        "folds": fold_files(names),
     }
 
 
@@ -73,10 +73,8 @@ def dataset_files(name, table="table1", datasets=None):
     return collect("<results>/datasets/{dataset}/{name}", dataset=names, name=name)
 
 
-def fold_files(table="table1", datasets=None):
-    """The folds of every dataset of a table, or of these datasets."""
-    names = scope(config, table)["datasets"] if datasets is None else datasets
-    return collect("<results>/folds/{dataset}.parquet", dataset=names)
+def fold_files(datasets):
+    return collect("<results>/folds/{dataset}.parquet", dataset=datasets)
 
 
 def dataset_cards(table="table1"):
@@ -143,6 +141,11 @@ def tests_of_diagnostics():
 def gaps_in_groups():
     """Where the gap of every autoencoder and dataset is; nothing where the study measures none."""
     return significance_files(["group_level"]) if tests_in_table1() else []
+
+
+def gap_decomposition():
+    """What of each gap is the encoding's; nothing where the study does not decompose gaps."""
+    return significance_files(["gap_decomposition"]) if cells(config, "gap_decomposition") else []
 
 
 def diagnosed_cards():

@@ -1,6 +1,6 @@
 # Input functions of the rules: what a job reads, by its wildcards.
 from learnability.storage.contracts import CELL
-from learnability.study.cells import BACKBONE, tuned_per_fold, uses_lpips
+from learnability.study.encodings import BACKBONE, tuned_per_fold, uses_lpips
 
 
 def cell_of(wildcards):

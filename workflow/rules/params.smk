@@ -65,6 +65,11 @@ def weights_folder(name):
     return Path(config["results"], paths.fetched_file(name)).parent
 
 
+def notes_of(table):
+    """A parameter: the footnotes of a table, given by a function because braces in a note are no wildcards."""
+    return lambda wildcards: footnotes(config, table)
+
+
 def dataset_of(wildcards):
     return config["datasets"][wildcards.dataset]
 

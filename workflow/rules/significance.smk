@@ -78,7 +78,7 @@ rule decompose_gap:
         "../../envs/learnability.yaml"
     params:
         recipes=recipes_of_gaps(config),
-        controls={name: control for name, control in controls_of_grids(config).items() if control},
+        controls=controls_of_grids(config),
         code=code_of("decompose_gap"),
     message:
         "What the encoding itself costs: the gap without the protocol's confounds"
@@ -86,33 +86,11 @@ rule decompose_gap:
         "../scripts/decompose_gap.py"
 
 
-rule test_diagnostics:
-    input:
-        study="<results>/study.json",
-        diagnostics=at_least_one(diagnostics_files(""), "diagnostics", "is null, or no run reads latents"),
-        encodings=diagnosed_cards(),
-        gaps="<results>/significance/group_level.csv",
-        decomposition=["<results>/significance/gap_decomposition.csv"] if cells(config, "gap_decomposition") else [],
-    output:
-        "<results>/significance/diagnostics_vs_gap.csv",
-    log:
-        "<results>/logs/test_diagnostics/diagnostics_vs_gap.log",
-    localrule: True
-    conda:
-        "../../envs/learnability.yaml"
-    params:
-        code=code_of("test_diagnostics"),
-    message:
-        "How what latents are like goes with the gap"
-    script:
-        "../scripts/test_diagnostics.py"
-
-
 rule judge_controls:
     input:
         **predictions_of(cells(config, "controls"), "controls", "names none"),
         study="<results>/study.json",
-        gaps=["<results>/significance/gap_decomposition.csv"] if cells(config, "gap_decomposition") else [],
+        gaps=gap_decomposition(),
     output:
         "<results>/significance/controls.csv",
     log:

@@ -1,6 +1,6 @@
 # The tables of what was measured: cheap steps of the head node, like tests, figures and pages.
 #
-# A table more is a line of TABLES and a rule here, a script of the rule's name, and a module of tables/.
+# A table more is a line of TABLES, a rule here or beside what it shows, a script of the rule's name, and a module of tables/.
 
 # By name, what a table is of; a study without any of it does not have the table.
 TABLES = {
@@ -54,7 +54,7 @@ rule make_table1:
         with_sd=config["tables"]["table1"]["sd"],
         metrics=config["tables"]["table1"]["metrics"],
         reweighting=reweighting_epochs(),
-        footnotes=lambda wildcards: footnotes(config, "table1"),  # braces in a note are no wildcards
+        footnotes=notes_of("table1"),
         code=code_of("make_table1"),
     message:
         "Table 1: the learnability gap"
@@ -100,7 +100,7 @@ rule make_gap_by_frequency:
         labels=labels(config),
         recipes=recipes_of_gaps(config),
         decomposed=decomposed(config),
-        controls={name: control for name, control in controls_of_grids(config).items() if control},
+        controls=controls_of_grids(config),
         footnotes=lambda wildcards: finetuning_notes(config, config["study"]["autoencoders"]),
         code=code_of("make_gap_by_frequency"),
     message:
@@ -124,7 +124,7 @@ rule make_table2:
         "../../envs/learnability.yaml"
     params:
         labels=labels(config),
-        footnotes=lambda wildcards: footnotes(config, "table2"),  # braces in a note are no wildcards
+        footnotes=notes_of("table2"),
         code=code_of("make_table2"),
     message:
         "Table 2: reconstruction fidelity"
@@ -146,7 +146,7 @@ rule make_table3:
         "../../envs/learnability.yaml"
     params:
         labels=labels(config, "table3"),
-        footnotes=lambda wildcards: footnotes(config, "table3"),  # braces in a note are no wildcards
+        footnotes=notes_of("table3"),
         code=code_of("make_table3"),
     message:
         "Table 3: what latents save, and what they reach within one budget"
@@ -173,36 +173,12 @@ rule make_table4:
         rows=rows_of_table4(config),
         searched=searched_rows(config),
         with_sd=config["tables"]["table4"]["sd"],
-        footnotes=lambda wildcards: footnotes(config, "table4"),  # braces in a note are no wildcards
+        footnotes=notes_of("table4"),
         code=code_of("make_table4"),
     message:
         "Table 4: what distillation, search and noise conditioning gain"
     script:
         "../scripts/make_table4.py"
-
-
-rule make_table5:
-    input:
-        study="<results>/study.json",
-        diagnostics=at_least_one(diagnostics_files(""), "diagnostics", "is null, or no run reads latents"),
-        encodings=diagnosed_cards(),
-        gaps=gaps_in_groups(),
-        tests=tests_of_diagnostics(),
-        cards=dataset_cards(),
-    output:
-        **table_outputs("table5", "Table 5", "What latents are like, and which of it goes with the gap"),
-    log:
-        "<results>/logs/make_table5/table5.log",
-    localrule: True
-    conda:
-        "../../envs/learnability.yaml"
-    params:
-        labels=labels_of_diagnosed(config),
-        code=code_of("make_table5"),
-    message:
-        "Table 5: what latents are like, and which of it goes with the gap"
-    script:
-        "../scripts/make_table5.py"
 
 
 rule make_ablation_controls:
@@ -222,7 +198,7 @@ rule make_ablation_controls:
         folds=config["study"]["folds"],
         rows=[(space, recipe, name) for name, space, recipe in columns(config, "ablation_controls")],
         with_sd=config["tables"]["ablation_controls"]["sd"],
-        footnotes=lambda wildcards: footnotes(config, "ablation_controls"),  # braces in a note are no wildcards
+        footnotes=notes_of("ablation_controls"),
         code=code_of("make_ablation_controls"),
     message:
         "What does not make the gap go away"

@@ -12,7 +12,7 @@ with job(snakemake.log[0]):
 
     inputs, params = snakemake.input, snakemake.params
     cards = [read_json(path) for path in inputs.cards]
-    images = read_all_images(inputs.cards, inputs.samples, inputs.folds, read_json(inputs.study)["n_splits"])
+    images = read_all_images(inputs)
     classes = {card["dataset"]: card["classes"] for card in cards}
     runs = with_bits(read_metrics(inputs.metrics), inputs.predictions, images, classes)
     table = learning_curve(runs, params.shares, params.folds)

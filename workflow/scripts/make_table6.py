@@ -4,8 +4,9 @@ from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
     from learnability.autoencoders.lossy import psnr_of_encodings
-    from learnability.storage.contracts import read_csv, read_encodings, read_json, read_metrics, write_csv, write_text
+    from learnability.storage.contracts import read_csv, read_encodings, read_json, read_metrics
     from learnability.tables.caveats import devices_note
+    from learnability.tables.formats import write_table
     from learnability.tables.labels import labels_of
     from learnability.tables.table6 import render_table6, table6
 
@@ -14,7 +15,5 @@ with job(snakemake.log[0]):
     metrics, tests = read_metrics(inputs.metrics), read_csv(inputs.tests, keep_default_na=False)
     psnr = psnr_of_encodings(read_encodings(inputs.fidelity, inputs.autoencoders))
     table = table6(metrics, tests, psnr, params.rows, params.folds)
-    write_csv(table, snakemake.output.csv)
     text = render_table6(table, tests, labels, [*params.footnotes, *devices_note(metrics, labels.datasets)])
-    for extension in ("md", "html", "tex"):
-        write_text(text[extension], snakemake.output[extension])
+    write_table(table, text, snakemake.output)

@@ -3,11 +3,9 @@
 from learnability.workflow.jobs import job
 
 with job(snakemake.log[0]):
-    from learnability.significance.predictions import read_all_images, with_right
+    from learnability.significance.predictions import read_answers
     from learnability.significance.remedies import remedies
-    from learnability.storage.contracts import read_json, read_metrics, write_csv
+    from learnability.storage.contracts import write_csv
 
-    inputs = snakemake.input
-    images = read_all_images(inputs.cards, inputs.samples, inputs.folds, read_json(inputs.study)["n_splits"])
-    runs = with_right(read_metrics(inputs.metrics), inputs.predictions, images)
+    runs, images = read_answers(snakemake.input)
     write_csv(remedies(runs, images, snakemake.params.rows), snakemake.output[0])

@@ -67,6 +67,6 @@ def scale_input(x: torch.Tensor, entry: dict) -> torch.Tensor:
 def other_weights(card: dict, digests: dict) -> str | None:
     """Report the digest that differs between an autoencoder.json and `digests` (card_digests), or None."""
     for key, now in digests.items():
-        if now and (before := card.get(key)) and before != now:  # cards of earlier versions have no config_digest
+        if now and (before := card.get(key)) and before != now:  # a class of the user's own has no config_digest
             return f"({key} {before[:12]}, now {now[:12]})"
     return None

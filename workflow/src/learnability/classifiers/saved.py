@@ -52,8 +52,7 @@ def load_start(classifier: Classifier, file: Path) -> None:
     """Give a classifier the weights of another run; conditioning that the other did not have stays fresh."""
     fresh = tuple(name for name, _ in classifier.named_modules() if name.split(".")[0] == "film")
     weights = read_weights(file)
-    if (card := file.with_name("model.json")).is_file():
-        refuse_damaged(file, read_json(card))
+    refuse_damaged(file, read_json(file.with_name("model.json")))
     has_film = any(key.startswith("film.") for key in weights)
     if misfits := load_weights(classifier, weights, () if has_film else fresh):
         raise InputError(f"{file}: not weights of the same network ({misfits}); give both recipes one model")

@@ -15,7 +15,8 @@ from ..datasets.sample import look_at
 from ..datasets.source import Source, describe_left_out, open_source, spread_rows
 from ..storage.arrays import as_rgb
 from ..study.array_sizes import encoding_bytes, packing_bytes
-from ..study.cells import BACKBONE, all_cells, efficiency, uses_lpips
+from ..study.cells import all_cells, efficiency
+from ..study.encodings import BACKBONE, uses_lpips
 from ..study.recipes import pretrained_weights, resolve_recipe
 from ..study.refusals import check_study
 from ..workflow.hub import weights_to_fetch

@@ -12,7 +12,8 @@ from ..classifiers.weights import pretrained_file, trained_moments
 from ..errors import InputError
 from ..registry import class_of
 from ..study.array_sizes import row_shape
-from ..study.cells import BACKBONE, resolve_autoencoder
+from ..study.cells import resolve_autoencoder
+from ..study.encodings import BACKBONE, uses_lpips
 from ..study.grid import misfit
 from ..study.paths import fetched_file, space_of_job
 from ..study.recipe import Recipe
@@ -70,7 +71,7 @@ def weights_read(config: dict, rule: str, wildcards: dict) -> set[str]:
     """Names of the autoencoders and starting weights that a job reads."""
     if rule == "finetune_autoencoder":
         entry = config["autoencoders"][wildcards["autoencoder"]]
-        return {entry["base"], *([BACKBONE] if entry["finetune"]["perceptual"] == "lpips" else [])}
+        return {entry["base"], *([BACKBONE] if uses_lpips(entry) else [])}
     names = {wildcards["autoencoder"]} if rule in WITH_AUTOENCODER else set()
     if rule == "diagnose_encoding" and (teacher := config["study"]["diagnostics"]["teacher"]):
         names |= {teacher}

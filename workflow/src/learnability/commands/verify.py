@@ -3,23 +3,22 @@
 from pathlib import Path
 
 from ..errors import InputError
-from ..storage.contracts import CURVE, FIDELITY, FOLDS, SAMPLES, read_card, read_parquet
+from ..storage.contracts import CURVE, FIDELITY, FOLDS, SAMPLES, read_json, read_parquet
 from ..storage.vouched import cards_of, results_named, vouched_by
 
 COLUMNS_OF = {"samples.parquet": SAMPLES, "fidelity.parquet": FIDELITY, "noise_curve.parquet": CURVE}
 
 
-def verify(results: Path) -> tuple[int, dict[Path, Path], list[Path]]:
-    """Return how many digests were compared, the damaged files with what to ask Snakemake for to make each again, and
-    the cards that hold no digest of themselves.
+def verify(results: Path) -> tuple[int, dict[Path, Path]]:
+    """Return how many digests were compared, and the damaged files with what to ask Snakemake for to make each again.
 
     Compares cards with their own digest; packed arrays, predictions, histories, weights and teachers' logits with the
     digest in their card; and pages of Parquet files with their checksums. Raises InputError for a folder without any.
     """
-    compared, damaged, silent = 0, {}, []
+    compared, damaged = 0, {}
     for card in cards_of(results):
         try:
-            silent += [] if read_card(card)[1] else [card]
+            read_json(card)
             vouched = list(vouched_by(card))
         except FileNotFoundError:  # a running study removed it meanwhile
             continue
@@ -32,7 +31,7 @@ def verify(results: Path) -> tuple[int, dict[Path, Path], list[Path]]:
     damaged |= {path: path for path in tables if not is_sound(path) and path.is_file()}
     if not compared + len(tables):
         raise InputError(f"{results}: not a study's results; give the folder that `results` names in its configuration")
-    return compared + len(tables), dict(sorted(damaged.items())), silent
+    return compared + len(tables), dict(sorted(damaged.items()))
 
 
 def is_sound(path: Path) -> bool:

@@ -52,13 +52,12 @@ def diagnose_sample(
     return rows
 
 
-def noise_share(variance: Sequence[float] | None, std: np.ndarray, number: int, why: str = "no posterior") -> Row:
+def noise_share(variance: Sequence[float] | None, std: np.ndarray, number: int) -> Row:
     """The posterior's share E[sigma^2] / (Var mu + E[sigma^2]) of each channel's variance, mean over those with any.
 
-    `variance` (C,) is the posterior's, None without one (`why`); `std` (C,) the deviation of latents, both over all
-    images.
+    `variance` (C,) is the posterior's, None without one; `std` (C,) the deviation of latents, both over all images.
     """
-    share = None
+    share, why = None, "no posterior"
     if variance is not None:
         total = np.square(std) + variance
         shares = np.asarray(variance)[total > 0] / total[total > 0]

@@ -99,8 +99,7 @@ def diagnose_encoding(
     if teacher:
         features = teacher_features(*teacher, open_packed(dataset / "images_small.npy")[chosen], device)
     of_latents = diagnose_array(z, sums, seen, group, device, Labelled(label, features))
-    why = "no posterior" if "posterior_variance" in described else "encoded by an earlier version"
-    of_latents.rows.append(noise_share(described.get("posterior_variance"), of_latents.std, len(z), why))
+    of_latents.rows.append(noise_share(described["posterior_variance"], of_latents.std, len(z)))
     autoencoder = load_autoencoder(entry, device)
     of_latents.rows.extend(diagnose_sample(autoencoder, entry, as_rgb(seen.images), sums, z[0, 0].size, device))
     pixels = AtGrid(images, z.shape[2])

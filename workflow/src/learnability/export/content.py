@@ -73,7 +73,7 @@ def shows_images(results: Path) -> bool:
 def without_folder(card: dict) -> dict:
     """An autoencoder's card without the name of a folder; it says only that there was one, and whether it was tuned."""
     source = card.get("source") or ""
-    if not is_folder(source) and not source.startswith(f"{LOCAL} "):  # earlier cards hold a path, later ones a name
+    if not is_folder(source) and not source.startswith(f"{LOCAL} "):  # a source with ${...} is a path
         return card
     return card | {"source": "a folder" + ", fine-tuned" * source.endswith(", fine-tuned")}
 

@@ -5,14 +5,13 @@ from pathlib import Path
 
 from ..errors import InputError, first_of
 from ..storage.contracts import read_csv
-from ..study.cells import ALL_SPACES
 from ..study.paths import dataset_file, run_file
 from ..study.study_file import read_study
 
 # Their rows name the runs behind them.
 CELL_TABLES = ("table1", "table4", "ablation_controls", "probes", "learning_curve")
 RUN_FILES = ("metrics.json", "model.json", "model.safetensors")
-# What the study writes for each table that has rows, and for each of its lists in the files of earlier versions.
+# What the study writes for each table that has rows.
 MADE_OF = {
     "table1": "tables/table1.csv",
     "table4": "tables/table4.csv",
@@ -44,8 +43,8 @@ def refuse_unfinished(results: Path) -> None:
 
 def missing_files(results: Path, study: dict) -> Iterator[str]:
     """Missing files that a finished study has, relative to its folder."""
-    expected = [file for name, file in MADE_OF.items() if is_asked_for(study, name)]
-    expected += ["summary.html", *(["tables/table3.csv"] if study.get("efficiency") else [])]
+    expected = [file for name, file in MADE_OF.items() if name in study["tables"]]
+    expected += ["summary.html", *(["tables/table3.csv"] if study["efficiency"] else [])]
     expected += [dataset_file(name, "dataset.json") for name in study["datasets"]]
     yield from (name for name in expected if not (results / name).is_file())
     yield from (f"tables/table1.csv: {cell}" for cell in cells_without_rows(results, study))
@@ -56,26 +55,15 @@ def missing_files(results: Path, study: dict) -> Iterator[str]:
         yield from (run + name for name in RUN_FILES if not (results / run / name).is_file())
 
 
-def is_asked_for(study: dict, table: str) -> bool:
-    """Whether a table has rows; earlier versions did not write `tables`, and the first ones no `scopes`."""
-    if "tables" in study:
-        return table in study["tables"]
-    if table not in study["recipes"]:
-        return False
-    if table == "gap_decomposition" and {*study.get("spaces", ALL_SPACES)} < ALL_SPACES:
-        return False
-    return bool(study["recipes"][table]) and all(study.get("scopes", {}).get(table, {"table": True}).values())
-
-
 def cells_without_rows(results: Path, study: dict) -> list[str]:
     """Data sets and autoencoders of the study that are not in its Table 1, because it grew after the table was made."""
     path = results / "tables" / "table1.csv"
     if not path.is_file():
         return []
     table = read_csv(path)
-    scope = study.get("scopes", {}).get("table1", study)
+    scope = study["scopes"]["table1"]
     kinds = {"dataset": scope["datasets"]}
-    if study.get("spaces") != ["image"]:  # image space has no autoencoder
+    if study["spaces"] != ["image"]:  # image space has no autoencoder
         kinds["autoencoder"] = scope["autoencoders"]
     return [f"{kind} {name}" for kind, names in kinds.items() for name in names if name not in set(table[kind])]
 

@@ -23,7 +23,7 @@ def draw_decoder_depth(table: pd.DataFrame, labels: Labels) -> Figure:
     if rows.empty:
         raise InputError("no run of study.recipes.decoder_depth, so there is no line to draw")
     datasets, names = datasets_of(rows, labels), present(rows["autoencoder"], labels.autoencoders)
-    marks = marks_of(labels, dict(zip(rows["autoencoder"], rows["role"], strict=True)))
+    marks = marks_of(labels, rows)
     depths = [depth for depth in DEPTHS if depth != STORED and (rows["blocks"] == depth).any()]
     figure, grid = dataset_panels(datasets, 4, 2.3, "decoder up to", "balanced accuracy", sharex=True)
     for dataset, axes in grid.items():

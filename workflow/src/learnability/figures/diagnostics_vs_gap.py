@@ -39,7 +39,7 @@ def draw_diagnostics_vs_gap(table5: pd.DataFrame, gap: pd.DataFrame, tests: pd.D
     macro = macro.assign(value=as_numbers(macro["value"])).dropna(subset="value")
     encoded = macro[macro["autoencoder"].isin(gaps)]
     shown = [key for key in IN_TABLE5 if is_of(encoded, key).any()]
-    marks = marks_of(labels, dict(zip(encoded["autoencoder"], encoded["role"], strict=True)))
+    marks = marks_of(labels, encoded)
     named = names_of(encoded, labels).items()
     names = {name: textwrap.fill(label, WRAP, break_on_hyphens=False) for name, label in named}
     low, high = limits([0.0, *(gaps[name] for name in names)], 0.08)
@@ -84,7 +84,7 @@ def limits(values: Iterable[float], share: float) -> tuple[float, float]:
 def draw_without_gap(axes: Axes, rows: pd.DataFrame, labels: Labels) -> None:
     """Images, and what else has no gap in Table 1: on the axis, as an arrowhead where they lie beyond the panel."""
     low, high = axes.get_xlim()
-    marks = marks_of(labels, dict(zip(rows["autoencoder"], rows["role"], strict=True)))
+    marks = marks_of(labels, rows)
     named = {name: f"{label}: no gap in Table 1" for name, label in names_of(rows, labels).items()}
     named[IMAGES] = "the images themselves on the latents' grid: no gap"
     for name, label in named.items():

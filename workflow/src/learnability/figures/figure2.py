@@ -50,7 +50,7 @@ def draw_figure2(table2: pd.DataFrame, gaps: pd.DataFrame, tests: pd.DataFrame, 
     figure = Figure(figsize=(WIDTH, 3.5), layout="constrained")
     axes, side = figure.subplots(1, 2, width_ratios=[3.2, 1])
     side.axis("off")
-    marks = marks_of(labels, dict(zip(pairs["autoencoder"], pairs["role"], strict=True)))
+    marks = marks_of(labels, pairs)
     drawn = draw_regression(axes, finite["psnr"].to_numpy(), finite["gap"].to_numpy())
     draw_datasets(axes, finite, datasets_of(finite, labels))
     families, _ = autoencoders_of(finite, labels)

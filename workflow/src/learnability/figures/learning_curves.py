@@ -23,7 +23,7 @@ def draw_learning_curves(table: pd.DataFrame, chance: dict[str, float], labels: 
     curves = table[table["metric"] == HEADLINE_METRIC]
     curves = curves.astype(dict.fromkeys(["n_images", "mean", "sd"], float))
     datasets, (families, controls) = datasets_of(curves, labels), autoencoders_of(curves, labels)
-    marks = marks_of(labels, dict(zip(curves["autoencoder"], curves["role"], strict=True)))
+    marks = marks_of(labels, curves)
     figure, grid = dataset_panels(datasets, 2, 2.3, "training images", "balanced accuracy")
     for dataset, axes in grid.items():
         own = curves[curves["dataset"] == dataset]

@@ -38,7 +38,7 @@ def draw_noise_levels(curves: pd.DataFrame, roles: dict[str, str], chance: dict[
         raise InputError("no run of study.recipes.table4 was trained with noise, so there is no curve to draw")
     datasets, recipes = datasets_of(curves, labels), present(curves["recipe"], labels.rows)
     autoencoders = present(curves["autoencoder"], labels.autoencoders)
-    marks = marks_of(labels, roles)
+    marks = marks_of(labels, {"autoencoder": roles, "role": roles.values()})
     figure, grid = dataset_panels(datasets, 4, 2.2, "noise level σ", "balanced accuracy", sharex=True)
     width = figure.get_figwidth() / min(4, len(datasets))
     summary = summary_of(curves)

@@ -32,10 +32,7 @@ def draw_remedies(tests: pd.DataFrame, labels: Labels) -> Figure:
     datasets, named = datasets_of(rows, labels), {}
     for group in autoencoders_of(rows, labels):
         named |= group
-    marks, remedies = (
-        marks_of(labels, dict(zip(rows["autoencoder"], rows["role"], strict=True))),
-        remedies_in_words(zip(rows["remedy"], rows["recipe"], strict=True)),
-    )
+    marks, remedies = marks_of(labels, rows), remedies_in_words(zip(rows["remedy"], rows["recipe"], strict=True))
     columns, height = min(4, len(datasets)), 1.0 + LINE * (len(named) + 1) * len(remedies)
     figure, grid = panels(len(datasets), columns, width_of(columns) / columns, height, sharey=True, sharex=True)
     for axes, (dataset, label) in zip(grid, datasets.items(), strict=True):

@@ -20,7 +20,7 @@ def draw_spectra(spectra: pd.DataFrame, labels: Labels) -> Figure:
     """
     spectra = spectra[(spectra["frequency"] > 0) & (spectra["power"] > 0)]
     datasets = datasets_of(spectra, labels)
-    marks = marks_of(labels, dict(zip(spectra["autoencoder"], spectra["role"], strict=True)))
+    marks = marks_of(labels, spectra)
     families, controls = autoencoders_of(spectra, labels)
     grids = sorted(spectra.loc[spectra["role"] == BASELINE, "factor"].unique())
     named = "frequency (cycles per cell)", "share of power"

@@ -76,11 +76,11 @@ SPACES = {
 }
 
 
-def marks_of(labels: Labels, roles: Mapping[str, str]) -> dict[str, Mark]:
-    """The mark of every autoencoder in `roles`, by its place in the study: the same in every figure."""
+def marks_of(labels: Labels, rows: Mapping[str, Iterable[str]]) -> dict[str, Mark]:
+    """The mark of every `autoencoder` in a table with its `role`, by its place in the study: alike in all figures."""
     places = {name: place for place, name in enumerate(labels.autoencoders)}
     marks = {}
-    for name, role in roles.items():
+    for name, role in dict(zip(rows["autoencoder"], rows["role"], strict=True)).items():
         if role == "baseline":
             marks[name] = SPACES["image"]
             continue

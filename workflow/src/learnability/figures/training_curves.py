@@ -38,7 +38,7 @@ def draw_training_curves(history: pd.DataFrame, reweighting: dict[str, int], lab
     datasets = datasets_of(history, labels)
     spaces = [space for space in SPACES if (history["space"] == space).any()]
     families, controls = autoencoders_of(history, labels)
-    marks = marks_of(labels, dict(zip(history["autoencoder"], history["role"], strict=True)))
+    marks = marks_of(labels, history)
     names = {"original": "original images"} | families | controls
     width = width_of(len(datasets))
     figure = Figure(figsize=(width, 0.9 + 1.55 * len(spaces)), layout="constrained")

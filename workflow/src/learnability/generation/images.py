@@ -15,7 +15,8 @@ from ..datasets.formats.files import image_names, read_image
 from ..datasets.prepare import UNREADABLE, fit
 from ..errors import InputError
 from ..storage.arrays import area_average
-from ..study.cells import fold_suffix, resolve_autoencoder
+from ..study.cells import resolve_autoencoder
+from ..study.encodings import fold_suffix
 from ..study.entries import as_encoder
 from ..study.paths import fetched_file, tuned_weights
 from .latents import check_shape

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..storage.contracts import read_folds, read_json, read_samples, read_test_predictions
+from ..storage.contracts import read_folds, read_json, read_metrics, read_samples, read_test_predictions
 from .cells import refuse_other_folds
 from .group_level import GroupTest, PairedRows, group_test, training_overlap
 
@@ -37,12 +37,23 @@ def read_images(samples: str | Path, folds: str | Path, n_splits: int) -> Images
     return Images(pd.Index(frame["sample_id"]), label, fold, pd.factorize(frame["group"])[0], n_splits)
 
 
-def read_all_images(
-    cards: Sequence[str], samples: Sequence[str], folds: Sequence[str], n_splits: int
-) -> dict[str, Images]:
-    """The images of several datasets by name: their cards and files, in the same order."""
-    files = zip(cards, samples, folds, strict=True)
-    return {read_json(card)["dataset"]: read_images(*paths, n_splits) for card, *paths in files}
+def read_all_images(files: Mapping) -> dict[str, Images]:
+    """The images of several datasets by name.
+
+    `files` are inputs of a job: paths of `cards`, `samples` and `folds` in the same order, and of `study`.json.
+    """
+    n_splits = read_json(files["study"])["n_splits"]
+    datasets = zip(files["cards"], files["samples"], files["folds"], strict=True)
+    return {read_json(card)["dataset"]: read_images(*paths, n_splits) for card, *paths in datasets}
+
+
+def read_answers(files: Mapping) -> tuple[pd.DataFrame, dict[str, Images]]:
+    """Runs with the column `right`, and the images of their datasets.
+
+    `files` as in read_all_images, with the `metrics` and `predictions` of the runs in the same order.
+    """
+    images = read_all_images(files)
+    return with_right(read_metrics(files["metrics"]), files["predictions"], images), images
 
 
 def with_right(metrics: pd.DataFrame, paths: Sequence[str | Path], images: Mapping[str, Images]) -> pd.DataFrame:

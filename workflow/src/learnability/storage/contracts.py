@@ -61,12 +61,7 @@ def write_json(content: dict, path: str | Path) -> None:
 
 
 def read_json(path: str | Path) -> dict:
-    """The content of a card without its digest; InputError if it is damaged. Older cards have no digest."""
-    return read_card(path)[0]
-
-
-def read_card(path: str | Path) -> tuple[dict, bool]:
-    """The content of a card without its digest, and whether it had one."""
+    """The content of a card without its digest; InputError if it is damaged. JSON of others has no digest."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except ValueError as error:
@@ -78,11 +73,11 @@ def read_card(path: str | Path) -> tuple[dict, bool]:
     is_named, is_right = last == CARD_DIGEST, content[last] == digest(rest)
     if is_named != is_right:  # the content is damaged, or the name of the digest
         raise InputError(f"{path}: damaged, its content is not what its {CARD_DIGEST} says; {AGAIN}")
-    return (rest if is_named else content), is_named
+    return rest if is_named else content
 
 
 def refuse_damaged(path: str | Path, card: dict) -> None:
-    """Refuse a file that is not what the card beside it says; cards of earlier versions do not name every file."""
+    """Refuse a file that is not what the card beside it says; one that the card does not name is not compared."""
     path = Path(path)
     name, key = DIGESTS[path.name]
     if key not in card:

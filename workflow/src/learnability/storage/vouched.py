@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import InputError
-from .contracts import DIGESTS, content_digest, digest, file_digest, read_json, write_json
+from .contracts import DIGESTS, content_digest, file_digest, read_json, write_json
 
 RECORDS = ("source.json", "tuning.json")  # beside fetched or fine-tuned weights; they hold digests of all files
 TOKEN = ".last_run.json"  # in every results folder since its first run (workflow/results_folder.py)
@@ -51,7 +51,7 @@ def files_matching(folder: Path, pattern: str) -> list[Path]:
 
 
 def vouched_by(card: Path) -> Iterator[Vouched]:
-    """What one card vouches for: files beside it, and for an encoding also tuned weights that have no record."""
+    """What one card vouches for: files beside it."""
     if card.name in RECORDS:
         for name, expected in read_json(card).get("files", {}).items():
             if (card.parent / name).is_file():
@@ -61,14 +61,6 @@ def vouched_by(card: Path) -> Iterator[Vouched]:
         path = card.with_name(name)
         if card.name == owner and path.is_file() and key in (content := read_json(card)):
             yield Vouched(path, content[key], content_digest(path), path)
-    if card.name == "autoencoder.json" and len(card.parents) > 3:
-        tuned = card.parents[3] / "weights" / Path(*card.parts[-3:-1]) / TUNED[0]
-        if tuned.with_name("tuning.json").is_file():
-            return
-        # Newer weights were tuned again; they have not encoded yet.
-        if tuned.is_file() and tuned.stat().st_mtime_ns <= card.stat().st_mtime_ns:
-            # The digest is computed as in families/diffusers_weights.py.
-            yield Vouched(tuned, read_json(card)["weights_digest"], digest([file_digest(tuned)]), tuned)
 
 
 def write_tuning_record(folder: Path) -> None:

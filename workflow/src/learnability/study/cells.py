@@ -12,7 +12,6 @@ from .truths import CONTROLS, REMEDIES
 ALL_SPACES = {"image", "latent", "reconstruction"}
 WITH_CONTROLS = ("gap_decomposition", REMEDIES)  # the lossless one of each grid
 WITHOUT = {"table4": "image", "decoder_depth": "image", "across_spaces": "latent"}  # a space that a table has not
-BACKBONE = "vgg16"  # the `pretrained` entry whose features LPIPS compares
 
 
 def resolve_autoencoder(config: dict, name: str) -> dict:
@@ -89,7 +88,7 @@ def columns(config: dict, table: str) -> list[tuple[str, str, str]]:
     found = sorted(found, key=lambda row: (["original", *study["autoencoders"]].index(row[0]), order[row[1]]))
     if table in WITH_CONTROLS:
         used = dict.fromkeys(recipe for _, space, recipe in found if space == "latent")
-        lossless = dict.fromkeys(filter(None, controls_of_grids(config, table).values()))
+        lossless = dict.fromkeys(controls_of_grids(config, table).values())
         found += [(name, "latent", recipe) for name in lossless for recipe in used]
     if table == REMEDIES:
         found = [run for run in found if is_tried(config, *run)]
@@ -135,13 +134,21 @@ def each_once(runs: list[dict]) -> list[dict]:
     return list({tuple(run[key] for key in CELL): run for run in runs}.values())
 
 
-def controls_of_grids(config: dict, table: str = "gap_decomposition") -> dict[str, str | None]:
-    """The lossless control on the grid of every autoencoder of a table; None where there is none."""
-    lossless = {
-        entry["factor"]: name for name, entry in config["autoencoders"].items() if entry.get("class") == LOSSLESS
-    }
-    names = scope(config, table)["autoencoders"]
-    return {name: lossless.get(resolve_autoencoder(config, name)["factor"]) for name in names}
+def controls_of_grids(config: dict, table: str = "gap_decomposition") -> dict[str, str]:
+    """The lossless control on the grid of every autoencoder of a table that has one; InputError where it has two."""
+    lossless = {name: entry for name, entry in config["autoencoders"].items() if entry.get("class") == LOSSLESS}
+    found = {}
+    for name in scope(config, table)["autoencoders"]:
+        factor = resolve_autoencoder(config, name)["factor"]
+        controls = [control for control, entry in lossless.items() if entry["factor"] == factor]
+        if len(controls) > 1:
+            raise InputError(
+                f"autoencoders: {' and '.join(controls)} are both of class {LOSSLESS} and factor {factor}; expected "
+                f"one, with which study.recipes.{table} compares {name}; remove the other from your study file"
+            )
+        if controls:
+            found[name] = controls[0]
+    return found
 
 
 def rows_of_table4(config: dict) -> dict[str, tuple[str, str]]:
@@ -201,52 +208,3 @@ def efficiency_run(config: dict, row: str) -> dict:
     recipe = part["rows"][row]
     identity = {key: part[key] for key in ("dataset", "autoencoder", "fold")}
     return identity | {"space": spaces_of(config, recipe)[0], "recipe": recipe}
-
-
-def uses_lpips(entry: dict) -> bool:
-    """Whether an autoencoder's entry is fine-tuned with a perceptual term."""
-    return (entry.get("finetune") or {}).get("perceptual") == "lpips"
-
-
-def tuned_per_fold(config: dict, autoencoder: str) -> bool:
-    """Whether an autoencoder is fine-tuned for each fold on its training rows; if not, one serves all folds."""
-    finetune = config["autoencoders"][autoencoder].get("finetune") or {}
-    return finetune.get("images") == "train_rows_per_fold"
-
-
-def fold_suffix(config: dict, autoencoder: str, fold: int) -> str:
-    """What a run of `fold` adds to the name of an autoencoder's weights and encodings: "", or @fold{k}."""
-    return f"@fold{fold}" if tuned_per_fold(config, autoencoder) else ""
-
-
-def encodings(config: dict) -> list[str]:
-    """{dataset}/{autoencoder}, or {dataset}/{autoencoder}@fold{k}, of every encoding that has reconstructions."""
-    study = config["study"]
-    names = [
-        f"{dataset}/{autoencoder}{fold_suffix(config, autoencoder, fold)}"
-        for dataset in study["datasets"]
-        for autoencoder in study["autoencoders"]
-        for fold in study["folds"]
-        if decodes(config, autoencoder)
-    ]
-    return list(dict.fromkeys(names))
-
-
-def diagnosed(config: dict) -> list[str]:
-    """Every encoding that a table's runs read, named as `encodings` does; none where the study has no diagnostics."""
-    if not config["study"]["diagnostics"]:
-        return []
-    found = [cell for table in config["study"]["recipes"] for cell in cells(config, table)]
-    names = [
-        f"{cell['dataset']}/{cell['autoencoder']}{fold_suffix(config, cell['autoencoder'], cell['fold'])}"
-        for cell in found
-        if cell["autoencoder"] != "original"
-    ]
-    return list(dict.fromkeys(names))
-
-
-def finetuned_pairs(config: dict) -> list[tuple[str, str]]:
-    """(fine-tuned, base) for every fine-tuned autoencoder of the study whose base is in it too."""
-    names = config["study"]["autoencoders"]
-    pairs = [(name, config["autoencoders"][name].get("base")) for name in names]
-    return [(name, base) for name, base in pairs if base in names]

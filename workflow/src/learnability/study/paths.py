@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from functools import partial
 
 from ..errors import InputError
-from .cells import fold_suffix
+from .encodings import fold_suffix
 from .recipes import pretrained_weights, resolve_recipe, start_run, teacher_run
 
 RUN = "runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}"
@@ -26,7 +26,7 @@ def encoding_file(dataset: str, autoencoder: str, name: str) -> str:
 
 
 def diagnostics_file(encoding: str, kind: str = "") -> str:
-    """`encoding` as cells.diagnosed names it; `kind` is "" or "_spectrum"."""
+    """`encoding` as encodings.diagnosed names it; `kind` is "" or "_spectrum"."""
     return f"diagnostics/{encoding}{kind}.csv"
 
 

@@ -1,16 +1,8 @@
 """What tables and pages show beside their numbers: labels for identifiers, marks, footnotes, from the configuration."""
 
 from ..storage.contracts import digest
-from .cells import (
-    columns,
-    diagnosed,
-    efficiency,
-    recipes_of_gaps,
-    resolve_autoencoder,
-    rows_of_table4,
-    scope,
-    tuned_per_fold,
-)
+from .cells import columns, efficiency, recipes_of_gaps, resolve_autoencoder, rows_of_table4, scope
+from .encodings import diagnosed, tuned_per_fold
 from .entries import recorded
 from .recipe import CONFOUNDS
 from .recipes import resolve_recipe

@@ -4,7 +4,6 @@ from ..errors import InputError
 from . import controls
 from .cells import (
     ALL_SPACES,
-    BACKBONE,
     columns,
     decodes,
     efficiency,
@@ -12,8 +11,8 @@ from .cells import (
     recipes_of_gaps,
     resolve_autoencoder,
     shares_of_curve,
-    uses_lpips,
 )
+from .encodings import BACKBONE, uses_lpips
 from .names import check_names
 from .recipe import KEYS, WITH_BLOCKS
 from .recipes import built_on, check_recipe, resolve_recipe, spaces_of

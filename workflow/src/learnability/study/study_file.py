@@ -5,14 +5,11 @@ from pathlib import Path
 from ..errors import InputError
 from ..storage.contracts import read_json
 
-SCHEMA = 1  # higher where a key goes or means something else (docs/api.md); the first versions wrote none
+SCHEMA = 1  # higher where a key goes or means something else (docs/api.md)
 
 
 def read_study(folder: str | Path) -> dict:
-    """The study.json of a results folder; InputError where a newer version wrote it, whose keys may mean other things.
-
-    The first versions wrote no `schema`, and neither `scopes` nor `efficiency`.
-    """
+    """The study.json of a results folder; one of a newer version is refused, because its keys may mean other things."""
     path = Path(folder) / "study.json"
     study = read_json(path)
     if (found := study.get("schema", SCHEMA)) > SCHEMA:

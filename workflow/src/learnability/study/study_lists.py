@@ -4,7 +4,8 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..storage.contracts import SCORES, digest
-from .cells import cells, cells_of_information, diagnosed, efficiency, scope
+from .cells import cells, cells_of_information, efficiency, scope
+from .encodings import diagnosed
 from .study_file import SCHEMA, read_study
 from .truths import CONTROLS
 
@@ -31,7 +32,7 @@ def refuse_smaller_study(config: dict, results: str) -> None:
     before, now = read_study(results), study_lists(config)
     if not list(Path(results).glob("tables/*.csv")):
         return
-    if missing := {"datasets", "autoencoders", "spaces", "folds", "recipes"} - before.keys():
+    if missing := {"datasets", "autoencoders", "spaces", "folds", "recipes", "scopes", "efficiency"} - before.keys():
         raise InputError(f"{path}: damaged, {sorted(missing)} missing; delete it and run again")
     dropped = dropped_rows(before, now)
     if TABLE5 not in now["tables"] and Path(results, f"tables/{TABLE5}.csv").is_file():
@@ -60,13 +61,13 @@ def dropped_rows(before: dict, now: dict) -> list[str]:
     ]
     dropped += [
         f"{table} of {name}"
-        for table, scopes in before.get("scopes", {}).items()  # older studies had Table 1 alone
+        for table, scopes in before["scopes"].items()
         for kind, names in scopes.items()
         for name in names
         if (name in now[kind] or (table, kind) == (CONTROLS, "autoencoders"))  # which need not be in the study
         and table in now["scopes"]
         and name not in now["scopes"][table][kind]
     ]
-    part, kept = before.get("efficiency") or {}, now["efficiency"] or {}
+    part, kept = before["efficiency"] or {}, now["efficiency"] or {}
     dropped += [f"table3 of {part[key]}" for key in ("dataset", "autoencoder") if part and part[key] != kept.get(key)]
     return dropped

@@ -8,6 +8,7 @@ from ..paper.findings import Effect, Findings
 from ..paper.gap_claims import gaps
 from ..significance.level import ALPHA
 from ..tables.caveats import Spoiled
+from ..tables.labels import marked
 from ..tables.layout import counted, points
 from .spoiled import beside, chance_of_page
 
@@ -43,7 +44,7 @@ def gap_matrix(findings: Findings, found: Sequence[Spoiled] = ()) -> dict:
     for role in ("family", "control"):
         for name in dict.fromkeys(findings.rows("latent_vs_reconstruction", role=role).get("autoencoder", [])):
             label = findings.autoencoder(name)
-            shown = f"{label} (control)" if role == "control" and "control" not in label.lower() else label
+            shown = marked(label, role) if role == "control" else label
             cells = [
                 _shown(gaps(findings, role=role, autoencoder=name, dataset=dataset))
                 | {"spoiled": beside(found, dataset, name)}

@@ -12,7 +12,6 @@ from ..paper.findings import Findings
 from ..planning.hours import hours_per_rule
 from ..storage.contracts import read_json
 from ..study.configuration import ROOT
-from ..study.sources import shown_source
 from ..workflow.provenance import package_digest
 
 PACKAGES = ["torch", "torchvision", "timm", "diffusers", "numpy", "scipy", "scikit-learn", "pandas", "snakemake"]
@@ -72,7 +71,7 @@ def weight_sources(cards: list[dict], findings: Findings) -> list[dict]:
             "label": findings.autoencoder(card["autoencoder"]),
             "layout": f"{card['channels']} channels, factor {card['factor']}",
             "parameters": f"{card['parameters']:,}" if card.get("parameters") else "–",
-            "source": shown_source(card.get("source") or "–"),  # earlier versions wrote the whole path
+            "source": card.get("source") or "–",
             "licence": card.get("licence") or "–",
             "digest": card["weights_digest"] or "",
             "datasets": [],

@@ -196,8 +196,7 @@ def read_teacher_logits(path: Path | None, rows: int, classes: int, device: torc
     """The logits of a teacher, float32 (n_train, K); those of other training rows or classes are refused."""
     if path is None:
         return None
-    if (card := path.with_suffix(".json")).is_file():
-        refuse_damaged(path, read_json(card))
+    refuse_damaged(path, read_json(path.with_suffix(".json")))
     logits = open_packed(path)
     if logits.shape != (rows, classes):
         raise InputError(

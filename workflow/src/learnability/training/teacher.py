@@ -24,9 +24,4 @@ def write_teacher_logits(
     logits = predict_logits(model, data, "train").cpu().numpy()
     with PackedWriter(path, logits.shape[1:], "float32") as file:
         file.write(logits)
-    write_card(cell, file.digest, path)
-
-
-def write_card(cell: dict, digest: str, path: Path) -> None:
-    """Say beside the logits in `path` which run `cell` they are of, and their digest."""
-    write_json({key: cell[key] for key in CELL} | {"digest": digest}, path.with_suffix(".json"))
+    write_json({key: cell[key] for key in CELL} | {"digest": file.digest}, path.with_suffix(".json"))
