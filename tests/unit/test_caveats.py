@@ -79,8 +79,8 @@ def test_what_spoils_a_number_is_said_in_a_sentence():
     assert sentences(found, LABELS.datasets, LABELS.autoencoders) == [
         "ISIC-2019: image space is at chance, so it shows no gap: images (.250, chance .250).",
         "ISIC-2019: reconstructions are at chance, so they show no gap: SD 1.4 (.250, chance .250).",
-        "ISIC-2019: latents are at chance, so the gap is as large as it can be: SD 1.4 (.240, chance .250), "
-        "Flux.2 (.240, chance .250).",
+        "ISIC-2019: latents are at chance, so the gap is all that reconstructions score above it: SD 1.4 "
+        "(.240, chance .250), Flux.2 (.240, chance .250).",
     ]
 
 
@@ -158,6 +158,8 @@ def test_the_summary_says_it_beside_the_gap_and_below(tmp_path):
     found = spoiled(study, metrics_of(), {"latent": 20})
     assert beside(found, "isic2019", "flux2").startswith("images at chance, ")
     assert "below 20 dB" in beside(found, "ct_rate", "sd14")
+    at_chance_too = [Spoiled(CHANCE, "ct_rate", "sd14", "reconstruction", ".5")]
+    assert beside(at_chance_too, "ct_rate", "sd14") == "reconstructions at chance"
     assert beside(found, "ct_rate", "flux2") == "stopped before re-weighting"
     cells = gap_matrix(study, found)["rows"][0]["cells"]
     assert ["below 20 dB" in cell["spoiled"] for cell in cells] == [True] * 4

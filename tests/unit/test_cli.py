@@ -116,6 +116,27 @@ def test_a_command_that_is_not_whole_says_what_is_missing(arguments, message, ca
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("check --images -3", "Error: --images -3: expected at least 0"),
+        ("plan --gpus 0", "Error: --gpus 0: expected at least 1"),
+        ("plan --rates nowhere", "Error: --rates nowhere: no such folder"),
+        ("score z.npy --classifier run --out scores.csv", "Error: --out scores.csv: scores are a Parquet file"),
+    ],
+)
+def test_a_value_that_cannot_be_meant_is_refused_before_anything_runs(arguments, message):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments.split())
+    assert str(caught.value).startswith(message)
+
+
+def test_the_help_of_a_command_says_what_it_does(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["adopt", "--help"])
+    assert "take over the results of a version that computes the same" in capsys.readouterr().out
+
+
 def test_a_bad_input_of_score_ends_with_its_message(tmp_path):
     with pytest.raises(SystemExit) as caught:
         cli.main(["score", "z.npy", "--classifier", str(tmp_path), "--out", str(tmp_path / "scores.parquet")])

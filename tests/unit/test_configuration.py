@@ -31,7 +31,8 @@ def test_a_study_is_what_snakemake_makes_of_its_files(study):
     [
         ("sead: 3", "configuration, top level: no such key: 'sead'; did you mean 'seed'?"),
         ("recipes: {latent: {lr: fast}}", r"configuration, recipes\.latent\.lr: 'fast' is a text; expected a number"),
-        ("- a list", "expected keys with values, found list"),
+        ("- a list", "expected keys with values, found a list"),
+        ("", "expected keys with values, found nothing"),
         ("a: [", "not valid YAML"),
     ],
 )
@@ -45,6 +46,8 @@ def test_a_slip_is_named(tmp_path, text, message):
 def test_a_study_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nowhere.yaml does not exist; give a study file"):
         read_config(Path(tmp_path / "nowhere.yaml"))
+    with pytest.raises(InputError, match=r" is a folder; give a study file"):
+        read_config(tmp_path)
 
 
 def test_reading_twice_gives_the_same():

@@ -123,7 +123,7 @@ def test_controls_can_be_added_to_a_study_that_has_tables_and_not_taken_away(tmp
 @pytest.mark.parametrize(
     ("study", "recipes", "message"),
     [
-        ({"controls": ["nothing"]}, {}, r"study.controls: 'nothing' is not defined under autoencoders"),
+        ({"controls": ["nothing"]}, {}, r"study.controls: 'nothing' is not defined under autoencoders; known are "),
         ({"controls": ["random_init_8"]}, {}, "no truth is known for random_init_8; take controls of class pixel_"),
         ({"controls": ["flux2"]}, {}, "study.controls: no truth is known for flux2"),
         ({"controls": BOTH, "recipes": {"controls": []}}, {}, "study.recipes.controls: names no recipe, and study.con"),

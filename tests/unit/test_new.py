@@ -1,5 +1,6 @@
 """`learnability new`: the study that it writes for someone's images and autoencoder."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -85,7 +86,7 @@ def test_a_folder_and_weights_become_a_study_that_can_run(here, capsys):
     assert "Nothing says which images belong to one patient" not in printed
     study = read_yaml(here / "mine.yaml")
     assert study["image_size"] == 128
-    assert study["study"]["datasets"] == ["r_ntgen_bilder"]
+    assert study["study"]["datasets"] == ["rontgen_bilder"]
     assert study["study"]["autoencoders"] == ["weights", "pixel_unshuffle_8"]
     assert study["study"]["controls"] == ["pixel_unshuffle_8", "enciphered_8"]
     dataset, autoencoder = only(study["datasets"]), study["autoencoders"]["weights"]
@@ -346,6 +347,58 @@ def test_a_table_that_is_not_clear_asks(here):
     assert "no column names images that lie below" in refusal(here, table)
 
 
+def test_images_of_a_table_may_be_named_by_their_whole_path(here):
+    table = write_table(here / "clinic")
+    moved = (here / "clinic/png").rename(here / "elsewhere")
+    table.write_text(re.sub(r"^(x[0-9]+)", rf"{moved}/\1.png", table.read_text(), flags=re.MULTILINE))
+    entry = only(written(here, table)["datasets"])
+    assert entry["image_path"] == "{Image Index}"
+    assert open_source(entry).read(0).shape == (64, 64, 1)
+
+
+def test_a_table_without_a_header_is_refused_and_loses_no_image(here):
+    table = write_table(here / "clinic")
+    table.write_text(table.read_text().partition("\n")[2])
+    assert "the first line names an image, 'x0'; expected a header" in refusal(here, table)
+
+
+def test_labels_that_read_like_several_are_said(here, capsys):
+    table = write_table(here / "clinic")
+    table.write_text(table.read_text().replace("stone", "stone|cyst"))
+    written(here, table)
+    assert "label_column: 'stone|cyst' reads like several labels" in capsys.readouterr().out
+
+
+def test_two_classes_that_are_left_when_rare_ones_are_dropped_have_a_positive_one(here):
+    table = write_table(here / "clinic")
+    table.write_text(table.read_text().replace("cyst", "NA", 1))
+    entry = only(written(here, table)["datasets"])
+    assert (entry["rare_classes"], entry["positive"]) == ("drop", "cyst")
+
+
+@pytest.mark.parametrize(
+    ("classes", "options", "expected"),
+    [
+        (("a", "b"), {"label": "dx"}, "--label 'dx': "),
+        (("a", "b", "c"), {"positive": "c"}, "--positive 'c': it is for two classes, and there are 3; leave it out"),
+        (("a",), {}, "only one class, 'a'; a classifier needs two"),
+    ],
+)
+def test_an_option_that_would_be_ignored_and_a_single_class_are_refused(here, classes, options, expected):
+    assert expected in refusal(here, clinic(here / "images", classes), **options)
+
+
+def test_images_of_which_none_can_be_read_are_refused_with_the_reason(here):
+    for number in range(6):
+        path = here / f"images/{'ab'[number % 2]}/{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), 256 * number, np.uint16)).save(path)
+    message = refusal(here, here / "images")
+    assert "a/0.png: 16 bits a channel; expected 8 bits" in message
+    assert message.count("0.png") == 1
+    assert "None of the 6 images" in message
+
+
 def test_a_class_of_ones_own_is_measured_and_gets_a_control_on_its_grid(here):
     study = written(here, clinic(here / "images"), "my_pool:Pool")
     entry = study["autoencoders"]["pool"]
@@ -362,6 +415,7 @@ def test_a_class_of_ones_own_is_measured_and_gets_a_control_on_its_grid(here):
         ("my_pool:Nothing", "does not exist"),
         ("nonsense", "expected a name of config.yaml (sd14, flux1,"),
         ("./images", "no config.json there or in vae/"),
+        ("./nowhere", "--autoencoder ./nowhere: does not exist; expected a folder in diffusers format"),
         ("pixel_unshuffle_8", "expected a name of config.yaml (sd14"),
     ],
 )
@@ -421,11 +475,11 @@ def test_sizes_fit_the_factor_and_each_other(side, factor, gpu):
 
 
 def test_names_become_names_of_the_configuration():
-    assert slug("Röntgen-Bilder (2)", {}) == "r_ntgen_bilder_2"
+    assert slug("Röntgen-Bilder (2)", {}) == "rontgen_bilder_2"
     assert slug("2019", {}) == "own_2019"
     assert slug("Cardium", {"cardium": {}}) == "cardium_own"
     assert slug("original", {}) == "own_original"
-    assert slug("ü", {}) == "mine"
+    assert slug("日本", {}) == "mine"
     for name in ("all", "Macro", "inf", "nan", "table1"):
         assert slug(name, {}) == f"own_{name.casefold()}"
 

@@ -64,7 +64,7 @@ def test_a_resolved_recipe_says_nothing_of_where_it_is_used():
     [
         ({"a": {"base": "b"}, "b": {"base": "a"}}, "recipes.a: its bases form a circle"),
         ({"a": {"base": "a"}}, "recipes.a: its bases form a circle"),
-        ({"a": {"base": "nowhere"}}, "recipes.nowhere: not defined"),
+        ({"a": {"base": "nowhere"}}, "recipes.a.base: 'nowhere' is not defined; known are ['a', "),
         ({"a": {"model": "resnet18"}}, "recipes.a: missing ['augment', 'batch_size'"),
         ({"a": {"base": "latent", "batch": 4}}, "recipes.a.batch: no such key; it has ['augment', 'batch_size'"),
     ],

@@ -127,11 +127,11 @@ def test_only_the_first_stage_of_medvae_is_fine_tuned():
             "study.datasets: ['isic'] not defined under datasets; known are",
         ),
         ({"study": {"autoencoders": ["flux3"]}}, "study.autoencoders: ['flux3'] not defined"),
-        ({"study": {"recipes": {"table1": ["image", "nowhere"]}}}, "recipes.nowhere: not defined"),
+        ({"study": {"recipes": {"table1": ["image", "nowhere"]}}}, "study.recipes.table1: ['nowhere'] not defined"),
         ({"study": {"n_splits": 2, "folds": [0]}}, "study.n_splits is 2; at least 3"),
         ({"study": {"folds": [0, 5]}}, "study.folds: [5] outside 0..4"),
         ({"study": {"folds": [-1]}}, "study.folds: [-1] outside 0..4"),
-        ({"image_size": 500}, "image_size must be a multiple of classifier_size"),
+        ({"image_size": 500}, "image_size 500 is not a multiple of classifier_size 256"),
         (
             {"image_size": 516, "classifier_size": 258},
             "image_size 516 is not a multiple of autoencoders.sd14.factor, 8",
@@ -451,7 +451,7 @@ def test_a_table_3_of_unlike_budgets_is_refused():
             "study.limited_to.table4.autoencoders: ['flux3'] not",
         ),
         ({"limited_to": {"table4": {"datasets": ["isic"]}}}, "study.limited_to.table4.datasets: ['isic'] not defined"),
-        ({"recipes": {"table4": ["image", "latent", "mine"]}}, "recipes.mine: not defined"),
+        ({"recipes": {"table4": ["image", "latent", "mine"]}}, "study.recipes.table4: ['mine'] not defined"),
         (
             {"recipes": {"gap_decomposition": ["matched", "latent"]}},
             "study.recipes.gap_decomposition is ['matched', 'latent']; expected recipes of all three spaces, and",

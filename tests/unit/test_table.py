@@ -154,7 +154,7 @@ def test_a_missing_root_is_named(tmp_path):
         (
             HAM_ROWS + "IMG_9000009,,L3\n",
             {},
-            ["labels.csv: 1 rows without label_name", "'IMG_9000009'", "fill them in"],
+            ["labels.csv: 1 rows without dx, ", "'IMG_9000009'", "fill them in"],
         ),
         ("", {}, ["labels.csv: No columns", "expected a CSV in UTF-8 with a header"]),
         ("image_id,dx,lesion_id\n", {}, ["labels.csv: no labelled image", "expected at least one row"]),

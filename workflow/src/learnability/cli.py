@@ -101,6 +101,8 @@ def check(files: list[Path], images: int) -> bool:
     from .commands.check import examine
     from .study.configuration import read_config
 
+    if images < 0:
+        raise InputError(f"--images {images}: expected at least 0")
     lines, console = examine(read_config(*files), images), Console()
     wide = max(len(line.subject) for line in lines)
     for line in lines:
@@ -174,10 +176,17 @@ def take_over(files: list[Path]) -> None:
     adopt(read_config(*files), files)
 
 
+class Commands(argparse._SubParsersAction):
+    """Commands whose own --help begins with what the list of all commands says of them."""
+
+    def add_parser(self, name: str, *, help: str, **options) -> argparse.ArgumentParser:
+        return super().add_parser(name, help=help, description=help, **options)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands; each sets `run`, which takes what was parsed."""
     parser = argparse.ArgumentParser(prog="learnability", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(dest="command", required=True, action=Commands)
     show_parser = commands.add_parser("show", help="print the verdicts of the controls, and Table 1")
     show_parser.add_argument("folder", type=Path, help="a results folder")
     show_parser.set_defaults(run=lambda chosen: show(chosen.folder))

@@ -30,7 +30,7 @@ def examine_autoencoder(config: dict, name: str, images: np.ndarray, origin: str
         entry = entry | {"folder": str(fetched)} if there else entry
     else:
         there = not messages
-        state = "needs no weights" if is_control(entry) else "weights found"
+        state = "needs no weights" if is_control(entry) else "weights found" if "source" in entry else "class found"
     written = known * encoding_bytes(config, name) / 1e6
     shape = f"{' x '.join(map(str, row_shape(config, 'latent', name)))}, {written:,.1f} MB with reconstructions"
     lines = [Line(name, f"{state}; latent {shape}")]

@@ -47,6 +47,8 @@ def write_study(
         raise InputError(f"{study} exists and is not overwritten; give another name, or move it away")
     if not images.exists():
         raise InputError(f"--images {images} does not exist; expected a folder with a folder per class, or a CSV")
+    if label and images.is_dir():
+        raise InputError(f"--label {label!r}: {images} is a folder, whose folders are the classes; leave it out")
     if "$" in str(images.resolve()):
         raise InputError(f"--images {images.resolve()}: a study file reads $ as a variable; rename the folder")
     config, gpu = read_config(), torch.cuda.is_available()
@@ -94,17 +96,17 @@ def small_networks() -> str:
 
 def look_at_images(found: Found, source: Source) -> int:
     """Put the channels into the entry; return the median of the longer sides of some images, in pixels."""
-    sides, coloured = [], False
+    sides, coloured, wrong = [], False, []
     for i in spread_rows(source, LOOKED_AT):
         try:
             with open_image(source.path(i)) as image:
                 sides.append(max(image.size))
             coloured = coloured or has_colour(source.path(i))
-        except UNREADABLE:
-            continue  # `check` reports it
+        except UNREADABLE as error:
+            wrong.append(f"{source.path(i)}: {str(error).removeprefix(f'{source.path(i)}: ')}")  # `check` reports it
     if not sides:
         raise InputError(
-            f"{source.path(0)}: nor any other of {LOOKED_AT} images can be read; convert them (docs/datasets.md)"
+            f"{wrong[0]}. None of the {len(wrong)} images that were looked at can be read (docs/datasets.md)"
         )
     found.entry["channels"] = 3 if coloured else 1
     found.comments["channels"] = f"{'some' if coloured else 'none'} of {len(sides)} images have colour"
@@ -114,19 +116,24 @@ def look_at_images(found: Found, source: Source) -> int:
 def settle_classes(found: Found, source: Source, positive: str | None) -> int:
     """Put the classes, the positive class and the fate of rare ones into the entry; return the number of folds."""
     groups = source.samples.groupby("label_name")["group"].nunique().reindex(source.classes, fill_value=0)
+    kept = groups[groups >= FEWEST_FOLDS]
     found.entry["classes"] = [*groups.index]
-    if positive is not None and positive not in groups.index:
-        raise InputError(f"--positive {positive!r}: no such class; the classes are {[*groups.index]}")
-    if len(groups) == 2:
-        negative = [label for label in groups.index if re.search(NEGATIVE, label.replace("_", " "))]
-        others = [label for label in groups.index if label not in negative]
-        found.entry["positive"] = positive or (others[0] if len(others) == 1 else groups.idxmin())
+    if len(groups) < 2:
+        raise InputError(f"{found.entry['root']}: only one class, {groups.index[0]!r}; a classifier needs two")
+    two = kept if len(kept) == 2 else groups  # the rare ones are dropped
+    if positive is not None and positive not in two.index:
+        raise InputError(f"--positive {positive!r}: no such class; the classes are {[*two.index]}")
+    if positive is not None and len(two) != 2:
+        raise InputError(f"--positive {positive!r}: it is for two classes, and there are {len(two)}; leave it out")
+    if len(two) == 2:
+        negative = [label for label in two.index if re.search(NEGATIVE, label.replace("_", " "))]
+        others = [label for label in two.index if label not in negative]
+        found.entry["positive"] = positive or (others[0] if len(others) == 1 else two.idxmin())
         if positive is None:
             found.comments["positive"] = "a guess: see whether it is the one to be found"
     if groups.min() < FEWEST_FOLDS:
         found.entry["rare_classes"] = "drop"
         found.comments["rare_classes"] = f"{groups.idxmin()!r} has {groups.min()} groups (patients or images)"
-    kept = groups[groups >= FEWEST_FOLDS]
     return FOLDS if kept.empty or kept.min() >= FOLDS else FEWEST_FOLDS
 
 

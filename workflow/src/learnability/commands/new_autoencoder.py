@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from pathlib import Path
 
 from ..autoencoders.families.folders import local_folder
@@ -44,6 +45,9 @@ def find_autoencoder(source: str, config: dict) -> tuple[str, dict | None]:
 def of_folder(source: str) -> dict:
     """Class and place of weights in a folder, from their config.json."""
     folder = local_folder(source)
+    if not folder.is_dir():
+        wrong = "is no folder" if folder.exists() else "does not exist"
+        raise InputError(f"--autoencoder {source}: {wrong}; expected a folder in diffusers format")
     for place in PLACES:
         if (folder / place / CONFIG).is_file():
             found = {"class": class_in(folder / place / CONFIG), "source": written(source)}
@@ -116,7 +120,8 @@ def of_hub(source: str) -> dict:
 
 def slug(name: str, taken: dict) -> str:
     """Make a name for the configuration from any text; no other entry has it."""
-    found = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_") or "mine"
+    found = unicodedata.normalize("NFKD", name.casefold()).encode("ascii", "ignore").decode()  # an umlaut is its letter
+    found = re.sub(r"[^a-z0-9]+", "_", found).strip("_") or "mine"
     found = found if found[0].isalpha() else f"own_{found}"
     found = f"own_{found}" if found in NOT_TO_GIVE else found
     return f"{found}_own" if found in taken else found

@@ -45,6 +45,11 @@ def describe_table(path: Path, label: str | None, group: str | None) -> Found:
     if others.empty:
         raise InputError(f"{path}: no other column has a name of its own; expected one that holds the label")
     found.entry |= find_labels(path, others, chosen(path, rows, label, "--label"))
+    labels = rows[found.entry["label_column"]] if "label_column" in found.entry else rows[[]]
+    if several := [each for each in labels if re.search(r"[|;]", each)]:
+        found.comments["label_column"] = (
+            f"{several[0]!r} reads like several labels; each such set is a class of its own"
+        )
     if group:
         found.entry["group_column"] = group
         if missing := sorted(rows[group][is_missing(rows[group])].unique()):
@@ -83,13 +88,17 @@ def find_labels(path: Path, rows: pd.DataFrame, label: str | None) -> dict:
 def find_images(path: Path, rows: pd.DataFrame) -> tuple[str, str, str]:
     """The column that names the images (preferably unique), the pattern of their paths, and a comment or ""."""
     index = index_images(path.parent)
+    images = [name for name in rows.columns if rows[name].iloc[0] in index or is_absolute(rows[name].iloc[0])]
+    if named := [name for name in images if name in index or is_absolute(name)]:
+        raise InputError(f"{path}: the first line names an image, {named[0]!r}; expected a header: put one above it")
     some = rows.iloc[:: max(1, len(rows) // LOOKED_AT)]
     usable = [name for name in rows.columns if name and not re.search(r"[.\[\]{}!:]", name)]
     some, best = some[usable], (0, False, "", "")
     for column in usable:
-        first = next((row for _, row in some.iterrows() if row[column] in index), None)
+        first = next((row for _, row in some.iterrows() if row[column] in index or is_absolute(row[column])), None)
         if first is not None:
-            pattern = patterns_of(index[first[column]], column, first)[0]
+            places = index.get(first[column])
+            pattern = patterns_of(places, column, first)[0] if places else f"{{{column}}}"
             there = sum((path.parent / pattern.format_map(row)).is_file() for _, row in some.iterrows())
             best = max(best, (there, rows[column].is_unique, column, pattern))
     if best[0] < len(some) / 2:
@@ -98,6 +107,11 @@ def find_images(path: Path, rows: pd.DataFrame) -> tuple[str, str, str]:
             "entry by hand (docs/datasets.md, a table of your own)"
         )
     return *best[2:], in_several_places(index, best[2], some)
+
+
+def is_absolute(place: str) -> bool:
+    """Whether this is the whole path of an image that exists."""
+    return place.startswith("/") and place.lower().endswith(SUFFIXES) and os.path.isfile(place)
 
 
 def in_several_places(index: dict[str, list[str]], column: str, some: pd.DataFrame) -> str:

@@ -85,8 +85,8 @@ def settle_names(source: Source, origin: str) -> None:
         check_samples(source.samples, origin)
 
 
-def check_samples(samples: pd.DataFrame, origin: str) -> None:
-    """Refuse duplicate ids, empty labels and empty groups; `origin` names the source in messages."""
+def check_samples(samples: pd.DataFrame, origin: str, label: str = "label_name") -> None:
+    """Refuse duplicate ids, empty labels and empty groups; messages call the source `origin`, its labels `label`."""
     if samples.empty:
         raise InputError(f"{origin}: no labelled image found; expected at least one row")
     ids = samples["sample_id"]
@@ -101,8 +101,9 @@ def check_samples(samples: pd.DataFrame, origin: str) -> None:
         missing = samples[column].isna() | (samples[column].astype(str) == "")
         if missing.any():
             first = samples.loc[missing, "sample_id"].iloc[0]
+            name = label if column == "label_name" else column
             advice = "fill them in, or take them out"
-            raise InputError(f"{origin}: {missing.sum()} rows without {column}, the first is {first!r}; {advice}")
+            raise InputError(f"{origin}: {missing.sum()} rows without {name}, the first is {first!r}; {advice}")
 
 
 def describe_left_out(source: Source) -> str:

@@ -68,7 +68,8 @@ def read_fitted(path: Path, size: int, resize: str) -> np.ndarray:
     try:
         return fit(read_image(path, 3), size, resize)
     except UNREADABLE as error:
-        raise InputError(f"{path}: cannot be read as an image of 8 bits a channel: {error}") from error
+        said = str(error).removeprefix(f"{path}: ")
+        raise InputError(f"{path}: cannot be read as an image of 8 bits a channel: {said}") from error
 
 
 def reducer(description: dict, config: dict) -> Callable:

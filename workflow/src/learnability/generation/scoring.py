@@ -35,6 +35,8 @@ def score(
     are; without it they are raw. `sigma` is the noise that the latents carry. Columns: sample_id, then a float64 per
     class.
     """
+    if out.suffix != ".parquet":
+        raise InputError(f"--out {out}: scores are a Parquet file; give a name that ends in .parquet")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     classifier = load_classifier(run, device)
     description = read_json(run / "model.json")

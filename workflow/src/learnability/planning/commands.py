@@ -17,7 +17,12 @@ def add_plan(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="as for snakemake; without any, the whole study")
     parser.add_argument(
-        "--configfile", nargs="+", default=[], type=Path, metavar="FILE", help="study files, as for check; end with --"
+        "--configfile",
+        nargs="+",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="study files, as for check; -- before a target",
     )
     parser.add_argument("--forcerun", nargs="+", default=[], metavar="TARGET", help="as for snakemake")
     parser.add_argument("--profile", help="as for snakemake: the threads of the jobs")
@@ -41,6 +46,10 @@ def run_plan(chosen: argparse.Namespace) -> None:
     from .rates import devices_of, measured_rates, results_folders, sustained_operations
 
     config = read_config(*chosen.configfile)
+    if min(chosen.gpus) < 1:
+        raise InputError(f"--gpus {min(chosen.gpus)}: expected at least 1")
+    if absent := [folder for folder in chosen.rates if not folder.is_dir()]:
+        raise InputError(f"--rates {absent[0]}: no such folder; expected the results of a study that has run")
     options = ["--profile", chosen.profile] if chosen.profile else []
     options += ["--forcerun", *chosen.forcerun] if chosen.forcerun else []
     jobs = planned_jobs(chosen.configfile, chosen.targets, options, lambda: prepare_counting(config, chosen.targets))
@@ -58,6 +67,9 @@ def run_plan(chosen: argparse.Namespace) -> None:
         )
     measured = [rate for path in results_folders(config["results"], chosen.rates) for rate in measured_rates(path)]
     plan = Plan(config, device, measured, sustained_operations())
+    known = {rate.device for rate in measured} | {*sustained_operations()}
+    if device not in known:
+        print(f"No rate of {device} is known, so its hours are not counted; known are {', '.join(sorted(known))}.")
     try:
         costs = [plan.cost(job) for job in jobs]
     except Exception:  # a network that cannot be counted can hardly be trained; finding out why takes seconds

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..study.configuration import ROOT
 
+BANNER = "Building DAG of jobs..."  # after what Snakemake says of itself
 PLUGINS = ROOT / "workflow" / "plugins"  # the logger plugin `jobs` writes the jobs of a dry run as JSON lines
 
 
@@ -47,7 +48,8 @@ def planned_jobs(
                 meanwhile()
         output = log.read_text(encoding="utf-8").strip()
         if running.returncode:
-            raise InputError(f"Snakemake refuses this plan:\n{output[-4000:]}")
+            said = output.rpartition(BANNER)[2].strip() or output
+            raise InputError(f"Snakemake refuses this plan (docs/rerun.md has the targets):\n{said[-4000:]}")
         for line in output.splitlines():
             if line.startswith("warning: "):  # for example about a damaged array
                 print(line, file=sys.stderr)

@@ -8,7 +8,7 @@ from operator import getitem
 from pathlib import Path
 
 from ..errors import InputError
-from .schema_words import in_words
+from .schema_words import in_words, kind_of
 
 ROOT = next(folder for folder in Path(__file__).parents if (folder / "Snakefile").is_file())  # the checkout
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -22,7 +22,8 @@ def read_config(*files: Path) -> dict:
     config: dict = {}
     for path in [ROOT / "config.yaml", *map(Path, files)]:
         if not path.is_file():
-            raise InputError(f"{path} does not exist; give a study file, such as workflow/studies/demo.yaml")
+            wrong = "is a folder" if path.is_dir() else "does not exist"
+            raise InputError(f"{path} {wrong}; give a study file, such as workflow/studies/demo.yaml")
         merge(config, read_yaml(path))
     fill_in(config)
     find_shipped_weights(config, ROOT)
@@ -38,7 +39,8 @@ def read_yaml(path: Path) -> dict:
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path}: expected keys with values, found {type(content).__name__}")
+        found = "nothing" if content is None else kind_of(content)
+        raise InputError(f"{path}: expected keys with values, found {found}")
     return content
 
 

@@ -65,7 +65,8 @@ def check_controls(config: dict) -> None:
     names, recipes = config["study"]["controls"], config["study"]["recipes"].get(CONTROLS, [])
     for name in names:
         if name not in config["autoencoders"]:
-            raise InputError(f"study.controls: {name!r} is not defined under autoencoders")
+            known = sorted(config["autoencoders"])
+            raise InputError(f"study.controls: {name!r} is not defined under autoencoders; known are {known}")
         if truth(config["autoencoders"][name]) is None:
             raise InputError(
                 f"study.controls: no truth is known for {name}; take controls of class {LOSSLESS} or {ENCIPHERED}, and "

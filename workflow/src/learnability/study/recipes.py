@@ -19,8 +19,11 @@ def resolve_recipe(config: dict, name: str, space: str | None = None) -> Recipe:
     recipes, seen = config["recipes"], []
     resolved: dict = {}
     while name is not None:
-        if name not in recipes or name in seen:
-            raise InputError(f"recipes.{name}: {'its bases form a circle' if name in seen else 'not defined'}")
+        if name in seen:
+            raise InputError(f"recipes.{name}: its bases form a circle")
+        if name not in recipes:
+            asked = f"recipes.{seen[-1]}.base: {name!r} is" if seen else f"recipes.{name}:"
+            raise InputError(f"{asked} not defined; known are {sorted(recipes)}")
         seen.append(name)
         resolved = recipes[name] | resolved
         name = recipes[name].get("base")

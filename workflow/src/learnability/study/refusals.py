@@ -51,20 +51,29 @@ def check_lists(config: dict) -> None:
     """Refuse names that are not defined, and folds and sizes that do not fit each other."""
     study = config["study"]
     for key in ("datasets", "autoencoders"):
-        unknown = [name for name in study[key] if name not in config[key]]
-        if unknown:
-            raise InputError(f"study.{key}: {unknown} not defined under {key}; known are {sorted(config[key])}")
+        check_defined(config, f"study.{key}", study[key], key)
+    for table, names in study["recipes"].items():
+        check_defined(config, f"study.recipes.{table}", names, "recipes")
     if study["n_splits"] < 3:
         raise InputError(f"study.n_splits is {study['n_splits']}; at least 3: train, validation and test")
     outside = [fold for fold in study["folds"] if fold not in range(study["n_splits"])]
     if outside:
         raise InputError(f"study.folds: {outside} outside 0..{study['n_splits'] - 1} (folds count from 0)")
-    if config["image_size"] % config["classifier_size"]:
-        raise InputError("image_size must be a multiple of classifier_size, so that area averaging is exact")
+    size, small = config["image_size"], config["classifier_size"]
+    if size % small:
+        raise InputError(
+            f"image_size {size} is not a multiple of classifier_size {small}, so area averaging would not be exact; "
+            "change one of them"
+        )
     for table, limits in study["limited_to"].items():
         for kind, names in limits.items():
-            if unknown := [name for name in names if name not in config[kind]]:
-                raise InputError(f"study.limited_to.{table}.{kind}: {unknown} not defined under {kind}")
+            check_defined(config, f"study.limited_to.{table}.{kind}", names, kind)
+
+
+def check_defined(config: dict, key: str, names: list[str], kind: str) -> None:
+    """Refuse names under `key` that have no entry under `kind`."""
+    if unknown := [name for name in names if name not in config[kind]]:
+        raise InputError(f"{key}: {unknown} not defined under {kind}; known are {sorted(config[kind])}")
 
 
 def check_factors(config: dict) -> None:

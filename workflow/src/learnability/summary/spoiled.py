@@ -8,7 +8,7 @@ from ..paper.findings import Findings
 from ..significance.chance import chance
 from ..tables.caveats import CHANCE, PSNR, Spoiled, at_chance, below_psnr, stopped_early
 
-WORDS = {(CHANCE, "image"): "images at chance", (CHANCE, "reconstruction"): "at chance"}
+WORDS = {(CHANCE, "image"): "images at chance", (CHANCE, "reconstruction"): "reconstructions at chance"}
 WORDS |= {(CHANCE, "latent"): "latents at chance", (PSNR, "reconstruction"): PSNR}
 
 

@@ -61,7 +61,7 @@ def open_source(entry: dict, threads: int = 1) -> Source:
         missing = entry.get("missing_groups", [])
         group, names["missing_groups"] = own_groups(table.column(entry["group_column"]), ids, missing, origin)
     samples = pd.DataFrame({"sample_id": ids, "label_name": label, "group": group})
-    check_samples(samples, origin)
+    check_samples(samples, origin, entry.get("label_column", "label_name"))
     classes = entry.get("classes") or sorted(entry.get("label_columns") or samples["label_name"].unique())
     check_known(samples, classes, origin)
     values = {name: table.rows[name] for name in fields if name in table.rows.columns}
