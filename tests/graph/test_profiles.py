@@ -54,6 +54,19 @@ def test_the_groups_are_every_schedulers(checkout):
     assert group.count("Training image on cardium") == 5
 
 
+@pytest.mark.parametrize("name", ["workstation", "cluster"])
+def test_whatever_trains_has_the_cpus_of_a_training(name):
+    rules = (CHECKOUT / "workflow/rules/classifiers.smk").read_text()
+    training = set(re.findall(r'code_of\("(\w+)", modules_of_training', rules)) - {
+        "measure_efficiency"
+    }  # which has a node to itself
+    training |= {to for base, to in re.findall(r"use rule (\w+) as (\w+)", rules) if base in training}
+    assert {"train_classifier", "search_recipe", "assist_search"} <= training
+    with open(CHECKOUT / f"profiles/{name}/config.yaml") as file:
+        threads = dict(line.split("=") for line in ProfileConfigFileParser().parse(file)["set-threads"])
+    assert {threads.get(rule) for rule in training} == {threads["train_classifier"]}
+
+
 def test_slurm_has_all_that_every_scheduler_needs():
     """It has every key of profiles/cluster, and one line more in default-resources."""
     read = {}
