@@ -67,7 +67,15 @@ def test_a_plan_names_the_recipe(study, monkeypatch):  # noqa: F811
     assert [*wrong_networks(config, [cell, cell]).values()] == ["image"]
     job = type("Job", (), {"rule": "train_classifier", "wildcards": cell})
     monkeypatch.setattr("learnability.planning.dag.planned_jobs", lambda *_: [job])
-    given = {"configfile": [path], "targets": [], "profile": None, "forcerun": [], "device": "cpu", "rates": []}
+    given = {
+        "configfile": [path],
+        "targets": [],
+        "profile": None,
+        "forcerun": [],
+        "device": "cpu",
+        "rates": [],
+        "gpus": [1],
+    }
     chosen = commands.argparse.Namespace(**given)
     with pytest.raises(InputError, match=r"cannot run:\n  - recipes\.image\.model: timm .* has no"):
         commands.run_plan(chosen)

@@ -18,6 +18,7 @@ from learnability.autoencoders.passes import area_average, to_grey_levels
 from learnability.autoencoders.symmetries import turn
 from learnability.classifiers.classifier import build_classifier
 from learnability.classifiers.noise import vp
+from learnability.diagnostics import spectra
 from learnability.diagnostics.latents import Diagnosis
 from learnability.training.engine import train_step
 from learnability.training.losses import build_loss
@@ -158,7 +159,8 @@ def test_devices_of_fine_tuning_agree(mode, name):
     assert {each.device.type for each in (loss, judged, *curves.values())} == {"cuda"}
 
 
-def test_devices_of_a_diagnosis_agree(mode):
+def test_devices_of_a_diagnosis_agree(mode, monkeypatch):
+    monkeypatch.setattr(spectra, "dct_matrix", spectra.dct_matrix.__wrapped__)  # no matrix that was kept from elsewhere
     diagnosis = Diagnosis("raw")
     with mode:
         for _ in range(2):
