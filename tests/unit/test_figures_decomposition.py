@@ -37,7 +37,7 @@ def test_every_gap_is_drawn_in_points_with_its_interval_its_number_and_its_name(
         (ends,) = [line[:, 0] for line in lines(axes, "interval") if line[0, 1] == height]
         assert ends == pytest.approx([100 * gap - 2, 100 * gap + 3])
         ticks = dict(zip(axes.get_yticks(), [text.get_text() for text in axes.get_yticklabels()], strict=True))
-        assert ticks[height] == WORDS[kind]
+        assert ticks[height] == WORDS[kind].format(recipe="matched")
         (number,) = [text.get_text() for text in axes.texts if text.get_position()[1] == height]
         assert number == f"{100 * gap:.1f}"
     assert list(axes.get_yticks()) == sorted(axes.get_yticks())
@@ -59,13 +59,17 @@ def test_it_is_narrow_the_same_bytes_twice_and_its_caption_is_outside(tmp_path):
     assert_legible(figure)
 
 
+def names_of_lines(found: pd.DataFrame) -> list[str]:
+    """What stands left of the lines of the figure."""
+    return [text.get_text() for text in panel(draw_gap_decomposition(found, LABELS), "ISIC-2019").get_yticklabels()]
+
+
 def test_of_several_recipes_the_first_is_drawn_and_named():
     both = pd.concat([decomposition(recipe="matched_tuned"), decomposition(recipe="matched", gap_matched=0.4)])
     found = parts_of_gap(both)
     assert found.set_index("kind")["gap"].to_dict() == pytest.approx({kind: 100 * gap for kind, gap in VALUES.items()})
-    assert "One recipe: matched tuned." in words(draw_gap_decomposition(found, LABELS))
-    alone = draw_gap_decomposition(parts_of_gap(decomposition(recipe="matched")), LABELS)
-    assert "One recipe:" not in words(alone)
+    assert "with one recipe (matched tuned)" in names_of_lines(found)
+    assert "with one recipe (matched)" in names_of_lines(parts_of_gap(decomposition(recipe="matched")))
 
 
 def test_what_is_not_there_is_said_and_not_drawn():

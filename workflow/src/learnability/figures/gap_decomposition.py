@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 from ..significance.rows import BOTH, headline_cells, of_first_recipe
 from ..tables.gap import PAIR
 from ..tables.labels import Labels, autoencoders_of, datasets_of, recipe_in_words
-from .gaps import MATCHED, draw_frame, draw_line, limits
+from .gaps import draw_frame, draw_line, limits
 from .style import NARROW, QUIET, SMALL, add_note, panels, styled
 
 WORDS = {
     "gap_paper": "with the paper's recipes",
-    "gap_matched": "with one recipe (matched)",
+    "gap_matched": "with one recipe ({recipe})",
     "gap_control": "of the lossless control",
     "gap_encoding": "of the encoding itself",
 }
@@ -38,12 +38,14 @@ def draw_gap_decomposition(lines: pd.DataFrame, labels: Labels) -> Figure:
     """A panel per dataset, one below the other; below the name of each autoencoder a line per gap, with its number."""
     datasets, families = datasets_of(lines, labels), autoencoders_of(lines, labels)[0]
     heights, names = rows_of(lines, families)
+    recipe = recipe_in_words(lines["recipe"].iloc[0]) if len(lines) else ""
     bottom = max([*heights.values(), *names.values()], default=0.0)
     figure, grid = panels(max(len(datasets), 1), 1, NARROW, 0.6 + LINE * (bottom + 2), sharex=True)
     for axes, (dataset, label) in zip(grid, datasets.items(), strict=False):
         draw_frame(axes, label, limits(lines))
         axes.set_ylim(bottom + 0.8, -0.8)
-        axes.set_yticks([*names.values(), *heights.values()], [*names, *(WORDS[kind] for _, kind in heights)])
+        said = [WORDS[kind].format(recipe=recipe) for _, kind in heights]
+        axes.set_yticks([*names.values(), *heights.values()], [*names, *said])
         for text in axes.get_yticklabels()[: len(names)]:
             text.set_fontweight("bold")
         for row in lines[(lines["dataset"] == dataset) & lines["autoencoder"].isin(families)].to_dict("records"):
@@ -86,5 +88,4 @@ def sentences(lines: pd.DataFrame) -> list[str]:
         said.append("The variance is only that of sampling: another training would move the gaps further.")
     if len(lines) and "gap_control" not in set(lines["kind"]):
         said.append("No lossless control is on the grid of these latents, so the encoding's part is not known.")
-    recipes = lines["recipe"].dropna().unique()
-    return said + [f"One recipe: {recipe_in_words(name)}." for name in recipes if name != MATCHED]
+    return said
