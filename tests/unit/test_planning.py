@@ -17,6 +17,7 @@ from learnability.planning.costs import UNKNOWN, Plan
 from learnability.planning.dag import Job, longest_chain
 from learnability.planning.hours import hours_per_rule
 from learnability.planning.networks import autoencoder_operations, classifier_operations
+from learnability.planning.printing import print_plan
 from learnability.planning.rates import Rate, Sustained, measured_rates, results_folders, sustained_operations
 from learnability.planning.sizes import dataset_size
 from learnability.planning.totals import per_kind, per_rule, wall_hours, without_rate
@@ -371,6 +372,16 @@ def test_sums_and_wall_time_on_some_gpus(published):
     rules = per_rule(per_kind(costs, "NVIDIA H200")).set_index("rule")
     assert rules.loc["train_classifier", ["jobs", "gpu_hours", "cpu_hours"]].tolist() == [3, 72, 144]  # two threads
     assert [wall_hours(costs, gpus, "NVIDIA H200").hours for gpus in (1, 2, 8)] == [72, 36, 24]
+
+
+def test_a_plan_without_any_rate_names_no_hours(published, capsys):
+    plan = Plan(published, "AMD MI300X", [], {})
+    costs = [plan.cost(job("prepare_dataset", dataset="cardium")), plan.cost(job("make_folds", dataset="cardium"))]
+    print_plan(costs, per_kind(costs, plan.device), plan, [1])
+    printed = capsys.readouterr().out
+    assert "No rate known yet, so not in any sum: 1 prepare_dataset" in printed
+    assert "0.000" not in printed
+    assert "wall time" not in printed
 
 
 def test_what_a_gpu_sustains_has_a_source():

@@ -11,7 +11,7 @@ from ..tables.layout import points
 from ..workflow.job_work import COSTLY_RULES
 from .costs import READ, Cost, Plan
 from .rates import CPU
-from .totals import per_rule, wall_hours, without_rate
+from .totals import nothing_known, per_rule, wall_hours, without_rate
 
 
 def print_plan(costs: list[Cost], kinds: pd.DataFrame, plan: Plan, gpus: list[int]) -> None:
@@ -41,10 +41,10 @@ def print_plan(costs: list[Cost], kinds: pd.DataFrame, plan: Plan, gpus: list[in
         end_section=True,
     )
     sums = kinds[["gpu_hours", "cpu_hours", "bytes_written"]].sum()
-    gpu_total = hours(sums["gpu_hours"]) if plan.device != CPU else "–"
-    grid.add_row(
-        "total", f"{len(costs):,}", gpu_total, hours(sums["cpu_hours"]), f"{sums['bytes_written'] / 1e9:,.1f}", ""
-    )
+    known = not nothing_known(costs)
+    gpu_total = hours(sums["gpu_hours"]) if known and plan.device != CPU else "–"
+    cpu_total = hours(sums["cpu_hours"]) if known else "–"
+    grid.add_row("total", f"{len(costs):,}", gpu_total, cpu_total, f"{sums['bytes_written'] / 1e9:,.1f}", "")
     console.print(grid)
     for line in [*walls(costs, plan, gpus), *assumptions(costs, plan)]:
         console.print(line, soft_wrap=True, highlight=False)
@@ -73,7 +73,9 @@ def print_visible(config: dict, console: Console) -> None:
 
 
 def walls(costs: list[Cost], plan: Plan, gpus: list[int]) -> list[str]:
-    """The least wall time on each number of GPUs."""
+    """The least wall time on each number of GPUs; nothing where no hours are known."""
+    if nothing_known(costs):
+        return []
     what = "job(s) side by side" if plan.device == CPU else f"{plan.device}"
     lines = []
     for wall in (wall_hours(costs, number, plan.device) for number in gpus):

@@ -58,6 +58,11 @@ def wall_hours(costs: list[Cost], gpus: int, device: str) -> Wall:
     return Wall(gpus, work / gpus / 3600, longest_chain([cost.job for cost in costs], seconds) / 3600)
 
 
+def nothing_known(costs: list[Cost]) -> bool:
+    """Whether jobs lack a rate and no other has hours, so that sums would be zero."""
+    return bool(without_rate(costs)) and not any(cost.seconds for cost in costs)
+
+
 def without_rate(costs: list[Cost]) -> dict[str, int]:
     """How many jobs of each rule have no rate."""
     rules = [cost.job.rule for cost in costs if cost.origin == UNKNOWN]
