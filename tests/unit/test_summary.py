@@ -24,6 +24,7 @@ from learnability.summary.conclusions import conclusions, described
 from learnability.summary.controls import NOT_RUN, Said
 from learnability.summary.headline import gap_matrix, tiles
 from learnability.summary.page import CAPTIONS, Material, caption, render_summary
+from learnability.summary.searched import at_the_ends, end_of
 from learnability.tables.caveats import Spoiled
 from learnability.tables.labels import Labels
 from learnability.tables.table1 import render_table1
@@ -215,6 +216,41 @@ def test_the_headline_is_of_families_and_the_gap_of_every_pair(findings):
     assert [row["label"] for row in matrix["rows"]] == ["SD 1.4", "Flux.1", "Flux.2", "MedVAE", "MedVAE-FT"]
     shown = {"value": "27.8*", "interval": "27 to 28", "tint": 42, "sign": "gap", "spoiled": ""}
     assert matrix["rows"][0]["cells"][1] == shown
+
+
+def searched(space: str, **values) -> dict:
+    """What a search found; its space has three learning rates, a range on a log scale, and two of no order."""
+    tried = {
+        "lr": {"choices": [3e-4, 1e-3, 3e-3]},
+        "noise.high": {"low": 1.0, "high": 100.0, "log": True},
+        "mask": {"choices": [0.0, 0.2]},
+        "loss": {"choices": ["ldam_drw", "cross_entropy", "other"]},
+    }
+    declared = {key: tried[key] for key in values}
+    return {"recipe": "matched_tuned", "space": space, "values": values, "searched_space": declared}
+
+
+def test_searches_that_end_at_an_end_are_named_by_side(findings):
+    highest = [searched("latent", lr=3e-3, mask=0.2, loss="other")] * 2
+    found = [*highest, searched("latent", lr=1e-3, mask=0.0, loss="other"), searched("image", lr=3e-4)]
+    said = conclusions(findings, DIFFERING, [*found, searched("reconstruction", lr=1e-3)])["may_not"]
+    ends = [line for line in said if "an end of" in line]
+    assert ends == [
+        "The best lr of matched tuned is at or near an end of what was tried: the highest in 2 of 3 searches on "
+        "latents, the lowest in 1 of 2 searches on images and reconstructions. A wider "
+        "recipes.matched_tuned.search.space.lr may change these scores, and the gap."
+    ]
+    assert at_the_ends([*highest[:1], *[searched("latent", lr=1e-3)] * 2]) == []  # a third of them
+    assert at_the_ends([]) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "end"), [(1.0, "lowest"), (1.58, "lowest"), (1.6, None), (63.0, None), (63.2, "highest")]
+)
+def test_the_ends_of_a_range_are_its_tenths_on_its_scale(value, end):
+    declared = searched("latent", **{"noise.high": 1.0})["searched_space"]["noise.high"]
+    assert end_of(value, declared) == end  # 10 ** .2 is 1.585, 10 ** 1.8 is 63.1
+    assert end_of(value, declared | {"log": False}) == ("lowest" if value < 11 else None)
 
 
 def test_what_may_be_concluded_depends_on_the_numbers(findings):

@@ -6,6 +6,7 @@ from pathlib import Path
 from learnability.errors import InputError
 from learnability.study import paths
 from learnability.study.cells import (
+    all_cells,
     blocks_of,
     cells,
     cells_of_gaps,

@@ -21,6 +21,12 @@ def metrics_by_target():
     return {name: in_results(files) for name, files in found.items()}
 
 
+def searches_of_study():
+    """What every search of the study found."""
+    found = (paths.files_of_run(config, fetched(), cell).get("best") for cell in all_cells(config))
+    return in_results(list(dict.fromkeys(filter(None, found))))
+
+
 def scores_across():
     """The scores of every pair of classifiers on each other's images."""
     return in_results(paths.ACROSS.format(**pair) for pair in pairs_across(config))

@@ -64,6 +64,7 @@ rule write_summary:
         autoencoders=autoencoder_cards(),
         tables=results_with("html"),
         figures=figure_files(),
+        searches=searches_of_study(),
         claims="<results>/tables/claims.csv",
         published="<results>/tables/published.html",
     output:

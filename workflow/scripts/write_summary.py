@@ -28,6 +28,7 @@ with job(snakemake.log[0]):
         results=Path(snakemake.output[0]).parent,
         parameters={"reweighting": params.reweighting},
         not_shareable=params.not_shareable,
+        searches=[read_json(path) for path in snakemake.input.searches],
         changed=params.changed,
         written=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         command=os.environ.get("LEARNABILITY_COMMAND", ""),

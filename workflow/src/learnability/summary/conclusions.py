@@ -1,5 +1,7 @@
 """What may be concluded from a study and what not: sentences that its own numbers decide."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..paper.findings import PAPER_DATASETS, Findings, decomposed_effect
@@ -12,6 +14,7 @@ from ..significance.visible import POWER, seen_by
 from ..tables.labels import recipe_in_words
 from ..tables.layout import counted, listed, points, whole_points
 from .diagnostics import diagnostics_in_words
+from .searched import at_the_ends
 
 SIDES = {"latent", "reconstruction"}  # of the gap
 GAPS_IN_WORDS = {
@@ -58,8 +61,11 @@ def described(findings: Findings, study: dict, runs: int) -> str:
     )
 
 
-def conclusions(findings: Findings, differing: list[str]) -> dict[str, list[str]]:
-    """Sentences under `may` and `may not` be concluded; `differing` is what classifiers differ in beside the space."""
+def conclusions(findings: Findings, differing: list[str], searches: Sequence[dict] = ()) -> dict[str, list[str]]:
+    """Sentences under `may` and `may not` be concluded.
+
+    `differing` is what classifiers differ in beside the space, `searches` are what searches found (best.json).
+    """
     may, may_not = [], []
     phantoms = [findings.dataset(name) for name in findings.datasets() if findings.synthetic(name)]
     cells = gaps(findings)
@@ -72,6 +78,7 @@ def conclusions(findings: Findings, differing: list[str]) -> dict[str, list[str]
         _of_the_gap(findings, cells, may, may_not)
     _of_equivalence(findings, may, may_not)
     _of_confounds(findings, differing, may, may_not)
+    may_not += at_the_ends(searches)
     if said := diagnostics_in_words(findings.frames.get("diagnostics_vs_gap")):
         (may if said[0] else may_not).append(said[1])
     missing = [findings.dataset(name) for name in PAPER_DATASETS if name not in findings.cards]

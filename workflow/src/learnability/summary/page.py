@@ -39,8 +39,9 @@ class Material:
 
     `config` has the values of the configuration that captions name, `parameters` what they name beside these:
     `snakemake.params` of the rules that draw; `differing` is what the classifiers on both sides of the gap differ in
-    beside their space; `not_shareable` the labels of the datasets whose images must not be passed on; `changed` what
-    differs from the published configuration; `written` when and `command` by what the page was made.
+    beside their space; `not_shareable` the labels of the datasets whose images must not be passed on; `searches` what
+    every search found (best.json); `changed` what differs from the published configuration; `written` when and
+    `command` by what the page was made.
     """
 
     config: dict
@@ -55,6 +56,7 @@ class Material:
     results: Path
     parameters: dict
     not_shareable: Sequence[str]
+    searches: Sequence[dict] = ()
     changed: Sequence[str] = ()
     written: str = ""
     command: str = ""
@@ -81,7 +83,7 @@ def render_summary(findings: Findings, material: Material) -> str:
         tiles=tiles(findings),
         gaps=gap_matrix(findings, found),
         spoiled=sentences(found, shown, findings.labels.autoencoders),
-        conclusions=conclusions(findings, list(material.differing)),
+        conclusions=conclusions(findings, list(material.differing), material.searches),
         claims=claims_by_part(claims),
         others=others.to_dict("records"),
         counts={verdict: int((claims["verdict"] == verdict).sum()) for verdict in VERDICTS},
