@@ -44,6 +44,7 @@ def test_columns_are_those_of_the_contracts():
         assert sorted(COLUMNS_OF[f"tables/{table}.csv"]) == sorted(columns)
     assert sorted(COLUMNS_OF["significance/remedies.csv"]) == sorted(REMEDY_COLUMNS)
     assert sorted(COLUMNS_OF["significance/gap_decomposition.csv"]) == sorted(GAP_COLUMNS)
+    assert COLUMNS_OF["significance/gap_by_share.csv"] == COLUMNS_OF["significance/gap_decomposition.csv"]
 
 
 def test_the_files_of_a_run_are_listed():

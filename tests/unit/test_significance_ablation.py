@@ -279,6 +279,15 @@ def test_every_matched_recipe_has_the_rows_that_it_has_alone():
     assert tuned["gap_matched"] != once["gap_matched"]
 
 
+def test_without_the_recipes_of_table_1_all_but_their_gap_is_the_same():
+    metrics, images = answered(scored_runs(GAP_CELLS))
+    whole = gap_decomposition(metrics, RECIPES, CONTROLS, images)
+    matched = gap_decomposition(metrics, {"matched": RECIPES["matched"]}, CONTROLS, images)
+    paper = [column for column in whole if column.startswith("gap_paper")]
+    assert set(matched[paper].to_numpy().ravel()) == {"n/a"}
+    pd.testing.assert_frame_equal(matched.drop(columns=paper), whole.drop(columns=paper))
+
+
 def test_replicates_are_averaged_fold_by_fold_and_image_by_image():
     metrics, images = answered(scored_runs([*GAP_CELLS, *AGAIN], datasets=["cardium"]))
     recipes = RECIPES | {"matched": {"matched": ["matched", "again"]}}

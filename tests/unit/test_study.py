@@ -14,6 +14,7 @@ from learnability.study.cells import (
     decomposed,
     efficiency,
     efficiency_run,
+    gaps_of_curve,
     recipes_of_gaps,
     resolve_autoencoder,
     rows_of_table4,
@@ -315,6 +316,21 @@ def test_a_grid_without_a_lossless_control_gets_none():
     assert [name for name, *_ in columns(config, "gap_decomposition")] == ["original", "flux2", "flux2"]
     average = published(autoencoders={"pixel_unshuffle_8": {"class": "area_downsample"}})  # on the grid, not lossless
     assert controls_of_grids(average) == {}
+
+
+def test_the_gap_of_a_learning_curve_has_a_control_where_the_curve_has_it():
+    def curve(*autoencoders: str, **study) -> dict:
+        limits = {"learning_curve": {"autoencoders": list(autoencoders)}}
+        names = [*PUBLISHED["study"]["autoencoders"], "pixel_unshuffle_8"]
+        recipes = {"learning_curve": ["share_10", "matched_cross_entropy"]}
+        return gaps_of_curve(published(study={"recipes": recipes, "autoencoders": names, "limited_to": limits} | study))
+
+    assert curve("flux2", "pixel_unshuffle_8") == {"flux2": "pixel_unshuffle_8"}
+    assert curve("flux2", "medvae_ft") == {"flux2": None, "medvae_ft": None}
+    assert curve("pixel_unshuffle_8") == gaps_of_curve(PUBLISHED) == {}
+    assert curve("flux2", "pixel_unshuffle_8", spaces=["latent"]) == {}
+    without_images = curve("flux2", "pixel_unshuffle_8", spaces=["latent", "reconstruction"])
+    assert without_images == {"flux2": None}
 
 
 def test_two_lossless_controls_on_the_grid_of_a_gap_are_refused():

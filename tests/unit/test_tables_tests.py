@@ -77,7 +77,7 @@ def grouped(tmp_path_factory):
 def test_every_file_of_tests_has_a_page(grouped):
     pairs = tuple((name, tuple(values)) for name, values in GAPS.items())
     frames = frames_of_table1(pairs, 0.002, 5, 0.0, 0.0, (34.3, 40.2, 41.4, 29.9, 38.9))
-    frames = frames | {"gap_decomposition": with_means(decomposition_of(GAPS))} | grouped
+    frames |= dict.fromkeys(("gap_decomposition", "gap_by_share"), with_means(decomposition_of(GAPS))) | grouped
     for name in TITLES.keys() - {"ablation", "diagnostics_vs_gap", "remedies"}:
         text = render_tests(name, as_read(frames[name]), Labels(**NAMES, synthetic=frozenset({"cardium"})))
         assert len(html_grid(text)) == 2 + len(frames[name]), name

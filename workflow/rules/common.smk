@@ -18,6 +18,7 @@ from learnability.study.cells import (
     each_once,
     efficiency,
     efficiency_run,
+    gaps_of_curve,
     pairs_across,
     recipes_of_gaps,
     rows_of_table4,

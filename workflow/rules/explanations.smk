@@ -98,6 +98,23 @@ rule make_learning_curve:
         "../scripts/make_learning_curve.py"
 
 
+use rule decompose_gap as decompose_gap_by_share with:
+    # The same, by every recipe of the learning curve.
+    input:
+        **predictions_of(cells(config, "learning_curve"), "recipes.learning_curve"),
+        study="<results>/study.json",
+    output:
+        "<results>/significance/gap_by_share.csv",
+    log:
+        "<results>/logs/decompose_gap_by_share/gap_by_share.log",
+    params:
+        recipes={"matched": {name: [name] for name in shares_of_curve(config)}},
+        controls={name: control for name, control in gaps_of_curve(config).items() if control},
+        code=code_of("decompose_gap"),
+    message:
+        "The gap by the share of the training rows"
+
+
 rule make_decoder_depth:
     input:
         study="<results>/study.json",

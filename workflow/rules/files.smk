@@ -134,7 +134,7 @@ def significance_files(tests=(*TESTS, *GROUP_TESTS)):
 def tests_of_study():
     """Every file of tests that the study makes."""
     further = {"ablation": cells(config, "table4"), "gap_decomposition": cells(config, "gap_decomposition")}
-    further |= {"remedies": cells(config, "remedies")}
+    further |= {"remedies": cells(config, "remedies"), "gap_by_share": gap_by_share()}
     further |= {"diagnostics_vs_gap": tests_of_diagnostics()}
     return significance_files() + [f"<results>/significance/{name}.csv" for name, runs in further.items() if runs]
 
@@ -152,6 +152,11 @@ def gaps_in_groups():
 def gap_decomposition():
     """What of each gap is the encoding's; nothing where the study does not decompose gaps."""
     return significance_files(["gap_decomposition"]) if cells(config, "gap_decomposition") else []
+
+
+def gap_by_share():
+    """The gap at every point of the learning curve; nothing where no autoencoder of it has both sides."""
+    return significance_files(["gap_by_share"]) if gaps_of_curve(config) else []
 
 
 def diagnosed_cards():

@@ -11,6 +11,7 @@ for _table in [*TABLES, "claims", "published"]:
         input:
             table_files(_table),
             noise_curves() if _table == "table4" else [],
+            gap_by_share() if _table == "learning_curve" else [],
         localrule: True
 
 

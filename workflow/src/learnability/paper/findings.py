@@ -23,7 +23,8 @@ PAPER_DATASETS = ("ct_rate", "isic2019", "mimic_cxr_lt", "cardium")
 PAPER_AUTOENCODERS = ("sd14", "flux1", "flux2", "medvae", "medvae_ft")
 NUMBERS = ("n", "identical", "statistic", "p", "p_corrected", "effect", "mean", "sd", "value", "high", "batch_size")
 NUMBERS += ("df", "variance_sampling", "variance_training", "margin", "expected_effect", "score", "score_df", "chance")
-WITH_MEANS = {"group_level", "gap_decomposition"}  # tests with a row for the mean over a dataset's families
+# Tests with a row for the mean over the families of a dataset.
+WITH_MEANS = {"group_level", "gap_decomposition", "gap_by_share"}
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ def gap_decomposition(
     """One row per dataset, autoencoder, metric and matched recipe: the gaps of gap_kinds, with interval and p.
 
     Gaps are means over folds; gap_encoding is a difference image by image, of AUC and MCC fold by fold. `recipes` gives
-    the names of the study's for `image` and `latent`, and in `matched` by the name of each matched recipe its
-    trainings, the name and its replicates, over which the gaps are averaged.
+    the names of the study's for `image` and `latent` (without them there is no gap_paper), and in `matched` by the name
+    of each matched recipe its trainings, the name and its replicates, over which the gaps are averaged.
     `controls` names the lossless control of an autoencoder; its latents are the pixels rearranged, so that its
     reconstructions would be the images. Rows are the autoencoders with matched reconstructions that are no such
     control. Without a control gap_control and gap_encoding are "n/a"; so are intervals where nothing varies. A run
@@ -65,7 +65,7 @@ def gap_decomposition(
     not the best of each side; reconstructions are 8-bit. Folds grouped by patient or lesion are for the study to keep.
     """
     runs = runs_by_cell(metrics, HEADLINE_METRIC, ANY_CELL)
-    trainings = {kind: [recipes[kind]] for kind in ("image", "latent")}
+    trainings = {kind: [recipes[kind]] for kind in ("image", "latent") if kind in recipes}
     by_recipe = [_decomposed(runs, trainings | {"matched": names}, controls) for names in recipes["matched"].values()]
     rows = []
     for metric in SCORES:

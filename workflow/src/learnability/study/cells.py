@@ -196,6 +196,16 @@ def shares_of_curve(config: dict) -> dict[str, float]:
     return {name: resolve_recipe(config, name).train_share for name in names}
 
 
+def gaps_of_curve(config: dict) -> dict[str, str | None]:
+    """Autoencoders whose gap the learning curve has, each with the lossless control of its grid if it has that too."""
+    runs = {(cell["autoencoder"], cell["space"]) for cell in cells(config, "learning_curve")}
+    controls = controls_of_grids(config, "learning_curve") if ("original", "image") in runs else {}
+    lossless = {name for name, entry in config["autoencoders"].items() if entry.get("class") == LOSSLESS}
+    names = [name for name, space in sorted(runs) if space == "latent" and (name, "reconstruction") in runs]
+    both = {name: controls.get(name) for name in names if name not in lossless}
+    return {name: control if (control, "latent") in runs else None for name, control in both.items()}
+
+
 def efficiency(config: dict) -> dict | None:
     """The `efficiency` part of a study (Table 3), or None where its autoencoder is not in the study."""
     part = config["study"]["efficiency"]

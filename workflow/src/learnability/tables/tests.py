@@ -24,6 +24,7 @@ TITLES = {
     "fidelity_vs_gap": "PSNR against the gap",
     "ablation": "Rows of Table 4 against each other",
     "gap_decomposition": "What the encoding itself costs",
+    "gap_by_share": "The gap by the share of the training rows",
     "remedies": "What remedies gain",
     "diagnostics_vs_gap": "What latents are like against the gap",
 }
@@ -42,6 +43,7 @@ NOTES = {
         "Mean of the families: of each data set, every image averaged over them, as the first test of the study's "
         "families. Corrected by Holm over the family cells of one recipe and metric."
     ),
+    "gap_by_share": "The gap by every recipe of the learning curve, tested as in gap_decomposition.csv.",
     "remedies": (
         "Gap: reconstructions less latents, with the remedy. Gain: the gap without it less that; less the gain of the "
         "control, of the rotation or of fine-tuning alone. These data sets: the mean over families, then over them."
