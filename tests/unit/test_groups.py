@@ -118,7 +118,7 @@ def test_replicates_of_a_side_are_averaged(study):
 
 def test_other_images_than_those_of_the_fold_are_refused(tmp_path):
     _, paths, images = write_study(tmp_path, ("cardium",))
-    with pytest.raises(InputError, match=r"are not the \d+ images of fold 1 with their labels"):
+    with pytest.raises(InputError, match=r"are not the \d+ test images of fold 1 with their labels"):
         read_right(paths[0], images["cardium"], 1)
     predictions = pd.read_parquet(paths[0])
     test = predictions.index[predictions["split"] == "test"]

@@ -272,6 +272,17 @@ def test_a_curve_that_does_not_reach_its_loss_is_read_with_the_other_tables(tmp_
     assert only(table, space="reconstruction", metric="sample_complexity", eps_of="reconstruction")["mean"] == 400
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_predictions_that_lack_rows_of_a_split_are_refused(tmp_path, split):
+    path, images = channel(tmp_path, 0.1, n=50)
+    frame = pd.read_parquet(path)
+    one = frame.index[frame["split"] == split][:1]
+    for kept in (frame[frame["split"] != split], frame.drop(one)):
+        write_parquet(kept, path)
+        with pytest.raises(InputError, match=f"its {split} rows are not the 10 {split} images of fold 0"):
+            bits_of_run(path, images, CLASSES, 0)
+
+
 def test_test_rows_have_no_part_in_the_temperature(tmp_path):
     path, images = channel(tmp_path, 0.1, scale=3.0)
     before = bits_of_run(path, images, CLASSES, 0)

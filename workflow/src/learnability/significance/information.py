@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 from ..storage.contracts import PREDICTIONS, read_predictions, split_rows
-from .predictions import Images
+from .predictions import Images, order_of_split
 
 BITS = ["entropy", "cross_entropy", "information", "temperature"]  # columns beside the metrics of a run
 TEMPERATURES = (0.01, 100.0)  # between which it is fitted
@@ -32,15 +32,17 @@ def bits_of_run(path: str | Path, images: Images, classes: list[str], fold: int)
     """H_V(Y), H_V(Y|Z), their difference (Xu et al. 2020, arXiv 2002.10689), all in bits, and the temperature.
 
     H_V(Y) is the cross-entropy of the classes' shares of the training rows, H_V(Y|Z) that of the probabilities at the
-    temperature that is best on the validation rows. Test rows of a class that has no training row are left out of both.
+    temperature that is best on the validation rows. Rows of a class that has no training row are left out of both. A
+    file that lacks rows of either split is an InputError.
     """
     train = images.label[split_rows(images.fold, fold, images.n_splits)["train"]]
     counts = np.bincount(train, minlength=len(classes))
     frame = read_predictions(path, classes)
-    frame = frame[counts[frame["label"]] > 0]
     sides = {}
     for split in ("validation", "test"):
         rows = frame[frame["split"] == split]
+        order_of_split(path, rows["sample_id"], rows["label"].to_numpy(), images, fold, split)
+        rows = rows[counts[rows["label"]] > 0]
         logits = np.log(np.maximum(rows[frame.columns[len(PREDICTIONS) :]].to_numpy(), TINY))
         sides[split] = logits, rows["label"].to_numpy()
     temperature = fit_temperature(*sides["validation"])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
-from ..storage.contracts import read_folds, read_json, read_metrics, read_samples, read_test_predictions
+from ..storage.contracts import read_folds, read_json, read_metrics, read_samples, read_test_predictions, split_rows
 from .cells import refuse_other_folds
 from .group_level import GroupTest, PairedRows, group_test, training_overlap
 
@@ -69,15 +69,25 @@ def read_right(path: str | Path, images: Images, fold: int) -> np.ndarray:
     The file must be of exactly the images that lie in the fold, with their labels; else an InputError.
     """
     sample_id, label, predicted = read_test_predictions(path)
-    tested = np.flatnonzero(images.fold == fold)
+    return (predicted == label)[order_of_split(path, sample_id, label, images, fold, "test")]
+
+
+def order_of_split(
+    path: str | Path, sample_id: pd.Series, label: np.ndarray, images: Images, fold: int, split: str
+) -> np.ndarray:
+    """The order (n,) in which these rows of a file stand as in the dataset.
+
+    They must be exactly the images of that split of a fold, with their labels; else an InputError.
+    """
+    expected = split_rows(images.fold, fold, images.n_splits)[split]
     row = images.sample_id.get_indexer(sample_id)
     order = np.argsort(row)
-    if not (np.array_equal(row[order], tested) and np.array_equal(label[order], images.label[tested])):
+    if not (np.array_equal(row[order], expected) and np.array_equal(label[order], images.label[expected])):
         raise InputError(
-            f"{path}: its test rows are not the {len(tested)} images of fold {fold} with their labels; delete the run "
-            "and train it again"
+            f"{path}: its {split} rows are not the {len(expected)} {split} images of fold {fold} with their labels; "
+            "delete the run and train it again"
         )
-    return (predicted == label)[order]
+    return order
 
 
 def answers(images: Images, runs: pd.DataFrame) -> PairedRows:
