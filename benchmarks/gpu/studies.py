@@ -128,7 +128,7 @@ def classifier_of(setting: Setting, kind: str, data: Fold) -> Classifier:
 def fold_of(setting: Setting, kind: str, keep: bool = True) -> Fold:
     """What the classifier reads; with `keep` False nothing of it stays on the device."""
     read = given(setting, kind)
-    return load_fold(read["cell"], N_SPLITS, read["inputs"], setting.device, keep)
+    return load_fold(read["cell"], N_SPLITS, read["inputs"], setting.device, keep, compare=keep)
 
 
 def stepper(setting: Setting, kind: str) -> Stepper:

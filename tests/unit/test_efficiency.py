@@ -65,7 +65,7 @@ def measure_run(study, recipe: dict, row: str | None = None, **changes) -> pd.Da
     """Measure the run of a recipe, with other inputs than its own where `changes` names them."""
     given = inputs(study, recipe)
     space, read = given["cell"]["space"], replace(given["inputs"], **changes)
-    data = load_fold(given["cell"], given["n_splits"], read, CPU, keep=False)
+    data = load_fold(given["cell"], given["n_splits"], read, CPU, keep=False, compare=False)
     measure_efficiency(row or space, study / space, recipe_of(recipe), data, [1, 4], 1, CPU, study / "row.csv")
     return pd.read_csv(study / "row.csv", keep_default_na=False)
 

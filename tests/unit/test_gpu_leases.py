@@ -81,13 +81,24 @@ def jobs(tmp_path):
         process.wait()
 
 
+WHOLE = ["GPU 0: NVIDIA A100-SXM4-40GB (UUID: GPU-aa)", "GPU 1: NVIDIA A100-SXM4-40GB (UUID: GPU-bb)"]
+DIVIDED = [
+    "  MIG 3g.20gb     Device  0: (UUID: MIG-cc)",
+    "  MIG 1c.3g.20gb  Device  1: (UUID: MIG-GPU-aa/2/0)",  # as drivers before 470 name it
+]
+
+
 @pytest.fixture
 def smi(tmp_path, monkeypatch):
-    """A made-up nvidia-smi that lists two cards."""
-    program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho GPU-aa, 0\necho GPU-bb, 1\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    """Make up an nvidia-smi that lists these lines."""
+
+    def lists(lines: list[str]) -> None:
+        program = tmp_path / "nvidia-smi"
+        program.write_text("\n".join(["#!/bin/sh", '[ "$*" = -L ] || exit 2', "cat <<END", *lines, "END", ""]))
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    return lists
 
 
 def test_a_card_that_a_killed_job_had_goes_to_the_one_that_waits(jobs):
@@ -192,6 +203,20 @@ def test_what_other_users_must_open_is_never_closed_to_them(tmp_path, monkeypatc
     ],
 )
 def test_the_cards_are_the_visible_ones_by_number(smi, given, cards):
+    smi(WHOLE)
+    assert find_cards(given) == cards
+
+
+@pytest.mark.parametrize(
+    ("given", "cards"),
+    [
+        ({}, ["MIG-cc", "MIG-GPU-aa/2/0", "1"]),
+        ({"CUDA_VISIBLE_DEVICES": "MIG-c,1"}, ["MIG-cc", "1"]),
+        ({"CUDA_VISIBLE_DEVICES": "GPU-aa"}, ["GPU-aa"]),  # CUDA takes its first instance
+    ],
+)
+def test_the_instances_of_a_divided_card_are_cards_of_their_own(smi, given, cards):
+    smi([WHOLE[0], *DIVIDED, WHOLE[1]])
     assert find_cards(given) == cards
 
 

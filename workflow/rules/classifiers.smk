@@ -98,7 +98,7 @@ rule compute_teacher_logits:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=memory_of_run,
+        mem_mb=scaled(16000),
         runtime=scaled(60),
         gpu=1,
         slot=1,
@@ -128,7 +128,7 @@ rule trace_noise_curve:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=memory_of_run,
+        mem_mb=scaled(16000),
         runtime=scaled(60),
         gpu=1,
         slot=1,

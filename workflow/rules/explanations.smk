@@ -16,7 +16,7 @@ rule score_across_spaces:
     conda:
         "../../envs/learnability.yaml"
     resources:
-        mem_mb=memory_of_run,
+        mem_mb=scaled(16000),
         runtime=scaled(60),
         gpu=1,
     params:

@@ -18,7 +18,7 @@ with job(snakemake.log[0]):
         row=snakemake.wildcards.row,
         run=Path(files["metrics"]).parent,
         recipe=Recipe.from_values(params.recipe),
-        data=load_fold(params.cell, params.n_splits, inputs, device, keep=False),
+        data=load_fold(params.cell, params.n_splits, inputs, device, keep=False, compare=False),
         device=device,
         out=Path(snakemake.output[0]),
         **params.measure,

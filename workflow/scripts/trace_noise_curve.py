@@ -5,13 +5,17 @@ from pathlib import Path
 from learnability.workflow.jobs import choose_device, job
 
 with job(snakemake.log[0]):
-    from learnability.classifiers.saved import load_classifier
     from learnability.storage.contracts import write_parquet
-    from learnability.training.evaluation import noise_curve
-    from learnability.training.fold_data import Inputs, load_fold
+    from learnability.training.evaluation import trace_noise_curve
+    from learnability.training.fold_data import Inputs
 
     params, files = snakemake.params, dict(snakemake.input.items())
-    device = choose_device(params.torch_threads)
-    data = load_fold(params.cell, params.n_splits, Inputs.of_job(files), device)
-    curve = noise_curve(load_classifier(Path(files["model"]).parent, device), data, params.seed)
-    write_parquet(curve.assign(**params.cell), snakemake.output[0])
+    curve = trace_noise_curve(
+        run=Path(files["model"]).parent,
+        cell=params.cell,
+        n_splits=params.n_splits,
+        inputs=Inputs.of_job(files),
+        device=choose_device(params.torch_threads),
+        seed=params.seed,
+    )
+    write_parquet(curve, snakemake.output[0])

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
-from ..storage.arrays import as_rgb
+from ..storage.arrays import as_rgb, rows_from
 from ..storage.out_of_memory import ran_out_of_gpu_memory
 from ..storage.partial_arrays import PartialArrays
 
@@ -50,7 +50,7 @@ def pass_on(
     """As encode_ahead, in batches of `batch` images alone; an error leaves whole batches in `partial`."""
 
     def read(start: int) -> torch.Tensor:
-        x = torch.from_numpy(np.array(as_rgb(images[start : start + batch])))
+        x = torch.from_numpy(as_rgb(rows_from(images, start, start + batch)))
         return x.pin_memory() if device.type == "cuda" else x
 
     def write(made: object) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..storage.arrays import rows_from
 from ..storage.contracts import digest, write_json
 from ..storage.partial_arrays import partial_arrays
 from .ahead import encode_ahead
@@ -24,7 +25,10 @@ class Copies:
         return len(self.images) * self.copies
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        return self.images[np.arange(*rows.indices(len(self))) // self.copies]
+        start, stop, _ = rows.indices(len(self))
+        first = start // self.copies
+        read = rows_from(self.images, first, -(-stop // self.copies))
+        return read[np.arange(start, stop) // self.copies - first]
 
 
 def encode_views(

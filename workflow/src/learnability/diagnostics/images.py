@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from ..storage.arrays import area_average
+from ..storage.arrays import area_average, rows_from
 from .spectra import BINS, dct, radial_means, radial_profile
 
 BLUR = 1.2  # sigma in pixels
@@ -41,7 +41,8 @@ class AtGrid:
         return len(self.images)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
-        small = area_average(np.array(self.images[rows]), self.side)
+        start, stop, _ = rows.indices(len(self))
+        small = area_average(rows_from(self.images, start, stop), self.side)
         return np.ascontiguousarray(small.transpose(0, 3, 1, 2))
 
 

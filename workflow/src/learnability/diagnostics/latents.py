@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import torch
 
+from ..storage.arrays import rows_from
 from .channels import condition, covariance, effective_rank, eigenvalues, mean_correlation, participation
 from .images import SETTINGS, Setting
 from .neighbours import NEIGHBOURS, mle_dimension, nearest, ratios, twonn
@@ -172,7 +173,7 @@ class Diagnosis:
 def blocks(array: np.ndarray, rows: int = ROWS) -> Iterator[torch.Tensor]:
     """The rows of an array (N, ...), in order; of anything else that has a length and gives arrays for slices."""
     for start in range(0, len(array), rows):
-        yield torch.from_numpy(np.array(array[start : start + rows]))
+        yield torch.from_numpy(rows_from(array, start, start + rows))
 
 
 def scaling(mean: np.ndarray, std: np.ndarray, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:

@@ -149,6 +149,13 @@ def read_packed(array: np.memmap, start: int = 0, rows: int | None = None) -> np
     return read.reshape(part.shape)
 
 
+def rows_from(array, start: int, stop: int) -> np.ndarray:
+    """A copy of rows `start` to `stop`: of a whole packed array from its file, else of what gives arrays for slices."""
+    if isinstance(array, np.memmap):
+        return read_packed(array, start, stop - start)
+    return np.array(array[start:stop])
+
+
 def read_rows(array: np.memmap, rows: np.ndarray, out: np.ndarray, places: np.ndarray | None = None) -> None:
     """Read rows (n,) of a whole packed array (N, ...) from its file into `out` (n, ...), contiguous: `array[rows]`.
 

@@ -16,7 +16,7 @@ def scores_on(run: Path, cell: dict, n_splits: int, inputs: Inputs, device: torc
 
     They are normalised as model.json of the run says, and evaluated as every run is on its own space.
     """
-    model, data = load_classifier(run, device), load_fold(cell, n_splits, inputs, device)
+    model, data = load_classifier(run, device), load_fold(cell, n_splits, inputs, device, keep=False)
     found = score(data.label[data.split["test"]], predict(model, data, "test"), data.card)
     return {name: found[name] for name in SCORES}
 

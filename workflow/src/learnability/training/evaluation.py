@@ -9,8 +9,9 @@ import pandas as pd
 import torch
 
 from ..classifiers.classifier import Classifier
+from ..classifiers.saved import load_classifier
 from ..storage.contracts import SCORES, read_predictions, write_parquet
-from .fold_data import FEATURE_BATCH, Fold
+from .fold_data import FEATURE_BATCH, Fold, Inputs, load_fold
 from .metrics import area_under_curve, balanced_accuracy, matthews_correlation
 
 EVALUATION_BATCH = 512
@@ -67,6 +68,14 @@ def score(label: np.ndarray, probability: np.ndarray, card: dict) -> dict:
         "mcc": matthews_correlation(label, predicted),
         "classes_used": classes_used,
     }
+
+
+def trace_noise_curve(
+    run: Path, cell: dict, n_splits: int, inputs: Inputs, device: torch.device, seed: int
+) -> pd.DataFrame:
+    """The noise curve of the run `cell` in folder `run`, with columns that name it."""
+    data = load_fold(cell, n_splits, inputs, device, keep=False)
+    return noise_curve(load_classifier(run, device), data, seed).assign(**cell)
 
 
 def noise_curve(model: Classifier, data: Fold, seed: int) -> pd.DataFrame:

@@ -93,8 +93,14 @@ class Fold:
         return self.features or self.array.shape[1:]
 
 
-def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, keep: bool = True) -> Fold:
-    """Open what a run reads, and check that its parts belong together; `keep` False leaves the rows on the disk."""
+def load_fold(
+    cell: dict, n_splits: int, inputs: Inputs, device: torch.device, keep: bool = True, compare: bool = True
+) -> Fold:
+    """Open what a run reads, and check that its parts belong together.
+
+    `keep` False leaves the rows on the disk, for what goes over them once. `compare` False does not compare the array
+    with its digest, for what reads few rows.
+    """
     dataset, array, folds = inputs.dataset, inputs.array, inputs.folds
     card = read_json(dataset / "dataset.json")
     refuse_damaged(dataset / "samples.parquet", card)
@@ -102,7 +108,7 @@ def load_fold(cell: dict, n_splits: int, inputs: Inputs, device: torch.device, k
     source = {"role": "baseline", "digest": card["digest_small"]}
     if inputs.autoencoder_card is not None:
         source = encoding_source(cell, card, inputs)
-    if keep:  # what is only measured for its speed is not read whole
+    if compare:
         refuse_damaged(array, card if inputs.autoencoder_card is None else read_json(inputs.autoencoder_card))
     packed = open_packed(array)
     if len(packed) != len(samples):

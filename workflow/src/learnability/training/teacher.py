@@ -20,7 +20,7 @@ def write_teacher_logits(
     a card of the same name with its digest.
     """
     model = load_classifier(run, device)
-    data = load_fold(cell, n_splits, inputs, device)
+    data = load_fold(cell, n_splits, inputs, device, keep=False)
     logits = predict_logits(model, data, "train").cpu().numpy()
     with PackedWriter(path, logits.shape[1:], "float32") as file:
         file.write(logits)

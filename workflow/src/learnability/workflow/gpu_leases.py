@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +19,7 @@ from ..errors import InputError
 
 VISIBLE, ORDER = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"
 CARDS, JOBS = "LEARNABILITY_CARDS", "LEARNABILITY_JOBS_PER_CARD"
+LISTED = re.compile(r"^(?:GPU (\d+)| +MIG ).*\(UUID: ([^)]+)\)", re.MULTILINE)  # instances stand below their GPU
 PATIENCE = 0.5  # seconds between two looks for a free card
 
 
@@ -42,13 +44,21 @@ def number_of(name: str, numbers: dict[str, str]) -> str:
 
 
 def numbered_cards() -> dict[str, str]:
-    """UUID -> number of every GPU that nvidia-smi lists; empty without nvidia-smi."""
+    """UUID -> number of every GPU that nvidia-smi lists; empty without nvidia-smi.
+
+    Of a GPU that is divided (MIG), its instances stand there, which have no numbers: UUID -> UUID.
+    """
     if not shutil.which("nvidia-smi"):
         return {}
-    command = ["nvidia-smi", "--query-gpu=uuid,index", "--format=csv,noheader"]
-    listed = subprocess.run(command, capture_output=True, text=True, check=False)
-    lines = listed.stdout.splitlines() if listed.returncode == 0 else []
-    return dict(line.split(", ", 1) for line in lines if ", " in line)  # others say that no devices were found
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    found, divided, whole = {}, set(), None
+    for number, uuid in LISTED.findall(listed.stdout if listed.returncode == 0 else ""):
+        found[uuid] = number or uuid
+        if number:
+            whole = uuid
+        else:
+            divided.add(whole)  # CUDA would give all its jobs the first instance
+    return {uuid: number for uuid, number in found.items() if uuid not in divided}
 
 
 def offer_cards(environment: MutableMapping[str, str], jobs_per_card: int) -> int:
