@@ -44,11 +44,21 @@ def test_a_class_that_is_called_as_a_column_of_the_predictions(tmp_path, name):
     assert message.startswith(f"datasets.mine: a class is called {name!r}, as a column of every predictions.parquet")
 
 
-@pytest.mark.parametrize("changes", [{}, {"rare_classes": "drop"}])
-def test_a_positive_that_is_no_class_of_three(tmp_path, changes):
+@pytest.mark.parametrize(("positive", "changes"), [("a", {}), ("d", {}), ("d", {"rare_classes": "drop"})])
+def test_a_positive_one_of_three_classes(tmp_path, positive, changes):
     labels = ["a", "b", "c"] * 8 + (["d"] if changes else [])
-    message = refused(clinic(tmp_path / "a", labels, positive="d", **changes))
-    assert message == "datasets.mine.positive is 'd'; name the positive one of ['a', 'b', 'c']"
+    message = refused(clinic(tmp_path / "a", labels, positive=positive, **changes))
+    assert message == f"datasets.mine.positive is {positive!r}; it is for two classes, and there are 3: take it out"
+
+
+def test_a_positive_one_of_three_classes_of_which_images_may_still_drop_one(tmp_path):
+    assert refused(clinic(tmp_path / "a", ["a", "b", "c"] * 8, positive="a", rare_classes="drop")) == ""
+
+
+def test_a_positive_one_of_the_two_classes_that_are_left(tmp_path):
+    entry = clinic(tmp_path / "a", ["a", "b"] * 8 + ["c"], rare_classes="drop")
+    assert refused(entry | {"positive": "a"}) == ""
+    assert refused(entry | {"positive": "c"}) == "datasets.mine.positive is 'c'; name the positive one of ['a', 'b']"
 
 
 def test_files_that_are_missing_are_counted_wherever_they_are(tmp_path):

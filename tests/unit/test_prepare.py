@@ -160,6 +160,7 @@ def test_a_phantom_says_that_it_is_synthetic(tmp_path):
 @pytest.mark.parametrize(("labels", "changes", "message"), [
     ("aabb", {}, r"datasets\.invented\.positive is None; name the positive one of \['a', 'b'\]"),
     ("aabb", {"positive": "c"}, "positive is 'c'"),
+    ("aabbcc", {"positive": "c"}, "positive is 'c'; it is for two classes, and there are 3: take it out"),
     ("aaaa", {}, "only one class"),
     ("aabb", {"classes": ["a", "b", "c"]}, r"no image of class\(es\) 'c'; remove them from `classes`"),
 ])  # fmt: skip
@@ -296,6 +297,12 @@ def test_rare_classes_are_dropped_with_their_images(download, tmp_path, capsys):
     assert "classes dropped" in capsys.readouterr().out
 
 
+def test_a_positive_one_of_three_classes_none_of_which_is_dropped(tmp_path):
+    entry = entry_for(write_download(tmp_path / "download", "abc" * 3), rare_classes="drop", positive="a")
+    with pytest.raises(InputError, match="positive is 'a'; it is for two classes, and there are 3: take it out"):
+        prepare(tmp_path / "out", entry)
+
+
 def download_with_broken(root, labels, broken, equal=()):
     """One image per group; `broken` are empty files, and `equal` pairs are one picture."""
     root = write_download(root, labels)
@@ -339,7 +346,7 @@ def test_a_class_that_became_rare_because_groups_are_one_now_is_dropped_too(tmp_
 @pytest.mark.parametrize("rare_classes", ["error", "keep"])
 def test_without_drop_a_class_that_became_rare_stays_for_the_folds_to_judge(tmp_path, rare_classes):
     root = download_with_broken(tmp_path / "in", "abcabcabcabc", broken=[2, 5])
-    entry = entry_for(root, rare_classes=rare_classes, positive="a", max_bad_images=2)
+    entry = entry_for(root, rare_classes=rare_classes, max_bad_images=2)
     _, samples, card = prepare(tmp_path / "out", entry, n_splits=None)
     assert card["counts"] == {"a": 4, "b": 4, "c": 2}
     if rare_classes == "error":

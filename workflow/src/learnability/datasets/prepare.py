@@ -42,7 +42,7 @@ def prepare_dataset(
     check_choice(name, entry)
     if entry["rare_classes"] == "drop":
         source = without_classes(source, rare_classes(source.samples, source.classes, n_splits))
-    check_classes(name, entry, source.classes, source.samples)
+    check_classes(name, entry, source.classes, source.samples, settled=entry["rare_classes"] != "drop")
     check_images_exist(source)
     bad: dict[int, str] = {}
     images = PackedWriter(folder / "images.npy", (image_size, image_size, source.channels), "uint8")
@@ -55,7 +55,7 @@ def prepare_dataset(
             source = without_classes(source, selection.dropped)
             images.keep(selection.rows)
             small.keep(selection.rows)
-        check_classes(name, entry, source.classes, selection.samples)
+        check_classes(name, entry, source.classes, selection.samples, settled=True)
         duplicates = report_duplicates(name, selection, entry, folder)
     samples = with_labels(selection.samples, source.classes)
     write_parquet(samples[SAMPLES], folder / "samples.parquet")
