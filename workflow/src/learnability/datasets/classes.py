@@ -59,7 +59,8 @@ def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFr
     positive = entry.get("positive")
     if positive is not None and len(classes) > 2 and (settled or positive not in classes):
         raise InputError(
-            f"datasets.{name}.positive is {positive!r}; it is for two classes, and there are {len(classes)}: take it out"
+            f"datasets.{name}.positive is {positive!r}; it is for two classes, and there are {len(classes)}: take it "
+            "out"
         )
     if positive not in classes and len(classes) == 2:
         raise InputError(f"datasets.{name}.positive is {positive!r}; name the positive one of {classes}")
