@@ -184,7 +184,7 @@ def test_unreadable_images_are_named_and_nothing_is_packed(tmp_path):
     entry = broken_download(tmp_path) | {"max_bad_images": 1}
     with pytest.raises(InputError) as caught:
         prepare(tmp_path / "out", entry)
-    assert "2 images could not be read, 1 are allowed (max_bad_images); the first is x3" in str(caught.value)
+    assert "2 images could not be read, and max_bad_images is 1; the first is x3" in str(caught.value)
     assert str(tmp_path / "out" / "bad_images.txt") in str(caught.value)
     listed = (tmp_path / "out" / "bad_images.txt").read_text().splitlines()
     assert [line.split("\t")[0] for line in listed] == ["x3", "x6"]
@@ -250,7 +250,7 @@ def test_the_card_counts_the_images_with_colour(tmp_path, channels, capsys):
     entry = entry_for(some_in_colour(tmp_path / "download"), channels=channels)
     _, _, card = prepare(tmp_path / "out", entry)
     assert card["images_with_colour"] == 3
-    said = "3 of 10 images have colour, which `channels: 1` made grey" in capsys.readouterr().out
+    said = "images with colour, which `channels: 1` made grey: 3 of 10" in capsys.readouterr().out
     assert said == (channels == 1)
 
 

@@ -12,9 +12,10 @@ from ..significance.groups import OF_THESE
 from ..significance.level import CONFIDENCE, P_BELOW
 from ..significance.rows import of_first_recipe
 from ..study.truths import NO_GAP, TABLE1
+from ..study.words import counted
 from ..tables.caveats import Spoiled
 from ..tables.labels import recipe_in_words
-from ..tables.layout import counted, listed, points
+from ..tables.layout import listed, points
 from .conclusions import significant
 from .controls import WRONG, Said
 from .spoiled import WORDS

@@ -11,8 +11,9 @@ from ..significance.group_level import FEWEST_FOLDS
 from ..significance.groups import OF_THESE
 from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
 from ..significance.visible import POWER, seen_by
+from ..study.words import counted
 from ..tables.labels import recipe_in_words
-from ..tables.layout import counted, listed, points, whole_points
+from ..tables.layout import listed, points, whole_points
 from .diagnostics import diagnostics_in_words
 
 SIDES = {"latent", "reconstruction"}  # of the gap

@@ -14,6 +14,7 @@ from ..significance.controls import ABSENT, FOUND
 from ..significance.rows import SAMPLING
 from ..study.study_file import read_study
 from ..study.truths import CONTROLS, GAP, NO_GAP, TABLE1
+from ..study.words import counted
 from ..tables.labels import labels_of_controls, recipe_in_words
 from ..tables.layout import points
 
@@ -146,7 +147,7 @@ def _lead(rows: list[dict]) -> str:
     parts = ["a known gap is found"] if len(missed) < len(with_gap) else []
     for size, some in (("known", filter(_is_known, missed)), ("unknown", filterfalse(_is_known, missed))):
         if count := len([*some]):
-            number = f"{count} of {len(with_gap)} controls with a gap"
+            number = f"{count} of {counted(len(with_gap), 'control')} with a gap"
             parts.append(f"whether this study finds a gap of {size} size cannot be told from so few images ({number})")
     reasons = (
         ("from so few images", [*filterfalse(_has_no_margin, undecided)]),
@@ -154,7 +155,7 @@ def _lead(rows: list[dict]) -> str:
     )
     for reason, some in reasons:
         if some:
-            number = f"{len(some)} of {len(without)} controls without a gap"
+            number = f"{len(some)} of {counted(len(without), 'control')} without a gap"
             parts.append(f"whether this study sees a gap where there is none cannot be told {reason} ({number})")
     if without and not undecided:
         absent = "absent, " if all(row["verdict"] == ABSENT for row in without) else ""
