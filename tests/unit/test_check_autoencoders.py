@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from learnability.autoencoders.families.diffusers_weights import missing_weights
 from learnability.commands.check_autoencoders import examine_autoencoder
@@ -42,6 +43,13 @@ def test_an_autoencoder_that_takes_no_images_has_a_line_and_so_has_everything_el
     assert expected in lines["other"][1].text
     assert any("round trip of 1 image" in line.text for line in lines["tiny"])
     assert lines["torch"][0].ready
+
+
+def test_the_cpu_encodes_where_it_is_asked_for(study, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a CUDA call would raise an error
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A card")
+    monkeypatch.setenv("LEARNABILITY_DEVICE", "cpu")
+    assert all(line.ready for line in examined(study(), images=1)["tiny"])
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("AutoencoderOobleck", "audio"), ("AutoencoderKLWan", "video")])

@@ -464,6 +464,12 @@ def test_with_a_gpu_the_published_networks_are_kept_and_fit_the_grid(here, monke
     assert "recipes" not in study
 
 
+def test_a_study_that_is_to_run_on_the_cpu_has_small_networks(here, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setenv("LEARNABILITY_DEVICE", "cpu")
+    assert "image" in written(here, clinic(here / "images"))["recipes"]
+
+
 @pytest.mark.parametrize("side", [10, 64, 130, 300, 5000])
 @pytest.mark.parametrize("factor", [4, 8, 14, 16, 32])
 @pytest.mark.parametrize("gpu", [False, True])

@@ -58,8 +58,9 @@ def examine_round_trip(config: dict, name: str, entry: dict, images: np.ndarray,
     from ..autoencoders.interface import load_autoencoder
     from ..autoencoders.randomness import check_repeats
     from ..autoencoders.round_trip import round_trip
+    from ..workflow.jobs import choose_device
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(torch.get_num_threads())
     autoencoder = load_autoencoder(entry, device)
     check_layout(name, entry, autoencoder, images.shape[1])
     check_repeats(name, entry, autoencoder, images, device)

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ..study.configuration import ROOT, read_config, read_yaml
 from ..study.controls import LOSSLESS
 from ..study.names import YAML_WORDS
 from ..study.words import counted
+from ..workflow.jobs import DEVICE
 from .new_autoencoder import controls_of, find_autoencoder, slug
 from .new_images import Found, describe_folder
 from .new_table import describe_table
@@ -52,7 +54,7 @@ def write_study(
         raise InputError(f"--label {label!r}: {images} is a folder, whose folders are the classes; leave it out")
     if "$" in str(images.resolve()):
         raise InputError(f"--images {images.resolve()}: a study file reads $ as a variable; rename the folder")
-    config, gpu = read_config(), torch.cuda.is_available()
+    config, gpu = read_config(), torch.cuda.is_available() and os.environ.get(DEVICE) != "cpu"
     found = describe_folder(images, group) if images.is_dir() else describe_table(images, label, group)
     found.entry["rare_classes"] = "drop"  # a class folder may be empty
     source = open_source(found.entry)
