@@ -76,8 +76,8 @@ def write_study(
         f"Wrote {study}: {counted(len(source.samples), 'image')} in {counted(len(source.classes), 'class')}, "
         f"autoencoder {name}."
     )
-    for key, comment in found.comments.items():
-        print(f"  {key}: {comment}")
+    for key in found.comments:
+        print(f"  {key}: {quoted(found.entry[key])}{remark(found, key)}")
     if not source.grouped:
         key = GROUP_KEYS[found.entry["format"]]
         print(f"Nothing says which images belong to one patient or lesion: set {key} in the file, or use --group.")
