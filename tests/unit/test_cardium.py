@@ -63,7 +63,7 @@ def test_what_is_no_image_is_left_out_and_said(tmp_path, capsys):
     (patient / "notes.txt").write_text("")
     (patient / ".DS_Store").write_text("")
     assert open_source(entry).samples["sample_id"].tolist() == IN_ORDER
-    assert "901: 1 entries are not images and are left out, the first is notes.txt" in capsys.readouterr().out
+    assert "901: 1 name left out because no image is called so, the first is notes.txt" in capsys.readouterr().out
 
 
 def test_the_provenance_follows_the_tree(tmp_path):
@@ -100,4 +100,4 @@ def test_a_patient_under_both_classes_is_refused(tmp_path):
 def test_an_image_in_both_parts_is_refused(tmp_path):
     entry = write_cardium(tmp_path)
     save_image(tmp_path / "cardium_images_anon/fold_1/train/CHD/903/1_903.png", 9)
-    assert "fold_1: 1 duplicate sample ids, the first is '1_903'" in message_of(entry)
+    assert "fold_1: 1 duplicate sample id, the first is '1_903'" in message_of(entry)

@@ -79,7 +79,7 @@ def test_what_spoils_a_number_is_said_in_a_sentence():
     assert sentences(found, LABELS.datasets, LABELS.autoencoders) == [
         "ISIC-2019: image space is at chance, so it shows no gap: images (.250, chance .250).",
         "ISIC-2019: reconstructions are at chance, so they show no gap: SD 1.4 (.250, chance .250).",
-        "ISIC-2019: latents are at chance, so the gap is all that reconstructions score above it: SD 1.4 "
+        "ISIC-2019: latents are at chance, so any gap is all that reconstructions score above it: SD 1.4 "
         "(.240, chance .250), Flux.2 (.240, chance .250).",
     ]
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from learnability.autoencoders.families.diffusers_weights import missing_weights
 from learnability.commands.check_autoencoders import examine_autoencoder
@@ -40,8 +41,15 @@ def test_an_autoencoder_that_takes_no_images_has_a_line_and_so_has_everything_el
     lines = examined(path, images=1)
     assert [line.ready for line in lines["other"]] == [True, False]
     assert expected in lines["other"][1].text
-    assert any("round trip of 1 images" in line.text for line in lines["tiny"])
+    assert any("round trip of 1 image" in line.text for line in lines["tiny"])
     assert lines["torch"][0].ready
+
+
+def test_the_cpu_encodes_where_it_is_asked_for(study, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a CUDA call would raise an error
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "A card")
+    monkeypatch.setenv("LEARNABILITY_DEVICE", "cpu")
+    assert all(line.ready for line in examined(study(), images=1)["tiny"])
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("AutoencoderOobleck", "audio"), ("AutoencoderKLWan", "video")])
@@ -211,7 +219,7 @@ def test_what_fine_tuning_starts_from_is_tried_where_it_is_not_in_the_study(stud
     path = study(study={"autoencoders": ["tuned"]}, autoencoders={"tuned": tuned | {"finetune": TUNING}})
     lines = examined(path, images=1)["tuned"]
     assert lines[0].text.startswith("fine-tuned by the workflow from tiny; latent 4 x 8 x 8")
-    assert lines[1].text.startswith("before its fine-tuning: round trip of 1 images of mine")
+    assert lines[1].text.startswith("before its fine-tuning: round trip of 1 image of mine")
     path.write_text(path.read_text().replace("image_size: 64", "image_size: 16").replace("r_size: 32", "r_size: 16"))
     (line,) = examined(path, images=1)["tuned"]
     assert line.text.startswith("autoencoders.tuned.finetune.adversarial: image_size 16 is too small for the discrim")

@@ -30,6 +30,13 @@ def write_results(folder, **datasets):
     return folder
 
 
+def test_the_table_of_one_fold_is_no_mean(tmp_path, capsys):
+    path = write_results(tmp_path, isic2019=False) / "tables/table1.csv"
+    write_csv(pd.read_csv(path).assign(n_folds=1), path)
+    cli.main(["show", str(tmp_path)])
+    assert "Table 1, balanced accuracy, one fold" in " ".join(capsys.readouterr().out.split())
+
+
 def test_show_prints_balanced_accuracy_of_every_cell(tmp_path, capsys):
     cli.main(["show", str(write_results(tmp_path, isic2019=False, cardium=False))])
     printed = capsys.readouterr().out

@@ -165,8 +165,8 @@ def test_the_digest_follows_content_and_not_the_order_of_keys(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sample_id": ["a", "a"]}, "1 duplicate sample ids, the first is 'a'.*remove"),
-        ({"label_name": ["x", None]}, "1 rows without label_name, the first is 'b'; fill them in"),
+        ({"sample_id": ["a", "a"]}, "1 duplicate sample id, the first is 'a'.*remove"),
+        ({"label_name": ["x", None]}, "1 row without label_name, the first is 'b'; fill them in"),
         ({"group": ["", ""]}, "2 rows without group, the first is 'a'"),
     ],
 )

@@ -351,6 +351,34 @@ def test_controls_that_come_out_as_they_must_are_reported_as_such():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.05, 0.15, "The protocol alone causes this gap."),
+        (-0.15, -0.05, "The protocol alone causes this advantage of latents."),
+        (-0.15, 0.05, "No gap is shown that the protocol alone causes."),
+        (np.nan, np.nan, "No gap is shown that the protocol alone causes."),
+    ],
+)
+def test_what_the_protocol_causes_has_the_sign_of_the_interval(low, high, expected):
+    protocol = PROTOCOL | {"effect": -0.1, "ci_low": low, "ci_high": high}
+    assert said(LOSSLESS, CIPHER, protocol).lines[-1].text.endswith(expected)
+
+
+def test_a_margin_of_about_nothing_is_not_blamed_on_the_images():
+    """The margin is half of the gap that the study measures, and at chance there is none."""
+    found = said(CIPHER, LOSSLESS | {"verdict": "cannot be told", "margin": 0.0004}, AGAIN)
+    assert "±0.0" not in "".join([found.lead, *(line.text for line in found.lines)])
+    assert found.lines[1].text.endswith(
+        "; absent means within half of the gap of the study's autoencoders, which is about 0 itself."
+    )
+    assert found.lead == (
+        "Controls: a known gap is found; whether this study sees a gap where there is none cannot be told from so few "
+        "images (1 of 2 controls without a gap); whether this study sees a gap where there is none cannot be told "
+        "because its own gap, of which the margin is half, is about 0 (1 of 2 controls without a gap)."
+    )
+
+
 def test_of_several_recipes_the_widest_margin_is_the_one_that_all_lie_within():
     narrow = LOSSLESS | {"recipe": "matched_tuned", "margin": 0.02}
     assert said(narrow, LOSSLESS, CIPHER).lead.endswith("where there is none it is absent, within ±5.0 points.")

@@ -52,7 +52,7 @@ def test_the_thirteen_classes_are_in_the_order_of_the_published_study(tmp_path):
 def test_rows_in_conflict_stop_with_their_number_and_the_first(tmp_path):
     message = message_of(write_slices(tmp_path, CONFLICT))
     assert (
-        "ctrate.csv: 1 slices have more than one label, the first is 'train_9001_a_1_f100' with ['1c', '2d']" in message
+        "ctrate.csv: 1 slice with more than one label, the first is 'train_9001_a_1_f100' with ['1c', '2d']" in message
     )
     assert "`conflicting_rows: drop`" in message
 
@@ -62,7 +62,7 @@ def test_rows_in_conflict_are_dropped_whole_when_asked(tmp_path, capsys):
     assert source.samples["sample_id"].tolist() == [name for name, _ in ROWS[1:4]]
     assert values(source) == [20, 30, 40]
     assert (source.provenance["copies_merged"], source.provenance["conflicting_slices_dropped"]) == (2, 1)
-    assert "1 slices in conflict dropped" in capsys.readouterr().out
+    assert "slices in conflict dropped: 1" in capsys.readouterr().out
 
 
 def test_rows_are_compared_with_the_published_number(tmp_path):
@@ -78,7 +78,7 @@ def test_another_name_of_the_table_is_a_key(tmp_path):
 
 def test_a_name_without_a_patient_is_refused(tmp_path):
     message = message_of(write_slices(tmp_path, [("slice_9001", "2d")]))
-    assert "1 names do not begin with split, patient, scan and reconstruction, the first is 'slice_9001'" in message
+    assert "1 name without split, patient, scan and reconstruction, the first is 'slice_9001'" in message
 
 
 def test_another_class_list_is_refused(tmp_path):

@@ -71,7 +71,7 @@ def test_a_slice_of_two_categories_stops_by_default(tmp_path):
     entry = write_scans(tmp_path)
     del entry["conflicting_rows"]
     message = message_of(entry)
-    assert "findings.csv: 1 slices cross masks of more than one category, the first is train_9001_a_1_f8" in message
+    assert "findings.csv: 1 slice across masks of more than one category, the first is train_9001_a_1_f8" in message
     assert "`conflicting_rows: drop`" in message
 
 
@@ -94,7 +94,7 @@ def test_a_scan_with_an_empty_mask_gives_no_healthy_slices(tmp_path, capsys):
     source = open_source(write_scans(tmp_path, masks))
     assert chosen(source, "train_9001") == {"2d": [4]}
     assert source.provenance["empty_masks"] == 1
-    assert "1 findings with an empty mask" in capsys.readouterr().out
+    assert "findings with an empty mask: 1" in capsys.readouterr().out
 
 
 def test_a_file_of_several_findings_is_read_by_the_column_finding(tmp_path):
@@ -199,7 +199,7 @@ def test_a_slice_with_values_that_are_no_numbers_is_an_unreadable_image(tmp_path
     ({"window": [400, -1000]}, "window [400, -1000]: expected [low, high]"),
     ({"table": "other.csv"}, "other.csv does not exist"),
     ({"rows": [f"{SCAN},masks/a.nii.gz,3x"]}, "categories ['3x'] unknown"),
-    ({"rows": [f"{SCAN},masks/z.nii.gz,2d"]}, "1 of 2 volumes and masks do not exist, the first is"),
+    ({"rows": [f"{SCAN},masks/z.nii.gz,2d"]}, "1 of 2 volumes and masks missing, the first is"),
     ({"masks": {"a.nii.gz": mask_of(1, depth=9), "b.nii.gz": mask_of(1), "c.nii.gz": mask_of(1)}},
      "a.nii.gz: shape (6, 8, 9) for the volume's (6, 8, 20)"),
 ])  # fmt: skip

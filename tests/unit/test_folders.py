@@ -75,7 +75,7 @@ def test_a_part_beside_a_class_is_refused_until_one_says_which_is_meant(tmp_path
 
 def test_parts_without_classes_are_refused_until_they_are_the_classes(tmp_path):
     entry = entry_for(tmp_path, ("test/a.png", "train/a.png"))
-    assert "test holds 1 images and no folder" in message_of(entry)
+    assert "test holds 1 image and no folder" in message_of(entry)
     assert open_source(entry | {"splits": []}).classes == ["test", "train"]
 
 
@@ -97,7 +97,7 @@ def test_folders_within_a_class_are_its_images_where_the_entry_says_so(tmp_path)
 def test_masks_of_images_are_refused_until_one_says_what_they_are(tmp_path, mask):
     entry = entry_for(tmp_path, (*TREE, mask), subfolders=True)
     message = message_of(entry)
-    assert f"1 files seem to be masks of other images, the first is {mask!r}" in message
+    assert f"1 file named like masks of other images, the first is {mask!r}" in message
     pattern = message.partition('["')[2].partition('"]')[0]
     source = open_source(entry | {"exclude": [pattern]})
     assert sorted(ids(source)) == sorted(TREE)
@@ -158,7 +158,7 @@ def test_a_single_class_is_refused(tmp_path):
 
 def test_a_root_without_class_folders_is_named(tmp_path):
     assert "holds no folder; expected a folder per class" in message_of({"format": "folders", "root": str(tmp_path)})
-    assert "holds 1 images, but no folder" in message_of(entry_for(tmp_path, ("a.png",)))
+    assert "holds 1 image, but no folder" in message_of(entry_for(tmp_path, ("a.png",)))
 
 
 def test_a_root_one_folder_too_high_is_named(tmp_path):
@@ -211,7 +211,7 @@ def test_a_group_pattern_that_does_not_fit_the_paths_is_named(tmp_path, pattern,
 
 def test_a_group_that_stands_for_no_patient_is_refused(tmp_path):
     names = ("benign/NA_1.png", "benign/p1_1.png", "malignant/p2_1.png")
-    assert "'NA' (1 rows) as group" in message_of(entry_for(tmp_path, names, group_pattern="/([^/]+)_"))
+    assert "'NA' (1 row) as group" in message_of(entry_for(tmp_path, names, group_pattern="/([^/]+)_"))
 
 
 def test_a_label_that_is_not_among_the_classes_is_refused(tmp_path):

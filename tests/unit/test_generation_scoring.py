@@ -83,6 +83,13 @@ def test_latents_get_what_the_model_says(run, tmp_path, kind, sigma):
     assert not np.allclose(frame[CLASSES], expected(run, z.float(), 5.0), atol=1e-3)  # the level matters
 
 
+def test_the_cpu_scores_where_it_is_asked_for(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # a CUDA call would raise an error
+    monkeypatch.setenv("LEARNABILITY_DEVICE", "cpu")
+    np.save(tmp_path / "z.npy", np.zeros((2, 4, 8, 8), "float16"))
+    assert len(score(run, [tmp_path / "z.npy"], tmp_path / "scores.parquet", {})) == 2
+
+
 def test_scores_are_those_of_predictions_parquet_in_the_precision_of_the_study(tmp_path, monkeypatch):
     """The test uses the autocast of a GPU, without which they would differ in the third digit."""
     for module in (training, evaluation, scoring):

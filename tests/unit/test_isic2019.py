@@ -94,7 +94,7 @@ def test_an_image_without_metadata_is_refused(tmp_path):
     entry = write_isic(tmp_path)
     lines = (tmp_path / METADATA).read_text().splitlines()
     (tmp_path / METADATA).write_text("\n".join(line for line in lines if "9000003" not in line))
-    assert f"{METADATA}: 1 rows of {TRUTH} have no partner here, the first is 'ISIC_9000003'" in message_of(entry)
+    assert f"{METADATA}: 1 row of {TRUTH} without a partner here, the first is 'ISIC_9000003'" in message_of(entry)
 
 
 @pytest.mark.parametrize(("old", "new", "expected"), [
@@ -114,6 +114,6 @@ def test_two_positive_labels_are_refused(tmp_path):
     entry = write_isic(tmp_path)
     text = (tmp_path / TRUTH).read_text()
     (tmp_path / TRUTH).write_text(text.replace("ISIC_9000003,0.0", "ISIC_9000003,1.0"))
-    assert "1 rows without exactly one positive label; the first is 'ISIC_9000003' with ['MEL', 'NV']" in message_of(
+    assert "1 row without exactly one positive label; the first is 'ISIC_9000003' with ['MEL', 'NV']" in message_of(
         entry
     )

@@ -58,7 +58,7 @@ def test_the_jobs_of_a_dead_head_are_ended(start, tmp_path, capsys):
     orphans = [start(mark), start(mark)]
     launch.end_orphans(tmp_path)
     assert not any(map(is_running, orphans))
-    assert "ended 2 process(es) of a run that was killed" in capsys.readouterr().out
+    assert "ended 2 processes of a run that was killed" in capsys.readouterr().out
 
 
 def test_a_run_that_goes_on_is_refused_and_left_alone(start, tmp_path):

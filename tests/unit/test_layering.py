@@ -27,7 +27,7 @@ LIGHT = [
 # The rooms from the ground up: each imports from those below it alone.
 ROOMS = (
     "errors", "registry", "storage", "study", "datasets", "autoencoders", "classifiers", "training", "diagnostics",
-    "significance", "tables", "figures", "efficiency", "generation", "workflow", "commands", "planning", "paper",
+    "significance", "tables", "figures", "efficiency", "workflow", "generation", "commands", "planning", "paper",
     "summary", "export", "cli",
 )  # fmt: skip
 CHEAP = (

@@ -82,7 +82,7 @@ def test_an_empty_root_names_all_three_files(tmp_path):
 
 def test_the_same_image_in_two_parts_is_refused(tmp_path):
     message = message_of(write_mimic(tmp_path, parts=PARTS | {"train": PARTS["test"][:1]}))
-    assert "1 duplicate sample ids, the first is 'dddd-4'" in message
+    assert "1 duplicate sample id, the first is 'dddd-4'" in message
 
 
 def test_another_class_list_is_refused(tmp_path):

@@ -44,11 +44,21 @@ def test_a_class_that_is_called_as_a_column_of_the_predictions(tmp_path, name):
     assert message.startswith(f"datasets.mine: a class is called {name!r}, as a column of every predictions.parquet")
 
 
-@pytest.mark.parametrize("changes", [{}, {"rare_classes": "drop"}])
-def test_a_positive_that_is_no_class_of_three(tmp_path, changes):
+@pytest.mark.parametrize(("positive", "changes"), [("a", {}), ("d", {}), ("d", {"rare_classes": "drop"})])
+def test_a_positive_one_of_three_classes(tmp_path, positive, changes):
     labels = ["a", "b", "c"] * 8 + (["d"] if changes else [])
-    message = refused(clinic(tmp_path / "a", labels, positive="d", **changes))
-    assert message == "datasets.mine.positive is 'd'; name the positive one of ['a', 'b', 'c']"
+    message = refused(clinic(tmp_path / "a", labels, positive=positive, **changes))
+    assert message == f"datasets.mine.positive is {positive!r}; it is for two classes, and there are 3: take it out"
+
+
+def test_a_positive_one_of_three_classes_of_which_images_may_still_drop_one(tmp_path):
+    assert refused(clinic(tmp_path / "a", ["a", "b", "c"] * 8, positive="a", rare_classes="drop")) == ""
+
+
+def test_a_positive_one_of_the_two_classes_that_are_left(tmp_path):
+    entry = clinic(tmp_path / "a", ["a", "b"] * 8 + ["c"], rare_classes="drop")
+    assert refused(entry | {"positive": "a"}) == ""
+    assert refused(entry | {"positive": "c"}) == "datasets.mine.positive is 'c'; name the positive one of ['a', 'b']"
 
 
 def test_files_that_are_missing_are_counted_wherever_they_are(tmp_path):
@@ -59,10 +69,8 @@ def test_files_that_are_missing_are_counted_wherever_they_are(tmp_path):
     assert refused(entry) == ""
     (tmp_path / "a/x777.png").write_bytes(b"")
     message = refused(entry)
-    assert message.startswith(
-        "datasets.mine: 3 images cannot be read, 2 are allowed (max_bad_images); the first is x3: "
-    )
-    assert "1000 files were looked for" in message
+    assert message.startswith("datasets.mine: 3 images cannot be read, and max_bad_images is 2; the first is x3: ")
+    assert "Files looked for: 1000" in message
     assert refused(entry | {"max_bad_images": 3}) == ""
 
 
@@ -79,7 +87,9 @@ def test_classes_that_become_rare_without_the_files_that_may_be_missing(tmp_path
     for i in (60, 61):
         (tmp_path / f"a/x{i}.png").unlink()
     message = refused(entry)
-    assert message.startswith("datasets.mine: without the images that cannot be read (2 images cannot be read, 5 are ")
+    assert message.startswith(
+        "datasets.mine: without the images that cannot be read (2 images cannot be read, and max_bad_images is 5"
+    )
     assert "fewer groups than the 5 folds in class(es) c (4)" in message
 
 
@@ -137,7 +147,7 @@ def test_a_damaged_avif_counts_among_the_bad_ones(tmp_path):
         Image.new("RGB", (16, 16), (i, 0, 0)).save(tmp_path / f"a/x{i}.avif")
     whole = (tmp_path / "a/x0.avif").read_bytes()
     (tmp_path / "a/x0.avif").write_bytes(whole[: len(whole) - 20])
-    assert "40 images cannot be read, 0 are allowed" in refused(entry)  # a kind that is not read at all
+    assert "40 images cannot be read, and max_bad_images is 0" in refused(entry)  # a kind that is not read at all
 
 
 def test_the_message_of_a_wrong_phantom_is_an_input_error():

@@ -160,6 +160,7 @@ def test_a_phantom_says_that_it_is_synthetic(tmp_path):
 @pytest.mark.parametrize(("labels", "changes", "message"), [
     ("aabb", {}, r"datasets\.invented\.positive is None; name the positive one of \['a', 'b'\]"),
     ("aabb", {"positive": "c"}, "positive is 'c'"),
+    ("aabbcc", {"positive": "c"}, "positive is 'c'; it is for two classes, and there are 3: take it out"),
     ("aaaa", {}, "only one class"),
     ("aabb", {"classes": ["a", "b", "c"]}, r"no image of class\(es\) 'c'; remove them from `classes`"),
 ])  # fmt: skip
@@ -183,7 +184,7 @@ def test_unreadable_images_are_named_and_nothing_is_packed(tmp_path):
     entry = broken_download(tmp_path) | {"max_bad_images": 1}
     with pytest.raises(InputError) as caught:
         prepare(tmp_path / "out", entry)
-    assert "2 images could not be read, 1 are allowed (max_bad_images); the first is x3" in str(caught.value)
+    assert "2 images could not be read, and max_bad_images is 1; the first is x3" in str(caught.value)
     assert str(tmp_path / "out" / "bad_images.txt") in str(caught.value)
     listed = (tmp_path / "out" / "bad_images.txt").read_text().splitlines()
     assert [line.split("\t")[0] for line in listed] == ["x3", "x6"]
@@ -249,7 +250,7 @@ def test_the_card_counts_the_images_with_colour(tmp_path, channels, capsys):
     entry = entry_for(some_in_colour(tmp_path / "download"), channels=channels)
     _, _, card = prepare(tmp_path / "out", entry)
     assert card["images_with_colour"] == 3
-    said = "3 of 10 images have colour, which `channels: 1` made grey" in capsys.readouterr().out
+    said = "images with colour, which `channels: 1` made grey: 3 of 10" in capsys.readouterr().out
     assert said == (channels == 1)
 
 
@@ -296,6 +297,12 @@ def test_rare_classes_are_dropped_with_their_images(download, tmp_path, capsys):
     assert "classes dropped" in capsys.readouterr().out
 
 
+def test_a_positive_one_of_three_classes_none_of_which_is_dropped(tmp_path):
+    entry = entry_for(write_download(tmp_path / "download", "abc" * 3), rare_classes="drop", positive="a")
+    with pytest.raises(InputError, match="positive is 'a'; it is for two classes, and there are 3: take it out"):
+        prepare(tmp_path / "out", entry)
+
+
 def download_with_broken(root, labels, broken, equal=()):
     """One image per group; `broken` are empty files, and `equal` pairs are one picture."""
     root = write_download(root, labels)
@@ -339,7 +346,7 @@ def test_a_class_that_became_rare_because_groups_are_one_now_is_dropped_too(tmp_
 @pytest.mark.parametrize("rare_classes", ["error", "keep"])
 def test_without_drop_a_class_that_became_rare_stays_for_the_folds_to_judge(tmp_path, rare_classes):
     root = download_with_broken(tmp_path / "in", "abcabcabcabc", broken=[2, 5])
-    entry = entry_for(root, rare_classes=rare_classes, positive="a", max_bad_images=2)
+    entry = entry_for(root, rare_classes=rare_classes, max_bad_images=2)
     _, samples, card = prepare(tmp_path / "out", entry, n_splits=None)
     assert card["counts"] == {"a": 4, "b": 4, "c": 2}
     if rare_classes == "error":

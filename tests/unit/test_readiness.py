@@ -123,14 +123,14 @@ def test_what_is_doubtful_in_a_table_is_said_before_anything_runs(study, tmp_pat
         "image_column": "id", "image_path": "x.png", "label_column": "dx", "group_column": "patient",
     }  # fmt: skip
     (line,) = lines_of(study(datasets={"mine": table}))["mine"]
-    assert "'NA' (1 rows) as group" in line.text
+    assert "'NA' (1 row) as group" in line.text
     assert not line.ready
     first, *said = lines_of(study(datasets={"mine": table | {"missing_groups": ["NA"]}}))["mine"]
     assert first.ready
     assert all(line.ready and line.warning for line in said)
     assert [line.text.split(":")[0] for line in said] == [
-        "1 values of 'dx' in the whole data set had blanks around them",
-        "1 images of the whole data set have 'NA' as group",
+        "1 value of 'dx' in the whole data set had blanks at the ends",
+        "1 image of the whole data set with 'NA' as group",
         "1 set(s) of 'group' differ only in case, separators or leading zeros, and are kept apart",
         "the largest group has 30 of 62 images (48%)",
     ]
@@ -159,9 +159,7 @@ def test_colour_that_would_become_grey_is_a_warning(study, tmp_path, channels):
     entry = clinic(tmp_path / "clinic", number=40, coloured=(2, 11), channels=channels)
     found = lines_of(study(datasets={"mine": entry}), images=2)["mine"]
     texts = [line.text for line in found if line.warning]
-    expected = [
-        "2 of 40 images that were looked at have colour, which `channels: 1` makes grey; `channels: 3` keeps it"
-    ]
+    expected = ["2 of 40 images looked at with colour, which `channels: 1` makes grey; `channels: 3` keeps it"]
     assert texts == (expected if channels == 1 else [])
     assert all(line.ready for line in found)
 
@@ -177,9 +175,9 @@ def test_images_that_cannot_be_read_are_named_and_not_raised(study, tmp_path, al
     (tmp_path / "clinic/x00.png").write_bytes(png(np.zeros((8, 8, 3), np.uint16), 2))
     lines = lines_of(study(datasets={"mine": entry}), images=3)
     (line,) = lines["mine"][1:]
-    assert f"1 images cannot be read, {allowed} are allowed (max_bad_images)" in line.text
+    assert f"1 image cannot be read, and max_bad_images is {allowed}" in line.text
     assert "x00.png: 16 bits a channel; expected 8 bits a channel" in line.text
-    assert line.text.endswith("60 files were looked for, and 50 read")
+    assert line.text.endswith("Files looked for: 60, read: 50")
     assert (line.ready, line.warning) == (ready, ready)
     assert "round trip of 2 images of mine" in " ".join(line.text for line in lines["tiny"])
 

@@ -95,7 +95,7 @@ def test_a_patient_with_a_blank_behind_his_name_lies_in_one_fold_and_the_card_co
     assert folds["fold"].groupby(patient.to_numpy()).nunique().tolist() == [1] * 60
     assert (card["classes"], card["groups"]) == (["a", "b"], 60)
     assert card["names"]["stripped"] == {"id": 60, "dx": 60, "patient": 60}
-    assert "60 values of 'patient' in the whole data set had blanks around them" in card["warnings"]
+    assert "60 values of 'patient' in the whole data set had blanks at the ends" in card["warnings"]
     assert "warning: clinic: 60 values of 'patient' in the whole data set had blanks" in capsys.readouterr().out
 
 
@@ -112,15 +112,15 @@ def test_what_was_changed_is_counted_in_the_whole_data_set_and_the_warnings_say_
     source = open_source(entry)
     assert len(source.samples) == 10
     assert warnings_of(source.names, source.samples, source.grouped) == [
-        "30 values of 'id' in the whole data set had blanks around them",
-        "40 images of the whole data set have 'NA' as group: each is a group of its own",
+        "30 values of 'id' in the whole data set had blanks at the ends",
+        "40 images of the whole data set with 'NA' as group: each is a group of its own",
     ]
 
 
 def test_ids_that_are_one_without_blanks_are_refused(tmp_path):
-    assert "1 duplicate sample ids, the first is 'a'" in message_of(write_table(tmp_path, ["a,nv,p1", "a ,mel,p2"]))
+    assert "1 duplicate sample id, the first is 'a'" in message_of(write_table(tmp_path, ["a,nv,p1", "a ,mel,p2"]))
     twice = write_table(tmp_path, ["\u00e9,nv,p1", "e\u0301,mel,p2"])
-    assert "1 duplicate sample ids" in message_of(twice)
+    assert "1 duplicate sample id" in message_of(twice)
 
 
 def test_labels_in_two_encodings_are_one_class(tmp_path):
@@ -152,12 +152,12 @@ def test_a_word_for_nothing_is_no_patient(tmp_path, word):
     assert source.samples["group"].nunique() == 3
     assert source.names["missing_groups"] == {word.strip(): 2}
     said = warnings_of(source.names, source.samples, source.grouped)
-    assert said[-1] == f"2 images of the whole data set have {word.strip()!r} as group: each is a group of its own"
+    assert said[-1] == f"2 images of the whole data set with {word.strip()!r} as group: each is a group of its own"
 
 
 def test_each_word_must_be_named_in_any_case(tmp_path):
     rows = ["a,nv,NA", "b,mel,na", "c,nv,-1", "d,nv,"]
-    assert "'' (1 rows) as group" in message_of(write_table(tmp_path, rows, missing_groups=["NA", "-1"]))
+    assert "'' (1 row) as group" in message_of(write_table(tmp_path, rows, missing_groups=["NA", "-1"]))
     entry = write_table(tmp_path, rows, missing_groups=["Na", "-1", ""])
     assert open_source(entry).samples["group"].nunique() == 4
 
@@ -166,7 +166,7 @@ def test_a_key_that_is_a_word_for_nothing_joins_nothing(tmp_path):
     entry = write_table(tmp_path, ["a,nv,7", "b,mel, "], header="id,dx,key") | {"group_column": "lesion"}
     (tmp_path / "more.csv").write_text("key,lesion\n7 ,L1\n,L2\n")
     entry |= {"join": {"table": "more.csv", "on": "key"}}
-    assert "labels.csv: 1 rows without 'key', which would be matched with one another" in message_of(entry)
+    assert "labels.csv: 1 row without 'key', which names the partner in " in message_of(entry)
     write_table(tmp_path, ["a,nv,7", "b,mel,8\t"], header="id,dx,key")
     (tmp_path / "more.csv").write_text("key,lesion\n7 ,L1\n8,L2 \n")
     source = open_source(entry)
@@ -189,7 +189,7 @@ def test_mimic_subjects_are_one_over_the_three_label_files(tmp_path):
     assert source.names["stripped"] == {"subject_id": 1}
     assert source.names["unified"] == {"group": 1}
     replace_in(tmp_path / "labels" / file_name("train"), "18000001 ,", "nan,")
-    assert "'nan' (1 rows) as group" in message_of(entry)
+    assert "'nan' (1 row) as group" in message_of(entry)
     assert open_source(entry | {"missing_groups": ["nan"]}).samples["group"].nunique() == 4
 
 
@@ -201,7 +201,7 @@ def test_isic_lesions_are_stripped_and_only_blank_ones_are_known_to_be_missing(t
     assert source.names["stripped"] == {"lesion_id": 1}
     assert source.names["missing_groups"] == {"": 2}
     replace_in(tmp_path / METADATA, "MSK4_9000004", "NA")
-    assert "'NA' (1 rows) as group" in message_of(entry)
+    assert "'NA' (1 row) as group" in message_of(entry)
 
 
 def test_a_cardium_patient_of_two_folders_is_one(tmp_path):
@@ -215,7 +215,7 @@ def test_a_cardium_patient_of_two_folders_is_one(tmp_path):
     (train / "Non_CHD/904 ").rename(train / "Non_CHD/901 ")
     assert "1 patient(s) under both CHD and Non_CHD" in message_of(entry)
     (train / "Non_CHD/901 ").rename(train / "Non_CHD/unknown")
-    assert "'unknown' (1 rows) as group" in message_of(entry)
+    assert "'unknown' (1 row) as group" in message_of(entry)
 
 
 def test_names_of_slices_and_of_files_are_stripped(tmp_path):
@@ -251,5 +251,5 @@ def test_own_groups_never_meet_the_name_of_another(tmp_path):
     group, counted = own_groups(texts("NA", "p"), texts("p", "q"), ["NA"], "mine")
     assert group.nunique() == 2
     assert counted == {"NA": 1}
-    with pytest.raises(InputError, match=r"'NA' .1 rows. as group"):
+    with pytest.raises(InputError, match=r"'NA' .1 row. as group"):
         own_groups(texts("NA", "p"), texts("p", "q"), [], "mine")

@@ -399,10 +399,14 @@ def test_the_first_sentence_is_the_answer(page, findings):
     first = page.partition('<section id="controls"')[0]
     assert re.search(
         r"<strong>The learnability gap is [\d.]+ points \[[\d.]+, [\d.]+\] on average over 20 pairs of autoencoder and "
-        r"data set \(95 % interval in brackets\); it is significant in 15 of 20 pairs \(p &lt; \.05, Holm\)\.</strong>",
+        r"data set \(95 % interval in brackets\); it is significantly above 0 in 15 of 20 pairs \(p &lt; \.05, Holm\)\."
+        "</strong>",
         first,
     )
-    assert "With one recipe in every space the gap is 8.0 points over 4 pairs; the lossless control has 2.0" in first
+    assert (
+        "With one recipe in every space the gap is 8.0 points over 4 pairs; that of the lossless control is 2.0"
+        in first
+    )
     assert "Look at this first: no controls were run." in first
 
 
@@ -419,7 +423,7 @@ def test_the_answer_of_one_pair_and_two_folds_says_so():
     measured = decomposition_of(["ct_rate"], matched=0.08, encoding=0.06)
     with_one = replace(few, frames=frames | {"gap_decomposition": measured.replace("n/a", float("nan"))})
     assert (
-        "the gap is 8.0 points [6.0, 10.0] for Flux.2 on CT-RATE (phantom); the lossless control has 2.0 points"
+        "the gap is 8.0 points [6.0, 10.0] for Flux.2 on CT-RATE (phantom); that of the lossless control is 2.0"
         in (answer(with_one, Said("open", NOT_RUN, []), [])[1])
     )
 
@@ -474,10 +478,32 @@ def test_date_command_and_what_was_changed_are_in_the_provenance(tmp_path, findi
 def test_a_control_without_an_interval_has_none_in_the_answer():
     few = made_up({"ct_rate": [0.1]}, autoencoders=("sd14",), psnr=(40.0,), folds=1)
     nan = float("nan")
-    row = {"dataset": "ct_rate", "recipe": TABLE1, "effect": 0.02, "ci_low": nan, "ci_high": nan, "expected": "no gap"}
+    row = {"dataset": "ct_rate", "recipe": TABLE1, "effect": -0.02, "ci_low": nan, "ci_high": nan, "expected": "no gap"}
     frames = {name: frame for name, frame in few.frames.items() if name != "gap_decomposition"}
     said = answer(replace(few, frames=frames | {"controls": pd.DataFrame([row])}), Said("open", NOT_RUN, []), [])[1]
-    assert said == "With the recipes of Table 1 a lossless control has a gap too: 2.0 points on CT-RATE."
+    assert said == "With the recipes of Table 1 a lossless control has a gap of −2.0 points on CT-RATE."
+
+
+def test_latents_that_do_better_than_reconstructions_are_said_to():
+    reverse = made_up({"ct_rate": [-0.1, 0.1]}, autoencoders=("sd14", "flux1"), psnr=(40.0, 40.0))
+    first = answer(reverse, Said("open", NOT_RUN, []), [])[0]
+    assert first.endswith("it is significantly above 0 in 1 of 2 pairs, and below 0 in 1 (p < .05, Holm).")
+    may = conclusions(reverse, DIFFERING)["may"]
+    assert "latents are significantly worse than reconstructions, in 1 significantly better (p < .05" in may[0]
+
+
+def test_no_part_of_a_gap_is_taken_from_it_where_the_control_has_more():
+    """A control's gap of 8 points is no part of a gap of 2."""
+    more = made_up(decomposition=decomposition_of(["ct_rate"], matched=0.02, encoding=-0.06))
+    said = answer(more, Said("open", NOT_RUN, []), [])[1]
+    assert "8.0 points [6.0, 10.0], and the difference, which is the encoding's own, −6.0 points [−8.0, −4.0]." in said
+    assert " of it" not in said
+
+
+def test_of_one_pair_no_correction_is_named():
+    one = made_up({"ct_rate": [0.1]}, autoencoders=("sd14",), psnr=(40.0,))
+    (seen,) = [text for text in conclusions(one, DIFFERING)["may_not"] if "would not have been seen" in text]
+    assert "correction" not in seen
 
 
 def test_weights_from_a_folder_are_said_to_be(tmp_path):

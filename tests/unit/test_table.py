@@ -154,7 +154,7 @@ def test_a_missing_root_is_named(tmp_path):
         (
             HAM_ROWS + "IMG_9000009,,L3\n",
             {},
-            ["labels.csv: 1 rows without dx, ", "'IMG_9000009'", "fill them in"],
+            ["labels.csv: 1 row without dx, ", "'IMG_9000009'", "fill them in"],
         ),
         ("", {}, ["labels.csv: No columns", "expected a CSV in UTF-8 with a header"]),
         ("image_id,dx,lesion_id\n", {}, ["labels.csv: no labelled image", "expected at least one row"]),
@@ -182,7 +182,7 @@ def test_a_row_without_exactly_one_label_is_named(tmp_path, row, found):
 @pytest.mark.parametrize(
     ("metadata", "expected"),
     [
-        ("image_id,site\nIMG_9000003,A\nIMG_9000002,A\n", ["1 rows of labels.csv", "'IMG_9000001'", "add them here"]),
+        ("image_id,site\nIMG_9000003,A\nIMG_9000002,A\n", ["1 row of labels.csv", "'IMG_9000001'", "add them here"]),
         ("image_id,site\nIMG_9000003,A\nIMG_9000003,B\n", ["values of 'image_id' repeat", "needs one row per"]),
         ("image,site\nIMG_9000003,A\n", ["no column 'image_id'", "['image', 'site']"]),
     ],
@@ -321,7 +321,7 @@ def test_a_condition_of_the_first_table_comes_before_the_join_and_one_of_the_sec
     metadata = "image_id,site\na,A\nb,B\ne,A\n"  # the scans of other modalities have no partner
     root = write_tree(tmp_path, CHEST_ROWS, metadata=metadata)
     entry = entry_for(root, join={"table": "metadata.csv", "on": "image_id"})
-    assert "3 rows of labels.csv have no partner" in message_of(entry)
+    assert "3 rows of labels.csv without a partner" in message_of(entry)
     source = open_source(entry | {"where": {"site": ["A"], "modality": ["X-ray"]}})
     assert source.samples["sample_id"].tolist() == ["a", "e"]
     assert source.provenance["left_out"] == {
@@ -333,26 +333,26 @@ def test_repeated_ids_say_in_which_columns_their_rows_differ(tmp_path):
     rows = "image_id,dx,lesion_id,finding,secret\na,nv,L1,x,1\na,nv,L1,y,2\nb,mel,L2,x,3\nb,mel,L2,x,4\nc,nv,L3,x,9\n"
     message = message_of(entry_for(write_tree(tmp_path, rows)))
     assert (
-        "2 duplicate sample ids, the first is 'a'; their rows differ in 'finding' (of 1 ids), 'secret' (of 2 ids), "
+        "2 duplicate sample ids, the first is 'a'; their rows differ in 'finding' (of 1 id), 'secret' (of 2 ids), "
         in (message)
     )
     assert "choose by `where`" in message
     entry = entry_for(tmp_path, where={"finding": ["x"]})
     message = message_of(entry)
-    assert "1 duplicate sample ids, the first is 'b'; their rows differ in 'secret' (of 1 ids)" in message
+    assert "1 duplicate sample id, the first is 'b'; their rows differ in 'secret' (of 1 id)" in message
     message = message_of(entry_for(write_tree(tmp_path, HAM_ROWS + "IMG_9000001,mel,L2\n")))
     assert "their rows are equal, and every image must appear once: remove the repeated rows" in message
     assert "where" not in message
     (tmp_path / "labels.csv").write_bytes(b"image_id,dx,lesion_id,note\nIMG_9000003,nv,L1,\xff\nIMG_9000003,mel,L1,x\n")
-    assert "the first is 'IMG_9000003'; their rows differ in 'dx' (of 1 ids)" in message_of(entry_for(tmp_path))
+    assert "the first is 'IMG_9000003'; their rows differ in 'dx' (of 1 id)" in message_of(entry_for(tmp_path))
     with (tmp_path / "labels.csv").open("a") as file:
         file.write("IMG_9000004,df,L2,x\n")
     entry = entry_for(tmp_path, where={"lesion_id": ["L1"], "dx": ["nv", "mel", "df"]})
-    assert "their rows differ in 'dx' (of 1 ids)" in message_of(entry)
+    assert "their rows differ in 'dx' (of 1 id)" in message_of(entry)
 
 
 def test_repeated_ids_of_a_joined_table_are_refused(tmp_path):
     rows = "row,dx,key\n1,nv,k1\n2,mel,k1\n"
     root = write_tree(tmp_path, rows, metadata="key,image_id\nk1,a\n")
     entry = entry_for(root, join={"table": "metadata.csv", "on": "key"}, group_column=None)
-    assert "1 duplicate sample ids, the first is 'a'" in message_of(entry)
+    assert "1 duplicate sample id, the first is 'a'" in message_of(entry)

@@ -93,7 +93,7 @@ def test_a_flipped_bit_in_any_kind_of_file_is_named(study, name, capsys):
         cli.main(["verify", str(study)])
     printed = capsys.readouterr().out
     assert ended.value.code == 1
-    assert f"1 files are damaged:\n  {path}\n" in printed
+    assert f"1 damaged file:\n  {path}\n" in printed
     output = path.with_name("source.json") if "weights" in name.split("/") else path  # of a fetch that is its record
     assert f"snakemake --profile profiles/local --force {output} --configfile" in printed
 

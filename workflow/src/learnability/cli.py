@@ -19,8 +19,10 @@ from .planning.commands import add_hours, add_plan
 from .storage.contracts import read_csv, read_json
 from .study.paths import dataset_file
 from .study.study_file import read_study
+from .study.words import counted
 from .tables.caveats import at_chance, below_psnr, chance_row, sentences
 from .tables.labels import PHANTOM_NOTICE, Labels, labels_of
+from .tables.layout import values_over_folds
 
 SPACE_NAMES = {"image": "image", "latent": "LS", "reconstruction": "RS"}
 
@@ -60,9 +62,8 @@ def show(folder: Path) -> None:
 def grid_of(scores: pd.DataFrame, labels: Labels) -> Table:
     """The balanced accuracies of Table 1, a column per data set, as the terminal shows them."""
     datasets = list(dict.fromkeys(scores["dataset"]))
-    grid = Table(
-        title=f"Table 1, balanced accuracy, mean over {scores['n_folds'].max()} folds", pad_edge=False, show_edge=False
-    )
+    title = f"Table 1, balanced accuracy, {values_over_folds(scores, with_sd=False)}"
+    grid = Table(title=title, pad_edge=False, show_edge=False)
     grid.add_column("autoencoder", no_wrap=True, overflow="fold")  # a name that is cut could be another's
     grid.add_column("space")
     for name in datasets:
@@ -156,7 +157,7 @@ def report_damage(folder: Path) -> bool:
     if not damaged:
         print(f"{folder}: {compared} digests and checksums compared, nothing is damaged")
         return True
-    print(f"{folder}: {compared} digests and checksums compared, {len(damaged)} files are damaged:")
+    print(f"{folder}: {compared} digests and checksums compared, {counted(len(damaged), 'damaged file')}:")
     print("".join(f"  {path}\n" for path in damaged), end="")
     print("Remake them with the study file of this folder; the study then remakes everything that depends on them:")
     print(f"  snakemake --profile profiles/local --force {shlex.join(asked_for(damaged.values()))} --configfile ...")

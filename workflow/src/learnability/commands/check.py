@@ -19,6 +19,7 @@ from ..study.cells import all_cells, efficiency
 from ..study.encodings import BACKBONE, uses_lpips
 from ..study.recipes import pretrained_weights, resolve_recipe
 from ..study.refusals import check_study
+from ..study.words import counted
 from ..workflow.hub import weights_to_fetch
 from .check_autoencoders import examine_autoencoder
 from .damage import damaged_results
@@ -73,8 +74,8 @@ def examine_dataset(config: dict, name: str, sizes: dict[str, int | None]) -> li
     rare = f"{counts.index[-1]} {counts.iloc[-1]:,}, {counts.index[0]} {counts.iloc[0]:,}"
     kind = "phantom (synthetic)" if source.synthetic else "found"
     found = (
-        f"{kind}: {len(source.samples):,} images of {source.samples['group'].nunique():,} groups in "
-        f"{len(source.classes)} classes (from {rare}; {counts.iloc[0] / counts.iloc[-1]:.1f} : 1)"
+        f"{kind}: {counted(len(source.samples), 'image')} of {counted(source.samples['group'].nunique(), 'group')} in "
+        f"{counted(len(source.classes), 'class')} (from {rare}; {counts.iloc[0] / counts.iloc[-1]:.1f} : 1)"
         f"; {describe_published(source.published)}; grouped by: {source.grouped_by}"
     )
     warnings = warnings_of(source.names, source.samples, source.grouped)
@@ -93,7 +94,7 @@ def examine_images(config: dict, name: str, source: Source) -> list[Line]:
         allowed = config["datasets"][name]["max_bad_images"]
         lines.append(Line(name, look.in_words(source, allowed), warning=True))
     if look.coloured and source.channels == 1:
-        text = f"{look.coloured} of {look.read} images that were looked at have colour, which `channels: 1` makes grey"
+        text = f"{look.coloured} of {counted(look.read, 'image')} looked at with colour, which `channels: 1` makes grey"
         lines.append(Line(name, f"{text}; `channels: 3` keeps it", warning=True))
     return lines
 

@@ -11,6 +11,7 @@ from ..study.array_sizes import encoding_bytes, row_shape
 from ..study.cells import columns, resolve_autoencoder
 from ..study.recipe import Recipe
 from ..study.recipes import resolve_recipe
+from ..study.words import counted
 from ..workflow.hub import weights_to_fetch
 from .lines import Line, lines_of
 from .missing import check_finetuning, check_hub, check_weights
@@ -57,8 +58,9 @@ def examine_round_trip(config: dict, name: str, entry: dict, images: np.ndarray,
     from ..autoencoders.interface import load_autoencoder
     from ..autoencoders.randomness import check_repeats
     from ..autoencoders.round_trip import round_trip
+    from ..workflow.jobs import choose_device
 
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(torch.get_num_threads())
     autoencoder = load_autoencoder(entry, device)
     check_layout(name, entry, autoencoder, images.shape[1])
     check_repeats(name, entry, autoencoder, images, device)
@@ -69,8 +71,10 @@ def examine_round_trip(config: dict, name: str, entry: dict, images: np.ndarray,
     quality = "no decoder" if found["psnr"] is None else f"PSNR {found['psnr']:.2f} dB"
     if found["identical"]:
         number = "all" if found["identical"] == len(images) else found["identical"]
-        quality += f", {number} come back identical"
-    lines = [Line(name, f"round trip of {len(images)} images of {origin} at {images.shape[1]} px: {quality}")]
+        quality += f", {number} identical after it"
+    lines = [
+        Line(name, f"round trip of {counted(len(images), 'image')} of {origin} at {images.shape[1]} px: {quality}")
+    ]
     for label in ("mean", "std", "rms") if not is_control(entry) else ():
         values = found[label]
         shown = " ".join(f"{value:.2f}" for value in values[:8]) + (" ..." if len(values) > 8 else "")

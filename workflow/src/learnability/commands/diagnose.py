@@ -15,6 +15,7 @@ from ..storage.contracts import write_csv, write_text
 from ..study.cells import resolve_autoencoder
 from ..study.configuration import read_config
 from ..study.sources import is_folder
+from ..study.words import counted
 from ..tables.diagnostic_labels import label_of
 from ..tables.formats import render
 from ..tables.layout import MISSING, Layout
@@ -64,7 +65,9 @@ def diagnose(chosen: argparse.Namespace) -> None:
         raise InputError(f"--size {size}: expected a multiple of {entry['factor']}, the factor of {name}")
     paths = images_below(chosen.images)
     if min(chosen.number, len(paths)) < 2:
-        raise InputError(f"{chosen.images}: {len(paths)} images, --number {chosen.number}; at least 2 are needed")
+        raise InputError(
+            f"{chosen.images}: {counted(len(paths), 'image')}, --number {chosen.number}; at least 2 are needed"
+        )
     paths = [paths[i] for i in np.unique(np.linspace(0, len(paths) - 1, chosen.number).astype(int))]
     images = np.stack([read_fitted(path, size, "squash") for path in paths])
     controls = controls_of(entry["factor"], config).items()

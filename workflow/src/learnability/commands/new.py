@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import re
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from ..study.cells import resolve_autoencoder
 from ..study.configuration import ROOT, read_config, read_yaml
 from ..study.controls import LOSSLESS
 from ..study.names import YAML_WORDS
+from ..study.words import counted
+from ..workflow.jobs import DEVICE
 from .new_autoencoder import controls_of, find_autoencoder, slug
 from .new_images import Found, describe_folder
 from .new_table import describe_table
@@ -51,13 +54,13 @@ def write_study(
         raise InputError(f"--label {label!r}: {images} is a folder, whose folders are the classes; leave it out")
     if "$" in str(images.resolve()):
         raise InputError(f"--images {images.resolve()}: a study file reads $ as a variable; rename the folder")
-    config, gpu = read_config(), torch.cuda.is_available()
+    config, gpu = read_config(), torch.cuda.is_available() and os.environ.get(DEVICE) != "cpu"
     found = describe_folder(images, group) if images.is_dir() else describe_table(images, label, group)
     found.entry["rare_classes"] = "drop"  # a class folder may be empty
     source = open_source(found.entry)
     if not gpu and len(source.samples) > own_small_subset()["images"]:
         found.entry["subset"] = own_small_subset()
-        found.comments["subset"] = f"for the first hour; without this line all {len(source.samples):,} images"
+        found.comments["subset"] = f"for the first hour; without this line all {counted(len(source.samples), 'image')}"
         source = open_source(found.entry)
     del found.entry["rare_classes"]
     side = look_at_images(found, source)
@@ -69,9 +72,12 @@ def write_study(
     study.parent.mkdir(parents=True, exist_ok=True)
     with study.open("x", encoding="utf-8") as file:
         file.write(text)
-    print(f"Wrote {study}: {len(source.samples):,} images in {len(source.classes)} classes, autoencoder {name}.")
-    for key, comment in found.comments.items():
-        print(f"  {key}: {comment}")
+    print(
+        f"Wrote {study}: {counted(len(source.samples), 'image')} in {counted(len(source.classes), 'class')}, "
+        f"autoencoder {name}."
+    )
+    for key in found.comments:
+        print(f"  {key}: {quoted(found.entry[key])}{remark(found, key)}")
     if not source.grouped:
         key = GROUP_KEYS[found.entry["format"]]
         print(f"Nothing says which images belong to one patient or lesion: set {key} in the file, or use --group.")
@@ -105,11 +111,11 @@ def look_at_images(found: Found, source: Source) -> int:
         except UNREADABLE as error:
             wrong.append(f"{source.path(i)}: {str(error).removeprefix(f'{source.path(i)}: ')}")  # `check` reports it
     if not sides:
-        raise InputError(
-            f"{wrong[0]}. None of the {len(wrong)} images that were looked at can be read (docs/datasets.md)"
-        )
+        raise InputError(f"{wrong[0]}. Images looked at: {len(wrong)}, and none can be read (docs/datasets.md)")
     found.entry["channels"] = 3 if coloured else 1
-    found.comments["channels"] = f"{'some' if coloured else 'none'} of {len(sides)} images have colour"
+    found.comments["channels"] = (
+        f"{counted(len(sides), 'image')} looked at, {'some' if coloured else 'none'} with colour"
+    )
     return int(np.median(sides))
 
 
@@ -133,7 +139,9 @@ def settle_classes(found: Found, source: Source, positive: str | None) -> int:
             found.comments["positive"] = "a guess: see whether it is the one to be found"
     if groups.min() < FEWEST_FOLDS:
         found.entry["rare_classes"] = "drop"
-        found.comments["rare_classes"] = f"{groups.idxmin()!r} has {groups.min()} groups (patients or images)"
+        found.comments["rare_classes"] = (
+            f"{groups.idxmin()!r} has {counted(groups.min(), 'group')} (patients or images)"
+        )
     return FOLDS if kept.empty or kept.min() >= FOLDS else FEWEST_FOLDS
 
 

@@ -12,6 +12,7 @@ from ..datasets.formats.csv_rows import read_columns
 from ..datasets.formats.folder_tree import SUFFIXES
 from ..datasets.names import is_missing, strip_columns
 from ..errors import InputError
+from ..study.words import counted
 from .new_images import Found, about
 
 LABELS = ("label", "labels", "class", "classname", "diagnosis", "dx", "target", "category", "finding", "findings",
@@ -80,7 +81,7 @@ def find_labels(path: Path, rows: pd.DataFrame, label: str | None) -> dict:
             return {"label_columns": list(coded.columns)}
         found = [name for name in rows if 1 < number[name] <= MOST_CLASSES]
     if len(found) != 1:
-        there = ", ".join(f"{name!r} ({count} values)" for name, count in number.items())
+        there = ", ".join(f"{name!r} ({counted(count, 'value')})" for name, count in number.items())
         raise InputError(f"{path}: which column is the label is not clear; say it by --label: there are {there}")
     return {"label_column": found[0]}
 

@@ -24,6 +24,7 @@ from ..significance.visible import (
 from ..storage.contracts import read_parquet
 from ..study.cells import ALL_SPACES, decodes
 from ..study.paths import dataset_file
+from ..study.words import counted
 from ..tables.layout import points
 from .missing import check_dataset
 
@@ -116,8 +117,10 @@ def in_words(found: Visible) -> str:
 
 def most_of_variance(found: Visible) -> str:
     """The class that adds most to the variance, as 'DF, 239 test images of 113 groups: 35%'; "" if there is none."""
-    groups = "" if found.groups == found.images else f" of {found.groups:,.0f} groups"
-    return f"{found.rarest}, {found.images:,.0f} test images{groups}: {found.share:.0%}" if found.rarest else ""
+    if not found.rarest:
+        return ""
+    groups = "" if found.groups == found.images else f" of {counted(round(found.groups), 'group')}"
+    return f"{found.rarest}, {counted(round(found.images), 'test image')}{groups}: {found.share:.0%}"
 
 
 def reading(config: dict, found: list[Visible]) -> list[str]:

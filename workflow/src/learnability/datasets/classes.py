@@ -23,7 +23,7 @@ def check_labels(name: str, entry: dict, source: Source, n_splits: int, seed: in
     if entry["rare_classes"] == "drop":
         rare = rare_classes(samples, classes, n_splits)
         samples, classes = samples[~samples["label_name"].isin(rare)], [each for each in classes if each not in rare]
-    check_classes(name, entry, classes, samples)
+    check_classes(name, entry, classes, samples, settled=entry["rare_classes"] != "drop")
     samples, keep = with_labels(samples, classes), entry["rare_classes"] == "keep"
     if not keep:
         check_rare_classes(samples, n_splits, entry["rare_classes"], origin)
@@ -37,8 +37,11 @@ def check_labels(name: str, entry: dict, source: Source, n_splits: int, seed: in
         check_split(samples["label"].to_numpy(), split, classes, entry.get("positive"), f"{origin}: fold {k}")
 
 
-def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFrame) -> None:
-    """Refuse empty classes, names that predictions use, fewer than two classes, and a wrong `positive`."""
+def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFrame, settled: bool) -> None:
+    """Refuse empty classes, names that predictions use, fewer than two classes, and a wrong `positive`.
+
+    Until the classes are `settled` one more may turn out to be rare and be dropped, so that two are left.
+    """
     present = set(samples["label_name"].unique())
     empty = [label for label in classes if label not in present]
     if empty:
@@ -54,7 +57,12 @@ def check_classes(name: str, entry: dict, classes: list[str], samples: pd.DataFr
             "which each class has its own; rename it"
         )
     positive = entry.get("positive")
-    if positive not in classes and (len(classes) == 2 or positive is not None):
+    if positive is not None and len(classes) > 2 and (settled or positive not in classes):
+        raise InputError(
+            f"datasets.{name}.positive is {positive!r}; it is for two classes, and there are {len(classes)}: take it "
+            "out"
+        )
+    if positive not in classes and len(classes) == 2:
         raise InputError(f"datasets.{name}.positive is {positive!r}; name the positive one of {classes}")
 
 

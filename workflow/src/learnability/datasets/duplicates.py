@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import InputError
+from ..study.words import counted
 
 SHOWN = 3  # sets of equal images in a message
 
@@ -55,12 +56,12 @@ def refuse_duplicates(duplicates: pd.DataFrame, origin: str, listed: str) -> Non
     if across.empty:
         return
     conflicts = count_duplicates(across)["with_conflicting_labels"]
-    labels = f" ({conflicts} have one with another label)" if conflicts else ""
+    labels = f" ({conflicts} with one of another label)" if conflicts else ""
     raise InputError(
-        f"{origin}: {len(across)} images have an identical copy in another group, pixel for pixel as packed{labels}: "
-        f"{in_words(across)}. In two folds that is leakage. All are in {listed}: take images out or correct their "
-        "groups, or set in the dataset's entry `deduplicate: true` (their groups become one, every image stays), or "
-        "`duplicates: keep` (they may train and test; every table then says so)"
+        f"{origin}: {counted(len(across), 'image')} with an identical copy in another group, pixel for pixel as "
+        f"packed{labels}: {in_words(across)}. In two folds that is leakage. All are in {listed}: take images out or "
+        "correct their groups, or set in the dataset's entry `deduplicate: true` (their groups become one, every "
+        "image stays), or `duplicates: keep` (they may train and test; every table then says so)"
     )
 
 
@@ -69,10 +70,14 @@ def warnings_of_duplicates(duplicates: pd.DataFrame, merged: bool) -> list[str]:
     found, per_content = [], duplicates.groupby("content")
     across = duplicates[per_content["group"].transform("nunique") > 1]
     if len(across) and not merged:
-        found.append(f"{len(across)} images have an equal one in another group and were kept: {in_words(across)}")
+        found.append(
+            f"{counted(len(across), 'image')} with an equal one in another group, which were kept: {in_words(across)}"
+        )
     conflicting = duplicates[per_content["label_name"].transform("nunique") > 1]
     if len(conflicting):
-        found.append(f"{len(conflicting)} images have an equal one with another label: {in_words(conflicting)}")
+        found.append(
+            f"{counted(len(conflicting), 'image')} with an equal one of another label: {in_words(conflicting)}"
+        )
     return found
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 
 from ..errors import InputError, first_of
 from ..storage.contracts import FOLDS, check_groups
+from ..study.words import counted
 
 FEW = 3  # groups of a class in a test fold; with fewer, a single one decides much of a score
 
@@ -39,7 +40,9 @@ def assign_folds(samples: pd.DataFrame, n_splits: int, seed: int, origin: str) -
     except ValueError as error:  # every class has fewer images than there are folds
         raise InputError(f"{origin}: {error} Lower study.n_splits, or add images") from None
     if (fold < 0).any() or len(np.unique(fold)) != n_splits:
-        raise InputError(f"{origin}: {samples['group'].nunique()} groups cannot fill {n_splits} folds")
+        raise InputError(
+            f"{origin}: {counted(samples['group'].nunique(), 'group')} cannot fill {counted(n_splits, 'fold')}"
+        )
     return fold
 
 
@@ -54,7 +57,7 @@ def check_absent_classes(samples: pd.DataFrame, fold: np.ndarray, rare_classes: 
         return
     groups = samples.groupby("label_name")["group"].nunique()
     texts = (
-        f"{label!r} ({groups[label]} groups) from fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}"
+        f"{label!r} ({counted(groups[label], 'group')}) from fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))}"
         for label, folds in absent.items()
     )
     listed = first_of([*texts], between="; ")
@@ -100,7 +103,7 @@ def warn_of_large_group(samples: pd.DataFrame, n_splits: int) -> list[str]:
         return []
     return [
         f"the largest group has {largest['images']} of {len(samples)} images ({largest['share']:.0%}): not more than "
-        f"{largest['most_folds']} folds can be balanced; if it is no one patient or lesion, mend its name"
+        f"{counted(largest['most_folds'], 'fold')} can be balanced; if it is no one patient or lesion, mend its name"
     ]
 
 

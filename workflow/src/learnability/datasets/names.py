@@ -8,6 +8,7 @@ from itertools import chain
 import pandas as pd
 
 from ..errors import InputError
+from ..study.words import counted
 
 # Words for a missing value in tables that other programs wrote, in lower case.
 MISSING = {"", "na", "n/a", "#n/a", "<na>", "nan", "#nan", "nat", "null", "none", "nil", "unknown", "missing",
@@ -96,15 +97,15 @@ def own_groups(group: pd.Series, ids: pd.Series, named: Iterable[str], origin: s
     own = group.isin([text for text in group.unique() if text.casefold() in known])
     unnamed = group[is_missing(group) & ~own]
     if len(unnamed):
-        counts = ", ".join(f"{text!r} ({count} rows)" for text, count in unnamed.value_counts().items())
+        counts = ", ".join(f"{text!r} ({counted(count, 'row')})" for text, count in unnamed.value_counts().items())
         listed = ", ".join(f'"{text}"' for text in unnamed.unique())
         raise InputError(
             f"{origin}: {counts} as group, the first is sample {ids[unnamed.index[0]]!r}; expected the name of a "
             f"patient or lesion in every row: fill them in, or set `missing_groups: [{listed}]` in the dataset's "
             "entry, which makes each of these rows a group of its own"
         )
-    counted = {str(text): int(count) for text, count in group[own].value_counts().items()}
-    return (group.mask(own, "image:" + ids[own]) if counted else group), counted
+    found = {str(text): int(count) for text, count in group[own].value_counts().items()}
+    return (group.mask(own, "image:" + ids[own]) if found else group), found
 
 
 def warnings_of(names: dict, samples: pd.DataFrame, grouped: bool) -> list[str]:
@@ -113,16 +114,16 @@ def warnings_of(names: dict, samples: pd.DataFrame, grouped: bool) -> list[str]:
     `names` counts over the whole data set; `samples` may be a part of it.
     """
     found = [
-        f"{count} values of {column!r} in the whole data set had blanks around them"
+        f"{counted(count, 'value')} of {column!r} in the whole data set had blanks at the ends"
         for column, count in names["stripped"].items()
     ]
     found += [
-        f"{count} values of {column!r} in the whole data set were another writing of one that is there too: they are "
-        "one now"
+        f"{counted(count, 'value')} of {column!r} in the whole data set: another writing of one that is there too, and "
+        "now the same"
         for column, count in names["unified"].items()
     ]
     found += [
-        f"{count} images of the whole data set have {text!r} as group: each is a group of its own"
+        f"{counted(count, 'image')} of the whole data set with {text!r} as group: each is a group of its own"
         for text, count in names["missing_groups"].items()
     ]
     for column, texts in doubtful_names(samples, grouped).items():

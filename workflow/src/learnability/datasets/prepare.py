@@ -12,6 +12,7 @@ from PIL import Image
 from ..errors import InputError
 from ..storage.arrays import PackedWriter, area_average, as_rgb
 from ..storage.contracts import SAMPLES, file_digest, write_csv, write_json, write_parquet, write_text
+from ..study.words import counted
 from .classes import check_classes, rare_classes, with_labels
 from .duplicates import check_choice, count_duplicates, digest_image, refuse_duplicates, warnings_of_duplicates
 from .folds import largest_group
@@ -36,13 +37,13 @@ def prepare_dataset(
     """
     source = open_source(entry, threads)
     check_samples(source.samples, name)
-    print(f"{name}: {len(source.samples)} images; {describe_published(source.published)}", flush=True)
+    print(f"{name}: {counted(len(source.samples), 'image')}; {describe_published(source.published)}", flush=True)
     if text := describe_left_out(source):
         print(f"{name}: {text}", flush=True)
     check_choice(name, entry)
     if entry["rare_classes"] == "drop":
         source = without_classes(source, rare_classes(source.samples, source.classes, n_splits))
-    check_classes(name, entry, source.classes, source.samples)
+    check_classes(name, entry, source.classes, source.samples, settled=entry["rare_classes"] != "drop")
     check_images_exist(source)
     bad: dict[int, str] = {}
     images = PackedWriter(folder / "images.npy", (image_size, image_size, source.channels), "uint8")
@@ -55,7 +56,7 @@ def prepare_dataset(
             source = without_classes(source, selection.dropped)
             images.keep(selection.rows)
             small.keep(selection.rows)
-        check_classes(name, entry, source.classes, selection.samples)
+        check_classes(name, entry, source.classes, selection.samples, settled=True)
         duplicates = report_duplicates(name, selection, entry, folder)
     samples = with_labels(selection.samples, source.classes)
     write_parquet(samples[SAMPLES], folder / "samples.parquet")
@@ -63,7 +64,7 @@ def prepare_dataset(
     coloured = int(coloured[selection.rows].sum())
     card |= {"duplicates": duplicates, "bad_images": len(bad), "images_with_colour": coloured}
     if source.channels == 1 and coloured:
-        print(f"{coloured} of {len(samples)} images have colour, which `channels: 1` made grey")
+        print(f"images with colour, which `channels: 1` made grey: {coloured} of {len(samples)}")
     card |= describe_names(name, source, selection, entry["deduplicate"])
     digests = {"digest_samples": file_digest(folder / "samples.parquet")}
     digests |= {"digest": images.digest, "digest_small": small.digest}
@@ -162,7 +163,7 @@ def check_bad_images(bad: dict[int, str], source: Source, most: int, folder: Pat
     write_text("\n".join(lines) + "\n", folder / "bad_images.txt")
     if len(bad) > most:
         raise InputError(
-            f"{len(bad)} images could not be read, {most} are allowed (max_bad_images); the first is {lines[0]}. "
+            f"{counted(len(bad), 'image')} could not be read, and max_bad_images is {most}; the first is {lines[0]}. "
             f"All are listed in {folder / 'bad_images.txt'}: repair them, or raise max_bad_images to leave them out"
         )
 
@@ -176,8 +177,9 @@ def report_duplicates(name: str, selection: Selection, entry: dict, folder: Path
     else:
         listed.unlink(missing_ok=True)  # of an earlier attempt
     print(
-        f"exact duplicates: {counts['images']} images, {counts['across_groups']} with a copy in another group, "
-        f"{counts['with_conflicting_labels']} with a copy of another label; {selection.groups_merged} groups merged",
+        f"exact duplicates: {counted(counts['images'], 'image')}, {counts['across_groups']} with a copy in another "
+        f"group, {counts['with_conflicting_labels']} with a copy of another label; groups merged: "
+        f"{selection.groups_merged}",
         flush=True,
     )
     if not entry["deduplicate"] and entry.get("duplicates") != "keep":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..study.words import counted
 from .prepare import UNREADABLE
 from .source import Source, spread_rows
 
@@ -26,9 +27,9 @@ class Look:
         """Say how many files cannot be read and name the first; `allowed` is max_bad_images."""
         first = min(self.bad)
         return (
-            f"{len(self.bad)} images cannot be read, {allowed} are allowed (max_bad_images); the first is "
-            f"{source.samples['sample_id'].iloc[first]}: {self.bad[first]}. {self.looked_for} files were looked for, "
-            f"and {self.read} read"
+            f"{counted(len(self.bad), 'image')} cannot be read, and max_bad_images is {allowed}; the first is "
+            f"{source.samples['sample_id'].iloc[first]}: {self.bad[first]}. Files looked for: "
+            f"{self.looked_for}, read: {self.read}"
         )
 
     def good(self, source: Source) -> np.ndarray:

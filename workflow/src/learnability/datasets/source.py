@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..registry import load
+from ..study.words import counted
 from .formats.files import differs, has_colour
 from .names import add_counts, strip, unify
 
@@ -94,7 +95,7 @@ def check_samples(samples: pd.DataFrame, origin: str, label: str = "label_name")
     duplicated = ids[ids.duplicated()] if len(np.unique(hashes)) < len(ids) else ids[:0]
     if len(duplicated):
         raise InputError(
-            f"{origin}: {len(duplicated)} duplicate sample ids, the first is {duplicated.iloc[0]!r}; "
+            f"{origin}: {counted(len(duplicated), 'duplicate sample id')}, the first is {duplicated.iloc[0]!r}; "
             "every image must appear once: remove the repeated rows"
         )
     for column in ("label_name", "group"):
@@ -103,7 +104,9 @@ def check_samples(samples: pd.DataFrame, origin: str, label: str = "label_name")
             first = samples.loc[missing, "sample_id"].iloc[0]
             name = label if column == "label_name" else column
             advice = "fill them in, or take them out"
-            raise InputError(f"{origin}: {missing.sum()} rows without {name}, the first is {first!r}; {advice}")
+            raise InputError(
+                f"{origin}: {counted(missing.sum(), 'row')} without {name}, the first is {first!r}; {advice}"
+            )
 
 
 def describe_left_out(source: Source) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..storage.whole_files import own_temporary, remove_abandoned, unwritten
 from ..study.configuration import ROOT
+from ..study.words import counted
 from .content import Files, files_of
 from .crate import write_crate
 from .finished import refuse_unfinished
@@ -29,7 +30,8 @@ def add_export(commands: argparse._SubParsersAction) -> None:
 def run_export(chosen: argparse.Namespace) -> None:
     files = export(chosen.folder, chosen.out)
     classifiers = sum(name.endswith("/model.json") for name in files)
-    print(f"{chosen.out}: {len(files)} files, {classifiers} classifiers; begin with {chosen.out / 'README.md'}")
+    number = f"{counted(len(files), 'file')}, {counted(classifiers, 'classifier')}"
+    print(f"{chosen.out}: {number}; begin with {chosen.out / 'README.md'}")
     print("Not in it: images, reconstructions, latents, and what has a row for each image.")
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from ..storage.contracts import file_digest, read_json
 from ..study.configuration import ROOT
+from ..study.words import counted
 from ..tables.labels import PHANTOM_NOTICE
 from .model_card import UNKNOWN, licence_of, title
 
@@ -112,7 +113,8 @@ def describe_data(crate, card: dict) -> dict[str, str]:
     return describe(
         crate, f"#data-{card['dataset']}", "CreativeWork",
         name=card["dataset"] + " (phantoms, synthetic images)" * card["synthetic"],
-        description=f"{card['images']} images in {card['groups']} groups, {len(card['classes'])} classes.",
+        description=f"{counted(card['images'], 'image')} in {counted(card['groups'], 'group')}, "
+        f"{counted(len(card['classes']), 'class')}.",
         license={"@id": NO_LICENCE} if licence == UNKNOWN else licence,
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ import yaml
 
 from ..significance.chance import chance
 from ..storage.contracts import SCORES, read_json
+from ..study.words import counted
 from ..tables.labels import PHANTOM_NOTICE
 
 UNKNOWN = "unknown"
@@ -93,15 +94,17 @@ def described_input(model: dict, data: dict) -> str:
         taken = f"RGB images in 0..255, (N, 3, {rows}, {columns})"
         if model["space"] == "reconstruction":
             taken += f", encoded and decoded by `{model['autoencoder']}`"
-    classes = "\n".join(f"{i}. `{name}` ({data['counts'][name]:,} images)" for i, name in enumerate(model["classes"]))
+    classes = "\n".join(
+        f"{i}. `{name}` ({counted(data['counts'][name], 'image')})" for i, name in enumerate(model["classes"])
+    )
     return f"It takes {taken}. It gives one logit for each class, in this order:\n\n{classes}"
 
 
 def described_data(model: dict, metrics: dict, data: dict, encoder: dict) -> str:
     kind = "phantoms, synthetic images" if model["synthetic"] else f"{data['grouped_by'] or 'image'} is the group"
     lines = [
-        f"- Data set: `{model['dataset']}`, {data['images']:,} images in {data['groups']:,} groups ({kind}). "
-        f"Licence: {licence_of(data)}.",
+        f"- Data set: `{model['dataset']}`, {counted(data['images'], 'image')} in {counted(data['groups'], 'group')} "
+        f"({kind}). Licence: {licence_of(data)}.",
         f"- Digest of its packed images: `{data['digest']}`.",
     ]
     if encoder:
@@ -112,7 +115,7 @@ def described_data(model: dict, metrics: dict, data: dict, encoder: dict) -> str
     recipe = model.get("trained_by", model)
     lines += [
         f"- Recipe: `{model['recipe']}`: {model['model']}, loss {recipe.get('loss', UNKNOWN)}, "
-        f"{metrics['epochs']} epochs, the weights of epoch {metrics['best_epoch']}. "
+        f"{counted(metrics['epochs'], 'epoch')}, the weights of epoch {metrics['best_epoch']}. "
         "`model.json` has all of it under `trained_by`.",
         "- Licence of these weights: unknown. They derive from the sources above, whose licences bind them; "
         "state yours before you pass them on.",
@@ -125,7 +128,7 @@ def score_table(run: Path, model: dict) -> str:
     folds = [read_json(path) for path in sorted(run.parent.glob("fold*/metrics.json"))]
     own = next(fold for fold in folds if fold["fold"] == model["fold"])
     lines = [
-        f"| score | this fold (n = {own['n_test']}) | chance | mean of {len(folds)} folds "
+        f"| score | this fold (n = {own['n_test']}) | chance | mean of {counted(len(folds), 'fold')} "
         f"(n = {sum(fold['n_test'] for fold in folds)}) |",
         "|---|---|---|---|",
     ]

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..study.configuration import read_config
+from ..study.words import counted
 
 
 def add_score(commands: argparse._SubParsersAction) -> None:
@@ -43,7 +44,7 @@ def run_score(chosen: argparse.Namespace) -> None:
     frame = score(
         chosen.classifier, chosen.sources, chosen.out, config, chosen.autoencoder, chosen.sigma, chosen.pipeline_units
     )
-    print(f"{len(frame)} samples scored: {chosen.out}")
+    print(f"{counted(len(frame), 'sample')} scored: {chosen.out}")
 
 
 def run_filter(chosen: argparse.Namespace) -> None:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..storage.contracts import write_csv
+from ..study.words import counted
 
 LABELS = ["sample_id", "label_name"]
 
@@ -88,7 +89,9 @@ def read_labels(path: Path, ids: pd.Series) -> np.ndarray:
     names = table.set_index("sample_id")["label_name"].reindex(ids)
     missing = names.index[names.isna()]
     if len(missing):
-        raise InputError(f"{path}: no class for {len(missing)} scored samples, the first is {missing[0]!r}; add them")
+        raise InputError(
+            f"{path}: no class for {counted(len(missing), 'scored sample')}, the first is {missing[0]!r}; add them"
+        )
     return names.to_numpy()
 
 

@@ -11,6 +11,7 @@ from ..classifiers.saved import load_classifier
 from ..errors import InputError
 from ..storage.contracts import read_json, write_parquet
 from ..training.evaluation import autocast
+from ..workflow.jobs import choose_device
 from .images import image_batches
 from .latents import latent_batches
 
@@ -37,7 +38,7 @@ def score(
     """
     if out.suffix != ".parquet":
         raise InputError(f"--out {out}: scores are a Parquet file; give a name that ends in .parquet")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = choose_device(torch.get_num_threads())
     classifier = load_classifier(run, device)
     description = read_json(run / "model.json")
     if sigma is not None and classifier.levels is None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..significance.group_level import FEWEST_FOLDS
+from ..study.words import counted
 from ..tables.layout import whole_points
 from .findings import PAPER_AUTOENCODERS, PAPER_DATASETS, Findings
 from .verdicts import Verdict, untestable
@@ -56,7 +57,7 @@ def judged(claim: Claim, findings: Findings) -> Verdict:
         return untestable("phantom data: synthetic images, not patients", found)
     folds = findings.folds()
     if claim.over_folds and folds < FEWEST_FOLDS and found.cell:
-        shown = "1 fold" if folds == 1 else f"{folds} folds"
+        shown = counted(folds, "fold")
         return untestable(f"{shown}; at least {FEWEST_FOLDS} are needed for an interval that says something", found)
     return found
 

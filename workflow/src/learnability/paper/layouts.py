@@ -7,6 +7,7 @@ import pandas as pd
 
 from ..significance.level import CONFIDENCE
 from ..significance.macro import MACRO
+from ..study.words import counted
 from ..tables.formats import render
 from ..tables.labels import PHANTOM_NOTICE, data_notes
 from ..tables.layout import MISSING, SCORE_HEADS, Best, Block, Layout, amount, number
@@ -31,7 +32,7 @@ def render_claims(claims: pd.DataFrame, footnotes: Iterable[str] = ()) -> dict[s
     claims, others = spoken_of(claims)
     counts = [f"{(claims['verdict'] == verdict).sum()} {verdict}" for verdict in (SUPPORTED, NOT_SUPPORTED, UNTESTABLE)]
     phantom = (claims["data"] + claims["reason"]).str.contains("phantom", case=False).any()
-    caption = f"{len(claims)} claims: {', '.join(counts)}. {{}}In square brackets {CONFIDENCE} intervals."
+    caption = f"{counted(len(claims), 'claim')}: {', '.join(counts)}. {{}}In square brackets {CONFIDENCE} intervals."
     captions = [caption.format(f"{PHANTOM_NOTICE} " if phantom else "")]
     layouts, notes = [], [*footnotes]
     for part, rows in claims.groupby("part", sort=False):

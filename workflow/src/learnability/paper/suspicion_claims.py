@@ -12,6 +12,7 @@ from ..significance.level import ALPHA
 from ..significance.remedies import GAIN, GAP
 from ..significance.rows import CELL_TEST
 from ..study.truths import EQUIVARIANCE, LOW_PASS, REMEDIES, VIEWS, WHITEN
+from ..study.words import counted
 from ..tables.layout import number
 from .claim import HERE, Claim
 from .findings import Effect, Findings, effect_of
@@ -110,7 +111,7 @@ def suspected(suspect: int, change: str, findings: Findings) -> Verdict:
     if np.isnan(row["effect"]):
         return untestable(f"no correlation: that needs {FEWEST_PAIRS} autoencoders that have the number and differ")
     rho = number(row["effect"], decimals=2).replace("-", "−")
-    measured = f"ρ = {rho} with the gap, over {int(row['n'])} autoencoders; this describes them"
+    measured = f"ρ = {rho} with the gap, over {counted(int(row['n']), 'autoencoder')}; this describes them"
     return Verdict(UNTESTABLE, NO_CAUSE.format(change), measured)
 
 

@@ -9,6 +9,7 @@ from ..study.cells import efficiency_run, resolve_autoencoder
 from ..study.paths import space_of_job
 from ..study.recipe import Recipe
 from ..study.recipes import resolve_recipe
+from ..study.words import counted
 from ..workflow.job_work import (
     AFTER_BUDGET,
     CLASSIFIER_RULES,
@@ -69,7 +70,7 @@ class Plan:
         device = self.device if job.rule in GPU_RULES else CPU
         rate = self.rates.get((job.rule, work.kind, device))
         if rate := rate or self.rates.get((LIKE.get(job.rule), work.kind, device)):
-            return rate.seconds_per_unit * work.units, f"{rate.origin} ({rate.jobs} jobs)"
+            return rate.seconds_per_unit * work.units, f"{rate.origin} ({counted(rate.jobs, 'job')})"
         operations = self.operations(job, params, array) if self.sustained and job.rule in GPU_RULES else None
         if operations is None:
             return None, UNKNOWN

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..commands.visible_gaps import most_of_variance, reading, visible_gaps
+from ..study.words import counted
 from ..tables.layout import points
 from ..workflow.job_work import COSTLY_RULES
 from .costs import READ, Cost, Plan
@@ -19,7 +20,7 @@ def print_plan(costs: list[Cost], kinds: pd.DataFrame, plan: Plan, gpus: list[in
     console = Console()
     rules = per_rule(kinds)
     costly = rules[rules["rule"].isin(COSTLY_RULES)]
-    grid = Table(title=f"Plan: {len(costs)} jobs on {plan.device}")
+    grid = Table(title=f"Plan: {counted(len(costs), 'job')} on {plan.device}")
     grid.add_column("rule", no_wrap=True)
     for name in ("jobs", "GPU h", "CPU h", "GB written"):
         grid.add_column(name, justify="right", no_wrap=True)

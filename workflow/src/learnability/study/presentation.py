@@ -8,6 +8,7 @@ from .recipe import CONFOUNDS
 from .recipes import resolve_recipe
 from .sources import is_folder
 from .truths import REMEDIES
+from .words import counted
 
 ENTRIES = ("datasets", "autoencoders", "pretrained")
 SEARCHED = {
@@ -86,7 +87,7 @@ def search_notes(config: dict, table: str) -> list[str]:
             space = "; ".join(f"{key} {in_words(values)}" for key, values in search.space.items())
             label = config["tables"][table].get("labels", {}).get(row, row.replace("_", " "))
             label = f"⋆ {label}" if table == "table4" else f"{label}, searched {SEARCHED[search.scope]}"
-            notes.append(f"{label}: {search.trials} trials, {space}; the values found are in searches/.")
+            notes.append(f"{label}: {counted(search.trials, 'trial')}, {space}; the values found are in searches/.")
     return notes
 
 

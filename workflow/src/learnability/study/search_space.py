@@ -8,6 +8,7 @@ from .configuration import wrong_in_recipe
 from .options import noise_options
 from .recipe import Recipe
 from .search_grid import combinations
+from .words import counted
 
 WHOLE = {"batch_size", "epochs", "patience", "stem_patch", "drw.after_epoch", "noise.steps", "transform.seed"}
 # A job's files, seed and training rows follow from these, and are there before any value is tried.
@@ -37,7 +38,9 @@ def check_search(recipe: Recipe, name: str) -> None:
         check_bounds(declared, key, f"{where}.space.{key}")
     check_noise(recipe, f"{where}.space")
     if search.trials > (count := combinations(search.space)):
-        raise InputError(f"{where}.trials is {search.trials}; its choices have {count} combinations: write {count}")
+        raise InputError(
+            f"{where}.trials is {search.trials}; its choices have {counted(count, 'combination')}: write {count}"
+        )
 
 
 def check_bounds(declared: dict, key: str, where: str) -> None:

@@ -9,12 +9,14 @@ from ..paper.gap_claims import gaps, over_study
 from ..paper.verdicts import in_words
 from ..significance.group_level import FEWEST_FOLDS
 from ..significance.groups import OF_THESE
-from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
+from ..significance.level import CONFIDENCE, P_BELOW
 from ..significance.rows import of_first_recipe
 from ..study.truths import NO_GAP, TABLE1
+from ..study.words import counted
 from ..tables.caveats import Spoiled
 from ..tables.labels import recipe_in_words
-from ..tables.layout import counted, listed, points
+from ..tables.layout import listed, points
+from .conclusions import significant
 from .controls import WRONG, Said
 from .spoiled import WORDS
 
@@ -37,8 +39,9 @@ def _first(findings: Findings, cells: list[Effect]) -> str:
     if folds < FEWEST_FOLDS:
         tested = f"from {counted(folds, 'fold')} no gap is tested"
     else:
-        number = sum(cell.p_corrected < ALPHA and cell.effect > 0 for cell in cells)
-        tested = f"it is significant in {number} of {pairs} ({P_BELOW}, Holm)"
+        above, below = significant(cells)
+        opposite = f", and below 0 in {below}" if below else ""
+        tested = f"it is significantly above 0 in {above} of {pairs}{opposite} ({P_BELOW}, Holm)"
     return f"The learnability gap is {gap}{where}{interval}; {tested}."
 
 
@@ -57,8 +60,8 @@ def _of_the_control(findings: Findings) -> str:
             where = f"over {counted(len(rows), 'pair')}"
         named = f" ({recipe_in_words(first['recipe'])})" if recipes > 1 else ""
         return (
-            f"With one recipe in every space{named} the gap is {matched} {where}; the lossless control has {control} "
-            f"of it, and the encoding itself {encoding}."
+            f"With one recipe in every space{named} the gap is {matched} {where}; that of the lossless control is "
+            f"{control}, and the difference, which is the encoding's own, {encoding}."
         )
     frame = findings.frames.get("controls")
     shown = [] if frame is None else frame[(frame["recipe"] == TABLE1) & frame["effect"].notna()].to_dict("records")
@@ -66,7 +69,7 @@ def _of_the_control(findings: Findings) -> str:
         effects = (Effect("", row["effect"], row["ci_low"], row["ci_high"], np.nan, 0) for row in shown)
         names = (findings.dataset(row["dataset"]) for row in shown)
         said = [f"{in_words(effect, 'points')} on {name}" for effect, name in zip(effects, names, strict=True)]
-        return f"With the recipes of Table 1 a lossless control has a gap too: {', '.join(said)}."
+        return f"With the recipes of Table 1 a lossless control has a gap of {', '.join(said)}."
     if frame is not None and (frame["expected"] == NO_GAP).any():
         return "The study did not measure how much of it the protocol causes with the recipes of Table 1."
     return "The study did not measure how much of it a lossless control has too."

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..paper.findings import PAPER_DATASETS, Findings, decomposed_effect
+from ..paper.findings import PAPER_DATASETS, Effect, Findings, decomposed_effect
 from ..paper.gap_claims import gaps, over_study
 from ..paper.verdicts import in_words, within_margin_p
 from ..significance.group_level import FEWEST_FOLDS
 from ..significance.groups import OF_THESE
 from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
 from ..significance.visible import POWER, seen_by
+from ..study.words import counted
 from ..tables.labels import recipe_in_words
-from ..tables.layout import counted, listed, points, whole_points
+from ..tables.layout import listed, points, whole_points
 from .diagnostics import diagnostics_in_words
 from .searched import at_the_ends
 
@@ -95,20 +96,28 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
             f"and are too narrow, and no gap is tested; run at least {FEWEST_FOLDS}."
         )
         return
-    significant = sum(cell.p_corrected < ALPHA and cell.effect > 0 for cell in cells)
+    above, below = significant(cells)
+    opposite = f", in {below} significantly better" if below else ""
     may.append(
-        f"In {significant} of {counted(len(cells), 'pair')} of autoencoder and data set latents are significantly "
-        f"worse than reconstructions ({P_BELOW}, paired t over groups of images, Holm)."
+        f"In {above} of {counted(len(cells), 'pair')} of autoencoder and data set latents are significantly worse than "
+        f"reconstructions{opposite} ({P_BELOW}, paired t over groups of images, Holm)."
     )
     if sure := [cell for cell in cells if cell.error > 0]:
         alone, corrected = (
             np.median([seen_by(cell.error, cell.freedom, tests) for cell in sure]) for tests in (1, len(cells))
         )
+        several = f"and {points(corrected)} points with the correction over {counted(len(cells), 'pair')}"
+        tests = f" by that test alone, {several}" if len(cells) > 1 else ""
         may_not.append(
-            f"A gap in one pair would not have been seen below about {points(alone)} points by that test alone, "
-            f"and {points(corrected)} points with the correction over {counted(len(cells), 'pair')}: gaps of this size "
+            f"A gap in one pair would not have been seen below about {points(alone)} points{tests}: gaps of this size "
             f"are found in {POWER:.0%} of studies as large as this. No significance does not mean no gap."
         )
+
+
+def significant(gaps: Sequence[Effect]) -> tuple[int, int]:
+    """How many gaps are significantly above 0, and how many below."""
+    found = [gap.effect for gap in gaps if gap.p_corrected < ALPHA]
+    return sum(effect > 0 for effect in found), sum(effect < 0 for effect in found)
 
 
 def _of_equivalence(findings: Findings, may: list[str], may_not: list[str]) -> None:
@@ -128,7 +137,7 @@ def _of_confounds(findings: Findings, differing: list[str], may: list[str], may_
     if differing and set(findings.frames["table1"]["space"]) >= SIDES:
         may_not.append(
             f"Classifiers of reconstructions and of latents differ in {listed(differing)}, so the gap of Table 1 "
-            "is not only due to the encoding."
+            "is not that of the encoding alone."
         )
         if rows.empty:
             may_not[-1] += " The gap without these differences was not measured in this study."

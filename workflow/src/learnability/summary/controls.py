@@ -14,6 +14,7 @@ from ..significance.controls import ABSENT, FOUND
 from ..significance.rows import SAMPLING
 from ..study.study_file import read_study
 from ..study.truths import CONTROLS, GAP, NO_GAP, TABLE1
+from ..study.words import counted
 from ..tables.labels import labels_of_controls, recipe_in_words
 from ..tables.layout import points
 
@@ -146,12 +147,17 @@ def _lead(rows: list[dict]) -> str:
     parts = ["a known gap is found"] if len(missed) < len(with_gap) else []
     for size, some in (("known", filter(_is_known, missed)), ("unknown", filterfalse(_is_known, missed))):
         if count := len([*some]):
-            number = f"{count} of {len(with_gap)} controls with a gap"
+            number = f"{count} of {counted(len(with_gap), 'control')} with a gap"
             parts.append(f"whether this study finds a gap of {size} size cannot be told from so few images ({number})")
-    if undecided:
-        number = f"{len(undecided)} of {len(without)} controls without a gap"
-        parts.append(f"whether this study sees a gap where there is none cannot be told from so few images ({number})")
-    elif without:
+    reasons = (
+        ("from so few images", [*filterfalse(_has_no_margin, undecided)]),
+        ("because its own gap, of which the margin is half, is about 0", [*filter(_has_no_margin, undecided)]),
+    )
+    for reason, some in reasons:
+        if some:
+            number = f"{len(some)} of {counted(len(without), 'control')} without a gap"
+            parts.append(f"whether this study sees a gap where there is none cannot be told {reason} ({number})")
+    if without and not undecided:
         absent = "absent, " if all(row["verdict"] == ABSENT for row in without) else ""
         widest = max(row["margin"] for row in without)  # a recipe has its own
         parts.append(f"where there is none it is {absent}within ±{_points(widest)}")
@@ -162,7 +168,7 @@ def _lead(rows: list[dict]) -> str:
 def _line(row: dict) -> Line:
     measured = _measured(row)
     if row["recipe"] == TABLE1:
-        text = f"{row['where']}, by the recipes of Table 1: {measured}. The protocol alone causes this gap."
+        text = f"{row['where']}, by the recipes of Table 1: {measured}. {_of_the_protocol(row)}."
         return Line("protocol", "", text)
     verdict, kind = row["verdict"], row["kind"]
     if row["expected"] == GAP:
@@ -175,10 +181,26 @@ def _line(row: dict) -> Line:
         return Line(verdict, kind, text)
     margin = f"±{_points(row['margin'])}"
     note = f"; absent means within {margin}"
+    if _has_no_margin(row):
+        note = "; absent means within half of the gap of the study's autoencoders, which is about 0 itself"
     if verdict == FOUND:
         alone = ", and not by an interval over all controls without a gap"
         note = {RIGHT: f"; found, and within {margin}", OPEN: f"; found by its own interval{alone}"}.get(kind, "")
     return Line(verdict, kind, f"{row['where']}, no gap by construction: {measured}{note}.")
+
+
+def _has_no_margin(row: dict) -> bool:
+    """Whether the gap that the study measures is so small that half of it prints as zero."""
+    return points(row["margin"]) == points(0)
+
+
+def _of_the_protocol(row: dict) -> str:
+    """What a control without a loss says of the recipes of Table 1."""
+    if row["ci_low"] > 0:
+        return "The protocol alone causes this gap"
+    if row["ci_high"] < 0:
+        return "The protocol alone causes this advantage of latents"
+    return "No gap is shown that the protocol alone causes"
 
 
 def _measured(row: dict) -> str:

@@ -9,8 +9,9 @@ from ..paper.findings import read_numbers
 from ..significance.diagnostics import is_of
 from ..significance.diagnostics_vs_gap import FEWEST, FEWEST_PAIRS, LEFT_OUT, NUMBER, OVER_AUTOENCODERS, suspects_of
 from ..significance.level import ALPHA, P_BELOW
+from ..study.words import counted
 from ..tables.diagnostic_labels import label_of
-from ..tables.layout import counted, listed, number, score
+from ..tables.layout import listed, number, score
 
 
 def diagnostics_in_words(tests: pd.DataFrame | None) -> tuple[bool, str] | None:
@@ -66,5 +67,5 @@ def _described(row: dict, tests: pd.DataFrame) -> str:
     if not np.isnan(row["p_corrected"]):
         said.append(f"p = {number(row['p_corrected'], decimals=3)}")
     elif row["n"] < FEWEST:
-        said.append(f"no p from {int(row['n'])} autoencoders")
+        said.append(f"no p from {counted(int(row['n']), 'autoencoder')}")
     return f"{name} ({', '.join(said)})"

@@ -7,9 +7,10 @@ import numpy as np
 from ..paper.findings import Effect, Findings
 from ..paper.gap_claims import gaps
 from ..significance.level import ALPHA
+from ..study.words import counted
 from ..tables.caveats import Spoiled
 from ..tables.labels import marked
-from ..tables.layout import counted, points
+from ..tables.layout import points
 from .spoiled import beside, chance_of_page
 
 SPACES = {"image": "Image space", "reconstruction": "Reconstruction space", "latent": "Latent space"}

@@ -12,6 +12,7 @@ from ..paper.findings import Findings
 from ..planning.hours import hours_per_rule
 from ..storage.contracts import read_json
 from ..study.configuration import ROOT
+from ..study.words import counted
 from ..workflow.provenance import package_digest
 
 PACKAGES = ["torch", "torchvision", "timm", "diffusers", "numpy", "scipy", "scikit-learn", "pandas", "snakemake"]
@@ -69,7 +70,7 @@ def weight_sources(cards: list[dict], findings: Findings) -> list[dict]:
         key = (card["autoencoder"], card["weights_digest"])
         row = {
             "label": findings.autoencoder(card["autoencoder"]),
-            "layout": f"{card['channels']} channels, factor {card['factor']}",
+            "layout": f"{counted(card['channels'], 'channel')}, factor {card['factor']}",
             "parameters": f"{card['parameters']:,}" if card.get("parameters") else "–",
             "source": card.get("source") or "–",
             "licence": card.get("licence") or "–",

@@ -19,7 +19,7 @@ SPACES = {"image": "images", "reconstruction": "reconstructions", "latent": "lat
 SAID = {  # of a space; chance of the dataset and the values follow
     (CHANCE, "image"): "image space is at chance, so it shows no gap",
     (CHANCE, "reconstruction"): "reconstructions are at chance, so they show no gap",
-    (CHANCE, "latent"): "latents are at chance, so the gap is all that reconstructions score above it",
+    (CHANCE, "latent"): "latents are at chance, so any gap is all that reconstructions score above it",
     (PSNR, "reconstruction"): f"reconstructions are {PSNR}, so they hardly resemble the images",
 } | {(STOPPED, space): f"trainings on {name} {STOPPED} began" for space, name in SPACES.items()}
 

@@ -104,11 +104,6 @@ def scores_over_folds(table: pd.DataFrame, with_sd: bool = True, metrics: Iterab
     return f"{listed([SCORES_IN_WORDS[metric] for metric in metrics])}, {values_over_folds(table, with_sd)}"
 
 
-def counted(number: int, noun: str) -> str:
-    """'1 fold', '2 folds', '1,205 images'."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def device_in_words(device: str) -> str:
     """'Xeon, 1 thread' for 'Xeon, 1 thread(s)', as Table 3 records a CPU."""
     return re.sub(r"\b1 thread\(s\)", "1 thread", device).replace("(s)", "s")

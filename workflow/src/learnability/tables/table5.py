@@ -10,10 +10,11 @@ from ..significance.diagnostics_vs_gap import FEWEST, GAP, SUSPECTS, TOO_FEW, of
 from ..significance.level import ALPHA, P_BELOW
 from ..significance.macro import MACRO
 from ..significance.rows import DEGENERATE
+from ..study.words import counted
 from .diagnostic_labels import IN_TABLE5, amount_of
 from .formats import render
 from .labels import Labels, autoencoders_of, data_notes, datasets_of, notice
-from .layout import MISSING, Block, Layout, counted, listed, points, score
+from .layout import MISSING, Block, Layout, listed, points, score
 
 TABLE5_COLUMNS = [*FRAME[:3], *NUMBER, "value", "null", "factor"]
 SUSPECTED = "The paper's suspects"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..storage.vouched import vouched
+from ..study.words import counted
 from .identity import changed_weights
 from .results_folder import accept_results
 
@@ -30,7 +31,7 @@ def adopt(config: dict, configfiles: list[Path]) -> None:
     cards = sorted(results.glob("encodings/*/*/autoencoder.json"))
     if changed := [text for card in cards if (text := changed_weights(config, *card.parent.parts[-2:]))]:
         raise InputError("; ".join(changed))
-    print(f"{results}: {len(checked)} files are what their cards say", flush=True)
+    print(f"{results}: {counted(len(checked), 'file')} compared with their cards, nothing differs", flush=True)
     accept_results(results)
     command = [sys.executable, "-m", "snakemake", "--touch", "--cores", "1"]
     if configfiles:

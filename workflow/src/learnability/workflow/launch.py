@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from ..study.words import counted
+
 SAID = 4000  # characters of a Snakemake message
 MARK = "LEARNABILITY_RUN"  # in the environment of every process of a run: folder|head|its start|its parent
 
@@ -62,7 +64,7 @@ def end_orphans(folder: Path) -> None:
             continue
     psutil.wait_procs([process for process, _ in found], timeout=10)
     if found:
-        print(f"ended {len(found)} process(es) of a run that was killed", flush=True)
+        print(f"ended {counted(len(found), 'process')} of a run that was killed", flush=True)
 
 
 def other_snakemake(folder: Path) -> int | None:

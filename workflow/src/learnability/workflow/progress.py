@@ -16,6 +16,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ..study.words import counted
+
 MOST = 12  # jobs to list; a terminal has 24 lines
 
 
@@ -54,7 +56,7 @@ class StudyPanel:
         left = f"about {clock(elapsed / done * (total - done))} left" if 0 < done < total else ""
         bar = ProgressBar(total=max(total, 1), completed=done)
         table.add_column(ratio=1)
-        table.add_row(bar, f"{done} of {total} jobs", f"{len(self.running)} running", clock(elapsed), left)
+        table.add_row(bar, f"{done} of {counted(total, 'job')}", f"{len(self.running)} running", clock(elapsed), left)
         return table
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ...errors import InputError
 from ...storage.contracts import file_digest
+from ...study.words import counted
 from ..published_counts import compare_counts
 from ..source import Source, check_samples
 from .files import read_image, resolve_root
@@ -56,7 +57,7 @@ def patients(ids: pd.Series, origin: str) -> pd.Series:
     groups = ids.str.extract(NAME, expand=False)
     if groups.isna().any():
         raise InputError(
-            f"{origin}: {groups.isna().sum()} names do not begin with split, patient, scan and reconstruction, the "
+            f"{origin}: {counted(groups.isna().sum(), 'name')} without split, patient, scan and reconstruction, the "
             f"first is {ids[groups.isna()].iloc[0]!r}; expected names like train_9_a_1"
         )
     return groups
@@ -70,9 +71,9 @@ def merge_rows(samples: pd.DataFrame, conflicting: str, origin: str) -> tuple[np
     if len(slices) and conflicting == "error":
         labels = samples.loc[samples["sample_id"] == slices[0], "label_name"].unique()
         raise InputError(
-            f"{origin}: {len(slices)} slices have more than one label, the first is {slices[0]!r} with "
+            f"{origin}: {counted(len(slices), 'slice')} with more than one label, the first is {slices[0]!r} with "
             f"{sorted(labels)}; correct the table, or set `conflicting_rows: drop` to leave these slices out"
         )
-    counted = {"copies_merged": int((copy & ~conflict).sum()), "conflicting_slices_dropped": len(slices)}
-    print(f"{origin}: {counted['copies_merged']} copies of rows merged, {len(slices)} slices in conflict dropped")
-    return np.flatnonzero(~copy & ~conflict), counted
+    found = {"copies_merged": int((copy & ~conflict).sum()), "conflicting_slices_dropped": len(slices)}
+    print(f"{origin}: rows merged as copies: {found['copies_merged']}; slices in conflict dropped: {len(slices)}")
+    return np.flatnonzero(~copy & ~conflict), found

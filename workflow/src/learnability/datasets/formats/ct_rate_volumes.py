@@ -12,6 +12,7 @@ import pandas as pd
 
 from ...errors import InputError
 from ...storage.contracts import file_digest
+from ...study.words import counted
 from ..source import Source, check_samples
 from .ct_rate import CLASSES, FINDINGS, patients
 from .files import resolve_root
@@ -103,7 +104,7 @@ def open_table(entry: dict) -> tuple[Path, Table]:
     missing = [name for name in names if not (root / name).is_file()]
     if missing:
         raise InputError(
-            f"{table.path}: {len(missing)} of {len(names)} volumes and masks do not exist, the first is "
+            f"{table.path}: {len(missing)} of {len(names)} volumes and masks missing, the first is "
             f"{root / missing[0]}; paths in the table are relative to `root`"
         )
     return root, table
@@ -177,11 +178,11 @@ def check_conflicts(scans: list[Scan], conflicting: str, table: Path) -> dict:
     if count and conflicting == "error":
         first = next(scan for scan in scans if scan.conflicting)
         raise InputError(
-            f"{table}: {count} slices cross masks of more than one category, the first is "
+            f"{table}: {counted(count, 'slice')} across masks of more than one category, the first is "
             f"{stem(first.volume)}_f{first.conflicting[0]}; set `conflicting_rows: drop` to leave these slices out"
         )
     empty = sum(scan.empty_masks for scan in scans)
-    print(f"{table.name}: {count} slices with several categories left out, {empty} findings with an empty mask")
+    print(f"{table.name}: slices with several categories left out: {count}; findings with an empty mask: {empty}")
     return {"conflicting_slices_dropped": count, "empty_masks": empty}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ...errors import InputError
+from ...study.words import counted
 from .depth import CHECKS, check_pixels
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -109,7 +110,9 @@ def image_names(folder: Path) -> list[str]:
     images = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES)]
     if len(images) < len(names):
         others = sorted(set(names) - set(images))
-        print(f"{folder}: {len(others)} entries are not images and are left out, the first is {others[0]}")
+        print(
+            f"{folder}: {counted(len(others), 'name')} left out because no image is called so, the first is {others[0]}"
+        )
     return images
 
 

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ...errors import InputError
+from ...study.words import counted
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".jp2", ".bmp", ".gif", ".webp", ".pbm", ".pgm",
             ".ppm", ".pnm")  # fmt: skip
@@ -93,15 +94,15 @@ def find_class_folders(tree: Tree, splits: list[str] | None) -> list[str]:
     elif splits and (others := [name for name in tops if same_text(name) not in set(map(same_text, splits))]):
         raise InputError(f"{tree.root}: {others[:SHOWN]} beside the `splits`; name them there too, or in `exclude`")
     if not tops:
-        what = f"{len(beside)} images, but no folder" if beside else "no folder"
+        what = f"{counted(len(beside), 'image')}, but no folder" if beside else "no folder"
         raise InputError(f"{tree.root} holds {what}; expected a folder per class: correct `root`, or use format table")
     folders = []
     for split in tops if splits else []:
         inner, images = tree.look_into(split)
         if not inner:
             raise InputError(
-                f"{tree.root / split} holds {len(images)} images and no folder; expected a folder per class in each "
-                "of the parts: set `splits: []` where these folders are the classes"
+                f"{tree.root / split} holds {counted(len(images), 'image')} and no folder; expected a folder per "
+                "class in each of the parts: set `splits: []` where these folders are the classes"
             )
         folders, beside = folders + inner, beside + images
     if beside:

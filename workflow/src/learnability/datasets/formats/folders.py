@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...errors import InputError
+from ...study.words import counted
 from ..names import own_groups, strip, unify
 from ..source import Source, check_samples
 from .files import listing_digest, read_image, resolve_root
@@ -87,8 +88,8 @@ def refuse_masks(root: Path, images: dict[str, list[str]]) -> None:
     found, pattern = find_masks(images)
     if found:
         raise InputError(
-            f"{root}: {len(found)} files seem to be masks of other images, the first is {found[0]!r}; leave them out "
-            f'by `exclude: ["{pattern}"]`, or, if they are images to be classified, set `include: ["*"]`'
+            f"{root}: {counted(len(found), 'file')} named like masks of other images, the first is {found[0]!r}; "
+            f'leave them out by `exclude: ["{pattern}"]`, or, if they are images to be classified, set `include: ["*"]`'
         )
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from ...errors import InputError
 from ...storage.contracts import file_digest
+from ...study.words import counted
 from ..names import own_groups
 from ..published_counts import compare_counts
 from ..source import Source, check_samples
@@ -62,6 +63,6 @@ def check_unknown(truth) -> None:
     if wrong.any():
         first = truth.column("image")[wrong].iloc[0]
         raise InputError(
-            f"{truth.path}: {wrong.sum()} rows with UNK other than 0, the first is {first!r}; UNK is no class of the "
-            "training part: use the official file, or take these rows out"
+            f"{truth.path}: {counted(wrong.sum(), 'row')} with UNK other than 0, the first is {first!r}; UNK is no "
+            "class of the training part: use the official file, or take these rows out"
         )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...errors import InputError
 from ...storage.contracts import digest
+from ...study.words import counted
 from ..published_counts import compare_counts
 from ..source import Source, check_samples
 from .files import resolve_root
@@ -101,11 +102,15 @@ def decode_labels(values: np.ndarray, names: list[str] | None, path: Path) -> tu
         codes = values.argmax(axis=1)
         kept = np.flatnonzero((values != 0).sum(axis=1) == 1)
         if not len(kept):
-            raise InputError(f"{path}: {len(values)} rows, none with exactly one finding; nothing is left to classify")
+            raise InputError(
+                f"{path}: {counted(len(values), 'row')}, none with exactly one finding; nothing is left to classify"
+            )
     number = values.shape[1] if values.shape[1] > 1 else int(codes.max(initial=0)) + 1
     names = names or [str(code) for code in range(number)]
     if len(names) != number or codes.min(initial=0) < 0:
-        raise InputError(f"{path}: labels 0 to {number - 1}, but `classes` has {len(names)} names; name each label")
+        raise InputError(
+            f"{path}: labels 0 to {number - 1}, but `classes` has {counted(len(names), 'name')}; name each label"
+        )
     return list(names), codes, kept
 
 

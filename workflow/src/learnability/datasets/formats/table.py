@@ -14,6 +14,7 @@ import pandas as pd
 
 from ...errors import InputError, quoted
 from ...storage.contracts import file_digest
+from ...study.words import counted
 from ..names import add_counts, is_missing, own_groups, strip_columns, unify
 from ..source import Source, check_samples
 from .csv_rows import read_columns
@@ -115,12 +116,13 @@ def choose(table: Table, where: dict[str, list]) -> dict[str, int]:
         if absent := sorted(set(values) - set(column)):
             there = column.value_counts()
             shown = ", ".join(f"{value!r} ({count})" for value, count in there[:SHOWN].items())
-            others = f" and {len(there) - SHOWN} other values" if len(there) > SHOWN else ""
+            others = f" and {counted(len(there) - SHOWN, 'other value')}" if len(there) > SHOWN else ""
             raise InputError(f"{table.path}: where.{name}: no row has {absent}; there are {shown}{others}: correct it")
         counts = column[kept & ~column.isin(values)].value_counts()
         left_out |= {f"where: {name} is {value!r}": int(count) for value, count in counts[:SHOWN].items()}
         if len(counts) > SHOWN:
-            left_out[f"where: {name} is one of {len(counts) - SHOWN} other values"] = int(counts[SHOWN:].sum())
+            others = counted(len(counts) - SHOWN, "other value")
+            left_out[f"where: {name} is one of {others}"] = int(counts[SHOWN:].sum())
         kept &= column.isin(values)
     if not kept.any():
         raise InputError(f"{table.path}: where: no row meets all of {where} at once; correct or take out one of them")
@@ -143,13 +145,14 @@ def refuse_repeated_ids(table: Table, ids: pd.Series, entry: dict) -> None:
         choose(whole, {name: each for name, each in entry.get("where", {}).items() if name in whole.rows.columns})
     rows = whole.rows[whole.rows[entry["image_column"]].isin(repeated)]
     values = rows.groupby(entry["image_column"]).nunique()
-    differing = [f"{name!r} (of {number} ids)" for name in values if (number := (values[name] > 1).sum())]
-    more = f" and {len(differing) - SHOWN} more columns" if len(differing) > SHOWN else ""
+    differing = [f"{name!r} (of {counted(number, 'id')})" for name in values if (number := (values[name] > 1).sum())]
+    more = f" and {counted(len(differing) - SHOWN, 'more column')}" if len(differing) > SHOWN else ""
     found = f"their rows differ in {', '.join(differing[:SHOWN])}{more}" if differing else "their rows are equal"
     advice = ", choose by `where`, or name a column that tells them apart as `image_column`" if differing else ""
     raise InputError(
-        f"{table.path}: {ids.duplicated().sum()} duplicate sample ids, the first is {ids[ids.duplicated()].iloc[0]!r}; "
-        f"{found}, and every image must appear once: remove the repeated rows{advice}"
+        f"{table.path}: {counted(ids.duplicated().sum(), 'duplicate sample id')}, the first is "
+        f"{ids[ids.duplicated()].iloc[0]!r}; {found}, and every image must appear once: remove the repeated "
+        f"rows{advice}"
     )
 
 
@@ -170,13 +173,13 @@ def join_table(table: Table, other: Table, on: str) -> Table:
         raise InputError(f"{other.path}: values of {on!r} repeat; the table to join needs one row per {on!r}")
     if is_missing(key).any():
         raise InputError(
-            f"{table.path}: {is_missing(key).sum()} rows without {on!r}, which would be matched with one another; "
-            "fill them in, or take them out"
+            f"{table.path}: {counted(is_missing(key).sum(), 'row')} without {on!r}, which names the partner in "
+            f"{other.path.name}; fill it in, or take these rows out"
         )
     missing = ~key.isin(other.column(on))
     if missing.any():
         raise InputError(
-            f"{other.path}: {missing.sum()} rows of {table.path.name} have no partner here, the first is "
+            f"{other.path}: {counted(missing.sum(), 'row')} of {table.path.name} without a partner here, the first is "
             f"{key[missing].iloc[0]!r}; add them here, or take them out there"
         )
     new = [name for name in other.rows.columns if name == on or name not in table.rows.columns]
@@ -192,7 +195,7 @@ def one_hot(table: Table, names: list[str], ids: pd.Series) -> pd.Series:
     if len(wrong):
         found = [name for name, value in zip(names, values[wrong[0]], strict=True) if value != 0]
         raise InputError(
-            f"{table.path}: {len(wrong)} rows without exactly one positive label; the first is "
+            f"{table.path}: {counted(len(wrong), 'row')} without exactly one positive label; the first is "
             f"{ids.iloc[wrong[0]]!r} with {found or 'none'}; correct them or take them out"
         )
     return pd.Series(pd.array(names, dtype="str").take(values.argmax(axis=1)), index=ids.index)
