@@ -339,6 +339,11 @@ def test_two_lossless_controls_on_the_grid_of_a_gap_are_refused():
     assert said in message_of(check_study, published(autoencoders={"mine": mine}))
     coarse = mine | {"channels": 3 * 32**2, "factor": 32}
     check_study(published(autoencoders={"mine": coarse, "ours": coarse}))  # no autoencoder has this grid
+    curve = {"learning_curve": ["share_10", "matched_cross_entropy"], "gap_decomposition": []}
+    names = ["flux2", "pixel_unshuffle_8", "mine"]
+    study = {"recipes": curve, "autoencoders": names, "controls": [], "efficiency": None}
+    assert said in message_of(check_study, published(study=study, autoencoders={"mine": mine}))
+    check_study(published(study=study | {"autoencoders": names[:2]}, autoencoders={"mine": mine}))  # one in the curve
 
 
 def test_a_control_that_is_in_the_study_is_not_trained_twice():

@@ -1,5 +1,7 @@
 """What a study consists of, read from its configuration: autoencoders, tables and cells."""
 
+from collections.abc import Collection
+
 from ..errors import InputError
 from ..storage.contracts import CELL
 from . import controls
@@ -134,11 +136,21 @@ def each_once(runs: list[dict]) -> list[dict]:
     return list({tuple(run[key] for key in CELL): run for run in runs}.values())
 
 
-def controls_of_grids(config: dict, table: str = "gap_decomposition") -> dict[str, str]:
-    """The lossless control on the grid of every autoencoder of a table that has one; InputError where it has two."""
-    lossless = {name: entry for name, entry in config["autoencoders"].items() if entry.get("class") == LOSSLESS}
+def lossless_controls(config: dict) -> dict[str, dict]:
+    return {name: entry for name, entry in config["autoencoders"].items() if entry.get("class") == LOSSLESS}
+
+
+def controls_of_grids(
+    config: dict, table: str = "gap_decomposition", among: Collection[str] | None = None
+) -> dict[str, str]:
+    """The lossless control on the grid of every autoencoder of a table that has one; InputError where it has two.
+
+    There is none where the study has no recipes for the table. It is looked for `among` these names, or all that are
+    configured.
+    """
+    lossless = {name: entry for name, entry in lossless_controls(config).items() if among is None or name in among}
     found = {}
-    for name in scope(config, table)["autoencoders"]:
+    for name in scope(config, table)["autoencoders"] if config["study"]["recipes"].get(table) else ():
         factor = resolve_autoencoder(config, name)["factor"]
         controls = [control for control, entry in lossless.items() if entry["factor"] == factor]
         if len(controls) > 1:
@@ -199,11 +211,10 @@ def shares_of_curve(config: dict) -> dict[str, float]:
 def gaps_of_curve(config: dict) -> dict[str, str | None]:
     """Autoencoders whose gap the learning curve has, each with the lossless control of its grid if it has that too."""
     runs = {(cell["autoencoder"], cell["space"]) for cell in cells(config, "learning_curve")}
-    controls = controls_of_grids(config, "learning_curve") if ("original", "image") in runs else {}
-    lossless = {name for name, entry in config["autoencoders"].items() if entry.get("class") == LOSSLESS}
-    names = [name for name, space in sorted(runs) if space == "latent" and (name, "reconstruction") in runs]
-    both = {name: controls.get(name) for name in names if name not in lossless}
-    return {name: control if (control, "latent") in runs else None for name, control in both.items()}
+    read = {name for name, space in runs if space == "latent"} if ("original", "image") in runs else ()
+    controls, lossless = controls_of_grids(config, "learning_curve", among=read), lossless_controls(config)
+    both = [name for name, space in sorted(runs) if space == "latent" and (name, "reconstruction") in runs]
+    return {name: controls.get(name) for name in both if name not in lossless}
 
 
 def efficiency(config: dict) -> dict | None:

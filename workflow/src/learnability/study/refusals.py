@@ -7,6 +7,7 @@ from .cells import (
     columns,
     decodes,
     efficiency,
+    gaps_of_curve,
     has_blocks,
     recipes_of_gaps,
     resolve_autoencoder,
@@ -228,6 +229,7 @@ def check_bits(config: dict) -> None:
                 f"recipes.{name}.{sorted(unlike)[0]}: differs from {whole[0]}; recipes of study.recipes.learning_curve "
                 "differ in train_share alone"
             )
+    gaps_of_curve(config)  # which refuses two lossless controls on one grid
 
 
 def check_efficiency(config: dict, part: dict) -> None:
