@@ -29,7 +29,11 @@ def named_modules(note: dict, config: dict) -> list[str]:
 
 def imported_beyond_digest(note: dict, checkout: Path, config: dict) -> set[str]:
     """Modules that a job imported but its digest does not cover; the digest must belong to its rule and values."""
-    again = {"encode_latents": "encode_dataset", "encode_latent_views": "encode_views"}  # rules with another's script
+    again = {
+        "encode_latents": "encode_dataset",
+        "encode_latent_views": "encode_views",
+        "decompose_gap_by_share": "decompose_gap",
+    }  # rules with another's script
     script = again.get(note["rule"], note["rule"])
     modules = named_modules(note, config)
     assert note["code"] in (None, provenance.code_digest(script, modules)), note["rule"]

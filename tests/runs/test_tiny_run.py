@@ -278,7 +278,7 @@ def test_forcerun_really_trains_again_and_gives_the_same_bytes(finished, results
     made = [f"{cell}/predictions.parquet", f"{cell}/metrics.json", *(name for name in before if "runs/" not in name)]
     others = (
         "table2", "table3", "figure3", "noise_levels", "spectra", "probes", "information", "learning_curve",
-        "learning_curves", "decoder_depth", "across_spaces", "remedies", "table6",
+        "learning_curves", "gap_by_share", "decoder_depth", "across_spaces", "remedies", "table6",
     )  # fmt: skip
     made = [results / name for name in made if Path(name).stem not in others]
     stamps = [path.stat().st_mtime_ns for path in made]

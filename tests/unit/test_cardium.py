@@ -63,7 +63,7 @@ def test_what_is_no_image_is_left_out_and_said(tmp_path, capsys):
     (patient / "notes.txt").write_text("")
     (patient / ".DS_Store").write_text("")
     assert open_source(entry).samples["sample_id"].tolist() == IN_ORDER
-    assert "901: 1 name left out because no image is called so, the first is notes.txt" in capsys.readouterr().out
+    assert "901: 1 name left out as not named like an image, the first is notes.txt" in capsys.readouterr().out
 
 
 def test_the_provenance_follows_the_tree(tmp_path):

@@ -108,7 +108,7 @@ def test_equal_images_in_two_groups_stop_the_job_and_are_named(entry, tmp_path):
     message = str(caught.value)
     assert message.startswith("datasets.invented: 3 images with an identical copy in another group, pixel for pixel")
     assert "'x0' (a, group 'g00') = 'x1' (b, group 'g01') = 'x2' (a, group 'g02')" in message
-    assert "(3 with one of another label)" in message
+    assert "(3 with a copy of another label)" in message
     assert [way for way in ("`deduplicate: true`", "`duplicates: keep`") if way not in message] == []
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["duplicates.csv"]
 
@@ -124,7 +124,7 @@ def test_two_labels_of_one_image_within_a_group_are_said_and_stop_nothing(entry,
     _, card = prepare(entry | {"deduplicate": False}, tmp_path / "out")
     assert card["duplicates"] == {"images": 3, "across_groups": 0, "with_conflicting_labels": 3, "groups_merged": 0}
     (said,) = card["warnings"]
-    assert said.startswith("3 images with an equal one of another label: 'x0' (a, group 'g02') = 'x1' (b,")
+    assert said.startswith("3 images with an equal image of another label: 'x0' (a, group 'g02') = 'x1' (b,")
     assert f"warning: invented: {said}" in capsys.readouterr().out
 
 
@@ -149,7 +149,7 @@ def test_merged_groups_stay_in_one_fold(entry, tmp_path):
     fold = make_folds(samples, 3, seed=0, rare_classes="error", origin="invented")["fold"]
     assert fold[:3].nunique() == 1
     assert len(samples) == 24
-    assert [said.partition(":")[0] for said in card["warnings"]] == ["3 images with an equal one of another label"]
+    assert [said.partition(":")[0] for said in card["warnings"]] == ["3 images with an equal image of another label"]
 
 
 def test_a_list_of_duplicates_does_not_outlive_them(entry, tmp_path):

@@ -212,7 +212,8 @@ def test_the_cards_are_the_visible_ones_by_number(smi, given, cards):
     [
         ({}, ["MIG-cc", "MIG-GPU-aa/2/0", "1"]),
         ({"CUDA_VISIBLE_DEVICES": "MIG-c,1"}, ["MIG-cc", "1"]),
-        ({"CUDA_VISIBLE_DEVICES": "GPU-aa"}, ["GPU-aa"]),  # CUDA takes its first instance
+        ({"CUDA_VISIBLE_DEVICES": "GPU-aa"}, ["MIG-cc", "MIG-GPU-aa/2/0"]),
+        ({"CUDA_VISIBLE_DEVICES": "1,0"}, ["1", "MIG-cc", "MIG-GPU-aa/2/0"]),
     ],
 )
 def test_the_instances_of_a_divided_card_are_cards_of_their_own(smi, given, cards):

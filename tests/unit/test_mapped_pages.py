@@ -11,7 +11,7 @@ from learnability.autoencoders.ahead import encode_ahead
 from learnability.autoencoders.views import Copies
 from learnability.diagnostics.images import AtGrid
 from learnability.diagnostics.latents import blocks
-from learnability.storage.arrays import PackedWriter, open_packed
+from learnability.storage.arrays import PackedWriter, open_packed, rows_from
 
 NUMBER, SIDE = 37, 64
 
@@ -67,3 +67,11 @@ def test_no_page_of_the_map_is_read(path, reader):
     assert mapped_kilobytes(path) == 0
     assert images[-1, 0, 0, 0] == NUMBER - 1  # now one is
     assert mapped_kilobytes(path) > 0
+
+
+def test_a_part_of_a_map_gives_its_own_rows(tmp_path):
+    with PackedWriter(tmp_path / "rows.npy", (2,), "int64") as file:
+        file.write(np.arange(20).reshape(10, 2))
+    array = open_packed(tmp_path / "rows.npy")
+    for whole in (array, array[3:], array[::2], np.array(array)):
+        np.testing.assert_array_equal(rows_from(whole, 1, 3), np.array(whole)[1:3])

@@ -131,7 +131,7 @@ def test_what_is_doubtful_in_a_table_is_said_before_anything_runs(study, tmp_pat
     assert [line.text.split(":")[0] for line in said] == [
         "1 value of 'dx' in the whole data set had blanks at the ends",
         "1 image of the whole data set with 'NA' as group",
-        "1 set(s) of 'group' differ only in case, separators or leading zeros, and are kept apart",
+        "1 set of values of 'group' alike but for case, separators or leading zeros, which are kept apart",
         "the largest group has 30 of 62 images (48%)",
     ]
 
@@ -159,7 +159,7 @@ def test_colour_that_would_become_grey_is_a_warning(study, tmp_path, channels):
     entry = clinic(tmp_path / "clinic", number=40, coloured=(2, 11), channels=channels)
     found = lines_of(study(datasets={"mine": entry}), images=2)["mine"]
     texts = [line.text for line in found if line.warning]
-    expected = ["2 of 40 images looked at with colour, which `channels: 1` makes grey; `channels: 3` keeps it"]
+    expected = ["colour in 2 of 40 images looked at, which `channels: 1` makes grey; `channels: 3` keeps it"]
     assert texts == (expected if channels == 1 else [])
     assert all(line.ready for line in found)
 

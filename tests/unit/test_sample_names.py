@@ -136,7 +136,7 @@ def test_classes_that_differ_in_case_or_read_like_nothing_are_said(tmp_path):
     source = open_source(write_table(tmp_path, ["a,NV,p1", "b,nv,P1", "c,NaN,p3"]))
     said = warnings_of(source.names, source.samples, source.grouped)
     assert len(said) == 3
-    assert "1 set(s) of 'group' differ only in case" in said[0]
+    assert "1 set of values of 'group' alike but for case" in said[0]
     assert "'P1' and 'p1'" in said[0]
     assert "'NV' and 'nv'" in said[1]
     assert said[2] == "class 'NaN' reads like a missing label"

@@ -10,6 +10,7 @@ from learnability.study.cells import (
     cells,
     cells_of_gaps,
     columns,
+    controls_of_curve,
     controls_of_grids,
     decomposed,
     efficiency,
@@ -319,18 +320,22 @@ def test_a_grid_without_a_lossless_control_gets_none():
 
 
 def test_the_gap_of_a_learning_curve_has_a_control_where_the_curve_has_it():
-    def curve(*autoencoders: str, **study) -> dict:
+    def curve(*autoencoders: str, **study) -> tuple[list, dict]:
         limits = {"learning_curve": {"autoencoders": list(autoencoders)}}
-        names = [*PUBLISHED["study"]["autoencoders"], "pixel_unshuffle_8"]
+        names = [*PUBLISHED["study"]["autoencoders"], "pixel_unshuffle_8", "pixel_unshuffle_4"]
         recipes = {"learning_curve": ["share_10", "matched_cross_entropy"]}
-        return gaps_of_curve(published(study={"recipes": recipes, "autoencoders": names, "limited_to": limits} | study))
+        config = published(study={"recipes": recipes, "autoencoders": names, "limited_to": limits} | study)
+        found = controls_of_curve(config)
+        return gaps_of_curve(config), {name: found[name] for name in autoencoders if name in found}
 
-    assert curve("flux2", "pixel_unshuffle_8") == {"flux2": "pixel_unshuffle_8"}
-    assert curve("flux2", "medvae_ft") == {"flux2": None, "medvae_ft": None}
-    assert curve("pixel_unshuffle_8") == gaps_of_curve(PUBLISHED) == {}
-    assert curve("flux2", "pixel_unshuffle_8", spaces=["latent"]) == {}
-    without_images = curve("flux2", "pixel_unshuffle_8", spaces=["latent", "reconstruction"])
-    assert without_images == {"flux2": None}
+    eight, four = "pixel_unshuffle_8", "pixel_unshuffle_4"
+    assert curve("flux2", eight) == (["flux2"], {"flux2": eight, eight: eight})
+    assert curve("flux2", "medvae_ft") == (["flux2", "medvae_ft"], {})
+    assert curve("flux2", four) == (["flux2"], {four: four})  # of another grid, and of no autoencoder a row
+    assert curve(eight) == ([], {eight: eight})
+    assert gaps_of_curve(PUBLISHED) == []
+    assert curve("flux2", eight, spaces=["latent"])[0] == []
+    assert curve("flux2", eight, spaces=["latent", "reconstruction"]) == (["flux2"], {eight: eight})
 
 
 def test_two_lossless_controls_on_the_grid_of_a_gap_are_refused():

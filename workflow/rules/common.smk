@@ -12,6 +12,7 @@ from learnability.study.cells import (
     cells_of_gaps,
     cells_of_information,
     columns,
+    controls_of_curve,
     controls_of_grids,
     decodes,
     decomposed,

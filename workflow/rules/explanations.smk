@@ -109,7 +109,7 @@ use rule decompose_gap as decompose_gap_by_share with:
         "<results>/logs/decompose_gap_by_share/gap_by_share.log",
     params:
         recipes={"matched": {name: [name] for name in shares_of_curve(config)}},
-        controls={name: control for name, control in gaps_of_curve(config).items() if control},
+        controls=controls_of_curve(config),
         code=code_of("decompose_gap"),
     message:
         "The gap by the share of the training rows"

@@ -94,7 +94,7 @@ def examine_images(config: dict, name: str, source: Source) -> list[Line]:
         allowed = config["datasets"][name]["max_bad_images"]
         lines.append(Line(name, look.in_words(source, allowed), warning=True))
     if look.coloured and source.channels == 1:
-        text = f"{look.coloured} of {counted(look.read, 'image')} looked at with colour, which `channels: 1` makes grey"
+        text = f"colour in {look.coloured} of {counted(look.read, 'image')} looked at, which `channels: 1` makes grey"
         lines.append(Line(name, f"{text}; `channels: 3` keeps it", warning=True))
     return lines
 

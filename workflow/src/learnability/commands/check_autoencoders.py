@@ -71,7 +71,7 @@ def examine_round_trip(config: dict, name: str, entry: dict, images: np.ndarray,
     quality = "no decoder" if found["psnr"] is None else f"PSNR {found['psnr']:.2f} dB"
     if found["identical"]:
         number = "all" if found["identical"] == len(images) else found["identical"]
-        quality += f", {number} identical after it"
+        quality += f", {number} unchanged"
     lines = [
         Line(name, f"round trip of {counted(len(images), 'image')} of {origin} at {images.shape[1]} px: {quality}")
     ]

@@ -56,7 +56,7 @@ def refuse_duplicates(duplicates: pd.DataFrame, origin: str, listed: str) -> Non
     if across.empty:
         return
     conflicts = count_duplicates(across)["with_conflicting_labels"]
-    labels = f" ({conflicts} with one of another label)" if conflicts else ""
+    labels = f" ({conflicts} with a copy of another label)" if conflicts else ""
     raise InputError(
         f"{origin}: {counted(len(across), 'image')} with an identical copy in another group, pixel for pixel as "
         f"packed{labels}: {in_words(across)}. In two folds that is leakage. All are in {listed}: take images out or "
@@ -76,7 +76,7 @@ def warnings_of_duplicates(duplicates: pd.DataFrame, merged: bool) -> list[str]:
     conflicting = duplicates[per_content["label_name"].transform("nunique") > 1]
     if len(conflicting):
         found.append(
-            f"{counted(len(conflicting), 'image')} with an equal one of another label: {in_words(conflicting)}"
+            f"{counted(len(conflicting), 'image')} with an equal image of another label: {in_words(conflicting)}"
         )
     return found
 

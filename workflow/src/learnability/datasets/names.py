@@ -118,8 +118,7 @@ def warnings_of(names: dict, samples: pd.DataFrame, grouped: bool) -> list[str]:
         for column, count in names["stripped"].items()
     ]
     found += [
-        f"{counted(count, 'value')} of {column!r} in the whole data set: another writing of one that is there too, and "
-        "now the same"
+        f"{counted(count, 'value')} of {column!r} in the whole data set spelled unlike another there, and now the same"
         for column, count in names["unified"].items()
     ]
     found += [
@@ -129,8 +128,8 @@ def warnings_of(names: dict, samples: pd.DataFrame, grouped: bool) -> list[str]:
     for column, texts in doubtful_names(samples, grouped).items():
         shown = "; ".join(" and ".join(map(repr, alike)) for alike in texts[:SHOWN])
         found.append(
-            f"{len(texts)} set(s) of {column!r} differ only in case, separators or leading zeros, and are kept apart: "
-            f"{shown}"
+            f"{counted(len(texts), 'set')} of values of {column!r} alike but for case, separators or leading zeros, "
+            f"which are kept apart: {shown}"
         )
     classes = samples["label_name"].drop_duplicates()
     return found + [f"class {text!r} reads like a missing label" for text in classes[is_missing(classes)]]

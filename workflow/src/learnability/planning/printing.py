@@ -77,11 +77,11 @@ def walls(costs: list[Cost], plan: Plan, gpus: list[int]) -> list[str]:
     """The least wall time on each number of GPUs; nothing where no hours are known."""
     if nothing_known(costs):
         return []
-    what = "job(s) side by side" if plan.device == CPU else f"{plan.device}"
     lines = []
     for wall in (wall_hours(costs, number, plan.device) for number in gpus):
         bound = "the longest chain of jobs" if wall.chain > wall.divided else "all jobs divided among them"
-        lines.append(f"On {wall.gpus} {what}: at least {hours(wall.hours)} h wall time ({bound}; "
+        what = f"{counted(wall.gpus, 'job')} side by side" if plan.device == CPU else f"{wall.gpus} {plan.device}"
+        lines.append(f"On {what}: at least {hours(wall.hours)} h wall time ({bound}; "
                      f"divided {hours(wall.divided)} h, chain {hours(wall.chain)} h)")  # fmt: skip
     return lines
 

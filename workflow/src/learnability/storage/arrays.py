@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import mmap
 import os
 import sys
 from pathlib import Path
@@ -151,7 +152,7 @@ def read_packed(array: np.memmap, start: int = 0, rows: int | None = None) -> np
 
 def rows_from(array, start: int, stop: int) -> np.ndarray:
     """A copy of rows `start` to `stop`: of a whole packed array from its file, else of what gives arrays for slices."""
-    if isinstance(array, np.memmap):
+    if isinstance(getattr(array, "base", None), mmap.mmap):  # a part of a map does not say where it begins
         return read_packed(array, start, stop - start)
     return np.array(array[start:stop])
 

@@ -208,13 +208,22 @@ def shares_of_curve(config: dict) -> dict[str, float]:
     return {name: resolve_recipe(config, name).train_share for name in names}
 
 
-def gaps_of_curve(config: dict) -> dict[str, str | None]:
-    """Autoencoders whose gap the learning curve has, each with the lossless control of its grid if it has that too."""
+def gaps_of_curve(config: dict) -> list[str]:
+    """Autoencoders whose gap the learning curve has: those with both sides of it that are no lossless controls."""
+    runs = {(cell["autoencoder"], cell["space"]) for cell in cells(config, "learning_curve")}
+    both = [name for name, space in sorted(runs) if space == "latent" and (name, "reconstruction") in runs]
+    return [name for name in both if name not in lossless_controls(config)]
+
+
+def controls_of_curve(config: dict) -> dict[str, str]:
+    """The lossless control of every autoencoder of the learning curve that has one in it, beside the images.
+
+    A lossless one has itself, wherever it is.
+    """
     runs = {(cell["autoencoder"], cell["space"]) for cell in cells(config, "learning_curve")}
     read = {name for name, space in runs if space == "latent"} if ("original", "image") in runs else ()
-    controls, lossless = controls_of_grids(config, "learning_curve", among=read), lossless_controls(config)
-    both = [name for name, space in sorted(runs) if space == "latent" and (name, "reconstruction") in runs]
-    return {name: controls.get(name) for name in both if name not in lossless}
+    itself = {name: name for name in lossless_controls(config)}
+    return controls_of_grids(config, "learning_curve", among=read) | itself
 
 
 def efficiency(config: dict) -> dict | None:

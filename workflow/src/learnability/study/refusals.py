@@ -5,9 +5,9 @@ from . import controls
 from .cells import (
     ALL_SPACES,
     columns,
+    controls_of_curve,
     decodes,
     efficiency,
-    gaps_of_curve,
     has_blocks,
     recipes_of_gaps,
     resolve_autoencoder,
@@ -229,7 +229,7 @@ def check_bits(config: dict) -> None:
                 f"recipes.{name}.{sorted(unlike)[0]}: differs from {whole[0]}; recipes of study.recipes.learning_curve "
                 "differ in train_share alone"
             )
-    gaps_of_curve(config)  # which refuses two lossless controls on one grid
+    controls_of_curve(config)  # refuses two on one grid
 
 
 def check_efficiency(config: dict, part: dict) -> None:

@@ -11,6 +11,7 @@ from ..significance.group_level import FEWEST_FOLDS
 from ..significance.groups import OF_THESE
 from ..significance.level import ALPHA, CONFIDENCE, P_BELOW
 from ..significance.visible import POWER, seen_by
+from ..study.truths import GAP
 from ..study.words import counted
 from ..tables.labels import recipe_in_words
 from ..tables.layout import listed, points, whole_points
@@ -79,7 +80,8 @@ def conclusions(findings: Findings, differing: list[str], searches: Sequence[dic
         _of_the_gap(findings, cells, may, may_not)
     _of_equivalence(findings, may, may_not)
     _of_confounds(findings, differing, may, may_not)
-    may_not += at_the_ends(searches)
+    controls = findings.rows("controls", expected=GAP)
+    may_not += at_the_ends(searches, unreadable=set(controls.get("control", ())))
     if said := diagnostics_in_words(findings.frames.get("diagnostics_vs_gap")):
         (may if said[0] else may_not).append(said[1])
     missing = [findings.dataset(name) for name in PAPER_DATASETS if name not in findings.cards]

@@ -32,6 +32,10 @@ TITLES = {
 # Over all datasets, which their rows do not name.
 OVER_ALL = {"study_level", "wilcoxon", "fidelity_vs_gap", "diagnostics_vs_gap", "equivalence"}
 IN_RECONSTRUCTION = "_in_reconstruction"  # how the comparison of fine-tuning in that space ends
+OF_DECOMPOSED = (
+    "Mean of the families: of each data set, every image averaged over them, as the first test of the study's "
+    "families. Corrected by Holm over the family cells of one recipe and metric."
+)
 NOTES = {
     "group_level": "Sampling only: fewer than three folds were run, so the test decides nothing.",
     "study_level": "These data sets: the mean over them; further data set: a t over their means.",
@@ -39,11 +43,8 @@ NOTES = {
         "Over pairs it is the paper's own test. It treats pairs as independent although they share images and folds "
         "(14 to 23 % false positives in simulation), and decides no verdict."
     ),
-    "gap_decomposition": (
-        "Mean of the families: of each data set, every image averaged over them, as the first test of the study's "
-        "families. Corrected by Holm over the family cells of one recipe and metric."
-    ),
-    "gap_by_share": "The gap by every recipe of the learning curve, tested as in gap_decomposition.csv.",
+    "gap_decomposition": OF_DECOMPOSED,
+    "gap_by_share": f"The gap by every recipe of the learning curve. {OF_DECOMPOSED}",
     "remedies": (
         "Gap: reconstructions less latents, with the remedy. Gain: the gap without it less that; less the gain of the "
         "control, of the rotation or of fine-tuning alone. These data sets: the mean over families, then over them."

@@ -98,8 +98,8 @@ def load_fold(
 ) -> Fold:
     """Open what a run reads, and check that its parts belong together.
 
-    `keep` False leaves the rows on the disk, for what goes over them once. `compare` False does not compare the array
-    with its digest, for what reads few rows.
+    `keep` False leaves the rows on the disk, for what goes over them once or reads few of them. `compare` False does
+    not compare the array with its digest, for what reads few.
     """
     dataset, array, folds = inputs.dataset, inputs.array, inputs.folds
     card = read_json(dataset / "dataset.json")

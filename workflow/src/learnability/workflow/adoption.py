@@ -31,7 +31,7 @@ def adopt(config: dict, configfiles: list[Path]) -> None:
     cards = sorted(results.glob("encodings/*/*/autoencoder.json"))
     if changed := [text for card in cards if (text := changed_weights(config, *card.parent.parts[-2:]))]:
         raise InputError("; ".join(changed))
-    print(f"{results}: {counted(len(checked), 'file')} compared with their cards, nothing differs", flush=True)
+    print(f"{results}: {counted(len(checked), 'file')} compared with their cards: no differences", flush=True)
     accept_results(results)
     command = [sys.executable, "-m", "snakemake", "--touch", "--cores", "1"]
     if configfiles:

@@ -28,37 +28,39 @@ def find_cards(environment: MutableMapping[str, str]) -> list[str]:
 
     A GPU has the number of nvidia-smi, so that two studies call it the same.
     """
-    given = environment.get(VISIBLE)
-    if given is None:
-        return list(numbered_cards().values())
-    names = [name.strip() for name in given.split(",")]
+    given, cards = environment.get(VISIBLE), listed_cards()
+    names = [name for name in cards if name.isdigit()] if given is None else [name.strip() for name in given.split(",")]
     names = names[: next((at for at, name in enumerate(names) if name in ("", "-1")), None)]  # as CUDA reads it
-    numbers = {} if all(name.isdigit() for name in names) else numbered_cards()
-    return [number_of(name, numbers) for name in names]
+    return [card for name in names for card in cards_called(name, cards)]
 
 
-def number_of(name: str, numbers: dict[str, str]) -> str:
-    """The number of the GPU whose UUID is `name` or begins with it, as for CUDA; `name` if not exactly one does."""
-    found = [number for uuid, number in numbers.items() if uuid.startswith(name)]
-    return found[0] if len(found) == 1 else name
+def cards_called(name: str, cards: dict[str, list[str]]) -> list[str]:
+    """The cards of the GPU with this number, or whose UUID is `name` or begins with it, as for CUDA.
+
+    `name` itself where there is not exactly one.
+    """
+    found = [name] if name in cards else [each for each in cards if each.startswith(name) and not each.isdigit()]
+    return cards[found[0]] if len(found) == 1 else [name]
 
 
-def numbered_cards() -> dict[str, str]:
-    """UUID -> number of every GPU that nvidia-smi lists; empty without nvidia-smi.
+def listed_cards() -> dict[str, list[str]]:
+    """The cards of every GPU that nvidia-smi lists, by its number and by its UUID; empty without nvidia-smi.
 
-    Of a GPU that is divided (MIG), its instances stand there, which have no numbers: UUID -> UUID.
+    A GPU is one card, called by its number. A divided one (MIG) is as many as it has instances, which are called by
+    their UUIDs; CUDA would give all jobs of that GPU the first instance.
     """
     if not shutil.which("nvidia-smi"):
         return {}
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
-    found, divided, whole = {}, set(), None
+    found: dict[str, list[str]] = {}
+    cards: list[str] = []
     for number, uuid in LISTED.findall(listed.stdout if listed.returncode == 0 else ""):
-        found[uuid] = number or uuid
         if number:
-            whole = uuid
+            cards = found[number] = found[uuid] = [number]
         else:
-            divided.add(whole)  # CUDA would give all its jobs the first instance
-    return {uuid: number for uuid, number in found.items() if uuid not in divided}
+            cards[:] = [*(card for card in cards if not card.isdigit()), uuid]
+            found[uuid] = [uuid]
+    return found
 
 
 def offer_cards(environment: MutableMapping[str, str], jobs_per_card: int) -> int:

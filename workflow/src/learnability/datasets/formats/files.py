@@ -110,9 +110,7 @@ def image_names(folder: Path) -> list[str]:
     images = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES)]
     if len(images) < len(names):
         others = sorted(set(names) - set(images))
-        print(
-            f"{folder}: {counted(len(others), 'name')} left out because no image is called so, the first is {others[0]}"
-        )
+        print(f"{folder}: {counted(len(others), 'name')} left out as not named like an image, the first is {others[0]}")
     return images
 
 
