@@ -10,7 +10,7 @@ from tests.conftest import CHECKOUT, copy_checkout, job_counts, snakemake
 PACKAGE = "workflow/src/learnability"
 PAGES = {"judge_claims", "compare_published", "write_summary", "all"}
 TESTS = {"test_significance", "test_groups", "test_ablation", "test_diagnostics", "decompose_gap", "judge_controls"}
-TESTS |= {"test_remedies"}
+TESTS |= {"test_remedies", "decompose_gap_by_share"}
 FIGURES = {f"draw_{name}" for name in ("figure2", "figure3", "gaps", "class_recall", "training_curves", "noise_levels")}
 FIGURES |= {"draw_spectra", "draw_diagnostics_vs_gap", "draw_learning_curves", "draw_decoder_depth", "draw_remedies"}
 FIGURES |= {"draw_gap_decomposition"}

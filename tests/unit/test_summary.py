@@ -433,9 +433,13 @@ def test_the_answer_of_one_pair_and_two_folds_says_so():
 
 def test_what_spoils_the_answer_is_named_with_it(findings):
     found = [Spoiled("at chance", "cardium", name, "latent", ".5") for name in ("sd14", "flux1")]
+    found += [Spoiled(kind, "cardium", "sd14", "reconstruction", "") for kind in ("at chance", "below 20 dB")]
     wrong = Said("refuted", "The controls of this study fail. Read no gap from it before the reason is known: x.", [1])
     said = answer(findings, wrong, found)[2]
-    assert said == "Look at this first: the controls of this study fail; latents at chance in 2 cells."
+    assert said == (
+        "Look at this first: the controls of this study fail; latents at chance in 2 cells; "
+        "reconstructions at chance in 1 cell; reconstruction below 20 dB in 1 cell."
+    )
     assert answer(findings, Said("supported", "Controls: fine.", [1]), [])[2].startswith("Nothing was found that makes")
 
 

@@ -13,7 +13,7 @@ from ..significance.level import CONFIDENCE, P_BELOW
 from ..significance.rows import of_first_recipe
 from ..study.truths import NO_GAP, TABLE1
 from ..study.words import counted
-from ..tables.caveats import Spoiled
+from ..tables.caveats import SPACES, Spoiled
 from ..tables.labels import recipe_in_words
 from ..tables.layout import listed, points
 from .conclusions import significant
@@ -90,7 +90,7 @@ def _suspicious(findings: Findings, controls: Said, found: Sequence[Spoiled]) ->
     counts: dict[str, int] = {}
     for each in found:
         words = WORDS.get((each.kind, each.space), each.kind)
-        name = words if words.startswith(("images", "latents")) else f"{each.space} {words}"
+        name = words if words.startswith(tuple(SPACES.values())) else f"{each.space} {words}"
         counts[name] = counts.get(name, 0) + 1
     said += [f"{name} in {counted(number, 'cell')}" for name, number in counts.items()]
     if not controls.lines:
