@@ -137,6 +137,7 @@ def each_once(runs: list[dict]) -> list[dict]:
 
 
 def lossless_controls(config: dict) -> dict[str, dict]:
+    """The entries of the configured controls that lose nothing, by name."""
     return {name: entry for name, entry in config["autoencoders"].items() if entry.get("class") == LOSSLESS}
 
 
