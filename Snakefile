@@ -6,7 +6,7 @@
 #   {results}/folds/{dataset}.parquet
 #   {results}/weights/{name}/source.json              weights from the model hub, and beside it their files
 #   {results}/weights/{dataset}/{autoencoder}{of_fold}/        fine-tuned weights, their curves, tuning.json
-#   {results}/encodings/{dataset}/{autoencoder}{of_fold}/{latents.npy,reconstructions.npy,fidelity.parquet,autoencoder.json}
+#   {results}/encodings/{dataset}/{autoencoder}{of_fold}/{latents.npy,channel_sums.npy,reconstructions.npy,fidelity.parquet,autoencoder.json}
 #     below them views{copies}/: latents.npy and reconstructions.npy of turned copies, for recipes with `views`
 #   {results}/runs/{dataset}/{space}/{autoencoder}/{recipe}/fold{fold}/{predictions.parquet,metrics.json,...}
 #     beside them teacher_logits.npy of a run that teaches, noise_curve.parquet of a latent one on request
@@ -17,7 +17,7 @@
 #   {results}/diagnostics/{dataset}/{autoencoder}{of_fold}.csv, ..._spectrum.csv
 #   ({of_fold} is @fold{fold} where an autoencoder is fine-tuned on each fold's training rows, else nothing)
 #   {results}/tables/{table}.{csv,md,html,tex}
-#   {results}/significance/{test}.csv
+#   {results}/significance/{test}.{csv,html}
 #   {results}/figures/{figure}.{svg,png}
 #   {results}/controls.rst                            what the controls say, the first lines of Snakemake's report
 #   {results}/summary.html                            one page of all of it

@@ -92,7 +92,7 @@ def _in_short(results: Mapping) -> str:
         "- A data set's test takes the variance of training from the cells of its autoencoders. Taken from the data "
         f"set's own mean alone, a gap that is not there is found in up to {_most(results, OWN_MEAN):.1f} %.",
         "- The cell of a study of one autoencoder has k − 1 degrees of freedom for the variance of training, which is "
-        f"then at least 1/{1 / LEAST_ALONE:.0f} of that of sampling within a fold. Without this least it is often "
+        f"then at least 1/{1 / LEAST_ALONE:.0f} of that of sampling within a fold. Without this minimum it is often "
         f"estimated as 0, and a gap that is not there is found in up to {_most(results, LEAST_LEFT_OUT):.1f} %. It "
         f"costs power: {100 * reached[ALONE].value:.0f} % instead of {100 * reached[LEAST_LEFT_OUT].value:.0f} % at "
         f"{100 * WANTED_AT:g} points. Cells of two autoencoders and more hold the level without it.",

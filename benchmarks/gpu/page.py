@@ -18,10 +18,10 @@ A command that was stopped goes on with the parts that are missing, failed, or w
 machine that has the repository and the Python packages alone, `python -m benchmarks.gpu` does the same; `--raw FOLDER`
 keeps the file elsewhere, `--minutes 4` takes less time. Once the file lies in `docs/measurements/gpu`, `make pages`
 writes this page from it, and into `workflow/resources/gpus.yaml` the rates by which `learnability plan` estimates."""
-NOT_RUN = """**Nothing has run on a GPU yet.** Of the CUDA path tests check, on tensors without content, that devices
-and types agree in training steps, passes and fine-tuning, and that a step does not wait for the device. The rates of
-`learnability plan` are estimates, whose source stands in `workflow/resources/gpus.yaml`. That the parts below run is
-tested on a CPU. What only a device can decide is not decided: trainings use neither a CUDA graph nor `torch.compile`,
+NOT_RUN = """**Nothing has run on a GPU yet.** Tests check the CUDA path on tensors without content: devices and types
+agree in training steps, passes and fine-tuning, and a step does not wait for the device. The rates of
+`learnability plan` are estimates, whose source stands in `workflow/resources/gpus.yaml`. Tests run the parts below on a
+CPU. What only a device can decide is not decided: trainings use neither a CUDA graph nor `torch.compile`,
 which parts `step` and `compiled` try; convolutions of autoencoders lie channels last, as on a CPU, and `autoencoders`
 tries the other layout. The batch of an encoding follows from the memory of the card; tests invent the sizes of that
 memory."""

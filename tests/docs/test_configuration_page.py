@@ -5,6 +5,7 @@ from dataclasses import fields
 
 from docs.pages.configuration import all_keys, describe_config
 from learnability.study.configuration import ROOT, read_config
+from learnability.study.entries import UNRECORDED
 from learnability.study.recipe import KEYS, Reweighting
 
 PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -32,6 +33,10 @@ def test_every_key_of_the_published_study_is_on_the_page():
     for kind in ("datasets", "autoencoders", "recipes"):
         used = {key for entry in config[kind].values() for key in entry}
         assert used <= set(rows(f"`{kind}.{{name}}`"))
+
+
+def test_what_decides_no_result_is_a_key_of_an_entry():
+    assert set(rows("`datasets.{name}`")) | set(rows("`autoencoders.{name}`")) >= UNRECORDED
 
 
 def test_values_and_defaults_are_those_in_force():

@@ -17,11 +17,13 @@ from learnability.autoencoders.families.weights import weights_digest
 from learnability.autoencoders.finetuning import lpips_heads
 from learnability.commands import missing as check
 from learnability.commands import missing_networks
-from learnability.commands.check import examine_starts
+from learnability.commands.check import bytes_of_image, examine_starts
 from learnability.commands.missing import check_python, missing_inputs
 from learnability.storage.contracts import file_digest, write_json
+from learnability.study.array_sizes import encoding_bytes, packing_bytes
 from learnability.study.recipes import resolve_recipe
 from learnability.workflow import hub
+from tests.published import published
 from tests.unit.test_folds import mixed_samples
 
 CHECKOUT = Path(__file__).parents[2]
@@ -466,3 +468,13 @@ def test_the_configuration_is_left_as_it_was(config, fake_hub):
 def test_a_python_that_snakemake_cannot_start_is_said(path, good):
     """Snakemake writes it into a line of the shell without quotes."""
     assert (check_python(path) == []) is good
+
+
+def test_the_disk_must_hold_turned_copies_and_the_encodings_of_every_fold():
+    study = {"autoencoders": ["medvae", "medvae_ft"], "recipes": {"remedies": ["matched", "views"]}}
+    tuned = {"medvae_ft": {"finetune": {"images": "train_rows_per_fold"}}}
+    config = published(study=study, autoencoders=tuned)
+    rows = 3 * 128 * 128 * 2 + 3 * 256 * 256  # latent and reconstruction
+    plain, tuned_bytes = encoding_bytes(config, "medvae") + 4 * rows, 5 * encoding_bytes(config, "medvae")
+    control = encoding_bytes(config, "pixel_unshuffle_4") + 4 * (48 * 128 * 128 + 3 * 256 * 256)
+    assert bytes_of_image(config) == packing_bytes(config, channels=3) + plain + tuned_bytes + control

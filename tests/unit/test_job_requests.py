@@ -1,11 +1,15 @@
 """What jobs ask a cluster for, worked out by hand from rows, pixels, epochs and budgets, and before an array exists."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 
 from learnability.storage import batches
 from learnability.study.array_sizes import ArraySize
+from learnability.study.configuration import ROOT
+from learnability.study.recipes import resolve_recipe
 from learnability.workflow.job_requests import (
     BASE,
     array_read,
@@ -14,6 +18,7 @@ from learnability.workflow.job_requests import (
     megabytes_of_run,
     minutes_of_job,
 )
+from tests.published import published
 from tests.recipes import recipe_of
 
 RECIPE = recipe_of(epochs=60, search={"space": {}, "trials": 20, "workers": 4, "scope": "fold"})
@@ -79,6 +84,23 @@ def test_memory_behind_blocks_of_a_decoder_holds_a_batch_of_features_and_its_cop
     assert megabytes_of_features(CONFIG, behind) == 2 * 32 * 134.217728 // 1  # 512 x 256 x 256 in float32 each
     assert megabytes_of_features(CONFIG | {"classifier_size": 32}, behind) == 134
     assert megabytes_of_features(CONFIG, RECIPE) == 0
+
+
+def test_the_page_on_slurm_gives_the_requests_of_the_published_study():
+    page = " ".join((ROOT / "docs/slurm.md").read_text("utf-8").split())
+    rules = (ROOT / "workflow/rules/classifiers.smk").read_text("utf-8").split("rule compute_teacher_logits")[1]
+    logits, config = int(re.search(r"runtime=scaled\((\d+)\)", rules)[1]), published()
+
+    def hours(name: str, dataset: str, minutes: int = 0, folds: int = 5) -> str:
+        params = {"recipe": resolve_recipe(config, name), "image_size": 512, "classifier_size": 256, "n_splits": 5}
+        images = ArraySize(images_of({"format": dataset}), 3, 256)
+        return f"{folds * (minutes + minutes_of_job('train_classifier', params, images)) / 60:.0f}"
+
+    alone, teaching = hours("image", "mimic_cxr_lt"), hours("image", "mimic_cxr_lt", logits)
+    assert f"MIMIC-CXR-LT ask for {alone} hours together, and for {teaching} with the logits of a teacher" in page
+    assert f"24 hours and asks for {hours('timed_latent', 'imagenet', folds=1)}:" in page
+    features = megabytes_of_features(config, recipe_of(decoder_blocks="up_1")) / 1000
+    assert f"Behind blocks of a decoder {features:.0f} GB more, at 256 pixels" in page
 
 
 def test_a_worker_of_a_search_takes_its_share_of_the_trials():

@@ -1,8 +1,9 @@
 # The tables of what was measured: cheap steps of the head node, like tests, figures and pages.
 #
-# A table more is a line of TABLES, a rule here or beside what it shows, a script of the rule's name, and a module of tables/.
+# A further table is a line of TABLES, a rule here or beside what it shows, a script of the rule's name, and a module of
+# tables/.
 
-# By name, what a table is of; a study without any of it does not have the table.
+# By name, what each table shows; a study that has none of it does not have the table.
 TABLES = {
     "gap": tests_in_table1,
     "gap_by_frequency": tests_in_table1,

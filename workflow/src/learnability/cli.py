@@ -197,7 +197,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files, merged over config.yaml"
     )
     check_parser.add_argument(
-        "--images", type=int, default=4, help="images of the round trip through each autoencoder; 0 leaves it out"
+        "--images", type=int, default=4, help="images that pass each autoencoder and come back (4); 0 leaves it out"
     )
     check_parser.set_defaults(run=lambda chosen: check(chosen.configfile, chosen.images))
     verify_parser = commands.add_parser("verify", help="compare every file of a results folder with the digests in it")

@@ -1,4 +1,4 @@
-"""Images through an autoencoder: read ahead, passed in batches that the device bears, and written meanwhile."""
+"""Passes images through an autoencoder in batches that fit the memory; reads ahead, and writes meanwhile."""
 
 import traceback
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def encode_ahead(
 
     `encode` is given x (n, 3, H, W) and its first row, at first `batch` images. A thread reads one batch ahead, and
     another finishes, hashes and writes the last one: the device waits for neither. What they raise is raised here.
-    Where the memory does not suffice, all that is not written passes by halves.
+    Where the memory does not suffice, batches are halved for all that is not yet written.
     """
     while True:
         try:

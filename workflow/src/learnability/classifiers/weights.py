@@ -46,7 +46,7 @@ def trained_moments(file: Path, model: str) -> tuple[list[float], list[float]]:
     """Mean and standard deviation, of RGB in 0..255, that normalised the images which weights were trained on.
 
     From config.json beside them; else timm's of the weights that source.json beside them or the tag of `model` names,
-    or of all that timm has of this `model`. Raises InputError where these are of several minds.
+    or of all that timm has of this `model`. Raises InputError where these disagree.
     """
     said = configured_moments(file.with_name(CONFIG)) or registered_moments(file, model)
     return tuple([255 * value for value in values] for values in said)
@@ -87,7 +87,7 @@ def registered_moments(file: Path, model: str) -> tuple:
     """Mean and standard deviation of RGB in [0, 1] that timm knows of weights.
 
     By the names that the record of what was fetched and `model` give them, where timm has such; else those that all of
-    its weights for `model` have. Raises InputError where these are of several minds.
+    its weights for `model` have. Raises InputError where these disagree.
     """
     from timm.models import get_arch_pretrained_cfgs
 

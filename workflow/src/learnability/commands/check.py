@@ -14,9 +14,9 @@ from ..datasets.published_counts import describe_published
 from ..datasets.sample import look_at
 from ..datasets.source import Source, describe_left_out, open_source, spread_rows
 from ..storage.arrays import as_rgb
-from ..study.array_sizes import encoding_bytes, packing_bytes
+from ..study.array_sizes import encoding_bytes, packing_bytes, views_bytes
 from ..study.cells import all_cells, efficiency
-from ..study.encodings import BACKBONE, uses_lpips
+from ..study.encodings import BACKBONE, tuned_per_fold, uses_lpips
 from ..study.recipes import pretrained_weights, resolve_recipe
 from ..study.refusals import check_study
 from ..study.words import counted
@@ -151,15 +151,25 @@ def examine_start(config: dict, model: str, subject: str) -> Line:
     return Line(subject, f"weights of {model} will be fetched")
 
 
+def bytes_of_image(config: dict) -> int:
+    """Bytes that a study stores of an image at most: packed, in every encoding, and of its turned copies there."""
+    runs = [cell for cell in all_cells(config) if cell["autoencoder"] in config["autoencoders"]]
+    names = dict.fromkeys([*config["study"]["autoencoders"], *(cell["autoencoder"] for cell in runs)])
+    stored = {name: encoding_bytes(config, name) for name in names}
+    views = {(cell["autoencoder"], resolve_recipe(config, cell["recipe"]).views) for cell in runs}
+    for name, turned in views:
+        stored[name] += views_bytes(config, name, turned.copies) if turned else 0
+    folds = {name: len(config["study"]["folds"]) if tuned_per_fold(config, name) else 1 for name in names}
+    packed = packing_bytes(config, channels=3)  # grey images take a third of the larger array
+    return packed + sum(folds[name] * stored[name] for name in names)
+
+
 def examine_machine(config: dict, sizes: dict[str, int | None]) -> list[Line]:
     """Compare the bytes that the study will write with the free disk, and report what torch sees of this machine."""
     import torch
 
     known = {name: number for name, number in sizes.items() if number is not None}
-    per_image = packing_bytes(config, channels=3)  # grey images take a third of the larger array
-    controls = [cell["autoencoder"] for cell in all_cells(config) if cell["autoencoder"] in config["autoencoders"]]
-    for name in dict.fromkeys([*config["study"]["autoencoders"], *controls]):
-        per_image += encoding_bytes(config, name)
+    per_image = bytes_of_image(config)
     folder = Path(config["results"]).absolute()
     folder = next(path for path in [folder, *folder.parents] if path.is_dir())
     free = shutil.disk_usage(folder).free

@@ -38,8 +38,8 @@ SHOWN = (
 def add_diagnose(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser("diagnose", help="what an autoencoder's latents are like: no labels, no study")
     add = parser.add_argument
-    add("--autoencoder", required=True, metavar="ENTRY", help="a name of the configuration, a folder, module:Class")
-    add("--images", required=True, type=Path, metavar="FOLDER", help="a folder of images, with those of its folders")
+    add("--autoencoder", required=True, metavar="ENTRY", help="a name of the configuration, a folder, or module:Class")
+    add("--images", required=True, type=Path, metavar="FOLDER", help="a folder; images in folders below it count too")
     add("--number", type=int, default=256, metavar="N", help="how many images, drawn evenly from the folder (256)")
     add("--size", type=int, default=128, metavar="PIXELS", help="side to which images are resized (128)")
     add(
@@ -49,7 +49,9 @@ def add_diagnose(commands: argparse._SubParsersAction) -> None:
         metavar="FOLDER",
         help="where the CSV and the page go (diagnosis)",
     )
-    add("--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files, with entries")
+    add(
+        "--configfile", nargs="*", default=[], type=Path, metavar="FILE", help="study files, whose entries can be named"
+    )
     parser.set_defaults(run=diagnose)
 
 

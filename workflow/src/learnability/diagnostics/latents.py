@@ -134,7 +134,7 @@ class Diagnosis:
         yield self.row("radial_slope", "", radial_slope, powers, few, self.small)
 
     def beside_images(self, chosen: np.ndarray, profiles: dict[Setting, torch.Tensor]) -> Iterator[Row]:
-        """Of each image and its latent, then the mean; those without any power are left out."""
+        """How far each image diverges from its latent, averaged; those without any power are left out."""
         for setting, profile in profiles.items():
             powers = [torch.cat(sums.radial[setting.bins]).cpu()[chosen] for sums in (self.found, self.positions)]
             found = [kl[kl.isfinite()] for kl in (divergence(profile, radial_profile(power)) for power in powers)]

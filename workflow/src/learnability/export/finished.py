@@ -71,7 +71,7 @@ def cells_without_rows(results: Path, study: dict) -> list[str]:
 def cells_of(table: Path) -> list[dict]:
     """The cells behind the rows of a table; in image space the autoencoder is `original`, and `macro` is a mean.
 
-    A row without a recipe is of a whole curve.
+    A row without a recipe belongs to a whole curve.
     """
     if not table.is_file():
         return []

@@ -1,4 +1,4 @@
-"""What the gap is made of: per autoencoder that of the paper's recipes, matched, of the control, of the encoding."""
+"""What each gap is made of: with the paper's recipes, matched, the lossless control's, the encoding's."""
 
 import pandas as pd
 from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""The gap of every autoencoder and dataset: with the paper's recipes, matched, of the control, of the encoding."""
+"""Every gap: with the paper's recipes, matched, the lossless control's, the encoding's."""
 
 import textwrap
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ LINE, BETWEEN = 0.17, 0.6  # inches of a line of the figure, and lines between t
 def measured(
     gaps: pd.DataFrame, decomposition: pd.DataFrame | None = None, controls: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """COLUMNS of every line of the figure, in points; `known` is a gap by construction. NaN is what there is not.
+    """COLUMNS of every line of the figure, in points; `known` is a gap by construction. NaN: not measured.
 
     The frames are gap.csv, gap_decomposition.csv and controls.csv, whose cells of Table 1 are in gap.csv or added. Of
     several matched recipes the first is drawn.

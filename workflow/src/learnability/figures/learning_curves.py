@@ -41,7 +41,7 @@ def draw_learning_curves(table: pd.DataFrame, chance: dict[str, float], labels: 
 
 
 def mark_of(mark: Mark, space: str) -> Mark:
-    """That of the images; of an autoencoder its own, open for reconstructions."""
+    """The mark of the images, or that of an autoencoder, which is open for reconstructions."""
     return SPACES["image"] if space == "image" else mark._replace(filled=space == "latent")
 
 

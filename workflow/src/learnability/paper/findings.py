@@ -142,9 +142,9 @@ class Findings:
         return [name for name in datasets if name != MACRO], [name for name in autoencoders if name not in others]
 
     def only(self, autoencoders: Sequence[str]) -> "Findings":
-        """Without the rows of other families, and of the means of a dataset that these are in.
+        """Leaves out the rows of other families, and the means over a dataset that these are in.
 
-        Tests over all data sets and families stay as they are. A fine-tuning that is a remedy is of its base.
+        Tests over all data sets and families stay as they are. A fine-tuning that is a remedy counts as its base's.
         """
         others, frames = [name for name in self.families() if name not in autoencoders], {}
         for name, frame in self.frames.items():

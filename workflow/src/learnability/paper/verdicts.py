@@ -1,4 +1,4 @@
-"""The decision rules: what evidence gives which verdict. See the docstring of the package.
+"""The decision rules: what evidence gives which verdict (docs/protocol.md, Claims).
 
 A claim that something holds in every cell is judged by an intersection-union test, each of its own cells at the level
 and without correction (Berger 1982); that in some cell the opposite holds by simultaneous intervals over these cells.

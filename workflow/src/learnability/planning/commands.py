@@ -28,7 +28,7 @@ def add_plan(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--profile", help="as for snakemake: the threads of the jobs")
     parser.add_argument("--device", help="a GPU's name as metrics.json has it, or cpu; without it, the one that this "
                         f"study ran on, else {PUBLISHED_DEVICE}")  # fmt: skip
-    parser.add_argument("--gpus", nargs="+", default=[1, 8], type=int, metavar="N", help="for the wall time (1 8)")
+    parser.add_argument("--gpus", nargs="+", default=[1, 8], type=int, metavar="N", help="GPUs of the wall time (1 8)")
     parser.add_argument("--rates", nargs="+", default=[], type=Path, metavar="FOLDER", help="further results folders")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a row per rule and kind of job as well")
     parser.set_defaults(run=run_plan)

@@ -27,11 +27,11 @@ def control_verdicts(
 ) -> pd.DataFrame:
     """One row per dataset and comparison (study.controls.comparisons): the gap over groups of images, and a verdict.
 
-    `metrics` are runs with `right` (predictions.with_right), `images` by dataset; of gap_decomposition.csv, where the
-    study has it, is the margin of each recipe. Where the second side scores 1 / K by
-    construction, `score` is its balanced accuracy, `chance` is 1 / K of all classes, and `expected_effect` the first
-    side's score less that. Comparisons of one dataset and `_kind` share the variance between folds; below three
-    folds the test is of sampling only, which is enough where the truth is known.
+    `metrics` are runs with `right` (predictions.with_right), `images` by dataset; the margin of each recipe follows
+    from gap_decomposition.csv, where the study has it. Where the second side scores 1 / K by construction, `score` is
+    its balanced accuracy, `chance` is 1 / K for all classes, and `expected_effect` the first side's score less that.
+    Comparisons of one dataset and `_kind` share the variance between folds; below three folds the test has the
+    variance of sampling only, which is enough where the truth is known.
     """
     runs, rows = runs_by_cell(metrics, HEADLINE_METRIC, ANY_CELL), []
     for dataset in metrics["dataset"].unique():
@@ -63,7 +63,7 @@ def verdict(test: GroupTest, margin: float) -> str:
 def margin_of(decomposition: pd.DataFrame | None, recipe: str) -> float:
     """Half the size of the families' mean matched gap by a recipe, at most LARGEST_MARGIN.
 
-    Of a recipe that is not there the gap by the first is taken; LARGEST_MARGIN where none was measured.
+    For a recipe that it lacks, the gap by the first one is taken; LARGEST_MARGIN where none was measured.
     """
     if decomposition is None:
         return LARGEST_MARGIN

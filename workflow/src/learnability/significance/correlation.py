@@ -26,7 +26,7 @@ def correlation(
     """Spearman's or Pearson's r of `x` and `y`, whose `cells` (`dataset`, `autoencoder`) are not independent.
 
     p is by permutation: an autoencoder's `x` of all datasets together are given to another. Pearson's interval is
-    Fisher's z with the number of autoencoders for n, as if the cells of one were a single observation; none of fewer
+    Fisher's z with the number of autoencoders for n, as if the cells of one were a single observation; none with fewer
     than four. `estimated_means` were taken off both. `alternative` is two-sided, or `greater`: r is positive.
     """
     result = {"n": len(x), "alternative": alternative}

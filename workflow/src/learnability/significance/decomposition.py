@@ -50,13 +50,13 @@ def gap_decomposition(
     control. Without a control gap_control and gap_encoding are "n/a"; so are intervals where nothing varies. A run
     that a gap needs and that is missing is an InputError.
 
-    Of balanced accuracy intervals and p are those of the test over groups of images: `metrics` has `right`
-    (predictions.with_right), `images` are by dataset. Of AUC and MCC they are Nadeau and Bengio's over folds, which
-    count that training sets overlap. `method` says which, and of what the variance is. Holm's correction of the p of
+    For balanced accuracy, intervals and p are those of the test over groups of images: `metrics` has `right`
+    (predictions.with_right), `images` are by dataset. For AUC and MCC they are Nadeau and Bengio's over folds, which
+    count that training sets overlap. `method` says which, and which variance. Holm's correction of the p of
     gap_encoding is over the family cells of a recipe and metric, on all datasets.
 
-    Of balanced accuracy every dataset has a row more: the mean over its families, image by image, of the gaps that all
-    of them have, whose `autoencoder` is "n/a" as in group_level.csv.
+    For balanced accuracy every dataset has one more row, whose `autoencoder` is "n/a" as in group_level.csv: the mean
+    over its families, image by image, of the gaps that all of them have.
 
     Limits. One network, start, augmentation (none) and masking (none) stand on both sides of gap_matched, and the
     control stands on the latent grid with the same stem, so gap_encoding is free of these. It equals latent(control)

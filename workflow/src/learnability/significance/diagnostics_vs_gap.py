@@ -4,7 +4,7 @@ The paper suspects three properties of latents (section 3, "Why does the gap exi
 that was fixed beforehand, SUSPECTS, and one test: Spearman's correlation with the gap of Table 1 over the autoencoders,
 both averaged over datasets, with p by permutation of the autoencoders and Holm's correction over the three, also
 where one of them has no p. The tests are one-sided, as the suspicions are: more of it, a wider gap. All other
-correlations only describe: they have no p. A correlation is no cause, so no verdict is one of these tests'.
+correlations only describe: they have no p. A correlation shows no cause, so no verdict rests on these tests.
 """
 
 from collections.abc import Iterator, Mapping
@@ -55,7 +55,7 @@ def diagnostics_vs_gap(diagnostics: pd.DataFrame, gaps: Mapping[str, pd.DataFram
 
     Of the families alone: the gap of a control is not its encoding's. `dataset` names what is left out, `n` counts
     autoencoders or cells, effect is Spearman's rho. An autoencoder that lacks one of the two on a dataset is not in a
-    mean over datasets. p only of SUSPECTS, and of none with fewer than FEWEST autoencoders; `method` says why.
+    mean over datasets. p only for SUSPECTS, and for none with fewer than FEWEST autoencoders; `method` says why.
     """
     families = diagnostics[diagnostics["role"] == "family"]
     rows = []

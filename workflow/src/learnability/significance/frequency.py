@@ -28,7 +28,7 @@ class Gap(NamedTuple):
 def parts_of(counts: Mapping[str, int]) -> dict[str, list[str]]:
     """Classes by their number of images, the most frequent first, in three parts of equally many classes.
 
-    What is over goes to the first parts: seven classes are 3, 2 and 2. Two classes are head and tail. Ties keep the
+    Left-over classes go to the first parts: seven are 3, 2 and 2. Two classes are head and tail. Ties keep the
     card's order.
     """
     classes = sorted(counts, key=lambda name: -counts[name])

@@ -33,9 +33,9 @@ def latent_vs_reconstruction(metrics: pd.DataFrame) -> pd.DataFrame:
 def wilcoxon(metrics: pd.DataFrame) -> pd.DataFrame:
     """Signed-rank tests of fold means, over all family cells and over datasets (Wilcoxon 1945).
 
-    The families of a dataset share its images and folds, so cells are not independent. `wilcoxon_pairs` is the paper's
-    own test and takes them for that: in simulated studies without a gap it finds one in 14 to 23 % of them, and no
-    verdict is its. `wilcoxon_datasets` averages over the families first. The null distribution is exact up to 22
+    The families of a dataset share its images and folds, so cells are not independent. `wilcoxon_pairs`, the paper's
+    own test, treats them as independent: in simulated studies without a gap it finds one in 14 to 23 % of them, and it
+    decides no verdict. `wilcoxon_datasets` averages over the families first. The null distribution is exact up to 22
     nonzero differences, above that normal with tie and continuity corrections; `method` says which.
     """
     rows = []

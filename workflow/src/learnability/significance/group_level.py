@@ -1,4 +1,4 @@
-"""The paired test of a gap over groups of images: one statistic, its variance that of sampling and of training.
+"""The paired test of a gap over groups of images: one statistic, with the variances of sampling and of training.
 
 The estimate is Table 1's gap itself. Images of one group (a patient, a lesion) are not independent, so the variance of
 sampling is over groups. Five trainings on data that overlap are not independent either: what the folds differ by beyond
@@ -78,7 +78,7 @@ def group_test(rows: PairedRows, e: float | None, overlap: float, limit: float =
 
 
 def study_test(tests: Sequence[GroupTest], limit: float = 1.0) -> GroupTest:
-    """The mean over the datasets of these tests: V = sum of theirs / D². It speaks of these datasets, of no further.
+    """The mean over the datasets of these tests: V = sum of theirs / D². It speaks of these datasets only.
 
     Degrees of freedom by Satterthwaite over all parts of all datasets; one dataset without the variance of training
     makes it "sampling only". `n_folds` is the smallest, `n_groups` the sum, `limit` that of `group_test`.
@@ -118,11 +118,11 @@ def less(first: PairedRows, second: PairedRows) -> PairedRows:
 
 
 def excess(cells: Sequence[PairedRows]) -> float | None:
-    """What the gap varies by from fold to fold beyond the sampling of images; None below three folds.
+    """How much the gap varies from fold to fold beyond the sampling of images; None below three folds.
 
     e = max(0, mean over the cells of [variance of the folds' gaps - mean of their sampling variances]). `cells` are the
-    autoencoders of one dataset, which share it. A single cell has the k - 1 degrees of freedom of its folds alone, and
-    is often estimated as 0 though trainings vary: there e is at least LEAST_ALONE of the mean sampling variance.
+    autoencoders of one dataset, which share it. A single cell has only the k - 1 degrees of freedom of its folds, so e
+    is often estimated as 0 though trainings vary: there it is at least LEAST_ALONE of the mean sampling variance.
     """
     spreads, sampled = [], []
     for rows in cells:

@@ -11,7 +11,7 @@ MACRO = "macro"
 def with_macro(metrics: pd.DataFrame) -> pd.DataFrame:
     """Append runs of a dataset `macro`: scores and row counts of a fold, averaged over the datasets.
 
-    Only of autoencoders that are on all datasets; a run that one dataset lacks and another has is an error.
+    Only for autoencoders that are on all datasets; a run that one dataset lacks and another has is an error.
     """
     run = ["autoencoder", "space", "recipe", "fold"]
     datasets = metrics["dataset"].unique()

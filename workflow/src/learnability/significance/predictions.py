@@ -91,7 +91,7 @@ def order_of_split(
 
 
 def answers(images: Images, runs: pd.DataFrame) -> PairedRows:
-    """Which test images the runs of a cell got right: their difference from a classifier that never is, their score."""
+    """Which test images the runs of a cell got right: the difference from a classifier that is never right."""
     return paired_rows(images, [runs], [runs.assign(**{RIGHT: [np.zeros_like(right) for right in runs[RIGHT]]})])
 
 

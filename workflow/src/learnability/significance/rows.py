@@ -53,7 +53,7 @@ def table(
 def holm(p_values: Sequence[float | str], count: int = 0) -> list[float | str]:
     """Step-down corrected p-values in the order given; "n/a" stays and is not counted (Holm 1979).
 
-    With `count`, as of so many tests at least: those without p count as if they had the largest.
+    With `count`, as if there were at least so many tests: those without p count as if they had the largest.
     """
     corrected, running_maximum = list(p_values), 0.0
     numbers = sorted((p, index) for index, p in enumerate(p_values) if p != NOT_APPLICABLE)

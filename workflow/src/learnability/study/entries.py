@@ -3,7 +3,7 @@
 from .sources import is_folder
 
 # Facts of the machine or of the presentation: a job may use them, but changing them changes no result.
-UNRECORDED = {"root", "label", "max_bad_images", "licence", "gated", "access", "shareable"}
+UNRECORDED = {"root", "label", "max_bad_images", "licence", "gated", "shareable"}
 
 
 def recorded(entry: dict) -> dict:

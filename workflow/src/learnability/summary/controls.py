@@ -86,11 +86,12 @@ def controls_of(folder: Path) -> Said:
 def failures(rows: list[dict]) -> list[str | None]:
     """What is wrong with each judged control; None if it is as it must be, or cannot be told.
 
-    One interval of many excludes by chance what is true. So a gap where there is none needs an interval that is
-    simultaneous over all controls without a gap (Bonferroni) and an own one beyond the margin, and a score above chance
-    one that is simultaneous over all these scores. A gap that is not found is no failure where its size is not known,
-    or where an interval that is simultaneous over all of known size still holds it: the images are too few. Below three
-    folds, where the variance of training is not known, these intervals are those of twice the variance of sampling.
+    One interval of many excludes by chance what is true. So a gap where there is none counts only if an interval that
+    is simultaneous over all controls without a gap (Bonferroni) excludes 0, and the control's own one does not lie
+    within the margin. A score above chance counts only by an interval that is simultaneous over all these scores. A gap
+    that is not found is no failure where its size is not known, or where an interval that is simultaneous over all of
+    known size still holds it: the images are too few. Below three folds, where the variance of training is not known,
+    these intervals have twice the variance of sampling.
     """
     without = sum(row["expected"] == NO_GAP for row in rows)
     known = sum(_is_known(row) for row in rows)

@@ -76,8 +76,8 @@ def corrected_p(tests: pd.DataFrame) -> dict[tuple[str, ...], float]:
 def deciding_tests(over_folds: pd.DataFrame, over_groups: pd.DataFrame) -> pd.DataFrame:
     """The test that decides of every cell of latent_vs_reconstruction.csv.
 
-    It is that of group_level.csv, which is of balanced accuracy, where its variance is of sampling and of training;
-    else the corrected t over folds.
+    For balanced accuracy it is that of group_level.csv, if its variance includes that of training; else the corrected t
+    over folds.
     """
     deciding = over_groups[(over_groups["test"] == CELL_TEST) & (over_groups["method"] == BOTH)]
     folds = over_folds[over_folds["test"] == OVER_FOLDS]

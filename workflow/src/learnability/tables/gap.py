@@ -27,7 +27,7 @@ def gap_table(
     """GAP_COLUMNS per pair: points / 100 of balanced accuracy, and whether each side's score is at chance.
 
     `over_folds` is latent_vs_reconstruction.csv, `over_groups` group_level.csv: gap and interval are of the latter, p
-    of the test that decides (frames.deciding_tests). What there is not is "n/a".
+    of the test that decides (frames.deciding_tests). Values that do not exist are "n/a".
     """
     of_gap = over_groups[(over_groups["test"] == CELL_TEST) & (over_groups["comparison"] == GAP)]
     tests = deciding_tests(over_folds, over_groups)

@@ -30,7 +30,7 @@ def table6(
 ) -> pd.DataFrame:
     """TABLE6_COLUMNS of every dataset, row of study.remedies.remedy_rows and metric.
 
-    `mean` is the score on latents: of balanced accuracy with the interval of `tests` (significance.remedies), of others
+    `mean` is the score on latents: balanced accuracy with the interval of `tests` (significance.remedies), the others
     with Nadeau and Bengio's over folds. `gflop` and `mb` are what one image takes in front of the classifier and on
     disk, `psnr` (dataset, autoencoder, psnr) is what its reconstructions have, inf without loss. "n/a": no interval.
     """

@@ -66,7 +66,7 @@ def noise_unit(recipe: Recipe, source: dict, std: list[float]) -> list | None:
 def without_moments(description: dict, inputs: Inputs) -> dict:
     """What decides a training behind a decoder: its card, and not the moments of what it gives.
 
-    GPUs differ in the last bits of those, and a training may go on on another model of GPU.
+    GPUs differ in the last bits of those, and a training may continue on another model of GPU.
     """
     kept = {key: value for key, value in description.items() if key not in MOMENTS}
     return kept | {"autoencoder": inputs.cards()[1]}

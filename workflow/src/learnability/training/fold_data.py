@@ -213,7 +213,7 @@ def read_teacher_logits(path: Path | None, rows: int, classes: int, device: torc
 
 
 def encoding_source(cell: dict, card: dict, inputs: Inputs) -> dict:
-    """Role, digest and pipeline units of an encoding, which must be of these images and open to this fold."""
+    """Role, digest and pipeline units of an encoding, which must be of these images and usable in this fold."""
     path = inputs.autoencoder_card
     encoding = read_json(path)
     if encoding["dataset_digest"] != card["digest"]:

@@ -27,8 +27,8 @@ def take_share(data: Fold, share: float, seed: int) -> Fold:
 def shared_rows(label: np.ndarray, group: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Which rows belong to a share of the groups: bool (n,), of `label` (n,) and `group` (n,).
 
-    A group counts for the rarest of its classes. Of each class the first groups of one random order are taken, rounded,
-    and whatever the share the first group that has the class. So a smaller share lies in a larger one.
+    A group counts for the rarest of its classes. Each class takes the first of its groups in one random order, their
+    number rounded, and always the first group that has the class. So a smaller share lies in a larger one.
     """
     code = np.unique(group, return_inverse=True)[1]
     groups = code.max() + 1

@@ -39,7 +39,7 @@ UNCHANGED = Change()
 def draw_changes(settings: dict, seed: int, step: int, side: int, factor: int) -> tuple[Change, Change]:
     """What a step does to its images of `side` pixels before they are encoded, and to latents and images after that.
 
-    `settings` are finetune.equivariance. With `probability` the second is a resize to a grid from `scales`, all alike
+    `settings` are finetune.equivariance. With `probability` the second is a resize to a grid from `scales`, all equally
     likely, and where `turns` says so 0 to 3 quarter turns; else, with the probability `reduced`, the first is such a
     resize, and the objective is plain (EQ-VAE, Kouzelis et al. 2025, arXiv 2502.09509).
     """
