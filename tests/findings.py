@@ -118,7 +118,7 @@ def table3_of(dataset="imagenet", device="NVIDIA GH200", autoencoder="flux2"):
     return pd.DataFrame(rows, columns=TABLE3_COLUMNS)
 
 
-def decomposition_of(datasets, matched=0.08, encoding=0.06, half=0.02, recipe="matched"):
+def decomposition_of(datasets, matched=0.08, encoding=0.06, half=0.02, recipe="matched", df=4):
     gaps = {"gap_paper": 0.1, "gap_matched": matched, "gap_control": matched - encoding, "gap_encoding": encoding}
     rows = []
     for dataset in datasets:
@@ -126,14 +126,14 @@ def decomposition_of(datasets, matched=0.08, encoding=0.06, half=0.02, recipe="m
         row |= {"recipe": recipe, "trainings": 1, "control": "pixel_unshuffle_8", "n": 5, "method": BOTH}
         for gap, value in gaps.items():
             row |= {gap: value, f"{gap}_ci_low": value - half, f"{gap}_ci_high": value + half}
-            row[f"{gap}_p"] = 2 * stats.t.sf(abs(value) / (half / stats.t.ppf(0.975, 4)), 4)
+            row |= {f"{gap}_p": 2 * stats.t.sf(abs(value) / (half / stats.t.ppf(0.975, df)), df), f"{gap}_df": df}
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def with_means(frame):
     """Such rows behind those of the mean over the families of each dataset, whose gaps have the other sign."""
-    gaps = [column for column in frame if column.startswith("gap_") and not column.endswith("_p")]
+    gaps = [column for column in frame if column.startswith("gap_") and not column.endswith(("_p", "_df"))]
     return pd.concat([frame.assign(autoencoder="n/a", **-frame[gaps]), frame])
 
 

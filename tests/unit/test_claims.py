@@ -224,6 +224,14 @@ def test_the_gap_against_the_lossless_control(encoding, half, verdict):
     pd.testing.assert_frame_equal(of_means, judged("gap_encoding", decomposition=frame))
 
 
+@pytest.mark.parametrize(("df", "verdict"), [(2, UNTESTABLE), (4, UNTESTABLE), (100, NOT_SUPPORTED)])
+def test_an_interval_over_several_gaps_has_the_freedom_of_each(df, verdict):
+    frame = decomposition_of(["isic2019", "cardium"], encoding=-0.06, half=0.05, df=df)
+    half = 0.05 / stats.t.ppf(0.975, df) * stats.t.ppf(1 - 0.05 / 2 / 2, df)  # of two together
+    assert (half < 0.06) == (verdict == NOT_SUPPORTED)
+    assert judged("gap_encoding", decomposition=frame)["verdict"].tolist() == [verdict]
+
+
 def test_efficiency_is_a_matter_of_a_factor_of_two_on_a_gpu(faithful):
     assert only(faithful, claim="speed")["effect"] == 64
     memory = only(faithful, claim="memory")

@@ -7,6 +7,7 @@ from scipy import stats
 from learnability.paper.claims import judge_claims
 from learnability.paper.findings import PAPER_AUTOENCODERS, Effect
 from learnability.paper.verdicts import NOT_SUPPORTED, SUPPORTED, UNTESTABLE, no_effect, within_margin_p
+from learnability.significance.rows import CELL_TEST
 from learnability.significance.t_tests import corrected_t
 from tests.findings import GAPS, SHAPE, TABLE4, controls_of, judged, made_up, table3_of
 from tests.scored_runs import only
@@ -34,6 +35,19 @@ def test_an_own_autoencoder_does_not_judge_what_the_paper_says_of_its_own(faithf
     alone = judged("ls_below_rs", gaps={"ct_rate": [0.05]}, autoencoders=("own",), psnr=(40.0,))
     data = "all data sets of this study; 1 of the paper's 4 data sets; not the paper's autoencoders"
     assert alone["data"].tolist() == [data]
+
+
+def test_the_error_of_a_mean_over_some_families_is_the_mean_of_theirs_whatever_their_freedom():
+    gaps = {name: [*values, 0.03] for name, values in GAPS.items()}  # the tested means have the own one in them
+    found = made_up(gaps, autoencoders=OWN, psnr=(*PSNR, 99.0))
+    before = only(judged("isic_largest", found=found), claim="isic_largest")
+    rows, error = found.frames["group_level"], 0.002 / np.sqrt(3)  # of every cell, with 4 degrees of freedom
+    surer = (rows["dataset"] == "isic2019") & (rows["autoencoder"] != "medvae") & (rows["test"] == CELL_TEST)
+    for end, side in (("ci_low", -1), ("ci_high", 1)):
+        rows.loc[surer, end] = rows.loc[surer, "effect"] + side * error * stats.t.ppf(0.975, 100)
+    rows.loc[surer, "df"] = 100
+    row = only(judged("isic_largest", found=found), claim="isic_largest")
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((before["ci_low"], before["ci_high"]))
 
 
 def test_one_autoencoder_is_not_every_autoencoder():

@@ -20,7 +20,7 @@ from learnability.study.controls import comparisons
 from learnability.study.recipes import spaces_of
 from learnability.study.refusals import check_study
 from learnability.study.study_lists import refuse_smaller_study, study_lists
-from learnability.summary.controls import NOT_RUN, as_rst, controls_in_words, controls_of
+from learnability.summary.controls import NOT_RUN, as_rst, controls_in_words, controls_of, failures
 from learnability.tables.controls import render_controls
 from learnability.tables.labels import Labels
 from tests.published import PUBLISHED, message_of, published
@@ -238,15 +238,23 @@ def test_a_gap_is_the_difference_of_the_scores_and_the_cipher_has_its_own_beside
     assert (table.loc[["pixel_unshuffle_8", "image_again"], "chance"] == "n/a").all()
 
 
-def test_chance_counts_the_classes_of_the_data_set_though_a_fold_lacks_one():
-    """A guess among three classes is right for a third of each class, even if only two are tested."""
-    runs, images = study(100)
-    only = images["cardium"]
-    shown = ~((only.fold == 0) & (only.label == 2))
+def test_who_says_one_class_to_all_images_is_at_chance_though_folds_lack_another():
+    """Of two classes that are tested it is right about one, whatever the number of all: no sign of repeated images."""
+    runs, images = study(600)
+    only, rng = images["cardium"], np.random.default_rng(1)
+    shown = ~((only.fold < 3) & (only.label == 2))
     lacking = {"cardium": only._replace(fold=np.where(shown, only.fold, -1))}
     runs["right"] = [right[shown[only.fold == fold]] for right, fold in zip(runs["right"], runs["fold"], strict=True)]
-    table = control_verdicts(runs, lacking, COMPARED).set_index("control")
-    assert table.loc["enciphered_8", "chance"] == pytest.approx(1 / 3)
+    of_cipher = runs["autoencoder"] == "enciphered_8"
+    for i, fold in runs.loc[of_cipher & (runs["fold"] < 3), "fold"].items():
+        label = only.label[shown & (only.fold == fold)]
+        runs.at[i, "right"] = np.where(rng.random(len(label)) < 0.98, 0, 1) == label
+    for folds, chance in ((3, 1 / 2), (5, (3 / 2 + 2 / 3) / 5)):
+        table = control_verdicts(runs[runs["fold"] < folds], lacking, COMPARED)
+        row = table.replace("n/a", np.nan).set_index("control").loc["enciphered_8"].to_dict() | {"where": "it"}
+        assert row["chance"] == pytest.approx(chance)
+        assert row["score"] == pytest.approx(chance, abs=0.02)
+        assert failures([row]) == [None]
 
 
 def test_what_the_protocol_makes_is_measured_and_not_judged():

@@ -211,6 +211,16 @@ def test_the_decoder_of_an_equivariant_autoencoder_gives_the_psnr_of_its_reconst
         assert found == pytest.approx(expected, abs=0.01)
 
 
+def test_an_image_that_comes_back_equal_is_not_in_the_psnr_of_the_decoder():
+    seen = images()
+    blank, alone = np.concatenate([seen, np.zeros_like(seen[:1])]), np.zeros_like(seen)
+    tables = [sampled(Average(False), each, of_average(each)[1]) for each in (seen, blank, alone)]
+    found = [table.loc[("equivariance_decoder", "normalised;transform=flip")] for table in tables]
+    assert found[1]["value"] == pytest.approx(found[0]["value"], abs=0.01)
+    assert [row["n"] for row in found] == [len(seen)] * 3
+    assert found[2]["value"] == "n/a (images come back equal)"
+
+
 def test_the_share_of_a_posterior_is_that_of_the_gaussian_it_adds():
     mode, variance = 2 * noise(4000, 3), [1.0, 4.0, 12.0]
     sampled = mode + torch.tensor(variance).sqrt() * noise(4000, 3, seed=1)

@@ -178,7 +178,7 @@ def test_gaps_by_hand():
     metrics, images = answered(scored_runs(GAP_CELLS))
     table = gap_decomposition(metrics, RECIPES, CONTROLS, images)
     gaps = ["gap_paper", "gap_matched", "gap_control", "gap_encoding"]
-    ends = [f"{gap}{end}" for gap in gaps for end in ("", "_ci_low", "_ci_high", "_p")]
+    ends = [f"{gap}{end}" for gap in gaps for end in ("", "_ci_low", "_ci_high", "_p", "_df")]
     labels = ["dataset", "autoencoder", "recipe", "trainings", "metric", "role", "control", "n", "method"]
     assert list(table.columns) == [*labels, *ends, "gap_encoding_p_corrected"]
     assert (set(table["recipe"]), set(table["trainings"])) == ({"matched"}, {1})
@@ -224,8 +224,8 @@ def test_intervals_of_balanced_accuracy_are_over_groups_and_of_the_encoding_imag
         ("gap_encoding", encoding, excess([encoding])),
     ):  # fmt: skip
         test = group_test(rows, e, 0.5)
-        found = [row[f"{name}{end}"] for end in ("", "_ci_low", "_ci_high", "_p")]
-        assert found == pytest.approx([test.effect, test.ci_low, test.ci_high, test.p]), name
+        found = [row[f"{name}{end}"] for end in ("", "_ci_low", "_ci_high", "_p", "_df")]
+        assert found == pytest.approx([test.effect, test.ci_low, test.ci_high, test.p, test.df]), name
     assert row["method"] == "sampling and training"
     metrics, images = answered(scored_runs(GAP_CELLS, datasets=["cardium"], folds=[0, 1]))
     table = gap_decomposition(metrics, RECIPES, CONTROLS, images)
@@ -236,7 +236,7 @@ def test_an_autoencoder_without_a_control_has_no_gap_of_encoding(tmp_path):
     table = decomposition(scored_runs(GAP_CELLS), RECIPES, CONTROLS)
     row = only(table, dataset="cardium", autoencoder="medvae", metric="mcc")
     unknown = [column for column in table if column.startswith(("gap_control", "gap_encoding"))]
-    assert len(unknown) == 9
+    assert len(unknown) == 11
     assert set(row[["control", *unknown]]) == {"n/a"}
     assert row["gap_paper_ci_low"] < row["gap_paper"] < row["gap_paper_ci_high"]
     write_csv(table, tmp_path / "gap.csv")
@@ -343,9 +343,9 @@ def test_the_mean_over_the_families_of_a_dataset_by_hand():
             each = [only(table, dataset=dataset, autoencoder=other, metric="balanced_accuracy")[name] for other in TWO]
             mean = cells[0]._replace(difference=sum(cell.difference for cell in cells) / len(cells))
             test = group_test(mean, excess(cells), 0.5, 2.0)
-            found = [row[f"{name}{end}"] for end in ("", "_ci_low", "_ci_high", "_p")]
+            found = [row[f"{name}{end}"] for end in ("", "_ci_low", "_ci_high", "_p", "_df")]
             assert found[0] == pytest.approx(sum(each) / 2, abs=1e-12), name
-            assert found == pytest.approx([test.effect, test.ci_low, test.ci_high, test.p]), name
+            assert found == pytest.approx([test.effect, test.ci_low, test.ci_high, test.p, test.df]), name
 
 
 def test_a_control_that_two_autoencoders_share_is_one_cell(monkeypatch):

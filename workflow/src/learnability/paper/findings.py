@@ -73,12 +73,10 @@ def effect_of(row: dict, name: str) -> Effect:
 
 
 def decomposed_effect(row: dict, gap: str, name: str = "") -> Effect:
-    """One gap of a row of gap_decomposition.csv.
-
-    Its degrees of freedom are not in the file; the folds' are fewer and on the safe side.
-    """
+    """One gap of a row of gap_decomposition.csv, whose `n` are folds."""
     low, high, p = (row[f"{gap}_{end}"] for end in ("ci_low", "ci_high", "p"))
-    return Effect(name, row[gap], low, high, np.nan if row["method"] == SAMPLING else p, int(row["n"]))
+    p, df = np.nan if row["method"] == SAMPLING else p, row.get(f"{gap}_df", np.nan)
+    return Effect(name, row[gap], low, high, p, int(row["n"]), df)
 
 
 @dataclass(frozen=True)

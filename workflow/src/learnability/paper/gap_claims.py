@@ -88,9 +88,10 @@ def _mean_of(findings: Findings, dataset: str) -> Effect | None:
     cells = gaps(findings, dataset=dataset)
     if not cells:
         return None
-    effect, low, high = (np.mean([getattr(cell, end) for cell in cells]) for end in ("effect", "low", "high"))
+    effect, error = (float(np.mean([getattr(cell, part) for cell in cells])) for part in ("effect", "error"))
     least = min(cells, key=lambda cell: cell.freedom)
-    return Effect(name, effect, low, high, np.nan, least.n, least.freedom)
+    half = error * stats.t.ppf(1 - ALPHA / 2, least.freedom)
+    return Effect(name, effect, effect - half, effect + half, np.nan, least.n, least.freedom)
 
 
 def _less(first: Effect, second: Effect) -> Effect:

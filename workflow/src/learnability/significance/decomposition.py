@@ -16,7 +16,7 @@ from .rows import HEADLINE_METRIC, NOT_APPLICABLE, holm, limit_of
 from .t_tests import corrected_t
 
 IDENTITY = ["dataset", "autoencoder", "recipe", "trainings", "metric", "role", "control", "n", "method"]
-ENDS = {"ci_low": "_ci_low", "ci_high": "_ci_high", "p": "_p"}
+ENDS = {"ci_low": "_ci_low", "ci_high": "_ci_high", "p": "_p", "df": "_df"}
 CORRECTED = f"{ENCODING}_p_corrected"
 GAP_COLUMNS = [*IDENTITY, *(f"{gap}{end}" for gap in KINDS for end in ("", *ENDS.values())), CORRECTED]
 

@@ -29,6 +29,7 @@ TITLES = {
     "diagnostics_vs_gap": "What latents are like against the gap",
 }
 
+NOT_SHOWN = ("_low", "_high", "_df")  # ends of columns that stand beside their number, or in the file alone
 # Over all datasets, which their rows do not name.
 OVER_ALL = {"study_level", "wilcoxon", "fidelity_vs_gap", "diagnostics_vs_gap", "equivalence"}
 IN_RECONSTRUCTION = "_in_reconstruction"  # how the comparison of fine-tuning in that space ends
@@ -78,7 +79,7 @@ def render_tests(name: str, tests: pd.DataFrame, labels: Labels) -> str:
     words = [column for column in WORDS if column in frame and frame[column].nunique() > 1]
     same = {column: frame[column].iloc[0] for column in WORDS if column in frame and column not in words and len(frame)}
     used = [column for column in frame.columns if (frame[column] != "n/a").any()]
-    numbers = [column for column in used if column not in ("test", *WORDS) and not column.endswith(("_low", "_high"))]
+    numbers = [column for column in used if column not in ("test", *WORDS) and not column.endswith(NOT_SHOWN)]
     sections: list[list[Block]] = []
     for test, rows in frame.groupby("test", sort=False):
         lines = [
