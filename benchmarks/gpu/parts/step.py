@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from learnability.training import engine
-
 from ..setting import Figure, Setting, attempted
 from ..studies import IMAGES, LATENTS, Stepper, stepper
 
@@ -71,20 +69,19 @@ def graph_gain(setting: Setting, step: Stepper) -> float:
 
 
 def graph_of(step: Stepper) -> torch.cuda.CUDAGraph:
-    """Forward, backward and Adam of a step as one graph, recorded as torch's documentation asks."""
-    optimiser = torch.optim.Adam(step.model.parameters(), lr=step.recipe.lr, fused=True, capturable=True)
+    """Forward, backward and Adam of a step as one graph, recorded as torch's documentation asks.
 
-    def once() -> None:
-        engine.train_step(step.model, step.x, step.label, 1, step.loss, optimiser, step.recipe)
-
+    A graph does not keep what it reads and writes: `step`, which now has another Adam, must live as long.
+    """
+    step.optimiser = torch.optim.Adam(step.model.parameters(), lr=step.recipe.lr, fused=True, capturable=True)
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(4):
-            once()
+            step()
     torch.cuda.current_stream().wait_stream(side)
-    optimiser.zero_grad(set_to_none=True)
+    step.optimiser.zero_grad(set_to_none=True)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        once()
+        step()
     return graph

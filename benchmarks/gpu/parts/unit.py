@@ -19,7 +19,7 @@ PROCESSES = 4
 NAMED = 40  # failures that are named
 OUTCOME = "(PASSED|FAILED|ERROR|SKIPPED)"
 # With several processes the outcome comes first, as in the summary, which says why.
-LINE = re.compile(rf"(?:{OUTCOME} )?(tests/unit/\S+?::.+?)(?: {OUTCOME}.*| - (.*))?$")
+LINE = re.compile(rf"(?:{OUTCOME} )?(tests/unit/\S+?\.py(?:::.+?)?)(?: {OUTCOME}.*| - (.*))?$")
 
 
 def figures(setting: Setting) -> Iterator[Figure]:
@@ -38,7 +38,9 @@ def figures(setting: Setting) -> Iterator[Figure]:
 def run(setting: Setting, tests: list[Path]) -> tuple[str, bool]:
     """What pytest printed, and whether it came to its end in the time of this part."""
     beside = ["-n", str(PROCESSES)] if setting.cuda and importlib.util.find_spec("xdist") else []
-    command = [sys.executable, "-m", "pytest", "-v", "-rfE", "--tb=line", "-p", "no:cacheprovider", *beside, *tests]
+    # A file that lacks a package costs its own tests alone.
+    options = ["-v", "-rfE", "--tb=line", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+    command = [sys.executable, "-m", "pytest", *options, *beside, *tests]
     environment = os.environ | {"LEARNABILITY_TEST_DEVICE": setting.device.type, "COLUMNS": "300"}
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -1,0 +1,107 @@
+"""What parts of the GPU check make of what torch and pytest report on a GPU, where tests have none."""
+
+import contextlib
+import sys
+import warnings
+import weakref
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from benchmarks.gpu import __main__ as command
+from benchmarks.gpu.parts import step, syncs, together, unit
+from benchmarks.gpu.setting import Setting
+
+NEW_MODE = "Synchronization debug mode is a prototype feature and does not yet detect all synchronizing operations"
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Setting:
+    return Setting(torch.device("cpu"), True, tmp_path)
+
+
+def test_only_waits_of_the_host_are_counted(tmp_path, monkeypatch):
+    def train_classifier(**_):
+        warnings.warn("called a synchronizing CUDA operation", stacklevel=1)
+
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", lambda mode: warnings.warn(NEW_MODE, stacklevel=1))
+    monkeypatch.setattr(syncs, "train_classifier", train_classifier)
+    monkeypatch.setattr(syncs, "given", lambda *_: {})
+    found = syncs.waits(Setting(torch.device("cuda"), True, tmp_path), syncs.LATENTS)
+    assert [(place.split(":")[0], number) for place, number in found.items()] == [("test_gpu_check_parts.py", 1)]
+
+
+def test_the_mode_that_finds_waits_warns_of_itself_as_if_it_were_one():
+    """If torch stops, or words a wait differently, the count needs another look."""
+    assert "synchroniz" in NEW_MODE
+    assert syncs.WAITED not in NEW_MODE
+
+
+def test_an_annotation_is_no_work_of_the_device():
+    """On a GPU, `Optimizer.step#Adam.step` lasts as long as the kernels in it, which the profiler lists too."""
+    names = ("key", "device_type", "is_user_annotation", "self_device_time_total")
+    rows = [
+        ("adam", "DeviceType.CUDA", False, 5.0),
+        ("Optimizer.step#Adam.step", "DeviceType.CUDA", True, 5.0),
+        ("aten::add", "DeviceType.CPU", False, 0.0),
+    ]
+    events = [SimpleNamespace(**dict(zip(names, row, strict=True))) for row in rows]
+    assert syncs.device_times(events) == {"adam": 5.0}
+
+
+def test_adam_s_step_is_an_annotation_of_the_profiler(tiny):
+    stepper = step.stepper(tiny, step.LATENTS)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as recorded:
+        stepper()
+    noted = {event.key: event.is_user_annotation for event in recorded.key_averages()}
+    assert noted["Optimizer.step#Adam.step"]
+    assert not noted["aten::mul"]
+
+
+def test_a_training_that_fails_beside_others_ends_the_part_and_says_why(tiny, monkeypatch):
+    def stepper(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(together, "stepper", stepper)
+    monkeypatch.setattr(together, "SECONDS", 20)
+    with pytest.raises(RuntimeError, match="one of 1 failed: OutOfMemoryError: CUDA out of memory"):
+        together.together(tiny, 1)
+
+
+def test_what_a_graph_reads_lives_as_long_as_its_step(tiny, monkeypatch):
+    """A graph that is replayed writes to the moments of its Adam, whose memory may be another tensor's by then."""
+    for name in ("Stream", "CUDAGraph"):
+        monkeypatch.setattr(torch.cuda, name, lambda: SimpleNamespace(wait_stream=lambda other: None))
+    monkeypatch.setattr(torch.cuda, "current_stream", torch.cuda.Stream)
+    for name in ("stream", "graph"):
+        monkeypatch.setattr(torch.cuda, name, lambda _: contextlib.nullcontext())
+    made, adam = [], torch.optim.Adam
+    monkeypatch.setattr(torch.optim, "Adam", lambda *given, **named: made.append(adam(*given, **named)) or made[-1])
+    stepper = step.stepper(tiny, step.LATENTS)
+    made.clear()
+    step.graph_of(stepper)
+    written = [weakref.ref(moment["exp_avg"]) for moment in made.pop().state.values()]
+    assert len(written) == len(list(stepper.model.parameters()))
+    assert all(moment() is not None for moment in written)
+
+
+def test_a_missing_package_is_named_before_anything_is_measured(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    monkeypatch.setattr(sys, "argv", ["gpu", "--device", "cpu", "--tiny", "--raw", str(tmp_path / "raw")])
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 2
+    assert "has no jsonschema; install what envs/requirements.in names" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_test_file_that_cannot_be_imported_leaves_the_others(tiny, tmp_path, monkeypatch):
+    folder = tmp_path / "tests/unit"
+    folder.mkdir(parents=True)
+    (folder / "test_a.py").write_text("import a_package_that_is_not_here\n")
+    (folder / "test_b.py").write_text("def test_one(): pass\n")
+    monkeypatch.setattr(unit, "ROOT", tmp_path)
+    output, ended = unit.run(tiny, sorted(folder.iterdir()))
+    assert ended
+    assert unit.read(output)[0] == {"tests/unit/test_a.py": "ERROR", "tests/unit/test_b.py::test_one": "PASSED"}
