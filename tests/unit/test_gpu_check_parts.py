@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+import time
 import warnings
 import weakref
 from types import SimpleNamespace
@@ -10,8 +11,9 @@ import pytest
 import torch
 
 from benchmarks.gpu import __main__ as command
-from benchmarks.gpu.parts import step, syncs, together, unit
+from benchmarks.gpu.parts import encode, step, syncs, together, unit
 from benchmarks.gpu.setting import Setting
+from learnability.autoencoders import encode as encoding
 
 NEW_MODE = "Synchronization debug mode is a prototype feature and does not yet detect all synchronizing operations"
 
@@ -57,6 +59,43 @@ def test_adam_s_step_is_an_annotation_of_the_profiler(tiny):
     noted = {event.key: event.is_user_annotation for event in recorded.key_averages()}
     assert noted["Optimizer.step#Adam.step"]
     assert not noted["aten::mul"]
+
+
+def test_the_time_that_a_profiler_takes_to_start_and_end_is_not_that_of_an_epoch(tiny, monkeypatch):
+    class Slow(torch.profiler.profile):
+        def start(self):
+            super().start()
+            time.sleep(2)
+
+        def stop(self):
+            time.sleep(2)
+            super().stop()
+
+    monkeypatch.setattr(syncs, "profile", Slow)
+    found = {figure.what: figure.value for figure in syncs.profiled(tiny, syncs.LATENTS)}
+    assert found["share of time that the device computes, under the profiler"] > 0.5
+
+
+def test_the_host_alone_is_timed_while_the_device_takes_what_it_is_asked(tmp_path):
+    """The device of this test takes one step ahead: then asking for another takes as long as a step."""
+    ahead: list[str] = []
+
+    class Queue(Setting):
+        def wait(self) -> None:
+            ahead.clear()
+
+    def ask() -> None:
+        time.sleep(0.05 if ahead else 0)
+        ahead.append("a step")
+
+    assert step.host_seconds(Queue(torch.device("cpu"), True, tmp_path), ask) < 0.01
+
+
+def test_what_an_encoding_does_once_is_not_counted_for_its_images(tiny, monkeypatch):
+    check = encoding.check_repeats
+    monkeypatch.setattr(encoding, "check_repeats", lambda *given: time.sleep(4) or check(*given))
+    found = {figure.what: figure.value for figure in encode.figures(tiny)}
+    assert found["encode_dataset over them"] < 4 / (6 / found["bare passes, images/s"])
 
 
 def test_a_training_that_fails_beside_others_ends_the_part_and_says_why(tiny, monkeypatch):
