@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks.gpu import __main__ as command
-from benchmarks.gpu.parts import encode, step, syncs, together, unit
+from benchmarks.gpu.parts import encode, machine, step, syncs, together, unit
 from benchmarks.gpu.setting import Setting
 from learnability.autoencoders import encode as encoding
 
@@ -123,6 +123,13 @@ def test_what_a_graph_reads_lives_as_long_as_its_step(tiny, monkeypatch):
     written = [weakref.ref(moment["exp_avg"]) for moment in made.pop().state.values()]
     assert len(written) == len(list(stepper.model.parameters()))
     assert all(moment() is not None for moment in written)
+
+
+def test_a_part_of_a_card_is_not_held_against_the_peak_of_the_card(tmp_path, monkeypatch):
+    names = ["NVIDIA H100 80GB HBM3", "NVIDIA H100 80GB HBM3 MIG 1g.10gb", "NVIDIA H100 PCIe"]
+    monkeypatch.setattr(machine, "device_name", lambda device: names.pop(0))
+    gpu = Setting(torch.device("cuda"), True, tmp_path)
+    assert [machine.peaks(gpu) for _ in range(3)] == [(989e12, 494e12), None, None]
 
 
 def test_a_missing_package_is_named_before_anything_is_measured(tmp_path, monkeypatch, capsys):
