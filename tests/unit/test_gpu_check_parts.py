@@ -5,6 +5,7 @@ import sys
 import time
 import warnings
 import weakref
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -142,12 +143,42 @@ def test_a_missing_package_is_named_before_anything_is_measured(tmp_path, monkey
     assert not list(tmp_path.iterdir())
 
 
-def test_a_test_file_that_cannot_be_imported_leaves_the_others(tiny, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["cpu", "cuda"], ids=["one process", "several"])
+def test_a_test_file_that_cannot_be_imported_leaves_the_others(tmp_path, monkeypatch, kind):
     folder = tmp_path / "tests/unit"
     folder.mkdir(parents=True)
     (folder / "test_a.py").write_text("import a_package_that_is_not_here\n")
-    (folder / "test_b.py").write_text("def test_one(): pass\n")
+    (folder / "test_b.py").write_text("def test_one(): pass\ndef test_two(): assert False\n")
     monkeypatch.setattr(unit, "ROOT", tmp_path)
-    output, ended = unit.run(tiny, sorted(folder.iterdir()))
+    monkeypatch.setattr(unit, "PROCESSES", 2)
+    output, ended = unit.run(Setting(torch.device(kind), True, tmp_path), sorted(folder.iterdir()))
+    outcomes, reasons = unit.read(output)
     assert ended
-    assert unit.read(output)[0] == {"tests/unit/test_a.py": "ERROR", "tests/unit/test_b.py::test_one": "PASSED"}
+    tests = {"tests/unit/test_b.py::test_one": "PASSED", "tests/unit/test_b.py::test_two": "FAILED"}
+    assert outcomes == {"tests/unit/test_a.py": "ERROR"} | tests
+    assert reasons["tests/unit/test_b.py::test_two"] == "assert False"
+
+
+def test_failures_within_the_package_are_told_from_those_of_the_tests_themselves(tiny, monkeypatch):
+    log = """
+tests/unit/test_a.py::test_one FAILED                                     [ 50%]
+tests/unit/test_a.py::test_two FAILED                                     [100%]
+/a/tests/unit/test_a.py:3: TypeError: can't convert cuda:0 device type tensor to numpy
+/a/workflow/src/learnability/storage/batches.py:7: RuntimeError: on the CPU
+/a/workflow/src/learnability/storage/batches.py:7: RuntimeError: on the CPU
+"""
+    monkeypatch.setattr(unit, "run", lambda *_: (log, True))
+    place = "learnability/storage/batches.py:7"
+    found = [tuple(figure) for figure in unit.figures(tiny) if figure.of == place]
+    assert found == [(place, "failures that end there", 2), (place, "why", "RuntimeError: on the CPU")]
+
+
+def test_tests_that_are_stopped_say_why_those_failed_that_ran(tiny, tmp_path, monkeypatch):
+    folder = tmp_path / "tests/unit"
+    folder.mkdir(parents=True)
+    text = "import time\ndef test_one(): raise ValueError('of the GPU')\ndef test_two(): time.sleep(60)\n"
+    (folder / "test_a.py").write_text(text)
+    monkeypatch.setattr(unit, "ROOT", tmp_path)
+    output, ended = unit.run(replace(tiny, seconds=unit.TO_SUM_UP + 15), [folder / "test_a.py"])
+    assert not ended
+    assert unit.read(output)[1] == {"tests/unit/test_a.py::test_one": "ValueError: of the GPU"}
