@@ -95,8 +95,17 @@ def test_the_host_alone_is_timed_while_the_device_takes_what_it_is_asked(tmp_pat
 def test_what_an_encoding_does_once_is_not_counted_for_its_images(tiny, monkeypatch):
     check = encoding.check_repeats
     monkeypatch.setattr(encoding, "check_repeats", lambda *given: time.sleep(4) or check(*given))
+    passes, precisions = encode.passes, []
+
+    def noted(*given):
+        precisions.append(torch.get_float32_matmul_precision())
+        passes(*given)
+
+    monkeypatch.setattr(encode, "passes", noted)
+    torch.set_float32_matmul_precision("highest")  # as in a process of its own
     found = {figure.what: figure.value for figure in encode.figures(tiny)}
     assert found["encode_dataset over them"] < 4 / (6 / found["bare passes, images/s"])
+    assert set(precisions) == {"high"}
 
 
 def test_a_training_that_fails_beside_others_ends_the_part_and_says_why(tiny, monkeypatch):

@@ -10,8 +10,6 @@ import torch
 
 from learnability.autoencoders.decoding import image_decoder
 from learnability.autoencoders.encode import encode_dataset, images_a_pass, open_both
-from learnability.autoencoders.interface import load_autoencoder
-from learnability.storage.arrays import open_packed
 
 from ...noise_study import write_images
 from ..setting import Figure, Setting
@@ -27,8 +25,7 @@ def figures(setting: Setting) -> Iterator[Figure]:
     dataset.mkdir()
     write_images(dataset, number, size)
     entry = entry_of(setting, NAME)
-    autoencoder = load_autoencoder(entry, setting.device)
-    images = open_packed(dataset / "images.npy")
+    _, images, _, autoencoder = open_both(NAME, entry, dataset, setting.device)  # which also turns on TF32
     passes(setting, autoencoder, images)  # warm-up
     ratios, rates = [], []
     for attempt in range(2):
