@@ -1,6 +1,7 @@
 """What parts of the GPU check make of what torch and pytest report on a GPU, where tests have none."""
 
 import contextlib
+import signal
 import sys
 import time
 import warnings
@@ -15,6 +16,7 @@ from benchmarks.gpu import __main__ as command
 from benchmarks.gpu.parts import encode, machine, step, syncs, together, unit
 from benchmarks.gpu.setting import Setting
 from learnability.autoencoders import encode as encoding
+from tests.conftest import run
 
 NEW_MODE = "Synchronization debug mode is a prototype feature and does not yet detect all synchronizing operations"
 
@@ -191,3 +193,45 @@ def test_tests_that_are_stopped_say_why_those_failed_that_ran(tiny, tmp_path, mo
     output, ended = unit.run(replace(tiny, seconds=unit.TO_SUM_UP + 15), [folder / "test_a.py"])
     assert not ended
     assert unit.read(output)[1] == {"tests/unit/test_a.py::test_one": "ValueError: of the GPU"}
+
+
+KILLED = """
+import os, pathlib, signal, sys, threading, time, torch
+sys.path.insert(0, sys.argv[1])
+from benchmarks.gpu import runner
+from benchmarks.gpu.results import Results
+from benchmarks.gpu.setting import Setting
+
+runner.PRELOADED = ()
+folder = pathlib.Path(sys.argv[1])
+
+def kill():
+    while not (folder / "child").is_file():
+        time.sleep(0.05)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+threading.Thread(target=kill).start()
+results = Results(folder / "raw", "CPU", tiny=True)
+results.begin("endless", "code")
+runner.run_part("endless", Setting(torch.device("cpu"), True, folder), results, 60)
+"""
+ENDLESS = """
+import subprocess
+
+SECONDS = 60
+
+def figures(setting):
+    child = subprocess.Popen(["sleep", "60"])
+    (setting.scratch / "child").touch()
+    child.wait()
+    yield
+"""
+
+
+def test_a_command_that_is_killed_leaves_nothing_on_the_gpu(tmp_path):
+    part = tmp_path / "benchmarks/gpu/parts/endless.py"
+    part.parent.mkdir(parents=True)
+    part.write_text(ENDLESS)
+    before = time.monotonic()
+    run(sys.executable, "-c", KILLED, tmp_path, code=-signal.SIGKILL)  # returns once its last process has gone
+    assert time.monotonic() - before < 45
