@@ -10,6 +10,7 @@ rates of `learnability plan` from existing files.
 """
 
 import argparse
+import importlib.util
 import os
 import signal
 import sys
@@ -38,6 +39,7 @@ from .setting import Setting  # noqa: E402
 MEASURED = ROOT / "docs" / "measurements" / "gpu"
 PAGE = MEASURED.with_suffix(".md")
 TRIED = Path("results") / "gpu_check"  # for trials, which are no measurements
+LATE = ("diffusers", "jsonschema", "pyarrow", "timm")  # packages that only the parts import
 
 
 def main() -> int:
@@ -54,6 +56,11 @@ def main() -> int:
         parser.error(f"no part {unknown[0]}; there are {', '.join(PARTS)}")
     if chosen.device == "cuda" and not chosen.write and not torch.cuda.is_available():
         parser.error("CUDA finds no GPU here; to try the commands on a CPU: make gpu-check DEVICE=cpu TINY=1")
+    if not chosen.write and (lacking := [name for name in LATE if importlib.util.find_spec(name) is None]):
+        parser.error(
+            f"{sys.executable} has no {', '.join(lacking)}; install what envs/requirements.in names, or without a "
+            "network the wheels of these, and of what they need, into a folder on PYTHONPATH"
+        )
     # So that a part ends with this command, and what it has measured is written.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     measures = chosen.write or (chosen.device == "cuda" and not chosen.tiny)

@@ -4,7 +4,9 @@ import contextlib
 import functools
 import importlib
 import os
+import select
 import signal
+import threading
 import time
 import traceback
 from dataclasses import replace
@@ -90,6 +92,7 @@ def run_part(name: str, setting: Setting, results: Results, limit: float) -> str
 def measure(name: str, setting: Setting, connection: Connection) -> None:
     """In the part's process: send each figure, and at the end how it went."""
     os.setsid()  # so that child processes end with the part
+    threading.Thread(target=end_with, args=(connection,), daemon=True).start()
     torch.set_num_threads(1)
     sink = os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 1)  # the engine's output about epochs
@@ -99,3 +102,11 @@ def measure(name: str, setting: Setting, connection: Connection) -> None:
         connection.send(DONE)
     except Exception:
         connection.send(f"failed: {traceback.format_exc(limit=-3)}")
+
+
+def end_with(connection: Connection) -> None:
+    """End this process and its children when nobody reads the figures: a killed command leaves no part on the GPU."""
+    waiting = select.poll()
+    waiting.register(connection.fileno(), 0)
+    waiting.poll()
+    os.killpg(0, signal.SIGKILL)

@@ -12,16 +12,21 @@ from learnability.efficiency.throughput import device_name
 from ..setting import Figure, Setting, attempted
 
 SECONDS = 25
-# Dense peaks of the data sheets, operations per second: bfloat16, TF32.
-PEAKS = {"H100": (989e12, 494e12), "H200": (989e12, 494e12), "A100": (312e12, 156e12)}
+# Dense peaks of the data sheets, operations per second: bfloat16, TF32. By the whole name, because an H100 of another
+# form, or a part of one, has another peak.
+PEAKS = {
+    "NVIDIA H100 80GB HBM3": (989e12, 494e12),
+    "NVIDIA H200": (989e12, 494e12),
+    "NVIDIA A100-SXM4-40GB": (312e12, 156e12),
+    "NVIDIA A100-SXM4-80GB": (312e12, 156e12),
+}
 PACKAGES = ("torch", "timm", "diffusers", "safetensors", "numpy", "pandas")
 SWITCHES = ("cudnn.allow_tf32", "cuda.matmul.allow_tf32", "cudnn.benchmark", "cudnn.deterministic")
 
 
 def peaks(setting: Setting) -> tuple[float, float] | None:
     """What the data sheet of this GPU promises in bfloat16 and TF32; None where it is not known here."""
-    name = device_name(setting.device)
-    return next((found for chip, found in PEAKS.items() if chip in name), None) if setting.cuda else None
+    return PEAKS.get(device_name(setting.device)) if setting.cuda else None
 
 
 def figures(setting: Setting) -> Iterator[Figure]:

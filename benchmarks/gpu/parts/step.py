@@ -1,11 +1,10 @@
 """The bare training step on a batch that lies on the device, and what other ways to run the same step give."""
 
+import statistics
 import time
 from collections.abc import Callable, Iterator
 
 import torch
-
-from learnability.training import engine
 
 from ..setting import Figure, Setting, attempted
 from ..studies import IMAGES, LATENTS, Stepper, stepper
@@ -48,14 +47,18 @@ def ways(setting: Setting, kind: str, step: Stepper) -> Iterator[Figure]:
 
 
 def host_seconds(setting: Setting, step: Stepper) -> float:
-    """Seconds that the host takes to ask for a step, without waiting for it."""
-    setting.wait()
-    started = time.perf_counter()
+    """Seconds that the host takes to ask for a step, without waiting for it, the median of some.
+
+    One at a time: a GPU takes about a thousand kernels ahead, those of one step, and then the host waits.
+    """
+    seconds = []
     for _ in range(STEPS):
+        setting.wait()
+        started = time.perf_counter()
         step()
-    seconds = time.perf_counter() - started
+        seconds.append(time.perf_counter() - started)
     setting.wait()
-    return seconds / STEPS
+    return statistics.median(seconds)
 
 
 def set_fast_norm(model: torch.nn.Module, fast: bool) -> None:
@@ -71,20 +74,19 @@ def graph_gain(setting: Setting, step: Stepper) -> float:
 
 
 def graph_of(step: Stepper) -> torch.cuda.CUDAGraph:
-    """Forward, backward and Adam of a step as one graph, recorded as torch's documentation asks."""
-    optimiser = torch.optim.Adam(step.model.parameters(), lr=step.recipe.lr, fused=True, capturable=True)
+    """Forward, backward and Adam of a step as one graph, recorded as torch's documentation asks.
 
-    def once() -> None:
-        engine.train_step(step.model, step.x, step.label, 1, step.loss, optimiser, step.recipe)
-
+    A graph does not keep what it reads and writes: `step`, which now has another Adam, must live as long.
+    """
+    step.optimiser = torch.optim.Adam(step.model.parameters(), lr=step.recipe.lr, fused=True, capturable=True)
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
         for _ in range(4):
-            once()
+            step()
     torch.cuda.current_stream().wait_stream(side)
-    optimiser.zero_grad(set_to_none=True)
+    step.optimiser.zero_grad(set_to_none=True)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        once()
+        step()
     return graph

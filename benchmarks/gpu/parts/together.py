@@ -26,16 +26,28 @@ def together(setting: Setting, number: int) -> float:
     """The sum of the rates of as many processes, which begin to count at once."""
     context = get_context("fork")  # this process has not asked for the GPU
     ready, rates = context.Barrier(number), context.Queue()
-    processes = [context.Process(target=steps, args=(setting, ready, rates)) for _ in range(number)]
+    processes = [context.Process(target=report, args=(setting, ready, rates)) for _ in range(number)]
     for process in processes:
         process.start()
-    total = sum(rates.get(timeout=SECONDS) for _ in processes)
+    total = 0.0
+    for _ in processes:
+        if isinstance(rate := rates.get(timeout=SECONDS), str):  # the others would wait for it
+            raise RuntimeError(f"one of {number} failed: {rate}")
+        total += rate
     for process in processes:
         process.join()
     return total
 
 
-def steps(setting: Setting, ready, rates) -> None:
+def report(setting: Setting, ready, rates) -> None:
+    """In a process: put its rate into `rates`, or why there is none."""
+    try:
+        rates.put(rate_of_steps(setting, ready))
+    except Exception as error:
+        rates.put(f"{type(error).__name__}: {error}")
+
+
+def rate_of_steps(setting: Setting, ready) -> float:
     step = stepper(setting, SMALLEST)
     for _ in range(STEPS):
         step()
@@ -47,4 +59,4 @@ def steps(setting: Setting, ready, rates) -> None:
             step()
         setting.wait()
         done += STEPS * len(step.x)
-    rates.put(done / (time.perf_counter() - started))
+    return done / (time.perf_counter() - started)

@@ -1,8 +1,10 @@
 """Unit tests that compute on a device, with this one; those that compare bytes may rightly fail on a GPU."""
 
+import contextlib
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,10 +18,12 @@ SECONDS = 75
 FEW = ("test_batches.py", "test_bfloat16.py")  # of a tiny run
 ROOT = Path(__file__).parents[3]
 PROCESSES = 4
+TO_SUM_UP = 10  # seconds that pytest has to end when it is interrupted
 NAMED = 40  # failures that are named
 OUTCOME = "(PASSED|FAILED|ERROR|SKIPPED)"
 # With several processes the outcome comes first, as in the summary, which says why.
-LINE = re.compile(rf"(?:{OUTCOME} )?(tests/unit/\S+?::.+?)(?: {OUTCOME}.*| - (.*))?$")
+LINE = re.compile(rf"(?:{OUTCOME} )?(tests/unit/\S+?\.py(?:::.+?)?)(?: {OUTCOME}.*| - (.*))?\s*$")
+PLACE = re.compile(r"(workflow/src/\S+\.py:\d+): (.*)$", re.MULTILINE)  # of a failure, in code that is not a test's
 
 
 def figures(setting: Setting) -> Iterator[Figure]:
@@ -29,6 +33,9 @@ def figures(setting: Setting) -> Iterator[Figure]:
     yield Figure("all", "came to their end", str(ended))
     for outcome, number in Counter(outcomes.values()).items():
         yield Figure("all", outcome.lower(), number)
+    for (place, why), number in Counter(PLACE.findall(output)).most_common(NAMED):
+        yield Figure(place.removeprefix("workflow/src/"), "failures that end there", number)
+        yield Figure(place.removeprefix("workflow/src/"), "why", why[:150])
     if not outcomes:
         yield Figure("all", "said", output[-300:].replace("\n", " "))
     for test in [test for test, outcome in outcomes.items() if outcome in ("FAILED", "ERROR")][:NAMED]:
@@ -38,16 +45,23 @@ def figures(setting: Setting) -> Iterator[Figure]:
 def run(setting: Setting, tests: list[Path]) -> tuple[str, bool]:
     """What pytest printed, and whether it came to its end in the time of this part."""
     beside = ["-n", str(PROCESSES)] if setting.cuda and importlib.util.find_spec("xdist") else []
-    command = [sys.executable, "-m", "pytest", "-v", "-rfE", "--tb=line", "-p", "no:cacheprovider", *beside, *tests]
+    # A file that lacks a package costs its own tests alone.
+    options = ["-v", "-rfE", "--tb=line", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+    command = [sys.executable, "-m", "pytest", *options, *beside, *tests]
     environment = os.environ | {"LEARNABILITY_TEST_DEVICE": setting.device.type, "COLUMNS": "300"}
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
-            process.wait(max(1.0, setting.seconds - 5))
+            process.wait(max(1.0, setting.seconds - TO_SUM_UP - 5))
+            ended = True
         except subprocess.TimeoutExpired:
+            ended = False
+            process.send_signal(signal.SIGINT)  # it then says why those failed that ran
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(TO_SUM_UP)
             process.kill()
         log.seek(0)
-        return log.read(), process.returncode is not None
+        return log.read(), ended
 
 
 def read(output: str) -> tuple[dict[str, str], dict[str, str]]:
