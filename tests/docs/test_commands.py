@@ -66,6 +66,9 @@ ELSEWHERE = {
         "snakefmt Snakefile workflow/rules",
     ],
     "tests/runs/test_gpu_check.py runs it": ["python -m benchmarks.gpu"],
+    "tests/unit/test_measured_replicates.py does what it does": [
+        "python -m docs.measurements.replicates results/ham10000_rebuilt matched matched_again",
+    ],
     "tests/runs/test_rebuilt.py packs a study": [
         "python -m docs.measurements.parts pack results/ham10000 docs/measurements/data/ham10000/table1",
         "python -m docs.measurements.parts unpack docs/measurements/data/ham10000 results/ham10000",
