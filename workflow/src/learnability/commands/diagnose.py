@@ -121,8 +121,9 @@ def tables(images: np.ndarray, names: list[str], entries: dict[str, dict], datas
     from ..diagnostics.images import AtGrid
     from ..diagnostics.samples import sample
     from ..storage.channel_sums import channel_sums
-    from ..workflow.jobs import choose_device
+    from ..workflow.jobs import choose_device, keep_freed_memory
 
+    keep_freed_memory()
     device = choose_device(os.cpu_count())
     alone, chosen = np.arange(len(images)), sample(len(images), SAMPLE)
     seen = Seen(chosen, images[chosen])
