@@ -191,16 +191,29 @@ def test_without_the_server_jobs_start_as_ever(folder):
     assert not described(folder / "one.json")[1]["warm"]
 
 
-def test_a_library_that_starts_a_thread_is_noticed(folder):
-    (folder / "threading_library.py").write_text(
-        "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()"
-    )
-    code = WARM.replace('"decimal"', '"decimal", "threading_library"')
+@pytest.mark.parametrize(
+    ("library", "said"),
+    [
+        (
+            "import threading, time; threading.Thread(target=time.sleep, args=(60,), daemon=True).start()",
+            "a library has started a thread",
+        ),
+        (
+            "import sys; from types import SimpleNamespace as Made\n"
+            "sys.modules['torch'] = Made(cuda=Made(is_available=lambda: True))",
+            "PyTorch sees a GPU that nvidia-smi does not list",
+        ),
+    ],
+    ids=["thread", "gpu"],
+)
+def test_what_a_fork_would_not_have_is_noticed(folder, library, said):
+    (folder / "such_library.py").write_text(library)
+    code = WARM.replace('"decimal"', '"decimal", "such_library"')
     command = [sys.executable, "-c", code, "--cores", "1", "one.json"]
     environment = environment_in(Path.cwd())
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "a library has started a thread" in done.stderr
+    assert said in done.stderr
     assert not described(folder / "one.json")[1]["warm"]
 
 

@@ -126,6 +126,8 @@ def warm_up() -> None:
     for name in IMPORTED:
         import_module(name)
     gc.freeze()  # otherwise every job's garbage collector walks all of it again
+    if (torch := sys.modules.get("torch")) and torch.cuda.is_available():  # asked here, it cannot be asked in a fork
+        sys.exit("Note: PyTorch sees a GPU that nvidia-smi does not list; jobs start as ever")
     if len(os.listdir("/proc/self/task")) > 1:
         sys.exit("Note: a library has started a thread, which a fork would not have; jobs start as ever")
 
