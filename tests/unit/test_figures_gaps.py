@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnability.figures.gaps import KINDS, draw_gaps, measured
+from learnability.figures.gaps import KINDS, draw_gaps, limits, measured
 from learnability.figures.style import save
 from learnability.summary.page import note_of
 from learnability.tables.labels import Labels
@@ -123,6 +123,17 @@ def test_intervals_of_sampling_alone_are_called_so_and_without_any_it_is_said(tm
     figure = draw_gaps(measured(GAPS.head(0)), LABELS)
     assert "No autoencoder has both" in words(figure)
     save(figure, tmp_path / "a.svg", tmp_path / "a.png")
+
+
+def test_half_of_the_intervals_are_whole_even_where_they_are_wider_than_the_gaps():
+    """Of a small study they say more than the gaps; a single one that is far wider is cut."""
+    ends = pd.DataFrame({"gap": [5.4, 3.9, -0.7, 4.7], "ci_low": [-5.7, -15.7, -21.1, -34.5]})
+    low, high = limits(ends.assign(ci_high=[16.5, 23.6, 19.6, 43.8]))
+    assert -21.1 < low < -18.4  # their medians are -18.4 and 21.6
+    assert 21.6 < high < 23.6
+    assert limits(ends.assign(ci_high=ends["gap"] + 1))[1] == pytest.approx(6.4 + 0.08 * 6.1)
+    assert np.ptp(limits(ends.assign(ci_low=-500.0, ci_high=500.0))) < 10 * 6.1
+    assert limits(ends.assign(ci_low=np.nan, ci_high=np.nan)) == pytest.approx((-0.7 - 0.08 * 6.1, 5.4 + 0.08 * 6.1))
 
 
 def test_an_interval_beyond_the_panel_has_an_arrowhead():

@@ -499,6 +499,29 @@ def test_latents_that_do_better_than_reconstructions_are_said_to():
     assert "latents are significantly worse than reconstructions, in 1 significantly better (p < .05" in may[0]
 
 
+@pytest.mark.parametrize(
+    ("gap", "side", "of_latents"),
+    [
+        (0.1, "significantly above 0", "significantly worse than"),
+        (-0.1, "significantly below 0", "significantly better than"),
+        (0.0001, "not significantly different from 0", "not significantly different from"),
+    ],
+)
+def test_one_gap_is_not_counted(gap, side, of_latents):
+    one = made_up({"ct_rate": [gap]}, autoencoders=("sd14",), psnr=(40.0,))
+    assert answer(one, Said("open", NOT_RUN, []), [])[0].endswith(f"; it is {side} (p < .05).")
+    said = f"For SD 1.4 on CT-RATE latents are {of_latents} reconstructions (p < .05, paired t over groups of images)."
+    assert conclusions(one, DIFFERING)["may"][0] == said
+
+
+def test_no_gap_of_several_is_none():
+    none = made_up({"ct_rate": [0.0001, -0.0001]}, autoencoders=("sd14", "flux1"), psnr=(40.0, 40.0))
+    assert answer(none, Said("open", NOT_RUN, []), [])[0].endswith("above 0 in none of 2 pairs (p < .05, Holm).")
+    assert conclusions(none, DIFFERING)["may"][0].startswith(
+        "In none of 2 pairs of autoencoder and data set latents are"
+    )
+
+
 def test_no_part_of_a_gap_is_taken_from_it_where_the_control_has_more():
     """A control's gap of 8 points is no part of a gap of 2."""
     more = made_up(decomposition=decomposition_of(["ct_rate"], matched=0.02, encoding=-0.06))

@@ -110,13 +110,22 @@ def rows_of(lines: pd.DataFrame, names: Mapping[str, str]) -> tuple[dict[tuple[s
 
 
 def limits(lines: pd.DataFrame) -> tuple[float, float]:
-    """Limits of the x axis: zero, every gap, and the intervals unless they are wide enough to hide these."""
+    """Limits of the x axis: zero, every gap, and the intervals, or half of them where some are far wider than gaps.
+
+    Beyond the gaps lie at most three times what these take up, so that intervals never hide them.
+    """
     gaps = np.append(lines["gap"].to_numpy(dtype=float), 0.0)
     low, high = gaps.min(), gaps.max()
     room = max(high - low, 2.0)
-    low = max(low - 0.75 * room, np.nanmin([low, *lines["ci_low"]]))
-    high = min(high + 0.75 * room, np.nanmax([high, *lines["ci_high"]]))
-    return low - 0.08 * room, high + 0.08 * room
+    below = _reach(low - lines["ci_low"].astype(float), room)
+    above = _reach(lines["ci_high"].astype(float) - high, room)
+    return low - below - 0.08 * room, high + above + 0.08 * room
+
+
+def _reach(ends: pd.Series, room: float) -> float:
+    """How far beyond the gaps the axis goes for intervals that end so far beyond them; NaN is no interval."""
+    ends = ends.dropna().clip(lower=0.0)
+    return min(ends.max(), np.clip(ends.median(), 0.75 * room, 3 * room)) if len(ends) else 0.0
 
 
 def draw_frame(axes: Axes, title: str, of_gaps: tuple[float, float]) -> None:

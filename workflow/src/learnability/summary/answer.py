@@ -38,10 +38,13 @@ def _first(findings: Findings, cells: list[Effect]) -> str:
     interval = f" ({CONFIDENCE} interval in brackets{alone})" if mean and np.isfinite(mean.low) else ""
     if folds < FEWEST_FOLDS:
         tested = f"from {counted(folds, 'fold')} no gap is tested"
-    else:
+    elif len(cells) > 1:
         above, below = significant(cells)
         opposite = f", and below 0 in {below}" if below else ""
-        tested = f"it is significantly above 0 in {above} of {pairs}{opposite} ({P_BELOW}, Holm)"
+        tested = f"it is significantly above 0 in {above or 'none'} of {pairs}{opposite} ({P_BELOW}, Holm)"
+    else:
+        sides = {(1, 0): "significantly above 0", (0, 1): "significantly below 0"}
+        tested = f"it is {sides.get(significant(cells), 'not significantly different from 0')} ({P_BELOW})"
     return f"The learnability gap is {gap}{where}{interval}; {tested}."
 
 

@@ -98,12 +98,7 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
             f"and are too narrow, and no gap is tested; run at least {FEWEST_FOLDS}."
         )
         return
-    above, below = significant(cells)
-    opposite = f", in {below} significantly better" if below else ""
-    may.append(
-        f"In {above} of {counted(len(cells), 'pair')} of autoencoder and data set latents are significantly worse than "
-        f"reconstructions{opposite} ({P_BELOW}, paired t over groups of images, Holm)."
-    )
+    may.append(_of_significance(cells))
     if sure := [cell for cell in cells if cell.error > 0]:
         alone, corrected = (
             np.median([seen_by(cell.error, cell.freedom, tests) for cell in sure]) for tests in (1, len(cells))
@@ -114,6 +109,19 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
             f"A gap in one pair would not have been seen below about {points(alone)} points{tests}: gaps of this size "
             f"are found in {POWER:.0%} of studies as large as this. No significance does not mean no gap."
         )
+
+
+def _of_significance(cells: Sequence[Effect]) -> str:
+    above, below = significant(cells)
+    if len(cells) > 1:
+        opposite = f", in {below} significantly better" if below else ""
+        where = f"In {above or 'none'} of {len(cells)} pairs of autoencoder and data set"
+        said, correction = f"{where} latents are significantly worse than reconstructions{opposite}", ", Holm"
+    else:
+        sides = {(1, 0): "significantly worse than", (0, 1): "significantly better than"}
+        side = sides.get((above, below), "not significantly different from")
+        said, correction = f"For {cells[0].name} latents are {side} reconstructions", ""
+    return f"{said} ({P_BELOW}, paired t over groups of images{correction})."
 
 
 def significant(gaps: Sequence[Effect]) -> tuple[int, int]:
