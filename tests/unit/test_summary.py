@@ -502,15 +502,15 @@ def test_latents_that_do_better_than_reconstructions_are_said_to():
 @pytest.mark.parametrize(
     ("gap", "side", "of_latents"),
     [
-        (0.1, "significantly above 0", "significantly worse than"),
-        (-0.1, "significantly below 0", "significantly better than"),
-        (0.0001, "not significantly different from 0", "not significantly different from"),
+        (0.1, "significantly above 0 (p < .05)", "significantly worse than reconstructions (p < .05, paired t"),
+        (-0.1, "significantly below 0 (p < .05)", "significantly better than reconstructions (p < .05, paired t"),
+        (0.0001, "not significantly different from 0", "not significantly different from reconstructions (paired t"),
     ],
 )
 def test_one_gap_is_not_counted(gap, side, of_latents):
     one = made_up({"ct_rate": [gap]}, autoencoders=("sd14",), psnr=(40.0,))
-    assert answer(one, Said("open", NOT_RUN, []), [])[0].endswith(f"; it is {side} (p < .05).")
-    said = f"For SD 1.4 on CT-RATE latents are {of_latents} reconstructions (p < .05, paired t over groups of images)."
+    assert answer(one, Said("open", NOT_RUN, []), [])[0].endswith(f"; it is {side}.")
+    said = f"For SD 1.4 on CT-RATE latents are {of_latents} over groups of images)."
     assert conclusions(one, DIFFERING)["may"][0] == said
 
 

@@ -43,8 +43,8 @@ def _first(findings: Findings, cells: list[Effect]) -> str:
         opposite = f", and below 0 in {below}" if below else ""
         tested = f"it is significantly above 0 in {above or 'none'} of {pairs}{opposite} ({P_BELOW}, Holm)"
     else:
-        sides = {(1, 0): "significantly above 0", (0, 1): "significantly below 0"}
-        tested = f"it is {sides.get(significant(cells), 'not significantly different from 0')} ({P_BELOW})"
+        sides = {(1, 0): f"significantly above 0 ({P_BELOW})", (0, 1): f"significantly below 0 ({P_BELOW})"}
+        tested = f"it is {sides.get(significant(cells), 'not significantly different from 0')}"
     return f"The learnability gap is {gap}{where}{interval}; {tested}."
 
 

@@ -112,16 +112,15 @@ def _of_the_gap(findings: Findings, cells: list, may: list[str], may_not: list[s
 
 
 def _of_significance(cells: Sequence[Effect]) -> str:
-    above, below = significant(cells)
+    (above, below), test = significant(cells), "paired t over groups of images"
     if len(cells) > 1:
         opposite = f", in {below} significantly better" if below else ""
         where = f"In {above or 'none'} of {len(cells)} pairs of autoencoder and data set"
-        said, correction = f"{where} latents are significantly worse than reconstructions{opposite}", ", Holm"
-    else:
-        sides = {(1, 0): "significantly worse than", (0, 1): "significantly better than"}
-        side = sides.get((above, below), "not significantly different from")
-        said, correction = f"For {cells[0].name} latents are {side} reconstructions", ""
-    return f"{said} ({P_BELOW}, paired t over groups of images{correction})."
+        return f"{where} latents are significantly worse than reconstructions{opposite} ({P_BELOW}, {test}, Holm)."
+    where = f"For {cells[0].name} latents are"
+    if above or below:
+        return f"{where} significantly {'worse' if above else 'better'} than reconstructions ({P_BELOW}, {test})."
+    return f"{where} not significantly different from reconstructions ({test})."
 
 
 def significant(gaps: Sequence[Effect]) -> tuple[int, int]:
