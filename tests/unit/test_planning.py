@@ -91,7 +91,9 @@ def test_what_was_not_sampled_is_said_and_no_sum(tmp_path, capsys):
     path.parent.mkdir(parents=True)
     path.write_text('{"s": 0.3, "cpu_time": "NA", "max_rss": "NA"}\n')
     cli.main(["hours", str(tmp_path), "--csv", str(tmp_path / "hours.csv")])
-    assert capsys.readouterr().out.count("n/a") == 3
+    printed = capsys.readouterr().out
+    assert printed.count("n/a") == 3
+    assert "sampled and can miss 30 s at the end of a job" in " ".join(printed.split())
     written = pd.read_csv(tmp_path / "hours.csv", keep_default_na=False)
     assert written.loc[0, ["rule", "cpu_hours", "peak_mb"]].tolist() == ["prepare_dataset", "n/a", "n/a"]
 

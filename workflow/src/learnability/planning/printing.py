@@ -111,7 +111,8 @@ def assumptions(costs: list[Cost], plan: Plan) -> list[str]:
 
 
 def print_hours(table: pd.DataFrame, folder: Path) -> None:
-    grid = Table(title=f"Where the hours went: {folder}")
+    said = "Wall time is exact. CPU time and memory are sampled and can miss 30 s at the end of a job."
+    grid = Table(title=f"Where the hours went: {folder}", caption=said)
     grid.add_column("rule", no_wrap=True)
     for name in ("jobs", "wall h", "CPU h", "mean s", "max s", "peak MB"):
         grid.add_column(name, justify="right", no_wrap=True)
