@@ -125,7 +125,7 @@ def test_intervals_of_sampling_alone_are_called_so_and_without_any_it_is_said(tm
     save(figure, tmp_path / "a.svg", tmp_path / "a.png")
 
 
-def test_half_of_the_intervals_are_whole_even_where_they_are_wider_than_the_gaps():
+def test_half_of_the_ends_of_intervals_on_each_side_are_shown_even_where_they_are_far_from_the_gaps():
     """Of a small study they say more than the gaps; a single one that is far wider is cut."""
     ends = pd.DataFrame({"gap": [5.4, 3.9, -0.7, 4.7], "ci_low": [-5.7, -15.7, -21.1, -34.5]})
     low, high = limits(ends.assign(ci_high=[16.5, 23.6, 19.6, 43.8]))

@@ -110,9 +110,9 @@ def rows_of(lines: pd.DataFrame, names: Mapping[str, str]) -> tuple[dict[tuple[s
 
 
 def limits(lines: pd.DataFrame) -> tuple[float, float]:
-    """Limits of the x axis: zero, every gap, and the intervals, or half of them where some are far wider than gaps.
+    """Limits of the x axis: zero, every gap, and on each side at least half of the intervals' ends.
 
-    Beyond the gaps lie at most three times what these take up, so that intervals never hide them.
+    Beyond the gaps lie on each side at most three times what these take up, so that intervals never hide them.
     """
     gaps = np.append(lines["gap"].to_numpy(dtype=float), 0.0)
     low, high = gaps.min(), gaps.max()
