@@ -62,13 +62,15 @@ def kind(dataset: str, autoencoder: str, space: str, role: str) -> tuple[str, ..
 
 
 def as_markdown(table: pd.DataFrame) -> str:
-    """The table in points, and how many differences the test found."""
+    """The table in points, how many differences the test found, and the seed's share of the variance over folds."""
     lines = ["| space | autoencoder | first less second training | p | SD of seeds | SD of folds |", 6 * "|---" + "|"]
     for row in table.sort_values(["space", "autoencoder"]).itertuples():
         effect, low, high, seeds, folds = map(points, (row.effect, row.ci_low, row.ci_high, row.seeds, row.folds))
         difference = f"{effect} ({low} to {high}) | {row.p:.2f}"
         lines.append(f"| {row.space} | {row.autoencoder} | {difference} | {seeds} | {folds} |")
-    return "\n".join([*lines, "", f"{(table['p'] < ALPHA).sum()} of {len(table)} have p < {ALPHA}"])
+    share = (table["seeds"] ** 2).sum() / (table["folds"] ** 2).sum()
+    found = f"{(table['p'] < ALPHA).sum()} of {len(table)} have p < {ALPHA}"
+    return "\n".join([*lines, "", f"{found}; the seed makes {share:.0%} of the variance over folds"])
 
 
 def points(score: float | None) -> str:

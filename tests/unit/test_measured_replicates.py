@@ -71,7 +71,7 @@ def test_the_table_is_in_points_and_counts_what_was_found(results):
     lines = as_markdown(table).splitlines()
     assert lines[2].endswith("| 0.0 (−5.1 to 5.1) | 0.05 | 1.2 | 3.0 |")
     assert lines[3].endswith("| 2.0 (n/a to n/a) | 1.00 | 0.0 | 0.0 |")
-    assert lines[-1] == "1 of 2 have p < 0.05"
+    assert lines[-1] == "1 of 2 have p < 0.05; the seed makes 16% of the variance over folds"
 
 
 def test_recipes_that_no_cell_has_both_of_are_named(results):
